@@ -1,0 +1,67 @@
+# Fallow's commands. `make help` lists them.
+SHELL := /bin/bash
+JOBS ?= $(shell nproc)
+SCENE ?=
+BASE ?=
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+.PHONY: deps
+deps: ## install what is missing from Debian's packages
+	@tools/install_deps.sh
+
+.PHONY: tools
+tools:
+	@tools/install_deps.sh --tools
+
+# One build folder a preset; configuring again is cheap and picks up new files.
+build/%/build.ninja: CMakeLists.txt CMakePresets.json | deps
+	@cmake --preset $* > /dev/null
+
+.PHONY: build
+build: deps build/release/build.ninja ## the release build
+	@cmake --build --preset release -j $(JOBS)
+
+.PHONY: demo
+demo: deps build/release/build.ninja ## the whole market on this machine: rent, run, kill a node, bill, audit
+	@cmake --build --preset release -j $(JOBS) --target fallow pathtrace
+	@tools/demo.py $(if $(SCENE),--scene "$(SCENE)")
+
+.PHONY: test
+test: build ## every test
+	@ctest --preset release -j $(JOBS)
+
+.PHONY: sanitize
+sanitize: deps build/dev/build.ninja build/tsan/build.ninja ## the tests under ASan+UBSan and under TSan
+	@cmake --build --preset dev -j $(JOBS)
+	@ctest --preset dev -j $(JOBS)
+	@cmake --build --preset tsan -j $(JOBS)
+	@ctest --preset tsan -j $(JOBS)
+
+.PHONY: check
+check: tools build ## format, layers, generated files, tidy on what changed since BASE
+	@tools/check.sh changed "$(BASE)"
+
+.PHONY: tidy
+tidy: tools build ## clang-tidy over the whole tree
+	@tools/check.sh all
+
+.PHONY: format
+format: tools ## rewrite C++ in the project's format
+	@git ls-files 'src/*.h' 'src/*.cc' 'examples/*.h' 'examples/*.cc' 'fuzz/*.cc' 'bench/*.cc' 'bench/*.h' 'tests/*.cc' | xargs clang-format-14 -i
+
+.PHONY: bench
+bench: deps build/bench/build.ninja ## measure; JSON=1 prints JSON
+	@cmake --build --preset bench -j $(JOBS)
+	@tools/bench.sh $(if $(JSON),--json)
+
+.PHONY: fuzz
+fuzz: tools build/fuzz/build.ninja ## every fuzz target for FUZZ_SECONDS (default 60) each
+	@cmake --build --preset fuzz -j $(JOBS) --target fuzzers
+	@tools/fuzz.sh $(or $(FUZZ_SECONDS),60)
+
+.PHONY: clean
+clean: ## remove build and demo output
+	@rm -rf build demo

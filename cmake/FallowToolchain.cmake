@@ -1,0 +1,34 @@
+# Compiler, linker and checks that every target of the project shares.
+option(FALLOW_BENCH "Build bench/" OFF)
+option(FALLOW_FUZZ "Build fuzz/ (needs clang)" OFF)
+set(FALLOW_SANITIZE "" CACHE STRING "Sanitizers: empty, 'address,undefined', or 'thread'")
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+find_program(LLD_PROGRAM ld.lld)
+if(LLD_PROGRAM)
+  add_link_options(-fuse-ld=lld)
+endif()
+
+# Line tables, not full debug information: a third of the bytes to compile and link, and stack
+# traces still name file and line.
+add_compile_options(-g1 -fno-omit-frame-pointer -fdiagnostics-color=auto)
+# One build folder's path must not change the objects: ccache serves every preset's checkout.
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+
+if(FALLOW_SANITIZE)
+  add_compile_options(-fsanitize=${FALLOW_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${FALLOW_SANITIZE})
+endif()
+
+add_library(fallow_warnings INTERFACE)
+target_compile_options(fallow_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wno-missing-field-initializers -Werror)
+if(FALLOW_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # gcc warns that fences are not modelled; Asio's use of one is known to be benign.
+  target_compile_options(fallow_warnings INTERFACE -Wno-tsan)
+endif()

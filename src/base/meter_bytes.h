@@ -1,0 +1,21 @@
+// The bytes that stand for a meter record when a node signs it and when anyone checks it.
+//
+//   "fallow meter v1" || node public key (32) || lease u64 || sequence u32 || running_us i64 ||
+//   measured_at_us i64          (integers little-endian; 75 bytes in all)
+//
+// For ever: receipts made years ago are checked with this function. docs/formats/receipt.md has a
+// worked example.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/signing.h"
+#include "base/types.h"
+
+namespace fallow {
+
+std::string meter_bytes(const PublicKey& node_key, LeaseId lease, std::uint32_t sequence,
+                        Duration running, Time measured_at);
+
+}  // namespace fallow

@@ -1,0 +1,37 @@
+#include "base/meter_bytes.h"
+
+#include <gtest/gtest.h>
+
+#include "base/digest.h"
+
+namespace fallow {
+namespace {
+
+TEST(MeterBytes, AreTheDocumentedOnes) {
+  PublicKey key{};
+  for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(i);
+  const std::string bytes = meter_bytes(key, LeaseId(0x0102030405060708), 3, seconds(5), Time{-1});
+  EXPECT_EQ(bytes.size(), 75U);
+  EXPECT_EQ(bytes.substr(0, 15), "fallow meter v1");
+  EXPECT_EQ(to_hex(std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()) + 15, 60)),
+            "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+            "0807060504030201"
+            "03000000"
+            "404b4c0000000000"
+            "ffffffffffffffff");
+}
+
+TEST(MeterBytes, EveryFieldChangesThem) {
+  const PublicKey key{};
+  const std::string base = meter_bytes(key, LeaseId(1), 1, seconds(1), Time{1});
+  PublicKey other_key{};
+  other_key[31] = 1;
+  EXPECT_NE(base, meter_bytes(other_key, LeaseId(1), 1, seconds(1), Time{1}));
+  EXPECT_NE(base, meter_bytes(key, LeaseId(2), 1, seconds(1), Time{1}));
+  EXPECT_NE(base, meter_bytes(key, LeaseId(1), 2, seconds(1), Time{1}));
+  EXPECT_NE(base, meter_bytes(key, LeaseId(1), 1, seconds(2), Time{1}));
+  EXPECT_NE(base, meter_bytes(key, LeaseId(1), 1, seconds(1), Time{2}));
+}
+
+}  // namespace
+}  // namespace fallow

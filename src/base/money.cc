@@ -1,0 +1,88 @@
+#include "base/money.h"
+
+#include <cstdint>
+#include <limits>
+
+#include "base/check.h"
+
+namespace fallow {
+namespace {
+
+__extension__ using Wide = __int128;
+constexpr std::int64_t kMicrosPerUnit = 1'000'000;
+constexpr std::int64_t kUnitsMax = 9'000'000'000'000 - 1;
+constexpr int kDecimalsMax = 6;
+
+Micros saturate(Wide value) {
+  constexpr Wide kMax = std::numeric_limits<std::int64_t>::max();
+  return Micros(static_cast<std::int64_t>(value > kMax ? kMax : value));
+}
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+}  // namespace
+
+Result<Micros> parse_money(std::string_view text) {
+  std::string_view rest = text;
+  const bool negative = !rest.empty() && rest.front() == '-';
+  if (negative) rest.remove_prefix(1);
+  std::int64_t units = 0;
+  std::size_t digits = 0;
+  while (digits < rest.size() && is_digit(rest[digits])) {
+    units = units * 10 + (rest[digits] - '0');
+    if (units > kUnitsMax) {
+      return fail(ErrorCode::kInvalid, "the amount is too large: at most {} is accepted",
+                  kUnitsMax);
+    }
+    ++digits;
+  }
+  if (digits == 0) {
+    return fail(ErrorCode::kInvalid,
+                "an amount is written like 0.42: digits, a point, up to {} decimals", kDecimalsMax);
+  }
+  rest.remove_prefix(digits);
+  std::int64_t micros = 0;
+  if (!rest.empty()) {
+    if (rest.front() != '.' || rest.size() < 2 || rest.size() > 1 + kDecimalsMax) {
+      return fail(ErrorCode::kInvalid,
+                  "an amount is written like 0.42: digits, a point, up to {} decimals",
+                  kDecimalsMax);
+    }
+    rest.remove_prefix(1);
+    for (int i = 0; i < kDecimalsMax; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      if (at < rest.size() && !is_digit(rest[at])) {
+        return fail(ErrorCode::kInvalid, "'{}' is not a digit of an amount", rest[at]);
+      }
+      micros = micros * 10 + (at < rest.size() ? rest[at] - '0' : 0);
+    }
+  }
+  const std::int64_t total = units * kMicrosPerUnit + micros;
+  return Micros(negative ? -total : total);
+}
+
+std::string format_money(Micros amount) {
+  const bool negative = amount.value < 0;
+  const auto magnitude = negative ? 0 - static_cast<std::uint64_t>(amount.value)
+                                  : static_cast<std::uint64_t>(amount.value);
+  std::string text = fmt::format("{}{}.{:06}", negative ? "-" : "", magnitude / kMicrosPerUnit,
+                                 magnitude % kMicrosPerUnit);
+  std::size_t drop = 0;
+  while (drop < 4 && text[text.size() - 1 - drop] == '0') ++drop;
+  text.resize(text.size() - drop);
+  return text;
+}
+
+Micros price_of(Micros rate_per_hour, Duration time) {
+  FALLOW_CHECK(rate_per_hour.value >= 0 && time.value >= 0, "a price of {} for {} us is negative",
+               rate_per_hour.value, time.value);
+  return saturate(Wide{rate_per_hour.value} * time.value / kHour.value);
+}
+
+Micros fraction_of(Micros amount, std::int64_t parts, std::int64_t whole) {
+  FALLOW_CHECK(amount.value >= 0 && parts >= 0 && whole > 0, "a fraction {}/{} of {} is negative",
+               parts, whole, amount.value);
+  return saturate(Wide{amount.value} * parts / whole);
+}
+
+}  // namespace fallow

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Runs every program of bench/ in turn. With --json each prints one JSON document.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+for program in build/bench/bench/*_bench; do
+  "$program" "$@"
+done

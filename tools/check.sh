@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Format, layers, generated files, and clang-tidy. Usage: tools/check.sh changed [BASE] | all
+#
+# `changed` tidies what differs from BASE (default: the commit before this one, and what is not
+# committed); `all` tidies every file.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scope=$1
+base=${2:-}
+
+cpp() { git ls-files --cached --others --exclude-standard -- 'src/*.h' 'src/*.cc' 'examples/*.h' 'examples/*.cc' 'fuzz/*.cc' 'bench/*.h' 'bench/*.cc' 'tests/*.cc'; }
+
+echo "check: format"
+cpp | xargs -r clang-format-14 --dry-run -Werror || {
+  echo "check: run 'make format'" >&2
+  exit 1
+}
+
+echo "check: layers"
+tools/check_layers.py
+
+echo "check: generated files"
+build/release/src/fallow openapi | diff -q - docs/openapi.json >/dev/null || {
+  echo "check: docs/openapi.json is not what the schema says; run: build/release/src/fallow openapi > docs/openapi.json" >&2
+  exit 1
+}
+
+if [[ "$scope" == all ]]; then
+  mapfile -t files < <(cpp | grep '^src/.*\.cc$' || true)
+else
+  [[ -n "$base" ]] || base=$(git rev-parse -q --verify HEAD~1 || git hash-object -t tree /dev/null)
+  mapfile -t files < <({ git diff --name-only --diff-filter=d "$base"; git ls-files --others --exclude-standard; } \
+    | sort -u | grep '^src/.*\.cc$' || true)
+fi
+echo "check: tidy on ${#files[@]} files"
+[[ ${#files[@]} -eq 0 ]] && exit 0
+printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy-14 -p build/release --quiet 2>/dev/null

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Installs what the build and the tests need from Debian 12's own packages, and nothing else.
+# Does nothing, and needs no rights, when all of it is there. `make deps` runs it.
+set -euo pipefail
+
+packages=(
+  # compiler, linker, build
+  g++ make cmake ninja-build ccache lld pkg-config git
+  # libraries
+  libboost1.81-dev libssl-dev protobuf-compiler libprotobuf-dev libsqlite3-dev libsodium-dev
+  libfmt-dev libexpected-dev libspdlog-dev libcli11-dev libtomlplusplus-dev prometheus-cpp-dev
+  libabsl-dev libarchive-dev libpng-dev libtinyobjloader-dev
+  # OpenCL: loader, headers, and PoCL so that a machine without a GPU can run the demo
+  ocl-icd-libopencl1 ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
+  # sandbox, tests
+  bubblewrap libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev python3 ca-certificates
+  curl procps
+)
+# Format, tidy and fuzzing; `make check`, `tidy`, `fuzz` ask for them with --tools.
+if [[ "${1:-}" == "--tools" ]]; then
+  packages+=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev sqlite3)
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+  [[ "$state" == installed ]] || missing+=("$package")
+done
+[[ ${#missing[@]} -eq 0 ]] && exit 0
+
+sudo=()
+if [[ $EUID -ne 0 ]]; then
+  command -v sudo >/dev/null || {
+    echo "deps: these packages are missing and need root to install: ${missing[*]}" >&2
+    echo "deps: run as root:  apt-get install ${missing[*]}" >&2
+    exit 1
+  }
+  sudo=(sudo)
+fi
+echo "deps: installing ${missing[*]}"
+"${sudo[@]}" apt-get update -qq
+"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
+  >/tmp/fallow-deps.$$.log 2>&1 || {
+    cat /tmp/fallow-deps.$$.log >&2
+    echo "deps: apt-get could not install them; the lines above say why" >&2
+    exit 1
+  }
+rm -f /tmp/fallow-deps.$$.log
