@@ -1,0 +1,2 @@
+#define TINYOBJLOADER_IMPLEMENTATION
+#include "pathtrace/tinyobj.h"
