@@ -39,7 +39,7 @@ TEST(Cli, TilesOfTasksBecomeOnePicture) {
   const std::string size = " --width 40 --height 24 --samples 2 --device host --scene " +
                            folder.write("room.obj", room_obj());
   for (const char* task : {"2", "0", "1"}) {
-    const Ran ran = run("render" + size, std::string("FALLOW_TASKS=3 FALLOW_TASK_INDEX=") + task +
+    const Ran ran = run("render" + size, std::string("FALLOW_TASKS=3 FALLOW_TASK=") + task +
                                              " FALLOW_OUT=" + folder.at("tiles/") + task);
     EXPECT_EQ(ran.code, 0) << ran.output;
     EXPECT_THAT(ran.output, HasSubstr(": 100% "));
