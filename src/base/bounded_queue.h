@@ -51,6 +51,10 @@ class BoundedQueue {
     ready_.notify_all();
   }
 
+  bool is_closed() const {
+    const std::lock_guard lock(mutex_);
+    return closed_;
+  }
   std::size_t size() const {
     const std::lock_guard lock(mutex_);
     return items_.size();

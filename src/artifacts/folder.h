@@ -1,0 +1,63 @@
+// Folders to manifests and back, with neither side trusted.
+//
+// scan() reads folders that a workload wrote: it never follows a link, opens nothing but regular
+// files, and stops at the limits, counted by what is read rather than by what a file claims.
+// unpack() writes beneath one folder only, whatever the manifest and whatever others do in that
+// folder meanwhile: every part of a path is opened on its own, relative to its parent and without
+// following links. Folders without files are not kept.
+//
+// Blocking; any thread; no state.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "artifacts/manifest.h"
+#include "artifacts/store.h"
+#include "base/file.h"
+#include "base/result.h"
+
+namespace fallow::artifacts {
+
+// What scan() does about an entry that cannot be kept: a link, a socket, a pipe, a device, a name
+// that is no valid path, a file of another owner under a second name, one that may not be read.
+enum class Unkept {
+  kRefuse,  // kInvalid with its name: a person chose this folder and can act on it
+  kSkip,    // pass over and report: a workload's output must not be lost for one of them
+};
+
+struct Scanned {
+  Manifest manifest;
+  std::size_t skipped_count = 0;
+  std::vector<std::string> skipped;  // sentences about the first of them, kSkippedShownMax at most
+};
+inline constexpr std::size_t kSkippedShownMax = 20;
+
+// Reads every file below `folder` and returns their manifest. kTooLarge beyond `limits`, of which
+// files_max also bounds the folders that are visited; kNotFound when there is no such folder.
+Result<Scanned> scan(const std::string& folder, const Limits& limits, Unkept unkept);
+
+// Opens the regular file `path` (as in a manifest) below `folder` for reading, following no links.
+Result<Fd> open_below(const Fd& folder, std::string_view path);
+
+// Scans `folder` and puts its files and its manifest into the store, as uploads of `uploader`.
+// Fails with kCorrupt if a file changes meanwhile.
+Result<Scanned> pack(const std::string& folder, const Limits& limits, Unkept unkept,
+                     BlobStore& store, std::uint64_t uploader);
+
+// Takes the next bytes of a file.
+using Write = std::function<Status(std::string_view)>;
+// Gives a file's bytes to `write`, in order and in pieces of any size.
+using Fetch = std::function<Status(const File&, const Write& write)>;
+
+// Writes the manifest's files below `destination`, which is made if missing. Existing folders are
+// used, an existing file is refused. Bytes that are not the manifest's give kCorrupt and the file
+// is removed; those written before stay.
+Status unpack(const Manifest& manifest, const Fetch& fetch, const std::string& destination);
+
+// A Fetch from a store that must outlive it.
+Fetch fetch_from(const BlobStore& store);
+
+}  // namespace fallow::artifacts

@@ -1,0 +1,87 @@
+// Entry: one batch of commands as the log stores it, and the chain that binds entries together.
+//
+// Everything that stores or checks a log (MemoryLog, SqliteLog, the simulator's disk) uses these,
+// so that the same commands give the same bytes and the same digests everywhere. Values and pure
+// functions. docs/formats/log.md has a worked example.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/result.h"
+#include "base/types.h"
+
+namespace fallow::log {
+
+// Maxima of one entry; encode_body() refuses more.
+inline constexpr std::size_t kEntryCommandsMax = 65'536;
+inline constexpr std::size_t kEntryBytesMax = std::size_t{64} << 20;  // of the body
+
+// Where a log stands after some entry. Without entries: last = 0, time = 0, chain =
+// genesis_chain().
+struct Head {
+  LogIndex last;
+  Time time;
+  Digest chain{};
+
+  bool operator==(const Head&) const = default;
+};
+
+// The digest before the first entry.
+Digest genesis_chain();
+Head genesis_head();
+
+// The digest after an entry of `count` commands that follows one with digest `before`.
+Digest chain_after(const Digest& before, LogIndex first, Time time, std::uint64_t count,
+                   std::string_view body);
+
+// The stored form of a batch: each command as its length (4 bytes, little-endian) and its bytes.
+// kInvalid when the batch is empty, kTooLarge beyond the maxima.
+Result<std::string> encode_body(std::span<const std::string_view> payloads);
+
+// What a store keeps of an entry, not yet believed.
+struct StoredEntry {
+  LogIndex first;
+  std::uint64_t count = 0;
+  Time time;
+  Digest chain{};
+  std::string body;
+};
+
+// One entry that was checked; it owns its bytes. A value.
+class Entry {
+ public:
+  // Believes `stored` if it follows `before`: index, time, chain and form. kCorrupt otherwise, with
+  // a sentence that names the entry and what differs, for the caller to add what to do.
+  static Result<Entry> check(const Head& before, StoredEntry stored);
+
+  std::size_t size() const { return ends_.size(); }
+  LogIndex first() const { return first_; }
+  LogIndex last() const { return index(ends_.size() - 1); }
+  LogIndex index(std::size_t i) const { return LogIndex(first_.value + i); }
+  // Of all its commands.
+  Time time() const { return time_; }
+  // The i-th command's bytes, i < size(). Valid until this entry is moved or destroyed.
+  std::string_view payload(std::size_t i) const;
+  // The log's digest after this entry.
+  const Digest& chain() const { return chain_; }
+  Head head() const { return Head{last(), time_, chain_}; }
+  // The stored form, as encode_body() made it.
+  const std::string& body() const { return body_; }
+
+ private:
+  Entry() = default;
+
+  LogIndex first_;
+  Time time_;
+  Digest chain_{};
+  std::string body_;
+  std::vector<std::uint32_t> ends_;  // one past each payload's last byte within body_
+};
+
+}  // namespace fallow::log
