@@ -1,0 +1,52 @@
+// A market account: a person or an organisation that rents, provides or operates.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/digest.h"
+#include "base/types.h"
+#include "fallow/v1/events.pb.h"
+
+namespace fallow::core {
+
+// Bit set of v1::Scope values: 1 << scope.
+using ScopeSet = std::uint32_t;
+
+struct Account {
+  AccountId id;
+  std::string name;
+  ScopeSet scopes = 0;
+  Time created_at;
+  Micros month_budget;     // 0: none
+  std::int32_t month = 0;  // months since 1970-01 (UTC) that month_used counts
+  Micros month_used;       // held or charged in that month, net of what was voided or refunded
+  std::uint32_t orders_open = 0;
+  std::uint64_t turn = 0;  // of its latest waiting order: see core/schedule.h
+};
+
+struct ApiKey {
+  Digest secret_hash;
+  AccountId account;
+  ScopeSet scopes = 0;
+  std::string label;
+  Time expires_at;  // 0: never
+};
+
+struct JoinToken {
+  Digest secret_hash;
+  AccountId account;
+  Time expires_at;
+  std::uint32_t uses_left = 0;
+};
+
+struct Payout {
+  std::uint64_t id = 0;
+  AccountId account;
+  Micros amount;
+  std::string destination;
+  Time requested_at;
+  v1::LedgerKind source = v1::WALLET;  // where the money returns to when the rail refuses
+};
+
+}  // namespace fallow::core

@@ -1,0 +1,64 @@
+#include "core/blame.h"
+
+#include "base/check.h"
+
+namespace fallow::core {
+
+Ending ending_of(v1::EndReason reason) {
+  //                                        refund retry  task_done
+  constexpr Ending kDone{v1::BLAME_NONE, false, false, true};
+  constexpr Ending kRenter{v1::BLAME_RENTER, false, false, false};
+  constexpr Ending kProvider{v1::BLAME_PROVIDER, true, true, false};
+  constexpr Ending kOwner{v1::BLAME_OWNER, false, true, false};
+  constexpr Ending kPreempted{v1::BLAME_MARKET, false, true, false};
+  constexpr Ending kMarket{v1::BLAME_MARKET, true, true, false};
+  switch (reason) {
+    case v1::COMPLETED:
+      return kDone;
+    case v1::EXIT_CODE:
+    case v1::OUT_OF_MEMORY:
+    case v1::TIME_LIMIT:
+    case v1::FUNDS:
+    case v1::STOPPED:
+    case v1::INPUT_INVALID:
+    case v1::DISK_LIMIT:
+      return kRenter;
+    case v1::DEVICE_FAULT:
+    case v1::HOST_LOST:
+    case v1::START_FAILED:
+    case v1::WORKLOAD_LOST:
+    case v1::NODE_WITHDRAWN:
+      return kProvider;
+    case v1::OWNER_RETURNED:
+      return kOwner;
+    case v1::PREEMPTED:
+      return kPreempted;
+    case v1::MARKET_FAULT:
+      return kMarket;
+    default:
+      break;
+  }
+  FALLOW_CHECK(false, "a lease cannot end for reason {}", static_cast<int>(reason));
+  return kMarket;
+}
+
+v1::EndReason believed(v1::EndReason reported) {
+  switch (reported) {
+    case v1::COMPLETED:
+    case v1::EXIT_CODE:
+    case v1::OUT_OF_MEMORY:
+    case v1::TIME_LIMIT:
+    case v1::INPUT_INVALID:
+    case v1::DISK_LIMIT:
+    case v1::DEVICE_FAULT:
+    case v1::HOST_LOST:
+    case v1::START_FAILED:
+    case v1::WORKLOAD_LOST:
+    case v1::OWNER_RETURNED:
+      return reported;
+    default:
+      return v1::WORKLOAD_LOST;
+  }
+}
+
+}  // namespace fallow::core

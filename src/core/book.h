@@ -1,0 +1,85 @@
+// The book of offers and the one matcher: search, quote and reserve are the same function of the
+// same state, so what is shown can be reserved.
+//
+// Owner: Machine, market thread only. The book indexes nodes by price; it holds pointers to nodes
+// that the inventory keeps at stable addresses, and is told of every change to one by update().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+#include "core/listing.h"
+#include "core/node.h"
+#include "core/query.h"
+#include "fallow/v1/commands.pb.h"
+#include "fallow/v1/events.pb.h"
+
+namespace fallow::core {
+
+// Requirements with their query parsed and their prices made whole. requirements.gpus of 0 counts
+// as 1, device_thousandths of 0 as a whole device; requirements.query is not read.
+struct Demand {
+  Query query;
+  v1::Requirements requirements;
+  Time quoted_at;                 // prices as they stood then, when 0 < quoted_at
+  Micros rate_hour_max;           // 0: none; counts beside requirements.price_per_hour_micros_max
+  std::span<const NodeId> avoid;  // taken only when nothing else matches
+};
+
+struct Placement {
+  const Node* node = nullptr;
+  std::vector<std::uint32_t> devices;  // v1::Device.index of each, ascending
+  Micros device_hour;                  // the prices that bind: former ones under a quote
+  Micros disk_gb_hour;
+  Micros rate_hour;                    // of one task: devices and disk together
+  bool free = true;                    // could start now; false only in a list of all offers
+};
+
+class Book {
+ public:
+  virtual ~Book() = default;
+
+  // `node` was added, or any of its facts, offer, link, owner, free capacity or counts of kept and
+  // broken leases changed. The address stays valid until remove().
+  virtual void update(const Node& node) = 0;
+  virtual void remove(NodeId node) = 0;
+
+  // The best placement by the demand's objective; ties go to the lower price of the task, then the
+  // higher reliability, then the lower node id. None when nothing free matches.
+  virtual std::optional<Placement> match(const Demand& demand) const = 0;
+
+  // A page of the nodes that satisfy the query and the shape, best first: by `options.order`, or
+  // by the demand's objective in exactly match()'s order. demand.avoid is not read.
+  virtual std::vector<Placement> list(const Demand& demand, const ListOptions& options) const = 0;
+  std::vector<Placement> list(const Demand& demand, bool free_only, std::size_t count_max) const;
+
+  // Could it ever match, if everything offered were free, connected and its owner away?
+  virtual bool possible(const Demand& demand) const = 0;
+
+  // What would make it match now, each by the smallest change of one predicate or requirement;
+  // cheapest result first, at most kRelaxationsMax. Empty when it matches as it is, and when no
+  // single change helps. demand.avoid and the objective are not read.
+  virtual std::vector<v1::Relaxation> relaxations(const Demand& demand) const = 0;
+
+  // Nodes known, offered or not.
+  virtual std::size_t size() const = 0;
+};
+constexpr std::size_t kRelaxationsMax = 8;
+
+// Price-ordered with an early end; the exchange's block book takes its place behind this interface.
+std::unique_ptr<Book> make_book();
+
+// rate = devices * share * device_hour + disk * disk_gb_hour, each part rounded up to a micro.
+// Saturates at the largest Micros.
+Micros rate_of(const v1::Requirements& requirements, Micros device_hour, Micros disk_gb_hour);
+
+// How many tasks of the demand could start on the node now, one after the other: at most
+// `tasks_max`. 0 when none fits or the node does not match.
+std::uint32_t tasks_that_fit(const Demand& demand, const Node& node, std::uint32_t tasks_max);
+
+}  // namespace fallow::core

@@ -1,0 +1,135 @@
+#include "core/deadlines.h"
+
+#include <algorithm>
+
+#include "core/authority.h"
+#include "core/handlers.h"
+#include "core/leases.h"
+#include "core/nodes.h"
+#include "core/schedule.h"
+#include "core/wallets.h"
+
+namespace fallow::core {
+namespace {
+
+Duration close_after(const MarketState& state) { return Duration(state.policy.close_after_us()); }
+
+Time stop_deadline(const MarketState& state, const Lease& lease) {
+  return lease.stopping_at + Duration(state.policy.stop_grace_us()) + close_after(state);
+}
+
+bool is_quick(const Lease& lease) {
+  return lease.state == v1::STARTING || lease.state == v1::RUNNING;
+}
+
+Time silence_deadline(const MarketState& state, const Lease& lease) {
+  return lease.heard_at +
+         (is_quick(lease) ? Duration(state.policy.suspend_after_us()) : close_after(state));
+}
+
+// None: the owner is not home.
+std::optional<Time> owner_deadline(const MarketState& state, const Lease& lease) {
+  const Node* const node = state.nodes.find(lease.node);
+  if (node == nullptr || node->owner != v1::OWNER_PRESENT) return std::nullopt;
+  return std::max(node->owner_since, lease.placed_at) + Duration(state.policy.owner_notice_us()) +
+         close_after(state);
+}
+
+// Acts on the deadline of a lease that has passed. What remains due comes up again.
+void expire(Step& step, Lease& lease) {
+  MarketState& state = step.state;
+  if (lease.state == v1::STOPPING) {
+    return end_lease(step, lease, lease.stop_reason, {0, "the node never confirmed the stop", ""});
+  }
+  if (!is_quick(lease) && silence_deadline(state, lease) <= step.now) {
+    Node& node = *state.nodes.find(lease.node);
+    // First, so that nothing is placed there again before it is heard of.
+    fall_silent(step, node);
+    return end_lease(step, lease, v1::HOST_LOST, {0, "the node was not heard of for too long", ""});
+  }
+  if (lease.started_at.us == 0 && lease.start_by <= step.now) {
+    return end_lease(step, lease, v1::START_FAILED, {0, "the node took too long to start it", ""});
+  }
+  if (const auto owner = owner_deadline(state, lease); owner && *owner <= step.now) {
+    return stop_lease(step, lease, v1::OWNER_RETURNED);
+  }
+  if (is_quick(lease) && silence_deadline(state, lease) <= step.now) {
+    return set_lease_state(step, lease, v1::SUSPENDED);
+  }
+  set_deadline(state, lease);
+}
+
+}  // namespace
+
+Time deadline_of(const MarketState& state, const Lease& lease) {
+  if (lease.state == v1::STOPPING) return stop_deadline(state, lease);
+  Time due = silence_deadline(state, lease);
+  if (lease.started_at.us == 0) due = std::min(due, lease.start_by);
+  if (const auto owner = owner_deadline(state, lease)) due = std::min(due, *owner);
+  return due;
+}
+
+void set_deadline(MarketState& state, Lease& lease) {
+  const Time due = deadline_of(state, lease);
+  if (due == lease.due_at) return;
+  clear_deadline(state, lease);
+  lease.due_at = due;
+  state.deadlines.insert({due, lease.id});
+}
+
+void clear_deadline(MarketState& state, Lease& lease) {
+  if (lease.due_at.us == 0) return;
+  state.deadlines.erase({lease.due_at, lease.id});
+  lease.due_at = Time{};
+}
+
+void reset_deadlines(MarketState& state, const Node& node) {
+  for (const LeaseId id : node.leases) set_deadline(state, *state.leases.find(id));
+}
+
+void reset_deadlines(MarketState& state) {
+  state.nodes.each([&](const Node& node) { reset_deadlines(state, node); });
+}
+
+std::optional<Time> next_deadline(const MarketState& state) {
+  if (schedule_pending(state)) return state.now;
+  std::optional<Time> next;
+  if (!state.deadlines.empty()) next = state.deadlines.begin()->at;
+  if (!state.releases.empty()) {
+    const Time release = state.releases.begin()->first.at;
+    next = next ? std::min(*next, release) : release;
+  }
+  return next;
+}
+
+void handle(Step& step, const v1::Tick&) {
+  if (!require_market(step)) return;
+  MarketState& state = step.state;
+  for (std::size_t n = 0; n < state.limits.deadlines_per_command_max; ++n) {
+    if (state.deadlines.empty() || state.deadlines.begin()->at > step.now) break;
+    expire(step, *state.leases.find(state.deadlines.begin()->lease));
+  }
+  release_earnings(step);
+}
+
+void handle(Step& step, const v1::Resume&) {
+  if (!require_market(step)) return;
+  MarketState& state = step.state;
+  state.resumed_index = step.index;
+  state.nodes.each([&](Node& node) {
+    if (node.removed) return;
+    set_link(state, node, false);
+    if (node.owner != v1::OWNER_AWAY) node.owner_since = step.now;
+    for (const LeaseId id : node.leases) {
+      Lease& lease = *state.leases.find(id);
+      lease.heard_at = step.now;
+      lease.start_by =
+          std::max(lease.start_by, step.now + Duration(state.policy.start_timeout_us()));
+      if (lease.state == v1::STOPPING) lease.stopping_at = step.now;
+      set_deadline(state, lease);
+    }
+  });
+  step.tell().mutable_resumed();
+}
+
+}  // namespace fallow::core

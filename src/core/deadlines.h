@@ -1,0 +1,24 @@
+// What happens when time passes: silence, starts that take too long, owners who came home, stops
+// that nobody confirms, earnings whose delay is over. All of it in Tick, at named moments.
+#pragma once
+
+#include <optional>
+
+#include "core/step.h"
+
+namespace fallow::core {
+
+// The next moment at which something happens to an open lease if nobody says a word.
+Time deadline_of(const MarketState& state, const Lease& lease);
+
+// Keeps state.deadlines in step: after any change to what deadline_of() reads.
+void set_deadline(MarketState& state, Lease& lease);
+void clear_deadline(MarketState& state, Lease& lease);
+// The same for every open lease, of a node or of all.
+void reset_deadlines(MarketState& state, const Node& node);
+void reset_deadlines(MarketState& state);
+
+// When a Tick has something to do.
+std::optional<Time> next_deadline(const MarketState& state);
+
+}  // namespace fallow::core

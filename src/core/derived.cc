@@ -1,0 +1,121 @@
+#include "core/derived.h"
+
+#include <algorithm>
+
+#include "core/checks.h"
+#include "core/deadlines.h"
+#include "core/nodes.h"
+#include "core/requirements.h"
+
+namespace fallow::core {
+namespace {
+
+void derive_people(MarketState& state) {
+  for (const auto& [unused, payout] : state.payouts) state.payouts_total += payout.amount;
+  for (const auto& [place, key] : state.keys)
+    state.key_owners.emplace(key.secret_hash, key.account);
+  for (std::size_t place = 0; place < state.deposits.size(); ++place) {
+    state.deposit_places.emplace(state.deposits[place].reference,
+                                 static_cast<std::uint32_t>(place));
+  }
+}
+
+void derive_nodes(MarketState& state) {
+  state.nodes.each([&](Node& node) {
+    std::uint32_t place = 0;
+    for (NodeDevice& device : node.devices) {
+      device.facts.set_index(place++);
+      device.free_thousandths = kWholeDevice;
+    }
+    refresh_free(node);
+    if (node.removed) return;
+    state.node_keys.emplace(digest_of_checked(node.public_key), node.id);
+    ++state.nodes_present;
+    state.devices += node.devices.size();
+    if (node.connected) ++state.nodes_connected;
+  });
+}
+
+void count_task(Order& order, const Task& task) {
+  order.waiting += task.state == v1::WAITING ? 1 : 0;
+  order.leased += task.state == v1::LEASED ? 1 : 0;
+  order.done += task.state == v1::DONE ? 1 : 0;
+  order.failed += task.state == v1::FAILED ? 1 : 0;
+  order.stopped += task.state == v1::TASK_STOPPED ? 1 : 0;
+}
+
+Status derive_orders(MarketState& state) {
+  Status status;
+  state.orders.each([&](Order& order) {
+    for (const Task& task : order.tasks) count_task(order, task);
+    if (order.state != v1::OPEN) return;
+    order.held = order.budget - order.charged;
+    ++state.orders_open;
+    state.tasks_open += order.tasks.size();
+    ++state.accounts.find(order.account)->orders_open;
+    if (order.turn != 0) state.waiting.insert({order.turn, order.id});
+    auto demand = demand_of(order.requirements, state.limits);
+    if (!demand) {
+      status = fail(ErrorCode::kCorrupt, "order {} asks for what cannot be: {}", order.id.value,
+                    demand.error().message);
+      return;
+    }
+    order.demand = std::move(*demand);
+    order.demand.rate_hour_max = order.rate_hour_max;
+  });
+  return status;
+}
+
+// Sets the lease's capacity aside, as far as the node has it.
+bool take(Node& node, const Lease& lease) {
+  for (const std::uint32_t index : lease.devices) {
+    if (index >= node.devices.size()) return false;
+    std::uint32_t& free = node.devices[index].free_thousandths;
+    if (free < lease.device_thousandths) return false;
+    free -= lease.device_thousandths;
+  }
+  const auto add = [](std::uint32_t& used, std::uint32_t more) {
+    return !__builtin_add_overflow(used, more, &used);
+  };
+  // The node's facts may have shrunk below what is leased of it.
+  return add(node.cpu_thousandths_used, lease.cpu_thousandths) &&
+         add(node.memory_mb_used, lease.memory_mb) && add(node.disk_mb_used, lease.disk_mb);
+}
+
+Status derive_leases(MarketState& state) {
+  Status status;
+  state.leases.each([&](Lease& lease) {
+    Order& order = *state.orders.find(lease.order);
+    Node& node = *state.nodes.find(lease.node);
+    order.leases.push_back(lease.id);
+    ++node.leases_known;
+    if (order.state != v1::OPEN) ++state.leases_of_ended;
+    if (!is_open(lease)) return;
+    ++state.leases_open;
+    node.leases.push_back(lease.id);
+    order.assigned += lease.hold - lease.charged;
+    state.fees_open += lease.fee;
+    if (!take(node, lease)) {
+      status = fail(ErrorCode::kCorrupt, "lease {} has what node {} does not have", lease.id.value,
+                    node.id.value);
+    }
+    set_deadline(state, lease);
+  });
+  return status;
+}
+
+}  // namespace
+
+Status derive(MarketState& state) {
+  derive_people(state);
+  derive_nodes(state);
+  FALLOW_TRY(derive_orders(state));
+  FALLOW_TRY(derive_leases(state));
+  state.nodes.each([&](Node& node) {
+    refresh_free(node);
+    if (!node.removed) state.book->update(node);
+  });
+  return {};
+}
+
+}  // namespace fallow::core

@@ -1,0 +1,44 @@
+// What each command does. One function a command, in the file of its noun; machine.cc calls them.
+//
+// Each either refuses (one Refused event, nothing changed), repeats (one Repeated event, nothing
+// changed) or carries the command out and tells what happened.
+#pragma once
+
+#include "core/step.h"
+#include "fallow/v1/commands.pb.h"
+
+namespace fallow::core {
+
+// founding.cc
+void handle(Step& step, const v1::Found& command);
+void handle(Step& step, const v1::SetPolicy& command);
+// accounts.cc
+void handle(Step& step, const v1::OpenAccount& command);
+void handle(Step& step, const v1::SetBudget& command);
+// keys.cc
+void handle(Step& step, const v1::AddKey& command);
+void handle(Step& step, const v1::RevokeKey& command);
+void handle(Step& step, const v1::CreateJoinToken& command);
+// wallets.cc
+void handle(Step& step, const v1::Deposit& command);
+void handle(Step& step, const v1::Withdraw& command);
+void handle(Step& step, const v1::SettlePayout& command);
+// nodes.cc
+void handle(Step& step, const v1::JoinNode& command);
+void handle(Step& step, const v1::ReportNode& command);
+void handle(Step& step, const v1::SetNodeLink& command);
+void handle(Step& step, const v1::RemoveNode& command);
+// offers.cc
+void handle(Step& step, const v1::SetOffer& command);
+void handle(Step& step, const v1::WithdrawOffer& command);
+// orders.cc
+void handle(Step& step, const v1::SubmitOrder& command);
+void handle(Step& step, const v1::StopOrder& command);
+void handle(Step& step, const v1::StopLease& command);
+// observe.cc
+void handle(Step& step, const v1::Observe& command);
+// deadlines.cc
+void handle(Step& step, const v1::Tick& command);
+void handle(Step& step, const v1::Resume& command);
+
+}  // namespace fallow::core

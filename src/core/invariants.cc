@@ -1,0 +1,263 @@
+#include "core/invariants.h"
+
+#include <absl/container/btree_set.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/money.h"
+#include "core/deadlines.h"
+#include "core/machine.h"
+#include "core/meter.h"
+
+namespace fallow::core {
+namespace {
+
+__extension__ using Wide = __int128;
+
+// Sums over all leases, held against what the nouns say of themselves.
+struct OfNode {
+  std::vector<LeaseId> leases;
+  std::vector<std::uint64_t> device_thousandths;
+  std::uint64_t cpu = 0, memory = 0, disk = 0;
+  std::uint32_t known = 0;
+};
+struct OfOrder {
+  Wide assigned = 0;
+  std::size_t open = 0;
+  std::size_t known = 0;
+};
+
+class Verifier {
+ public:
+  explicit Verifier(const MarketState& state) : state_(state) {}
+
+  Status run() {
+    expect(state_.ledger.balanced(), "the ledger does not sum to zero or an account is overdrawn");
+    state_.leases.each([&](const Lease& lease) { lease_holds(lease); });
+    state_.nodes.each([&](const Node& node) { node_holds(node); });
+    state_.orders.each([&](const Order& order) { order_holds(order); });
+    state_.accounts.each([&](const Account& account) { account_holds(account); });
+    market_holds();
+    return status_;
+  }
+
+ private:
+  template <class... Args>
+  void expect(bool holds, fmt::format_string<Args...> format, Args&&... args) {
+    if (holds || !status_) return;
+    status_ = fail(ErrorCode::kCorrupt, format, std::forward<Args>(args)...);
+  }
+
+  void lease_holds(const Lease& lease) {
+    const Order* const order = state_.orders.find(lease.order);
+    const Node* const node = state_.nodes.find(lease.node);
+    expect(order != nullptr && node != nullptr && lease.task < order->tasks.size(),
+           "lease {} binds what does not exist", lease.id.value);
+    if (!status_) return;
+    ++of_nodes_[lease.node].known;
+    ++of_orders_[lease.order].known;
+    expect(lease.charged.value >= 0 && lease.charged <= lease.hold && lease.refunded.value >= 0 &&
+               lease.refunded <= lease.charged,
+           "lease {} is charged beyond its hold", lease.id.value);
+    if (!is_open(lease)) {
+      expect(lease.due_at.us == 0 && lease.reason != v1::END_REASON_UNSPECIFIED,
+             "lease {} has ended and not ended", lease.id.value);
+      return;
+    }
+    open_lease_holds(lease, *order);
+  }
+
+  void open_lease_holds(const Lease& lease, const Order& order) {
+    ++leases_open_;
+    fees_open_ += lease.fee.value;
+    pending_[lease.provider] += lease.charged.value - lease.fee.value;
+    expect(lease.charged == std::min(lease.hold, price_of(lease.rate_hour, charged_time(lease))) &&
+               lease.fee == fee_of(lease.charged, lease.fee_basis_points),
+           "lease {} is charged another price than its rate", lease.id.value);
+    OfOrder& of_order = of_orders_[lease.order];
+    of_order.assigned += lease.hold.value - lease.charged.value;
+    ++of_order.open;
+    const Task& task = order.tasks[lease.task];
+    expect(order.state == v1::OPEN && task.state == v1::LEASED && task.lease == lease.id &&
+               task.attempts == lease.attempt,
+           "lease {} is open and its task does not say so", lease.id.value);
+    expect(lease.due_at == deadline_of(state_, lease) &&
+               state_.deadlines.contains({lease.due_at, lease.id}),
+           "lease {} has no deadline, or a wrong one", lease.id.value);
+    OfNode& of_node = of_nodes_[lease.node];
+    of_node.leases.push_back(lease.id);
+    of_node.cpu += lease.cpu_thousandths;
+    of_node.memory += lease.memory_mb;
+    of_node.disk += lease.disk_mb;
+    for (const std::uint32_t device : lease.devices) {
+      if (of_node.device_thousandths.size() <= device)
+        of_node.device_thousandths.resize(device + 1);
+      of_node.device_thousandths[device] += lease.device_thousandths;
+    }
+  }
+
+  void node_holds(const Node& node) {
+    OfNode& sums = of_nodes_[node.id];
+    expect(sums.leases == node.leases && sums.known == node.leases_known,
+           "node {} has other leases than say so", node.id.value);
+    expect(sums.device_thousandths.size() <= node.devices.size(),
+           "a device of node {} that it does not have is leased", node.id.value);
+    if (!status_) return;
+    sums.device_thousandths.resize(node.devices.size());
+    for (std::size_t place = 0; place < node.devices.size(); ++place) {
+      const NodeDevice& device = node.devices[place];
+      expect(device.facts.index() == place &&
+                 device.free_thousandths + sums.device_thousandths[place] == kWholeDevice,
+             "device {} of node {} is leased beyond its capacity, or not given back", place,
+             node.id.value);
+    }
+    const auto follows = [](std::uint64_t whole, std::uint64_t used, std::uint32_t said_used,
+                            std::uint32_t said_free) {
+      return used == said_used && said_free == (whole > used ? whole - used : 0);
+    };
+    expect(follows(node.facts.cpu_thousandths(), sums.cpu, node.cpu_thousandths_used,
+                   node.cpu_thousandths_free) &&
+               follows(node.facts.memory_mb(), sums.memory, node.memory_mb_used,
+                       node.memory_mb_free) &&
+               follows(node.facts.disk_mb(), sums.disk, node.disk_mb_used, node.disk_mb_free),
+           "node {} has another capacity free than is not leased", node.id.value);
+    expect(!node.removed || (node.leases.empty() && !node.connected && node.offer.id.value == 0 &&
+                             node.leases_known > 0),
+           "node {} is removed and still there", node.id.value);
+    if (node.removed) return;
+    ++nodes_present_;
+    nodes_connected_ += node.connected ? 1 : 0;
+    devices_ += node.devices.size();
+  }
+
+  void order_holds(const Order& order) {
+    std::size_t counts[v1::TaskState_ARRAYSIZE] = {};
+    for (const Task& task : order.tasks) {
+      ++counts[task.state];
+      if (task.state != v1::LEASED) continue;
+      const Lease* const lease = state_.leases.find(task.lease);
+      expect(lease != nullptr && is_open(*lease) && lease->order == order.id,
+             "a task of order {} is leased without a lease", order.id.value);
+    }
+    expect(counts[v1::WAITING] == order.waiting && counts[v1::LEASED] == order.leased &&
+               counts[v1::DONE] == order.done && counts[v1::FAILED] == order.failed &&
+               counts[v1::TASK_STOPPED] == order.stopped,
+           "order {} counts its tasks wrong", order.id.value);
+    const OfOrder& sums = of_orders_[order.id];
+    const bool open = order.state == v1::OPEN;
+    expect(sums.open == order.leased && sums.known == order.leases.size(),
+           "order {} has other leases than say so", order.id.value);
+    expect(open == (order.waiting + order.leased > 0), "order {} is over and open, or neither",
+           order.id.value);
+    expect((order.turn != 0) == (order.waiting > 0), "order {} waits without a turn",
+           order.id.value);
+    if (order.turn != 0) {
+      ++orders_waiting_;
+      expect(state_.waiting.contains({order.turn, order.id}), "order {} is not among the waiting",
+             order.id.value);
+    }
+    expect(order.charged.value >= 0 && order.charged <= order.budget,
+           "order {} is charged beyond its budget", order.id.value);
+    const Micros held = open ? order.budget - order.charged : Micros(0);
+    expect(order.held == held && sums.assigned == order.assigned.value &&
+               order.assigned <= order.held && order.assigned.value >= 0,
+           "the leases of order {} hold more than it does", order.id.value);
+    if (!open) return;
+    held_[order.account] += order.held.value;
+    ++orders_open_[order.account];
+    ++orders_open_all_;
+    tasks_open_ += order.tasks.size();
+  }
+
+  void account_holds(const Account& account) {
+    expect(held_[account.id] == state_.ledger.balance({account.id, v1::HELD}).value,
+           "account {} holds other money than its open orders", account.id.value);
+    expect(orders_open_[account.id] == account.orders_open,
+           "account {} counts its open orders wrong", account.id.value);
+    Wide& pending = pending_[account.id];
+    if (const auto due = releases().find(account.id); due != releases().end()) {
+      pending += due->second;
+    }
+    expect(pending == state_.ledger.balance({account.id, v1::PENDING}).value,
+           "account {} has other pending earnings than its leases", account.id.value);
+  }
+
+  const absl::btree_map<AccountId, Wide>& releases() {
+    if (releases_.empty()) {
+      for (const auto& [unused, release] : state_.releases) {
+        releases_[release.provider] += release.amount.value;
+      }
+    }
+    return releases_;
+  }
+
+  void market_holds() {
+    Wide payouts = 0;
+    for (const auto& [unused, payout] : state_.payouts) payouts += payout.amount.value;
+    expect(payouts == state_.payouts_total.value, "payouts are summed wrong");
+    expect(fees_open_ == state_.fees_open.value &&
+               state_.ledger.balance(kMarketFee) >= state_.fees_open,
+           "the market has not the fees that open leases may get back");
+    expect(leases_open_ == state_.leases_open && state_.deadlines.size() == leases_open_,
+           "open leases are counted wrong");
+    expect(orders_open_all_ == state_.orders_open && tasks_open_ == state_.tasks_open,
+           "open orders are counted wrong");
+    expect(orders_waiting_ == state_.waiting.size(), "waiting orders are counted wrong");
+    expect(std::includes(state_.waiting.begin(), state_.waiting.end(), state_.dirty.begin(),
+                         state_.dirty.end()),
+           "an order is to be matched that does not wait");
+    expect(nodes_present_ == state_.nodes_present && nodes_connected_ == state_.nodes_connected &&
+               devices_ == state_.devices && nodes_present_ == state_.node_keys.size() &&
+               nodes_present_ == state_.book->size(),
+           "nodes are counted wrong");
+    expect(state_.keys.size() == state_.key_owners.size() &&
+               state_.requests.size() == state_.answers.size() &&
+               state_.deposits.size() == state_.deposit_places.size(),
+           "keys, requests or deposits are counted wrong");
+    ended_hold();
+  }
+
+  void ended_hold() {
+    absl::btree_set<OrderId> ended;
+    std::size_t leases = 0;
+    for (const OrderId id : state_.ended) {
+      const Order* const order = state_.orders.find(id);
+      expect(order != nullptr && order->state != v1::OPEN && ended.insert(id).second,
+             "order {} is not among the ended", id.value);
+      if (!status_) return;
+      leases += order->leases.size();
+    }
+    expect(
+        ended.size() + orders_open_all_ == state_.orders.size() && leases == state_.leases_of_ended,
+        "ended orders are counted wrong");
+  }
+
+  const MarketState& state_;
+  Status status_;
+  absl::btree_map<NodeId, OfNode> of_nodes_;
+  absl::btree_map<OrderId, OfOrder> of_orders_;
+  absl::btree_map<AccountId, Wide> held_;
+  absl::btree_map<AccountId, Wide> pending_;
+  absl::btree_map<AccountId, Wide> releases_;
+  absl::btree_map<AccountId, std::size_t> orders_open_;
+  Wide fees_open_ = 0;
+  std::size_t leases_open_ = 0;
+  std::size_t orders_open_all_ = 0;
+  std::size_t orders_waiting_ = 0;
+  std::size_t tasks_open_ = 0;
+  std::size_t nodes_present_ = 0;
+  std::size_t nodes_connected_ = 0;
+  std::size_t devices_ = 0;
+};
+
+}  // namespace
+
+Status verify(const MarketState& state) { return Verifier(state).run(); }
+
+void Machine::check_invariants() const {
+  const Status status = verify(*state_);
+  FALLOW_CHECK(status.has_value(), "{}", status.error().message);
+}
+
+}  // namespace fallow::core

@@ -1,0 +1,70 @@
+// The contract that binds a task of an order to devices of a node, and its meter.
+//
+// Owner: Machine, market thread only; pointers live until the next apply(). Charge rule:
+// charged = min(hold, floor(rate * proven / 1 h)), cumulative, so that it never drifts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/types.h"
+#include "fallow/v1/commands.pb.h"
+#include "fallow/v1/events.pb.h"
+
+namespace fallow::core {
+
+struct Lease {
+  LeaseId id;
+  OrderId order;
+  std::uint32_t task = 0;
+  std::uint32_t attempt = 0;  // 1 is the first
+  AccountId renter;
+  AccountId provider;
+  NodeId node;
+  std::vector<std::uint32_t> devices;
+  std::uint32_t device_thousandths = 0;
+  std::uint32_t cpu_thousandths = 0;
+  std::uint32_t memory_mb = 0;
+  std::uint32_t disk_mb = 0;
+
+  Micros device_hour;  // every price that entered
+  Micros disk_gb_hour;
+  Micros rate_hour;  // all of it together
+  std::uint32_t fee_basis_points = 0;
+  Micros hold;
+  Duration time_max;  // running time that the hold pays for
+
+  v1::LeaseState state = v1::PLACED;
+  v1::EndReason stop_reason = v1::END_REASON_UNSPECIFIED;  // why it is STOPPING
+  Time placed_at;
+  Time started_at;   // first proven RUNNING; 0: never
+  Time heard_at;     // last word of its node about it; at first placed_at
+  Time start_by;     // START_FAILED then, unless it ran
+  Time stopping_at;  // when it became STOPPING
+  Time ended_at;
+  std::uint64_t placed_revision = 0;  // the node's desired set that first named it
+  LogIndex placed_index;
+  LogIndex ended_index;
+  LogIndex metered_index;  // the command with the last accepted meter record
+  Time due_at;             // its place among the deadlines; derived
+  LogIndex named_index;    // the last Observe that named it; means nothing between commands
+
+  std::uint32_t meter_sequence = 0;  // of the last accepted record
+  Duration proven;
+  Micros charged;  // posted so far
+  Micros fee;      // of it, the market's; at the end net of what it gave back
+  Micros refunded;
+
+  v1::EndReason reason = v1::END_REASON_UNSPECIFIED;
+  v1::Blame blame = v1::BLAME_NONE;
+  std::int32_t exit_code = 0;
+  std::string detail;
+  std::string output_manifest;     // 32 bytes or empty
+  bool earnings_released = false;  // PENDING became EARNED after the payout delay
+};
+
+inline bool is_open(const Lease& lease) { return lease.state != v1::ENDED; }
+
+}  // namespace fallow::core

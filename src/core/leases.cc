@@ -1,0 +1,161 @@
+#include "core/leases.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "core/blame.h"
+#include "core/deadlines.h"
+#include "core/meter.h"
+#include "core/nodes.h"
+#include "core/orders.h"
+#include "core/schedule.h"
+#include "core/wallets.h"
+
+namespace fallow::core {
+namespace {
+
+Node& node_of(MarketState& state, const Lease& lease) {
+  Node* const node = state.nodes.find(lease.node);
+  FALLOW_CHECK(node != nullptr, "lease {} has no node", lease.id.value);
+  return *node;
+}
+
+void settle(Step& step, Lease& lease, const Ending& ending) {
+  MarketState& state = step.state;
+  Order& order = *state.orders.find(lease.order);
+  order.assigned -= lease.hold - lease.charged;
+  const Micros fee_before = lease.fee;
+  Micros earned = lease.charged - lease.fee;
+  if (ending.refund) {
+    earned = ending.blame == v1::BLAME_MARKET ? refund_from_market(step, lease)
+                                              : refund_from_provider(step, lease);
+  }
+  state.fees_open -= fee_before;
+  delay_earnings(step, lease, earned);
+}
+
+void leave_node(Step& step, const Lease& lease, const Ending& ending) {
+  MarketState& state = step.state;
+  Node& node = node_of(state, lease);
+  std::erase(node.leases, lease.id);
+  ++node.desired_revision;
+  node.proven_total = std::min(node.proven_total + lease.proven, kTimeUnbounded);
+  if (ending.blame == v1::BLAME_PROVIDER || ending.blame == v1::BLAME_OWNER) {
+    ++node.leases_broken;
+  } else {
+    ++node.leases_kept;
+  }
+  give_back(node, lease);
+  if (node.removed) return;
+  state.book->update(node);
+  node_gained(state, node);
+}
+
+}  // namespace
+
+void place_lease(Step& step, Order& order, std::uint32_t task_index, const Placement& placement,
+                 Micros hold, Duration time_max) {
+  MarketState& state = step.state;
+  Task& task = order.tasks[task_index];
+  const auto id = step.next_id<LeaseId>();
+  Lease& lease = state.leases.insert(id, Lease{});
+  const v1::Requirements& wanted = order.requirements;
+  lease.id = id;
+  lease.order = order.id;
+  lease.task = task_index;
+  lease.attempt = ++task.attempts;
+  lease.renter = order.account;
+  lease.node = placement.node->id;
+  Node& node = node_of(state, lease);
+  lease.provider = node.provider;
+  lease.devices = placement.devices;
+  lease.device_thousandths = wanted.device_thousandths();
+  lease.cpu_thousandths = wanted.cpu_thousandths();
+  lease.memory_mb = wanted.memory_mb();
+  lease.disk_mb = wanted.disk_mb();
+  lease.device_hour = placement.device_hour;
+  lease.disk_gb_hour = placement.disk_gb_hour;
+  lease.rate_hour = placement.rate_hour;
+  lease.fee_basis_points = state.policy.fee_basis_points();
+  lease.hold = hold;
+  lease.time_max = time_max;
+  lease.placed_at = step.now;
+  lease.heard_at = step.now;
+  lease.start_by = step.now + Duration(state.policy.start_timeout_us());
+  lease.placed_revision = ++node.desired_revision;
+  lease.placed_index = step.index;
+
+  reserve(node, lease);
+  node.leases.push_back(id);
+  ++node.leases_known;
+  state.book->update(node);
+  order.assigned += hold;
+  order.leases.push_back(id);
+  ++state.leases_open;
+  task.lease = id;
+  set_task_state(step, order, task_index, v1::LEASED);
+  set_deadline(state, lease);
+
+  v1::LeasePlaced& told = *step.tell().mutable_lease_placed();
+  told.set_lease(id.value);
+  told.set_order(order.id.value);
+  told.set_task(task_index);
+  told.set_node(node.id.value);
+  told.set_account(order.account.value);
+  told.set_rate_hour_micros(lease.rate_hour.value);
+  told.set_hold_micros(hold.value);
+}
+
+void set_lease_state(Step& step, Lease& lease, v1::LeaseState to) {
+  if (lease.state == to) return;
+  lease.state = to;
+  set_deadline(step.state, lease);
+  v1::LeaseChanged& told = *step.tell().mutable_lease_changed();
+  told.set_lease(lease.id.value);
+  told.set_node(lease.node.value);
+  told.set_state(to);
+}
+
+void stop_lease(Step& step, Lease& lease, v1::EndReason reason) {
+  if (lease.state == v1::STOPPING) {
+    if (reason == v1::STOPPED && ending_of(lease.stop_reason).retry) lease.stop_reason = reason;
+    return;
+  }
+  lease.stop_reason = reason;
+  lease.stopping_at = step.now;
+  ++node_of(step.state, lease).desired_revision;
+  set_lease_state(step, lease, v1::STOPPING);
+}
+
+void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) {
+  MarketState& state = step.state;
+  const Ending ending = ending_of(reason);
+  settle(step, lease, ending);
+  clear_deadline(state, lease);
+  lease.state = v1::ENDED;
+  lease.ended_at = step.now;
+  lease.ended_index = step.index;
+  lease.reason = reason;
+  lease.blame = ending.blame;
+  lease.exit_code = words.exit_code;
+  lease.detail = std::move(words.detail);
+  lease.output_manifest = std::move(words.output_manifest);
+  if (state.leases_open-- == state.limits.leases_open_max) all_waiting_anew(state);
+  leave_node(step, lease, ending);
+
+  v1::LeaseEnded& told = *step.tell().mutable_lease_ended();
+  told.set_lease(lease.id.value);
+  told.set_order(lease.order.value);
+  told.set_task(lease.task);
+  told.set_node(lease.node.value);
+  told.set_account(lease.renter.value);
+  told.set_reason(reason);
+  told.set_blame(ending.blame);
+  told.set_proven_us(lease.proven.value);
+  told.set_charged_micros(lease.charged.value);
+  told.set_refunded_micros(lease.refunded.value);
+  told.set_fee_micros(lease.fee.value);
+  after_lease(step, lease, ending);
+}
+
+}  // namespace fallow::core

@@ -1,0 +1,94 @@
+#include "core/ledger.h"
+
+#include <limits>
+
+#include "base/check.h"
+
+namespace fallow::core {
+namespace {
+
+__extension__ using Wide = __int128;
+
+bool belongs(LedgerKey key) {
+  switch (key.kind) {
+    case v1::WALLET:
+    case v1::HELD:
+    case v1::PENDING:
+    case v1::EARNED:
+      return key.account.value != 0;
+    case v1::MARKET_FEE:
+    case v1::RESERVE:
+    case v1::OUTSIDE:
+      return key.account.value == 0;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Micros& Ledger::at(LedgerKey key) {
+  const auto [place, added] =
+      places_.try_emplace(key.account, static_cast<std::uint32_t>(rows_.size()));
+  if (added) {
+    rows_.emplace_back();
+    order_.emplace(key.account, place->second);
+  }
+  return rows_[place->second][static_cast<std::size_t>(key.kind)];
+}
+
+Micros Ledger::balance(LedgerKey key) const {
+  const auto place = places_.find(key.account);
+  if (place == places_.end() || !v1::LedgerKind_IsValid(key.kind)) return Micros(0);
+  return rows_[place->second][static_cast<std::size_t>(key.kind)];
+}
+
+bool Ledger::transfer(LedgerKey from, LedgerKey to, Micros amount, v1::TransferReason reason,
+                      LeaseId lease, Events& out) {
+  FALLOW_CHECK(amount.value >= 0, "a transfer of {} micros is negative", amount.value);
+  FALLOW_CHECK(belongs(from) && belongs(to) && from != to,
+               "no ledger accounts to move between: {}/{} and {}/{}", from.account.value,
+               static_cast<int>(from.kind), to.account.value, static_cast<int>(to.kind));
+  if (amount.value == 0) return true;
+
+  at(to);  // first: a new row moves the others
+  Micros& source = at(from);
+  Micros& target = at(to);
+  std::int64_t source_after = 0;
+  std::int64_t target_after = 0;
+  if (__builtin_sub_overflow(source.value, amount.value, &source_after)) return false;
+  if (__builtin_add_overflow(target.value, amount.value, &target_after)) return false;
+  if (source_after < 0 && from.kind != v1::OUTSIDE) return false;
+  source.value = source_after;
+  target.value = target_after;
+
+  v1::Transferred& told = *out.emplace_back().mutable_transferred();
+  told.set_from_account(from.account.value);
+  told.set_from_kind(from.kind);
+  told.set_to_account(to.account.value);
+  told.set_to_kind(to.kind);
+  told.set_amount_micros(amount.value);
+  told.set_reason(reason);
+  told.set_lease(lease.value);
+  return true;
+}
+
+bool Ledger::balanced() const {
+  Wide sum = 0;
+  bool negative = false;
+  visit([&](LedgerKey key, Micros balance) {
+    sum += balance.value;
+    negative = negative || (balance.value < 0 && key.kind != v1::OUTSIDE);
+  });
+  return sum == 0 && !negative;
+}
+
+bool Ledger::restore(LedgerKey key, Micros balance) {
+  if (!belongs(key) || (balance.value < 0 && key.kind != v1::OUTSIDE)) return false;
+  Micros& place = at(key);
+  if (place.value != 0) return false;
+  place = balance;
+  return true;
+}
+
+}  // namespace fallow::core

@@ -1,0 +1,144 @@
+// Everything that the market remembers. Data only: the files named after nouns change it.
+//
+// Owner: Machine, market thread only. What is marked "derived" follows from the rest: a snapshot
+// leaves it out and restore() makes it anew.
+#pragma once
+
+#include <absl/container/btree_map.h>
+#include <absl/container/btree_set.h>
+
+#include <array>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <compare>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/types.h"
+#include "core/account.h"
+#include "core/book.h"
+#include "core/lease.h"
+#include "core/ledger.h"
+#include "core/limits.h"
+#include "core/node.h"
+#include "core/order.h"
+#include "core/table.h"
+
+namespace fallow::core {
+
+// The place of an order among those with waiting tasks: see core/schedule.h.
+struct Turn {
+  std::uint64_t turn = 0;
+  OrderId order;
+  auto operator<=>(const Turn&) const = default;
+};
+
+// A moment at which something is due, ties broken by the lease.
+struct Due {
+  Time at;
+  LeaseId lease;
+  auto operator<=>(const Due&) const = default;
+};
+
+// Earnings of an ended lease, PENDING until their delay has passed.
+struct Release {
+  AccountId provider;
+  Micros amount;
+};
+
+// The first 16 bytes of a hash: keys of deposits and requests. Already well mixed.
+using ShortHash = std::array<std::uint8_t, 16>;
+struct ShortHashHash {
+  std::size_t operator()(const ShortHash& hash) const {
+    std::size_t low = 0;
+    std::memcpy(&low, hash.data(), sizeof low);
+    return low;
+  }
+};
+struct DigestHash {
+  std::size_t operator()(const Digest& digest) const {
+    std::size_t low = 0;
+    std::memcpy(&low, digest.data(), sizeof low);
+    return low;
+  }
+};
+
+// A deposit that was booked, by the hash of the rail's reference.
+struct Booked {
+  ShortHash reference{};
+  LogIndex index;
+  AccountId account;
+  Micros amount;
+};
+
+// A request that was answered, by its idempotency key.
+struct Answered {
+  std::uint64_t fingerprint = 0;
+  LogIndex index;
+  std::uint64_t entity = 0;
+};
+
+struct MarketState {
+  explicit MarketState(const Limits& given);
+
+  Limits limits;
+
+  // ---- founding --------------------------------------------------------------------------------
+  bool founded = false;
+  v1::Found found;
+  v1::Policy policy;
+  AccountId operator_account;
+  LogIndex last_index;
+  LogIndex resumed_index;  // of the last Resume
+  Time now;                // of the last command
+
+  // ---- people and money
+  // --------------------------------------------------------------------------
+  Ledger ledger;
+  Table<AccountId, Account> accounts;
+  absl::btree_map<std::pair<AccountId, Digest>, ApiKey> keys;
+  absl::btree_map<Digest, JoinToken> join_tokens;
+  absl::btree_map<std::uint64_t, Payout> payouts;  // open ones
+  std::vector<Booked> deposits;                    // in the order of their commands
+  std::deque<ShortHash> requests;                  // oldest first
+  boost::unordered_flat_map<ShortHash, Answered, ShortHashHash> answers;
+  absl::btree_map<Due, Release> releases;
+
+  // ---- nodes, orders, leases
+  // -----------------------------------------------------------------------
+  Table<NodeId, Node> nodes;
+  Table<OrderId, Order> orders;
+  Table<LeaseId, Lease> leases;
+  std::deque<OrderId> ended;  // remembered orders that ended, oldest first
+
+  // ---- waiting tasks: see core/schedule.h
+  // ----------------------------------------------------------
+  std::uint64_t turn = 0;               // of the order served last
+  absl::btree_set<Turn> waiting;        // derived: every order with a waiting task
+  absl::btree_set<Turn> dirty;          // of them, those to be matched anew
+  absl::btree_map<NodeId, Turn> fresh;  // nodes that gained capacity, tested from Turn on
+
+  // ---- derived
+  // -------------------------------------------------------------------------------------
+  std::unique_ptr<Book> book;
+  boost::unordered_flat_map<Digest, AccountId, DigestHash> key_owners;
+  boost::unordered_flat_map<Digest, NodeId, DigestHash> node_keys;  // of nodes not removed
+  boost::unordered_flat_map<ShortHash, std::uint32_t, ShortHashHash> deposit_places;
+  absl::btree_set<Due> deadlines;  // one for every open lease
+  Micros payouts_total;            // of open payouts: may come back
+  Micros fees_open;                // of open leases: MARKET_FEE owes them back on refund
+  std::size_t orders_open = 0;
+  std::size_t tasks_open = 0;  // of open orders
+  std::size_t leases_open = 0;
+  std::size_t leases_of_ended = 0;  // of ended orders
+  std::size_t nodes_connected = 0;
+  std::size_t nodes_present = 0;  // not removed
+  std::size_t devices = 0;        // of nodes not removed
+};
+
+}  // namespace fallow::core

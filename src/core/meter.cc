@@ -1,0 +1,112 @@
+#include "core/meter.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/money.h"
+#include "core/deadlines.h"
+#include "core/leases.h"
+
+namespace fallow::core {
+namespace {
+
+constexpr std::int64_t kBasisPoints = 10'000;
+// A node's clock may run ahead of the market's by no more than this since the lease was placed.
+constexpr Duration kMeterSlack = seconds(5);
+
+Order& order_of(MarketState& state, const Lease& lease) {
+  Order* const order = state.orders.find(lease.order);
+  FALLOW_CHECK(order != nullptr, "lease {} has no order", lease.id.value);
+  return *order;
+}
+
+void charge(Step& step, Lease& lease) {
+  const Micros total = std::min(lease.hold, price_of(lease.rate_hour, charged_time(lease)));
+  const Micros delta = total - lease.charged;
+  if (delta.value == 0) return;
+  const Micros fee_total = fee_of(total, lease.fee_basis_points);
+  const Micros fee_delta = fee_total - lease.fee;
+  const LedgerKey held{lease.renter, v1::HELD};
+  step.move(held, {lease.provider, v1::PENDING}, delta - fee_delta, v1::CHARGED, lease.id);
+  step.move(held, kMarketFee, fee_delta, v1::FEE, lease.id);
+  Order& order = order_of(step.state, lease);
+  order.charged += delta;
+  order.held -= delta;
+  order.assigned -= delta;
+  lease.charged = total;
+  lease.fee = fee_total;
+  step.state.fees_open += fee_delta;
+}
+
+void take_back(Step& step, Lease& lease, Micros amount) {
+  Order& order = order_of(step.state, lease);
+  order.charged -= amount;
+  order.held += amount;
+  lease.refunded = amount;
+}
+
+}  // namespace
+
+Duration time_for(Micros hold, Micros rate_hour) {
+  __extension__ using Wide = __int128;
+  FALLOW_CHECK(rate_hour.value > 0, "a rate of {} pays for every time", rate_hour.value);
+  const Wide time = Wide{hold.value} * kHour.value / rate_hour.value;
+  return Duration(static_cast<std::int64_t>(std::min<Wide>(time, kTimeUnbounded.value)));
+}
+
+Duration charged_time(const Lease& lease) { return std::min(lease.proven, lease.time_max); }
+
+Micros fee_of(Micros charged, std::uint32_t basis_points) {
+  return fraction_of(charged, basis_points, kBasisPoints);
+}
+
+v1::EndReason limit_reason(const MarketState& state, const Lease& lease) {
+  const Order& order = *state.orders.find(lease.order);
+  const Duration wanted =
+      Duration(order.requirements.duration_us()) - order.tasks[lease.task].proven;
+  return lease.time_max < wanted ? v1::FUNDS : v1::TIME_LIMIT;
+}
+
+void accept_meter(Step& step, Lease& lease, const v1::MeterRecord& record) {
+  if (lease.state == v1::STOPPING || lease.state == v1::ENDED) return;
+  if (record.sequence() == 0 || record.sequence() != lease.meter_sequence + 1) return;
+  const Duration running(record.running_us());
+  if (running < lease.proven || running > step.now - lease.placed_at + kMeterSlack) return;
+
+  if (lease.started_at.us == 0) {
+    lease.started_at = std::max(lease.placed_at, step.now - running);
+    set_deadline(step.state, lease);
+  }
+  lease.meter_sequence = record.sequence();
+  lease.proven = running;
+  lease.metered_index = step.index;
+  charge(step, lease);
+  v1::MeterAccepted& told = *step.tell().mutable_meter_accepted();
+  *told.mutable_record() = record;
+  told.set_proven_us(lease.proven.value);
+  told.set_charged_micros(lease.charged.value);
+  if (lease.proven >= lease.time_max) stop_lease(step, lease, limit_reason(step.state, lease));
+}
+
+Micros refund_from_provider(Step& step, Lease& lease) {
+  const LedgerKey held{lease.renter, v1::HELD};
+  step.move({lease.provider, v1::PENDING}, held, lease.charged - lease.fee, v1::REFUNDED, lease.id);
+  step.move(kMarketFee, held, lease.fee, v1::FEE_RETURNED, lease.id);
+  take_back(step, lease, lease.charged);
+  lease.fee = Micros(0);
+  return Micros(0);
+}
+
+Micros refund_from_market(Step& step, Lease& lease) {
+  // What other open leases may have to give back is not the market's to spend.
+  const Micros others = step.state.fees_open - lease.fee;
+  const Micros own = step.state.ledger.balance(kMarketFee) - others;
+  const Micros amount = std::min(lease.charged, own);
+  const Micros earned = lease.charged - lease.fee;
+  step.move(kMarketFee, {lease.renter, v1::HELD}, amount, v1::REFUNDED, lease.id);
+  take_back(step, lease, amount);
+  lease.fee -= amount;  // what the renter pays is always the provider's part and the market's
+  return earned;
+}
+
+}  // namespace fallow::core

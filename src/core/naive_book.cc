@@ -1,0 +1,312 @@
+#include "core/naive_book.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "core/listing.h"
+#include "core/relaxation.h"
+#include "core/row_key.h"
+#include "core/speed.h"
+
+namespace fallow::core {
+
+// A node that fits, and what ranks it.
+struct NaiveBook::Row {
+  Placement placement;
+  std::int64_t slowness = 0;
+  std::int64_t unreliability = 0;
+
+  // Less is better.
+  std::tuple<std::int64_t, std::int64_t, std::int64_t, std::uint64_t> rank(
+      v1::Objective objective) const {
+    std::int64_t first = placement.rate_hour.value;
+    if (objective == v1::FASTEST) first = slowness;
+    if (objective == v1::COST_TO_COMPLETE) {
+      __extension__ using Wide = __int128;
+      first = static_cast<std::int64_t>(Wide{placement.rate_hour.value} * 1'000'000'000'000 /
+                                        (Wide{slowness} * unreliability));
+    }
+    return {first, placement.rate_hour.value, unreliability, placement.node->id.value};
+  }
+};
+
+std::optional<NaiveBook::Row> NaiveBook::row(const Node& node, const Demand& demand,
+                                             bool free) const {
+  const v1::Requirements& wanted = demand.requirements;
+  const std::uint32_t gpus = wanted.gpus() == 0 ? 1 : wanted.gpus();
+  const std::uint32_t share = wanted.device_thousandths() == 0 ? 1'000 : wanted.device_thousandths();
+  if (node.removed || node.offer.id == OfferId(0)) return std::nullopt;
+  if (free && !node.connected) return std::nullopt;
+  if (free && node.owner != v1::OWNER_AWAY) return std::nullopt;
+  if (share < node.offer.share_thousandths_min) return std::nullopt;
+  if (node.offer.duration_max.value > 0 && wanted.duration_us() > node.offer.duration_max.value) {
+    return std::nullopt;
+  }
+  if (node.facts.isolation() < wanted.isolation_min()) return std::nullopt;
+  if (wanted.memory_mb() > (free ? node.memory_mb_free : node.facts.memory_mb())) {
+    return std::nullopt;
+  }
+  if (wanted.cpu_thousandths() > (free ? node.cpu_thousandths_free : node.facts.cpu_thousandths())) {
+    return std::nullopt;
+  }
+  if (wanted.disk_mb() > (free ? node.disk_mb_free : node.facts.disk_mb())) return std::nullopt;
+
+  Row row;
+  row.placement.node = &node;
+  row.placement.free = free;
+  row.placement.device_hour = node.offer.device_hour;
+  row.placement.disk_gb_hour = node.offer.disk_gb_hour;
+  if (demand.quoted_at.us > 0) {
+    const auto& former = node.offer.former;
+    const auto raised = std::find_if(former.begin(), former.end(), [&](const FormerPrice& price) {
+      return price.raised_at > demand.quoted_at;
+    });
+    if (raised != former.end()) {
+      row.placement.device_hour = std::min(row.placement.device_hour, raised->device_hour);
+      row.placement.disk_gb_hour = std::min(row.placement.disk_gb_hour, raised->disk_gb_hour);
+    }
+  }
+  row.placement.rate_hour =
+      rate_of(wanted, row.placement.device_hour, row.placement.disk_gb_hour);
+  for (const std::int64_t max : {wanted.price_per_hour_micros_max(), demand.rate_hour_max.value}) {
+    if (max > 0 && row.placement.rate_hour.value > max) return std::nullopt;
+  }
+  if (!demand.query.admits(node, row.placement.device_hour)) return std::nullopt;
+
+  // (free share, index, position) of every admitted device with room.
+  std::set<std::tuple<std::uint32_t, std::uint32_t, std::size_t>> devices;
+  std::uint32_t admitted = 0;
+  for (std::size_t at = 0; at < node.devices.size(); ++at) {
+    const NodeDevice& device = node.devices[at];
+    if (!demand.query.admits(device.facts)) continue;
+    ++admitted;
+    const std::uint32_t room = free ? device.free_thousandths : 1'000;
+    if (room >= share) devices.emplace(room, device.facts.index(), at);
+  }
+  if (!demand.query.admits_count(admitted) || devices.size() < gpus) return std::nullopt;
+  std::int64_t speed = 0;
+  for (const auto& [room, index, at] : devices) {
+    if (row.placement.devices.size() == gpus) break;
+    row.placement.devices.push_back(index);
+    const std::int64_t own = speed_of(node.devices[at].facts);
+    speed = speed == 0 ? own : std::min(speed, own);
+  }
+  std::sort(row.placement.devices.begin(), row.placement.devices.end());
+  row.slowness = -speed;
+  row.unreliability = -std::int64_t{reliability_ppm(node)};
+  return row;
+}
+
+std::vector<NaiveBook::Row> NaiveBook::rows(const Demand& demand, bool free) const {
+  std::vector<Row> found;
+  for (const auto& [id, node] : nodes_) {
+    if (auto fitting = row(*node, demand, free)) found.push_back(*std::move(fitting));
+  }
+  const v1::Objective objective = objective_of(demand.requirements);
+  std::sort(found.begin(), found.end(),
+            [&](const Row& a, const Row& b) { return a.rank(objective) < b.rank(objective); });
+  return found;
+}
+
+std::optional<Placement> NaiveBook::match(const Demand& demand) const {
+  const std::vector<Row> found = rows(demand, true);
+  for (const Row& row : found) {
+    const NodeId id = row.placement.node->id;
+    if (std::find(demand.avoid.begin(), demand.avoid.end(), id) == demand.avoid.end()) {
+      return row.placement;
+    }
+  }
+  if (found.empty()) return std::nullopt;
+  return found.front().placement;
+}
+
+bool NaiveBook::possible(const Demand& demand) const { return !rows(demand, false).empty(); }
+
+std::vector<Placement> NaiveBook::list(const Demand& demand, const ListOptions& options) const {
+  const Matcher matcher(demand);
+  const RowOrder order(matcher, options.order);
+  std::vector<std::pair<RowKey, Placement>> found;
+  for (const auto& [id, node] : nodes_) {
+    std::optional<Row> fitting = row(*node, demand, true);
+    if (!fitting && !options.free_only) fitting = row(*node, demand, false);
+    if (!fitting) continue;
+    RowKey key = cursor_of(demand, options.order, fitting->placement);
+    if (options.order.empty()) {
+      const auto [first, rate, unreliability, last] = fitting->rank(objective_of(demand.requirements));
+      key.values = {{first, ""}, {rate, ""}, {unreliability, ""}};
+    }
+    if (options.after && !order.before(*options.after, key)) continue;
+    found.emplace_back(std::move(key), fitting->placement);
+  }
+  std::sort(found.begin(), found.end(),
+            [&](const auto& a, const auto& b) { return order.before(a.first, b.first); });
+  std::vector<Placement> page;
+  for (auto& [key, placement] : found) {
+    if (page.size() == options.count_max) break;
+    page.push_back(std::move(placement));
+  }
+  return page;
+}
+
+// ---- relaxations: try every changed demand, keep the smallest change that matches ----------
+
+std::optional<NaiveBook::Row> NaiveBook::cheapest(const Demand& demand) const {
+  Demand plain = demand;
+  plain.requirements.set_objective(v1::CHEAPEST);
+  std::vector<Row> found = rows(plain, true);
+  if (found.empty()) return std::nullopt;
+  return std::move(found.front());
+}
+
+void NaiveBook::relax_predicates(const Demand& demand, std::vector<v1::Relaxation>& out) const {
+  const std::vector<Predicate>& predicates = demand.query.predicates();
+  for (std::size_t i = 0; i < predicates.size(); ++i) {
+    const Predicate& predicate = predicates[i];
+    // Every value of the field that stands in the book.
+    std::set<std::pair<std::int64_t, std::string>> values;
+    for (const auto& [id, node] : nodes_) {
+      if (predicate.field == Field::kNumGpus) {
+        for (std::size_t n = 0; n <= node->devices.size(); ++n) values.emplace(n, "");
+      } else if (is_of_device(predicate.field)) {
+        for (const NodeDevice& device : node->devices) {
+          if (is_word(predicate.field)) {
+            values.emplace(0, word_of(device.facts, predicate.field));
+          } else {
+            values.emplace(number_of(device.facts, predicate.field), "");
+          }
+        }
+      } else if (is_word(predicate.field)) {
+        values.emplace(0, word_of(*node, predicate.field));
+      } else {
+        const Micros now = node->offer.device_hour;
+        values.emplace(number_of(*node, predicate.field, now), "");
+        for (const FormerPrice& former : node->offer.former) {
+          values.emplace(number_of(*node, predicate.field, std::min(now, former.device_hour)), "");
+        }
+      }
+    }
+    using Rating = std::tuple<std::int64_t,
+                              std::tuple<std::int64_t, std::int64_t, std::int64_t, std::uint64_t>,
+                              std::int64_t, std::string>;
+    std::optional<std::pair<Rating, Micros>> best;
+    for (const auto& [number, word] : values) {
+      const bool is_words = is_word(predicate.field);
+      if (is_words ? predicate.holds(word) : predicate.holds(number)) continue;
+      std::vector<Predicate> changed = predicates;
+      changed[i] = is_words ? widened(predicate, word) : widened(predicate, number);
+      Demand relaxed = demand;
+      relaxed.query = Query(changed);
+      const std::optional<Row> row = cheapest(relaxed);
+      if (!row) continue;
+      const Rating rating{is_words ? 0 : distance_to(predicate, number), row->rank(v1::CHEAPEST),
+                          number, word};
+      if (!best || rating < best->first) best = {rating, row->placement.rate_hour};
+    }
+    if (!best) continue;
+    out.push_back(is_word(predicate.field)
+                      ? relaxation_of(predicate, std::get<3>(best->first), best->second)
+                      : relaxation_of(predicate, std::get<2>(best->first), best->second));
+  }
+}
+
+void NaiveBook::relax_requirements(const Demand& demand, std::vector<v1::Relaxation>& out) const {
+  const v1::Requirements& asked = demand.requirements;
+  const auto tell = [&](Change change, std::int64_t number, Micros rate) {
+    out.push_back(relaxation_of(change, asked, number, rate));
+  };
+  Demand unlimited = demand;
+  unlimited.rate_hour_max = Micros(0);
+  unlimited.requirements.set_price_per_hour_micros_max(0);
+  if (const auto row = cheapest(unlimited)) {
+    tell(Change::kPrice, row->placement.rate_hour.value, row->placement.rate_hour);
+  }
+  // The values in order of their distance from what was asked; the first distance at which one
+  // matches counts, and of two the better row.
+  const auto try_values = [&](Change change, std::int64_t wanted,
+                              const std::set<std::int64_t>& values,
+                              const std::function<void(v1::Requirements&, std::int64_t)>& set) {
+    using Rating =
+        std::tuple<std::int64_t, std::tuple<std::int64_t, std::int64_t, std::int64_t, std::uint64_t>,
+                   std::int64_t>;
+    std::optional<std::pair<Rating, Micros>> best;
+    for (const std::int64_t value : values) {
+      Demand changed = demand;
+      set(changed.requirements, value);
+      const std::optional<Row> row = cheapest(changed);
+      if (!row) continue;
+      const Rating rating{std::abs(wanted - value), row->rank(v1::CHEAPEST), value};
+      if (!best || rating < best->first) best = {rating, row->placement.rate_hour};
+    }
+    if (best) tell(change, std::get<2>(best->first), best->second);
+  };
+  const auto up_to = [](std::int64_t below) {
+    std::set<std::int64_t> values;
+    for (std::int64_t value = 1; value < below; ++value) values.insert(value);
+    return values;
+  };
+  const std::int64_t gpus = gpus_of(asked);
+  try_values(Change::kGpus, gpus, up_to(gpus), [](v1::Requirements& changed, std::int64_t value) {
+    changed.set_gpus(static_cast<std::uint32_t>(value));
+  });
+  const std::int64_t share = share_of(asked);
+  std::set<std::int64_t> shares = up_to(kWholeDevice + 1);
+  shares.erase(share);
+  try_values(Change::kShare, share, shares, [](v1::Requirements& changed, std::int64_t value) {
+    changed.set_device_thousandths(static_cast<std::uint32_t>(value));
+  });
+  // Only what some node offers can be the most that matches, and for disk what a limit pays for.
+  std::set<std::int64_t> durations, memories, cpus, isolations;
+  for (const auto& [id, node] : nodes_) {
+    durations.insert(node->offer.duration_max.value);
+    memories.insert(node->memory_mb_free);
+    cpus.insert(node->cpu_thousandths_free);
+    isolations.insert(node->facts.isolation());
+  }
+  const auto below = [](const std::set<std::int64_t>& values, std::int64_t asked_for) {
+    return std::set<std::int64_t>(values.lower_bound(1), values.lower_bound(std::max<std::int64_t>(asked_for, 1)));
+  };
+  try_values(Change::kDuration, asked.duration_us(), below(durations, asked.duration_us()),
+             [](v1::Requirements& changed, std::int64_t value) { changed.set_duration_us(value); });
+  try_values(Change::kMemory, asked.memory_mb(), below(memories, asked.memory_mb()),
+             [](v1::Requirements& changed, std::int64_t value) {
+               changed.set_memory_mb(static_cast<std::uint32_t>(value));
+             });
+  try_values(Change::kCpu, asked.cpu_thousandths(), below(cpus, asked.cpu_thousandths()),
+             [](v1::Requirements& changed, std::int64_t value) {
+               changed.set_cpu_thousandths(static_cast<std::uint32_t>(value));
+             });
+  try_values(Change::kDisk, asked.disk_mb(), up_to(asked.disk_mb()),
+             [](v1::Requirements& changed, std::int64_t value) {
+               changed.set_disk_mb(static_cast<std::uint32_t>(value));
+             });
+  try_values(Change::kIsolation, asked.isolation_min(), below(isolations, asked.isolation_min()),
+             [](v1::Requirements& changed, std::int64_t value) {
+               changed.set_isolation_min(static_cast<v1::Isolation>(value));
+             });
+  Demand plain = demand;
+  plain.requirements.set_objective(v1::CHEAPEST);
+  const std::vector<Row> waiting = rows(plain, false);
+  if (!waiting.empty()) {
+    tell(Change::kWait, static_cast<std::int64_t>(waiting.size()),
+         waiting.front().placement.rate_hour);
+  }
+}
+
+std::vector<v1::Relaxation> NaiveBook::relaxations(const Demand& demand) const {
+  std::vector<v1::Relaxation> answers;
+  if (match(demand)) return answers;
+  relax_predicates(demand, answers);
+  relax_requirements(demand, answers);
+  std::stable_sort(answers.begin(), answers.end(),
+                   [](const v1::Relaxation& a, const v1::Relaxation& b) {
+                     return a.task_hour_micros() < b.task_hour_micros();
+                   });
+  if (answers.size() > kRelaxationsMax) answers.resize(kRelaxationsMax);
+  return answers;
+}
+
+}  // namespace fallow::core

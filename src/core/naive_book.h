@@ -1,0 +1,37 @@
+// The book as plainly as it can be written: a scan over all nodes for every question. The model
+// that the fast book is held to in tests and in the simulator; too slow for a market.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+#include "core/book.h"
+
+namespace fallow::core {
+
+class NaiveBook final : public Book {
+ public:
+  void update(const Node& node) override { nodes_[node.id] = &node; }
+  void remove(NodeId node) override { nodes_.erase(node); }
+  std::optional<Placement> match(const Demand& demand) const override;
+  std::vector<Placement> list(const Demand& demand, const ListOptions& options) const override;
+  bool possible(const Demand& demand) const override;
+  std::vector<v1::Relaxation> relaxations(const Demand& demand) const override;
+  std::size_t size() const override { return nodes_.size(); }
+
+ private:
+  struct Row;
+  std::optional<Row> row(const Node& node, const Demand& demand, bool free) const;
+  std::vector<Row> rows(const Demand& demand, bool free) const;
+  // The best row of the cheapest objective, nobody avoided.
+  std::optional<Row> cheapest(const Demand& demand) const;
+  void relax_predicates(const Demand& demand, std::vector<v1::Relaxation>& out) const;
+  void relax_requirements(const Demand& demand, std::vector<v1::Relaxation>& out) const;
+
+  std::map<NodeId, const Node*> nodes_;
+};
+
+}  // namespace fallow::core

@@ -1,0 +1,148 @@
+// What a node reports: its owner, its workloads, their meters and endings.
+#include <algorithm>
+
+#include "core/authority.h"
+#include "core/blame.h"
+#include "core/checks.h"
+#include "core/deadlines.h"
+#include "core/handlers.h"
+#include "core/leases.h"
+#include "core/meter.h"
+#include "core/nodes.h"
+#include "core/schedule.h"
+
+namespace fallow::core {
+namespace {
+
+constexpr std::int32_t kSignalBase = 128;  // how shells write an ending by a signal
+constexpr std::int32_t kSignalMax = 127;
+
+// At most `bytes_max` bytes, cut between characters.
+std::string_view cut(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  std::size_t end = bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return text.substr(0, end);
+}
+
+LastWords words_of(const v1::WorkloadReport& report, const Limits& limits) {
+  LastWords words;
+  words.exit_code = report.exit_code();
+  if (report.exit_code() == 0 && report.signal() > 0 && report.signal() <= kSignalMax) {
+    words.exit_code = kSignalBase + report.signal();
+  }
+  words.detail = cut(report.detail(), limits.detail_bytes_max);
+  if (report.output_manifest().size() == kDigestBytes) {
+    words.output_manifest = report.output_manifest();
+  }
+  return words;
+}
+
+// The reason that the market books for what the node says.
+v1::EndReason reason_of(const MarketState& state, const Lease& lease,
+                        const v1::WorkloadReport& report) {
+  v1::EndReason reason = believed(report.reason());
+  if (reason == v1::COMPLETED && (report.exit_code() != 0 || report.signal() != 0)) {
+    reason = v1::EXIT_CODE;
+  }
+  if (lease.state == v1::STOPPING) return reason == v1::COMPLETED ? reason : lease.stop_reason;
+  if (reason == v1::TIME_LIMIT) {
+    // The node keeps the time itself; its last record may be one interval short of the limit.
+    const Duration interval(state.policy.meter_interval_us());
+    return lease.proven + interval >= lease.time_max ? limit_reason(state, lease)
+                                                     : v1::WORKLOAD_LOST;
+  }
+  if (reason == v1::HOST_LOST &&
+      state.resumed_index > std::max(lease.metered_index, lease.placed_index)) {
+    return v1::MARKET_FAULT;  // the node fenced itself while the market was away
+  }
+  return reason;
+}
+
+void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& report) {
+  MarketState& state = step.state;
+  Lease* const lease = state.leases.find(LeaseId(report.lease()));
+  if (lease == nullptr || !is_open(*lease) || lease->node != node.id) return;
+  lease->heard_at = step.now;
+  lease->named_index = step.index;
+  for (const v1::MeterRecord& record : report.meters()) {
+    if (record.lease() == report.lease()) accept_meter(step, *lease, record);
+  }
+  if (report.state() == v1::ENDED) {
+    return end_lease(step, *lease, reason_of(state, *lease, report),
+                     words_of(report, state.limits));
+  }
+  if (lease->state != v1::STOPPING) {
+    switch (report.state()) {
+      case v1::STARTING:
+        if (lease->started_at.us == 0) set_lease_state(step, *lease, v1::STARTING);
+        break;
+      case v1::RUNNING:
+        if (lease->started_at.us == 0) lease->started_at = step.now;
+        set_lease_state(step, *lease, v1::RUNNING);
+        break;
+      case v1::SUSPENDED:
+        set_lease_state(step, *lease, v1::SUSPENDED);
+        break;
+      default:
+        break;
+    }
+  }
+  set_deadline(state, *lease);
+}
+
+void observe_owner(Step& step, Node& node, v1::OwnerState owner) {
+  if (owner == v1::OWNER_STATE_UNSPECIFIED || !v1::OwnerState_IsValid(owner) ||
+      owner == node.owner) {
+    return;
+  }
+  node.owner = owner;
+  node.owner_since = step.now;
+  step.state.book->update(node);
+  if (owner == v1::OWNER_AWAY) node_gained(step.state, node);
+  reset_deadlines(step.state, node);
+  tell_changed(step, node);
+}
+
+// A complete report that does not name a lease which the node must know: it is gone.
+void end_unnamed(Step& step, const Node& node, std::uint64_t desired_revision) {
+  MarketState& state = step.state;
+  std::vector<LeaseId> gone;
+  for (const LeaseId id : node.leases) {
+    const Lease& lease = *state.leases.find(id);
+    if (lease.named_index != step.index && lease.placed_revision <= desired_revision) {
+      gone.push_back(id);
+    }
+  }
+  for (const LeaseId id : gone) {
+    Lease& lease = *state.leases.find(id);
+    const bool stopping = lease.state == v1::STOPPING;
+    end_lease(step, lease, stopping ? lease.stop_reason : v1::WORKLOAD_LOST,
+              {0, "the node no longer knows the workload", ""});
+  }
+}
+
+}  // namespace
+
+void handle(Step& step, const v1::Observe& command) {
+  if (!require_market(step)) return;
+  MarketState& state = step.state;
+  Node* const node = state.nodes.find(NodeId(command.node()));
+  if (node == nullptr || node->removed) {
+    return step.refuse(v1::NOT_FOUND, "node", "no node {} exists", command.node());
+  }
+  step.entity = node->id.value;
+  node->seen_at = step.now;
+  if (node->silent) {
+    set_link(state, *node, true);
+    node_gained(state, *node);
+    tell_changed(step, *node);
+  }
+  observe_owner(step, *node, command.owner());
+  for (const v1::WorkloadReport& report : command.workloads()) {
+    observe_workload(step, *node, report);
+  }
+  if (command.complete()) end_unnamed(step, *node, command.desired_revision());
+}
+
+}  // namespace fallow::core

@@ -1,0 +1,57 @@
+// What a renter asks for: one workload, run as one or many tasks.
+//
+// Owner: Machine, market thread only; pointers live until the next apply().
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+#include "core/book.h"
+#include "fallow/v1/commands.pb.h"
+#include "fallow/v1/events.pb.h"
+
+namespace fallow::core {
+
+struct Task {
+  v1::TaskState state = v1::WAITING;
+  std::uint32_t attempts = 0;
+  LeaseId lease;              // the latest attempt's
+  Duration proven;            // charged time of ended attempts, net of refunded ones
+  std::vector<NodeId> avoid;  // nodes that failed it, latest last; at most kAvoidMax
+};
+constexpr std::size_t kAvoidMax = 8;
+
+struct Order {
+  OrderId id;
+  AccountId account;
+  std::string name;
+  v1::Requirements requirements;
+  v1::Workload workload;
+  Time created_at;
+  Time ended_at;
+  Time quoted_at;        // prices as they stood then bind until quote_until
+  Time quote_until;      // 0: no quote
+  Micros rate_hour_max;  // no task is placed above it; 0: none
+  Micros budget;         // hard: held + charged never pass it
+  Micros held;           // budget - charged while open, then 0
+  Micros assigned;       // of held, to open leases: the sum of their hold - charged
+  Micros charged;        // net of refunds
+  std::uint32_t attempts_max = 0;
+  bool stop_asked = false;  // by the renter: nothing is tried again
+  v1::OrderState state = v1::OPEN;
+  std::vector<Task> tasks;
+  std::uint32_t waiting = 0;  // tasks by state
+  std::uint32_t leased = 0;
+  std::uint32_t done = 0;
+  std::uint32_t failed = 0;
+  std::uint32_t stopped = 0;
+  std::uint32_t rescued = 0;       // attempts that ended by provider, owner or market
+  std::vector<LeaseId> leases;     // of all attempts, ascending
+  std::uint64_t turn = 0;          // its place among the waiting; 0: no task waits
+  std::uint32_t waiting_from = 0;  // no task below it waits
+  Demand demand;                   // what the book is asked for; empty once it has ended
+};
+
+}  // namespace fallow::core

@@ -1,0 +1,176 @@
+#include "core/orders.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/money.h"
+#include "core/authority.h"
+#include "core/calendar.h"
+#include "core/handlers.h"
+#include "core/leases.h"
+#include "core/nodes.h"
+#include "core/schedule.h"
+
+namespace fallow::core {
+namespace {
+
+std::uint32_t& count_of(Order& order, v1::TaskState state) {
+  switch (state) {
+    case v1::WAITING:
+      return order.waiting;
+    case v1::LEASED:
+      return order.leased;
+    case v1::DONE:
+      return order.done;
+    case v1::FAILED:
+      return order.failed;
+    case v1::TASK_STOPPED:
+      return order.stopped;
+    default:
+      break;
+  }
+  FALLOW_CHECK(false, "a task of order {} is in no state", order.id.value);
+  return order.failed;
+}
+
+void avoid(Task& task, NodeId node) {
+  std::erase(task.avoid, node);
+  if (task.avoid.size() == kAvoidMax) task.avoid.erase(task.avoid.begin());
+  task.avoid.push_back(node);
+}
+
+// The renter's own order or its lease's, or nullptr after refusing.
+Order* stoppable(Step& step, Order* order, std::string_view field, std::uint64_t id) {
+  if (order == nullptr) {
+    step.refuse(v1::NOT_FOUND, field, "no {} {} exists", field, id);
+    return nullptr;
+  }
+  return acting_for(step, order->account, v1::SCOPE_UNSPECIFIED) == nullptr ? nullptr : order;
+}
+
+void forget_order(MarketState& state, const Order& order) {
+  for (const LeaseId id : order.leases) {
+    const Lease& lease = *state.leases.find(id);
+    const NodeId node_id = lease.node;
+    --state.nodes.find(node_id)->leases_known;
+    state.leases.erase(id);
+    --state.leases_of_ended;
+    forget_if_unused(state, node_id);
+  }
+  state.orders.erase(order.id);
+}
+
+}  // namespace
+
+Duration remaining_time(const Order& order, const Task& task) {
+  return Duration(order.requirements.duration_us()) - task.proven;
+}
+
+void set_task_state(Step& step, Order& order, std::uint32_t index, v1::TaskState to) {
+  Task& task = order.tasks[index];
+  --count_of(order, task.state);
+  task.state = to;
+  ++count_of(order, to);
+  if (to == v1::WAITING) {
+    order.waiting_from = std::min(order.waiting_from, index);
+    wait_for_match(step.state, order);
+  } else if (order.waiting == 0) {
+    leave_waiting(step.state, order);
+  }
+  v1::TaskChanged& told = *step.tell().mutable_task_changed();
+  told.set_order(order.id.value);
+  told.set_task(index);
+  told.set_state(to);
+  told.set_lease(task.lease.value);
+  told.set_attempt(task.attempts);
+}
+
+void after_lease(Step& step, const Lease& lease, const Ending& ending) {
+  Order& order = *step.state.orders.find(lease.order);
+  Task& task = order.tasks[lease.task];
+  if (!ending.refund) task.proven += std::min(lease.proven, lease.time_max);
+  if (ending.blame == v1::BLAME_PROVIDER) avoid(task, lease.node);
+  if (ending.retry) ++order.rescued;
+
+  v1::TaskState to = v1::FAILED;
+  if (ending.task_done) {
+    to = v1::DONE;
+  } else if (order.stop_asked || lease.reason == v1::STOPPED) {
+    to = v1::TASK_STOPPED;
+  } else if (ending.retry && task.attempts < order.attempts_max &&
+             remaining_time(order, task).value > 0) {
+    to = v1::WAITING;
+  }
+  set_task_state(step, order, lease.task, to);
+  // The rest of the hold is the order's again: a task that waited for money can have it.
+  if (order.waiting > 0) wait_for_match(step.state, order);
+  end_if_over(step, order);
+}
+
+void end_if_over(Step& step, Order& order) {
+  if (order.waiting > 0 || order.leased > 0) return;
+  MarketState& state = step.state;
+  order.state = order.done == order.tasks.size() ? v1::ORDER_DONE
+                : order.stop_asked               ? v1::ORDER_STOPPED
+                                                 : v1::ORDER_FAILED;
+  order.ended_at = step.now;
+  order.demand = Demand{};
+  step.move({order.account, v1::HELD}, {order.account, v1::WALLET}, order.held, v1::HOLD_VOIDED,
+            LeaseId());
+  Account& account = *state.accounts.find(order.account);
+  if (month_of(order.created_at) == account.month) account.month_used -= order.held;
+  order.held = Micros(0);
+  --account.orders_open;
+  --state.orders_open;
+  state.tasks_open -= order.tasks.size();
+  state.leases_of_ended += order.leases.size();
+  state.ended.push_back(order.id);
+  v1::OrderEnded& told = *step.tell().mutable_order_ended();
+  told.set_order(order.id.value);
+  told.set_account(order.account.value);
+  told.set_state(order.state);
+  told.set_charged_micros(order.charged.value);
+}
+
+void forget_old_orders(MarketState& state) {
+  while (state.ended.size() > state.limits.orders_ended_kept_max ||
+         (!state.ended.empty() && state.leases_of_ended > state.limits.leases_ended_kept_max)) {
+    forget_order(state, *state.orders.find(state.ended.front()));
+    state.ended.pop_front();
+  }
+}
+
+void handle(Step& step, const v1::StopOrder& command) {
+  MarketState& state = step.state;
+  Order* const order =
+      stoppable(step, state.orders.find(OrderId(command.order())), "order", command.order());
+  if (order == nullptr) return;
+  if (order->state != v1::OPEN) {
+    return step.refuse(v1::ALREADY_ENDED, "order", "order {} has ended already", command.order());
+  }
+  step.entity = order->id.value;
+  order->stop_asked = true;
+  for (std::uint32_t index = 0; index < order->tasks.size(); ++index) {
+    const Task& task = order->tasks[index];
+    if (task.state == v1::WAITING) {
+      set_task_state(step, *order, index, v1::TASK_STOPPED);
+    } else if (task.state == v1::LEASED) {
+      stop_lease(step, *state.leases.find(task.lease), v1::STOPPED);
+    }
+  }
+  end_if_over(step, *order);
+}
+
+void handle(Step& step, const v1::StopLease& command) {
+  MarketState& state = step.state;
+  Lease* const lease = state.leases.find(LeaseId(command.lease()));
+  Order* const order = lease == nullptr ? nullptr : state.orders.find(lease->order);
+  if (stoppable(step, order, "lease", command.lease()) == nullptr) return;
+  if (!is_open(*lease)) {
+    return step.refuse(v1::ALREADY_ENDED, "lease", "lease {} has ended already", command.lease());
+  }
+  step.entity = lease->id.value;
+  stop_lease(step, *lease, v1::STOPPED);
+}
+
+}  // namespace fallow::core

@@ -1,0 +1,24 @@
+// Orders and their tasks.
+#pragma once
+
+#include "core/blame.h"
+#include "core/step.h"
+
+namespace fallow::core {
+
+// The one way a task changes state: counts follow, the change is told, the order waits or no more.
+void set_task_state(Step& step, Order& order, std::uint32_t task, v1::TaskState to);
+
+// What the ending of a lease means for its task and order. The lease is ENDED.
+void after_lease(Step& step, const Lease& lease, const Ending& ending);
+
+// Ends the order when no task is WAITING or LEASED.
+void end_if_over(Step& step, Order& order);
+
+// Forgets the oldest ended orders beyond the limits, with their leases. Not while a handler runs.
+void forget_old_orders(MarketState& state);
+
+// Running time that the task may still be charged for.
+Duration remaining_time(const Order& order, const Task& task);
+
+}  // namespace fallow::core

@@ -1,0 +1,105 @@
+// Does a node fit a demand, with which devices and at what price: the one rule behind search,
+// quote and reserve. And how fitting nodes are ranked.
+//
+// Market thread only. A Matcher refers to its demand, which must outlive it.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/types.h"
+#include "core/book.h"
+
+namespace fallow::core {
+
+enum class Supply : std::uint8_t {
+  kFree,     // what could start now
+  kOffered,  // as if every offered node were idle, connected and its owner away
+};
+
+// A node that fits. `speed` is the slowest chosen device's; only where the objective asks for it.
+struct Candidate {
+  Micros device_hour;
+  Micros disk_gb_hour;
+  Micros rate_hour;
+  std::int64_t speed = 0;
+};
+
+// Total order of fitting nodes; less is better.
+struct Rank {
+  std::int64_t first = 0;  // of the objective: rate, or speed turned round, or cost to complete
+  Micros rate_hour;
+  std::int64_t unreliability = 0;  // reliability turned round
+  NodeId node;
+  auto operator<=>(const Rank&) const = default;
+};
+
+// The prices of an offer that bind for a demand quoted at `quoted_at`: each the lower of today's
+// and the one before it was raised, so that nobody pays more than either.
+struct OfferPrice {
+  Micros device_hour;
+  Micros disk_gb_hour;
+};
+OfferPrice price_at(const Offer& offer, Time quoted_at);
+
+// Is there an offer that stands, with devices?
+bool is_offered(const Node& node);
+// Might anything of it be leased now?
+bool is_open(const Node& node);
+
+std::uint32_t gpus_of(const v1::Requirements& requirements);              // at least 1
+std::uint32_t share_of(const v1::Requirements& requirements);             // at least 1
+v1::Objective objective_of(const v1::Requirements& requirements);         // CHEAPEST by default
+
+// What a caller knows of a node already.
+struct Hints {
+  std::span<const std::int64_t> speeds;  // of its devices in their order; empty: not known
+  bool all_admitted = false;             // the query admits each of its devices
+};
+
+class Matcher {
+ public:
+  explicit Matcher(const Demand& demand);
+
+  std::optional<Candidate> fit(const Node& node, Supply supply, const Hints& hints = {}) const;
+
+  // What a task on the node would cost, whether it fits or not; no speed.
+  Candidate priced(const Node& node) const;
+
+  // Positions in node.devices that a fitting node gives, ascending by v1::Device.index: of the
+  // admitted ones with room those with the least free share, then the lowest index.
+  std::vector<std::size_t> choose(const Node& node, Supply supply) const;
+
+  Placement placement(const Node& node, const Candidate& candidate, Supply supply) const;
+
+  Rank rank(const Node& node, const Candidate& candidate) const;
+  // No node whose devices cost at least `device_hour` and are at most `speed` fast ranks before
+  // this (where `speed` is not known, FASTEST and COST_TO_COMPLETE have no bound).
+  Rank bound(Micros device_hour, std::int64_t speed) const;
+  // The least device_hour whose devices alone cost a task at least `rate_hour`.
+  Micros device_hour_from(Micros rate_hour) const;
+
+  const Demand& demand() const { return demand_; }
+  v1::Objective objective() const { return objective_; }
+  // No node with a dearer device meets the query's conditions on price.
+  Micros device_hour_max() const { return device_hour_max_; }
+  // The least of the price limits; the largest Micros when there is none.
+  Micros rate_hour_max() const { return rate_hour_max_; }
+  std::uint32_t gpus() const { return gpus_; }
+  std::uint32_t share() const { return share_; }
+
+ private:
+  bool has_room(const Node& node, Supply supply) const;
+
+  const Demand& demand_;
+  v1::Objective objective_;
+  std::uint32_t gpus_;
+  std::uint32_t share_;
+  Micros rate_hour_max_;
+  Micros device_hour_max_;
+};
+
+}  // namespace fallow::core

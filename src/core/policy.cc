@@ -1,0 +1,48 @@
+#include "core/policy.h"
+
+#include "base/types.h"
+
+namespace fallow::core {
+namespace {
+
+constexpr std::int64_t kPolicySpanMax = hours(24 * 366).value;
+constexpr std::uint32_t kBasisPoints = 10'000;
+constexpr std::uint32_t kAttemptsMax = 1'000;
+
+}  // namespace
+
+std::optional<Refusal> check_policy(const v1::Policy& policy) {
+  const struct {
+    const char* name;
+    std::int64_t value;
+    std::int64_t min;
+  } spans[] = {
+      {"meter_interval_us", policy.meter_interval_us(), 1},
+      {"suspend_after_us", policy.suspend_after_us(), 1},
+      {"close_after_us", policy.close_after_us(), policy.suspend_after_us()},
+      {"start_timeout_us", policy.start_timeout_us(), 1},
+      {"stop_grace_us", policy.stop_grace_us(), 0},
+      {"owner_notice_us", policy.owner_notice_us(), 0},
+      {"payout_delay_us", policy.payout_delay_us(), 0},
+      {"quote_ttl_us", policy.quote_ttl_us(), 1},
+  };
+  for (const auto& span : spans) {
+    if (span.value < span.min || span.value > kPolicySpanMax) {
+      return refusal(v1::VALUE_INVALID, fmt::format("policy.{}", span.name),
+                     "{} of {} us is not between {} us and a year", span.name, span.value,
+                     span.min);
+    }
+  }
+  if (policy.fee_basis_points() > kBasisPoints) {
+    return refusal(v1::VALUE_INVALID, "policy.fee_basis_points",
+                   "a fee of {} basis points is more than all: at most {}",
+                   policy.fee_basis_points(), kBasisPoints);
+  }
+  if (policy.attempts_max() == 0 || policy.attempts_max() > kAttemptsMax) {
+    return refusal(v1::VALUE_INVALID, "policy.attempts_max", "{} attempts: 1 to {} are accepted",
+                   policy.attempts_max(), kAttemptsMax);
+  }
+  return std::nullopt;
+}
+
+}  // namespace fallow::core

@@ -1,0 +1,93 @@
+#include "core/pricing.h"
+
+#include <algorithm>
+
+#include "base/money.h"
+
+namespace fallow::core {
+namespace {
+
+constexpr std::int64_t kBasisPoints = 10'000;
+// Nodes that a first wave is looked for on: a larger one is priced by its first this many.
+constexpr std::size_t kWaveNodesMax = 1'024;
+
+// What the tasks that could start now would take, and the dearest of it.
+struct Wave {
+  std::vector<Placement> offers;
+  std::uint32_t tasks = 0;
+  Placement dearest;
+
+  void take(const Placement& placement, std::uint32_t count) {
+    if (tasks == 0 || placement.rate_hour > dearest.rate_hour) dearest = placement;
+    tasks += count;
+    if (offers.size() < kEstimateOffersMax) offers.push_back(placement);
+  }
+};
+
+Wave first_wave(const Book& book, const Demand& demand, std::uint32_t tasks) {
+  Wave wave;
+  const std::size_t nodes_max = std::min<std::size_t>(tasks, kWaveNodesMax);
+  for (const Placement& placement : book.list(demand, true, nodes_max)) {
+    const std::uint32_t fits = tasks_that_fit(demand, *placement.node, tasks - wave.tasks);
+    if (fits == 0) continue;
+    wave.take(placement, fits);
+    if (wave.tasks >= tasks) break;
+  }
+  if (wave.tasks == 0) {
+    // Nothing is free: the price of the best that could become free.
+    for (const Placement& placement : book.list(demand, false, 1)) wave.take(placement, 0);
+  }
+  return wave;
+}
+
+}  // namespace
+
+std::optional<Refusal> check_tasks(std::uint32_t tasks, const Limits& limits) {
+  if (tasks >= 1 && tasks <= limits.tasks_per_order_max) return std::nullopt;
+  return refusal(v1::VALUE_INVALID, "tasks", "{} tasks: 1 to {} are accepted", tasks,
+                 limits.tasks_per_order_max);
+}
+
+Refusal no_match(const MarketState& state, const Demand& demand, bool under_quote) {
+  Refusal why = under_quote
+                    ? refusal(v1::QUOTE_GONE, "quote",
+                              "the offers behind the quote are gone: ask for a new quote")
+                    : refusal(v1::NO_MATCH, "requirements", "no offer meets the requirements now");
+  why.relaxations = state.book->relaxations(demand);
+  return why;
+}
+
+tl::expected<Estimate, Refusal> estimate_of(const MarketState& state, const Demand& demand,
+                                            std::uint32_t tasks, Time now) {
+  __extension__ using Wide = __int128;
+  Wave wave = first_wave(*state.book, demand, tasks);
+  if (wave.offers.empty()) return tl::unexpected(no_match(state, demand, false));
+  const v1::Requirements& wanted = demand.requirements;
+  const Micros task_hour = wave.dearest.rate_hour;
+  const Micros task_total = price_of(task_hour, Duration(wanted.duration_us()));
+  const Wide total = Wide{task_total.value} * tasks;
+  if (total > state.limits.money_max.value) {
+    return tl::unexpected(refusal(v1::VALUE_INVALID, "tasks",
+                                  "the order would cost more than {}: ask for less time or fewer "
+                                  "tasks",
+                                  format_money(state.limits.money_max)));
+  }
+  Estimate estimate;
+  v1::BoundQuote& quote = estimate.quote;
+  quote.set_issued_at_us(now.us);
+  quote.set_expires_at_us((now + Duration(state.policy.quote_ttl_us())).us);
+  quote.set_task_hour_micros(task_hour.value);
+  quote.set_total_micros(static_cast<std::int64_t>(total));
+  quote.set_tasks(tasks);
+  *quote.mutable_requirements() = wanted;
+  v1::Requirements without_disk = wanted;
+  without_disk.set_disk_mb(0);
+  estimate.gpu_hour = rate_of(without_disk, wave.dearest.device_hour, Micros(0));
+  estimate.disk_hour = task_hour - estimate.gpu_hour;
+  estimate.fee_hour = fraction_of(task_hour, state.policy.fee_basis_points(), kBasisPoints);
+  estimate.tasks_at_once = wave.tasks;
+  estimate.offers = std::move(wave.offers);
+  return estimate;
+}
+
+}  // namespace fallow::core

@@ -1,0 +1,70 @@
+#include "core/requirements.h"
+
+#include "core/checks.h"
+
+namespace fallow::core {
+
+v1::Requirements understood(const v1::Requirements& requirements) {
+  v1::Requirements whole = requirements;
+  if (whole.tier() == v1::TIER_UNSPECIFIED) whole.set_tier(v1::ON_DEMAND);
+  if (whole.objective() == v1::OBJECTIVE_UNSPECIFIED) whole.set_objective(v1::CHEAPEST);
+  if (whole.gpus() == 0) whole.set_gpus(1);
+  if (whole.device_thousandths() == 0) whole.set_device_thousandths(kWholeDevice);
+  if (whole.isolation_min() == v1::ISOLATION_UNSPECIFIED) whole.set_isolation_min(v1::BUBBLEWRAP);
+  return whole;
+}
+
+tl::expected<Demand, Refusal> demand_of(const v1::Requirements& requirements,
+                                        const Limits& limits) {
+  if (requirements.tier() != v1::ON_DEMAND) {
+    return tl::unexpected(refusal(v1::TIER_NOT_OFFERED, "requirements.tier",
+                                  "only the tier on_demand is offered by this market"));
+  }
+  if (!v1::Objective_IsValid(requirements.objective())) {
+    return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.objective",
+                                  "objective {} is unknown",
+                                  static_cast<int>(requirements.objective())));
+  }
+  if (!v1::Isolation_IsValid(requirements.isolation_min())) {
+    return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.isolation_min",
+                                  "isolation {} is unknown",
+                                  static_cast<int>(requirements.isolation_min())));
+  }
+  if (requirements.gpus() > limits.devices_per_node_max) {
+    return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.gpus",
+                                  "{} GPUs: a node has at most {}", requirements.gpus(),
+                                  limits.devices_per_node_max));
+  }
+  if (requirements.device_thousandths() > kWholeDevice) {
+    return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.device_thousandths",
+                                  "a share of {} thousandths is more than a device",
+                                  requirements.device_thousandths()));
+  }
+  if (requirements.duration_us() <= 0 || requirements.duration_us() > limits.duration_max.value) {
+    return tl::unexpected(
+        refusal(v1::VALUE_INVALID, "requirements.duration_us",
+                "a task of {} us is not accepted: more than 0 and at most {} hours",
+                requirements.duration_us(), limits.duration_max.value / kHour.value));
+  }
+  if (auto why = check_money("requirements.price_per_hour_micros_max",
+                             requirements.price_per_hour_micros_max(), true, limits)) {
+    return tl::unexpected(std::move(*why));
+  }
+  QueryError error;
+  std::optional<Query> query = Query::parse(requirements.query(), error, limits.query_bytes_max);
+  if (!query) {
+    Refusal why = refusal(v1::QUERY_INVALID, "requirements.query", "{}", error.message);
+    why.column = error.column;
+    return tl::unexpected(std::move(why));
+  }
+  Demand demand;
+  demand.query = std::move(*query);
+  demand.requirements = requirements;
+  return demand;
+}
+
+bool same(const v1::Requirements& a, const v1::Requirements& b) {
+  return understood(a).SerializeAsString() == understood(b).SerializeAsString();
+}
+
+}  // namespace fallow::core

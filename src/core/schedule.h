@@ -1,0 +1,30 @@
+// Which waiting task is placed next, and when the book is asked at all.
+//
+// Fairness: every order with a waiting task has a turn. A new one gets the turn behind the later of
+// its account's last and the one served last; after each placement it gets one behind again. So
+// accounts alternate, however many orders or tasks each of them has.
+//
+// Work: an order is matched when it becomes `dirty` (new, a task waits again, money came back), and
+// a node's gain of capacity (`fresh`) is tested against the waiting orders, in their turn, before
+// the book is asked. What the per-command limits leave over is done in the next Tick, which is due
+// at once.
+#pragma once
+
+#include "core/step.h"
+
+namespace fallow::core {
+
+// A task of the order began to wait, or its money came back: it is to be matched anew.
+void wait_for_match(MarketState& state, Order& order);
+// No task of the order waits any more.
+void leave_waiting(MarketState& state, Order& order);
+// The node may now take what it could not before.
+void node_gained(MarketState& state, const Node& node);
+// Every waiting order is to be matched anew.
+void all_waiting_anew(MarketState& state);
+
+bool schedule_pending(const MarketState& state);
+// Places what can be placed. At the end of every command that was carried out.
+void schedule(Step& step);
+
+}  // namespace fallow::core

@@ -1,0 +1,195 @@
+// The whole state as bytes and back. docs/market.md says what is in it; the fields stand in
+// snapshot_fields.h.
+#include "core/archive.h"
+#include "core/derived.h"
+#include "core/invariants.h"
+#include "core/machine.h"
+#include "core/snapshot_fields.h"
+
+namespace fallow::core {
+namespace {
+
+constexpr ShortHash kMagic = {'f', 'a', 'l', 'l', 'o', 'w', ' ', 'm',
+                              'a', 'r', 'k', 'e', 't', 0,   0,   0};
+
+template <class Id, class T, class Fields>
+void write_table(SnapshotWriter& writer, const Table<Id, T>& table, Fields&& fields) {
+  writer(static_cast<std::uint64_t>(table.size()));
+  table.each([&](const T& thing) { fields(writer, thing); });
+}
+
+template <class Map, class Fields>
+void write_values(SnapshotWriter& writer, const Map& map, Fields&& fields) {
+  writer(static_cast<std::uint64_t>(map.size()));
+  for (const auto& [unused, value] : map) fields(writer, value);
+}
+
+void write_money(SnapshotWriter& writer, const MarketState& state) {
+  std::uint64_t balances = 0;
+  state.ledger.visit([&](LedgerKey, Micros) { ++balances; });
+  writer(balances);
+  state.ledger.visit(
+      [&](LedgerKey key, Micros balance) { writer(key.account, key.kind, balance); });
+  write_values(writer, state.payouts, [](auto& a, const Payout& x) { payout_fields(a, x); });
+  list_fields(writer, state.deposits, [&](const Booked& x) { booked_fields(writer, x); });
+  writer(static_cast<std::uint64_t>(state.releases.size()));
+  for (const auto& [due, release] : state.releases) {
+    writer(due.at, due.lease, release.provider, release.amount);
+  }
+}
+
+void write_schedule(SnapshotWriter& writer, const MarketState& state) {
+  list_fields(writer, state.dirty, [&](const Turn& turn) { turn_fields(writer, turn); });
+  writer(static_cast<std::uint64_t>(state.fresh.size()));
+  for (const auto& [node, from] : state.fresh) {
+    writer(node);
+    turn_fields(writer, from);
+  }
+}
+
+Digest write_state(const MarketState& state, const SnapshotWriter::Sink& sink) {
+  SnapshotWriter writer(sink);
+  writer(kMagic, kSnapshotVersion);
+  market_fields(writer, state);
+  write_table(writer, state.accounts, [](auto& a, const Account& x) { account_fields(a, x); });
+  write_values(writer, state.keys, [](auto& a, const ApiKey& x) { key_fields(a, x); });
+  write_values(writer, state.join_tokens,
+               [](auto& a, const JoinToken& x) { join_token_fields(a, x); });
+  write_money(writer, state);
+  writer(static_cast<std::uint64_t>(state.requests.size()));
+  for (const ShortHash& request : state.requests) {
+    writer(request);
+    answered_fields(writer, state.answers.find(request)->second);
+  }
+  write_table(writer, state.nodes, [](auto& a, const Node& x) { node_fields(a, x); });
+  write_table(writer, state.orders, [](auto& a, const Order& x) { order_fields(a, x); });
+  write_table(writer, state.leases, [](auto& a, const Lease& x) { lease_fields(a, x); });
+  list_fields(writer, state.ended, [&](OrderId id) { writer(id); });
+  write_schedule(writer, state);
+  return writer.finish();
+}
+
+// Calls `each` as often as the snapshot says there are things, until something is wrong.
+template <class Each>
+void read_each(SnapshotReader& reader, Each&& each) {
+  for (auto left = reader.value<std::uint64_t>(); left > 0 && reader.ok(); --left) each();
+}
+
+template <class Id, class T, class Fields>
+void read_table(SnapshotReader& reader, Table<Id, T>& table, Fields&& fields) {
+  read_each(reader, [&] {
+    T thing;
+    fields(reader, thing);
+    if (thing.id <= table.last_id()) return reader.fail("ids do not ascend");
+    const Id id = thing.id;
+    table.insert(id, std::move(thing));
+  });
+}
+
+void read_people(SnapshotReader& reader, MarketState& state) {
+  read_table(reader, state.accounts, [](auto& a, Account& x) { account_fields(a, x); });
+  read_each(reader, [&] {
+    ApiKey key;
+    key_fields(reader, key);
+    if (!state.keys.emplace(std::pair(key.account, key.secret_hash), key).second) {
+      reader.fail("a key is there twice");
+    }
+  });
+  read_each(reader, [&] {
+    JoinToken token;
+    join_token_fields(reader, token);
+    if (!state.join_tokens.emplace(token.secret_hash, token).second) {
+      reader.fail("a join token is there twice");
+    }
+  });
+}
+
+void read_money(SnapshotReader& reader, MarketState& state) {
+  read_each(reader, [&] {
+    LedgerKey key;
+    Micros balance;
+    reader(key.account, key.kind, balance);
+    if (reader.ok() && !state.ledger.restore(key, balance)) reader.fail("a balance cannot be");
+  });
+  read_each(reader, [&] {
+    Payout payout;
+    payout_fields(reader, payout);
+    if (!state.payouts.emplace(payout.id, payout).second) reader.fail("a payout is there twice");
+  });
+  list_fields(reader, state.deposits, [&](Booked& x) { booked_fields(reader, x); });
+  read_each(reader, [&] {
+    Due due;
+    Release release;
+    reader(due.at, due.lease, release.provider, release.amount);
+    if (!state.releases.emplace(due, release).second) reader.fail("earnings are there twice");
+  });
+}
+
+void read_requests(SnapshotReader& reader, MarketState& state) {
+  read_each(reader, [&] {
+    ShortHash request{};
+    Answered answered;
+    reader(request);
+    answered_fields(reader, answered);
+    state.requests.push_back(request);
+    if (!state.answers.emplace(request, answered).second) reader.fail("a request is there twice");
+  });
+}
+
+void read_schedule(SnapshotReader& reader, MarketState& state) {
+  read_each(reader, [&] {
+    Turn turn;
+    turn_fields(reader, turn);
+    state.dirty.insert(turn);
+  });
+  read_each(reader, [&] {
+    NodeId node;
+    Turn from;
+    reader(node);
+    turn_fields(reader, from);
+    state.fresh.emplace(node, from);
+  });
+}
+
+void read_state(SnapshotReader& reader, MarketState& state) {
+  ShortHash magic{};
+  std::uint32_t version = 0;
+  reader(magic, version);
+  if (magic != kMagic) return reader.fail("it is no snapshot of a market");
+  if (version != kSnapshotVersion) return reader.fail("it is of a version that is not known here");
+  market_fields(reader, state);
+  read_people(reader, state);
+  read_money(reader, state);
+  read_requests(reader, state);
+  read_table(reader, state.nodes, [](auto& a, Node& x) { node_fields(a, x); });
+  read_table(reader, state.orders, [](auto& a, Order& x) { order_fields(a, x); });
+  read_table(reader, state.leases, [](auto& a, Lease& x) { lease_fields(a, x); });
+  list_fields(reader, state.ended, [&](OrderId& id) { reader(id); });
+  read_schedule(reader, state);
+}
+
+}  // namespace
+
+void Machine::snapshot(const std::function<void(std::string_view)>& sink) const {
+  write_state(*state_, sink);
+}
+
+Digest Machine::digest() const {
+  return write_state(*state_, [](std::string_view) {});
+}
+
+Status Machine::restore(const std::function<Result<std::size_t>(char*, std::size_t)>& source) {
+  FALLOW_CHECK(state_->last_index.value == 0, "a snapshot is restored into an empty machine only");
+  SnapshotReader reader(source);
+  read_state(reader, *state_);
+  FALLOW_TRY(reader.finish());
+  const auto impossible = [](const Error& why) {
+    return fail_with(why, "the snapshot holds a market that cannot be; start from the log instead");
+  };
+  if (Status status = check_things(*state_); !status) return impossible(status.error());
+  if (Status status = derive(*state_); !status) return impossible(status.error());
+  if (Status status = verify(*state_); !status) return impossible(status.error());
+  return {};
+}
+
+}  // namespace fallow::core

@@ -1,0 +1,104 @@
+// What a snapshot holds of each thing, in order, for writing and reading alike. What follows from
+// the rest is left out: derived.cc makes it anew. A change here is a new kSnapshotVersion.
+#pragma once
+
+#include "core/market_state.h"
+
+namespace fallow::core {
+
+constexpr std::uint32_t kSnapshotVersion = 1;
+
+template <class Archive, class List, class Each>
+void list_fields(Archive& archive, List& list, Each&& each) {
+  if constexpr (Archive::kReading) {
+    list.clear();
+    for (auto left = archive.template value<std::uint64_t>(); left > 0 && archive.ok(); --left) {
+      each(list.emplace_back());
+    }
+  } else {
+    archive(static_cast<std::uint64_t>(list.size()));
+    for (auto& element : list) each(element);
+  }
+}
+
+template <class Archive, class T>
+void account_fields(Archive& archive, T& x) {
+  archive(x.id, x.name, x.scopes, x.created_at, x.month_budget, x.month, x.month_used, x.turn);
+}
+
+template <class Archive, class T>
+void key_fields(Archive& archive, T& x) {
+  archive(x.secret_hash, x.account, x.scopes, x.label, x.expires_at);
+}
+
+template <class Archive, class T>
+void join_token_fields(Archive& archive, T& x) {
+  archive(x.secret_hash, x.account, x.expires_at, x.uses_left);
+}
+
+template <class Archive, class T>
+void payout_fields(Archive& archive, T& x) {
+  archive(x.id, x.account, x.amount, x.destination, x.requested_at, x.source);
+}
+
+template <class Archive, class T>
+void booked_fields(Archive& archive, T& x) {
+  archive(x.reference, x.index, x.account, x.amount);
+}
+
+template <class Archive, class T>
+void answered_fields(Archive& archive, T& x) {
+  archive(x.fingerprint, x.index, x.entity);
+}
+
+template <class Archive, class T>
+void offer_fields(Archive& archive, T& x) {
+  archive(x.id, x.device_hour, x.disk_gb_hour, x.share_thousandths_min, x.duration_max);
+  list_fields(archive, x.former, [&](auto& former) {
+    archive(former.raised_at, former.device_hour, former.disk_gb_hour);
+  });
+}
+
+template <class Archive, class T>
+void node_fields(Archive& archive, T& x) {
+  archive(x.id, x.provider, x.public_key, x.facts);
+  list_fields(archive, x.devices, [&](auto& device) { archive(device.facts); });
+  offer_fields(archive, x.offer);
+  archive(x.connected, x.removed, x.silent, x.owner, x.owner_since, x.joined_at, x.seen_at,
+          x.desired_revision, x.proven_total, x.leases_kept, x.leases_broken);
+}
+
+template <class Archive, class T>
+void order_fields(Archive& archive, T& x) {
+  archive(x.id, x.account, x.name, x.requirements, x.workload, x.created_at, x.ended_at,
+          x.quoted_at, x.quote_until, x.rate_hour_max, x.budget, x.charged, x.attempts_max,
+          x.stop_asked, x.state, x.rescued, x.turn);
+  list_fields(archive, x.tasks, [&](auto& task) {
+    archive(task.state, task.attempts, task.lease, task.proven, task.avoid);
+  });
+}
+
+template <class Archive, class T>
+void lease_fields(Archive& archive, T& x) {
+  archive(x.id, x.order, x.task, x.attempt, x.renter, x.provider, x.node, x.devices,
+          x.device_thousandths, x.cpu_thousandths, x.memory_mb, x.disk_mb);
+  archive(x.device_hour, x.disk_gb_hour, x.rate_hour, x.fee_basis_points, x.hold, x.time_max);
+  archive(x.state, x.stop_reason, x.placed_at, x.started_at, x.heard_at, x.start_by, x.stopping_at,
+          x.ended_at, x.placed_revision, x.placed_index, x.ended_index, x.metered_index);
+  archive(x.meter_sequence, x.proven, x.charged, x.fee, x.refunded, x.reason, x.blame, x.exit_code,
+          x.detail, x.output_manifest, x.earnings_released);
+}
+
+// The market's own values, ahead of all things.
+template <class Archive, class T>
+void market_fields(Archive& archive, T& x) {
+  archive(x.founded, x.found, x.policy, x.operator_account, x.last_index, x.resumed_index, x.now,
+          x.turn);
+}
+
+template <class Archive, class T>
+void turn_fields(Archive& archive, T& x) {
+  archive(x.turn, x.order);
+}
+
+}  // namespace fallow::core

@@ -1,0 +1,31 @@
+#include "core/step.h"
+
+namespace fallow::core {
+
+void Step::refuse(Refusal why) {
+  unchanged = true;
+  v1::Refused& told = *tell().mutable_refused();
+  told.set_code(why.code);
+  told.set_message(std::move(why.message));
+  told.set_field(std::move(why.field));
+  told.set_column(why.column);
+  for (v1::Relaxation& relaxation : why.relaxations) {
+    *told.add_relaxations() = std::move(relaxation);
+  }
+}
+
+void Step::repeat(LogIndex first, std::uint64_t first_entity) {
+  unchanged = true;
+  v1::Repeated& told = *tell().mutable_repeated();
+  told.set_first_index(first.value);
+  told.set_entity(first_entity);
+}
+
+void Step::move(LedgerKey from, LedgerKey to, Micros amount, v1::TransferReason reason,
+                LeaseId lease) {
+  FALLOW_CHECK(state.ledger.transfer(from, to, amount, reason, lease, out),
+               "{} micros cannot move from {}/{} to {}/{}", amount.value, from.account.value,
+               static_cast<int>(from.kind), to.account.value, static_cast<int>(to.kind));
+}
+
+}  // namespace fallow::core

@@ -1,0 +1,217 @@
+// SubmitOrder: everything that must be true before money is held.
+#include <algorithm>
+
+#include "base/money.h"
+#include "core/authority.h"
+#include "core/calendar.h"
+#include "core/checks.h"
+#include "core/handlers.h"
+#include "core/orders.h"
+#include "core/pricing.h"
+#include "core/requirements.h"
+#include "core/schedule.h"
+
+namespace fallow::core {
+namespace {
+
+bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+
+std::optional<Refusal> check_workload(const v1::Workload& workload, const Limits& limits) {
+  std::size_t bytes = workload.image().size();
+  if (has_nul(workload.image())) {
+    return refusal(v1::VALUE_INVALID, "workload.image", "the image's name holds a NUL");
+  }
+  for (const std::string& word : workload.command()) {
+    bytes += word.size() + 1;
+    if (has_nul(word)) {
+      return refusal(v1::VALUE_INVALID, "workload.command", "a word of the command holds a NUL");
+    }
+  }
+  for (const v1::EnvironmentVariable& variable : workload.environment()) {
+    bytes += variable.name().size() + variable.value().size() + 2;
+    if (variable.name().empty() || variable.name().find('=') != std::string::npos ||
+        has_nul(variable.name()) || has_nul(variable.value())) {
+      return refusal(v1::VALUE_INVALID, "workload.environment",
+                     "a variable needs a name without '=' or NUL, and a value without NUL");
+    }
+  }
+  if (bytes > limits.command_bytes_max) {
+    return refusal(v1::VALUE_INVALID, "workload",
+                   "command and environment have {} bytes: at most {} are accepted", bytes,
+                   limits.command_bytes_max);
+  }
+  if (workload.image().empty() && workload.command().empty()) {
+    return refusal(v1::VALUE_INVALID, "workload.command",
+                   "nothing is to run: name a command or an image");
+  }
+  if (!workload.input_manifest().empty()) {
+    return check_hash("workload.input_manifest", workload.input_manifest());
+  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> check_order(const v1::SubmitOrder& command, const Limits& limits) {
+  if (command.name().size() > limits.name_bytes_max) {
+    return refusal(v1::VALUE_INVALID, "name", "the name is longer than {} bytes",
+                   limits.name_bytes_max);
+  }
+  if (auto why = check_tasks(command.tasks(), limits)) return why;
+  if (auto why = check_workload(command.workload(), limits)) return why;
+  return check_money("budget_micros_max", command.budget_micros_max(), true, limits);
+}
+
+// The quote was authenticated before; here it is held against the order and the time.
+std::optional<Refusal> check_quote(const v1::SubmitOrder& command,
+                                   const v1::Requirements& requirements, const Limits& limits,
+                                   Time now) {
+  const v1::BoundQuote& quote = command.quote();
+  if (auto why = check_money("quote.task_hour_micros", quote.task_hour_micros(), true, limits)) {
+    return why;
+  }
+  if (auto why = check_money("quote.total_micros", quote.total_micros(), true, limits)) return why;
+  if (quote.issued_at_us() <= 0 || quote.issued_at_us() > now.us) {
+    return refusal(v1::VALUE_INVALID, "quote.issued_at_us", "the quote is not of the past");
+  }
+  if (quote.tasks() != command.tasks() || !same(quote.requirements(), requirements)) {
+    return refusal(v1::VALUE_INVALID, "quote",
+                   "the quote is for other requirements or another number of tasks");
+  }
+  if (quote.expires_at_us() <= now.us) {
+    return refusal(v1::QUOTE_GONE, "quote", "the quote has run out: ask for a new one");
+  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> check_room(const MarketState& state, const Account& account,
+                                  std::uint32_t tasks) {
+  const Limits& limits = state.limits;
+  if (account.orders_open >= limits.orders_open_per_account_max) {
+    return refusal(v1::LIMIT_REACHED, "", "account {} has its most open orders, {}",
+                   account.id.value, limits.orders_open_per_account_max);
+  }
+  if (state.orders_open >= limits.orders_open_max ||
+      state.tasks_open + tasks > limits.tasks_open_max) {
+    return refusal(v1::LIMIT_REACHED, "",
+                   "the market has its most open orders or tasks: try later");
+  }
+  return std::nullopt;
+}
+
+// Moves the account's month on to `now`, and says what is used of it.
+Micros month_used(const Account& account, Time now) {
+  return account.month == month_of(now) ? account.month_used : Micros(0);
+}
+
+std::optional<Refusal> check_funds(const MarketState& state, const Account& account, Micros budget,
+                                   Time now) {
+  const Micros used = month_used(account, now);
+  Micros used_then;
+  if (__builtin_add_overflow(used.value, budget.value, &used_then.value)) {
+    return refusal(v1::LIMIT_REACHED, "", "account {} has spent the most that can be counted",
+                   account.id.value);
+  }
+  if (account.month_budget.value > 0 && used_then > account.month_budget) {
+    return refusal(v1::OVER_BUDGET, "budget_micros_max",
+                   "the order needs {} and {} of this month's {} is used: raise the budget or wait",
+                   format_money(budget), format_money(used), format_money(account.month_budget));
+  }
+  const Micros wallet = state.ledger.balance({account.id, v1::WALLET});
+  if (wallet < budget) {
+    return refusal(v1::NO_FUNDS, "budget_micros_max",
+                   "the order holds {} and the wallet has {}: deposit {} more, or ask for less",
+                   format_money(budget), format_money(wallet), format_money(budget - wallet));
+  }
+  return std::nullopt;
+}
+
+// What one hour of a task and the whole order may cost.
+struct Price {
+  Micros task_hour_max;
+  Micros total;
+};
+
+// 0 would mean no cap: an order that was priced at nothing waits for what costs nothing.
+Micros cap_of(Micros task_hour) { return std::max(task_hour, Micros(1)); }
+
+tl::expected<Price, Refusal> price_of_order(const MarketState& state,
+                                            const v1::SubmitOrder& command, Demand& demand,
+                                            Time now) {
+  const bool quoted = command.has_quote();
+  if (quoted) {
+    demand.quoted_at = Time{command.quote().issued_at_us()};
+    demand.rate_hour_max = cap_of(Micros(command.quote().task_hour_micros()));
+  }
+  const bool matches =
+      command.wait() ? state.book->possible(demand) : state.book->match(demand).has_value();
+  if (!matches) return tl::unexpected(no_match(state, demand, quoted));
+  if (quoted) return Price{demand.rate_hour_max, Micros(command.quote().total_micros())};
+  auto estimate = estimate_of(state, demand, command.tasks(), now);
+  if (!estimate) return tl::unexpected(std::move(estimate).error());
+  return Price{cap_of(Micros(estimate->quote.task_hour_micros())),
+               Micros(estimate->quote.total_micros())};
+}
+
+}  // namespace
+
+void handle(Step& step, const v1::SubmitOrder& command) {
+  MarketState& state = step.state;
+  if (auto why = check_order(command, state.limits)) return step.refuse(std::move(*why));
+  const v1::Requirements requirements = understood(command.requirements());
+  auto demand = demand_of(requirements, state.limits);
+  if (!demand) return step.refuse(std::move(demand).error());
+  if (command.has_quote()) {
+    if (auto why = check_quote(command, requirements, state.limits, step.now)) {
+      return step.refuse(std::move(*why));
+    }
+  }
+  Account* const account = acting_for(step, AccountId(command.account()), v1::RENTER);
+  if (account == nullptr) return;
+  if (auto why = check_room(state, *account, command.tasks())) {
+    return step.refuse(std::move(*why));
+  }
+  const auto price = price_of_order(state, command, *demand, step.now);
+  if (!price) return step.refuse(price.error());
+  const Micros given(command.budget_micros_max());
+  const Micros budget = given.value > 0 ? std::min(given, price->total) : price->total;
+  if (auto why = check_funds(state, *account, budget, step.now)) {
+    return step.refuse(std::move(*why));
+  }
+
+  const auto id = step.next_id<OrderId>();
+  Order& order = state.orders.insert(id, Order{});
+  order.id = id;
+  order.account = account->id;
+  order.name = command.name();
+  order.requirements = requirements;
+  order.workload = command.workload();
+  order.created_at = step.now;
+  if (command.has_quote()) {
+    order.quoted_at = Time{command.quote().issued_at_us()};
+    order.quote_until = Time{command.quote().expires_at_us()};
+  }
+  order.rate_hour_max = price->task_hour_max;
+  order.budget = budget;
+  order.held = budget;
+  order.attempts_max = command.attempts_max() == 0
+                           ? state.policy.attempts_max()
+                           : std::min(command.attempts_max(), state.policy.attempts_max());
+  order.tasks.resize(command.tasks());
+  order.waiting = command.tasks();
+  order.demand = std::move(*demand);
+  order.demand.rate_hour_max = order.rate_hour_max;
+
+  account->month_used = month_used(*account, step.now) + budget;
+  account->month = month_of(step.now);
+  ++account->orders_open;
+  ++state.orders_open;
+  state.tasks_open += order.tasks.size();
+  step.entity = id.value;
+  v1::OrderAccepted& told = *step.tell().mutable_order_accepted();
+  told.set_order(id.value);
+  told.set_account(account->id.value);
+  told.set_budget_micros(budget.value);
+  step.move({account->id, v1::WALLET}, {account->id, v1::HELD}, budget, v1::HOLD_PLACED, LeaseId());
+  wait_for_match(state, order);
+}
+
+}  // namespace fallow::core

@@ -1,0 +1,114 @@
+// For tests only: a machine and short ways to people, nodes and orders in it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+
+#include "core/machine.h"
+#include "core/test_market.h"
+
+namespace fallow::core {
+
+class MachineTest : public testing::Test {
+ protected:
+  // Applies and gives the events; the clock moves on by a millisecond.
+  const Events& apply(v1::Command command, std::uint64_t actor = 0) {
+    command.set_actor(actor);
+    now_ = now_ + milliseconds(1);
+    events_.clear();
+    machine_.apply(LogIndex(machine_.last_index().value + 1), now_, command, events_);
+    machine_.check_invariants();
+    return events_;
+  }
+  // NONE (0) when it was not refused.
+  v1::Refusal refusal_of(const v1::Command& command, std::uint64_t actor = 0) {
+    apply(command, actor);
+    return !events_.empty() && events_[0].has_refused() ? events_[0].refused().code()
+                                                        : v1::REFUSAL_UNSPECIFIED;
+  }
+  std::uint64_t next_id() const { return (machine_.last_index().value + 1) * 4'096; }
+
+  void found() { ASSERT_EQ(refusal_of(test_found()), v1::REFUSAL_UNSPECIFIED); }
+  std::uint64_t open(v1::Scope scope) {
+    v1::Command command;
+    command.mutable_open_account()->set_name("somebody");
+    command.mutable_open_account()->add_scopes(scope);
+    const std::uint64_t id = next_id();
+    apply(command);
+    return id;
+  }
+  void deposit(std::uint64_t account, std::int64_t micros) {
+    v1::Command command;
+    command.mutable_deposit()->set_account(account);
+    command.mutable_deposit()->set_amount_micros(micros);
+    command.mutable_deposit()->set_reference("r" + std::to_string(next_id()));
+    ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
+  }
+  v1::Command token(std::uint64_t account, std::uint64_t secret, std::uint32_t uses = 1) {
+    v1::Command command;
+    command.mutable_create_join_token()->set_account(account);
+    command.mutable_create_join_token()->set_secret_hash(test_hash(secret));
+    command.mutable_create_join_token()->set_uses_max(uses);
+    return command;
+  }
+  v1::Command join(std::uint64_t secret, std::uint64_t key, std::uint32_t devices = 1) {
+    v1::Command command;
+    command.mutable_join_node()->set_secret_hash(test_hash(secret));
+    command.mutable_join_node()->set_public_key(test_hash(key));
+    *command.mutable_join_node()->mutable_facts() = facts(devices);
+    return command;
+  }
+  static v1::NodeFacts facts(std::uint32_t devices) {
+    v1::NodeFacts facts;
+    facts.set_region("eu");
+    facts.set_cpu_thousandths(16'000);
+    facts.set_memory_mb(64'000);
+    facts.set_disk_mb(100'000);
+    facts.set_isolation(v1::BUBBLEWRAP);
+    for (std::uint32_t i = 0; i < devices; ++i) {
+      v1::Device& device = *facts.add_devices();
+      device.set_index(i);
+      device.set_uuid("d" + std::to_string(i));
+      device.set_model("RTX_4090");
+      device.set_kind(v1::GPU);
+      device.set_memory_mb(24'000);
+    }
+    return facts;
+  }
+  std::uint64_t node(std::uint64_t provider, std::int64_t price, std::uint32_t devices = 1) {
+    apply(token(provider, next_id()));
+    const std::uint64_t secret = machine_.last_index().value * 4'096;
+    const std::uint64_t id = next_id();
+    apply(join(secret, id, devices));
+    v1::Command link;
+    link.mutable_set_node_link()->set_node(id);
+    link.mutable_set_node_link()->set_connected(true);
+    apply(link);
+    offer(id, price);
+    return id;
+  }
+  v1::Refusal offer(std::uint64_t node, std::int64_t price) {
+    v1::Command command;
+    command.mutable_set_offer()->set_node(node);
+    command.mutable_set_offer()->set_device_hour_micros(price);
+    return refusal_of(command);
+  }
+  v1::Command submit(std::uint64_t account, std::uint32_t tasks = 1) {
+    v1::Command command;
+    v1::SubmitOrder& submit = *command.mutable_submit_order();
+    submit.set_account(account);
+    submit.set_tasks(tasks);
+    submit.set_wait(true);
+    submit.mutable_workload()->add_command("true");
+    submit.mutable_requirements()->set_duration_us(kHour.value);
+    return command;
+  }
+
+  Machine machine_;
+  Events events_;
+  Time now_{1'700'000'000'000'000};
+};
+
+}  // namespace fallow::core

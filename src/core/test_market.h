@@ -1,0 +1,353 @@
+// For tests only: random commands against a machine, sensible and hostile, from one seed.
+//
+// Owner: one test, one thread. The generator looks at the machine for ids that exist, so the same
+// seed against the same machine gives the same commands.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/env.h"
+#include "core/machine.h"
+
+namespace fallow::core {
+
+inline std::string test_hash(std::uint64_t number) {
+  std::string bytes(32, '\0');
+  for (std::size_t i = 0; i < 8; ++i) bytes[i] = static_cast<char>(number >> (8 * i));
+  return bytes;
+}
+
+inline v1::Policy test_policy() {
+  v1::Policy policy;
+  policy.set_meter_interval_us(seconds(5).value);
+  policy.set_suspend_after_us(seconds(15).value);
+  policy.set_close_after_us(seconds(30).value);
+  policy.set_start_timeout_us(minutes(15).value);
+  policy.set_stop_grace_us(seconds(10).value);
+  policy.set_owner_notice_us(seconds(5).value);
+  policy.set_fee_basis_points(500);
+  policy.set_payout_delay_us(hours(24).value);
+  policy.set_quote_ttl_us(minutes(5).value);
+  policy.set_attempts_max(5);
+  return policy;
+}
+
+inline v1::Command test_found() {
+  v1::Command command;
+  v1::Found& found = *command.mutable_found();
+  found.set_market_name("test");
+  found.set_market_public_key(test_hash(1));
+  found.set_currency("TEST");
+  *found.mutable_policy() = test_policy();
+  found.set_operator_key_hash(test_hash(2));
+  return command;
+}
+
+class RandomCommands {
+ public:
+  explicit RandomCommands(std::uint64_t seed) : random_(seeded_random(seed)) {}
+
+  std::uint64_t below(std::uint64_t bound) { return random_->below(bound); }
+  bool chance(std::uint64_t in) { return below(in) == 0; }
+
+  Time next_time(const Machine& machine) {
+    Time now = std::max(machine.now(), Time{1'700'000'000'000'000});
+    if (chance(200)) return now + hours(static_cast<std::int64_t>(below(40)));
+    if (chance(40)) return now + seconds(static_cast<std::int64_t>(below(40)));
+    return now + milliseconds(static_cast<std::int64_t>(below(500)));
+  }
+
+  v1::Command next(const Machine& machine) {
+    v1::Command command = some(machine);
+    if (chance(12)) command.set_actor(any_account(machine));
+    if (chance(20)) {
+      command.set_request_key(test_hash(below(400)).substr(0, chance(30) ? 3 : 16));
+      command.set_request_fingerprint(test_hash(below(2)).substr(0, 8));
+    }
+    return command;
+  }
+
+ private:
+  std::int64_t hostile() {
+    constexpr std::int64_t kHostile[] = {0,
+                                         -1,
+                                         1,
+                                         std::numeric_limits<std::int64_t>::max(),
+                                         std::numeric_limits<std::int64_t>::min(),
+                                         1'000'000'000'000'000'000,
+                                         1'000'000'000'000'000,
+                                         1'000'000'000'001};
+    return kHostile[below(std::size(kHostile))];
+  }
+  std::int64_t amount(std::int64_t bound) {
+    return chance(25) ? hostile()
+                      : static_cast<std::int64_t>(below(static_cast<std::uint64_t>(bound)));
+  }
+
+  std::uint64_t any_account(const Machine& machine) {
+    if (chance(20)) return below(100'000);
+    std::vector<std::uint64_t> ids;
+    machine.visit_accounts(AccountId(0), [&](const Account& account) {
+      ids.push_back(account.id.value);
+      return ids.size() < 16;
+    });
+    return ids.empty() ? 0 : ids[below(ids.size())];
+  }
+  std::uint64_t any_node(const Machine& machine) {
+    if (chance(30)) return below(100'000);
+    std::vector<std::uint64_t> ids;
+    const bool also_removed = chance(20);
+    machine.visit_nodes(NodeId(0), [&](const Node& node) {
+      if (!node.removed || also_removed) ids.push_back(node.id.value);
+      return ids.size() < 64;
+    });
+    return ids.empty() ? 0 : ids[below(ids.size())];
+  }
+  std::uint64_t any_order(const Machine& machine) {
+    std::vector<std::uint64_t> ids;
+    machine.visit_orders_newest(OrderId(0), [&](const Order& order) {
+      ids.push_back(order.id.value);
+      return ids.size() < 16;
+    });
+    return ids.empty() || chance(30) ? below(100'000) : ids[below(ids.size())];
+  }
+  std::uint64_t any_lease(const Machine& machine) {
+    std::vector<std::uint64_t> ids;
+    machine.visit_leases_newest(LeaseId(0), [&](const Lease& lease) {
+      ids.push_back(lease.id.value);
+      return ids.size() < 24;
+    });
+    return ids.empty() || chance(30) ? below(100'000) : ids[below(ids.size())];
+  }
+
+  v1::NodeFacts facts() {
+    v1::NodeFacts facts;
+    facts.set_name(chance(50) ? std::string(300, 'x') : "node");
+    facts.set_region(chance(2) ? "eu" : "us");
+    facts.set_cpu_thousandths(static_cast<std::uint32_t>(below(32'000)));
+    facts.set_memory_mb(static_cast<std::uint32_t>(below(64'000)));
+    facts.set_disk_mb(static_cast<std::uint32_t>(below(500'000)));
+    facts.set_isolation(chance(40) ? static_cast<v1::Isolation>(9) : v1::BUBBLEWRAP);
+    const std::uint64_t devices = chance(60) ? 70 : below(5);
+    for (std::uint64_t i = 0; i < devices; ++i) {
+      v1::Device& device = *facts.add_devices();
+      device.set_index(static_cast<std::uint32_t>(chance(60) ? below(9) : i));
+      device.set_uuid("d" + std::to_string(below(3)));
+      device.set_model(chance(2) ? "RTX_4090" : "RTX_3090");
+      device.set_kind(chance(10) ? v1::CPU : v1::GPU);
+      device.set_memory_mb(24'000);
+    }
+    return facts;
+  }
+
+  v1::Requirements requirements() {
+    static const char* const kQueries[] = {
+        "",        "gpu_ram>=16", "gpu_name=RTX_4090", "region in [eu]", "num_gpus>=2",
+        "price<1", "gpu_ram>",    "reliability>0.9"};
+    v1::Requirements wanted;
+    wanted.set_query(chance(2) ? "" : kQueries[below(std::size(kQueries))]);
+    wanted.set_gpus(static_cast<std::uint32_t>(chance(40) ? 1'000 : below(3)));
+    constexpr std::uint32_t kShares[] = {0, 1'000, 500, 333, 1, 1'001};
+    wanted.set_device_thousandths(kShares[below(std::size(kShares))]);
+    wanted.set_objective(static_cast<v1::Objective>(below(4)));
+    wanted.set_duration_us(chance(40) ? hostile()
+                                      : seconds(static_cast<std::int64_t>(below(400))).value);
+    wanted.set_price_per_hour_micros_max(chance(4) ? amount(2'000'000) : 0);
+    wanted.set_memory_mb(static_cast<std::uint32_t>(below(20'000)));
+    wanted.set_cpu_thousandths(static_cast<std::uint32_t>(below(6'000)));
+    wanted.set_disk_mb(chance(3) ? static_cast<std::uint32_t>(below(50'000)) : 0);
+    if (chance(60)) wanted.set_tier(v1::SPOT);
+    return wanted;
+  }
+
+  void fill_submit(const Machine& machine, v1::SubmitOrder& submit) {
+    submit.set_account(any_account(machine));
+    submit.set_name("job");
+    *submit.mutable_requirements() = requirements();
+    submit.set_tasks(static_cast<std::uint32_t>(chance(50) ? 2'000'000 : below(7)));
+    if (!chance(30)) submit.mutable_workload()->add_command("true");
+    if (chance(4)) submit.set_budget_micros_max(amount(chance(2) ? 500'000 : 3'000));
+    submit.set_attempts_max(static_cast<std::uint32_t>(below(4)));
+    submit.set_wait(!chance(3));
+    if (chance(4)) {
+      const auto estimate = machine.estimate(submit.requirements(), submit.tasks(), machine.now());
+      if (estimate) *submit.mutable_quote() = estimate->quote;
+    } else if (chance(30)) {
+      submit.mutable_quote()->set_total_micros(hostile());
+      submit.mutable_quote()->set_task_hour_micros(hostile());
+      submit.mutable_quote()->set_issued_at_us(hostile());
+      submit.mutable_quote()->set_expires_at_us(hostile());
+      submit.mutable_quote()->set_tasks(submit.tasks());
+      *submit.mutable_quote()->mutable_requirements() = submit.requirements();
+    }
+  }
+
+  void fill_report(const Machine& machine, const Lease& lease, v1::WorkloadReport& report) {
+    report.set_lease(lease.id.value);
+    report.set_state(static_cast<v1::LeaseState>(chance(30) ? below(9) : 2 + below(3)));
+    for (std::uint64_t i = below(3); i > 0; --i) {
+      v1::MeterRecord& meter = *report.add_meters();
+      meter.set_lease(chance(40) ? 7 : lease.id.value);
+      meter.set_sequence(lease.meter_sequence +
+                         static_cast<std::uint32_t>(chance(8) ? below(4) : i));
+      const Duration alive = machine.now() - lease.placed_at;
+      meter.set_running_us(chance(30) ? hostile()
+                                      : static_cast<std::int64_t>(
+                                            below(static_cast<std::uint64_t>(alive.value) + 1)));
+    }
+    if (chance(8)) {
+      report.set_state(v1::ENDED);
+      report.set_reason(chance(2)   ? v1::COMPLETED
+                        : chance(2) ? v1::HOST_LOST
+                                    : static_cast<v1::EndReason>(below(19)));
+      report.set_exit_code(!chance(3) ? 0 : static_cast<std::int32_t>(below(200)));
+      report.set_signal(chance(8) ? static_cast<std::int32_t>(hostile()) : 0);
+      report.set_detail(std::string(below(700), 'd'));
+      report.set_output_manifest(chance(2) ? test_hash(3) : "short");
+    }
+  }
+
+  void fill_observe(const Machine& machine, v1::Observe& observe) {
+    observe.set_node(any_node(machine));
+    const Node* const node = machine.node(NodeId(observe.node()));
+    if (node == nullptr) return;
+    for (const LeaseId id : node->leases) {
+      if (!chance(20)) fill_report(machine, *machine.lease(id), *observe.add_workloads());
+    }
+    if (chance(20)) observe.add_workloads()->set_lease(any_lease(machine));
+    observe.set_owner(chance(25) ? static_cast<v1::OwnerState>(below(6)) : v1::OWNER_AWAY);
+    observe.set_complete(chance(2));
+    observe.set_desired_revision(node->desired_revision - (chance(2) ? 0 : below(3)));
+  }
+
+  // What a market needs before anything can happen, while it lacks it.
+  std::optional<v1::Command> founding(const Machine& machine);
+  v1::Command some(const Machine& machine);
+
+  std::unique_ptr<Random> random_;
+  std::uint64_t tokens_ = 100;
+  std::uint64_t references_ = 0;
+};
+
+inline std::optional<v1::Command> RandomCommands::founding(const Machine& machine) {
+  v1::Command command;
+  if (!machine.founded()) return test_found();
+  if (machine.counts().accounts < 4) {
+    command.mutable_open_account()->set_name("somebody");
+    command.mutable_open_account()->add_scopes(v1::RENTER);
+    command.mutable_open_account()->add_scopes(v1::PROVIDER);
+    return command;
+  }
+  if (machine.counts().nodes < 4 && chance(2)) {
+    command.mutable_create_join_token()->set_account(any_account(machine));
+    command.mutable_create_join_token()->set_secret_hash(test_hash(++tokens_));
+    command.mutable_create_join_token()->set_uses_max(2);
+    return command;
+  }
+  if (machine.counts().nodes < 5) {
+    command.mutable_join_node()->set_secret_hash(test_hash(tokens_));
+    command.mutable_join_node()->set_public_key(test_hash(below(1'000)));
+    *command.mutable_join_node()->mutable_facts() = facts();
+    return command;
+  }
+  if (machine.counts().nodes_connected < 3) {
+    command.mutable_set_node_link()->set_node(any_node(machine));
+    command.mutable_set_node_link()->set_connected(true);
+    return command;
+  }
+  return std::nullopt;
+}
+
+inline v1::Command RandomCommands::some(const Machine& machine) {
+  if (chance(2)) {
+    if (std::optional<v1::Command> first = founding(machine)) return *first;
+  }
+  v1::Command command;
+  const std::uint64_t kind = below(100);
+  if (kind < 42) {
+    fill_observe(machine, *command.mutable_observe());
+  } else if (kind < 56) {
+    fill_submit(machine, *command.mutable_submit_order());
+  } else if (kind < 66) {
+    command.mutable_tick();
+  } else if (kind < 70) {
+    command.mutable_deposit()->set_account(any_account(machine));
+    command.mutable_deposit()->set_amount_micros(amount(30'000'000));
+    command.mutable_deposit()->set_reference("r" + std::to_string(chance(9) ? 1 : ++references_));
+  } else if (kind < 74) {
+    v1::SetOffer& offer = *command.mutable_set_offer();
+    offer.set_node(any_node(machine));
+    offer.set_device_hour_micros(chance(10) ? 0 : amount(2'000'000));
+    offer.set_disk_gb_hour_micros(chance(3) ? amount(300) : 0);
+    offer.set_share_thousandths_min(static_cast<std::uint32_t>(chance(20) ? 1'001 : below(1'001)));
+    offer.set_duration_us_max(chance(10) ? hostile() : 0);
+  } else if (kind < 77) {
+    command.mutable_set_node_link()->set_node(any_node(machine));
+    command.mutable_set_node_link()->set_connected(!chance(6));
+  } else if (kind < 79) {
+    if (chance(2)) {
+      command.mutable_create_join_token()->set_account(any_account(machine));
+      command.mutable_create_join_token()->set_secret_hash(test_hash(++tokens_));
+      command.mutable_create_join_token()->set_uses_max(static_cast<std::uint32_t>(below(4)));
+    } else {
+      command.mutable_join_node()->set_secret_hash(test_hash(tokens_ - below(3)));
+      command.mutable_join_node()->set_public_key(test_hash(below(1'000)));
+      *command.mutable_join_node()->mutable_facts() = facts();
+    }
+  } else if (kind < 81) {
+    command.mutable_report_node()->set_node(any_node(machine));
+    *command.mutable_report_node()->mutable_facts() = facts();
+  } else if (kind < 83) {
+    command.mutable_stop_order()->set_order(any_order(machine));
+  } else if (kind < 85) {
+    command.mutable_stop_lease()->set_lease(any_lease(machine));
+  } else if (kind < 87) {
+    command.mutable_open_account()->set_name(chance(10) ? "" : "somebody");
+    command.mutable_open_account()->add_scopes(static_cast<v1::Scope>(below(5)));
+    if (chance(2)) command.mutable_open_account()->add_scopes(v1::PROVIDER);
+  } else if (kind < 90) {
+    command.mutable_withdraw()->set_account(any_account(machine));
+    command.mutable_withdraw()->set_amount_micros(amount(100'000));
+    command.mutable_withdraw()->set_destination("bank");
+  } else if (kind < 92) {
+    machine.visit_payouts([&](const Payout& payout) {
+      command.mutable_settle_payout()->set_payout(payout.id);
+      return !chance(3);
+    });
+    command.mutable_settle_payout()->set_paid(chance(2));
+  } else if (kind < 93) {
+    command.mutable_set_budget()->set_account(any_account(machine));
+    command.mutable_set_budget()->set_month_micros_max(chance(2) ? 0 : amount(20'000'000));
+  } else if (kind < 95) {
+    v1::AddKey& key = *command.mutable_add_key();
+    key.set_account(any_account(machine));
+    key.set_secret_hash(test_hash(below(50)).substr(0, chance(20) ? 31 : 32));
+    key.add_scopes(static_cast<v1::Scope>(below(5)));
+    key.set_expires_at_us(chance(2) ? 0 : hostile());
+  } else if (kind < 96) {
+    command.mutable_revoke_key()->set_secret_hash(test_hash(below(50)));
+  } else if (kind < 97) {
+    command.mutable_resume();
+  } else if (kind < 98) {
+    v1::Policy& policy = *command.mutable_set_policy()->mutable_policy();
+    policy = test_policy();
+    policy.set_fee_basis_points(static_cast<std::uint32_t>(below(11'000)));
+    policy.set_close_after_us(chance(6) ? hostile() : seconds(30).value);
+    policy.set_payout_delay_us(chance(2) ? 0 : hours(24).value);
+  } else if (kind < 99) {
+    command.mutable_withdraw_offer()->set_node(any_node(machine));
+  } else if (chance(6)) {
+    command.mutable_remove_node()->set_node(any_node(machine));
+  } else {
+    *command.mutable_found() = test_found().found();
+  }
+  return command;
+}
+
+}  // namespace fallow::core

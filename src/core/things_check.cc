@@ -1,0 +1,189 @@
+// Whether the values of a restored state can be: each thing for itself.
+#include <algorithm>
+#include <limits>
+
+#include "core/checks.h"
+#include "core/derived.h"
+#include "core/node_facts.h"
+#include "core/policy.h"
+#include "core/step.h"
+
+namespace fallow::core {
+namespace {
+
+// The first reason why not; later ones are dropped.
+class Complaint {
+ public:
+  template <class... Args>
+  void unless(bool holds, fmt::format_string<Args...> format, Args&&... args) {
+    if (holds || !status_) return;
+    status_ = fail(ErrorCode::kCorrupt, format, std::forward<Args>(args)...);
+  }
+  const Status& status() const { return status_; }
+
+ private:
+  Status status_;
+};
+
+bool is_moment(Time at) { return at.us >= 0 && at < kTimeMax; }
+bool is_span(Duration span) { return span.value >= 0 && span.value <= kTimeMax.us; }
+// Far from the end of the range: turns only ever grow by one.
+bool is_turn(std::uint64_t turn) { return turn < std::uint64_t{1} << 62; }
+bool is_between(Micros low, Micros value, Micros high) { return low <= value && value <= high; }
+
+void check_offer(Complaint& complaint, const Node& node, const Limits& limits) {
+  const Offer& offer = node.offer;
+  const auto is_price = [&](Micros price) {
+    return is_between(Micros(0), price, limits.price_hour_max);
+  };
+  bool sound = is_price(offer.device_hour) && is_price(offer.disk_gb_hour) &&
+               offer.share_thousandths_min >= 1 && offer.share_thousandths_min <= kWholeDevice &&
+               is_span(offer.duration_max) && offer.former.size() <= kFormerPricesMax;
+  Time before;
+  for (const FormerPrice& former : offer.former) {
+    sound = sound && is_price(former.device_hour) && is_price(former.disk_gb_hour) &&
+            is_moment(former.raised_at) && before <= former.raised_at;
+    before = former.raised_at;
+  }
+  complaint.unless(sound, "node {} has an offer that cannot be", node.id.value);
+}
+
+void check_node(Complaint& complaint, const MarketState& state, const Node& node) {
+  v1::NodeFacts facts = node.facts;
+  for (const NodeDevice& device : node.devices) *facts.add_devices() = device.facts;
+  Limits limits = state.limits;
+  std::uint32_t place = 0;
+  for (v1::Device& device : *facts.mutable_devices()) device.set_index(place++);
+  const bool sound =
+      node.facts.devices_size() == 0 && node.public_key.size() == kDigestBytes &&
+      state.accounts.find(node.provider) != nullptr && v1::OwnerState_IsValid(node.owner) &&
+      node.owner != v1::OWNER_STATE_UNSPECIFIED && is_moment(node.owner_since) &&
+      is_moment(node.joined_at) && is_moment(node.seen_at) && is_span(node.proven_total) &&
+      !(node.removed && (node.connected || node.offer.id.value != 0)) &&
+      !(node.silent && node.connected);
+  complaint.unless(sound, "node {} has values that cannot be", node.id.value);
+  complaint.unless(!check_facts(facts, limits), "node {} has facts that cannot be", node.id.value);
+  check_offer(complaint, node, limits);
+}
+
+void check_order(Complaint& complaint, const MarketState& state, const Order& order) {
+  const bool sound =
+      state.accounts.find(order.account) != nullptr && v1::OrderState_IsValid(order.state) &&
+      order.state != v1::ORDER_STATE_UNSPECIFIED && !order.tasks.empty() &&
+      order.tasks.size() <= state.limits.tasks_per_order_max && is_moment(order.created_at) &&
+      is_moment(order.ended_at) && is_moment(order.quoted_at) && is_moment(order.quote_until) &&
+      is_between(Micros(0), order.budget, state.limits.money_max) &&
+      is_between(Micros(0), order.charged, order.budget) &&
+      is_between(Micros(0), order.rate_hour_max, state.limits.money_max) &&
+      order.attempts_max >= 1 && is_turn(order.turn);
+  complaint.unless(sound, "order {} has values that cannot be", order.id.value);
+  const Duration duration(order.requirements.duration_us());
+  for (const Task& task : order.tasks) {
+    complaint.unless(task.state >= v1::WAITING && v1::TaskState_IsValid(task.state) &&
+                         task.avoid.size() <= kAvoidMax && task.proven.value >= 0 &&
+                         (task.state != v1::WAITING || task.proven < duration),
+                     "order {} has a task that cannot be", order.id.value);
+  }
+}
+
+bool has_sound_state(const Lease& lease) {
+  const auto is_reason = [](v1::EndReason reason) {
+    return reason != v1::END_REASON_UNSPECIFIED && v1::EndReason_IsValid(reason);
+  };
+  if (!v1::LeaseState_IsValid(lease.state) || lease.state == v1::LEASE_STATE_UNSPECIFIED ||
+      !v1::Blame_IsValid(lease.blame)) {
+    return false;
+  }
+  if (lease.state == v1::ENDED) return is_reason(lease.reason);
+  return lease.reason == v1::END_REASON_UNSPECIFIED && lease.refunded.value == 0 &&
+         (lease.state != v1::STOPPING || is_reason(lease.stop_reason));
+}
+
+void check_lease(Complaint& complaint, const MarketState& state, const Lease& lease) {
+  complaint.unless(has_sound_state(lease), "lease {} is in no state", lease.id.value);
+  const Micros fee_least = lease.state == v1::ENDED ? -lease.charged : Micros(0);
+  const bool sound_money = is_between(Micros(0), lease.hold, state.limits.money_max) &&
+                           is_between(Micros(0), lease.charged, lease.hold) &&
+                           is_between(Micros(0), lease.refunded, lease.charged) &&
+                           is_between(fee_least, lease.fee, lease.charged) &&
+                           lease.rate_hour.value >= 0 && lease.device_hour.value >= 0 &&
+                           lease.disk_gb_hour.value >= 0 && lease.fee_basis_points <= 10'000;
+  complaint.unless(sound_money, "lease {} has money that cannot be", lease.id.value);
+  const bool sound_times =
+      is_moment(lease.placed_at) && is_moment(lease.started_at) && is_moment(lease.heard_at) &&
+      is_moment(lease.start_by) && is_moment(lease.stopping_at) && is_moment(lease.ended_at) &&
+      is_span(lease.proven) && is_span(lease.time_max) && lease.placed_at.us > 0;
+  complaint.unless(sound_times, "lease {} has times that cannot be", lease.id.value);
+  const Order* const order = state.orders.find(lease.order);
+  const Node* const node = state.nodes.find(lease.node);
+  const bool sound_names = order != nullptr && node != nullptr &&
+                           lease.task < order->tasks.size() && lease.renter == order->account &&
+                           lease.provider == node->provider;
+  complaint.unless(sound_names, "lease {} binds what does not exist", lease.id.value);
+  if (!sound_names) return;
+  const bool sound_share = lease.device_thousandths >= 1 &&
+                           lease.device_thousandths <= kWholeDevice &&
+                           std::is_sorted(lease.devices.begin(), lease.devices.end());
+  complaint.unless(sound_share, "lease {} has devices that cannot be", lease.id.value);
+}
+
+void check_people(Complaint& complaint, const MarketState& state) {
+  const auto known = [&](AccountId id) { return state.accounts.find(id) != nullptr; };
+  const Micros money_max = state.limits.money_max;
+  state.accounts.each([&](const Account& account) {
+    complaint.unless(account.month_budget.value >= 0 && account.month_used.value >= 0 &&
+                         is_moment(account.created_at) && is_turn(account.turn),
+                     "account {} has values that cannot be", account.id.value);
+  });
+  for (const auto& [unused, key] : state.keys) {
+    complaint.unless(known(key.account), "a key belongs to nobody");
+  }
+  for (const auto& [unused, token] : state.join_tokens) {
+    complaint.unless(known(token.account) && token.uses_left > 0, "a join token cannot be");
+  }
+  __extension__ using Wide = __int128;
+  Wide inside = -Wide{state.ledger.balance(kOutside).value};
+  for (const auto& [id, payout] : state.payouts) {
+    inside += payout.amount.value;
+    complaint.unless(known(payout.account) && is_between(Micros(1), payout.amount, money_max) &&
+                         (payout.source == v1::WALLET || payout.source == v1::EARNED),
+                     "payout {} cannot be", id);
+  }
+  complaint.unless(inside >= 0 && inside <= std::numeric_limits<std::int64_t>::max(),
+                   "there is more money than there can be");
+  for (const auto& [due, release] : state.releases) {
+    complaint.unless(known(release.provider) && release.amount.value > 0 && is_moment(due.at),
+                     "earnings of lease {} cannot be", due.lease.value);
+  }
+  for (const Booked& booked : state.deposits) {
+    complaint.unless(known(booked.account), "a deposit belongs to nobody");
+  }
+  state.ledger.visit([&](LedgerKey key, Micros) {
+    complaint.unless(key.account.value == 0 || known(key.account), "money belongs to nobody");
+  });
+}
+
+}  // namespace
+
+Status check_things(const MarketState& state) {
+  Complaint complaint;
+  complaint.unless(is_moment(state.now) && is_turn(state.turn) && state.last_index < kIndexMax,
+                   "the market's time or place in the log cannot be");
+  const std::uint64_t ids_end = (state.last_index.value + 1) * kIdsPerCommand;
+  complaint.unless(
+      state.accounts.last_id().value < ids_end && state.nodes.last_id().value < ids_end &&
+          state.orders.last_id().value < ids_end && state.leases.last_id().value < ids_end,
+      "something is younger than the market's last command");
+  if (state.founded) {
+    complaint.unless(!check_policy(state.policy), "the market's policy cannot be");
+    complaint.unless(state.accounts.find(state.operator_account) != nullptr,
+                     "the market has no operator");
+  }
+  check_people(complaint, state);
+  state.nodes.each([&](const Node& node) { check_node(complaint, state, node); });
+  state.orders.each([&](const Order& order) { check_order(complaint, state, order); });
+  state.leases.each([&](const Lease& lease) { check_lease(complaint, state, lease); });
+  return complaint.status();
+}
+
+}  // namespace fallow::core

@@ -1,0 +1,190 @@
+// What the market tells, and what it holds, as lines for a person.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "base/money.h"
+#include "scenario.h"
+
+namespace fallow::scenario {
+namespace {
+
+std::string money(std::int64_t micros) { return format_money(Micros(micros)); }
+
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+}  // namespace
+
+std::string Scenario::text_of(const v1::Refused& refused) const {
+  std::string text = fmt::format("refused {}", v1::Refusal_Name(refused.code()));
+  if (!refused.field().empty()) text += " " + refused.field();
+  if (refused.column() != 0) text += fmt::format(" column {}", refused.column());
+  text += ": " + refused.message();
+  for (const v1::Relaxation& relaxation : refused.relaxations()) {
+    text +=
+        fmt::format("\n    {} -> {}/h", relaxation.change(), money(relaxation.task_hour_micros()));
+  }
+  return text;
+}
+
+std::string Scenario::text_of(const v1::Event& event) {
+  switch (event.kind_case()) {
+    case v1::Event::kRefused:
+      return text_of(event.refused());
+    case v1::Event::kRepeated:
+      return fmt::format("repeated {}", name_of(event.repeated().entity()));
+    case v1::Event::kFounded:
+      return fmt::format("founded by {}", name_of(event.founded().operator_account()));
+    case v1::Event::kPolicySet:
+      return "policy set";
+    case v1::Event::kAccountOpened:
+      return fmt::format("account {}", name_of(event.account_opened().account()));
+    case v1::Event::kKeyAdded:
+      return fmt::format("key of {}", name_of(event.key_added().account()));
+    case v1::Event::kKeyRevoked:
+      return fmt::format("key of {} revoked", name_of(event.key_revoked().account()));
+    case v1::Event::kTransferred: {
+      const v1::Transferred& moved = event.transferred();
+      return fmt::format("{} {}.{} -> {}.{} {}{}", lower(v1::TransferReason_Name(moved.reason())),
+                         name_of(moved.from_account()),
+                         lower(v1::LedgerKind_Name(moved.from_kind())), name_of(moved.to_account()),
+                         lower(v1::LedgerKind_Name(moved.to_kind())), money(moved.amount_micros()),
+                         moved.lease() == 0 ? "" : " for " + name_of(moved.lease()));
+    }
+    case v1::Event::kPayoutRequested:
+      bind(fmt::format("P{}", ++payouts_), event.payout_requested().payout());
+      return fmt::format("payout {} of {} to {}", name_of(event.payout_requested().payout()),
+                         money(event.payout_requested().amount_micros()),
+                         event.payout_requested().destination());
+    case v1::Event::kPayoutSettled:
+      return fmt::format("payout {} {}", name_of(event.payout_settled().payout()),
+                         event.payout_settled().paid() ? "paid" : "came back");
+    case v1::Event::kBudgetSet:
+      return fmt::format("budget of {}", name_of(event.budget_set().account()));
+    case v1::Event::kJoinTokenCreated:
+      return fmt::format("join token of {}", name_of(event.join_token_created().account()));
+    case v1::Event::kNodeJoined:
+      return fmt::format("node {} of {}", name_of(event.node_joined().node()),
+                         name_of(event.node_joined().account()));
+    case v1::Event::kNodeChanged:
+      return fmt::format("node {} {}, {}", name_of(event.node_changed().node()),
+                         event.node_changed().connected() ? "connected" : "not connected",
+                         lower(v1::OwnerState_Name(event.node_changed().owner())));
+    case v1::Event::kNodeRemoved:
+      return fmt::format("node {} removed", name_of(event.node_removed().node()));
+    case v1::Event::kOfferChanged:
+      return fmt::format("offer of {}{}", name_of(event.offer_changed().node()),
+                         event.offer_changed().withdrawn() ? " withdrawn" : "");
+    case v1::Event::kOrderAccepted:
+      return fmt::format("order {} of {}, budget {}", name_of(event.order_accepted().order()),
+                         name_of(event.order_accepted().account()),
+                         money(event.order_accepted().budget_micros()));
+    case v1::Event::kTaskChanged: {
+      const v1::TaskChanged& task = event.task_changed();
+      if (task.lease() != 0 && !names_.contains(task.lease())) {
+        bind(fmt::format("L{}", ++leases_), task.lease());
+      }
+      return fmt::format("task {}/{} {}{}", name_of(task.order()), task.task(),
+                         lower(v1::TaskState_Name(task.state())),
+                         task.lease() == 0 ? ""
+                                           : fmt::format(", {} is attempt {}",
+                                                         name_of(task.lease()), task.attempt()));
+    }
+    case v1::Event::kOrderEnded:
+      return fmt::format("order {} {}, charged {}", name_of(event.order_ended().order()),
+                         lower(v1::OrderState_Name(event.order_ended().state())),
+                         money(event.order_ended().charged_micros()));
+    case v1::Event::kLeasePlaced:
+      return fmt::format("lease {} on {} at {}/h, hold {}", name_of(event.lease_placed().lease()),
+                         name_of(event.lease_placed().node()),
+                         money(event.lease_placed().rate_hour_micros()),
+                         money(event.lease_placed().hold_micros()));
+    case v1::Event::kLeaseChanged:
+      return fmt::format("lease {} {}", name_of(event.lease_changed().lease()),
+                         lower(v1::LeaseState_Name(event.lease_changed().state())));
+    case v1::Event::kMeterAccepted:
+      return fmt::format("meter {} #{} {}, charged {}",
+                         name_of(event.meter_accepted().record().lease()),
+                         event.meter_accepted().record().sequence(),
+                         span_text(Duration(event.meter_accepted().proven_us())),
+                         money(event.meter_accepted().charged_micros()));
+    case v1::Event::kLeaseEnded: {
+      const v1::LeaseEnded& end = event.lease_ended();
+      return fmt::format("lease {} ended {} ({}), proven {}, charged {}, refunded {}, fee {}",
+                         name_of(end.lease()), lower(v1::EndReason_Name(end.reason())),
+                         lower(v1::Blame_Name(end.blame())), span_text(Duration(end.proven_us())),
+                         money(end.charged_micros()), money(end.refunded_micros()),
+                         money(end.fee_micros()));
+    }
+    case v1::Event::kResumed:
+      return "resumed";
+    case v1::Event::KIND_NOT_SET:
+      break;
+  }
+  return "an event of no kind";
+}
+
+std::string Scenario::ledger_text() const {
+  std::string text;
+  Micros sum;
+  machine_.ledger().visit([&](core::LedgerKey key, Micros balance) {
+    sum += balance;
+    text += fmt::format("  {:<10} {:<10} {:>14}\n", name_of(key.account.value),
+                        lower(v1::LedgerKind_Name(key.kind)), format_money(balance));
+  });
+  return text + fmt::format("  {:<21} {:>14}\n", "sum", format_money(sum));
+}
+
+std::string Scenario::book_text() const {
+  std::string text;
+  machine_.visit_nodes(NodeId(0), [&](const core::Node& node) {
+    std::string free;
+    for (const core::NodeDevice& device : node.devices) {
+      free += fmt::format(" {}", device.free_thousandths);
+    }
+    text += fmt::format(
+        "  {:<8} {} {}, {}, free{}, revision {}\n", name_of(node.id.value),
+        node.offer.id.value == 0 ? "not offered" : format_money(node.offer.device_hour) + "/h",
+        node.removed     ? "removed"
+        : node.connected ? "connected"
+                         : "not connected",
+        lower(v1::OwnerState_Name(node.owner)), free, node.desired_revision);
+    return true;
+  });
+  return text;
+}
+
+std::string Scenario::orders_text() const {
+  std::string text;
+  machine_.visit_orders_newest(OrderId(0), [&](const core::Order& order) {
+    text += fmt::format(
+        "  {:<8} {}, budget {}, held {}, charged {}, waiting {} leased {} done {} failed {} "
+        "stopped {} rescued {}\n",
+        name_of(order.id.value), lower(v1::OrderState_Name(order.state)),
+        format_money(order.budget), format_money(order.held), format_money(order.charged),
+        order.waiting, order.leased, order.done, order.failed, order.stopped, order.rescued);
+    return true;
+  });
+  return text;
+}
+
+std::string Scenario::leases_text() const {
+  std::string text;
+  machine_.visit_leases_newest(LeaseId(0), [&](const core::Lease& lease) {
+    text += fmt::format(
+        "  {:<4} task {} on {} {}{}, hold {}, charged {}, refunded {}{}\n", name_of(lease.id.value),
+        lease.task, name_of(lease.node.value), lower(v1::LeaseState_Name(lease.state)),
+        lease.state == v1::ENDED ? " " + lower(v1::EndReason_Name(lease.reason))
+                                 : ", pays for " + span_text(lease.time_max),
+        format_money(lease.hold), format_money(lease.charged), format_money(lease.refunded),
+        lease.detail.empty() ? "" : ": " + lease.detail);
+    return true;
+  });
+  return text;
+}
+
+}  // namespace fallow::scenario
