@@ -1,0 +1,159 @@
+// Sequencer: turns submitted commands into entries of the log, and entries into answers.
+//
+// Two halves, so that one batch is applied while the next is being synced:
+//   append_step()  takes what waits, up to a limit, and appends it to the log in one transaction.
+//   apply_step()   applies a durable batch to the machine, answers its callers, tells subscribers,
+//                  and lets reads look at the machine.
+// Nothing is answered or shown before it is durable. The sequencer has no thread and no clock of
+// its own: Engine drives each half on a thread, the simulator calls step() on its one thread.
+//
+// Owner: Engine, or a simulator. Threads: submit(), read(), close(), stats() from any;
+// append_step() and idle_for_max() from one ("log thread"); apply_step() and chain() from one
+// ("market thread").
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/env.h"
+#include "base/result.h"
+#include "base/types.h"
+#include "core/machine.h"
+#include "engine/batch.h"
+#include "engine/market_time.h"
+#include "engine/signal.h"
+#include "log/log.h"
+
+namespace fallow::engine {
+
+struct SequencerLimits {
+  std::size_t commands_waiting_max = 16'384;
+  std::size_t bytes_waiting_max = std::size_t{64} << 20;
+  std::size_t command_bytes_max = std::size_t{1} << 20;
+  std::size_t batch_commands_max = 1'024;
+  std::size_t batch_bytes_max = std::size_t{4} << 20;  // one command more may go beyond it
+  std::size_t batches_ahead_max = 2;                   // durable, not yet applied
+  std::size_t reads_waiting_max = 4'096;
+  Duration reads_per_step_max = milliseconds(1);  // after that, commands have their turn
+  Duration storage_retry = milliseconds(200);     // between attempts while the log takes nothing
+};
+
+// A moment's figures, for metrics and health.
+struct SequencerStats {
+  std::size_t commands_waiting = 0;
+  std::size_t reads_waiting = 0;
+  std::uint64_t batches = 0;         // appended since the start
+  std::uint64_t commands = 0;        // in them
+  std::uint64_t bytes = 0;           // in them
+  std::uint64_t turned_away = 0;     // submit() and read() that found a full queue
+  std::uint64_t storage_errors = 0;  // batches that the log did not take
+  LogIndex applied;                  // everything up to here is in the machine
+  std::string storage_error;         // why the log takes nothing now; empty: it does
+};
+
+class Sequencer {
+ public:
+  // `machine` stands where `head`, the end of `log`, does. All references must outlive this.
+  Sequencer(log::Log& log, const log::Head& head, core::Machine& machine, const Clock& clock,
+            std::vector<Subscriber*> subscribers, const SequencerLimits& limits = {});
+
+  // Queues the command; `done` (may be empty) is called once if and only if this succeeds. Errors:
+  // kBusy (a queue is full), kTooLarge, kInvalid (no kind, or text that is not UTF-8), kClosed.
+  Status submit(const v1::Command& command, Completion done);
+  // Queues a look at the machine. kBusy or kClosed; the function is then never called.
+  Status read(Read look);
+  // From now on nothing is accepted; what was accepted is still worked off by the steps.
+  void close();
+
+  // Each answers whether it found something to do.
+  bool append_step();
+  bool apply_step();
+  // Both halves, for whoever drives it on one thread. After it nothing durable is unapplied.
+  bool step();
+
+  // How long append_step() finds nothing to do unless append_work() is raised: until the machine's
+  // next deadline, or the next attempt after a storage error. At most kIdleMax.
+  Duration idle_for_max();
+  static constexpr Duration kIdleMax = seconds(1);
+
+  // Closed, and every accepted command was appended or refused.
+  bool drained() const;
+
+  // The chain of the entry that was applied last, or is being applied. Market thread.
+  const Digest& chain() const { return chain_; }
+  SequencerStats stats() const;
+
+  // Raised whenever append_step() / apply_step() may have found something to do.
+  Signal& append_work() { return append_work_; }
+  Signal& apply_work() { return apply_work_; }
+
+ private:
+  struct Submission {
+    std::string bytes;
+    v1::Command command;
+    Completion done;
+  };
+  // What append_step() hands to apply_step().
+  struct Handed {
+    std::vector<Submission> submissions;
+    Result<log::Appended> at;
+  };
+
+  // Moves waiting commands into `batch`, up to its limits.
+  void collect(std::vector<Submission>& batch);
+  // A Tick when a deadline has passed that no Tick on its way will serve, or to try the log again.
+  bool tick_due(Time now);
+  Result<log::Appended> append(const std::vector<Submission>& batch, Time now);
+  void hand_over(Handed handed);
+  void apply(const Handed& handed);
+  void refuse(const Handed& handed);
+  void publish(const Handed& handed);
+  bool run_reads();
+
+  log::Log& log_;
+  core::Machine& machine_;
+  const Clock& clock_;
+  const std::vector<Subscriber*> subscribers_;
+  const SequencerLimits limits_;
+
+  Signal append_work_;
+  Signal apply_work_;
+
+  mutable std::mutex mutex_;  // guards what follows, up to the next blank line
+  bool closed_ = false;
+  std::vector<Submission> intake_;    // commands_waiting_max, with backlog_
+  std::size_t commands_waiting_ = 0;  // in intake_ and backlog_
+  std::size_t bytes_waiting_ = 0;     // bytes_waiting_max
+  std::deque<Handed> handed_;         // batches_ahead_max
+  std::deque<Read> reads_;            // reads_waiting_max
+  std::uint64_t turned_away_ = 0;
+  std::string storage_error_;
+  SequencerStats appended_;
+
+  // Log thread.
+  MarketTime time_;
+  std::vector<Submission> backlog_;  // taken from intake_, served from backlog_at_ on
+  std::size_t backlog_at_ = 0;
+  std::vector<std::string_view> payloads_;  // of the batch being appended
+  LogIndex tick_at_;                        // the latest Tick's place
+  std::optional<Time> retry_at_;            // monotonic; set while the log takes nothing
+
+  // Market thread.
+  Digest chain_{};
+  core::Events events_;            // of the batch being applied
+  std::vector<std::size_t> ends_;  // one past each command's last event
+  std::vector<Applied> applied_batch_;
+
+  // From the market thread to the others: written deadline first, then place.
+  std::atomic<std::int64_t> deadline_us_;
+  std::atomic<std::uint64_t> applied_;
+};
+
+}  // namespace fallow::engine
