@@ -1,0 +1,112 @@
+// Api: what the HTTP server hands every request to. Finds the route, lets the caller in, calls the
+// handler, answers, counts and logs.
+//
+// Owner: Server. serve() on each connection's I/O thread; everything else on any thread.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "artifacts/store.h"
+#include "net/exchange.h"
+#include "server/access_log.h"
+#include "server/artifact_routes.h"
+#include "server/auth.h"
+#include "server/call.h"
+#include "server/handlers.h"
+#include "server/limits.h"
+#include "server/metrics.h"
+#include "server/router.h"
+
+namespace fallow::server {
+
+struct ApiLimits {
+  std::size_t json_bytes_max = 1024 * 1024;    // of one request's body
+  std::size_t requests_in_flight_max = 2'048;  // beyond it: 503
+  std::size_t streams_max = 4'096;             // clients that follow something; beyond it: 503
+  RateLimit per_key{2'000, 4'000};             // by API key: 429
+  RateLimit per_peer{100, 400};                // by address, of whoever shows no known key: 429
+  std::size_t callers_tracked_max = 65'536;    // in each of the two tables
+  Duration heartbeat = seconds(15);            // of a silent stream
+};
+
+// Beside ApiParts, what only the API itself needs. All of it outlives the API.
+struct ApiEdges {
+  artifacts::BlobStore* store = nullptr;
+  DiskPool* disk = nullptr;
+  const SessionTokens* sessions = nullptr;
+  AccessLog* access_log = nullptr;
+  const Clock* clock = nullptr;
+  std::function<net::Task<void>(net::Exchange&)> serve_agent;  // GET /v1/agent
+  std::function<Gauges()> gauges;                              // without requests and market
+  std::uint64_t limiter_seed = 0;                              // random
+};
+
+class Api {
+ public:
+  Api(ApiEdges edges, const ApiLimits& limits);
+  ~Api();
+  Api(const Api&) = delete;
+  Api& operator=(const Api&) = delete;
+
+  // Until open() everything but /healthz is answered with 503: the log is being replayed.
+  void open(const ApiParts& parts);
+  // From now on /readyz says no, so that a balancer sends nobody any more.
+  void close() { closing_ = true; }
+
+  net::Task<void> serve(net::Exchange& exchange);
+
+ private:
+  // How a request went, for the log and the metrics.
+  struct Outcome {
+    std::string_view route = "-";
+    std::size_t number = 0;
+    int status = 0;
+    AccountId account;
+    bool is_stream = false;
+  };
+
+  net::Task<void> dispatch(net::Exchange& exchange, Outcome& outcome);
+  net::Task<bool> serve_plain(net::Exchange& exchange, Outcome& outcome);
+  net::Task<void> serve_ready(net::Exchange& exchange, Outcome& outcome);
+  net::Task<void> serve_metrics(net::Exchange& exchange, Outcome& outcome);
+  net::Task<void> serve_artifact(net::Exchange& exchange, Outcome& outcome);
+  net::Task<void> serve_rpc(net::Exchange& exchange, Outcome& outcome);
+  net::Task<Answer<std::unique_ptr<google::protobuf::Message>>> read_request(
+      net::Exchange& exchange, const Route& route, std::string& body);
+  net::Task<void> serve_stream(net::Exchange& exchange, const Route& route, Call& call,
+                               const google::protobuf::Message& request, Outcome& outcome);
+  net::Task<void> pump(net::Exchange& exchange, const Call& call, EventSource& source,
+                       const net::Notifier& wake);
+
+  net::Task<Answer<Caller>> authenticate(net::Exchange& exchange, core::ScopeSet scopes);
+  net::Task<Answer<Caller>> look_up(net::Exchange& exchange, const Digest& key_hash);
+  // The key still stands: asked for long streams.
+  net::Task<bool> still_known(net::Exchange& exchange, const Caller& caller);
+  Answer<void> check_rate(RateLimiter& limiter, std::uint64_t caller);
+
+  net::Task<void> respond(net::Exchange& exchange, Outcome& outcome, net::Response response);
+  net::Task<void> respond_problem(net::Exchange& exchange, Outcome& outcome, v1::Problem problem);
+
+  const ApiEdges edges_;
+  const ApiLimits limits_;
+  const Router router_;
+  const Handlers handlers_;
+  const std::string openapi_;
+  Metrics metrics_;
+  ArtifactRoutes artifacts_;
+  RateLimiter per_key_;
+  RateLimiter per_peer_;
+  Admission requests_;
+  Admission streams_;
+  ApiParts parts_;
+  std::atomic<bool> open_ = false;
+  std::atomic<bool> closing_ = false;
+};
+
+}  // namespace fallow::server

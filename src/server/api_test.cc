@@ -1,0 +1,360 @@
+// The API end to end, over loopback with a real engine.
+#include "server/api.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/digest.h"
+#include "server/loopback_market_test.h"
+
+namespace fallow::server {
+namespace {
+
+constexpr const char* kOrder = R"({"requirements": {"hours": 2}, "name": "job",
+    "workload": {"command": ["true"]}})";
+
+// What the node says of a lease, as the hub would hand it to the market.
+void report(LoopbackMarket& market, const std::string& node, const std::string& lease,
+            v1::LeaseState state, std::int64_t running_us) {
+  v1::Command command;
+  v1::Observe& observe = *command.mutable_observe();
+  observe.set_node(std::stoull(node));
+  observe.set_owner(v1::OWNER_AWAY);
+  v1::WorkloadReport& workload = *observe.add_workloads();
+  workload.set_lease(std::stoull(lease));
+  workload.set_state(state);
+  if (running_us > 0) {
+    v1::MeterRecord& record = *workload.add_meters();
+    record.set_lease(std::stoull(lease));
+    record.set_sequence(1);
+    record.set_running_us(running_us);
+    record.set_signature(std::string(64, 's'));
+  }
+  if (state == v1::ENDED) workload.set_reason(v1::COMPLETED);
+  ASSERT_TRUE(market.server().engine().execute(command));
+}
+
+TEST(Api, AJobFromQuoteToReceipt) {
+  LoopbackMarket market;
+  const People people(market);
+  const std::string node = market.add_node(people.provider, "0.20");
+
+  const Reply offers = market.get("/v1/offers?query=gpu_ram%3E%3D24", people.renter);
+  EXPECT_EQ(offers.at("offers.0.gpu_name"), "RTX_4090") << offers.body;
+  EXPECT_EQ(offers.at("offers.0.price_per_hour"), "0.20");
+
+  const Reply quote = market.post("/v1/quotes", people.renter, R"({"hours": 2})");
+  ASSERT_EQ(quote.status, 200) << quote.body;
+  EXPECT_EQ(quote.at("total"), "0.40");
+  EXPECT_EQ(quote.at("tasks_at_once"), "1");
+
+  const Reply order = market.post(
+      "/v1/orders", people.renter,
+      fmt::format(R"({{"quote": "{}", "workload": {{"command": ["true"]}}}})", quote.at("id")));
+  ASSERT_EQ(order.status, 200) << order.body;
+  EXPECT_EQ(order.at("budget"), "0.40");
+  EXPECT_EQ(market.get("/v1/wallet", people.renter).at("held"), "0.40");
+  const std::string lease = order.at("tasks.0.lease");
+
+  report(market, node, lease, v1::RUNNING, 1'000);
+  EXPECT_EQ(market.get("/v1/leases/" + lease, people.renter).at("state"), "RUNNING");
+  report(market, node, lease, v1::ENDED, 0);
+  const Reply done = market.get("/v1/orders/" + order.at("id"), people.renter);
+  EXPECT_EQ(done.at("state"), "ORDER_DONE") << done.body;
+  EXPECT_EQ(market.get("/v1/wallet", people.renter).at("held"), "0.00");
+
+  for (const std::string& key : {people.renter, people.provider, market.operator_key()}) {
+    const Reply receipt = market.get("/v1/leases/" + lease + "/receipt", key);
+    EXPECT_EQ(receipt.status, 200) << receipt.body;
+    EXPECT_FALSE(receipt.at("signature").empty());
+  }
+  const Reply transfers = market.get("/v1/wallet/transfers", people.renter);
+  EXPECT_EQ(transfers.status, 200);
+  EXPECT_EQ(transfers.at("transfers.0.reason"), "HOLD_VOIDED") << transfers.body;
+  const auto events = market.follow("/v1/orders/" + order.at("id") + "/logs", people.renter, 10);
+  ASSERT_FALSE(events.empty());
+  EXPECT_EQ(events.back().event, "end");
+}
+
+TEST(Api, RefusalsSayWhatToDo) {
+  LoopbackMarket market;
+  const People people(market);
+  market.add_node(people.provider, "0.20");
+  const Reply none = market.post("/v1/quotes", people.renter, R"({"max_price_per_hour": "0.10"})");
+  EXPECT_EQ(none.status, 409) << none.body;
+  EXPECT_EQ(none.at("code"), "no_match");
+  EXPECT_FALSE(none.at("relaxations.0.change").empty()) << none.body;
+  EXPECT_EQ(*none.headers.find("Content-Type"), "application/problem+json");
+
+  const Reply poor = market.post("/v1/orders", people.other, kOrder);
+  EXPECT_EQ(poor.status, 402) << poor.body;
+  EXPECT_EQ(poor.at("code"), "no_funds");
+
+  const Reply query = market.get("/v1/offers?query=gpu_ram%3E%3D", people.renter);
+  EXPECT_EQ(query.status, 400);
+  EXPECT_EQ(query.at("code"), "query_invalid");
+  EXPECT_FALSE(query.at("column").empty()) << query.body;
+
+  const Reply forged = market.post("/v1/orders", people.renter, R"({"quote": "q1.AAAA"})");
+  EXPECT_EQ(forged.at("field"), "quote") << forged.body;
+  EXPECT_EQ(market.post("/v1/orders", people.renter, "{}").at("field"), "requirements");
+}
+
+TEST(Api, AnIdempotencyKeyMakesOnceAndAnswersAgain) {
+  LoopbackMarket market;
+  const People people(market);
+  market.add_node(people.provider, "0.20");
+  const net::Headers key{{"Idempotency-Key", "run-1"}};
+  const Reply first = market.post("/v1/orders", people.renter, kOrder, key);
+  const Reply again = market.post("/v1/orders", people.renter, kOrder, key);
+  ASSERT_EQ(first.status, 200) << first.body;
+  EXPECT_EQ(again.status, 200) << again.body;
+  EXPECT_EQ(again.at("id"), first.at("id"));
+  EXPECT_EQ(market.get("/v1/orders", people.renter).at("orders.1.id"), "");
+
+  const Reply other = market.post("/v1/orders", people.renter, R"({"requirements": {}})", key);
+  EXPECT_EQ(other.status, 422) << other.body;
+  EXPECT_EQ(other.at("code"), "key_reused");
+  // Another account's key of the same name is another key.
+  EXPECT_EQ(market.post("/v1/orders", people.other, kOrder, key).status, 402);
+
+  const std::string body = R"({"name": "new", "scopes": ["RENTER"]})";
+  const Reply account = market.post("/v1/accounts", market.operator_key(), body, key);
+  const Reply repeated = market.post("/v1/accounts", market.operator_key(), body, key);
+  EXPECT_EQ(repeated.body, account.body);
+  EXPECT_EQ(market.get("/v1/account", account.at("api_key")).at("name"), "new");
+  const Reply token = market.post("/v1/join-tokens", people.provider, "{}", key);
+  EXPECT_EQ(market.post("/v1/join-tokens", people.provider, "{}", key).at("token"),
+            token.at("token"));
+  EXPECT_EQ(market.post("/v1/orders", people.renter, kOrder, {{"Idempotency-Key", "a b"}}).status,
+            400);
+}
+
+TEST(Api, ADepositIsBookedOncePerReference) {
+  LoopbackMarket market;
+  const People people(market);
+  const std::string body =
+      fmt::format(R"({{"account": "{}", "amount": "1.00", "reference": "bank 7"}})",
+                  market.account_of(people.other));
+  EXPECT_EQ(market.post("/v1/deposits", market.operator_key(), body).at("available"), "1.00");
+  EXPECT_EQ(market.post("/v1/deposits", market.operator_key(), body).at("available"), "1.00");
+  const Reply out =
+      market.post("/v1/withdrawals", people.other, R"({"amount": "0.40", "destination": "DE00"})");
+  EXPECT_EQ(out.at("available"), "0.60") << out.body;
+  const std::string payout = market.get("/v1/payouts", market.operator_key()).at("payouts.0.id");
+  const Reply settled =
+      market.post("/v1/payouts/" + payout + "/settle", market.operator_key(), R"({"paid": false})");
+  EXPECT_EQ(settled.at("available"), "1.00") << settled.body;
+  const Reply budget = market.put("/v1/wallet/budget", people.other, R"({"month_budget": "5"})");
+  EXPECT_EQ(budget.at("month_budget"), "5.00") << budget.body;
+}
+
+TEST(Api, PagesAreCompleteAndEnd) {
+  LoopbackMarket market;
+  for (int i = 0; i < 5; ++i) market.add_account(fmt::format("a{}", i), "RENTER");
+  std::set<std::string> names;
+  std::string token;
+  int pages = 0;
+  do {
+    const Reply page =
+        market.get("/v1/accounts?page_size=2&page_token=" + token, market.operator_key());
+    ASSERT_EQ(page.status, 200) << page.body;
+    for (int i = 0; !page.at(fmt::format("accounts.{}.name", i)).empty(); ++i) {
+      EXPECT_TRUE(names.insert(page.at(fmt::format("accounts.{}.name", i))).second);
+    }
+    token = page.at("next_page_token");
+  } while (!token.empty() && ++pages < 10);
+  EXPECT_EQ(names.size(), 6U);
+  EXPECT_EQ(market.get("/v1/orders?page_token=" + token + "x", market.operator_key()).status, 400);
+  EXPECT_EQ(market.get("/v1/orders?page_size=1001", market.operator_key()).status, 400);
+}
+
+TEST(Api, BadInputIsAClearError) {
+  LoopbackMarket market;
+  const People people(market);
+  market.add_node(people.provider, "0.20");
+  const struct {
+    const char* path;
+    std::string body;
+    int status;
+    const char* code;
+  } cases[] = {
+      {"/v1/quotes", R"({"hour": 1})", 400, "unknown_field"},
+      {"/v1/quotes", R"({"hours": "x"})", 400, "type_wrong"},
+      {"/v1/quotes", R"({"hours": 1e18})", 400, "value_invalid"},
+      {"/v1/quotes", R"({"hours": "NaN"})", 400, "value_invalid"},
+      {"/v1/quotes", R"({"hours": -1})", 400, "value_invalid"},
+      {"/v1/quotes", R"({"tasks": 4294967295})", 400, "value_invalid"},
+      {"/v1/quotes", R"({"max_price_per_hour": "-1"})", 400, "value_invalid"},
+      {"/v1/quotes", R"({"max_price_per_hour": "99999999999999999999"})", 400, "value_invalid"},
+      {"/v1/quotes", "{\"query\": \"\xff\xfe\"}", 400, "json_invalid"},
+      {"/v1/quotes", std::string(200'000, '['), 400, "json_invalid"},
+      {"/v1/quotes", "{\"query\": \"" + std::string(3'000, 'a') + "\"}", 400, "query_invalid"},
+      {"/v1/quotes", "{\"query\": \"" + std::string(2'000'000, 'a') + "\"}", 413, "too_large"},
+      {"/v1/quotes", R"({"hours": 8784, "tasks": 100000})", 409, ""},
+      {"/v1/orders", R"({"requirements": {}, "budget": "-0.01"})", 400, "value_invalid"},
+      {"/v1/orders", R"({"requirements": {}, "input_manifest": "../../etc/passwd"})", 400,
+       "value_invalid"},
+      {"/v1/withdrawals", R"({"amount": "0", "destination": "x"})", 400, "value_invalid"},
+      {"/v1/withdrawals", R"({"amount": "1e9", "destination": "x"})", 400, "value_invalid"},
+  };
+  for (const auto& c : cases) {
+    const Reply reply = market.post(c.path, people.renter, c.body);
+    const std::string what = std::string(c.path) + " " + c.body.substr(0, 60) + ": " + reply.body;
+    if (*c.code == '\0') {
+      EXPECT_LT(reply.status, 500) << what;
+      continue;
+    }
+    EXPECT_EQ(reply.status, c.status) << what;
+    EXPECT_EQ(reply.at("code"), c.code) << what;
+    EXPECT_FALSE(reply.at("detail").empty()) << what;
+  }
+  EXPECT_EQ(market.get("/v1/orders/%2e%2e", people.renter).status, 400);
+  EXPECT_EQ(market.get("/nothing", people.renter).at("code"), "route_unknown");
+  const Reply method = market.send("PATCH", "/v1/orders", people.renter, {}, {});
+  EXPECT_EQ(method.status, 405);
+  EXPECT_EQ(*method.headers.find("Allow"), "POST, GET");
+  EXPECT_EQ(market.post("/v1/quotes", people.renter, "{}", {{"Content-Type", "text/xml"}}).status,
+            415);
+  EXPECT_EQ(market.get("/healthz", "").status, 200);
+}
+
+TEST(Api, EventsAreTheCallersAndResume) {
+  LoopbackMarket market;
+  const People people(market);
+  market.add_node(people.provider, "0.20");
+  ASSERT_EQ(market.post("/v1/orders", people.renter, kOrder).status, 200);
+  const auto all = market.follow("/v1/events?after=1", market.operator_key(), 6);
+  ASSERT_EQ(all.size(), 6U);
+  const auto own = market.follow("/v1/events?after=1", people.renter, 4);
+  ASSERT_EQ(own.size(), 4U);
+  for (const net::SseEvent& event : own) {
+    EXPECT_EQ(event.data.find("node_joined"), event.data.npos) << event.data;
+  }
+  const auto with_id = std::find_if(own.begin(), own.end(),
+                                    [](const net::SseEvent& event) { return !event.id.empty(); });
+  ASSERT_NE(with_id, own.end());
+  const auto rest = market.follow("/v1/events", people.renter, 1, {{"Last-Event-ID", with_id->id}});
+  ASSERT_EQ(rest.size(), 1U);
+  EXPECT_EQ(rest[0].data, (with_id + 1)->data);
+  EXPECT_EQ(market.get("/v1/events", people.renter, {{"Last-Event-ID", "x"}}).status, 400);
+}
+
+TEST(Api, ArtifactsAreStoredServedAndResumed) {
+  LoopbackMarket market;
+  const People people(market);
+  std::string bytes(300'000, '\0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7);
+  const std::string path = "/v1/artifacts/" + to_hex(digest_of(bytes));
+  const net::Headers raw{{"Content-Type", "application/octet-stream"}};
+
+  EXPECT_EQ(market.send("HEAD", path, people.renter, {}, {}).status, 404);
+  EXPECT_EQ(market.send("PUT", path, "", bytes, raw).status, 401);
+  net::Headers begin{{"Upload-Length", std::to_string(bytes.size())}};
+  EXPECT_EQ(*market.send("POST", path, people.renter, {}, begin).headers.find("Upload-Offset"),
+            "0");
+  const auto patch = [&](const std::string& offset, const std::string& piece) {
+    net::Headers headers = raw;
+    headers.set("Upload-Offset", offset);
+    return market.send("PATCH", path, people.renter, piece, headers);
+  };
+  EXPECT_EQ(*patch("0", bytes.substr(0, 100'000)).headers.find("Upload-Offset"), "100000");
+  EXPECT_EQ(patch("50000", bytes.substr(50'000, 10)).status, 409);
+  EXPECT_EQ(patch("x", "y").status, 400);
+  EXPECT_EQ(*market.send("POST", path, people.renter, {}, begin).headers.find("Upload-Offset"),
+            "100000");
+  // The whole again: what is there already is passed over.
+  EXPECT_EQ(market.send("PUT", path, people.renter, bytes, raw).status, 201);
+  EXPECT_EQ(market.send("PUT", path, people.renter, bytes, raw).status, 200);
+
+  const Reply whole = market.get(path, people.other);
+  EXPECT_EQ(whole.body, bytes);
+  const Reply head = market.send("HEAD", path, people.renter, {}, {});
+  EXPECT_EQ(*head.headers.find("Content-Length"), "300000");
+  const Reply range = market.get(path, people.other, {{"Range", "bytes=1000-1999"}});
+  EXPECT_EQ(range.status, 206);
+  EXPECT_EQ(range.body, bytes.substr(1'000, 1'000));
+  EXPECT_EQ(*range.headers.find("Content-Range"), "bytes 1000-1999/300000");
+  EXPECT_EQ(market.get(path, people.other, {{"Range", "bytes=300000-"}}).status, 416);
+
+  const std::string wrong = "/v1/artifacts/" + std::string(64, 'a');
+  EXPECT_EQ(market.send("PUT", wrong, people.renter, "not it", raw).at("code"), "digest_mismatch");
+  for (const char* name : {"/v1/artifacts/..%2f..%2foperator.key", "/v1/artifacts/abc",
+                           "/v1/artifacts/%2e%2e", "/v1/artifacts/x/y", "/v1/artifacts/"}) {
+    const Reply reply = market.get(name, people.renter);
+    EXPECT_TRUE(reply.status == 400 || reply.status == 404) << name << reply.status;
+  }
+  EXPECT_EQ(market.send("DELETE", path, people.renter, {}, {}).status, 405);
+}
+
+TEST(Api, MetricsAndHealthAndTheApiItself) {
+  LoopbackMarket market;
+  EXPECT_EQ(market.get("/healthz", "").body, "ok\n");
+  EXPECT_EQ(market.get("/readyz", "").body, "ready\n");
+  EXPECT_EQ(market.get("/v1/openapi.json", "").at("openapi"), "3.1.0");
+  EXPECT_EQ(market.get("/v1/market", "").at("currency"), "TEST");
+  const Reply metrics = market.get("/metrics", "");
+  EXPECT_NE(
+      metrics.body.find("fallow_http_requests_total{route=\"Market.GetMarket\",status=\"2xx\"} 1"),
+      metrics.body.npos);
+  EXPECT_NE(metrics.body.find("fallow_accounts 1"), metrics.body.npos);
+}
+
+TEST(Api, ItStopsWithoutCuttingAnybodyOffAndStartsAgain) {
+  LoopbackMarket market;
+  const People people(market);
+  const Reply token = market.post("/v1/join-tokens", people.provider, "{}");
+  std::atomic<bool> begun = false;
+  std::thread follower([&] {
+    net::HttpClientOptions options;
+    options.url = *net::parse_url(market.server().url());
+    net::BlockingHttpClient client(options);
+    net::ClientRequest request;
+    request.target = "/v1/events?after=1";
+    request.headers.set("Authorization", "Bearer " + market.operator_key());
+    request.sink = [&begun](std::string_view) -> Status {
+      begun = true;
+      return {};
+    };
+    EXPECT_TRUE(client.send(std::move(request)));  // ends in good order
+  });
+  while (!begun) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_TRUE(market.stop());
+  follower.join();
+  market.start();
+  EXPECT_EQ(market.get("/v1/account", people.renter).at("name"), "renter");
+  EXPECT_EQ(market.get("/v1/wallet", people.renter).at("available"), "10.00");
+}
+
+TEST(Api, TlsShowsTheCertificateThatTokensPin) {
+  LoopbackMarket market({}, false);
+  EXPECT_EQ(market.get("/healthz", "").status, 200);
+  const Digest first = market.server().certificate();
+  EXPECT_NE(first, Digest{});
+  market.restart();
+  EXPECT_EQ(market.server().certificate(), first);
+  EXPECT_EQ(market.get("/v1/account", market.operator_key()).at("name"), "operator");
+}
+
+TEST(Api, PlainHttpIsForLoopbackOnly) {
+  const TemporaryFolder folder;
+  const auto data = DataFolder::open(folder.path());
+  ASSERT_TRUE(data);
+  const auto clock = system_clock();
+  const auto random = system_random();
+  log::MemoryLog log;
+  ServerOptions options;
+  options.plain_http = true;
+  options.address = "0.0.0.0";
+  ServerParts parts;
+  parts.engine.log = &log;
+  parts.engine.clock = clock.get();
+  parts.random = random.get();
+  const auto server = Server::start(*data, options, parts);
+  ASSERT_FALSE(server);
+  EXPECT_EQ(server.error().code, ErrorCode::kInvalid);
+}
+
+}  // namespace
+}  // namespace fallow::server

@@ -1,0 +1,95 @@
+#include "server/auth.h"
+
+#include <cstring>
+#include <mutex>
+
+namespace fallow::server {
+namespace {
+
+constexpr std::string_view kKeyPrefix = "fk_";
+constexpr std::string_view kBearer = "Bearer ";
+
+v1::Problem unauthorized(std::string detail) {
+  return make_problem(401, "key_missing", std::move(detail));
+}
+
+}  // namespace
+
+std::string key_text(std::string_view secret) {
+  return std::string(kKeyPrefix) +
+         to_hex({reinterpret_cast<const std::uint8_t*>(secret.data()), secret.size()});
+}
+
+Result<std::string> secret_of_key_text(std::string_view text) {
+  if (!text.starts_with(kKeyPrefix) || text.size() != kKeyPrefix.size() + 64) {
+    return fail(ErrorCode::kInvalid, "an API key is fk_ and 64 hex digits");
+  }
+  return from_hex(text.substr(kKeyPrefix.size()));
+}
+
+Answer<std::string_view> bearer_token(const net::Headers& headers) {
+  const std::string* value = headers.find("Authorization");
+  if (value == nullptr) {
+    return tl::unexpected(
+        unauthorized("this needs an API key: send the header `Authorization: Bearer fk_...`"));
+  }
+  if (value->size() <= kBearer.size() ||
+      !net::equals_ignoring_case(std::string_view(*value).substr(0, kBearer.size()), kBearer)) {
+    return tl::unexpected(
+        unauthorized("the Authorization header is not of the form `Bearer fk_...`"));
+  }
+  return std::string_view(*value).substr(kBearer.size());
+}
+
+Answer<Digest> key_hash_of(std::string_view token) {
+  auto secret = secret_of_key_text(token);
+  if (!secret) return tl::unexpected(key_unknown());
+  return digest_of(std::string_view(*secret));
+}
+
+v1::Problem key_unknown() {
+  return make_problem(401, "key_unknown",
+                      "the API key is unknown, revoked or expired; ask the operator for another");
+}
+
+std::size_t KeyCache::DigestHash::operator()(const Digest& digest) const {
+  std::size_t hash = 0;  // a hash already: its first bytes will do
+  std::memcpy(&hash, digest.data(), sizeof hash);
+  return hash;
+}
+
+std::optional<Caller> KeyCache::find(const Digest& key_hash, Time now) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = callers_.find(key_hash);
+  if (found == callers_.end()) return std::nullopt;
+  if (found->second.expires_at.us != 0 && found->second.expires_at <= now) return std::nullopt;
+  return found->second;
+}
+
+std::optional<Caller> KeyCache::look_up(const core::Machine& machine, const Digest& key_hash,
+                                        Time now) {
+  const core::ApiKey* key = machine.key(key_hash);
+  if (key == nullptr || (key->expires_at.us != 0 && key->expires_at <= now)) return std::nullopt;
+  const core::Account* account = machine.account(key->account);
+  if (account == nullptr) return std::nullopt;
+  const Caller caller{key->account, key->scopes & account->scopes, key_hash, key->expires_at};
+  const std::unique_lock lock(mutex_);
+  if (callers_.size() >= entries_max_) callers_.clear();
+  callers_.insert_or_assign(key_hash, caller);
+  return caller;
+}
+
+void KeyCache::forget(AccountId account) {
+  const std::unique_lock lock(mutex_);
+  std::erase_if(callers_, [account](const auto& entry) { return entry.second.account == account; });
+}
+
+void KeyCache::on_batch(const engine::Batch& batch, const core::Machine&) {
+  for (const engine::Applied& applied : batch.commands) {
+    for (const v1::Event& event : applied.events) {
+      if (event.has_key_revoked()) forget(AccountId(event.key_revoked().account()));
+    }
+  }
+}
+
+}  // namespace fallow::server

@@ -1,0 +1,98 @@
+#include "server/call.h"
+
+#include <sodium/crypto_generichash.h>
+
+#include <algorithm>
+
+namespace fallow::server {
+namespace {
+
+constexpr std::size_t kIdempotencyKeyBytesMax = 255;
+
+const std::string* idempotency_key(const net::Request& request) {
+  return request.headers.find("Idempotency-Key");
+}
+
+std::string first_bytes(Digester& digester, std::size_t count) {
+  return to_bytes(digester.finish()).substr(0, count);
+}
+
+}  // namespace
+
+Answer<void> Call::check_idempotency_key() const {
+  const std::string* key = idempotency_key(request_);
+  if (key == nullptr) return {};
+  const bool printable =
+      std::all_of(key->begin(), key->end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  if (key->empty() || key->size() > kIdempotencyKeyBytesMax || !printable) {
+    return tl::unexpected(make_problem(
+        400, "value_invalid",
+        fmt::format("Idempotency-Key must be 1 to {} printable characters without blanks",
+                    kIdempotencyKeyBytesMax),
+        "Idempotency-Key"));
+  }
+  return {};
+}
+
+void Call::sign(v1::Command& command, std::string_view part) const {
+  command.set_actor(caller_.account.value);
+  const std::string* key = idempotency_key(request_);
+  if (key == nullptr) return;
+  Digester request_key;
+  request_key.update_u64(caller_.account.value).update(*key);
+  if (!part.empty()) request_key.update(std::string_view("\0", 1)).update(part);
+  command.set_request_key(first_bytes(request_key, 16));
+  Digester fingerprint;
+  fingerprint.update(request_.method)
+      .update(" ")
+      .update(request_.parts.path)
+      .update("\n")
+      .update(body_);
+  command.set_request_fingerprint(first_bytes(fingerprint, 8));
+}
+
+std::string Call::secret_for(std::string_view purpose) const {
+  std::string secret(32, '\0');
+  const std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(secret.data()),
+                                      secret.size());
+  if (idempotency_key(request_) != nullptr) {
+    v1::Command command;
+    sign(command, purpose);
+    const std::string text =
+        "fallow secret v1" + command.request_key() + command.request_fingerprint();
+    crypto_generichash(bytes.data(), bytes.size(),
+                       reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+                       reinterpret_cast<const unsigned char*>(parts_.secret.data()),
+                       parts_.secret.size());
+  } else {
+    parts_.random->fill(bytes);
+  }
+  return secret;
+}
+
+v1::Problem Call::queue_problem(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kBusy:
+      return make_problem(503, "busy", "the market is busy; try again in a second");
+    case ErrorCode::kClosed:
+      return make_problem(503, "shutting_down", "the server is going down; try again in a moment");
+    case ErrorCode::kTooLarge:
+      return make_problem(413, "too_large", error.message);
+    case ErrorCode::kInvalid:
+      return make_problem(400, "value_invalid", error.message);
+    default:
+      return make_problem(503, "unavailable", error.message);
+  }
+}
+
+Answer<Done> Call::done_of(const Result<engine::Applied>& applied, const core::Machine& machine) {
+  if (!applied) return tl::unexpected(queue_problem(applied.error()));
+  Done done{applied->index, applied->time, applied->events, machine};
+  for (const v1::Event& event : applied->events) {
+    if (event.has_refused()) return tl::unexpected(problem_of(event.refused()));
+    if (event.has_repeated()) done.repeated = event.repeated().entity();
+  }
+  return done;
+}
+
+}  // namespace fallow::server

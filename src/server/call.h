@@ -1,0 +1,145 @@
+// Call: one request on its way through a handler: who asks, and the two ways to the market.
+//
+// Owner: the API, on the stack of the request's coroutine, on one I/O thread. Handlers run there;
+// only what they hand to visit() and submit() runs on the market thread, while the handler waits,
+// so it may refer to the handler's own variables.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/env.h"
+#include "core/machine.h"
+#include "engine/engine.h"
+#include "net/deadline.h"
+#include "net/http.h"
+#include "net/notifier.h"
+#include "net/task.h"
+#include "server/auth.h"
+#include "server/disk_pool.h"
+#include "server/ports.h"
+#include "server/problem.h"
+#include "server/quote_codec.h"
+#include "server/router.h"
+
+namespace fallow::server {
+
+// What handlers stand on. All of it outlives the API and is safe on every thread.
+struct ApiParts {
+  engine::Engine* engine = nullptr;
+  const Clock* clock = nullptr;
+  Random* random = nullptr;
+  KeyCache* keys = nullptr;
+  const QuoteCodec* quotes = nullptr;
+  LogReader* logs = nullptr;
+  ReceiptSource* receipts = nullptr;
+  TransferHistory* transfers = nullptr;
+  FeedSource* feed = nullptr;
+  DiskPool* disk = nullptr;
+  std::string secret;    // 32 bytes of the data folder: secrets that are given out derive from it
+  std::string url;       // where agents reach this server; goes into join tokens
+  Digest certificate{};  // SHA-256 that agents pin; zero over plain HTTP
+};
+
+// What a command led to, on the market thread: never a refusal, those are problems already.
+struct Done {
+  LogIndex index;
+  Time time;
+  std::span<const v1::Event> events;
+  const core::Machine& machine;
+  std::uint64_t repeated = 0;  // what the first command with this idempotency key made; 0: none
+
+  // What this command or the one it repeats made: `id_of` says it of the event of that kind.
+  template <class Message>
+  std::uint64_t entity(const Message& (v1::Event::*message)() const, v1::Event::KindCase kind,
+                       std::uint64_t (Message::*id_of)() const) const {
+    for (const v1::Event& event : events) {
+      if (event.kind_case() == kind) return ((event.*message)().*id_of)();
+    }
+    return repeated;
+  }
+};
+
+class Call {
+ public:
+  Call(const ApiParts& parts, const Caller& caller, const net::Request& request,
+       std::string_view body, net::Executor executor)
+      : parts_(parts),
+        caller_(caller),
+        request_(request),
+        body_(body),
+        executor_(std::move(executor)) {}
+
+  const ApiParts& parts() const { return parts_; }
+  const Caller& caller() const { return caller_; }
+  const net::Request& request() const { return request_; }
+  const net::Executor& executor() const { return executor_; }
+  Time now() const { return parts_.clock->now(); }
+
+  // 400 when the header Idempotency-Key is malformed. Before anything else.
+  Answer<void> check_idempotency_key() const;
+  // 32 secret bytes for a key or token that this call gives out: the same ones again when the call
+  // is repeated with its idempotency key, else random.
+  std::string secret_for(std::string_view purpose) const;
+
+  // `look` on the market thread, between two commands; keep it short.
+  template <class T>
+  net::Task<Answer<T>> visit(std::function<Answer<T>(const core::Machine&)> look) const;
+
+  // `work` on a thread that may wait for the local disk.
+  template <class T>
+  net::Task<Answer<T>> on_disk(std::function<Answer<T>()> work) {
+    return parts_.disk->run<T>(executor_, std::move(work));
+  }
+
+  // The command in the caller's name and under the idempotency key, with `part` telling apart the
+  // commands of one call; then `take` on the market thread, right behind it.
+  template <class T>
+  net::Task<Answer<T>> submit(v1::Command command, std::function<Answer<T>(const Done&)> take,
+                              std::string_view part = {});
+
+ private:
+  void sign(v1::Command& command, std::string_view part) const;
+  static Answer<Done> done_of(const Result<engine::Applied>& applied, const core::Machine& machine);
+  static v1::Problem queue_problem(const Error& error);
+
+  const ApiParts& parts_;
+  const Caller& caller_;
+  const net::Request& request_;
+  const std::string_view body_;
+  const net::Executor executor_;
+};
+
+template <class T>
+net::Task<Answer<T>> Call::visit(std::function<Answer<T>(const core::Machine&)> look) const {
+  const net::OneShot<Answer<T>> seen(executor_);
+  const Status queued =
+      parts_.engine->read([&look, seen](const core::Machine& machine) { seen.set(look(machine)); });
+  if (!queued) co_return tl::unexpected(queue_problem(queued.error()));
+  Result<Answer<T>> answer = co_await seen.wait(net::kForever);
+  if (!answer) co_return tl::unexpected(queue_problem(answer.error()));
+  co_return std::move(*answer);
+}
+
+template <class T>
+net::Task<Answer<T>> Call::submit(v1::Command command, std::function<Answer<T>(const Done&)> take,
+                                  std::string_view part) {
+  sign(command, part);
+  const net::OneShot<Answer<T>> taken(executor_);
+  const Status queued = parts_.engine->submit(
+      command,
+      [&take, taken](const Result<engine::Applied>& applied, const core::Machine& machine) {
+        Answer<Done> done = done_of(applied, machine);
+        taken.set(done ? take(*done) : Answer<T>(tl::unexpected(std::move(done).error())));
+      });
+  if (!queued) co_return tl::unexpected(queue_problem(queued.error()));
+  Result<Answer<T>> answer = co_await taken.wait(net::kForever);
+  if (!answer) co_return tl::unexpected(queue_problem(answer.error()));
+  co_return std::move(*answer);
+}
+
+}  // namespace fallow::server

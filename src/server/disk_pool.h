@@ -1,0 +1,52 @@
+// DiskPool: threads for what waits on the local disk, so that I/O threads never do.
+//
+// Owner: Server; outlives the API. run() on any I/O thread.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "base/bounded_queue.h"
+#include "net/deadline.h"
+#include "net/notifier.h"
+#include "net/task.h"
+#include "server/problem.h"
+
+namespace fallow::server {
+
+class DiskPool {
+ public:
+  explicit DiskPool(std::size_t thread_count, std::size_t jobs_waiting_max = 4'096);
+  // stop(), if that was not called.
+  ~DiskPool();
+  DiskPool(const DiskPool&) = delete;
+  DiskPool& operator=(const DiskPool&) = delete;
+
+  // Does what was accepted and ends the threads; from now on run() is refused. Idempotent, from the
+  // owner's thread.
+  void stop();
+
+  // `work` on a thread of the pool, while the caller waits: it may refer to the caller's variables.
+  // 503 busy when too much waits already.
+  template <class T>
+  net::Task<Answer<T>> run(net::Executor executor, std::function<Answer<T>()> work) {
+    const net::OneShot<Answer<T>> done(executor);
+    if (!jobs_.try_push([&work, done] { done.set(work()); })) co_return busy();
+    Result<Answer<T>> answer = co_await done.wait(net::kForever);
+    if (!answer) co_return busy();
+    co_return std::move(*answer);
+  }
+
+ private:
+  static tl::unexpected<v1::Problem> busy() {
+    return refuse(503, "busy", "the server's disk is busy; try again in a second");
+  }
+  void work_off();
+
+  BoundedQueue<std::function<void()>> jobs_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace fallow::server

@@ -1,0 +1,138 @@
+// The service Market: what is offered, at what price, and what happens.
+#include <utility>
+
+#include "base/money.h"
+#include "core/book.h"
+#include "core/listing.h"
+#include "core/query.h"
+#include "fallow/v1/services.pb.h"
+#include "server/event_streams.h"
+#include "server/handlers.h"
+#include "server/pages.h"
+#include "server/requirements.h"
+#include "server/views.h"
+
+namespace fallow::server {
+namespace {
+
+net::Task<Answer<v1::MarketView>> get_market(Call& call, const v1::GetMarketRequest&) {
+  const std::function<Answer<v1::MarketView>(const core::Machine&)> look =
+      [&call](const core::Machine& machine) -> Answer<v1::MarketView> {
+    v1::MarketView view = market_view(machine, call.now());
+    view.set_log_head(to_hex(call.parts().engine->chain()));
+    return view;
+  };
+  co_return co_await call.visit(look);
+}
+
+v1::Problem query_problem(std::string_view field, const core::QueryError& error) {
+  v1::Problem problem = make_problem(400, "query_invalid", error.message, field);
+  problem.set_column(error.column);
+  return problem;
+}
+
+Answer<core::ListOptions> list_options(const v1::ListOffersRequest& request) {
+  core::ListOptions options;
+  FALLOW_ASSIGN(options.count_max, page_size_of(request.page_size()));
+  core::QueryError error;
+  auto order = core::parse_order(request.order(), error);
+  if (!order) return tl::unexpected(query_problem("order", error));
+  options.order = std::move(*order);
+  if (!request.page_token().empty()) {
+    options.after = core::cursor_of_text(request.page_token());
+    if (!options.after) {
+      return refuse_field("page_token", "this is not a next_page_token of this list");
+    }
+  }
+  return options;
+}
+
+net::Task<Answer<v1::ListOffersResponse>> list_offers(Call& call,
+                                                      const v1::ListOffersRequest& request) {
+  core::QueryError error;
+  auto query = core::Query::parse(request.query(), error);
+  if (!query) co_return tl::unexpected(query_problem("query", error));
+  FALLOW_CO_ASSIGN(const core::ListOptions options, list_options(request));
+  core::Demand demand;
+  demand.query = std::move(*query);
+  demand.requirements.set_query(request.query());
+  demand.requirements.set_gpus(1);
+  demand.requirements.set_device_thousandths(core::kWholeDevice);
+  demand.requirements.set_objective(v1::CHEAPEST);
+
+  const std::function<Answer<v1::ListOffersResponse>(const core::Machine&)> look =
+      [&](const core::Machine& machine) -> Answer<v1::ListOffersResponse> {
+    v1::ListOffersResponse response;
+    const std::vector<core::Placement> rows = machine.book().list(demand, options);
+    for (const core::Placement& row : rows) *response.add_offers() = offer_view(*row.node);
+    if (rows.size() == options.count_max) {
+      response.set_next_page_token(
+          core::text_of(core::cursor_of(demand, options.order, rows.back())));
+    }
+    return response;
+  };
+  co_return co_await call.visit(look);
+}
+
+void add_part(v1::QuoteView& view, std::string_view name, Micros hour, Duration time,
+              std::uint32_t tasks) {
+  v1::PricePart& part = *view.add_parts();
+  part.set_name(std::string(name));
+  part.set_price_per_hour(format_money(hour));
+  part.set_total(format_money(Micros(price_of(hour, time).value * tasks)));
+}
+
+v1::QuoteView quote_view(const core::Estimate& estimate) {
+  const v1::BoundQuote& quote = estimate.quote;
+  v1::QuoteView view;
+  *view.mutable_expires_at() = timestamp_of(Time{quote.expires_at_us()});
+  view.set_task_price_per_hour(format_money(Micros(quote.task_hour_micros())));
+  view.set_total(format_money(Micros(quote.total_micros())));
+  const Duration time(quote.requirements().duration_us());
+  add_part(view, "gpu", estimate.gpu_hour, time, quote.tasks());
+  add_part(view, "disk", estimate.disk_hour, time, quote.tasks());
+  add_part(view, "fee (included)", estimate.fee_hour, time, quote.tasks());
+  view.set_tasks(quote.tasks());
+  view.set_tasks_at_once(estimate.tasks_at_once);
+  for (const core::Placement& offer : estimate.offers) *view.add_offers() = offer_view(*offer.node);
+  *view.mutable_requirements() = quote.requirements();
+  return view;
+}
+
+v1::Problem refusal_problem(const core::Refusal& refusal) {
+  v1::Refused refused;
+  refused.set_code(refusal.code);
+  refused.set_message(refusal.message);
+  refused.set_field(refusal.field);
+  refused.set_column(refusal.column);
+  for (const v1::Relaxation& relaxation : refusal.relaxations) {
+    *refused.add_relaxations() = relaxation;
+  }
+  return problem_of(refused);
+}
+
+net::Task<Answer<v1::QuoteView>> create_quote(Call& call, const v1::CreateQuoteRequest& request) {
+  FALLOW_CO_ASSIGN(const Wanted wanted, wanted_of(request));
+  using Quoted = std::pair<v1::BoundQuote, v1::QuoteView>;
+  const std::function<Answer<Quoted>(const core::Machine&)> look =
+      [&](const core::Machine& machine) -> Answer<Quoted> {
+    const auto estimate =
+        machine.estimate(wanted.requirements, wanted.tasks, std::max(call.now(), machine.now()));
+    if (!estimate) return tl::unexpected(refusal_problem(estimate.error()));
+    return Quoted(estimate->quote, quote_view(*estimate));
+  };
+  FALLOW_CO_ASSIGN(Quoted quoted, co_await call.visit(look));
+  quoted.second.set_id(call.parts().quotes->id_of(quoted.first));
+  co_return std::move(quoted.second);
+}
+
+}  // namespace
+
+void add_market_handlers(Handlers& handlers) {
+  handlers.add("Market.GetMarket", get_market);
+  handlers.add("Market.ListOffers", list_offers);
+  handlers.add("Market.CreateQuote", create_quote);
+  handlers.add_stream<v1::FollowEventsRequest, v1::FeedEvent>("Market.FollowEvents", follow_events);
+}
+
+}  // namespace fallow::server

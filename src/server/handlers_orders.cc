@@ -1,0 +1,144 @@
+// The service Orders: jobs of one or many tasks.
+#include "base/digest.h"
+#include "fallow/v1/services.pb.h"
+#include "server/event_streams.h"
+#include "server/handlers.h"
+#include "server/pages.h"
+#include "server/requirements.h"
+#include "server/scan.h"
+#include "server/views.h"
+
+namespace fallow::server {
+namespace {
+
+tl::unexpected<v1::Problem> order_unknown(std::uint64_t order) {
+  return refuse(404, "not_found", "there is no order {} of yours; GET /v1/orders lists them",
+                order);
+}
+
+Answer<void> put_shape(Call& call, const v1::CreateOrderRequest& request, v1::SubmitOrder& out) {
+  if (!request.quote().empty()) {
+    if (request.has_requirements()) {
+      return refuse_field("requirements",
+                          "give a quote or requirements, not both: a quote holds its own");
+    }
+    FALLOW_ASSIGN(*out.mutable_quote(), call.parts().quotes->quote_of(request.quote()));
+    *out.mutable_requirements() = out.quote().requirements();
+    out.set_tasks(request.tasks() == 0 ? out.quote().tasks() : request.tasks());
+    return {};
+  }
+  if (!request.has_requirements()) {
+    return refuse_field(
+        "requirements",
+        "give the id of a quote, or requirements (\"{{}}\" is any GPU for an hour)");
+  }
+  FALLOW_ASSIGN(const Wanted wanted, wanted_of(request.requirements(), "requirements."));
+  *out.mutable_requirements() = wanted.requirements;
+  out.set_tasks(request.tasks() == 0 ? wanted.tasks : request.tasks());
+  return {};
+}
+
+Answer<void> put_input(const v1::CreateOrderRequest& request, v1::SubmitOrder& out) {
+  if (request.input_manifest().empty()) return {};
+  const auto digest = digest_from_hex(request.input_manifest());
+  if (!digest) {
+    return refuse_field("input_manifest",
+                        "input_manifest is the hex digest of an uploaded manifest");
+  }
+  if (!request.workload().input_manifest().empty()) {
+    return refuse_field("workload.input_manifest",
+                        "give the input manifest once: as input_manifest");
+  }
+  out.mutable_workload()->set_input_manifest(to_bytes(*digest));
+  return {};
+}
+
+net::Task<Answer<v1::OrderView>> create_order(Call& call, const v1::CreateOrderRequest& request) {
+  v1::Command command;
+  v1::SubmitOrder& out = *command.mutable_submit_order();
+  out.set_account(call.caller().account.value);
+  out.set_name(request.name());
+  *out.mutable_workload() = request.workload();
+  FALLOW_CO_TRY(put_shape(call, request, out));
+  FALLOW_CO_TRY(put_input(request, out));
+  FALLOW_CO_ASSIGN(const Micros budget, money_of("budget", request.budget()));
+  out.set_budget_micros_max(budget.value);
+  out.set_attempts_max(request.attempts_max());
+  out.set_wait(!request.no_wait());
+
+  const std::function<Answer<v1::OrderView>(const Done&)> take =
+      [](const Done& done) -> Answer<v1::OrderView> {
+    const std::uint64_t id = done.entity(&v1::Event::order_accepted, v1::Event::kOrderAccepted,
+                                         &v1::OrderAccepted::order);
+    const core::Order* order = done.machine.order(OrderId(id));
+    if (order == nullptr) return order_unknown(id);
+    return order_view(*order, done.machine, true);
+  };
+  co_return co_await call.submit(std::move(command), take);
+}
+
+net::Task<Answer<v1::ListOrdersResponse>> list_orders(Call& call,
+                                                      const v1::ListOrdersRequest& request) {
+  FALLOW_CO_ASSIGN(const std::size_t size, page_size_of(request.page_size()));
+  FALLOW_CO_ASSIGN(const std::uint64_t before, page_position("orders", request.page_token()));
+  v1::ListOrdersResponse response;
+  const auto step = [&](const core::Machine& machine, Scan& scan) {
+    machine.visit_orders_newest(OrderId(scan.position), [&](const core::Order& order) {
+      if (!scan.look_at(order.id.value)) return false;
+      if (!call.caller().may_see(order.account)) return true;
+      if (request.open_only() && order.state != v1::OPEN) return true;
+      *response.add_orders() = order_view(order, machine, false);
+      return scan.take();
+    });
+  };
+  FALLOW_CO_ASSIGN(const Scan scan, co_await scan_all(call, before, size, step));
+  if (scan.is_full()) response.set_next_page_token(page_token("orders", scan.position));
+  co_return response;
+}
+
+// The order, if the caller may see it.
+Answer<const core::Order*> visible_order(const Call& call, const core::Machine& machine,
+                                         std::uint64_t id) {
+  const core::Order* order = machine.order(OrderId(id));
+  if (order == nullptr || !call.caller().may_see(order->account)) return order_unknown(id);
+  return order;
+}
+
+net::Task<Answer<v1::OrderView>> get_order(Call& call, const v1::GetOrderRequest& request) {
+  const std::function<Answer<v1::OrderView>(const core::Machine&)> look =
+      [&](const core::Machine& machine) -> Answer<v1::OrderView> {
+    FALLOW_ASSIGN(const core::Order* order, visible_order(call, machine, request.order()));
+    return order_view(*order, machine, true);
+  };
+  co_return co_await call.visit(look);
+}
+
+net::Task<Answer<v1::OrderView>> stop_order(Call& call, const v1::StopOrderRequest& request) {
+  const std::function<Answer<bool>(const core::Machine&)> look =
+      [&](const core::Machine& machine) -> Answer<bool> {
+    FALLOW_TRY(visible_order(call, machine, request.order()));
+    return true;
+  };
+  FALLOW_CO_TRY(co_await call.visit(look));
+  v1::Command command;
+  command.mutable_stop_order()->set_order(request.order());
+  const std::function<Answer<v1::OrderView>(const Done&)> take =
+      [&](const Done& done) -> Answer<v1::OrderView> {
+    FALLOW_ASSIGN(const core::Order* order, visible_order(call, done.machine, request.order()));
+    return order_view(*order, done.machine, true);
+  };
+  co_return co_await call.submit(std::move(command), take);
+}
+
+}  // namespace
+
+void add_order_handlers(Handlers& handlers) {
+  handlers.add("Orders.CreateOrder", create_order);
+  handlers.add("Orders.ListOrders", list_orders);
+  handlers.add("Orders.GetOrder", get_order);
+  handlers.add("Orders.StopOrder", stop_order);
+  handlers.add_stream<v1::FollowOrderLogsRequest, v1::LogLine>("Orders.FollowOrderLogs",
+                                                               follow_order_logs);
+}
+
+}  // namespace fallow::server

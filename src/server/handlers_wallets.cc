@@ -1,0 +1,154 @@
+// The service Wallets: balances, transfers, money in and out.
+#include "fallow/v1/services.pb.h"
+#include "server/handlers.h"
+#include "server/pages.h"
+#include "server/requirements.h"
+#include "server/views.h"
+
+namespace fallow::server {
+namespace {
+
+// The account that a request is about: the caller's own, or for an operator any.
+Answer<AccountId> account_of(const Call& call, std::uint64_t wanted) {
+  const AccountId account = wanted == 0 ? call.caller().account : AccountId(wanted);
+  if (!call.caller().may_see(account)) {
+    return refuse(404, "not_found", "account {} is not yours; leave it out for your own", wanted);
+  }
+  return account;
+}
+
+Answer<v1::WalletView> wallet_of(const core::Machine& machine, AccountId account) {
+  if (machine.account(account) == nullptr) {
+    return refuse(404, "account_unknown", "there is no account {}", account.value);
+  }
+  return wallet_view(account, machine);
+}
+
+net::Task<Answer<v1::WalletView>> submit_for(Call& call, v1::Command command, AccountId account) {
+  const std::function<Answer<v1::WalletView>(const Done&)> take = [account](const Done& done) {
+    return wallet_of(done.machine, account);
+  };
+  co_return co_await call.submit(std::move(command), take);
+}
+
+net::Task<Answer<v1::WalletView>> get_wallet(Call& call, const v1::GetWalletRequest& request) {
+  FALLOW_CO_ASSIGN(const AccountId account, account_of(call, request.account()));
+  const std::function<Answer<v1::WalletView>(const core::Machine&)> look =
+      [account](const core::Machine& machine) { return wallet_of(machine, account); };
+  co_return co_await call.visit(look);
+}
+
+net::Task<Answer<v1::ListTransfersResponse>> list_transfers(
+    Call& call, const v1::ListTransfersRequest& request) {
+  FALLOW_CO_ASSIGN(const AccountId account, account_of(call, request.account()));
+  FALLOW_CO_ASSIGN(const std::size_t size, page_size_of(request.page_size()));
+  FALLOW_CO_ASSIGN(const std::uint64_t before, page_position("transfers", request.page_token()));
+  const std::function<Answer<v1::ListTransfersResponse>()> read =
+      [&]() -> Answer<v1::ListTransfersResponse> {
+    auto page = call.parts().transfers->transfers(account, before, size);
+    if (!page) return tl::unexpected(problem_of(page.error(), "read the transfers"));
+    v1::ListTransfersResponse response;
+    for (v1::TransferView& transfer : page->transfers) {
+      *response.add_transfers() = std::move(transfer);
+    }
+    if (page->next != 0) response.set_next_page_token(page_token("transfers", page->next));
+    return response;
+  };
+  co_return co_await call.on_disk(read);
+}
+
+net::Task<Answer<v1::WalletView>> create_deposit(Call& call,
+                                                 const v1::CreateDepositRequest& request) {
+  FALLOW_CO_ASSIGN(const Micros amount, positive_money_of("amount", request.amount()));
+  if (request.reference().empty()) {
+    co_return refuse_field("reference",
+                           "give the payment's own id: the same one is never booked twice");
+  }
+  const AccountId account =
+      request.account() == 0 ? call.caller().account : AccountId(request.account());
+  v1::Command command;
+  v1::Deposit& deposit = *command.mutable_deposit();
+  deposit.set_account(account.value);
+  deposit.set_amount_micros(amount.value);
+  deposit.set_reference(request.reference());
+  co_return co_await submit_for(call, std::move(command), account);
+}
+
+net::Task<Answer<v1::WalletView>> create_withdrawal(Call& call,
+                                                    const v1::CreateWithdrawalRequest& request) {
+  FALLOW_CO_ASSIGN(const Micros amount, positive_money_of("amount", request.amount()));
+  if (request.destination().empty()) {
+    co_return refuse_field("destination", "say where the money is to go");
+  }
+  v1::Command command;
+  v1::Withdraw& withdraw = *command.mutable_withdraw();
+  withdraw.set_account(call.caller().account.value);
+  withdraw.set_amount_micros(amount.value);
+  withdraw.set_destination(request.destination());
+  co_return co_await submit_for(call, std::move(command), call.caller().account);
+}
+
+net::Task<Answer<v1::ListPayoutsResponse>> list_payouts(Call& call,
+                                                        const v1::ListPayoutsRequest& request) {
+  FALLOW_CO_ASSIGN(const std::size_t size, page_size_of(request.page_size()));
+  FALLOW_CO_ASSIGN(const std::uint64_t after, page_position("payouts", request.page_token()));
+  // The outbox is bounded (Limits::payouts_open_max) and emptied by whoever pays: one visit will
+  // do.
+  const std::function<Answer<v1::ListPayoutsResponse>(const core::Machine&)> look =
+      [&](const core::Machine& machine) -> Answer<v1::ListPayoutsResponse> {
+    v1::ListPayoutsResponse response;
+    machine.visit_payouts([&](const core::Payout& payout) {
+      if (payout.id <= after) return true;
+      *response.add_payouts() = payout_view(payout);
+      if (static_cast<std::size_t>(response.payouts_size()) < size) return true;
+      response.set_next_page_token(page_token("payouts", payout.id));
+      return false;
+    });
+    return response;
+  };
+  co_return co_await call.visit(look);
+}
+
+net::Task<Answer<v1::WalletView>> settle_payout(Call& call,
+                                                const v1::SettlePayoutRequest& request) {
+  const std::function<Answer<AccountId>(const core::Machine&)> look =
+      [&](const core::Machine& machine) -> Answer<AccountId> {
+    const core::Payout* payout = machine.payout(request.payout());
+    if (payout == nullptr) {
+      return refuse(404, "not_found",
+                    "there is no open payout {}: it never was, or it is settled already",
+                    request.payout());
+    }
+    return payout->account;
+  };
+  FALLOW_CO_ASSIGN(const AccountId account, co_await call.visit(look));
+  v1::Command command;
+  v1::SettlePayout& settle = *command.mutable_settle_payout();
+  settle.set_payout(request.payout());
+  settle.set_paid(request.paid());
+  settle.set_reference(request.reference());
+  co_return co_await submit_for(call, std::move(command), account);
+}
+
+net::Task<Answer<v1::WalletView>> set_budget(Call& call, const v1::SetBudgetRequest& request) {
+  FALLOW_CO_ASSIGN(const Micros budget, money_of("month_budget", request.month_budget()));
+  v1::Command command;
+  v1::SetBudget& out = *command.mutable_set_budget();
+  out.set_account(call.caller().account.value);
+  out.set_month_micros_max(budget.value);
+  co_return co_await submit_for(call, std::move(command), call.caller().account);
+}
+
+}  // namespace
+
+void add_wallet_handlers(Handlers& handlers) {
+  handlers.add("Wallets.GetWallet", get_wallet);
+  handlers.add("Wallets.ListTransfers", list_transfers);
+  handlers.add("Wallets.CreateDeposit", create_deposit);
+  handlers.add("Wallets.CreateWithdrawal", create_withdrawal);
+  handlers.add("Wallets.ListPayouts", list_payouts);
+  handlers.add("Wallets.SettlePayout", settle_payout);
+  handlers.add("Wallets.SetBudget", set_budget);
+}
+
+}  // namespace fallow::server

@@ -1,0 +1,325 @@
+#include "server/history.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include "base/check.h"
+#include "base/money.h"
+
+namespace fallow::server {
+namespace {
+
+constexpr std::int64_t kVersion = 1;
+constexpr std::size_t kScanRows = 4'096;  // of the feed, in one read
+
+constexpr const char* kSchema = R"sql(
+create table meters(lease integer, sequence integer, record blob not null,
+                    primary key(lease, sequence)) without rowid;
+create table transfers(id integer primary key, account integer not null, at_us integer not null,
+                       view blob not null);
+create index transfers_by_account on transfers(account, id);
+create table feed(log_index integer, ordinal integer, at_us integer not null,
+                  account integer not null, other integer not null, event blob not null,
+                  primary key(log_index, ordinal)) without rowid;
+create table cursor(id integer primary key check(id = 1), log_index integer not null);
+insert into cursor values(1, 0);
+)sql";
+
+Status set_up(SqliteDb& db) {
+  FALLOW_TRY(db.exec("pragma journal_mode=wal; pragma synchronous=normal;"));
+  FALLOW_ASSIGN(const std::int64_t version, db.query_integer("pragma user_version"));
+  if (version == kVersion) return {};
+  if (version != 0) {
+    return fail(ErrorCode::kInvalid,
+                "{} is of another version ({}, this program knows {}); delete it, it is made anew "
+                "from the log at the next start",
+                db.path(), version, kVersion);
+  }
+  FALLOW_TRY(db.exec("begin immediate"));
+  FALLOW_TRY(db.exec(kSchema));
+  return db.exec(fmt::format("pragma user_version={}; commit", kVersion));
+}
+
+Status run(SqliteDb& db, SqliteStatement& statement) {
+  const int code = statement.step();
+  statement.reset();
+  if (code != SQLITE_DONE) return tl::unexpected(db.error(code, "write to"));
+  return {};
+}
+
+// One side of a transfer, as its account sees it.
+v1::TransferView side_of(const v1::Transferred& transfer, bool receives, LogIndex index,
+                         Time time) {
+  v1::TransferView view;
+  view.set_index(index.value);
+  view.mutable_at()->set_seconds(time.us / 1'000'000);
+  view.mutable_at()->set_nanos(static_cast<std::int32_t>(time.us % 1'000'000) * 1'000);
+  view.set_amount(
+      format_money(Micros(receives ? transfer.amount_micros() : -transfer.amount_micros())));
+  view.set_kind(receives ? transfer.to_kind() : transfer.from_kind());
+  view.set_reason(transfer.reason());
+  view.set_lease(transfer.lease());
+  view.set_counterparty(receives ? transfer.from_account() : transfer.to_account());
+  return view;
+}
+
+}  // namespace
+
+History::History(SqliteDb writer, SqliteDb reader, std::uint64_t start, HistoryLimits limits)
+    : limits_(limits),
+      start_(start),
+      writer_(std::move(writer)),
+      reader_(std::move(reader)),
+      written_(start) {}
+
+Result<std::unique_ptr<History>> History::open(const std::string& path, HistoryLimits limits) {
+  FALLOW_ASSIGN(SqliteDb writer, SqliteDb::open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
+  FALLOW_TRY(set_up(writer));
+  FALLOW_ASSIGN(const std::int64_t start, writer.query_integer("select log_index from cursor"));
+  FALLOW_ASSIGN(SqliteDb reader, SqliteDb::open(path, SQLITE_OPEN_READONLY));
+  std::unique_ptr<History> history(
+      new History(std::move(writer), std::move(reader), static_cast<std::uint64_t>(start), limits));
+  FALLOW_TRY(history->prepare());
+  history->thread_ = std::thread([raw = history.get()] { raw->write_loop(); });
+  return history;
+}
+
+Status History::prepare() {
+  FALLOW_ASSIGN(statements_.meter, writer_.prepare("insert or ignore into meters values(?,?,?)"));
+  FALLOW_ASSIGN(statements_.transfer,
+                writer_.prepare("insert into transfers(account, at_us, view) values(?,?,?)"));
+  FALLOW_ASSIGN(statements_.feed,
+                writer_.prepare("insert or ignore into feed values(?,?,?,?,?,?)"));
+  FALLOW_ASSIGN(statements_.prune, writer_.prepare("delete from feed where log_index < ?"));
+  FALLOW_ASSIGN(statements_.cursor, writer_.prepare("update cursor set log_index = ?"));
+  return {};
+}
+
+History::~History() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void History::on_batch(const engine::Batch& batch, const core::Machine& machine) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return waiting_.size() < limits_.events_waiting_max || closing_; });
+  for (const engine::Applied& applied : batch.commands) {
+    for (const v1::Event& event : applied.events) {
+      waiting_.push_back(Row{applied.index, applied.time, concerned_by(event, machine), event});
+    }
+  }
+  waiting_last_ = batch.last();
+  lock.unlock();
+  changed_.notify_all();
+}
+
+void History::write_loop() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return waiting_last_ > written_ || closing_; });
+    if (waiting_last_ <= written_) return;  // closing, and all is written
+    std::deque<Row> rows;
+    rows.swap(waiting_);
+    const LogIndex last = waiting_last_;
+    lock.unlock();
+    changed_.notify_all();
+    Status done = write(rows, last);
+    lock.lock();
+    if (done) {
+      written_ = last;
+      trouble_.clear();
+      lock.unlock();
+      changed_.notify_all();
+      watchers_.notify(0);
+      lock.lock();
+      continue;
+    }
+    // Put back what could not be written, and try again; the log has it in any case.
+    trouble_ = done.error().message;
+    waiting_.insert(waiting_.begin(), std::make_move_iterator(rows.begin()),
+                    std::make_move_iterator(rows.end()));
+    if (closing_) return;
+    changed_.wait_for(lock, std::chrono::seconds(1), [this] { return closing_; });
+    if (closing_) return;
+  }
+}
+
+Status History::write(const std::deque<Row>& rows, LogIndex last) {
+  FALLOW_TRY(writer_.exec("begin immediate"));
+  Status done;
+  LogIndex index;
+  std::uint32_t ordinal = 0;
+  for (const Row& row : rows) {
+    ordinal = row.index == index ? ordinal + 1 : 0;
+    index = row.index;
+    done = write_row(row, ordinal);
+    if (!done) break;
+  }
+  if (done) {
+    statements_.cursor.bind(1, static_cast<std::int64_t>(last.value));
+    done = run(writer_, statements_.cursor);
+  }
+  if (done && last.value > limits_.feed_commands_kept) {
+    statements_.prune.bind(1, static_cast<std::int64_t>(last.value - limits_.feed_commands_kept));
+    done = run(writer_, statements_.prune);
+  }
+  if (done) done = writer_.exec("commit");
+  if (!done) (void)writer_.exec("rollback");
+  return done;
+}
+
+Status History::write_row(const Row& row, std::uint32_t ordinal) {
+  if (row.event.has_meter_accepted()) {
+    const v1::MeterRecord& record = row.event.meter_accepted().record();
+    const std::string bytes = record.SerializeAsString();
+    statements_.meter.bind(1, static_cast<std::int64_t>(record.lease()));
+    statements_.meter.bind(2, record.sequence());
+    statements_.meter.bind(3, bytes);
+    FALLOW_TRY(run(writer_, statements_.meter));
+  }
+  if (row.event.has_transferred()) {
+    const v1::Transferred& transfer = row.event.transferred();
+    for (const bool receives : {false, true}) {
+      const std::uint64_t account = receives ? transfer.to_account() : transfer.from_account();
+      if (account == 0) continue;
+      const std::string bytes =
+          side_of(transfer, receives, row.index, row.time).SerializeAsString();
+      statements_.transfer.bind(1, static_cast<std::int64_t>(account));
+      statements_.transfer.bind(2, row.time.us);
+      statements_.transfer.bind(3, bytes);
+      FALLOW_TRY(run(writer_, statements_.transfer));
+    }
+  }
+  const std::string bytes = row.event.SerializeAsString();
+  statements_.feed.bind(1, static_cast<std::int64_t>(row.index.value));
+  statements_.feed.bind(2, ordinal);
+  statements_.feed.bind(3, row.time.us);
+  // Two columns whichever way round: the feed asks only whether an account is one of them.
+  std::array<std::int64_t, 2> concerned{};
+  std::size_t at = 0;
+  for (const AccountId account : row.concerned) {
+    concerned[at++] = static_cast<std::int64_t>(account.value);
+  }
+  statements_.feed.bind(4, concerned[0]);
+  statements_.feed.bind(5, concerned[1]);
+  statements_.feed.bind(6, bytes);
+  return run(writer_, statements_.feed);
+}
+
+bool History::wait_for(LogIndex index, Duration wait) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, std::chrono::microseconds(wait.value),
+                           [&] { return written_ >= index; });
+}
+
+std::string History::trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
+Result<std::vector<v1::MeterRecord>> History::meters(LeaseId lease) {
+  const std::lock_guard lock(reader_mutex_);
+  FALLOW_ASSIGN(SqliteStatement select,
+                reader_.prepare("select record from meters where lease = ? order by sequence"));
+  select.bind(1, static_cast<std::int64_t>(lease.value));
+  std::vector<v1::MeterRecord> records;
+  int code = select.step();
+  for (; code == SQLITE_ROW; code = select.step()) {
+    v1::MeterRecord record;
+    const std::string_view bytes = select.blob(0);
+    if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+      return fail(
+          ErrorCode::kCorrupt,
+          "{} holds a meter record that cannot be read; stop the server, delete the file and "
+          "start again: it is made anew from the log",
+          reader_.path());
+    }
+    records.push_back(std::move(record));
+  }
+  if (code != SQLITE_DONE) return tl::unexpected(reader_.error(code, "read"));
+  return records;
+}
+
+Result<History::Page> History::transfers(AccountId account, std::uint64_t before,
+                                         std::size_t count_max) {
+  const std::lock_guard lock(reader_mutex_);
+  FALLOW_ASSIGN(SqliteStatement select,
+                reader_.prepare("select id, view from transfers where account = ? and id < ? "
+                                "order by id desc limit ?"));
+  select.bind(1, static_cast<std::int64_t>(account.value));
+  select.bind(2, before == 0 ? std::numeric_limits<std::int64_t>::max()
+                             : static_cast<std::int64_t>(before));
+  select.bind(3, static_cast<std::int64_t>(count_max) + 1);
+  Page page;
+  std::uint64_t last_id = 0;
+  int code = select.step();
+  for (; code == SQLITE_ROW; code = select.step()) {
+    if (page.transfers.size() == count_max) {
+      page.next = last_id;
+      break;
+    }
+    last_id = static_cast<std::uint64_t>(select.integer(0));
+    const std::string_view bytes = select.blob(1);
+    FALLOW_CHECK(
+        page.transfers.emplace_back().ParseFromArray(bytes.data(), static_cast<int>(bytes.size())),
+        "a transfer that this program wrote cannot be read");
+  }
+  if (code != SQLITE_ROW && code != SQLITE_DONE) return tl::unexpected(reader_.error(code, "read"));
+  return page;
+}
+
+Result<FeedSource::Batch> History::read(AccountId account, LogIndex after, std::size_t count_max) {
+  const std::lock_guard lock(reader_mutex_);
+  FALLOW_ASSIGN(const std::int64_t last, reader_.query_integer("select log_index from cursor"));
+  const auto written = static_cast<std::uint64_t>(last);
+  if (written > limits_.feed_commands_kept && after.value < written - limits_.feed_commands_kept) {
+    return fail(ErrorCode::kNotFound, "events after {} are no longer kept; begin at {}",
+                after.value, written - limits_.feed_commands_kept);
+  }
+  FALLOW_ASSIGN(
+      SqliteStatement select,
+      reader_.prepare("select log_index, at_us, account, other, event from feed "
+                      "where log_index > ? and log_index <= ? order by log_index, ordinal"));
+  select.bind(1, static_cast<std::int64_t>(after.value));
+  select.bind(2, last);
+  FeedSource::Batch batch;
+  batch.scanned = std::max(after, LogIndex(written));
+  LogIndex index = after;
+  std::size_t scanned_rows = 0;
+  int code = select.step();
+  for (; code == SQLITE_ROW; code = select.step()) {
+    const LogIndex row_index(static_cast<std::uint64_t>(select.integer(0)));
+    if (row_index != index && (batch.events.size() >= count_max || scanned_rows >= kScanRows)) {
+      batch.scanned = index;
+      break;
+    }
+    index = row_index;
+    ++scanned_rows;
+    const auto wanted = static_cast<std::int64_t>(account.value);
+    if (wanted != 0 && wanted != select.integer(2) && wanted != select.integer(3)) continue;
+    v1::FeedEvent event;
+    const std::string_view bytes = select.blob(4);
+    FALLOW_CHECK(
+        event.mutable_event()->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())),
+        "an event that this program wrote cannot be read");
+    const std::int64_t at_us = select.integer(1);
+    event.set_index(row_index.value);
+    event.mutable_at()->set_seconds(at_us / 1'000'000);
+    event.mutable_at()->set_nanos(static_cast<std::int32_t>(at_us % 1'000'000) * 1'000);
+    batch.events.push_back(std::move(event));
+  }
+  if (code != SQLITE_ROW && code != SQLITE_DONE) return tl::unexpected(reader_.error(code, "read"));
+  return batch;
+}
+
+std::unique_ptr<Subscription> History::watch(std::function<void()> changed) {
+  return watchers_.watch(0, std::move(changed));
+}
+
+}  // namespace fallow::server

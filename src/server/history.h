@@ -1,0 +1,95 @@
+// History: what the market's events leave behind for people to read: meter records by lease,
+// transfers by account, the feed. A read model: it can be rebuilt from the log at any time, and
+// the log decides when they differ.
+//
+// Owner: Server. It follows the engine with a cursor of its own, so that nothing is lost when the
+// process dies before a row is on the disk. Batches arrive on the market thread and are written by
+// a thread of its own; reads may come from any thread and block on the local disk only.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/sqlite_db.h"
+#include "engine/batch.h"
+#include "server/feed_filter.h"
+#include "server/ports.h"
+#include "server/watchers.h"
+
+namespace fallow::server {
+
+struct HistoryLimits {
+  std::size_t events_waiting_max = 262'144;      // beyond, the market thread waits for the disk
+  std::uint64_t feed_commands_kept = 1'000'000;  // older events leave the feed
+};
+
+class History final : public engine::Subscriber, public TransferHistory, public FeedSource {
+ public:
+  // Opens or makes the file. An error when it is not a history of this version: delete it, and it
+  // is made anew from the log.
+  static Result<std::unique_ptr<History>> open(const std::string& path, HistoryLimits limits = {});
+  ~History() override;
+
+  // Subscriber.
+  std::string_view name() const override { return "history"; }
+  std::optional<LogIndex> cursor() const override { return LogIndex(start_); }
+  void on_batch(const engine::Batch& batch, const core::Machine& machine) override;
+
+  // Waits until everything up to `index` can be read; false when `wait` passed first, or when the
+  // disk does not take it.
+  bool wait_for(LogIndex index, Duration wait);
+  // The accepted meter records of a lease, in order.
+  Result<std::vector<v1::MeterRecord>> meters(LeaseId lease);
+  // Why nothing is written at the moment; empty: all is well.
+  std::string trouble() const;
+
+  // TransferHistory, FeedSource.
+  Result<Page> transfers(AccountId account, std::uint64_t before, std::size_t count_max) override;
+  Result<FeedSource::Batch> read(AccountId account, LogIndex after, std::size_t count_max) override;
+  std::unique_ptr<Subscription> watch(std::function<void()> changed) override;
+
+ private:
+  struct Row {
+    LogIndex index;
+    Time time;
+    Concerned concerned;
+    v1::Event event;
+  };
+  struct Statements {
+    SqliteStatement meter, transfer, feed, prune, cursor;
+  };
+
+  History(SqliteDb writer, SqliteDb reader, std::uint64_t start, HistoryLimits limits);
+  Status prepare();
+  void write_loop();
+  Status write(const std::deque<Row>& rows, LogIndex last);
+  Status write_row(const Row& row, std::uint32_t ordinal);
+
+  const HistoryLimits limits_;
+  const std::uint64_t start_;  // the cursor as the file had it
+
+  SqliteDb writer_;  // of the writing thread
+  Statements statements_;
+
+  std::mutex reader_mutex_;
+  SqliteDb reader_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Row> waiting_;
+  LogIndex waiting_last_;
+  LogIndex written_;
+  std::string trouble_;
+  bool closing_ = false;
+
+  Watchers watchers_;
+  std::thread thread_;
+};
+
+}  // namespace fallow::server

@@ -1,0 +1,331 @@
+#include "server/hub.h"
+
+#include <utility>
+
+#include "base/digest.h"
+#include "base/meter_bytes.h"
+#include "base/signing.h"
+
+namespace fallow::server {
+namespace {
+
+constexpr std::string_view kHelloName = "fallow agent hello v1";
+
+std::string random_bytes(Random& random, std::size_t count) {
+  std::vector<std::uint8_t> bytes(count);
+  random.fill(bytes);
+  return {bytes.begin(), bytes.end()};
+}
+
+bool meters_hold(const v1::Observed& observed, std::string_view node_key, std::size_t count_max) {
+  const auto key = public_key_from_bytes(node_key);
+  if (!key) return false;
+  std::size_t count = 0;
+  for (const v1::WorkloadReport& workload : observed.workloads()) {
+    for (const v1::MeterRecord& record : workload.meters()) {
+      if (++count > count_max || record.lease() != workload.lease()) return false;
+      const std::string bytes =
+          meter_bytes(*key, LeaseId(record.lease()), record.sequence(),
+                      Duration(record.running_us()), Time{record.measured_at_us()});
+      if (!verify_signature(node_key, bytes, record.signature())) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+Hub::Hub(HubPort& port, const Clock& clock, Random& random, HubLimits limits)
+    : port_(port), clock_(clock), random_(random), limits_(limits) {}
+
+Hub::Session* Hub::find(SessionId id) {
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() ? nullptr : &found->second;
+}
+
+void Hub::opened(SessionId id) {
+  const std::lock_guard lock(mutex_);
+  if (sessions_.size() >= limits_.sessions_max) {
+    v1::HubMessage message;
+    message.mutable_goodbye()->set_code("busy");
+    message.mutable_goodbye()->set_message(
+        "the hub has as many connections as it may; try again later");
+    port_.send(id, message);
+    port_.close(id);
+    return;
+  }
+  Session& session = sessions_[id];
+  session.nonce = random_bytes(random_, 32);
+  session.heard_at = clock_.monotonic();
+  v1::HubMessage message;
+  message.mutable_challenge()->set_nonce(session.nonce);
+  port_.send(id, message);
+}
+
+void Hub::received(SessionId id, std::string_view bytes) {
+  v1::AgentMessage message;
+  const bool parsed = message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  // Signatures are checked before the lock is taken: they cost more than all the rest.
+  std::string node_key;
+  if (parsed && message.has_observed()) {
+    const std::lock_guard lock(mutex_);
+    if (const Session* session = find(id)) node_key = session->node_key;
+  }
+  const bool meters_good =
+      !parsed || !message.has_observed() || node_key.empty() ||
+      meters_hold(message.observed(), node_key, limits_.meters_per_message_max);
+
+  const std::lock_guard lock(mutex_);
+  Session* session = find(id);
+  if (session == nullptr || session->stage == Stage::kLeaving) return;
+  session->heard_at = clock_.monotonic();
+  if (!parsed) {
+    say_goodbye(id, *session, "protocol", "the message is not one of the agent's protocol");
+  } else if (message.has_hello() && session->stage == Stage::kChallenged) {
+    prove(id, *session, message.hello());
+  } else if (session->stage != Stage::kOpen) {
+    say_goodbye(id, *session, "protocol", "the first message must be one Hello");
+  } else if (message.has_observed() && meters_good) {
+    observed(id, *session, message.observed());
+  } else if (message.has_observed()) {
+    say_goodbye(id, *session, "protocol",
+                "a meter record is not signed by this node's key, or there are too many at once");
+  } else if (message.has_log_chunk()) {
+    log_chunk(id, *session, std::move(*message.mutable_log_chunk()));
+  } else {
+    say_goodbye(id, *session, "protocol", "the message is not expected here");
+  }
+}
+
+void Hub::prove(SessionId id, Session& session, const v1::Hello& hello) {
+  session.stage = Stage::kProving;
+  const bool taken = port_.read([this, id, hello](const core::Machine& machine) {
+    const std::lock_guard lock(mutex_);
+    proven(id, hello, machine);
+  });
+  if (!taken) say_goodbye(id, session, "busy", "the market is busy; try again later");
+}
+
+void Hub::proven(SessionId id, const v1::Hello& hello, const core::Machine& machine) {
+  Session* session = find(id);
+  if (session == nullptr || session->stage != Stage::kProving) return;
+  const core::Node* node = machine.node(NodeId(hello.node()));
+  const std::string signed_bytes = std::string(kHelloName) + session->nonce;
+  if (node == nullptr || node->removed) {
+    say_goodbye(id, *session, "removed",
+                "the market does not know this node; join again with a new token");
+    return;
+  }
+  if (!verify_signature(node->public_key, signed_bytes, hello.signature())) {
+    say_goodbye(id, *session, "denied", "the proof is not signed by this node's key");
+    return;
+  }
+  if (const auto older = by_node_.find(node->id); older != by_node_.end()) {
+    if (Session* replaced = find(older->second)) {
+      say_goodbye(older->second, *replaced, "replaced", "the node has connected anew");
+    }
+  }
+  session->stage = Stage::kOpen;
+  session->node = node->id;
+  session->node_key = node->public_key;
+  session->token = to_hex(random_bytes(random_, 32));
+  by_node_[node->id] = id;
+  by_token_[session->token] = node->id;
+
+  v1::HubMessage welcome;
+  welcome.mutable_welcome()->set_session_token(session->token);
+  *welcome.mutable_welcome()->mutable_policy() = machine.policy();
+  welcome.mutable_welcome()->set_heartbeat_us(limits_.heartbeat.value);
+  port_.send(id, welcome);
+
+  v1::Command report;
+  report.mutable_report_node()->set_node(node->id.value);
+  *report.mutable_report_node()->mutable_facts() = hello.facts();
+  if (!port_.submit(std::move(report), [](bool) {})) {
+    say_goodbye(id, *session, "busy", "the market is busy; try again later");
+    return;
+  }
+  set_link(node->id, true);
+  send_desired(id, *session, machine);
+}
+
+void Hub::observed(SessionId id, Session& session, const v1::Observed& observed) {
+  const bool news = observed.workloads_size() > 0 || observed.owner() != session.owner ||
+                    observed.desired_revision() != session.revision_logged;
+  if (!news) {
+    // An idle heartbeat proves nothing that the log needs.
+    v1::HubMessage ack;
+    ack.mutable_observed_ack()->set_sequence(observed.sequence());
+    port_.send(id, ack);
+    return;
+  }
+  if (session.observed_in_flight >= limits_.observed_in_flight_max) return;
+
+  v1::Command command;
+  v1::Observe& observe = *command.mutable_observe();
+  observe.set_node(session.node.value);
+  *observe.mutable_workloads() = observed.workloads();
+  observe.set_owner(observed.owner());
+  observe.set_desired_revision(observed.desired_revision());
+  observe.set_complete(observed.complete());
+  const auto sequence = observed.sequence();
+  const auto owner = observed.owner();
+  const auto revision = observed.desired_revision();
+  ++session.observed_in_flight;
+  const bool taken =
+      port_.submit(std::move(command), [this, id, sequence, owner, revision](bool durable) {
+        const std::lock_guard lock(mutex_);
+        Session* open = find(id);
+        if (open == nullptr) return;
+        --open->observed_in_flight;
+        if (!durable || open->stage != Stage::kOpen) return;
+        open->owner = owner;
+        open->revision_logged = revision;
+        v1::HubMessage ack;
+        ack.mutable_observed_ack()->set_sequence(sequence);
+        port_.send(id, ack);
+      });
+  if (!taken) --session.observed_in_flight;
+}
+
+void Hub::log_chunk(SessionId id, Session& session, v1::LogChunk chunk) {
+  if (chunk.data().size() > limits_.log_bytes_per_chunk_max) {
+    say_goodbye(id, session, "protocol", "a piece of output is larger than 256 KiB");
+    return;
+  }
+  if (session.leases_known.contains(LeaseId(chunk.lease()))) {
+    store_chunk(id, chunk);
+    return;
+  }
+  // Refused by a full queue: the agent sends it again, as nothing is acknowledged.
+  (void)port_.read([this, id, chunk = std::move(chunk)](const core::Machine& machine) {
+    const std::lock_guard lock(mutex_);
+    Session* open = find(id);
+    if (open == nullptr || open->stage != Stage::kOpen) return;
+    const core::Lease* lease = machine.lease(LeaseId(chunk.lease()));
+    if (lease == nullptr || lease->node != open->node) {
+      say_goodbye(id, *open, "denied", "output was sent for a lease that is not this node's");
+      return;
+    }
+    if (open->leases_known.size() >= limits_.leases_known_max) {
+      open->leases_known.erase(open->leases_known.begin());
+    }
+    open->leases_known.insert(lease->id);
+    store_chunk(id, chunk);
+  });
+}
+
+void Hub::store_chunk(SessionId id, const v1::LogChunk& chunk) {
+  v1::HubMessage ack;
+  ack.mutable_log_ack()->set_lease(chunk.lease());
+  ack.mutable_log_ack()->set_stream(chunk.stream());
+  ack.mutable_log_ack()->set_offset(port_.store_log(chunk));
+  port_.send(id, ack);
+}
+
+void Hub::send_desired(SessionId id, Session& session, const core::Machine& machine) {
+  v1::Desired desired = machine.desired(session.node);
+  if (session.desired_known && desired.revision() == session.desired_sent) return;
+  session.desired_known = true;
+  session.desired_sent = desired.revision();
+  v1::HubMessage message;
+  *message.mutable_desired() = std::move(desired);
+  port_.send(id, message);
+}
+
+void Hub::say_goodbye(SessionId id, Session& session, std::string_view code, std::string message) {
+  if (session.stage == Stage::kLeaving) return;
+  session.stage = Stage::kLeaving;
+  v1::HubMessage goodbye;
+  goodbye.mutable_goodbye()->set_code(std::string(code));
+  goodbye.mutable_goodbye()->set_message(std::move(message));
+  port_.send(id, goodbye);
+  port_.close(id);
+}
+
+void Hub::closed(SessionId id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  const Session& session = found->second;
+  if (!session.token.empty()) by_token_.erase(session.token);
+  if (const auto speaker = by_node_.find(session.node);
+      speaker != by_node_.end() && speaker->second == id) {
+    by_node_.erase(speaker);
+    set_link(session.node, false);
+  }
+  sessions_.erase(found);
+}
+
+void Hub::applied(const core::Machine& machine, std::span<const v1::Event> events) {
+  std::set<NodeId> changed;
+  for (const v1::Event& event : events) {
+    if (event.has_lease_placed()) changed.insert(NodeId(event.lease_placed().node()));
+    if (event.has_lease_changed()) changed.insert(NodeId(event.lease_changed().node()));
+    if (event.has_lease_ended()) changed.insert(NodeId(event.lease_ended().node()));
+    if (event.has_node_removed()) changed.insert(NodeId(event.node_removed().node()));
+  }
+  const std::lock_guard lock(mutex_);
+  for (const NodeId node : changed) {
+    const auto speaker = by_node_.find(node);
+    if (speaker == by_node_.end()) continue;
+    Session* session = find(speaker->second);
+    if (session == nullptr || session->stage != Stage::kOpen) continue;
+    const core::Node* known = machine.node(node);
+    if (known == nullptr || known->removed) {
+      say_goodbye(speaker->second, *session, "removed", "the provider took this node away");
+    } else {
+      send_desired(speaker->second, *session, machine);
+    }
+  }
+}
+
+void Hub::set_link(NodeId node, bool connected) {
+  links_wanted_[node] = connected;
+  flush_links();
+}
+
+void Hub::flush_links() {
+  while (!links_wanted_.empty()) {
+    const auto first = links_wanted_.begin();
+    v1::Command command;
+    command.mutable_set_node_link()->set_node(first->first.value);
+    command.mutable_set_node_link()->set_connected(first->second);
+    if (!port_.submit(std::move(command), [](bool) {})) return;
+    links_wanted_.erase(first);
+  }
+}
+
+void Hub::tick() {
+  const std::lock_guard lock(mutex_);
+  const Time now = clock_.monotonic();
+  for (auto& [id, session] : sessions_) {
+    const Duration silence = now - session.heard_at;
+    if (session.stage == Stage::kOpen ? silence > limits_.silence_max
+                                      : silence > limits_.hello_time_max) {
+      say_goodbye(id, session, "silent", "nothing was heard for too long");
+    }
+  }
+  flush_links();
+}
+
+void Hub::shut_down() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [id, session] : sessions_) {
+    say_goodbye(id, session, "shutting_down",
+                "the market's server stops; connect again in a moment");
+  }
+}
+
+NodeId Hub::node_of_token(std::string_view token) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_token_.find(token);
+  return found == by_token_.end() ? NodeId() : found->second;
+}
+
+std::size_t Hub::sessions() const {
+  const std::lock_guard lock(mutex_);
+  return sessions_.size();
+}
+
+}  // namespace fallow::server

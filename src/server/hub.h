@@ -1,0 +1,130 @@
+// The hub: the server's side of agent connections, without any I/O.
+//
+// It proves who connects, sends each node its whole desired set whenever that changes, checks the
+// signatures of meter records before they may enter the log, and tells the market when a node's
+// connection comes and goes. Level-triggered: a message that is lost costs one interval.
+//
+// Owner: Server (or the simulator). Any thread may call any method; messages arrive on I/O
+// threads, batches on the market thread. HubPort is called with the hub's lock held and must only
+// hand over: it never calls back into the hub from within.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/env.h"
+#include "base/types.h"
+#include "core/machine.h"
+#include "fallow/v1/agent.pb.h"
+#include "fallow/v1/commands.pb.h"
+#include "fallow/v1/events.pb.h"
+
+namespace fallow::server {
+
+// One connection of an agent; given out by whoever accepts connections, never used twice.
+using SessionId = Named<struct SessionIdTag, std::uint64_t>;
+
+// What the hub asks of the world around it.
+class HubPort {
+ public:
+  virtual ~HubPort() = default;
+  // Queues a message to the agent. A connection that cannot keep up is closed by the port.
+  virtual void send(SessionId session, const v1::HubMessage& message) = 0;
+  // Ends the connection after what was sent; closed() follows.
+  virtual void close(SessionId session) = 0;
+  // Hands a command to the engine; `durable` is told on the market thread whether it is in the log.
+  // False: the engine's queue is full and nothing was taken.
+  [[nodiscard]] virtual bool submit(v1::Command command, std::function<void(bool)> durable) = 0;
+  // Reads the market on its thread. False: the queue is full and nothing was taken.
+  [[nodiscard]] virtual bool read(std::function<void(const core::Machine&)> visit) = 0;
+  // Keeps a piece of a workload's output that the node may write; answers how far the stream now
+  // reaches without a gap.
+  virtual std::uint64_t store_log(const v1::LogChunk& chunk) = 0;
+};
+
+struct HubLimits {
+  std::size_t sessions_max = 100'000;
+  std::size_t observed_in_flight_max = 4;  // of one session; a further one is dropped
+  std::size_t meters_per_message_max = 8'192;
+  std::size_t log_bytes_per_chunk_max = 256 * 1024;
+  std::size_t leases_known_max = 4'096;  // of one session, for the output of ended ones
+  Duration heartbeat = seconds(5);
+  Duration silence_max = seconds(20);     // then the connection is given up
+  Duration hello_time_max = seconds(10);  // from the challenge to the proof
+};
+
+class Hub {
+ public:
+  // All three outlive the hub.
+  Hub(HubPort& port, const Clock& clock, Random& random, HubLimits limits = {});
+
+  // A connection stands: it is challenged, or closed when there are too many.
+  void opened(SessionId session);
+  // A binary message of the agent. Anything out of order or out of bounds ends the connection
+  // with a Goodbye that says why.
+  void received(SessionId session, std::string_view bytes);
+  // The connection is gone, whoever ended it. Unknown sessions are ignored.
+  void closed(SessionId session);
+
+  // After every batch, on the market thread: nodes whose desired set changed are told.
+  void applied(const core::Machine& machine, std::span<const v1::Event> events);
+  // About once a second: gives up silent connections and repeats what a full queue refused.
+  void tick();
+  // Says goodbye to all; used at shutdown.
+  void shut_down();
+
+  // The node that a session token belongs to, while its connection stands; 0: none. For the
+  // artifact store.
+  NodeId node_of_token(std::string_view token) const;
+  std::size_t sessions() const;
+
+ private:
+  enum class Stage : std::uint8_t { kChallenged, kProving, kOpen, kLeaving };
+
+  struct Session {
+    Stage stage = Stage::kChallenged;
+    std::string nonce;
+    NodeId node;
+    std::string node_key;
+    std::string token;
+    Time heard_at;                   // monotonic
+    std::uint64_t desired_sent = 0;  // revision
+    bool desired_known = false;      // anything was sent at all
+    std::size_t observed_in_flight = 0;
+    v1::OwnerState owner = v1::OWNER_STATE_UNSPECIFIED;  // as last logged
+    std::uint64_t revision_logged = 0;
+    std::set<LeaseId> leases_known;  // that this node may write output for
+  };
+
+  void prove(SessionId id, Session& session, const v1::Hello& hello);
+  void proven(SessionId id, const v1::Hello& hello, const core::Machine& machine);
+  void observed(SessionId id, Session& session, const v1::Observed& observed);
+  void log_chunk(SessionId id, Session& session, v1::LogChunk chunk);
+  void store_chunk(SessionId id, const v1::LogChunk& chunk);
+  void send_desired(SessionId id, Session& session, const core::Machine& machine);
+  void say_goodbye(SessionId id, Session& session, std::string_view code, std::string message);
+  void set_link(NodeId node, bool connected);
+  void flush_links();
+  Session* find(SessionId id);
+
+  HubPort& port_;
+  const Clock& clock_;
+  Random& random_;
+  const HubLimits limits_;
+
+  mutable std::mutex mutex_;
+  std::map<SessionId, Session> sessions_;  // at most sessions_max
+  std::map<NodeId, SessionId> by_node_;    // the session that speaks for the node
+  std::map<std::string, NodeId, std::less<>> by_token_;
+  std::map<NodeId, bool> links_wanted_;  // to be logged; repeated until the engine takes it
+};
+
+}  // namespace fallow::server

@@ -1,0 +1,75 @@
+#include "server/hub_endpoint.h"
+
+#include <utility>
+
+namespace fallow::server {
+
+HubEndpoint::HubEndpoint(LogStore& logs, const Clock& clock, Random& random, HubLimits limits)
+    : logs_(logs), hub_(*this, clock, random, limits) {}
+
+net::WebSocketOptions HubEndpoint::socket_options() {
+  net::WebSocketOptions options;
+  options.message_bytes_max = std::size_t{4} << 20;
+  return options;
+}
+
+net::Task<void> HubEndpoint::serve(std::shared_ptr<net::WebSocket> socket) {
+  SessionId session;
+  {
+    const std::lock_guard lock(mutex_);
+    session = SessionId(++last_session_);
+    sockets_.emplace(session, socket);
+  }
+  hub_.opened(session);
+  for (;;) {
+    auto message = co_await socket->receive();
+    if (!message) break;
+    hub_.received(session, message->data);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    sockets_.erase(session);
+  }
+  hub_.closed(session);
+}
+
+void HubEndpoint::on_batch(const engine::Batch& batch, const core::Machine& machine) {
+  for (const engine::Applied& applied : batch.commands) hub_.applied(machine, applied.events);
+}
+
+std::optional<NodeId> HubEndpoint::node_of(std::string_view token) const {
+  const NodeId node = hub_.node_of_token(token);
+  if (!node) return std::nullopt;
+  return node;
+}
+
+std::shared_ptr<net::WebSocket> HubEndpoint::socket_of(SessionId session) {
+  const std::lock_guard lock(mutex_);
+  const auto found = sockets_.find(session);
+  return found == sockets_.end() ? nullptr : found->second;
+}
+
+void HubEndpoint::send(SessionId session, const v1::HubMessage& message) {
+  const auto socket = socket_of(session);
+  // An agent that cannot keep up is cut off; it connects anew and gets the whole desired set.
+  if (socket && !socket->try_send(message.SerializeAsString())) socket->cancel();
+}
+
+void HubEndpoint::close(SessionId session) {
+  if (const auto socket = socket_of(session)) socket->close(net::CloseCode::kNormal, "goodbye");
+}
+
+bool HubEndpoint::submit(v1::Command command, std::function<void(bool)> durable) {
+  const Status taken = engine_->submit(
+      command,
+      [durable = std::move(durable)](const Result<engine::Applied>& applied, const core::Machine&) {
+        durable(applied.has_value());
+      });
+  return taken.has_value();
+}
+
+bool HubEndpoint::read(std::function<void(const core::Machine&)> visit) {
+  return engine_->read(std::move(visit)).has_value();
+}
+
+}  // namespace fallow::server

@@ -1,0 +1,65 @@
+// The hub's edge: WebSocket connections of agents on one side, the engine on the other.
+//
+// Owner: Server, which joins it to the engine once that runs, and outlives every connection.
+// serve() runs on its connection's I/O thread; on_batch() on the market thread; the rest on any.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+
+#include "base/env.h"
+#include "engine/engine.h"
+#include "net/websocket.h"
+#include "server/hub.h"
+#include "server/log_store.h"
+#include "server/ports.h"
+
+namespace fallow::server {
+
+class HubEndpoint final : public HubPort, public engine::Subscriber, public SessionTokens {
+ public:
+  // All outlive it.
+  HubEndpoint(LogStore& logs, const Clock& clock, Random& random, HubLimits limits = {});
+
+  // From now on commands go to this engine. Once, before the first serve().
+  void join(engine::Engine& engine) { engine_ = &engine; }
+  // What an agent's connection may ask of the WebSocket.
+  static net::WebSocketOptions socket_options();
+
+  // Speaks with one agent until either side ends it.
+  net::Task<void> serve(std::shared_ptr<net::WebSocket> socket);
+  // About once a second.
+  void tick() { hub_.tick(); }
+  void shut_down() { hub_.shut_down(); }
+  std::size_t sessions() const { return hub_.sessions(); }
+
+  // Subscriber.
+  std::string_view name() const override { return "hub"; }
+  void on_batch(const engine::Batch& batch, const core::Machine& machine) override;
+
+  // SessionTokens.
+  std::optional<NodeId> node_of(std::string_view token) const override;
+
+  // HubPort.
+  void send(SessionId session, const v1::HubMessage& message) override;
+  void close(SessionId session) override;
+  [[nodiscard]] bool submit(v1::Command command, std::function<void(bool)> durable) override;
+  [[nodiscard]] bool read(std::function<void(const core::Machine&)> visit) override;
+  std::uint64_t store_log(const v1::LogChunk& chunk) override { return logs_.append(chunk); }
+
+ private:
+  std::shared_ptr<net::WebSocket> socket_of(SessionId session);
+
+  LogStore& logs_;
+  Hub hub_;
+  engine::Engine* engine_ = nullptr;
+  std::mutex mutex_;
+  std::uint64_t last_session_ = 0;
+  std::map<SessionId, std::shared_ptr<net::WebSocket>> sockets_;  // HubLimits::sessions_max
+};
+
+}  // namespace fallow::server

@@ -1,0 +1,101 @@
+#include "server/metrics.h"
+
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+
+namespace fallow::server {
+namespace {
+
+const prometheus::Histogram::BucketBoundaries kSeconds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                                          0.05,   0.1,   0.25,   1,     5};
+
+double number(std::uint64_t value) { return static_cast<double>(value); }
+
+}  // namespace
+
+prometheus::Gauge& Metrics::gauge(const std::string& name, const std::string& help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry_).Add({});
+}
+
+Metrics::Metrics(const Router& router) {
+  auto& counts = prometheus::BuildCounter()
+                     .Name("fallow_http_requests_total")
+                     .Help("Requests answered, by route and class of status")
+                     .Register(registry_);
+  auto& seconds = prometheus::BuildHistogram()
+                      .Name("fallow_http_request_seconds")
+                      .Help("From a request's head to its answer's end; streams are left out")
+                      .Register(registry_);
+  const auto add = [&](const std::string& route) {
+    PerRoute entry;
+    for (std::size_t i = 0; i < entry.by_class.size(); ++i) {
+      entry.by_class[i] = &counts.Add({{"route", route}, {"status", fmt::format("{}xx", i + 1)}});
+    }
+    entry.seconds = &seconds.Add({{"route", route}}, kSeconds);
+    requests_.push_back(entry);
+  };
+  for (const Route& route : router.routes()) add(rpc_name(*route.rpc));
+  add("artifacts");
+  add("other");
+
+  gauges_.connections = &gauge("fallow_connections", "Open HTTP connections, agents included");
+  gauges_.in_flight = &gauge("fallow_requests_in_flight", "Requests being answered");
+  gauges_.streams = &gauge("fallow_streams_open", "Clients that follow events or output");
+  gauges_.agents = &gauge("fallow_agents_connected", "Agents with a connection");
+  gauges_.artifact_bytes = &gauge("fallow_artifact_bytes", "Bytes in the artifact store");
+  gauges_.commands = &gauge("fallow_log_commands", "Commands logged since the start");
+  gauges_.batches = &gauge("fallow_log_batches", "Entries logged since the start");
+  gauges_.commands_waiting = &gauge("fallow_commands_waiting", "Commands not yet in the log");
+  gauges_.reads_waiting = &gauge("fallow_reads_waiting", "Visits waiting for the market thread");
+  gauges_.turned_away = &gauge("fallow_turned_away", "Commands and visits that found a full queue");
+  gauges_.storage_errors = &gauge("fallow_storage_errors", "Batches that the log did not take");
+  gauges_.last_index = &gauge("fallow_last_index", "Place of the last command applied");
+  gauges_.snapshot_index = &gauge("fallow_snapshot_index", "Place of the newest snapshot");
+  gauges_.snapshot_seconds = &gauge("fallow_snapshot_seconds", "How long the last snapshot took");
+  gauges_.accounts = &gauge("fallow_accounts", "Accounts");
+  gauges_.nodes = &gauge("fallow_nodes", "Nodes that have joined");
+  gauges_.nodes_connected = &gauge("fallow_nodes_connected", "Nodes that the market hears");
+  gauges_.devices = &gauge("fallow_devices", "Devices of all nodes");
+  gauges_.orders_open = &gauge("fallow_orders_open", "Orders that have not ended");
+  gauges_.orders_waiting = &gauge("fallow_orders_waiting", "Orders with tasks that wait");
+  gauges_.leases_open = &gauge("fallow_leases_open", "Leases that have not ended");
+}
+
+void Metrics::observe(std::size_t route, int status, Duration took) {
+  PerRoute& entry = requests_[route];
+  entry.by_class[static_cast<std::size_t>(std::clamp(status / 100, 1, 5) - 1)]->Increment();
+  if (took.value >= 0) entry.seconds->Observe(static_cast<double>(took.value) / 1e6);
+}
+
+void Metrics::set(const Gauges& now) {
+  gauges_.connections->Set(number(now.connections));
+  gauges_.in_flight->Set(number(now.requests_in_flight));
+  gauges_.streams->Set(number(now.streams_open));
+  gauges_.agents->Set(number(now.agents_connected));
+  gauges_.artifact_bytes->Set(number(now.artifact_bytes));
+  const engine::SequencerStats& log = now.engine.sequencer;
+  gauges_.commands->Set(number(log.commands));
+  gauges_.batches->Set(number(log.batches));
+  gauges_.commands_waiting->Set(number(log.commands_waiting));
+  gauges_.reads_waiting->Set(number(log.reads_waiting));
+  gauges_.turned_away->Set(number(log.turned_away));
+  gauges_.storage_errors->Set(number(log.storage_errors));
+  gauges_.last_index->Set(number(log.applied.value));
+  gauges_.snapshot_index->Set(number(now.engine.snapshots.newest.value));
+  gauges_.snapshot_seconds->Set(static_cast<double>(now.engine.snapshots.last_took.value) / 1e6);
+  gauges_.accounts->Set(number(now.market.accounts));
+  gauges_.nodes->Set(number(now.market.nodes));
+  gauges_.nodes_connected->Set(number(now.market.nodes_connected));
+  gauges_.devices->Set(number(now.market.devices));
+  gauges_.orders_open->Set(number(now.market.orders_open));
+  gauges_.orders_waiting->Set(number(now.market.orders_waiting));
+  gauges_.leases_open->Set(number(now.market.leases_open));
+}
+
+std::string Metrics::write(const Gauges& gauges) {
+  set(gauges);
+  return prometheus::TextSerializer().Serialize(registry_.Collect());
+}
+
+}  // namespace fallow::server

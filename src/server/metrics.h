@@ -1,0 +1,66 @@
+// What an operator watches, for Prometheus.
+//
+// Owner: Server. observe() on any I/O thread, cheap; write() gathers the rest when asked.
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+#include "core/machine.h"
+#include "engine/engine.h"
+#include "server/router.h"
+
+namespace fallow::server {
+
+// Of the moment of asking.
+struct Gauges {
+  std::size_t connections = 0;
+  std::size_t requests_in_flight = 0;
+  std::size_t streams_open = 0;
+  std::size_t agents_connected = 0;
+  std::uint64_t artifact_bytes = 0;
+  engine::EngineStats engine;
+  core::Machine::Counts market;
+};
+
+class Metrics {
+ public:
+  // The routes of the schema and, beside them, "artifacts" and "other".
+  explicit Metrics(const Router& router);
+
+  // `route`: Route::number, or kArtifacts, kOther counted from the end.
+  void observe(std::size_t route, int status, Duration took);
+  std::size_t artifacts_route() const { return requests_.size() - 2; }
+  std::size_t other_route() const { return requests_.size() - 1; }
+
+  // Prometheus' text format.
+  std::string write(const Gauges& gauges);
+
+ private:
+  struct PerRoute {
+    std::array<prometheus::Counter*, 5> by_class{};  // 1xx .. 5xx
+    prometheus::Histogram* seconds = nullptr;
+  };
+  prometheus::Gauge& gauge(const std::string& name, const std::string& help);
+  void set(const Gauges& gauges);
+
+  prometheus::Registry registry_;
+  std::vector<PerRoute> requests_;
+  struct Named {
+    prometheus::Gauge *connections, *in_flight, *streams, *agents, *artifact_bytes, *commands,
+        *batches, *commands_waiting, *reads_waiting, *turned_away, *storage_errors, *last_index,
+        *snapshot_index, *snapshot_seconds, *accounts, *nodes, *nodes_connected, *devices,
+        *orders_open, *orders_waiting, *leases_open;
+  } gauges_;
+};
+
+}  // namespace fallow::server

@@ -1,0 +1,94 @@
+// What the API needs of the hub, the log store and the read models: small interfaces, so that the
+// API neither knows how output is stored nor how agents are spoken to.
+//
+// Implemented beside it (hub, log_store, history, receipts), joined by Server. Every function is
+// safe on every thread; "may block" means a read of the local disk, never the network.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/types.h"
+#include "fallow/v1/agent.pb.h"
+#include "fallow/v1/receipt.pb.h"
+#include "fallow/v1/views.pb.h"
+
+namespace fallow::server {
+
+// Ends a watch when destroyed: no call of its function runs or starts afterwards.
+class Subscription {
+ public:
+  virtual ~Subscription() = default;
+};
+
+// The stored output of workloads.
+class LogReader {
+ public:
+  virtual ~LogReader() = default;
+
+  struct Piece {
+    std::string data;       // from the offset that was asked for; empty: nothing there (yet)
+    bool complete = false;  // the stream's end is known and `data` reaches it
+  };
+  // At most bytes_max bytes of one stream of a lease. A lease without output is an empty piece.
+  // May block.
+  virtual Result<Piece> read(LeaseId lease, v1::LogStream stream, std::uint64_t offset,
+                             std::size_t bytes_max) = 0;
+  // Calls `changed` whenever output of the lease was added or completed. It must not block.
+  virtual std::unique_ptr<Subscription> watch(LeaseId lease, std::function<void()> changed) = 0;
+};
+
+// Signed bills.
+class ReceiptSource {
+ public:
+  virtual ~ReceiptSource() = default;
+  // kNotFound when the lease is unknown or has not ended. May block.
+  virtual Result<v1::Receipt> receipt(LeaseId lease) = 0;
+};
+
+// The ledger's transfers as one account sees them, newest first.
+class TransferHistory {
+ public:
+  virtual ~TransferHistory() = default;
+
+  struct Page {
+    std::vector<v1::TransferView> transfers;
+    std::uint64_t next = 0;  // hand it back as `before`; 0: there are no more
+  };
+  // `before`: 0 begins at the newest. May block.
+  virtual Result<Page> transfers(AccountId account, std::uint64_t before,
+                                 std::size_t count_max) = 0;
+};
+
+// The market's events, kept for those who follow them.
+class FeedSource {
+ public:
+  virtual ~FeedSource() = default;
+
+  struct Batch {
+    std::vector<v1::FeedEvent> events;  // ascending; all events of a command, or none of them
+    LogIndex scanned;                   // everything up to here has been looked at
+  };
+  // Events of commands after `after` that concern the account (feed_filter.h says which do);
+  // account 0 sees all. About count_max of them: the last command's events are all given. kNotFound
+  // when events after `after` are no longer kept. May block.
+  virtual Result<Batch> read(AccountId account, LogIndex after, std::size_t count_max) = 0;
+  // Calls `changed` whenever there is something after what was last read. It must not block.
+  virtual std::unique_ptr<Subscription> watch(std::function<void()> changed) = 0;
+};
+
+// Bearer tokens of connected agents, for the artifact store.
+class SessionTokens {
+ public:
+  virtual ~SessionTokens() = default;
+  // The node whose present connection was given this token, if any.
+  virtual std::optional<NodeId> node_of(std::string_view token) const = 0;
+};
+
+}  // namespace fallow::server

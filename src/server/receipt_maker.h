@@ -1,0 +1,31 @@
+// ReceiptMaker: a lease's signed bill, made when it is asked for from the market's state and the
+// history's meter records.
+#pragma once
+
+#include "base/signing.h"
+#include "engine/engine.h"
+#include "server/history.h"
+#include "server/ports.h"
+
+namespace fallow::server {
+
+// Owner: Server. Any thread but the market's and the I/O threads: receipt() waits for both the
+// market thread and the disk.
+class ReceiptMaker final : public ReceiptSource {
+ public:
+  // All outlive it.
+  ReceiptMaker(engine::Engine& engine, History& history, SigningKey market_key)
+      : engine_(engine), history_(history), market_key_(std::move(market_key)) {}
+
+  Result<v1::Receipt> receipt(LeaseId lease) override;
+
+ private:
+  // The history is written behind the market: so long it may take to catch up.
+  static constexpr Duration kHistoryWaitMax = seconds(10);
+
+  engine::Engine& engine_;
+  History& history_;
+  const SigningKey market_key_;
+};
+
+}  // namespace fallow::server

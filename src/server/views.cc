@@ -1,0 +1,250 @@
+#include "server/views.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/money.h"
+
+namespace fallow::server {
+namespace {
+
+template <class View, class Mutable>
+void put_time(View& view, Mutable mutable_field, Time time) {
+  if (time.us != 0) *(view.*mutable_field)() = timestamp_of(time);
+}
+
+double thousand(std::uint64_t thousandths) { return static_cast<double>(thousandths) / 1000; }
+
+template <class Scopes>
+void put_scopes(Scopes& scopes, core::ScopeSet set) {
+  for (const v1::Scope scope : {v1::RENTER, v1::PROVIDER, v1::OPERATOR}) {
+    if ((set & (1U << scope)) != 0) scopes.Add(scope);
+  }
+}
+
+std::string node_name(const core::Machine& machine, NodeId id) {
+  const core::Node* node = machine.node(id);
+  return node == nullptr ? std::string() : node->facts.name();
+}
+
+}  // namespace
+
+google::protobuf::Timestamp timestamp_of(Time time) {
+  // What RFC 3339 can write: the years 1 to 9999.
+  const std::int64_t us = std::clamp<std::int64_t>(time.us, 0, 253'402'300'799'000'000);
+  google::protobuf::Timestamp out;
+  out.set_seconds(us / 1'000'000);
+  out.set_nanos(static_cast<std::int32_t>(us % 1'000'000) * 1'000);
+  return out;
+}
+
+std::string key_id(const Digest& secret_hash) { return to_hex(secret_hash).substr(0, 16); }
+
+v1::OfferView offer_view(const core::Node& node) {
+  v1::OfferView view;
+  view.set_id(node.offer.id.value);
+  view.set_node(node.id.value);
+  view.set_provider(node.provider.value);
+  view.set_node_name(node.facts.name());
+  std::uint32_t free = 0;
+  std::uint32_t memory_mb = node.devices.empty() ? 0 : std::numeric_limits<std::uint32_t>::max();
+  for (const core::NodeDevice& device : node.devices) {
+    free += device.free_thousandths;
+    memory_mb = std::min(memory_mb, device.facts.memory_mb());
+  }
+  if (!node.devices.empty()) {
+    view.set_gpu_name(node.devices.front().facts.model());
+    view.set_device_kind(node.devices.front().facts.kind());
+  }
+  view.set_num_gpus(static_cast<std::uint32_t>(node.devices.size()));
+  view.set_free_thousandths(free);
+  view.set_gpu_ram_gb(thousand(memory_mb));
+  view.set_price_per_hour(format_money(node.offer.device_hour));
+  view.set_disk_price_per_gb_hour(format_money(node.offer.disk_gb_hour));
+  view.set_region(node.facts.region());
+  view.set_reliability(static_cast<double>(core::reliability_ppm(node)) / 1e6);
+  view.set_cpu_cores(thousand(node.facts.cpu_thousandths()));
+  view.set_cpu_ram_gb(thousand(node.facts.memory_mb()));
+  view.set_disk_gb(thousand(node.facts.disk_mb()));
+  view.set_download_mbps(node.facts.download_mbps());
+  view.set_upload_mbps(node.facts.upload_mbps());
+  view.set_isolation(node.facts.isolation());
+  view.set_available(node.connected && !node.removed && node.owner == v1::OWNER_AWAY &&
+                     node.offer.id.value != 0 && free > 0);
+  return view;
+}
+
+v1::NodeView node_view(const core::Node& node, const core::Machine& machine) {
+  v1::NodeView view;
+  view.set_id(node.id.value);
+  view.set_provider(node.provider.value);
+  *view.mutable_facts() = node.facts;
+  view.mutable_facts()->clear_devices();
+  for (const core::NodeDevice& device : node.devices)
+    *view.mutable_facts()->add_devices() = device.facts;
+  view.set_connected(node.connected);
+  view.set_owner(node.owner);
+  view.set_reliability(static_cast<double>(core::reliability_ppm(node)) / 1e6);
+  put_time(view, &v1::NodeView::mutable_joined_at, node.joined_at);
+  put_time(view, &v1::NodeView::mutable_seen_at, node.seen_at);
+  view.set_leases_running(static_cast<std::uint32_t>(
+      std::count_if(node.leases.begin(), node.leases.end(), [&machine](LeaseId id) {
+        const core::Lease* lease = machine.lease(id);
+        return lease != nullptr && lease->state == v1::RUNNING;
+      })));
+  if (node.offer.id.value != 0) *view.mutable_offer() = offer_view(node);
+  return view;
+}
+
+namespace {
+
+v1::TaskView task_view(const core::Task& task, std::uint32_t index, const core::Machine& machine) {
+  v1::TaskView view;
+  view.set_index(index);
+  view.set_state(task.state);
+  view.set_lease(task.lease.value);
+  view.set_attempts(task.attempts);
+  const core::Lease* lease = task.lease.value == 0 ? nullptr : machine.lease(task.lease);
+  if (lease == nullptr) return view;
+  view.set_node(lease->node.value);
+  view.set_node_name(node_name(machine, lease->node));
+  view.set_last_reason(lease->reason);
+  view.set_last_blame(lease->blame);
+  view.set_exit_code(lease->exit_code);
+  view.set_detail(lease->detail);
+  view.set_output_manifest(
+      to_hex({reinterpret_cast<const std::uint8_t*>(lease->output_manifest.data()),
+              lease->output_manifest.size()}));
+  return view;
+}
+
+}  // namespace
+
+v1::OrderView order_view(const core::Order& order, const core::Machine& machine, bool with_tasks) {
+  v1::OrderView view;
+  view.set_id(order.id.value);
+  view.set_account(order.account.value);
+  view.set_name(order.name);
+  view.set_state(order.state);
+  put_time(view, &v1::OrderView::mutable_created_at, order.created_at);
+  put_time(view, &v1::OrderView::mutable_ended_at, order.ended_at);
+  view.set_tasks_total(static_cast<std::uint32_t>(order.tasks.size()));
+  view.set_tasks_done(order.done);
+  view.set_tasks_running(order.leased);
+  view.set_tasks_waiting(order.waiting);
+  view.set_tasks_failed(order.failed);
+  view.set_budget(format_money(order.budget));
+  view.set_held(format_money(order.held));
+  view.set_charged(format_money(order.charged));
+  *view.mutable_requirements() = order.requirements;
+  *view.mutable_workload() = order.workload;
+  view.set_rescued(order.rescued);
+  if (!with_tasks) return view;
+  const std::size_t count = std::min(order.tasks.size(), kTasksShownMax);
+  for (std::size_t i = 0; i < count; ++i) {
+    *view.add_tasks() = task_view(order.tasks[i], static_cast<std::uint32_t>(i), machine);
+  }
+  return view;
+}
+
+v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine) {
+  v1::LeaseView view;
+  view.set_id(lease.id.value);
+  view.set_order(lease.order.value);
+  view.set_task(lease.task);
+  view.set_attempt(lease.attempt);
+  view.set_account(lease.renter.value);
+  view.set_node(lease.node.value);
+  view.set_node_name(node_name(machine, lease.node));
+  for (const std::uint32_t device : lease.devices) view.add_devices(device);
+  view.set_state(lease.state);
+  view.set_reason(lease.reason);
+  view.set_blame(lease.blame);
+  view.set_exit_code(lease.exit_code);
+  view.set_detail(lease.detail);
+  view.set_price_per_hour(format_money(lease.rate_hour));
+  put_time(view, &v1::LeaseView::mutable_placed_at, lease.placed_at);
+  put_time(view, &v1::LeaseView::mutable_started_at, lease.started_at);
+  put_time(view, &v1::LeaseView::mutable_ended_at, lease.ended_at);
+  view.mutable_proven()->set_seconds(lease.proven.value / 1'000'000);
+  view.mutable_proven()->set_nanos(static_cast<std::int32_t>(lease.proven.value % 1'000'000) *
+                                   1'000);
+  view.set_held(format_money(core::is_open(lease) ? lease.hold - lease.charged : Micros()));
+  view.set_charged(format_money(lease.charged));
+  view.set_refunded(format_money(lease.refunded));
+  view.set_output_manifest(
+      to_hex({reinterpret_cast<const std::uint8_t*>(lease.output_manifest.data()),
+              lease.output_manifest.size()}));
+  return view;
+}
+
+v1::WalletView wallet_view(AccountId account, const core::Machine& machine) {
+  const core::Ledger& ledger = machine.ledger();
+  const auto balance = [&](v1::LedgerKind kind) {
+    return format_money(ledger.balance({account, kind}));
+  };
+  v1::WalletView view;
+  view.set_account(account.value);
+  view.set_currency(machine.found().currency());
+  view.set_available(balance(v1::WALLET));
+  view.set_held(balance(v1::HELD));
+  view.set_pending(balance(v1::PENDING));
+  view.set_earned(balance(v1::EARNED));
+  if (const core::Account* found = machine.account(account)) {
+    if (found->month_budget.value != 0) view.set_month_budget(format_money(found->month_budget));
+    view.set_month_used(format_money(found->month_used));
+  }
+  return view;
+}
+
+v1::PayoutView payout_view(const core::Payout& payout) {
+  v1::PayoutView view;
+  view.set_id(payout.id);
+  view.set_account(payout.account.value);
+  view.set_amount(format_money(payout.amount));
+  view.set_destination(payout.destination);
+  put_time(view, &v1::PayoutView::mutable_requested_at, payout.requested_at);
+  return view;
+}
+
+v1::KeyView key_view(const core::ApiKey& key) {
+  v1::KeyView view;
+  view.set_id(key_id(key.secret_hash));
+  view.set_account(key.account.value);
+  put_scopes(*view.mutable_scopes(), key.scopes);
+  view.set_label(key.label);
+  put_time(view, &v1::KeyView::mutable_expires_at, key.expires_at);
+  return view;
+}
+
+v1::AccountView account_view(const core::Account& account) {
+  v1::AccountView view;
+  view.set_id(account.id.value);
+  view.set_name(account.name);
+  put_scopes(*view.mutable_scopes(), account.scopes);
+  put_time(view, &v1::AccountView::mutable_created_at, account.created_at);
+  return view;
+}
+
+v1::MarketView market_view(const core::Machine& machine, Time now) {
+  v1::MarketView view;
+  view.set_name(machine.found().market_name());
+  view.set_currency(machine.found().currency());
+  view.set_public_key(
+      to_hex({reinterpret_cast<const std::uint8_t*>(machine.found().market_public_key().data()),
+              machine.found().market_public_key().size()}));
+  *view.mutable_policy() = machine.policy();
+  view.set_last_index(machine.last_index().value);
+  *view.mutable_now() = timestamp_of(now);
+  const core::Machine::Counts counts = machine.counts();
+  if (counts.accounts + counts.nodes + counts.orders_open + counts.leases_open <= kDigestedMax) {
+    view.set_digest(to_hex(machine.digest()));
+  }
+  view.set_nodes_connected(static_cast<std::uint32_t>(counts.nodes_connected));
+  view.set_devices_total(static_cast<std::uint32_t>(counts.devices));
+  view.set_leases_open(static_cast<std::uint32_t>(counts.leases_open));
+  view.set_orders_open(static_cast<std::uint32_t>(counts.orders_open));
+  return view;
+}
+
+}  // namespace fallow::server

@@ -1,0 +1,38 @@
+// The market's state as people and scripts read it: core's structs to the schema's views.
+//
+// Free functions on the market thread: they read what a visit or completion was handed. Money
+// becomes decimal strings, moments timestamps; a moment of 0 is left out.
+#pragma once
+
+#include <google/protobuf/timestamp.pb.h>
+
+#include "base/types.h"
+#include "core/machine.h"
+#include "fallow/v1/views.pb.h"
+
+namespace fallow::server {
+
+// Tasks of one order that a view lists, the first ones; the counts are of all.
+constexpr std::size_t kTasksShownMax = 10'000;
+
+google::protobuf::Timestamp timestamp_of(Time time);
+
+v1::OfferView offer_view(const core::Node& node);
+v1::NodeView node_view(const core::Node& node, const core::Machine& machine);
+// With its tasks, or without for lists.
+v1::OrderView order_view(const core::Order& order, const core::Machine& machine, bool with_tasks);
+v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine);
+v1::WalletView wallet_view(AccountId account, const core::Machine& machine);
+v1::PayoutView payout_view(const core::Payout& payout);
+v1::KeyView key_view(const core::ApiKey& key);
+v1::AccountView account_view(const core::Account& account);
+// The counts and digest are those of the moment; the log's chain is the caller's to add. The digest
+// takes a walk over the whole state, so a market of more than kDigestedMax things leaves it out:
+// `fallow audit` computes it beside the running server.
+constexpr std::size_t kDigestedMax = 2'000;
+v1::MarketView market_view(const core::Machine& machine, Time now);
+
+// First 16 hex digits of the secret's hash: how a key is named once its secret is hidden.
+std::string key_id(const Digest& secret_hash);
+
+}  // namespace fallow::server
