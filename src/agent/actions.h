@@ -1,0 +1,128 @@
+// Actions and events: what the reconciler asks of the world, and what the world tells it.
+//
+// Values. Actions are done in the order given: a Persist stands before whatever must not happen
+// unrecorded. Every event names its lease; events of leases that are gone are ignored, so the
+// world may be late or repeat itself.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "agent/workload_record.h"
+#include "base/types.h"
+#include "fallow/v1/agent.pb.h"
+
+namespace fallow::agent {
+
+// `monotonic` goes on while the machine sleeps (CLOCK_BOOTTIME): fences depend on it.
+struct Now {
+  Time wall;
+  Time monotonic;
+};
+
+// ---- actions
+
+// Store the record before the actions after it are done.
+struct Persist {
+  WorkloadRecord record;
+};
+// Make folders, fetch inputs. Answer: Prepared or PrepareFailed.
+struct Prepare {
+  v1::DesiredLease desired;
+};
+// Start it, to be killed by its own supervisor at fence_at. Answer: Started and later Exited, or
+// only Exited.
+struct Start {
+  v1::DesiredLease desired;
+  Time fence_at;
+};
+// Its supervisor may let it run until fence_at.
+struct ExtendFence {
+  LeaseId lease;
+  Time fence_at;
+};
+struct Suspend {
+  LeaseId lease;
+};
+struct Resume {
+  LeaseId lease;
+};
+// The polite end: resume it and send SIGTERM.
+struct Stop {
+  LeaseId lease;
+};
+// The end. Cancels a preparation or a collection, too. A live workload answers with Exited.
+struct Kill {
+  LeaseId lease;
+};
+// It is gone: bring its logs to the market and, if asked, its outputs. Answer: Collected or
+// CollectFailed.
+struct Collect {
+  LeaseId lease;
+  bool outputs = false;
+};
+// Remove everything of it, stored record included.
+struct Forget {
+  LeaseId lease;
+};
+// Open a connection to the hub. Answer: link_opened or link_closed.
+struct Connect {};
+struct Disconnect {
+  std::string reason;
+};
+struct Send {
+  v1::AgentMessage message;
+};
+// The market wants this node no longer: end the program once its workloads are gone.
+struct Quit {
+  std::string reason;
+};
+
+using Action = std::variant<Persist, Prepare, Start, ExtendFence, Suspend, Resume, Stop, Kill,
+                            Collect, Forget, Connect, Disconnect, Send, Quit>;
+
+// ---- events
+
+struct Prepared {
+  LeaseId lease;
+};
+struct PrepareFailed {
+  LeaseId lease;
+  v1::EndReason reason = v1::START_FAILED;  // or INPUT_INVALID, DISK_LIMIT
+  std::string detail;
+};
+struct Started {
+  LeaseId lease;
+  Time at;  // monotonic
+};
+// What ended a process, as its supervisor saw it. The first that applies counts.
+enum class ExitCause : std::uint8_t {
+  kExited = 0,       // exit_code, or signal when it is not 0
+  kStartFailed = 1,  // the sandbox could not be made; `detail` says why
+  kOutOfMemory = 2,
+  kDiskFull = 3,
+  kFenced = 4,  // the supervisor killed it at fence_at
+  kLost = 5,    // its supervisor is gone, or the machine started anew
+};
+struct Exited {
+  LeaseId lease;
+  Time at;  // monotonic; 0: unknown
+  ExitCause cause = ExitCause::kExited;
+  int exit_code = 0;
+  int signal = 0;
+  std::string detail;
+};
+struct Collected {
+  LeaseId lease;
+  std::string output_manifest;  // empty: none was asked for
+};
+struct CollectFailed {
+  LeaseId lease;
+  v1::EndReason reason = v1::HOST_LOST;  // or DISK_LIMIT: the outputs themselves are at fault
+  std::string detail;
+};
+
+using RuntimeEvent =
+    std::variant<Prepared, PrepareFailed, Started, Exited, Collected, CollectFailed>;
+
+}  // namespace fallow::agent

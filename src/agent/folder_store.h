@@ -1,0 +1,35 @@
+// FolderStore: the market's artifact store as the agent needs it: inputs in, outputs out. The
+// client and artifacts modules have the real one.
+//
+// Called on the agent's transfer threads, several at a time; every call may block.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+
+namespace fallow::agent {
+
+class FolderStore {
+ public:
+  virtual ~FolderStore() = default;
+
+  // Writes the folder that the manifest (32 raw bytes of digest) describes into the existing empty
+  // folder. Nothing is ever written outside `folder`, whatever names the manifest holds. `token` is
+  // the session's bearer token. Returns kTimedOut soon after *cancelled becomes true.
+  // kInvalid, kCorrupt, kNotFound: the input itself is at fault. kTooLarge: more than bytes_max.
+  // Everything else: asking again may help.
+  virtual Status fetch(const std::string& manifest, const std::string& folder,
+                       std::uint64_t bytes_max, const std::string& token,
+                       const std::atomic<bool>& cancelled) = 0;
+
+  // Stores the folder and returns its manifest (32 raw bytes). A stranger wrote the folder: regular
+  // files and folders are taken, symbolic links are never followed, everything else is left out.
+  // kTooLarge, kInvalid: the folder itself is at fault. Everything else: asking again may help.
+  virtual Result<std::string> put(const std::string& folder, std::uint64_t bytes_max,
+                                  const std::string& token, const std::atomic<bool>& cancelled) = 0;
+};
+
+}  // namespace fallow::agent

@@ -1,0 +1,95 @@
+// HubSession: when to connect, who we are, when to report, and what has been acknowledged.
+//
+// Pure logic of one connection at a time; no I/O, no clock. Owned by the reconciler, which adds
+// the workloads. The connection itself is a HubLink (agent/hub_link.h) at the edge.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/actions.h"
+#include "agent/signer.h"
+#include "base/env.h"
+#include "fallow/v1/agent.pb.h"
+
+namespace fallow::agent {
+
+struct SessionOptions {
+  NodeId node;
+  v1::NodeFacts facts;
+  // The first retry is quick: most closed connections are a server's restart.
+  Duration retry_first = milliseconds(100);
+  Duration retry_min = milliseconds(500);
+  Duration retry_max = seconds(30);
+  Duration handshake_max = seconds(10);  // from opened to Welcome
+};
+
+// An Observed that was sent and not yet acknowledged.
+struct Flight {
+  std::uint64_t sequence = 0;
+  Time sent_at;
+  // Every lease it named, with the last meter record it carried (0: none).
+  std::vector<std::pair<LeaseId, std::uint32_t>> leases;
+};
+
+class HubSession {
+ public:
+  HubSession(SessionOptions options, const Signer& signer, Random& random);
+
+  void opened(Now now);
+  void closed(Now now);
+  // Challenge, Welcome and Goodbye; everything else is the reconciler's. Appends what follows.
+  void received(const v1::HubMessage& message, Now now, std::vector<Action>& actions);
+  // Connects when it is time, gives up on a peer that does not answer.
+  void step(Now now, std::vector<Action>& actions);
+
+  // Welcomed: reports may be sent and desired sets are meant for us.
+  bool is_ready() const { return state_ == State::kReady; }
+  bool heartbeat_due(Now now) const { return is_ready() && now.monotonic >= heartbeat_at_; }
+  // Numbers the report and remembers it until its acknowledgement. At most kFlightsMax are
+  // remembered; the acknowledgement of an older one is then without effect.
+  void sent(v1::Observed& observed, Flight flight, Now now);
+  // The flight that the acknowledgement names, if it is one; all up to it are settled.
+  std::optional<Flight> acknowledged(std::uint64_t sequence);
+
+  Time next_deadline() const;
+  const v1::Policy& policy() const { return policy_; }
+  const std::string& session_token() const { return session_token_; }
+  void set_facts(v1::NodeFacts facts) { options_.facts = std::move(facts); }
+  bool has_quit() const { return has_quit_; }
+
+  static constexpr std::size_t kFlightsMax = 64;
+
+ private:
+  enum class State { kClosed, kConnecting, kGreeting, kReady };
+
+  void retry_later(Now now, Duration at_least);
+  Duration jittered(Duration duration);
+  Duration ack_wait_max() const;
+
+  SessionOptions options_;
+  const Signer& signer_;
+  Random& random_;
+  State state_ = State::kClosed;
+  Time connect_at_{};           // kClosed: the next attempt
+  Time greeting_until_{};       // kGreeting
+  std::uint32_t failures_ = 0;  // attempts since the last Welcome
+  Duration retry_at_least_{};   // the peer's own wish, by its Goodbye
+  bool has_quit_ = false;
+
+  v1::Policy policy_;
+  Duration heartbeat_ = seconds(2);
+  std::string session_token_;
+  Time heartbeat_at_{};
+  std::uint64_t sequence_ = 0;
+  std::deque<Flight> flights_;
+};
+
+// The rules before the market has told its own: those of docs/operations.md.
+v1::Policy default_policy();
+
+}  // namespace fallow::agent

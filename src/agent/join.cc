@@ -1,0 +1,35 @@
+#include "agent/join.h"
+
+#include "base/digest.h"
+#include "client/api.h"
+
+namespace fallow::agent {
+
+client::Config config_of(const Membership& membership) {
+  client::Config config;
+  config.url = membership.url;
+  if (membership.certificate != Digest{}) config.certificate = to_hex(membership.certificate);
+  return config;
+}
+
+Result<Membership> join_market(const JoinToken& token, const PublicKey& key,
+                               const v1::NodeFacts& facts, const std::string& price_per_hour,
+                               Random& random) {
+  Membership membership{NodeId(), token.url, token.certificate};
+  FALLOW_ASSIGN(const auto api, client::Api::make(config_of(membership), random));
+  v1::JoinNodeRequest request;
+  request.set_secret(to_hex(token.secret));
+  request.set_public_key(to_hex(key));
+  *request.mutable_facts() = facts;
+  request.set_price_per_hour(price_per_hour);
+  const auto node = api->call<v1::NodeView>("Nodes.JoinNode", request);
+  if (!node) {
+    Error error = client::plain_error(node.error());
+    if (node.error().kind == client::ApiError::Kind::kRefused) error.code = ErrorCode::kDenied;
+    return tl::unexpected(std::move(error));
+  }
+  membership.node = NodeId(node->id());
+  return membership;
+}
+
+}  // namespace fallow::agent

@@ -1,0 +1,30 @@
+// From a desired lease to what the runtime is to start: the environment that a workload sees, its
+// devices and its limits. Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "agent/runtime.h"
+#include "base/result.h"
+#include "fallow/v1/agent.pb.h"
+
+namespace fallow::agent {
+
+// A device as this machine knows it, beside what the market is told.
+struct LocalDevice {
+  v1::Device facts;
+  std::vector<std::string> files;  // device files that belong to it, shared ones included
+  std::string cuda_name;           // for CUDA_VISIBLE_DEVICES; empty: no NVIDIA device
+};
+
+// What a workload gets that asked for nothing.
+constexpr std::uint64_t kDiskBytesDefault = std::uint64_t{10} << 30;
+
+// kInvalid, with a sentence for the renter, when the command is empty or a variable cannot be set:
+// names are letters, digits and underscores; FALLOW_ names are ours.
+Result<LaunchSpec> launch_spec(const v1::DesiredLease& desired,
+                               const std::vector<LocalDevice>& devices, Time fence_at);
+
+}  // namespace fallow::agent

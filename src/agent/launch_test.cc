@@ -1,0 +1,90 @@
+#include "agent/launch.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace fallow::agent {
+namespace {
+
+v1::DesiredLease desired() {
+  v1::DesiredLease lease;
+  lease.set_lease(7);
+  lease.set_order(6);
+  lease.set_task(2);
+  lease.set_tasks(12);
+  lease.set_attempt(1);
+  lease.set_memory_mb(100);
+  lease.add_devices(1);
+  lease.mutable_workload()->add_command("run");
+  return lease;
+}
+
+std::vector<LocalDevice> devices() {
+  std::vector<LocalDevice> all(3);
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    all[i].facts.set_index(i);
+    all[i].facts.set_model("M" + std::to_string(i));
+    all[i].files = {"/dev/nvidia" + std::to_string(i), "/dev/nvidiactl"};
+    all[i].cuda_name = "GPU-" + std::to_string(i);
+  }
+  return all;
+}
+
+// What the workload sees: the last value of a name.
+std::map<std::string, std::string> environment(const LaunchSpec& spec) {
+  std::map<std::string, std::string> seen;
+  for (const auto& [name, value] : spec.environment) seen[name] = value;
+  return seen;
+}
+
+TEST(Launch, NamesTheTaskAndItsDevicesOnly) {
+  v1::DesiredLease lease = desired();
+  lease.add_devices(2);
+  auto* variable = lease.mutable_workload()->add_environment();
+  variable->set_name("HOME");
+  variable->set_value("/tmp");
+  const auto spec = launch_spec(lease, devices(), Time{9});
+  ASSERT_TRUE(spec);
+  const auto seen = environment(*spec);
+  EXPECT_EQ(seen.at("FALLOW_TASK"), "2");
+  EXPECT_EQ(seen.at("FALLOW_TASKS"), "12");
+  EXPECT_EQ(seen.at("FALLOW_ATTEMPT"), "1");
+  EXPECT_EQ(seen.at("FALLOW_LEASE"), "7");
+  EXPECT_EQ(seen.at("FALLOW_ORDER"), "6");
+  EXPECT_EQ(seen.at("FALLOW_OUT"), "/out");
+  EXPECT_EQ(seen.at("FALLOW_DEVICES"), "M1,M2");
+  EXPECT_EQ(seen.at("CUDA_VISIBLE_DEVICES"), "GPU-1,GPU-2");
+  EXPECT_EQ(seen.at("HOME"), "/tmp") << "the order's own choice";
+  EXPECT_EQ(spec->device_files,
+            (std::vector<std::string>{"/dev/nvidia1", "/dev/nvidiactl", "/dev/nvidia2"}));
+  EXPECT_EQ(spec->memory_bytes_max, 100U << 20);
+  EXPECT_EQ(spec->disk_bytes_max, kDiskBytesDefault);
+  EXPECT_EQ(spec->fence_at, Time{9});
+}
+
+TEST(Launch, RefusesWhatCannotBeSet) {
+  for (const auto& [name, value] :
+       std::vector<std::pair<std::string, std::string>>{{"", "x"},
+                                                        {"A=B", "x"},
+                                                        {"1A", "x"},
+                                                        {"FALLOW_OUT", "/"},
+                                                        {"A-B", ""},
+                                                        {"A", std::string("a\0b", 3)}}) {
+    v1::DesiredLease lease = desired();
+    auto* variable = lease.mutable_workload()->add_environment();
+    variable->set_name(name);
+    variable->set_value(value);
+    const auto spec = launch_spec(lease, {}, Time{});
+    ASSERT_FALSE(spec) << name;
+    EXPECT_EQ(spec.error().code, ErrorCode::kInvalid);
+  }
+  v1::DesiredLease lease = desired();
+  lease.mutable_workload()->clear_command();
+  EXPECT_FALSE(launch_spec(lease, {}, Time{}));
+  lease.mutable_workload()->add_command(std::string("a\0b", 3));
+  EXPECT_FALSE(launch_spec(lease, {}, Time{}));
+}
+
+}  // namespace
+}  // namespace fallow::agent

@@ -1,0 +1,122 @@
+// Reconciler: makes what runs on this node what the market desires, and tells the market the truth.
+//
+// Pure logic: messages, events and time come in; actions come out of step(). No I/O, thread, clock
+// or chance of its own, so the simulator runs this very class. Level-triggered: a lost, doubled or
+// late message costs time, never a workload.
+//
+//   desired ──► preparing ──► prepared ──► starting ──► running ◄─► (suspended)
+//                                                          │
+//                        ended ◄── collecting ◄── (stopping, killing) ──► gone
+//
+// What it holds to:
+// - A workload starts only after the market has acknowledged a report that names its lease, and is
+//   killed when none was acknowledged for close_after less a sixth, counted from the sending of the
+//   last acknowledged one (self-fencing). The check comes before anything else in every call, so a
+//   process that was stopped for a while fences first.
+// - A device's share is taken only when the processes that had it are seen to be gone.
+// - Running time counts from Started to the exit, less suspensions and what follows a decision to
+//   stop. Meter records are cumulative, signed once, stored before they are sent, sent in order.
+// - An ended workload is reported until its lease leaves the desired set.
+// - The owner wins: present means suspended at once, and evicted after the notice.
+//
+// Owned by one thread at a time.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/actions.h"
+#include "agent/hub_session.h"
+#include "agent/signer.h"
+#include "base/env.h"
+
+namespace fallow::agent {
+
+class Reconciler {
+ public:
+  // More leases than this in a desired set are left out; no node has room for as many.
+  static constexpr std::size_t kLeasesMax = 4096;
+  // Records of one workload that wait for an acknowledgement. When so many wait, no further one is
+  // issued until some are acknowledged: the next covers the time, since records are cumulative.
+  static constexpr std::size_t kMetersMax = 4096;
+  static constexpr std::size_t kMetersPerReport = 64;
+  // Leases that were forgotten and must not be taken up again by a message that comes late.
+  static constexpr std::size_t kForgottenMax = 4096;
+
+  Reconciler(SessionOptions options, const Signer& signer, Random& random);
+
+  // Once, before all else: the stored records, and what has happened to the workloads meanwhile.
+  // Preparations and collections are begun again.
+  void adopt(std::vector<WorkloadRecord> records, const std::vector<RuntimeEvent>& meanwhile,
+             Now now);
+
+  void link_opened(Now now);
+  void link_closed(Now now);
+  void received(const v1::HubMessage& message, Now now);
+  void happened(const RuntimeEvent& event, Now now);
+  void set_owner(v1::OwnerState owner, Now now);
+  // The machine slept: nothing ran meanwhile, so nothing of it is running time.
+  void slept(Duration duration, Now now);
+
+  // A Persist could not be done; it comes again with the next step().
+  void not_stored(LeaseId lease);
+
+  // What is to be done now, in this order. Call after every batch of the above and at
+  // next_deadline().
+  std::vector<Action> step(Now now);
+  // When step() must be called at the latest; monotonic.
+  Time next_deadline() const;
+
+  struct Entry {
+    WorkloadRecord record;
+    bool wanted = true;    // in the last desired set
+    bool changed = false;  // not as it was stored
+  };
+  // In the order of leases. For the edge (is anything left?) and tests.
+  const std::map<LeaseId, Entry>& workloads() const { return workloads_; }
+  const HubSession& session() const { return session_; }
+  HubSession& session() { return session_; }
+
+ private:
+  void fence(Now now);
+  void occur(const RuntimeEvent& event, Now now);
+  void accept(const v1::Desired& desired, Now now);
+  void accept(const v1::ObservedAck& ack);
+  void take_up(const v1::DesiredLease& desired, Now now);
+  void advance(Entry& entry, Now now);
+  void advance_owner(Entry& entry, Now now);
+  bool may_start(const Entry& entry, Now now) const;
+  static bool wants_outputs(const WorkloadRecord& record);
+  bool is_idle_unwanted(const Entry& entry) const;
+
+  void stop(Entry& entry, v1::EndReason reason, std::string detail, Now now);
+  void kill(Entry& entry, v1::EndReason reason, std::string detail, Now now);
+  void exited(Entry& entry, const Exited& event, Now now);
+  void finish(Entry& entry);
+  // Running time ends (or pauses) at `at`; a record proves it.
+  void settle(Entry& entry, Time at, Now now);
+  void issue_meter(Entry& entry, Now now);
+  Time meter_due_at(const WorkloadRecord& record) const;
+  Time deadline_of(const Entry& entry) const;
+  Duration fence_span() const;
+  Duration grace(const WorkloadRecord& record) const;
+  void report(Now now);
+
+  HubSession session_;
+  const Signer& signer_;
+  std::map<LeaseId, Entry> workloads_;
+  std::set<LeaseId> forgotten_;
+  std::deque<LeaseId> forgotten_order_;
+  std::vector<Action> actions_;
+
+  std::uint64_t desired_revision_ = 0;  // of this connection
+  v1::OwnerState owner_ = v1::OWNER_AWAY;
+  Time owner_since_{};
+  bool dirty_ = false;  // something the market should hear of before the next heartbeat
+};
+
+}  // namespace fallow::agent

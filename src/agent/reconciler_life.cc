@@ -1,0 +1,243 @@
+// The life of one workload: see reconciler.h. The messages and the loop are in reconciler.cc.
+#include <algorithm>
+#include <utility>
+
+#include "agent/reconciler.h"
+#include "base/meter_bytes.h"
+
+namespace fallow::agent {
+namespace {
+
+// A kill that showed no effect is repeated: the supervisor may have missed it.
+constexpr Duration kKillAgainAfter = seconds(5);
+std::uint32_t share_of(const WorkloadRecord& record) {
+  return record.desired.device_thousandths() == 0 ? 1000 : record.desired.device_thousandths();
+}
+
+bool uses_device(const WorkloadRecord& record, std::uint32_t device) {
+  const auto& devices = record.desired.devices();
+  return std::find(devices.begin(), devices.end(), device) != devices.end();
+}
+
+v1::EndReason reason_of(const Exited& event) {
+  switch (event.cause) {
+    case ExitCause::kStartFailed:
+      return v1::START_FAILED;
+    case ExitCause::kOutOfMemory:
+      return v1::OUT_OF_MEMORY;
+    case ExitCause::kDiskFull:
+      return v1::DISK_LIMIT;
+    case ExitCause::kFenced:
+      return v1::HOST_LOST;
+    case ExitCause::kLost:
+      return v1::WORKLOAD_LOST;
+    case ExitCause::kExited:
+      break;
+  }
+  return event.exit_code == 0 && event.signal == 0 ? v1::COMPLETED : v1::EXIT_CODE;
+}
+
+}  // namespace
+
+// Asked for, and it ended in a way that leaves outputs worth bringing.
+bool Reconciler::wants_outputs(const WorkloadRecord& record) {
+  const v1::EndReason reason = record.end.reason();
+  return record.desired.workload().collect_output() &&
+         (reason == v1::COMPLETED || reason == v1::EXIT_CODE || reason == v1::STOPPED ||
+          reason == v1::TIME_LIMIT);
+}
+
+void Reconciler::take_up(const v1::DesiredLease& desired, Now now) {
+  const LeaseId lease(desired.lease());
+  if (workloads_.size() >= kLeasesMax || forgotten_.contains(lease)) return;
+  Entry& entry = workloads_[lease];
+  entry.record.desired = desired;
+  entry.changed = true;
+  if (desired.stop()) {
+    stop(entry, v1::STOPPED, "it was stopped before it could start", now);
+  } else if (owner_ == v1::OWNER_PRESENT) {
+    stop(entry, v1::OWNER_RETURNED, "the owner had just come back", now);
+  } else {
+    actions_.emplace_back(Prepare{desired});
+  }
+}
+
+void Reconciler::advance(Entry& entry, Now now) {
+  WorkloadRecord& record = entry.record;
+  if (!entry.wanted) {
+    if (record.is_live() && record.phase != Phase::kKilling) {
+      kill(entry, v1::WORKLOAD_LOST, "the market had ended the lease", now);
+    }
+  } else if (record.desired.stop() && record.phase <= Phase::kRunning) {
+    stop(entry, v1::STOPPED, "", now);
+  }
+  if (record.phase <= Phase::kRunning) advance_owner(entry, now);
+  if (record.phase == Phase::kPrepared && entry.wanted && may_start(entry, now)) {
+    record.phase = Phase::kStarting;
+    entry.changed = true;
+    actions_.emplace_back(Start{record.desired, record.fence_at});
+  }
+  if (record.phase == Phase::kRunning && record.running) {
+    const std::int64_t time_us_max = record.desired.time_us_max();
+    if (time_us_max > 0 && record.running_time(now.monotonic).value >= time_us_max) {
+      stop(entry, v1::TIME_LIMIT, "the time that was paid for has run", now);
+    } else if (now.monotonic >= meter_due_at(record)) {
+      issue_meter(entry, now);
+    }
+  }
+  if ((record.phase == Phase::kStopping || record.phase == Phase::kKilling) &&
+      now.monotonic >= record.kill_at) {
+    kill(entry, record.stop_reason, record.stop_detail, now);
+  }
+}
+
+void Reconciler::advance_owner(Entry& entry, Now now) {
+  WorkloadRecord& record = entry.record;
+  if (owner_ != v1::OWNER_PRESENT) {
+    if (!record.suspended) return;
+    record.suspended = false;
+    record.running = true;
+    record.running_since = now.monotonic;
+    entry.changed = dirty_ = true;
+    actions_.emplace_back(Resume{record.lease()});
+    return;
+  }
+  if (record.phase == Phase::kRunning && !record.suspended) {
+    settle(entry, now.monotonic, now);
+    record.suspended = true;
+    entry.changed = dirty_ = true;
+    actions_.emplace_back(Suspend{record.lease()});
+  }
+  if (now.monotonic >= owner_since_ + Duration(session_.policy().owner_notice_us())) {
+    stop(entry, v1::OWNER_RETURNED, "the owner of the node came back", now);
+  }
+}
+
+bool Reconciler::may_start(const Entry& entry, Now now) const {
+  const WorkloadRecord& record = entry.record;
+  if (record.fence_at <= now.monotonic || owner_ == v1::OWNER_PRESENT) return false;
+  for (const std::uint32_t device : record.desired.devices()) {
+    std::uint32_t taken = share_of(record);
+    for (const auto& [lease, other] : workloads_) {
+      if (other.record.is_live() && uses_device(other.record, device)) {
+        taken += share_of(other.record);
+      }
+    }
+    if (taken > 1000) return false;
+  }
+  return true;
+}
+
+bool Reconciler::is_idle_unwanted(const Entry& entry) const {
+  return !entry.wanted && !entry.record.is_live();
+}
+
+void Reconciler::stop(Entry& entry, v1::EndReason reason, std::string detail, Now now) {
+  WorkloadRecord& record = entry.record;
+  if (record.phase != Phase::kRunning) {
+    kill(entry, reason, std::move(detail), now);
+    return;
+  }
+  settle(entry, now.monotonic, now);
+  record.phase = Phase::kStopping;
+  record.stop_reason = reason;
+  record.stop_detail = std::move(detail);
+  record.stopped_at = now.monotonic;
+  record.kill_at = now.monotonic + grace(record);
+  entry.changed = dirty_ = true;
+  actions_.emplace_back(Stop{record.lease()});
+}
+
+void Reconciler::kill(Entry& entry, v1::EndReason reason, std::string detail, Now now) {
+  WorkloadRecord& record = entry.record;
+  if (record.phase != Phase::kPrepared) actions_.emplace_back(Kill{record.lease()});
+  entry.changed = true;
+  if (!record.is_live()) {
+    record.end.set_reason(reason);
+    record.end.set_detail(std::move(detail));
+    finish(entry);
+    return;
+  }
+  settle(entry, std::min(now.monotonic, record.fence_at), now);
+  // The first reason counts: what was being stopped is only stopped harder now.
+  if (record.stop_reason == v1::END_REASON_UNSPECIFIED) {
+    record.stop_reason = reason;
+    record.stopped_at = now.monotonic;
+  }
+  if (record.stop_detail.empty()) record.stop_detail = std::move(detail);
+  record.phase = Phase::kKilling;
+  record.kill_at = now.monotonic + kKillAgainAfter;
+}
+
+void Reconciler::exited(Entry& entry, const Exited& event, Now now) {
+  WorkloadRecord& record = entry.record;
+  const Time at = event.at.us == 0 ? now.monotonic : std::min(event.at, now.monotonic);
+  if (event.cause == ExitCause::kLost && record.running) {
+    // Nobody saw when it ended: only what was proven before counts.
+    record.ran = std::max(record.ran, record.metered);
+    record.running = false;
+  }
+  settle(entry, at, now);
+  const bool stopped = record.stop_reason != v1::END_REASON_UNSPECIFIED && record.stopped_at <= at;
+  const bool completed =
+      event.cause == ExitCause::kExited && event.exit_code == 0 && event.signal == 0;
+  const v1::EndReason reason = stopped ? record.stop_reason : reason_of(event);
+  record.end.set_reason(reason);
+  record.end.set_exit_code(event.exit_code);
+  record.end.set_signal(event.signal);
+  record.end.set_detail(stopped && !completed && !record.stop_detail.empty() ? record.stop_detail
+                                                                             : event.detail);
+  entry.changed = dirty_ = true;
+  record.phase = Phase::kCollecting;
+  if (entry.wanted) {
+    actions_.emplace_back(Collect{record.lease(), wants_outputs(record)});
+  }
+}
+
+void Reconciler::finish(Entry& entry) {
+  WorkloadRecord& record = entry.record;
+  record.phase = Phase::kEnded;
+  record.end.set_lease(record.lease().value);
+  record.end.set_state(v1::ENDED);
+  entry.changed = dirty_ = true;
+}
+
+void Reconciler::settle(Entry& entry, Time at, Now now) {
+  WorkloadRecord& record = entry.record;
+  if (!record.running) return;
+  record.ran = record.running_time(at);
+  record.running = false;
+  issue_meter(entry, now);
+}
+
+void Reconciler::issue_meter(Entry& entry, Now now) {
+  WorkloadRecord& record = entry.record;
+  const Duration running = record.running_time(now.monotonic);
+  if (running <= record.metered) return;
+  // One place is kept for the record that settles the end.
+  if (record.meters.size() >= kMetersMax + (record.running ? 0 : 1)) return;
+  v1::MeterRecord meter;
+  meter.set_lease(record.lease().value);
+  meter.set_sequence(++record.meter_sequence);
+  meter.set_running_us(running.value);
+  meter.set_measured_at_us(now.wall.us);
+  meter.set_signature(to_bytes(signer_.sign(meter_bytes(
+      signer_.public_key(), record.lease(), record.meter_sequence, running, now.wall))));
+  record.meters.push_back(std::move(meter));
+  record.metered = running;
+  entry.changed = dirty_ = true;
+}
+
+// The market closes a lease close_after its last word from us. A sixth of that is left for the
+// kill, for clocks that drift and for the time between our sending and our counting.
+Duration Reconciler::fence_span() const {
+  const Duration close_after(session_.policy().close_after_us());
+  return close_after - Duration(close_after.value / 6);
+}
+
+Duration Reconciler::grace(const WorkloadRecord& record) const {
+  return Duration(record.desired.stop_grace_us() > 0 ? record.desired.stop_grace_us()
+                                                     : session_.policy().stop_grace_us());
+}
+
+}  // namespace fallow::agent

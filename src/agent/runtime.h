@@ -1,0 +1,85 @@
+// Runtime: sandboxes as the agent needs them. runtime/bubblewrap.h is the first.
+//
+// A workload's processes belong to a supervisor of their own, which outlives the agent, keeps the
+// logs, sees the exit, and kills the workload by itself when its fence passes. What an earlier
+// agent left behind is found with list() and taken over with adopt().
+//
+// Owned by the agent's loop thread; no call waits for a workload. Whatever follows from a call
+// comes as an event: poll() the descriptor, then take_events().
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/actions.h"
+#include "base/result.h"
+#include "base/types.h"
+
+namespace fallow::agent {
+
+// Everything about one start. A value.
+struct LaunchSpec {
+  LeaseId lease;
+  std::vector<std::string> command;                              // never empty
+  std::vector<std::pair<std::string, std::string>> environment;  // all that the workload sees
+  std::vector<std::string> device_files;  // "/dev/nvidia0": passed in, and no others
+  std::uint64_t memory_bytes_max = 0;     // 0: what the machine has, less a reserve
+  std::uint64_t disk_bytes_max = 0;       // of all its private folders together; 0: no limit
+  std::uint32_t cpu_thousandths = 0;      // 0: no limit
+  std::uint32_t processes_max = 1024;
+  bool network = false;
+  Time fence_at;  // CLOCK_BOOTTIME
+};
+
+// A workload's private folders on the host.
+struct WorkloadFolders {
+  std::string work;        // its working folder; inputs go here before the start
+  std::string out;         // what it leaves here is collected
+  std::string stdout_log;  // grow while it runs; at most log_bytes_max each
+  std::string stderr_log;
+};
+
+enum class AdoptState : std::uint8_t {
+  kNotStarted,  // no process of it was ever made
+  kTaken,       // it runs, or has run: events from its start on follow
+  kLost,        // it ran and is gone without a trace
+};
+struct Adopted {
+  AdoptState state = AdoptState::kNotStarted;
+  Time fence_at;  // kTaken
+};
+
+class Runtime {
+ public:
+  virtual ~Runtime() = default;
+
+  // Makes the private folders anew, empty. kTooLarge: no room on the disk.
+  virtual Result<WorkloadFolders> prepare(LeaseId lease) = 0;
+  virtual WorkloadFolders folders(LeaseId lease) const = 0;
+  // After prepare() (and the inputs). An error means that no process of it exists.
+  virtual Status start(const LaunchSpec& spec) = 0;
+  virtual void set_fence(LeaseId lease, Time fence_at) = 0;
+  virtual void suspend(LeaseId lease) = 0;
+  virtual void resume(LeaseId lease) = 0;
+  // SIGTERM to its processes, resumed if suspended.
+  virtual void stop(LeaseId lease) = 0;
+  virtual void kill(LeaseId lease) = 0;
+
+  // Leases of which something is on this machine.
+  virtual std::vector<LeaseId> list() const = 0;
+  virtual Adopted adopt(LeaseId lease) = 0;
+  // Kills what is left of it and removes everything; the slow part in the background.
+  virtual void forget(LeaseId lease) = 0;
+
+  // Readable when take_events() has something, or a log has grown.
+  virtual int event_fd() const = 0;
+  struct Events {
+    std::vector<RuntimeEvent> events;  // Started and Exited
+    std::vector<LeaseId> logs_grown;   // without repetition
+  };
+  virtual Events take_events() = 0;
+};
+
+}  // namespace fallow::agent

@@ -1,0 +1,233 @@
+#include "client/api.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <array>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "base/digest.h"
+#include "client/endpoint.h"
+#include "client/rpc.h"
+#include "net/sse.h"
+
+namespace fallow::client {
+namespace {
+
+constexpr int kAttemptsMax = 5;  // of one call, and of a stream without progress
+constexpr int kStatusTooMany = 429;
+constexpr int kStatusUnavailable = 503;
+constexpr std::chrono::milliseconds kBackoffFirst{100};
+
+ApiError unreachable(const Error& error) {
+  return {ApiError::Kind::kUnreachable, error.message, {}};
+}
+
+ApiError refusal(const net::Response& response) {
+  ApiError error{ApiError::Kind::kRefused, {}, {}};
+  google::protobuf::util::JsonParseOptions options;
+  options.ignore_unknown_fields = true;
+  const auto status =
+      google::protobuf::util::JsonStringToMessage(response.body, &error.problem, options);
+  if (!status.ok() || error.problem.detail().empty()) {
+    error.problem.set_code("http_" + std::to_string(response.status));
+    error.problem.set_detail(fmt::format("the server answered {} {}", response.status,
+                                         net::status_text(response.status)));
+  }
+  error.problem.set_status(static_cast<std::uint32_t>(response.status));
+  error.message = error.problem.detail();
+  return error;
+}
+
+bool may_come_later(int status) { return status == kStatusTooMany || status == kStatusUnavailable; }
+
+void back_off(int attempt) { std::this_thread::sleep_for(kBackoffFirst * (1 << attempt)); }
+
+ApiResult<void> read_json(const std::string& text, google::protobuf::Message& message) {
+  google::protobuf::util::JsonParseOptions options;
+  options.ignore_unknown_fields = true;  // a newer server may say more
+  const auto status = google::protobuf::util::JsonStringToMessage(text, &message, options);
+  if (!status.ok()) {
+    return tl::unexpected(
+        ApiError{ApiError::Kind::kUnreachable,
+                 "the server's answer is not the API's: is this a Fallow market? (" +
+                     std::string(status.message()) + ")",
+                 {}});
+  }
+  return {};
+}
+
+}  // namespace
+
+ApiError local_error(const Error& error) {
+  return {ApiError::Kind::kLocal, error.message, {}, error.code};
+}
+
+Error plain_error(const ApiError& error) {
+  switch (error.kind) {
+    case ApiError::Kind::kLocal:
+      return {error.code, error.message};
+    case ApiError::Kind::kRefused:
+      return {error.problem.status() == 404 ? ErrorCode::kNotFound : ErrorCode::kFailed,
+              error.message};
+    case ApiError::Kind::kUnreachable:
+      return {ErrorCode::kUnreachable, error.message};
+    case ApiError::Kind::kCancelled:
+      return {ErrorCode::kClosed, error.message};
+  }
+  return {ErrorCode::kFailed, error.message};
+}
+
+Api::Api(const Config& config, net::HttpClientOptions options, Random& random)
+    : api_key_(config.api_key), random_(random), http_(std::move(options)) {}
+
+Result<std::unique_ptr<Api>> Api::make(const Config& config, Random& random) {
+  FALLOW_ASSIGN(Endpoint endpoint, endpoint_of(config));
+  net::HttpClientOptions options;
+  options.url = std::move(endpoint.url);
+  options.tls = std::move(endpoint.tls);
+  return std::unique_ptr<Api>(new Api(config, std::move(options), random));
+}
+
+net::Headers Api::headers() const {
+  net::Headers headers;
+  if (!api_key_.empty()) headers.set("Authorization", "Bearer " + api_key_);
+  return headers;
+}
+
+ApiResult<net::Response> Api::send(const net::ClientRequest& request) {
+  ApiError last;
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    if (attempt > 0) back_off(attempt - 1);
+    if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
+    auto response = http_.send(request);
+    if (response) {
+      if (response->status < 300) return std::move(*response);
+      last = refusal(*response);
+      if (!may_come_later(response->status)) break;
+      continue;
+    }
+    last = unreachable(response.error());
+    // Nothing listens, or it is not the one we trust: asking again changes nothing.
+    const ErrorCode code = response.error().code;
+    if (code == ErrorCode::kUnreachable || code == ErrorCode::kDenied ||
+        code == ErrorCode::kInvalid || code == ErrorCode::kTooLarge) {
+      break;
+    }
+    if (request.source) break;  // bytes of a source are gone
+  }
+  return tl::unexpected(std::move(last));
+}
+
+ApiResult<void> Api::call_into(std::string_view rpc, const google::protobuf::Message& request,
+                               google::protobuf::Message& response) {
+  RpcRequest made = make_rpc_request(find_rpc(rpc), request);
+  net::ClientRequest http;
+  http.method = std::move(made.method);
+  http.target = std::move(made.target);
+  http.headers = headers();
+  if (http.method != "GET") {
+    std::array<std::uint8_t, 16> key;
+    random_.fill(key);
+    http.headers.set("Idempotency-Key", to_hex(key));
+  }
+  if (!made.body.empty()) {
+    http.headers.set("Content-Type", "application/json");
+    http.body = std::move(made.body);
+  }
+  auto answer = send(http);
+  if (!answer) return tl::unexpected(std::move(answer).error());
+  return read_json(answer->body, response);
+}
+
+ApiResult<void> Api::stream_into(std::string_view rpc, const google::protobuf::Message& request,
+                                 google::protobuf::Message& item,
+                                 const std::function<bool()>& each) {
+  const RpcRequest made = make_rpc_request(find_rpc(rpc), request);
+  std::string last_id;
+  bool ended = false;
+  ApiResult<void> outcome;
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    if (attempt > 0) back_off(attempt - 1);
+    net::SseParser parser;
+    net::ClientRequest http;
+    http.method = made.method;
+    http.target = made.target;
+    http.headers = headers();
+    http.headers.set("Accept", "text/event-stream");
+    if (!last_id.empty()) http.headers.set("Last-Event-ID", last_id);
+    http.sink = [&](std::string_view bytes) -> Status {
+      parser.feed(bytes);
+      for (;;) {
+        FALLOW_ASSIGN(const auto event, parser.next());
+        if (!event) return {};
+        if (event->event == "end") {
+          ended = true;
+          return fail(ErrorCode::kClosed, "the stream has ended");
+        }
+        item.Clear();
+        outcome = read_json(event->data, item);
+        if (!event->id.empty()) last_id = event->id;
+        attempt = 0;
+        if (!outcome || !each()) {
+          ended = true;
+          return fail(ErrorCode::kClosed, "the reader has enough");
+        }
+      }
+    };
+    auto answer = http_.send(http);
+    if (ended || !outcome) return outcome;
+    if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
+    if (answer && answer->status < 300) return {};
+    if (answer && !may_come_later(answer->status)) return tl::unexpected(refusal(*answer));
+    outcome = {};
+    if (attempt + 1 == kAttemptsMax) {
+      return tl::unexpected(answer ? refusal(*answer) : unreachable(answer.error()));
+    }
+  }
+  return outcome;
+}
+
+ApiResult<bool> Api::has_blob(const std::string& digest_hex) {
+  net::ClientRequest http;
+  http.method = "HEAD";
+  http.target = "/v1/artifacts/" + digest_hex;
+  http.headers = headers();
+  const auto answer = send(http);
+  if (answer) return true;
+  if (answer.error().problem.status() == 404) return false;
+  return tl::unexpected(answer.error());
+}
+
+ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes,
+                              std::function<Result<std::size_t>(std::span<char>)> source) {
+  net::ClientRequest http;
+  http.method = "PUT";
+  http.target = "/v1/artifacts/" + digest_hex;
+  http.headers = headers();
+  http.headers.set("Content-Type", "application/octet-stream");
+  http.source = std::move(source);
+  http.source_bytes = bytes;
+  const auto answer = send(http);
+  if (!answer) return tl::unexpected(answer.error());
+  return {};
+}
+
+ApiResult<void> Api::get_blob(const std::string& digest_hex,
+                              const std::function<Status(std::string_view)>& sink) {
+  net::ClientRequest http;
+  http.target = "/v1/artifacts/" + digest_hex;
+  http.headers = headers();
+  http.sink = sink;
+  const auto answer = send(http);
+  if (!answer) return tl::unexpected(answer.error());
+  return {};
+}
+
+void Api::cancel() {
+  cancelled_ = true;
+  http_.cancel();
+}
+
+}  // namespace fallow::client

@@ -1,0 +1,101 @@
+// The market's API for programs that block: one call per rpc of proto/fallow/v1/services.proto.
+//
+// Routes, parameters and JSON come from the same descriptors that the server's router is built
+// from, so a new rpc needs nothing here. One call at a time on one object; cancel() from any
+// thread. Mutating calls carry an Idempotency-Key and are sent again when the connection is lost
+// before the answer came: the market does each once.
+#pragma once
+
+#include <google/protobuf/message.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/env.h"
+#include "base/result.h"
+#include "client/config.h"
+#include "fallow/v1/services.pb.h"
+#include "fallow/v1/views.pb.h"
+#include "net/http_client.h"
+
+namespace fallow::client {
+
+// Why a call gave no answer. The kinds are those that a caller tells apart (and exit codes do).
+struct ApiError {
+  enum class Kind : std::uint8_t {
+    kRefused,      // the market said no: `problem` says what and why
+    kUnreachable,  // no connection, or it was lost too often
+    kLocal,        // this side: a bad argument, a file
+    kCancelled,
+  };
+  Kind kind = Kind::kLocal;
+  std::string message;                  // for a person
+  v1::Problem problem;                  // when kRefused
+  ErrorCode code = ErrorCode::kFailed;  // when kLocal, what went wrong on this side
+};
+
+template <class T>
+using ApiResult = tl::expected<T, ApiError>;
+
+ApiError local_error(const Error& error);
+// Back again, for callers that have no use for a problem: a 404 is kNotFound, no connection is
+// kUnreachable.
+Error plain_error(const ApiError& error);
+
+class Api {
+ public:
+  // kInvalid when the configuration's URL or certificate cannot be understood. `random` makes
+  // idempotency keys; it outlives the object.
+  static Result<std::unique_ptr<Api>> make(const Config& config, Random& random);
+
+  // call<v1::OrderView>("Orders.CreateOrder", request). An unknown name is a bug.
+  template <class Response>
+  ApiResult<Response> call(std::string_view rpc, const google::protobuf::Message& request) {
+    Response response;
+    if (auto done = call_into(rpc, request, response); !done) {
+      return tl::unexpected(std::move(done).error());
+    }
+    return response;
+  }
+
+  // A server-streaming rpc. `each` gets every message until it says false or the stream ends; a
+  // dropped connection is resumed behind the last message, up to `attempts_max` times in a row.
+  template <class Item>
+  ApiResult<void> stream(std::string_view rpc, const google::protobuf::Message& request,
+                         const std::function<bool(const Item&)>& each) {
+    Item item;
+    return stream_into(rpc, request, item, [&] { return each(item); });
+  }
+
+  // The artifact store: a blob by the hex of its digest. put skips what the store has already.
+  ApiResult<bool> has_blob(const std::string& digest_hex);
+  ApiResult<void> put_blob(const std::string& digest_hex, std::uint64_t bytes,
+                           std::function<Result<std::size_t>(std::span<char>)> source);
+  ApiResult<void> get_blob(const std::string& digest_hex,
+                           const std::function<Status(std::string_view)>& sink);
+
+  // Ends the call under way with kCancelled; later calls fail the same way. Any thread.
+  void cancel();
+
+ private:
+  Api(const Config& config, net::HttpClientOptions options, Random& random);
+  ApiResult<void> call_into(std::string_view rpc, const google::protobuf::Message& request,
+                            google::protobuf::Message& response);
+  ApiResult<void> stream_into(std::string_view rpc, const google::protobuf::Message& request,
+                              google::protobuf::Message& item, const std::function<bool()>& each);
+  // Sends with the key, repeating what may be repeated; a problem becomes kRefused.
+  ApiResult<net::Response> send(const net::ClientRequest& request);
+  net::Headers headers() const;
+
+  const std::string api_key_;
+  Random& random_;
+  net::BlockingHttpClient http_;
+  std::atomic<bool> cancelled_ = false;
+};
+
+}  // namespace fallow::client

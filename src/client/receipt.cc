@@ -1,0 +1,165 @@
+#include "client/receipt.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "base/merkle.h"
+#include "base/meter_bytes.h"
+#include "base/money.h"
+#include "base/receipt_bytes.h"
+
+namespace fallow::client {
+namespace {
+
+constexpr std::int64_t kBasisPoints = 10'000;
+
+template <class... Args>
+Status wrong(fmt::format_string<Args...> format, Args&&... args) {
+  return tl::unexpected(
+      Error{ErrorCode::kInvalid,
+            "this receipt is wrong: " + fmt::format(format, std::forward<Args>(args)...)});
+}
+
+// The records are the node's, in order, and never run ahead of each other.
+Status check_meters(const v1::ReceiptBody& body) {
+  const auto node_key = public_key_from_bytes(body.node_public_key());
+  if (!node_key) return wrong("the node's public key has the wrong length");
+  MerkleTree tree;
+  std::int64_t running_us = 0;
+  std::uint32_t sequence = 0;
+  for (const v1::MeterRecord& record : body.meters()) {
+    if (record.lease() != body.lease()) return wrong("a meter record belongs to another lease");
+    if (record.sequence() != ++sequence) return wrong("meter record {} is missing", sequence);
+    if (record.running_us() < running_us)
+      return wrong("meter record {} goes back in time", sequence);
+    running_us = record.running_us();
+    const std::string bytes =
+        meter_bytes(*node_key, LeaseId(record.lease()), record.sequence(),
+                    Duration(record.running_us()), Time{record.measured_at_us()});
+    if (!verify_signature(body.node_public_key(), bytes, record.signature())) {
+      return wrong("meter record {} is not signed by the node", sequence);
+    }
+    tree.append(meter_leaf(bytes, record.signature()));
+  }
+  if (to_bytes(tree.root()) != body.meters_root())
+    return wrong("the Merkle root of the meter records differs");
+  if (running_us != body.proven_us()) {
+    return wrong("{} us are billed as proven, the meter records prove {} us", body.proven_us(),
+                 running_us);
+  }
+  return {};
+}
+
+Status check_amounts(const v1::ReceiptBody& body) {
+  for (const std::int64_t amount :
+       {body.device_hour_micros(), body.disk_gb_hour_micros(), body.rate_hour_micros(),
+        body.hold_micros(), body.time_us_max(), body.charged_micros(), body.refunded_micros(),
+        body.fee_micros()}) {
+    if (amount < 0) return wrong("an amount is negative");
+  }
+  const std::int64_t billed_us = std::min(body.proven_us(), body.time_us_max());
+  const std::int64_t charge = std::min(
+      body.hold_micros(), price_of(Micros(body.rate_hour_micros()), Duration(billed_us)).value);
+  if (charge != body.charged_micros()) {
+    return wrong("the charge is {}, the proven time at its rate comes to {}",
+                 format_money(Micros(body.charged_micros())), format_money(Micros(charge)));
+  }
+  if (body.refunded_micros() > body.charged_micros())
+    return wrong("more is refunded than was charged");
+  if (body.blame() == v1::BLAME_PROVIDER && body.refunded_micros() != body.charged_micros()) {
+    return wrong("the provider is to blame, but not all of the charge is refunded");
+  }
+  if ((body.blame() == v1::BLAME_NONE || body.blame() == v1::BLAME_RENTER) &&
+      body.refunded_micros() != 0) {
+    return wrong("a refund stands beside an ending that gives none");
+  }
+  if (body.paid_micros() != body.charged_micros() - body.refunded_micros()) {
+    return wrong("what is paid is not the charge less the refund");
+  }
+  // The fee is taken of the charge and given back with a refund by the provider.
+  const Micros fee_base(body.blame() == v1::BLAME_PROVIDER ? body.paid_micros()
+                                                           : body.charged_micros());
+  const Micros fee = fraction_of(fee_base, body.fee_basis_points(), kBasisPoints);
+  if (body.blame() != v1::BLAME_MARKET && fee.value != body.fee_micros()) {
+    return wrong("the market's fee is {}, its share comes to {}",
+                 format_money(Micros(body.fee_micros())), format_money(fee));
+  }
+  return {};
+}
+
+std::string moment(std::int64_t us) {
+  if (us == 0) return "never";
+  const std::time_t seconds = us / 1'000'000;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", parts.tm_year + 1900,
+                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+}  // namespace
+
+Result<VerifiedReceipt> verify_receipt(const v1::Receipt& receipt, const PublicKey* market_key) {
+  const std::string own_key = receipt.market_public_key();
+  if (market_key != nullptr &&
+      !std::equal(market_key->begin(), market_key->end(), own_key.begin(), own_key.end(),
+                  [](std::uint8_t a, char b) { return a == static_cast<std::uint8_t>(b); })) {
+    return fail(ErrorCode::kInvalid,
+                "this receipt is wrong: it is signed with another market's key ({})",
+                to_hex(own_key));
+  }
+  if (!verify_signature(own_key, receipt_bytes(receipt.body()), receipt.signature())) {
+    return fail(ErrorCode::kInvalid,
+                "this receipt is wrong: the market's signature does not fit its body");
+  }
+  VerifiedReceipt verified;
+  if (!verified.body.ParseFromString(receipt.body())) {
+    return fail(ErrorCode::kInvalid, "this receipt is wrong: its body cannot be read");
+  }
+  FALLOW_TRY(check_meters(verified.body));
+  FALLOW_TRY(check_amounts(verified.body));
+  verified.meters = static_cast<std::size_t>(verified.body.meters_size());
+  return verified;
+}
+
+Result<v1::Receipt> parse_receipt(std::string_view json) {
+  v1::Receipt receipt;
+  const auto status = google::protobuf::util::JsonStringToMessage(std::string(json), &receipt);
+  if (!status.ok() || receipt.body().empty()) {
+    return fail(ErrorCode::kInvalid,
+                "this file is not a receipt: `fallow receipt LEASE > FILE` writes one ({})",
+                std::string(status.message()));
+  }
+  return receipt;
+}
+
+std::string describe_receipt(const v1::ReceiptBody& body) {
+  std::string text;
+  const auto line = [&text](std::string_view label, const std::string& value) {
+    text += fmt::format("  {:<12} {}\n", label, value);
+  };
+  text += fmt::format("Receipt of lease {} ({})\n", body.lease(), body.market_name());
+  line("order", fmt::format("{}, task {}, attempt {}", body.order(), body.task(), body.attempt()));
+  line("node", fmt::format("{}", body.node()));
+  for (const v1::Device& device : body.devices()) {
+    line("device", fmt::format("{} {} MB, {}/1000 of it", device.model(), device.memory_mb(),
+                               body.device_thousandths()));
+  }
+  line("placed", moment(body.placed_at_us()));
+  line("started", moment(body.started_at_us()));
+  line("ended", moment(body.ended_at_us()));
+  line("ending",
+       fmt::format("{}, {}", v1::EndReason_Name(body.reason()), v1::Blame_Name(body.blame())));
+  line("proven", fmt::format("{:.3f} s by {} signed meter records",
+                             static_cast<double>(body.proven_us()) / 1e6, body.meters_size()));
+  line("rate", fmt::format("{} {} per hour", format_money(Micros(body.rate_hour_micros())),
+                           body.currency()));
+  line("charged", format_money(Micros(body.charged_micros())));
+  line("refunded", format_money(Micros(body.refunded_micros())));
+  line("fee inside", format_money(Micros(body.fee_micros())));
+  line("paid", fmt::format("{} {}", format_money(Micros(body.paid_micros())), body.currency()));
+  return text;
+}
+
+}  // namespace fallow::client

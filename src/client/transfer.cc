@@ -1,0 +1,103 @@
+#include "client/transfer.h"
+
+#include <fcntl.h>
+
+#include <span>
+#include <utility>
+
+#include "base/file.h"
+
+namespace fallow::client {
+namespace {
+
+Status check_cancelled(const TransferRules& rules) {
+  if (rules.cancelled != nullptr && rules.cancelled->load()) {
+    return fail(ErrorCode::kTimedOut, "the transfer was cancelled");
+  }
+  return {};
+}
+
+ApiResult<void> send_file(Api& api, const Fd& folder, const artifacts::File& file,
+                          const TransferRules& rules) {
+  auto opened = artifacts::open_below(folder, file.path);
+  if (!opened) return tl::unexpected(local_error(opened.error()));
+  std::uint64_t offset = 0;
+  return api.put_blob(
+      to_hex(file.digest), file.size, [&](std::span<char> into) -> Result<std::size_t> {
+        FALLOW_TRY(check_cancelled(rules));
+        FALLOW_ASSIGN(const std::size_t count, read_at(*opened, into, offset, file.path));
+        offset += count;
+        return count;
+      });
+}
+
+ApiResult<void> send_text(Api& api, const Digest& digest, std::string_view text) {
+  return api.put_blob(to_hex(digest), text.size(),
+                      [&text](std::span<char> into) -> Result<std::size_t> {
+                        const std::size_t count = text.copy(into.data(), into.size());
+                        text.remove_prefix(count);
+                        return count;
+                      });
+}
+
+}  // namespace
+
+ApiResult<Uploaded> upload_folder(Api& api, const std::string& folder, const TransferRules& rules) {
+  const auto scanned = artifacts::scan(folder, rules.limits, rules.unkept);
+  if (!scanned) return tl::unexpected(local_error(scanned.error()));
+  const auto opened = open_file(folder, O_RDONLY | O_DIRECTORY);
+  if (!opened) return tl::unexpected(local_error(opened.error()));
+
+  const artifacts::Manifest& manifest = scanned->manifest;
+  Uploaded uploaded{manifest.digest(), manifest.files().size(), manifest.total_bytes(), 0};
+  for (const artifacts::File& file : manifest.files()) {
+    const auto there = api.has_blob(to_hex(file.digest));
+    if (!there) return tl::unexpected(there.error());
+    if (*there) continue;
+    if (auto sent = send_file(api, *opened, file, rules); !sent)
+      return tl::unexpected(sent.error());
+    uploaded.bytes_sent += file.size;
+  }
+  if (auto sent = send_text(api, uploaded.manifest, manifest.text()); !sent) {
+    return tl::unexpected(sent.error());
+  }
+  return uploaded;
+}
+
+ApiResult<std::size_t> download_folder(Api& api, const std::string& manifest_hex,
+                                       const std::string& destination, const TransferRules& rules) {
+  const artifacts::Limits& limits = rules.limits;
+  std::string text;
+  auto got = api.get_blob(manifest_hex, [&](std::string_view bytes) -> Status {
+    if (text.size() + bytes.size() > limits.manifest_bytes_max) {
+      return fail(ErrorCode::kTooLarge, "the output's manifest is larger than {} bytes",
+                  limits.manifest_bytes_max);
+    }
+    text.append(bytes);
+    return {};
+  });
+  if (!got) return tl::unexpected(got.error());
+  const auto manifest = artifacts::Manifest::parse(text, limits);
+  if (!manifest) return tl::unexpected(local_error(manifest.error()));
+
+  ApiError failed;
+  const artifacts::Fetch fetch = [&](const artifacts::File& file,
+                                     const artifacts::Write& write) -> Status {
+    FALLOW_TRY(check_cancelled(rules));
+    const auto checked = [&](std::string_view bytes) -> Status {
+      FALLOW_TRY(check_cancelled(rules));
+      return write(bytes);
+    };
+    if (auto done = api.get_blob(to_hex(file.digest), checked); !done) {
+      failed = done.error();
+      return tl::unexpected(plain_error(failed));
+    }
+    return {};
+  };
+  if (const auto done = artifacts::unpack(*manifest, fetch, destination); !done) {
+    return tl::unexpected(failed.message.empty() ? local_error(done.error()) : failed);
+  }
+  return manifest->files().size();
+}
+
+}  // namespace fallow::client

@@ -1,0 +1,40 @@
+// Folders to and from the market's artifact store.
+//
+// Free functions over an Api, blocking. Only files that the store does not have are sent.
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include "artifacts/folder.h"
+#include "artifacts/manifest.h"
+#include "base/digest.h"
+#include "client/api.h"
+
+namespace fallow::client {
+
+struct Uploaded {
+  Digest manifest{};
+  std::size_t files = 0;
+  std::uint64_t bytes = 0;       // of all files
+  std::uint64_t bytes_sent = 0;  // of those the store did not have
+};
+
+// How a transfer is bounded and ended from outside.
+struct TransferRules {
+  artifacts::Limits limits;
+  artifacts::Unkept unkept = artifacts::Unkept::kRefuse;  // what scan() does about links and such
+  const std::atomic<bool>* cancelled = nullptr;           // true ends it soon with kTimedOut
+};
+
+// The files below `folder` become artifacts.
+ApiResult<Uploaded> upload_folder(Api& api, const std::string& folder,
+                                  const TransferRules& rules = {});
+
+// Writes the manifest's files below `destination`, which is made if missing; existing files are
+// not overwritten. Every byte is checked against its digest. Answers the number of files.
+ApiResult<std::size_t> download_folder(Api& api, const std::string& manifest_hex,
+                                       const std::string& destination,
+                                       const TransferRules& rules = {});
+
+}  // namespace fallow::client

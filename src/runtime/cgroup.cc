@@ -1,0 +1,175 @@
+#include "runtime/cgroup.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <optional>
+
+#include "base/file.h"
+
+namespace fallow::runtime {
+namespace {
+
+constexpr std::string_view kRoot = "/sys/fs/cgroup";
+constexpr std::size_t kFileBytesMax = 64 << 10;
+
+bool put(const std::string& path, std::string_view text) {
+  const auto file = open_file(path, O_WRONLY);
+  return file && write_all(*file, text, path).has_value();
+}
+
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+bool make_folder(const std::string& path) {
+  return ::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST;
+}
+
+// The calling process's own group under the controller ("" is v2) in /proc/self/cgroup.
+std::optional<std::string> own_group(std::string_view controller) {
+  const auto text = read_file("/proc/self/cgroup", kFileBytesMax);
+  if (!text) return std::nullopt;
+  std::string_view rest = *text;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    const std::size_t first = line.find(':');
+    const std::size_t second = line.find(':', first + 1);
+    if (first == std::string_view::npos || second == std::string_view::npos) continue;
+    std::string_view names = line.substr(first + 1, second - first - 1);
+    const std::string path(line.substr(second + 1));
+    if (names.empty() && controller.empty()) return path;
+    while (!names.empty()) {
+      const std::string_view name = names.substr(0, names.find(','));
+      if (name == controller) return path;
+      names.remove_prefix(std::min(names.size(), name.size() + 1));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> parent_v1(std::string_view controller) {
+  const auto group = own_group(controller);
+  if (!group) return std::nullopt;
+  const std::string own = std::string(kRoot) + "/" + std::string(controller) + *group;
+  if (!exists(own + "/cgroup.procs")) return std::nullopt;
+  std::string parent = own + (own.ends_with('/') ? "fallow" : "/fallow");
+  if (!make_folder(parent) || ::access(parent.c_str(), W_OK) != 0) return std::nullopt;
+  return parent;
+}
+
+std::optional<std::string> parent_v2() {
+  const auto group = own_group("");
+  if (!group || !exists(std::string(kRoot) + "/cgroup.controllers")) return std::nullopt;
+  std::string own = std::string(kRoot) + *group;
+  if (own.ends_with('/')) own.pop_back();
+  // After a restart within the same unit we stand in the leaf that an earlier agent made.
+  constexpr std::string_view kLeaf = "/fallow-agent";
+  if (own.ends_with(kLeaf)) own.resize(own.size() - kLeaf.size());
+  const std::string leaf = own + std::string(kLeaf);
+  if (!make_folder(leaf) || !put(leaf + "/cgroup.procs", "0")) return std::nullopt;
+  const std::string parent = own + "/fallow";
+  if (!make_folder(parent)) return std::nullopt;
+  for (const std::string& folder : {own, parent}) {
+    for (const std::string_view controller : {"+memory", "+pids", "+cpu"}) {
+      put(folder + "/cgroup.subtree_control", controller);
+    }
+  }
+  return parent;
+}
+
+}  // namespace
+
+std::vector<std::string> find_cgroup_parents() {
+  std::vector<std::string> parents;
+  for (const std::string_view controller : {"memory", "pids", "cpu"}) {
+    if (auto parent = parent_v1(controller)) parents.push_back(std::move(*parent));
+  }
+  if (parents.empty()) {
+    if (auto parent = parent_v2()) parents.push_back(std::move(*parent));
+  }
+  return parents;
+}
+
+std::string cgroup_name(LeaseId lease, std::int64_t supervisor) {
+  return std::to_string(lease.value) + "-" + std::to_string(supervisor);
+}
+
+void remove_cgroups(const std::vector<std::string>& parents, std::string_view name) {
+  for (const std::string& parent : parents) {
+    const std::string folder = parent + "/" + std::string(name);
+    // The kernel needs a moment to see that the processes are gone.
+    for (int tries = 0; tries < 200 && ::rmdir(folder.c_str()) != 0 && errno == EBUSY; ++tries) {
+      ::usleep(5'000);
+    }
+  }
+}
+
+Cgroup::Cgroup(const std::vector<std::string>& parents, std::string_view name,
+               const CgroupLimits& limits) {
+  for (const std::string& parent : parents) {
+    // To enter a group costs milliseconds, so none is entered for nothing.
+    if (parent.find("/cpu/") != std::string::npos && limits.cpu_thousandths == 0) continue;
+    const std::string folder = parent + "/" + std::string(name);
+    if (!make_folder(folder)) continue;
+    folders_.push_back(folder);
+    const auto file = [&folder](std::string_view leaf) { return folder + "/" + std::string(leaf); };
+    if (limits.memory_bytes_max > 0) {
+      const std::string bytes = std::to_string(limits.memory_bytes_max);
+      if (put(file("memory.max"), bytes)) {
+        put(file("memory.swap.max"), "0");
+        put(file("memory.oom.group"), "1");
+        oom_file_ = file("memory.events");
+        limits_memory_ = true;
+      } else if (put(file("memory.limit_in_bytes"), bytes)) {
+        put(file("memory.memsw.limit_in_bytes"), bytes);
+        oom_file_ = file("memory.oom_control");
+        limits_memory_ = true;
+      }
+    }
+    if (limits.processes_max > 0 && put(file("pids.max"), std::to_string(limits.processes_max))) {
+      limits_processes_ = true;
+    }
+    if (limits.cpu_thousandths > 0) {
+      constexpr std::uint64_t kPeriodUs = 100'000;
+      const std::string quota = std::to_string(limits.cpu_thousandths * kPeriodUs / 1000);
+      if (!put(file("cpu.max"), quota + " " + std::to_string(kPeriodUs))) {
+        put(file("cpu.cfs_quota_us"), quota);
+      }
+    }
+    if (exists(file("cgroup.freeze"))) freezer_ = file("cgroup.freeze");
+  }
+}
+
+bool Cgroup::join() const {
+  bool joined = true;
+  for (const std::string& folder : folders_) joined = put(folder + "/cgroup.procs", "0") && joined;
+  return joined;
+}
+
+bool Cgroup::set_frozen(bool frozen) const {
+  return !freezer_.empty() && put(freezer_, frozen ? "1" : "0");
+}
+
+bool Cgroup::was_out_of_memory() const {
+  if (oom_file_.empty()) return false;
+  const auto text = read_file(oom_file_, kFileBytesMax);
+  if (!text) return false;
+  constexpr std::string_view kKey = "oom_kill ";
+  std::string_view rest = *text;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    if (line.starts_with(kKey)) return line.substr(kKey.size()) != "0";
+  }
+  return false;
+}
+
+void Cgroup::kill() const {
+  for (const std::string& folder : folders_) put(folder + "/cgroup.kill", "1");
+}
+
+}  // namespace fallow::runtime

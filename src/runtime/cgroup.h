@@ -1,0 +1,60 @@
+// Control groups: memory, process and CPU limits, freezing (v2), and the word of the OOM killer.
+//
+// One interface over cgroup v2 and the controllers of v1. What a machine does not offer is simply
+// not limited here, and says so, so that the supervisor can watch in its place.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/types.h"
+
+namespace fallow::runtime {
+
+struct CgroupLimits {
+  std::uint64_t memory_bytes_max = 0;  // 0: none
+  std::uint32_t processes_max = 0;
+  std::uint32_t cpu_thousandths = 0;
+};
+
+// The folders in which groups of workloads may be made: of v2 one, of v1 one for each controller
+// (memory, pids, cpu); none when the user may not make any. Under v2 this moves the
+// calling process into a leaf, since controllers are only handed down from a group without
+// processes. Paths end in "/fallow".
+std::vector<std::string> find_cgroup_parents();
+
+// The name of a workload's groups: not reused while its supervisor's process id is not.
+std::string cgroup_name(LeaseId lease, std::int64_t supervisor);
+// Removes the groups of that name once they are empty, waiting a second for that.
+void remove_cgroups(const std::vector<std::string>& parents, std::string_view name);
+
+// One workload's groups. Made and removed by its supervisor; one thread.
+class Cgroup {
+ public:
+  // Makes <parent>/<name> in each parent, with the limits; keeps those that could be made.
+  Cgroup(const std::vector<std::string>& parents, std::string_view name,
+         const CgroupLimits& limits);
+
+  bool limits_memory() const { return limits_memory_; }
+  bool limits_processes() const { return limits_processes_; }
+
+  // Puts the calling process into the groups. False when one of them refused it.
+  bool join() const;
+  // False when there is nothing to freeze with (v1, where that group would cost every start).
+  bool set_frozen(bool frozen) const;
+  bool was_out_of_memory() const;
+  // Kills everything inside, where the kernel offers that (v2).
+  void kill() const;
+
+ private:
+  std::vector<std::string> folders_;
+  std::string freezer_;  // the folder that freezes; empty: none
+  bool freezer_is_v2_ = false;
+  std::string oom_file_;  // has a line "oom_kill N"
+  bool limits_memory_ = false;
+  bool limits_processes_ = false;
+};
+
+}  // namespace fallow::runtime

@@ -1,0 +1,167 @@
+#include "runtime/launch_file.h"
+
+#include <ctime>
+
+namespace fallow::runtime {
+namespace {
+
+constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH1\n";
+constexpr std::string_view kExitMagic = "FALLOWEXIT1\n";
+
+void put(std::string& bytes, std::uint64_t value) {
+  for (unsigned i = 0; i < 8; ++i) bytes.push_back(static_cast<char>((value >> (8 * i)) & 0xFFU));
+}
+void put(std::string& bytes, std::string_view text) {
+  put(bytes, text.size());
+  bytes += text;
+}
+
+class Reader {
+ public:
+  Reader(std::string_view bytes, std::string_view magic) : is_whole_(bytes.starts_with(magic)) {
+    if (is_whole_) bytes_ = bytes.substr(magic.size());
+  }
+  std::uint64_t number() {
+    if (bytes_.size() < 8) {
+      is_whole_ = false;
+      bytes_ = {};
+      return 0;
+    }
+    std::uint64_t value = 0;
+    for (unsigned i = 0; i < 8; ++i) {
+      value |= std::uint64_t{static_cast<std::uint8_t>(bytes_[i])} << (8 * i);
+    }
+    bytes_.remove_prefix(8);
+    return value;
+  }
+  std::string text() {
+    const std::uint64_t size = number();
+    if (size > bytes_.size()) {
+      is_whole_ = false;
+      bytes_ = {};
+      return {};
+    }
+    std::string value(bytes_.substr(0, size));
+    bytes_.remove_prefix(size);
+    return value;
+  }
+  // The number of items that follow; each takes at least 8 bytes.
+  std::uint64_t count() {
+    const std::uint64_t items = number();
+    if (items > bytes_.size() / 8) is_whole_ = false;
+    return is_whole_ ? items : 0;
+  }
+  bool is_whole() const { return is_whole_ && bytes_.empty(); }
+
+ private:
+  std::string_view bytes_;
+  bool is_whole_;
+};
+
+void put(std::string& bytes, const std::vector<std::string>& texts) {
+  put(bytes, texts.size());
+  for (const std::string& text : texts) put(bytes, text);
+}
+std::vector<std::string> read_texts(Reader& reader) {
+  std::vector<std::string> texts(reader.count());
+  for (std::string& text : texts) text = reader.text();
+  return texts;
+}
+
+}  // namespace
+
+std::string encode_launch(const LaunchFile& launch) {
+  const agent::LaunchSpec& spec = launch.spec;
+  std::string bytes(kLaunchMagic);
+  put(bytes, spec.lease.value);
+  put(bytes, spec.command);
+  put(bytes, spec.environment.size());
+  for (const auto& [name, value] : spec.environment) {
+    put(bytes, name);
+    put(bytes, value);
+  }
+  put(bytes, spec.device_files);
+  put(bytes, spec.memory_bytes_max);
+  put(bytes, spec.disk_bytes_max);
+  put(bytes, std::uint64_t{spec.cpu_thousandths});
+  put(bytes, std::uint64_t{spec.processes_max});
+  put(bytes, std::uint64_t{spec.network});
+  put(bytes, static_cast<std::uint64_t>(spec.fence_at.us));
+  put(bytes, launch.bwrap);
+  put(bytes, std::uint64_t{launch.uid});
+  put(bytes, launch.cgroup_parents);
+  return bytes;
+}
+
+Result<LaunchFile> decode_launch(std::string_view bytes) {
+  Reader reader(bytes, kLaunchMagic);
+  LaunchFile launch;
+  agent::LaunchSpec& spec = launch.spec;
+  spec.lease = LeaseId(reader.number());
+  spec.command = read_texts(reader);
+  spec.environment.resize(reader.count());
+  for (auto& [name, value] : spec.environment) {
+    name = reader.text();
+    value = reader.text();
+  }
+  spec.device_files = read_texts(reader);
+  spec.memory_bytes_max = reader.number();
+  spec.disk_bytes_max = reader.number();
+  spec.cpu_thousandths = static_cast<std::uint32_t>(reader.number());
+  spec.processes_max = static_cast<std::uint32_t>(reader.number());
+  spec.network = reader.number() != 0;
+  spec.fence_at = Time{static_cast<std::int64_t>(reader.number())};
+  launch.bwrap = reader.text();
+  launch.uid = static_cast<std::uint32_t>(reader.number());
+  launch.cgroup_parents = read_texts(reader);
+  if (!reader.is_whole() || spec.command.empty()) {
+    return fail(ErrorCode::kCorrupt, "the description of the workload is damaged");
+  }
+  return launch;
+}
+
+std::string encode_exit(const ExitFile& file) {
+  std::string bytes(kExitMagic);
+  put(bytes, static_cast<std::uint64_t>(file.at.us));
+  put(bytes, static_cast<std::uint64_t>(file.cause));
+  put(bytes, static_cast<std::uint64_t>(file.exit_code));
+  put(bytes, static_cast<std::uint64_t>(file.signal));
+  put(bytes, file.detail);
+  return bytes;
+}
+
+Result<ExitFile> decode_exit(std::string_view bytes) {
+  Reader reader(bytes, kExitMagic);
+  ExitFile file;
+  file.at = Time{static_cast<std::int64_t>(reader.number())};
+  const std::uint64_t cause = reader.number();
+  file.cause = static_cast<agent::ExitCause>(cause);
+  file.exit_code = static_cast<int>(reader.number());
+  file.signal = static_cast<int>(reader.number());
+  file.detail = reader.text();
+  if (!reader.is_whole() || cause > static_cast<std::uint64_t>(agent::ExitCause::kLost)) {
+    return fail(ErrorCode::kCorrupt, "the record of the workload's end is damaged");
+  }
+  return file;
+}
+
+std::string encode_time(Time at) {
+  std::string bytes;
+  put(bytes, static_cast<std::uint64_t>(at.us));
+  return bytes;
+}
+
+std::optional<Time> decode_time(std::string_view bytes) {
+  Reader reader(bytes, "");
+  const Time at{static_cast<std::int64_t>(reader.number())};
+  if (!reader.is_whole()) return std::nullopt;
+  return at;
+}
+
+Time boot_time() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return Time{std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000};
+}
+
+}  // namespace fallow::runtime

@@ -1,0 +1,65 @@
+// The files by which the agent and a workload's supervisor speak to each other. All lie in the
+// lease's folder, which only the agent's user can enter:
+//
+//   spec      what to run; written by the agent before the start
+//   lock      flock()ed by the supervisor as long as it lives (it inherits the lock)
+//   pid       the supervisor's process id
+//   control   a FIFO: one letter for each wish of the agent (ControlByte)
+//   fence     8 bytes: the moment at which the supervisor kills the workload by itself
+//   started   the moment the workload began
+//   exit      how it ended; appears whole, once, when nothing of the workload is left
+//   stdout, stderr   its output, each up to log_bytes_max
+//   work/ out/ tmp/  its private folders
+//
+// Times are CLOCK_BOOTTIME in microseconds. Free functions; no state.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/actions.h"
+#include "agent/runtime.h"
+#include "base/result.h"
+
+namespace fallow::runtime {
+
+constexpr std::uint64_t kLogBytesMax = std::uint64_t{64} << 20;
+
+enum class ControlByte : char {
+  kSuspend = 's',
+  kResume = 'r',
+  kStop = 't',
+  kKill = 'k',
+};
+
+// What the supervisor needs beside the workload's own wishes.
+struct LaunchFile {
+  agent::LaunchSpec spec;
+  std::string bwrap;                        // path of the program
+  std::uint32_t uid = 0;                    // the host's user it runs as; 0: the supervisor's own
+  std::vector<std::string> cgroup_parents;  // folders to make its control groups in
+};
+
+std::string encode_launch(const LaunchFile& launch);
+// kCorrupt when the bytes are not what encode_launch gave.
+Result<LaunchFile> decode_launch(std::string_view bytes);
+
+struct ExitFile {
+  Time at;
+  agent::ExitCause cause = agent::ExitCause::kExited;
+  int exit_code = 0;
+  int signal = 0;
+  std::string detail;
+};
+std::string encode_exit(const ExitFile& file);
+Result<ExitFile> decode_exit(std::string_view bytes);
+
+std::string encode_time(Time at);
+std::optional<Time> decode_time(std::string_view bytes);
+
+Time boot_time();
+
+}  // namespace fallow::runtime

@@ -1,0 +1,19 @@
+// The supervisor: a small process of its own for each workload.
+//
+// It is this same program, run again in a hidden mode, so that it outlives the agent. It makes the
+// sandbox, keeps its output in bounded files, follows the agent's wishes, watches the limits that
+// the kernel does not, kills the workload when its fence passes, and writes down how it ended.
+// runtime/launch_file.h describes the files. One thread; no more memory than its buffers.
+#pragma once
+
+namespace fallow::runtime {
+
+// The word by which the program knows that it is to be a supervisor: main() compares its first
+// argument with it and returns supervisor_main(argc - 2, argv + 2).
+inline constexpr const char* kSupervisorMode = "workload-supervisor";
+
+// Arguments: the lease's folder; or "--probe" and bubblewrap's path, which prints the way in which
+// sandboxes can be made here: "user" or "root", or a sentence why not with exit status 1.
+int supervisor_main(int argc, char** argv);
+
+}  // namespace fallow::runtime

@@ -1,0 +1,88 @@
+#include "runtime/trash.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <memory>
+#include <string_view>
+
+#include "base/file.h"
+#include "base/types.h"
+#include "runtime/cgroup.h"
+#include "runtime/processes.h"
+
+namespace fallow::runtime {
+namespace {
+
+constexpr int kWaitTries = 1'500;  // of 10 ms
+constexpr useconds_t kWaitUs = 10'000;
+constexpr std::size_t kPidBytesMax = 64;
+
+}  // namespace
+
+Trash::Trash(std::string folder, std::vector<std::string> cgroup_parents)
+    : folder_(std::move(folder)), cgroup_parents_(std::move(cgroup_parents)) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> left(::opendir(folder_.c_str()), ::closedir);
+  while (const dirent* entry = left ? ::readdir(left.get()) : nullptr) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") waiting_.push_back(folder_ + "/" + std::string(name));
+  }
+  thread_ = std::thread([this] { run(); });
+}
+
+Trash::~Trash() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+void Trash::take(const std::string& lease_folder, const std::string& lease) {
+  const std::lock_guard lock(mutex_);
+  std::string path;
+  do {
+    path = folder_ + "/" + lease + "." + std::to_string(counter_++);
+  } while (::access(path.c_str(), F_OK) == 0);
+  if (::rename(lease_folder.c_str(), path.c_str()) != 0) return;
+  waiting_.push_back(std::move(path));
+  changed_.notify_one();
+}
+
+void Trash::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return closing_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    const std::string path = std::move(waiting_.front());
+    waiting_.pop_front();
+    lock.unlock();
+    remove(path);
+    lock.lock();
+  }
+}
+
+void Trash::remove(const std::string& path) const {
+  if (const auto lock = open_file(path + "/lock", O_RDWR)) {
+    for (int tries = 0; tries < kWaitTries && ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0;
+         ++tries) {
+      ::usleep(kWaitUs);
+    }
+  }
+  // A supervisor that was killed itself could not remove its groups.
+  const std::string name = path.substr(path.rfind('/') + 1);
+  LeaseId lease;
+  std::from_chars(name.data(), name.data() + name.size(), lease.value);
+  std::int64_t supervisor = 0;
+  if (const auto pid = read_file(path + "/pid", kPidBytesMax)) {
+    std::from_chars(pid->data(), pid->data() + pid->size(), supervisor);
+  }
+  remove_cgroups(cgroup_parents_, cgroup_name(lease, supervisor));
+  remove_tree(path);
+}
+
+}  // namespace fallow::runtime
