@@ -1,0 +1,176 @@
+#include "sim/naive_ledger.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace fallow::sim {
+namespace {
+
+__extension__ using Wide = __int128;
+constexpr Wide kHourUs = Wide{3'600'000'000};
+
+}  // namespace
+
+void NaiveLedger::expect(const char* what, std::uint64_t id, std::int64_t market,
+                         std::int64_t naive) {
+  if (market == naive) return;
+  differ_(fmt::format("{} {}: the market says {}, the naive ledger {}", what, id, market, naive));
+}
+
+void NaiveLedger::on_batch(const engine::Batch& batch, const core::Machine& machine) {
+  for (const engine::Applied& applied : batch.commands) see(*applied.command, applied.events);
+  compare(machine);
+}
+
+void NaiveLedger::see(const v1::Command& command, std::span<const v1::Event> events) {
+  for (const v1::Event& event : events) {
+    if (event.has_founded()) fee_basis_points_ = command.found().policy().fee_basis_points();
+    if (event.has_policy_set()) {
+      fee_basis_points_ = command.set_policy().policy().fee_basis_points();
+    }
+    if (event.has_order_accepted()) {
+      Order& order = orders_[event.order_accepted().order()];
+      order.account = event.order_accepted().account();
+      order.budget = event.order_accepted().budget_micros();
+      order.duration_us = command.submit_order().requirements().duration_us();
+    }
+    if (event.has_transferred()) see_transfer(event.transferred());
+    if (event.has_lease_placed()) see_placed(event.lease_placed());
+    if (event.has_meter_accepted()) see_meter(event.meter_accepted());
+    if (event.has_lease_ended()) see_ended(event.lease_ended());
+    if (event.has_order_ended()) see_order_ended(event.order_ended());
+  }
+}
+
+void NaiveLedger::see_transfer(const v1::Transferred& transfer) {
+  const std::int64_t amount = transfer.amount_micros();
+  if (amount <= 0) differ_(fmt::format("a transfer moves {} micros", amount));
+  balances_[{transfer.from_account(), transfer.from_kind()}] -= amount;
+  balances_[{transfer.to_account(), transfer.to_kind()}] += amount;
+  const auto lease = leases_.find(transfer.lease());
+  if (lease == leases_.end()) return;
+  switch (transfer.reason()) {
+    case v1::FEE:
+      lease->second.fee += amount;
+      [[fallthrough]];
+    case v1::CHARGED:
+      lease->second.moved += amount;
+      break;
+    case v1::REFUNDED:
+    case v1::FEE_RETURNED:
+      lease->second.returned += amount;
+      break;
+    default:
+      break;
+  }
+}
+
+void NaiveLedger::see_placed(const v1::LeasePlaced& placed) {
+  Lease& lease = leases_[placed.lease()];
+  lease.order = placed.order();
+  lease.task = placed.task();
+  lease.rate_hour = placed.rate_hour_micros();
+  lease.hold = placed.hold_micros();
+  lease.fee_basis_points = fee_basis_points_;
+  const Order& order = orders_[placed.order()];
+  lease.time_max_us = order.duration_us - task_proven_us_[{placed.order(), placed.task()}];
+  // A hold that was cut by the budget pays for less.
+  const Wide whole = Wide{lease.rate_hour} * lease.time_max_us / kHourUs;
+  if (Wide{lease.hold} < whole) {
+    lease.time_max_us = static_cast<std::int64_t>(Wide{lease.hold} * kHourUs / lease.rate_hour);
+  }
+  std::int64_t held = lease.hold;
+  for (const auto& [id, other] : leases_) {
+    if (other.order == lease.order && id != placed.lease()) held += other.hold - other.charged;
+  }
+  if (held > order.budget - order.charged) {
+    differ_(fmt::format("the leases of order {} hold {}, more than the {} that are left of it",
+                        lease.order, held, order.budget - order.charged));
+  }
+}
+
+void NaiveLedger::see_meter(const v1::MeterAccepted& meter) {
+  const std::uint64_t id = meter.record().lease();
+  Lease& lease = leases_[id];
+  lease.proven_us = meter.record().running_us();
+  const std::int64_t paid_us = std::min(lease.proven_us, lease.time_max_us);
+  const std::int64_t charged = static_cast<std::int64_t>(
+      std::min(Wide{lease.hold}, Wide{lease.rate_hour} * paid_us / kHourUs));
+  orders_[lease.order].charged += charged - lease.charged;
+  lease.charged = charged;
+  ++charges_;
+  expect("time proven by lease", id, meter.proven_us(), lease.proven_us);
+  expect("charge of lease", id, meter.charged_micros(), lease.charged);
+  expect("money moved for lease", id, lease.moved, lease.charged);
+  expect("fee of lease", id, lease.fee,
+         static_cast<std::int64_t>(Wide{lease.charged} * lease.fee_basis_points / 10'000));
+}
+
+void NaiveLedger::see_ended(const v1::LeaseEnded& ended) {
+  const Lease lease = leases_[ended.lease()];
+  leases_.erase(ended.lease());
+  expect("time proven by ended lease", ended.lease(), ended.proven_us(), lease.proven_us);
+  expect("charge of ended lease", ended.lease(), ended.charged_micros(), lease.charged);
+  expect("money returned for lease", ended.lease(), ended.refunded_micros(), lease.returned);
+  const bool by_provider = ended.blame() == v1::BLAME_PROVIDER;
+  const bool by_market = ended.reason() == v1::MARKET_FAULT;
+  if (by_provider) {
+    expect("refund of lease", ended.lease(), ended.refunded_micros(), lease.charged);
+  } else if (!by_market) {
+    expect("refund of lease", ended.lease(), ended.refunded_micros(), 0);
+  }
+  if (ended.refunded_micros() > lease.charged) {
+    differ_(fmt::format("lease {} was refunded more than its charge", ended.lease()));
+  }
+  orders_[lease.order].charged -= lease.returned;
+  if (!by_provider && !by_market) {
+    task_proven_us_[{lease.order, lease.task}] += std::min(lease.proven_us, lease.time_max_us);
+  }
+}
+
+void NaiveLedger::see_order_ended(const v1::OrderEnded& ended) {
+  const Order order = orders_[ended.order()];
+  expect("charge of order", ended.order(), ended.charged_micros(), order.charged);
+  if (order.charged > order.budget) {
+    differ_(fmt::format("order {} was charged {}, its budget is {}", ended.order(), order.charged,
+                        order.budget));
+  }
+  orders_.erase(ended.order());
+  task_proven_us_.erase(task_proven_us_.lower_bound({ended.order(), 0}),
+                        task_proven_us_.lower_bound({ended.order() + 1, 0}));
+}
+
+void NaiveLedger::compare(const core::Machine& machine) const {
+  Wide sum = 0;
+  std::size_t count = 0;
+  for (const auto& [account, balance] : balances_) {
+    sum += balance;
+    if (balance != 0) ++count;
+    if (balance < 0 && account.second != v1::OUTSIDE) {
+      differ_(fmt::format("account {} has {} of kind {}", account.first, balance, account.second));
+    }
+  }
+  if (sum != 0) differ_("the naive ledger does not sum to zero");
+  machine.ledger().visit([&](core::LedgerKey key, Micros balance) {
+    --count;
+    const auto known = balances_.find({key.account.value, key.kind});
+    const std::int64_t naive = known == balances_.end() ? 0 : known->second;
+    if (naive != balance.value) {
+      differ_(fmt::format("account {} has {} of kind {} in the market, {} in the naive ledger",
+                          key.account.value, balance.value, static_cast<int>(key.kind), naive));
+    }
+  });
+  if (count != 0) differ_("the market's ledger and the naive one have different accounts");
+  // What an account holds is what its open orders may still cost.
+  std::map<std::uint64_t, std::int64_t> held;
+  for (const auto& [id, order] : orders_) held[order.account] += order.budget - order.charged;
+  for (const auto& [account, balance] : balances_) {
+    if (account.second == v1::HELD && held[account.first] != balance) {
+      differ_(fmt::format("account {} holds {}, its open orders need {}", account.first, balance,
+                          held[account.first]));
+    }
+  }
+}
+
+}  // namespace fallow::sim

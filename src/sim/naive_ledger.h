@@ -1,0 +1,72 @@
+// NaiveLedger: the market's money as plainly as it can be computed, from the commands and events
+// alone: balances are sums of transfers, charges follow from the accepted meter records by the
+// documented formula, refunds from the blame. It shares no code with core/ and is compared with the
+// market after every batch.
+//
+// Owner: the simulated server, or a test; it outlives the market's crashes. One thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/machine.h"
+#include "engine/batch.h"
+
+namespace fallow::sim {
+
+class NaiveLedger {
+ public:
+  // `differ` is told what is wrong, for every difference.
+  explicit NaiveLedger(std::function<void(std::string)> differ) : differ_(std::move(differ)) {}
+
+  void on_batch(const engine::Batch& batch, const core::Machine& machine);
+  // One command with its events; compare() is then up to the caller.
+  void see(const v1::Command& command, std::span<const v1::Event> events);
+  void compare(const core::Machine& machine) const;
+  std::uint64_t charges() const { return charges_; }
+
+ private:
+  using Account = std::pair<std::uint64_t, int>;       // market account, v1::LedgerKind
+  using Task = std::pair<std::uint64_t, std::uint32_t>;  // order, task
+
+  struct Order {
+    std::uint64_t account = 0;
+    std::int64_t budget = 0;
+    std::int64_t charged = 0;  // net of refunds
+    std::int64_t duration_us = 0;
+  };
+  struct Lease {
+    std::uint64_t order = 0;
+    std::uint32_t task = 0;
+    std::int64_t rate_hour = 0;
+    std::int64_t hold = 0;
+    std::int64_t time_max_us = 0;
+    std::int64_t fee_basis_points = 0;
+    std::int64_t proven_us = 0;
+    std::int64_t charged = 0;   // that the formula comes to
+    std::int64_t moved = 0;     // that was really moved for it
+    std::int64_t fee = 0;       // of it, to the market
+    std::int64_t returned = 0;  // and what came back
+  };
+
+  void see_transfer(const v1::Transferred& transfer);
+  void see_placed(const v1::LeasePlaced& placed);
+  void see_meter(const v1::MeterAccepted& meter);
+  void see_ended(const v1::LeaseEnded& ended);
+  void see_order_ended(const v1::OrderEnded& ended);
+  void expect(const char* what, std::uint64_t id, std::int64_t market, std::int64_t naive);
+
+  const std::function<void(std::string)> differ_;
+  std::int64_t fee_basis_points_ = 0;
+  std::map<Account, std::int64_t> balances_;
+  std::map<std::uint64_t, Order> orders_;       // open ones
+  std::map<std::uint64_t, Lease> leases_;       // open ones
+  std::map<Task, std::int64_t> task_proven_us_;  // of open orders
+  std::uint64_t charges_ = 0;
+};
+
+}  // namespace fallow::sim

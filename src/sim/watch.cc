@@ -1,0 +1,240 @@
+#include "sim/watch.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace fallow::sim {
+namespace {
+
+// A node's clock may run faster than the world's by this much.
+constexpr std::int64_t kDriftPartsMax = 5'000;  // one part in so many
+constexpr Duration kSlack = milliseconds(50);
+
+Mark mark_of(v1::EndReason reason) {
+  switch (reason) {
+    case v1::COMPLETED:
+      return Mark::kCompleted;
+    case v1::EXIT_CODE:
+      return Mark::kExitCode;
+    case v1::OUT_OF_MEMORY:
+      return Mark::kOutOfMemory;
+    case v1::TIME_LIMIT:
+      return Mark::kTimeLimit;
+    case v1::FUNDS:
+      return Mark::kFunds;
+    case v1::INPUT_INVALID:
+      return Mark::kInputInvalid;
+    case v1::DISK_LIMIT:
+      return Mark::kDiskLimit;
+    case v1::START_FAILED:
+      return Mark::kStartFailed;
+    case v1::WORKLOAD_LOST:
+      return Mark::kWorkloadLost;
+    case v1::NODE_WITHDRAWN:
+      return Mark::kNodeWithdrawn;
+    case v1::OWNER_RETURNED:
+      return Mark::kOwnerEvicted;
+    case v1::MARKET_FAULT:
+      return Mark::kMarketFault;
+    default:
+      return Mark::kStopped;
+  }
+}
+
+}  // namespace
+
+void Watch::process_started(std::size_t agent, const v1::DesiredLease& desired) {
+  const LeaseId lease(desired.lease());
+  const TaskKey task{desired.order(), desired.task()};
+  if (live_.contains(lease)) return world_.fail(fmt::format("lease {} runs twice", lease.value));
+  for (const auto& [other, process] : live_) {
+    if (process.task != task) continue;
+    const auto ended = ended_.find(other);
+    // The market may end a lease of a node that it can still reach, or that is only starting it:
+    // the node then hears of it a moment later, or fences.
+    if (ended != ended_.end() && (ended->second.reason == v1::NODE_WITHDRAWN ||
+                                  ended->second.reason == v1::START_FAILED)) {
+      continue;
+    }
+    return world_.fail(fmt::format(
+        "task {} of order {} runs as lease {} on agent {} while lease {} still runs on agent {}",
+        task.second, task.first, lease.value, agent, other.value, process.agent));
+  }
+  const std::uint32_t share =
+      desired.device_thousandths() == 0 ? 1000 : desired.device_thousandths();
+  Process process{agent, task, {desired.devices().begin(), desired.devices().end()}, share};
+  for (const std::uint32_t device : process.devices) {
+    std::uint32_t taken = share;
+    for (const auto& [other, beside] : live_) {
+      const bool same = beside.agent == agent && std::count(beside.devices.begin(),
+                                                            beside.devices.end(), device) > 0;
+      if (same) taken += beside.share;
+    }
+    if (taken > 1000) {
+      return world_.fail(fmt::format("device {} of agent {} carries {} thousandths as lease {} starts",
+                                     device, agent, taken, lease.value));
+    }
+  }
+  live_.emplace(lease, std::move(process));
+  ran_[lease].since = world_.now();
+}
+
+void Watch::process_suspended(LeaseId lease, bool suspended) {
+  Ran& ran = ran_[lease];
+  if (suspended && ran.since.us != 0) {
+    ran.ran += world_.now() - ran.since;
+    ran.since = Time{};
+  } else if (!suspended && ran.since.us == 0) {
+    ran.since = world_.now();
+  }
+}
+
+void Watch::process_ended(LeaseId lease) {
+  process_suspended(lease, true);
+  live_.erase(lease);
+  const auto ended = ended_.find(lease);
+  if (ended == ended_.end()) return;
+  // The market's longest silence, and a little for the kill.
+  constexpr Duration kFenceMax = seconds(31);
+  if (world_.now() - ended->second.at > kFenceMax) {
+    world_.fail(fmt::format("lease {} ran on for {:.1f} s after the market had ended it",
+                            lease.value,
+                            static_cast<double>((world_.now() - ended->second.at).value) / 1e6));
+  }
+}
+
+Duration Watch::truth(LeaseId lease) const {
+  const auto found = ran_.find(lease);
+  if (found == ran_.end()) return Duration(0);
+  const Ran& ran = found->second;
+  return ran.ran + (ran.since.us == 0 ? Duration(0) : world_.now() - ran.since);
+}
+
+void Watch::answered(LogIndex index) { answered_ = std::max(answered_, index); }
+
+void Watch::recovered(LogIndex last) {
+  if (last < answered_) {
+    world_.fail(fmt::format("command {} was answered, but the log ends with command {}",
+                            answered_.value, last.value));
+  }
+}
+
+void Watch::ordered(const Bound& bound) { bounds_[bound.name] = bound; }
+
+void Watch::on_batch(const engine::Batch& batch, const core::Machine& machine) {
+  machine.check_invariants();
+  for (const engine::Applied& applied : batch.commands) see(applied, machine);
+}
+
+void Watch::see(const engine::Applied& applied, const core::Machine& machine) {
+  if (applied.command->has_observe()) see_meters(applied);
+  for (const v1::Event& event : applied.events) {
+    if (event.has_refused()) see_refusal(event.refused());
+    if (event.has_repeated()) world_.reach(Mark::kRequestRepeated);
+    if (event.has_order_accepted()) {
+      ++orders_accepted_;
+      const std::string& name = applied.command->submit_order().name();
+      names_[event.order_accepted().order()] = name;
+      if (!accepted_.insert(name).second) {
+        world_.fail(fmt::format("order {} was accepted twice", name));
+      }
+    }
+    if (event.has_order_ended()) {
+      ++orders_ended_;
+      const auto bound = bounds_.find(names_[event.order_ended().order()]);
+      const std::int64_t charged = event.order_ended().charged_micros();
+      if (bound == bounds_.end()) continue;
+      const Bound& limits = bound->second;
+      if ((limits.budget_micros_max > 0 && charged > limits.budget_micros_max) ||
+          (limits.quote_micros > 0 && charged > limits.quote_micros)) {
+        world_.fail(fmt::format("order {} was charged {} above its budget {} or its quote {}",
+                                limits.name, charged, limits.budget_micros_max,
+                                limits.quote_micros));
+      }
+    }
+    if (event.has_lease_placed()) {
+      ++leases_;
+      const core::Lease* lease = machine.lease(LeaseId(event.lease_placed().lease()));
+      if (lease == nullptr) continue;
+      if (lease->attempt > 1) world_.reach(Mark::kRetriedElsewhere);
+      const core::Node* node = machine.node(lease->node);
+      if (node != nullptr && node->offer.id.value != 0 &&
+          lease->device_hour < node->offer.device_hour) {
+        world_.reach(Mark::kFormerPriceHonoured);
+      }
+    }
+    if (event.has_lease_changed()) {
+      const v1::LeaseChanged& changed = event.lease_changed();
+      v1::LeaseState& state = states_[LeaseId(changed.lease())];
+      if (changed.state() == v1::SUSPENDED && applied.command->has_tick()) {
+        world_.reach(Mark::kLeaseSuspendedBySilence);
+      }
+      if (changed.state() == v1::RUNNING && state == v1::SUSPENDED) {
+        world_.reach(Mark::kSuspendedLeaseResumed);
+      }
+      state = changed.state();
+    }
+    if (event.has_lease_ended()) see_lease_ended(event.lease_ended(), applied);
+    if (event.has_payout_settled() && !event.payout_settled().paid()) {
+      world_.reach(Mark::kPayoutReturned);
+    }
+    if (event.has_transferred() && event.transferred().reason() == v1::RELEASED) {
+      world_.reach(Mark::kEarningsReleased);
+    }
+  }
+}
+
+void Watch::see_lease_ended(const v1::LeaseEnded& ended, const engine::Applied& applied) {
+  const LeaseId lease(ended.lease());
+  ++endings_[ended.reason()];
+  if (ended.reason() == v1::HOST_LOST) {
+    if (applied.command->has_tick()) world_.reach(Mark::kLeaseClosedBySilence);
+  } else {
+    world_.reach(mark_of(ended.reason()));
+  }
+  if (states_[lease] == v1::STOPPING && applied.command->has_tick()) {
+    world_.reach(Mark::kStopNeverConfirmed);
+  }
+  ended_[lease] = Ended{world_.now(), ended.reason()};
+  states_.erase(lease);
+  sequences_.erase(lease);
+}
+
+void Watch::see_meters(const engine::Applied& applied) {
+  for (const v1::WorkloadReport& report : applied.command->observe().workloads()) {
+    const auto known = sequences_.find(LeaseId(report.lease()));
+    if (known == sequences_.end() || report.meters_size() == 0) continue;
+    if (report.meters(0).sequence() <= known->second) world_.reach(Mark::kDuplicateMeterIgnored);
+  }
+  for (const v1::Event& event : applied.events) {
+    if (!event.has_meter_accepted()) continue;
+    ++meters_;
+    const v1::MeterAccepted& meter = event.meter_accepted();
+    const LeaseId lease(meter.record().lease());
+    sequences_[lease] = meter.record().sequence();
+    const Duration ran = truth(lease);
+    const Duration most = ran + Duration(ran.value / kDriftPartsMax) + kSlack;
+    if (Duration(meter.proven_us()) > most) {
+      world_.fail(fmt::format("lease {} proved {} us, but its process ran for {} us", lease.value,
+                              meter.proven_us(), ran.value));
+    }
+  }
+}
+
+void Watch::see_refusal(const v1::Refused& refused) {
+  switch (refused.code()) {
+    case v1::QUOTE_GONE:
+      return world_.reach(Mark::kQuoteGone);
+    case v1::NO_FUNDS:
+      return world_.reach(Mark::kNoFunds);
+    case v1::OVER_BUDGET:
+      return world_.reach(Mark::kOverBudget);
+    case v1::NO_MATCH:
+      return world_.reach(Mark::kNoMatch);
+    default:
+      return;
+  }
+}
+
+}  // namespace fallow::sim

@@ -1,0 +1,101 @@
+// Watch: the invariants of the whole system that no single part can see.
+//
+// It sees everything at once: every process as it truly runs on every node, every command and
+// event of the market. It holds that
+//   - no task runs twice at the same time, unless the market took the node away from under it, and
+//     then not beyond the fence;
+//   - no device carries more than it has;
+//   - no lease proves more time than its process ran, and none is charged beyond what it proved;
+//   - no order is charged above its budget or its quote, and none is accepted twice;
+//   - what was answered is never lost.
+// A violation fails the world. Owner: run_chaos; one thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/machine.h"
+#include "engine/batch.h"
+#include "fallow/v1/agent.pb.h"
+#include "sim/world.h"
+
+namespace fallow::sim {
+
+// What the market agreed to, as the renter knows it.
+struct Bound {
+  std::string name;
+  std::int64_t budget_micros_max = 0;  // 0: none given
+  std::int64_t quote_micros = 0;       // 0: no quote
+};
+
+class Watch {
+ public:
+  explicit Watch(World& world) : world_(world) {}
+
+  // Truth from the nodes.
+  void process_started(std::size_t agent, const v1::DesiredLease& desired);
+  void process_suspended(LeaseId lease, bool suspended);
+  void process_ended(LeaseId lease);
+  std::size_t processes() const { return live_.size(); }
+
+  // What the market did. Replayed commands are not told again.
+  void on_batch(const engine::Batch& batch, const core::Machine& machine);
+  // A person has received the answer to the command at `index`.
+  void answered(LogIndex index);
+  // The server has come up again with this log.
+  void recovered(LogIndex last);
+  // An order is about to be submitted under this unique name.
+  void ordered(const Bound& bound);
+
+  std::map<v1::EndReason, std::uint64_t> endings() const { return endings_; }
+  std::uint64_t leases() const { return leases_; }
+  std::uint64_t orders_accepted() const { return orders_accepted_; }
+  std::uint64_t orders_ended() const { return orders_ended_; }
+  std::uint64_t meters() const { return meters_; }
+
+ private:
+  using TaskKey = std::pair<std::uint64_t, std::uint32_t>;  // order, task
+
+  struct Process {
+    std::size_t agent = 0;
+    TaskKey task;
+    std::vector<std::uint32_t> devices;
+    std::uint32_t share = 0;
+  };
+  struct Ran {
+    Duration ran;
+    Time since;  // 0: not running now
+  };
+  struct Ended {
+    Time at;  // the world's
+    v1::EndReason reason = v1::END_REASON_UNSPECIFIED;
+  };
+
+  Duration truth(LeaseId lease) const;
+  void see(const engine::Applied& applied, const core::Machine& machine);
+  void see_lease_ended(const v1::LeaseEnded& ended, const engine::Applied& applied);
+  void see_meters(const engine::Applied& applied);
+  void see_refusal(const v1::Refused& refused);
+
+  World& world_;
+  std::map<LeaseId, Process> live_;
+  std::map<LeaseId, Ran> ran_;          // of leases that are open or have a process
+  std::map<LeaseId, Ended> ended_;      // leases the market ended; as many as the run makes
+  std::map<std::string, Bound> bounds_;  // by the order's name; as many as the run makes
+  std::map<std::uint64_t, std::string> names_;  // of accepted orders
+  std::set<std::string> accepted_;
+  LogIndex answered_;
+  std::map<LeaseId, std::uint32_t> sequences_;  // the last accepted meter record's
+  std::map<LeaseId, v1::LeaseState> states_;
+  std::map<v1::EndReason, std::uint64_t> endings_;
+  std::uint64_t leases_ = 0;
+  std::uint64_t orders_accepted_ = 0;
+  std::uint64_t orders_ended_ = 0;
+  std::uint64_t meters_ = 0;
+};
+
+}  // namespace fallow::sim
