@@ -1,0 +1,25 @@
+#include <sodium.h>
+
+#include <cstdio>
+#include <string_view>
+
+#include "agent/inventory.h"
+#include "bin/market_host.h"
+#include "cli/command.h"
+#include "runtime/supervisor.h"
+
+int main(int argc, char** argv) {
+  if (sodium_init() < 0) {
+    std::fprintf(stderr, "fallow: libsodium finds no source of randomness on this machine\n");
+    return fallow::cli::kJobFailed;
+  }
+  // Two modes that the program starts itself in; people never type them.
+  const std::string_view mode = argc > 1 ? argv[1] : "";
+  if (mode == fallow::runtime::kSupervisorMode) {
+    return fallow::runtime::supervisor_main(argc - 2, argv + 2);
+  }
+  if (mode == fallow::agent::kProbeMode) return fallow::agent::probe_devices_main();
+
+  fallow::bin::MarketHost host;
+  return fallow::cli::run_program(argc, argv, host);
+}

@@ -1,0 +1,26 @@
+// The parts that the command line asks for: server, agent, audit, joined from their modules.
+#pragma once
+
+#include "cli/host.h"
+
+namespace fallow::bin {
+
+class MarketHost final : public cli::Host {
+ public:
+  MarketHost();
+
+  int serve(const cli::ServerArguments& arguments,
+            const std::function<void(const cli::ServerStarted&)>& started) override;
+  int run_agent(const cli::AgentArguments& arguments) override;
+  Status pause_agent(const std::string& data, bool paused) override;
+  Result<cli::AuditReport> audit(const std::string& data) override;
+  std::string openapi() override;
+  Random& random() override { return *random_; }
+  const Clock& clock() override { return *clock_; }
+
+ private:
+  const std::unique_ptr<Random> random_;
+  const std::unique_ptr<Clock> clock_;
+};
+
+}  // namespace fallow::bin

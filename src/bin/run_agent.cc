@@ -1,0 +1,142 @@
+// A provider's node, from its folder up.
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <thread>
+
+#include "agent/agent.h"
+#include "agent/inventory.h"
+#include "agent/join.h"
+#include "agent/market_link.h"
+#include "agent/market_store.h"
+#include "agent/node_key.h"
+#include "agent/owner_file.h"
+#include "base/join_token.h"
+#include "bin/market_host.h"
+#include "bin/shutdown.h"
+#include "cli/command.h"
+#include "runtime/bubblewrap.h"
+
+namespace fallow::bin {
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "node";
+}
+
+Result<std::string> absolute_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  const auto absolute = std::filesystem::absolute(path, error);
+  if (error) {
+    return fail(ErrorCode::kFailed, "cannot make the agent's folder {}: {}", path, error.message());
+  }
+  std::filesystem::permissions(absolute, std::filesystem::perms::owner_all, error);
+  return absolute.lexically_normal().string();
+}
+
+Result<std::vector<agent::LocalDevice>> devices_of(const cli::AgentArguments& arguments) {
+  agent::InventoryOptions options;
+  options.declared = arguments.devices;
+  std::vector<std::string> warnings;
+  FALLOW_ASSIGN(auto devices, agent::find_devices(options, warnings));
+  for (const std::string& warning : warnings) spdlog::warn("{}", warning);
+  if (!arguments.cpu && arguments.devices.empty()) {
+    std::erase_if(devices,
+                  [](const agent::LocalDevice& device) { return device.facts.kind() == v1::CPU; });
+  }
+  if (devices.empty()) {
+    return fail(ErrorCode::kNotFound,
+                "no GPU was found here: install its driver (NVML or OpenCL), or list the processor "
+                "with --cpu, or declare a device for tests with --device");
+  }
+  return devices;
+}
+
+v1::NodeFacts facts_of(const cli::AgentArguments& arguments, const std::string& data,
+                       const std::vector<agent::LocalDevice>& devices) {
+  v1::NodeFacts facts = agent::machine_facts(arguments.name.empty() ? host_name() : arguments.name,
+                                             arguments.region, data);
+  if (arguments.cpu_thousandths > 0) facts.set_cpu_thousandths(arguments.cpu_thousandths);
+  if (arguments.memory_mb > 0) facts.set_memory_mb(arguments.memory_mb);
+  facts.set_isolation(v1::BUBBLEWRAP);
+  for (const agent::LocalDevice& device : devices) *facts.add_devices() = device.facts;
+  return facts;
+}
+
+Result<agent::Membership> member(const cli::AgentArguments& arguments, const std::string& data,
+                                 const SigningKey& key, const v1::NodeFacts& facts,
+                                 Random& random) {
+  FALLOW_ASSIGN(const auto known, agent::load_membership(data));
+  if (known) return *known;
+  if (arguments.join.empty()) {
+    return fail(
+        ErrorCode::kInvalid,
+        "this folder belongs to no market yet: ask for a token (`fallow nodes token`) and start "
+        "with --join TOKEN");
+  }
+  FALLOW_ASSIGN(const JoinToken token, parse_join_token(arguments.join));
+  FALLOW_ASSIGN(const auto membership, agent::join_market(token, key.public_key(), facts,
+                                                          arguments.price_per_hour, random));
+  FALLOW_TRY(agent::save_membership(data, membership));
+  return membership;
+}
+
+Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random,
+                            Shutdown& shutdown) {
+  FALLOW_ASSIGN(const std::string data, absolute_folder(arguments.data));
+  FALLOW_ASSIGN(auto sandboxes, runtime::BubblewrapRuntime::open({.folder = data + "/workloads"}));
+  FALLOW_ASSIGN(const auto devices, devices_of(arguments));
+  FALLOW_ASSIGN(const SigningKey key, agent::load_or_make_node_key(data, random));
+  v1::NodeFacts facts = facts_of(arguments, data, devices);
+  FALLOW_ASSIGN(const auto membership, member(arguments, data, key, facts, random));
+  const client::Config market = agent::config_of(membership);
+  FALLOW_ASSIGN(const auto link, agent::MarketLink::make(market));
+  agent::MarketStore store(market, random);
+  facts.clear_devices();
+  FALLOW_ASSIGN(const auto node, agent::Agent::make({.data_folder = data,
+                                                     .node = membership.node,
+                                                     .key = key,
+                                                     .facts = facts,
+                                                     .devices = devices},
+                                                    *sandboxes, *link, store, random));
+  spdlog::info("node {} of the market at {}, {} device{}", membership.node.value, membership.url,
+               devices.size(), devices.size() == 1 ? "" : "s");
+  // The signals end the wait below when the agent ends by itself, too.
+  std::thread stopper([&] {
+    shutdown.wait();
+    node->stop();
+  });
+  const agent::AgentEnd end = node->run();
+  shutdown.wake();
+  stopper.join();
+  return end;
+}
+
+}  // namespace
+
+int MarketHost::run_agent(const cli::AgentArguments& arguments) {
+  Shutdown shutdown;
+  const auto end = run(arguments, *random_, shutdown);
+  if (!end) {
+    std::fprintf(stderr, "fallow: %s\n", end.error().message.c_str());
+    return end.error().code == ErrorCode::kUnreachable ? cli::kUnreachable
+           : end.error().code == ErrorCode::kDenied    ? cli::kRefused
+                                                       : cli::kUsage;
+  }
+  if (*end == agent::AgentEnd::kRemoved) {
+    spdlog::info("the market removed this node; delete the folder, or join again with a new one");
+  }
+  return cli::kDone;
+}
+
+Status MarketHost::pause_agent(const std::string& data, bool paused) {
+  return agent::OwnerFile::write(data, paused ? v1::OWNER_PAUSED : v1::OWNER_AWAY);
+}
+
+}  // namespace fallow::bin

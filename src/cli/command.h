@@ -1,0 +1,53 @@
+// One command of `fallow`. Each lives in a file of its own and is listed in commands.cc.
+//
+// A command adds its options and sub-commands to the parser when it is made; run() is called when
+// it was chosen. Exit codes are the design's.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/context.h"
+#include "cli/host.h"
+
+namespace fallow::cli {
+
+enum ExitCode : int {
+  kDone = 0,
+  kJobFailed = 1,    // the job, or what was asked for, failed
+  kUsage = 2,        // the command line, a file or a setting is wrong
+  kRefused = 3,      // the market said no: no match, no funds, not allowed
+  kUnreachable = 4,  // the server cannot be reached
+};
+
+// Adds a command to `app`. The context and the host outlive the parsing and the run; the command
+// sets context.run to what shall happen.
+using AddCommand = void (*)(CLI::App& app, Context& context, Host& host);
+
+void add_account(CLI::App& app, Context& context, Host& host);
+void add_agent(CLI::App& app, Context& context, Host& host);
+void add_audit(CLI::App& app, Context& context, Host& host);
+void add_bench(CLI::App& app, Context& context, Host& host);
+void add_completion(CLI::App& app, Context& context, Host& host);
+void add_jobs(CLI::App& app, Context& context, Host& host);
+void add_leases(CLI::App& app, Context& context, Host& host);
+void add_logs(CLI::App& app, Context& context, Host& host);
+void add_market(CLI::App& app, Context& context, Host& host);
+void add_nodes(CLI::App& app, Context& context, Host& host);
+void add_offers(CLI::App& app, Context& context, Host& host);
+void add_openapi(CLI::App& app, Context& context, Host& host);
+void add_quote(CLI::App& app, Context& context, Host& host);
+void add_receipt(CLI::App& app, Context& context, Host& host);
+void add_run(CLI::App& app, Context& context, Host& host);
+void add_server(CLI::App& app, Context& context, Host& host);
+void add_sim(CLI::App& app, Context& context, Host& host);
+void add_stop(CLI::App& app, Context& context, Host& host);
+void add_up(CLI::App& app, Context& context, Host& host);
+void add_wallet(CLI::App& app, Context& context, Host& host);
+
+// The whole program: parses, runs, answers the exit code. `host` does what only bin/ can wire.
+int run_program(int argc, const char* const* argv, Host& host);
+
+}  // namespace fallow::cli

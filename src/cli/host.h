@@ -1,0 +1,77 @@
+// What the command line needs of the parts that cli/ does not include: the server, the agent, the
+// audit. bin/ implements it; commands only parse and print.
+//
+// Everything blocks the calling thread and answers an exit code (cli/command.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/env.h"
+#include "base/result.h"
+#include "base/types.h"
+#include "fallow/v1/types.pb.h"
+
+namespace fallow::cli {
+
+struct ServerArguments {
+  std::string data;                       // folder; made on first start
+  std::string listen = "127.0.0.1:8470";  // port 0 takes any free one
+  std::string name = "fallow";            // of the market, on first start
+  std::string currency = "TEST";          // on first start
+  std::vector<std::string> hosts;         // names and addresses in the certificate
+  bool plain_http = false;                // loopback only
+  v1::Policy policy;                      // on first start; zero fields take the defaults
+};
+
+// What a running server tells its surroundings.
+struct ServerStarted {
+  std::string url;
+  std::string certificate;        // SHA-256 in hex; empty for plain HTTP
+  std::string operator_key_path;  // the first operator key, in a file of mode 0600
+};
+
+struct AgentArguments {
+  std::string data;  // folder of the node key and the workloads
+  std::string join;  // join token; empty: joined before
+  std::string name;  // empty: the host's
+  std::string region;
+  std::vector<std::string> devices;   // "model=RTX_4090,memory_gb=24": declared, for tests
+  std::string price_per_hour;         // offers the devices on joining; empty: not offered yet
+  bool cpu = false;                   // list the processor as an OpenCL device, too
+  std::uint32_t cpu_thousandths = 0;  // 0: all of the machine's
+  std::uint32_t memory_mb = 0;        // 0: all of it
+};
+
+struct AuditReport {
+  std::uint64_t entries = 0;
+  std::uint64_t commands = 0;
+  std::uint64_t accounts = 0;
+  std::uint64_t leases = 0;
+  std::string head;    // of the chain, hex
+  std::string digest;  // of the market, hex
+};
+
+class Host {
+ public:
+  virtual ~Host() = default;
+
+  // Until SIGTERM or SIGINT; `started` is called once it answers requests.
+  virtual int serve(const ServerArguments& arguments,
+                    const std::function<void(const ServerStarted&)>& started) = 0;
+  // Until SIGTERM or SIGINT.
+  virtual int run_agent(const AgentArguments& arguments) = 0;
+  // Tells the agent of this data folder that its owner wants the machine (true) or not.
+  virtual Status pause_agent(const std::string& data, bool paused) = 0;
+  // Replays the log of a data folder from nothing.
+  virtual Result<AuditReport> audit(const std::string& data) = 0;
+  // docs/openapi.json
+  virtual std::string openapi() = 0;
+
+  virtual Random& random() = 0;
+  virtual const Clock& clock() = 0;
+};
+
+}  // namespace fallow::cli

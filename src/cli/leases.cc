@@ -1,0 +1,64 @@
+// fallow leases: what is rented, where, and how it ended.
+#include <google/protobuf/util/time_util.h>
+
+#include "cli/command.h"
+
+namespace fallow::cli {
+namespace {
+
+struct Options {
+  std::uint64_t order = 0;
+  std::uint64_t node = 0;
+  bool open_only = false;
+  std::uint32_t count_max = 100;
+};
+
+int leases(const Context& context, const Options& options) {
+  const auto api = context.connect();
+  if (!api) return kUnreachable;
+  v1::ListLeasesRequest request;
+  request.set_page_size(options.count_max);
+  request.set_open_only(options.open_only);
+  request.set_order(options.order);
+  request.set_node(options.node);
+  const auto page = api->call<v1::ListLeasesResponse>("Leases.ListLeases", request);
+  if (!page) return report(context, page.error());
+  Table table({"LEASE", "JOB", ">TASK", ">TRY", "NODE", "STATE", "ENDING", "BLAME", ">PROVEN",
+               ">CHARGED", ">REFUNDED"});
+  for (const v1::LeaseView& lease : page->leases()) {
+    if (context.json) {
+      print_json(lease);
+      continue;
+    }
+    const bool ended = lease.state() == v1::ENDED;
+    table.add(
+        {std::to_string(lease.id()), std::to_string(lease.order()), std::to_string(lease.task()),
+         std::to_string(lease.attempt()), lease.node_name(),
+         lower(v1::LeaseState_Name(lease.state())),
+         ended ? lower(v1::EndReason_Name(lease.reason())) : "",
+         ended ? lower(v1::Blame_Name(lease.blame()).substr(6)) : "",
+         span_text(static_cast<double>(
+                       google::protobuf::util::TimeUtil::DurationToMicroseconds(lease.proven())) /
+                   1e6),
+         lease.charged(), lease.refunded()});
+  }
+  if (!context.json) table.print("no leases");
+  return kDone;
+}
+
+}  // namespace
+
+void add_leases(CLI::App& app, Context& context, Host& /*host*/) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("leases", "list leases as renter or provider");
+  command->add_option("--job", options->order, "only those of this job");
+  command->add_option("--node", options->node, "only those on this node");
+  command->add_flag("--open", options->open_only, "only those that have not ended");
+  command->add_option("-n,--count", options->count_max)->capture_default_str();
+  command->footer("Example:\n  fallow leases --job 12345 --json");
+  command->callback([options, &context] {
+    context.run = [options, &context] { return leases(context, *options); };
+  });
+}
+
+}  // namespace fallow::cli

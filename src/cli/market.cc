@@ -1,0 +1,40 @@
+// fallow market: the market's name, key, rules and state.
+#include "cli/command.h"
+
+namespace fallow::cli {
+namespace {
+
+int market(const Context& context) {
+  const auto api = context.connect();
+  if (!api) return kUnreachable;
+  const auto view = api->call<v1::MarketView>("Market.GetMarket", v1::GetMarketRequest());
+  if (!view) return report(context, view.error());
+  if (context.json) {
+    print_json(*view);
+    return kDone;
+  }
+  std::printf("market      %s (money in %s)\n", printable(view->name()).c_str(),
+              printable(view->currency()).c_str());
+  std::printf("public key  %s\n", view->public_key().c_str());
+  std::printf("log         %llu commands, head %s\n",
+              static_cast<unsigned long long>(view->last_index()), view->log_head().c_str());
+  std::printf("nodes       %u connected, %u devices\n", view->nodes_connected(),
+              view->devices_total());
+  std::printf("open        %u orders, %u leases\n", view->orders_open(), view->leases_open());
+  const v1::Policy& policy = view->policy();
+  std::printf("rules       fee %.2f %%, metered every %lld s, silent leases closed after %lld s\n",
+              policy.fee_basis_points() / 100.0,
+              static_cast<long long>(policy.meter_interval_us() / 1'000'000),
+              static_cast<long long>(policy.close_after_us() / 1'000'000));
+  return kDone;
+}
+
+}  // namespace
+
+void add_market(CLI::App& app, Context& context, Host& /*host*/) {
+  CLI::App* command = app.add_subcommand("market", "the market's name, key, rules and state");
+  command->footer("Example:\n  fallow market --json");
+  command->callback([&context] { context.run = [&context] { return market(context); }; });
+}
+
+}  // namespace fallow::cli

@@ -1,0 +1,150 @@
+// fallow nodes: a provider's machines, their offers, and the tokens with which they join.
+#include "cli/command.h"
+
+namespace fallow::cli {
+namespace {
+
+struct OfferOptions {
+  std::uint64_t node = 0;
+  std::string price;
+  std::string disk_price;
+  double share_min = 1;
+  double hours_max = 0;
+};
+
+int list(const Context& context) {
+  const auto api = context.connect();
+  if (!api) return kUnreachable;
+  v1::ListNodesRequest request;
+  Table table({"NODE", "NAME", "REGION", "DEVICES", ">PRICE/H", "CONNECTED", "OWNER", ">LEASES",
+               ">RELIABILITY"});
+  do {
+    const auto page = api->call<v1::ListNodesResponse>("Nodes.ListNodes", request);
+    if (!page) return report(context, page.error());
+    for (const v1::NodeView& node : page->nodes()) {
+      if (context.json) {
+        print_json(node);
+        continue;
+      }
+      std::string devices;
+      for (const v1::Device& device : node.facts().devices()) {
+        if (!devices.empty()) devices += ' ';
+        devices += device.model();
+      }
+      table.add({std::to_string(node.id()), node.facts().name(), node.facts().region(), devices,
+                 node.has_offer() ? node.offer().price_per_hour() : "not offered",
+                 node.connected() ? "yes" : "no",
+                 lower(v1::OwnerState_Name(node.owner()).substr(6)),
+                 std::to_string(node.leases_running()), fmt::format("{:.3f}", node.reliability())});
+    }
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  if (!context.json) table.print("no nodes; `fallow nodes token` makes a token to join one with");
+  return kDone;
+}
+
+int token(const Context& context, std::uint32_t uses_max, double hours) {
+  const auto api = context.connect();
+  if (!api) return kUnreachable;
+  v1::CreateJoinTokenRequest request;
+  request.set_uses_max(uses_max);
+  request.set_hours(hours);
+  const auto made = api->call<v1::JoinTokenResponse>("Nodes.CreateJoinToken", request);
+  if (!made) return report(context, made.error());
+  if (context.json) {
+    print_json(*made);
+  } else {
+    std::printf("%s\n", made->token().c_str());
+  }
+  return kDone;
+}
+
+int offer(const Context& context, const OfferOptions& options) {
+  const auto api = context.connect();
+  if (!api) return kUnreachable;
+  v1::SetOfferRequest request;
+  request.set_node(options.node);
+  request.set_price_per_hour(options.price);
+  request.set_disk_price_per_gb_hour(options.disk_price);
+  request.set_share_min(options.share_min);
+  request.set_hours_max(options.hours_max);
+  const auto view = api->call<v1::OfferView>("Nodes.SetOffer", request);
+  if (!view) return report(context, view.error());
+  if (context.json) {
+    print_json(*view);
+  } else {
+    std::printf("node %llu is offered at %s per device and hour\n",
+                static_cast<unsigned long long>(options.node), view->price_per_hour().c_str());
+  }
+  return kDone;
+}
+
+int withdraw(const Context& context, std::uint64_t node, bool remove) {
+  const auto api = context.connect();
+  if (!api) return kUnreachable;
+  client::ApiResult<v1::NodeView> view;
+  if (remove) {
+    v1::RemoveNodeRequest request;
+    request.set_node(node);
+    view = api->call<v1::NodeView>("Nodes.RemoveNode", request);
+  } else {
+    v1::WithdrawOfferRequest request;
+    request.set_node(node);
+    view = api->call<v1::NodeView>("Nodes.WithdrawOffer", request);
+  }
+  if (!view) return report(context, view.error());
+  if (context.json) {
+    print_json(*view);
+  } else {
+    std::printf(
+        "node %llu is %s\n", static_cast<unsigned long long>(node),
+        remove ? "removed; its leases have ended" : "not offered any more; running leases go on");
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_nodes(CLI::App& app, Context& context, Host& /*host*/) {
+  CLI::App* command = app.add_subcommand("nodes", "list nodes; offer, withdraw and remove them");
+  command->footer(
+      "Examples:\n  fallow nodes\n  fallow nodes token --hours 24\n"
+      "  fallow nodes offer 12345 0.35\n  fallow nodes withdraw 12345");
+  command->callback([&context] {
+    if (!context.run) context.run = [&context] { return list(context); };
+  });
+
+  auto uses_max = std::make_shared<std::uint32_t>(1);
+  auto hours = std::make_shared<double>(24);
+  CLI::App* make_token = command->add_subcommand("token", "a token with which agents join");
+  make_token->add_option("--uses", *uses_max, "how many nodes may join with it")
+      ->capture_default_str();
+  make_token->add_option("--hours", *hours, "how long it is good")->capture_default_str();
+  make_token->callback(
+      [=, &context] { context.run = [=, &context] { return token(context, *uses_max, *hours); }; });
+
+  auto options = std::make_shared<OfferOptions>();
+  CLI::App* set_offer = command->add_subcommand("offer", "offer a node's devices at a price");
+  set_offer->add_option("node", options->node)->required();
+  set_offer->add_option("price", options->price, "per whole device and hour, e.g. 0.35")
+      ->required();
+  set_offer->add_option("--disk-price", options->disk_price, "per GB of disk and hour");
+  set_offer->add_option("--share-min", options->share_min, "smallest share of a device, 0.001 to 1")
+      ->capture_default_str();
+  set_offer->add_option("--hours-max", options->hours_max, "longest lease; 0: no limit");
+  set_offer->callback(
+      [=, &context] { context.run = [=, &context] { return offer(context, *options); }; });
+
+  auto node = std::make_shared<std::uint64_t>(0);
+  for (const bool remove : {false, true}) {
+    CLI::App* end = remove
+                        ? command->add_subcommand("remove", "take a node away; its leases end")
+                        : command->add_subcommand("withdraw", "take the offer back; leases go on");
+    end->add_option("node", *node)->required();
+    end->callback([=, &context] {
+      context.run = [=, &context] { return withdraw(context, *node, remove); };
+    });
+  }
+}
+
+}  // namespace fallow::cli

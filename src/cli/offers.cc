@@ -1,0 +1,65 @@
+// fallow offers: search the market with its query language.
+#include "cli/command.h"
+#include "cli/requirement_options.h"
+
+namespace fallow::cli {
+namespace {
+
+struct Options {
+  std::vector<std::string> query;
+  std::string order = "price";
+  std::uint32_t count_max = 100;
+};
+
+int offers(const Context& context, const Options& options) {
+  const auto api = context.connect();
+  if (!api) return kUnreachable;
+  v1::ListOffersRequest request;
+  request.set_query(join(options.query));
+  request.set_order(options.order);
+  Table table({"NODE", "NAME", "GPU", ">GPUS", ">FREE", ">GB", ">PRICE/H", "REGION", ">RELIABILITY",
+               "SANDBOX", "AVAILABLE"});
+  std::uint32_t shown = 0;
+  do {
+    request.set_page_size(std::min<std::uint32_t>(options.count_max - shown, 1'000));
+    const auto page = api->call<v1::ListOffersResponse>("Market.ListOffers", request);
+    if (!page) return report(context, page.error());
+    for (const v1::OfferView& offer : page->offers()) {
+      ++shown;
+      if (context.json) {
+        print_json(offer);
+        continue;
+      }
+      table.add({std::to_string(offer.node()), offer.node_name(), offer.gpu_name(),
+                 std::to_string(offer.num_gpus()),
+                 fmt::format("{:.2f}", offer.free_thousandths() / 1000.0),
+                 fmt::format("{:.0f}", offer.gpu_ram_gb()), offer.price_per_hour(), offer.region(),
+                 fmt::format("{:.3f}", offer.reliability()),
+                 lower(v1::Isolation_Name(offer.isolation())), offer.available() ? "yes" : "no"});
+    }
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty() && shown < options.count_max);
+  if (!context.json) {
+    table.print("no offer matches; `fallow quote` with the same query says what would");
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_offers(CLI::App& app, Context& context, Host& /*host*/) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("offers", "search offers with the query language");
+  command->add_option("query", options->query, "e.g. 'gpu_name=RTX_4090 reliability>0.95'");
+  command->add_option("-o,--order", options->order, "fields; a trailing minus turns one round")
+      ->capture_default_str();
+  command->add_option("-n,--count", options->count_max, "the most to show")->capture_default_str();
+  command->footer(
+      "Example:\n  fallow offers 'gpu_ram>=24 region in [eu,us]' -o price,reliability-\n"
+      "docs/query.md has every field and operator.");
+  command->callback([options, &context] {
+    context.run = [options, &context] { return offers(context, *options); };
+  });
+}
+
+}  // namespace fallow::cli

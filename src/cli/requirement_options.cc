@@ -1,0 +1,94 @@
+#include "cli/requirement_options.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <map>
+
+#include "cli/context.h"
+
+namespace fallow::cli {
+namespace {
+
+const std::map<std::string, v1::Tier> kTiers{
+    {"on_demand", v1::ON_DEMAND}, {"reserved", v1::RESERVED}, {"spot", v1::SPOT}};
+const std::map<std::string, v1::Objective> kObjectives{{"cheapest", v1::CHEAPEST},
+                                                       {"fastest", v1::FASTEST},
+                                                       {"cost_to_complete", v1::COST_TO_COMPLETE}};
+const std::map<std::string, v1::Isolation> kIsolations{{"bubblewrap", v1::BUBBLEWRAP},
+                                                       {"runc", v1::RUNC},
+                                                       {"gvisor", v1::GVISOR},
+                                                       {"microvm", v1::MICROVM}};
+
+template <class Map>
+std::set<std::string> keys(const Map& map) {
+  std::set<std::string> names;
+  for (const auto& [name, value] : map) names.insert(name);
+  return names;
+}
+
+}  // namespace
+
+std::shared_ptr<RequirementOptions> add_requirement_options(CLI::App& command) {
+  auto options = std::make_shared<RequirementOptions>();
+  command.add_option(
+      "query", options->query,
+      "what the offer must be, e.g. 'gpu_ram>=24 region in [eu,us]' (docs/query.md)");
+  command.add_option("--gpus", options->gpus, "devices per task, on one node")
+      ->capture_default_str();
+  command.add_option("--tasks", options->tasks, "tasks of the job")->capture_default_str();
+  command.add_option("--share", options->device_share, "share of each device, 0.001 to 1")
+      ->capture_default_str();
+  command.add_option("--hours", options->hours, "the most a task may run")->capture_default_str();
+  command.add_option("--memory", options->memory_gb, "GB of main memory per task");
+  command.add_option("--cpus", options->cpu_cores, "processor cores per task");
+  command.add_option("--disk", options->disk_gb, "GB of private disk per task");
+  command.add_flag("--network", options->network, "let the workload use the network");
+  command.add_option("--max-price", options->max_price, "per hour of one task, e.g. 0.40");
+  command.add_option("--tier", options->tier)
+      ->check(CLI::IsMember(keys(kTiers)))
+      ->capture_default_str();
+  command.add_option("--objective", options->objective)
+      ->check(CLI::IsMember(keys(kObjectives)))
+      ->capture_default_str();
+  command.add_option("--isolation", options->isolation, "the weakest sandbox that will do")
+      ->check(CLI::IsMember(keys(kIsolations)));
+  return options;
+}
+
+v1::CreateQuoteRequest to_request(const RequirementOptions& options) {
+  v1::CreateQuoteRequest request;
+  request.set_query(join(options.query));
+  request.set_gpus(options.gpus);
+  request.set_tasks(options.tasks);
+  request.set_device_share(options.device_share);
+  request.set_hours(options.hours);
+  request.set_memory_gb(options.memory_gb);
+  request.set_cpu_cores(options.cpu_cores);
+  request.set_disk_gb(options.disk_gb);
+  request.set_network(options.network);
+  request.set_max_price_per_hour(options.max_price);
+  request.set_tier(kTiers.at(options.tier));
+  request.set_objective(kObjectives.at(options.objective));
+  if (!options.isolation.empty()) request.set_isolation_min(kIsolations.at(options.isolation));
+  return request;
+}
+
+std::string describe_quote(const v1::QuoteView& quote) {
+  const v1::Requirements& needs = quote.requirements();
+  return fmt::format(
+      "{} task{}, each {} GPU{} for up to {}: {} per hour and task, {} in all, firm until {}",
+      quote.tasks(), quote.tasks() == 1 ? "" : "s", needs.gpus(), needs.gpus() == 1 ? "" : "s",
+      span_text(static_cast<double>(needs.duration_us()) / 1e6), quote.task_price_per_hour(),
+      quote.total(), google::protobuf::util::TimeUtil::ToString(quote.expires_at()));
+}
+
+std::string join(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) {
+    if (!text.empty()) text += ' ';
+    text += word;
+  }
+  return text;
+}
+
+}  // namespace fallow::cli

@@ -1,0 +1,39 @@
+// The options with which a renter says what is needed: the same for `quote` and `run`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "fallow/v1/services.pb.h"
+
+namespace fallow::cli {
+
+struct RequirementOptions {
+  std::vector<std::string> query;
+  std::uint32_t gpus = 1;
+  std::uint32_t tasks = 1;
+  double device_share = 1;
+  double hours = 1;
+  double memory_gb = 0;
+  double cpu_cores = 0;
+  double disk_gb = 0;
+  bool network = false;
+  std::string max_price;
+  std::string tier = "on_demand";
+  std::string objective = "cheapest";
+  std::string isolation;
+};
+
+std::shared_ptr<RequirementOptions> add_requirement_options(CLI::App& command);
+v1::CreateQuoteRequest to_request(const RequirementOptions& options);
+// "12 tasks, each 1 GPU for up to 1.0 h: 0.40 per hour and task, 4.80 in all, firm until 12:00:05
+// UTC"
+std::string describe_quote(const v1::QuoteView& quote);
+
+// Words of a query, joined by blanks, so that quoting it in the shell is optional.
+std::string join(const std::vector<std::string>& words);
+
+}  // namespace fallow::cli

@@ -1,0 +1,314 @@
+// fallow run: quote, order, follow, fetch.
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/logs.h"
+#include "cli/requirement_options.h"
+#include "client/transfer.h"
+
+namespace fallow::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kProgressInterval{500};
+constexpr int kEndingPollsMax = 50;  // after the logs ended, until the order says so, too
+
+struct Options {
+  std::shared_ptr<RequirementOptions> requirements;
+  std::string quote;
+  std::string name;
+  std::string budget;
+  std::string input;
+  std::string output;
+  std::string image;
+  std::vector<std::string> environment;
+  std::uint32_t attempts_max = 0;
+  bool no_wait = false;
+  bool detach = false;
+};
+
+Result<v1::CreateOrderRequest> make_request(const Context& context, const Options& options) {
+  if (context.command.empty()) {
+    return fail(ErrorCode::kInvalid,
+                "say what to run behind `--`, e.g.  fallow run 'gpu_ram>=24' -- nvidia-smi");
+  }
+  v1::CreateOrderRequest request;
+  request.set_name(options.name.empty()
+                       ? std::filesystem::path(context.command[0]).filename().string()
+                       : options.name);
+  request.set_budget(options.budget);
+  request.set_attempts_max(options.attempts_max);
+  request.set_no_wait(options.no_wait);
+  v1::Workload& workload = *request.mutable_workload();
+  workload.set_image(options.image);
+  for (const std::string& word : context.command) workload.add_command(word);
+  for (const std::string& setting : options.environment) {
+    const std::size_t equals = setting.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      return fail(ErrorCode::kInvalid, "--env takes NAME=VALUE, not '{}'", setting);
+    }
+    v1::EnvironmentVariable& variable = *workload.add_environment();
+    variable.set_name(setting.substr(0, equals));
+    variable.set_value(setting.substr(equals + 1));
+  }
+  workload.set_collect_output(!options.output.empty());
+  return request;
+}
+
+// Follows one order on its own connections: logs on the caller's thread, progress beside it.
+class Follower {
+ public:
+  Follower(const Context& context, const v1::OrderView& order)
+      : context_(context), id_(order.id()), several_(order.tasks_total() > 1) {}
+
+  // The order as it ended, or as it was when the reader left.
+  client::ApiResult<v1::OrderView> follow() {
+    auto logs = context_.connect();
+    auto progress = context_.connect();
+    if (!logs || !progress) {
+      return tl::unexpected(
+          client::ApiError{client::ApiError::Kind::kUnreachable, "no connection", {}});
+    }
+    // Made before the threads below, which then leave the signals to it.
+    const Interrupt interrupt([&](int count) { interrupted(count, *logs); });
+    std::thread reporter([&] { report_progress(*progress); });
+    LogPrinter printer(several_, context_.terminal);
+    printer.before_write = [this] { clear_progress(); };
+    v1::FollowOrderLogsRequest request;
+    request.set_order(id_);
+    request.set_follow(true);
+    const auto streamed =
+        logs->stream<v1::LogLine>("Orders.FollowOrderLogs", request, [&](const v1::LogLine& line) {
+          if (!context_.json) printer.print(line);
+          return true;
+        });
+    printer.flush();
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    wake_.notify_all();
+    reporter.join();
+    clear_progress();
+    if (left_) return get(*progress);
+    if (!streamed) return tl::unexpected(streamed.error());
+    return final_state(*progress);
+  }
+
+  bool left() const { return left_; }
+
+ private:
+  client::ApiResult<v1::OrderView> get(client::Api& api) const {
+    v1::GetOrderRequest request;
+    request.set_order(id_);
+    return api.call<v1::OrderView>("Orders.GetOrder", request);
+  }
+
+  client::ApiResult<v1::OrderView> final_state(client::Api& api) const {
+    auto order = get(api);
+    for (int i = 0; order && order->state() == v1::OPEN && i < kEndingPollsMax; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      order = get(api);
+    }
+    return order;
+  }
+
+  void interrupted(int count, client::Api& logs) {
+    if (count > 1) {
+      left_ = true;
+      logs.cancel();
+      return;
+    }
+    clear_progress();
+    std::fprintf(stderr, "stopping job %llu; press Ctrl-C again to leave it to end by itself\n",
+                 static_cast<unsigned long long>(id_));
+    const auto api = context_.connect();
+    if (!api) return;
+    v1::StopOrderRequest request;
+    request.set_order(id_);
+    if (const auto stopped = api->call<v1::OrderView>("Orders.StopOrder", request); !stopped) {
+      report(context_, stopped.error());
+    }
+  }
+
+  void report_progress(client::Api& api) {
+    if (context_.json) return;
+    std::string last;
+    std::unique_lock lock(mutex_);
+    while (!wake_.wait_for(lock, kProgressInterval, [this] { return ended_; })) {
+      lock.unlock();
+      const auto order = get(api);
+      lock.lock();
+      if (!order || ended_) continue;
+      const std::string counts =
+          fmt::format("job {}: {}/{} done, {} running, {} waiting{}", id_, order->tasks_done(),
+                      order->tasks_total(), order->tasks_running(), order->tasks_waiting(),
+                      order->rescued() == 0 ? "" : fmt::format(", {} rescued", order->rescued()));
+      // A terminal's one line may follow the money; a pipe gets a line when the counts change.
+      const std::string now =
+          context_.terminal ? fmt::format("{}, charged {}", counts, order->charged()) : counts;
+      if (now == last) continue;
+      last = now;
+      if (context_.terminal) {
+        std::fprintf(stderr, "\r\x1B[2K%s", now.c_str());
+        shown_ = true;
+      } else {
+        std::fprintf(stderr, "%s\n", now.c_str());
+      }
+      std::fflush(stderr);
+    }
+  }
+
+  void clear_progress() {
+    const std::lock_guard lock(mutex_);
+    if (!shown_) return;
+    std::fprintf(stderr, "\r\x1B[2K");
+    std::fflush(stderr);
+    shown_ = false;
+  }
+
+  const Context& context_;
+  const std::uint64_t id_;
+  const bool several_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool ended_ = false;
+  bool shown_ = false;  // a progress line stands on the terminal
+  std::atomic<bool> left_ = false;
+};
+
+// One task: its files into the folder; several: each into a folder named by its number.
+int fetch_outputs(const Context& context, client::Api& api, const v1::OrderView& order,
+                  const std::string& folder) {
+  std::size_t files = 0;
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    return report(context, Error{ErrorCode::kFailed, fmt::format("cannot make the folder {}: {}",
+                                                                 folder, error.message())});
+  }
+  for (const v1::TaskView& task : order.tasks()) {
+    if (task.output_manifest().empty()) continue;
+    const std::string into =
+        order.tasks_total() == 1 ? folder : folder + "/" + std::to_string(task.index());
+    const auto fetched = client::download_folder(api, task.output_manifest(), into);
+    if (!fetched) return report(context, fetched.error());
+    files += *fetched;
+  }
+  if (!context.json) std::fprintf(stderr, "%zu output files in %s\n", files, folder.c_str());
+  return kDone;
+}
+
+int finish(const Context& context, client::Api& api, const v1::OrderView& order,
+           const Options& options) {
+  if (!options.output.empty()) {
+    if (const int code = fetch_outputs(context, api, order, options.output); code != kDone)
+      return code;
+  }
+  if (context.json) {
+    print_json(order);
+  } else {
+    for (const v1::TaskView& task : order.tasks()) {
+      if (task.state() != v1::FAILED) continue;
+      std::fprintf(stderr, "task %u failed: %s (%s)%s%s\n", task.index(),
+                   lower(v1::EndReason_Name(task.last_reason())).c_str(),
+                   task.last_reason() == v1::EXIT_CODE
+                       ? fmt::format("exit code {}", task.exit_code()).c_str()
+                       : lower(v1::Blame_Name(task.last_blame()).substr(6)).c_str(),
+                   task.detail().empty() ? "" : ": ", printable(task.detail()).c_str());
+    }
+    std::fprintf(stderr, "job %llu: %u of %u tasks done, charged %s\n",
+                 static_cast<unsigned long long>(order.id()), order.tasks_done(),
+                 order.tasks_total(), order.charged().c_str());
+  }
+  return order.state() == v1::ORDER_DONE ? kDone : kJobFailed;
+}
+
+int run(const Context& context, const Options& options) {
+  auto request = make_request(context, options);
+  if (!request) return report(context, request.error());
+  const auto api = context.connect();
+  if (!api) return kUnreachable;
+  if (!options.input.empty()) {
+    const auto uploaded = client::upload_folder(*api, options.input);
+    if (!uploaded) return report(context, uploaded.error());
+    request->set_input_manifest(to_hex(uploaded->manifest));
+    if (!context.json) {
+      std::fprintf(stderr, "input: %zu files, %llu bytes (%llu sent)\n", uploaded->files,
+                   static_cast<unsigned long long>(uploaded->bytes),
+                   static_cast<unsigned long long>(uploaded->bytes_sent));
+    }
+  }
+  if (options.quote.empty()) {
+    const auto quote =
+        api->call<v1::QuoteView>("Market.CreateQuote", to_request(*options.requirements));
+    if (!quote) return report(context, quote.error());
+    if (!context.json) std::fprintf(stderr, "quote: %s\n", describe_quote(*quote).c_str());
+    request->set_quote(quote->id());
+  } else {
+    request->set_quote(options.quote);
+  }
+  const auto order = api->call<v1::OrderView>("Orders.CreateOrder", *request);
+  if (!order) return report(context, order.error());
+  if (options.detach) {
+    if (context.json) {
+      print_json(*order);
+    } else {
+      std::printf("%llu\n", static_cast<unsigned long long>(order->id()));
+    }
+    return kDone;
+  }
+  if (!context.json) {
+    std::fprintf(stderr, "job %llu accepted, holding %s\n",
+                 static_cast<unsigned long long>(order->id()), order->budget().c_str());
+  }
+  Follower follower(context, *order);
+  const auto ended = follower.follow();
+  if (!ended) return report(context, ended.error());
+  if (follower.left()) {
+    std::fprintf(
+        stderr,
+        "job %llu is left to end by itself; see it with: fallow jobs %llu, fallow logs -f %llu\n",
+        static_cast<unsigned long long>(order->id()), static_cast<unsigned long long>(order->id()),
+        static_cast<unsigned long long>(order->id()));
+    return kJobFailed;
+  }
+  return finish(context, *api, *ended, options);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Context& context, Host& /*host*/) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("run", "run a command on matching GPUs; all of it, to the end");
+  options->requirements = add_requirement_options(*command);
+  command->add_option("--quote", options->quote, "take this quote instead of asking for one");
+  command->add_option("--name", options->name, "of the job; default: the command's");
+  command->add_option("--budget", options->budget, "the most the whole job may cost, e.g. 2.50");
+  command->add_option("--image", options->image, "OCI image; default: the node's own /usr");
+  command->add_option("--in", options->input, "folder that each task finds as its working folder")
+      ->check(CLI::ExistingDirectory);
+  command->add_option("--out", options->output,
+                      "fetch what tasks write to $FALLOW_OUT into this folder");
+  command->add_option("--env", options->environment, "NAME=VALUE; may be repeated");
+  command->add_option("--attempts", options->attempts_max,
+                      "of one task over all nodes; 0: the market's");
+  command->add_flag("--no-wait", options->no_wait, "refuse when nothing can start now");
+  command->add_flag("-d,--detach", options->detach, "print the job's id and leave it running");
+  command->footer(
+      "Everything behind -- is the command. Ctrl-C asks the market to stop the job; a second one\n"
+      "leaves it to end by itself and says how to find it.\n"
+      "Exit codes: 0 done, 1 the job failed, 2 usage, 3 refused by the market, 4 no server.\n"
+      "Example:\n  fallow run 'gpu_ram>=8' --tasks 12 --in ./scene --out ./tiles -- ./pathtrace "
+      "render");
+  command->callback(
+      [=, &context] { context.run = [=, &context] { return run(context, *options); }; });
+}
+
+}  // namespace fallow::cli

@@ -1,0 +1,72 @@
+// fallow server: the market itself.
+#include "cli/command.h"
+#include "cli/server_options.h"
+
+namespace fallow::cli {
+namespace {
+
+std::int64_t to_us(double seconds) { return static_cast<std::int64_t>(seconds * 1e6); }
+
+int serve(const Context& context, Host& host, const ServerArguments& arguments) {
+  return host.serve(arguments, [&](const ServerStarted& started) {
+    if (context.json) {
+      std::printf("{\"url\":\"%s\",\"certificate\":\"%s\",\"operator_key_file\":\"%s\"}\n",
+                  started.url.c_str(), started.certificate.c_str(),
+                  started.operator_key_path.c_str());
+    } else {
+      std::printf("market at %s\n", started.url.c_str());
+      if (!started.certificate.empty())
+        std::printf("certificate %s\n", started.certificate.c_str());
+      std::printf("operator key in %s\n", started.operator_key_path.c_str());
+    }
+    std::fflush(stdout);
+  });
+}
+
+}  // namespace
+
+std::shared_ptr<ServerArguments> add_server_options(CLI::App& command) {
+  auto arguments = std::make_shared<ServerArguments>();
+  command.add_option("--data", arguments->data, "folder of the log and everything else")
+      ->required();
+  command.add_option("--listen", arguments->listen, "address:port; port 0 takes a free one")
+      ->capture_default_str();
+  command.add_option("--host", arguments->hosts,
+                     "a name or address for the certificate; may be repeated");
+  command.add_flag("--plain-http", arguments->plain_http, "no TLS; on loopback only");
+  command.add_option("--name", arguments->name, "the market's, at its first start")
+      ->capture_default_str();
+  command.add_option("--currency", arguments->currency, "at its first start")
+      ->capture_default_str();
+  v1::Policy* policy = &arguments->policy;
+  const auto add_time = [&](const char* name, const char* summary,
+                            void (v1::Policy::*set)(std::int64_t)) {
+    command.add_option_function<double>(
+        name, [policy, set](const double& seconds) { (policy->*set)(to_us(seconds)); }, summary);
+  };
+  add_time("--meter-interval", "seconds between meter records, at its first start",
+           &v1::Policy::set_meter_interval_us);
+  add_time("--suspend-after", "seconds of silence until a lease is suspended, at its first start",
+           &v1::Policy::set_suspend_after_us);
+  add_time("--close-after", "seconds of silence until a lease is closed, at its first start",
+           &v1::Policy::set_close_after_us);
+  command.add_option_function<std::uint32_t>(
+      "--fee-basis-points",
+      [policy](const std::uint32_t& fee) { policy->set_fee_basis_points(fee); },
+      "the market's share of earnings, at its first start");
+  return arguments;
+}
+
+void add_server(CLI::App& app, Context& context, Host& host) {
+  CLI::App* command = app.add_subcommand("server", "run a market until SIGTERM");
+  const auto arguments = add_server_options(*command);
+  command->footer(
+      "Example:\n  fallow server --data /var/lib/fallow --listen 0.0.0.0:8470 --host "
+      "market.example\n"
+      "docs/operations.md tells how to back up, restore and upgrade.");
+  command->callback([=, &context, &host] {
+    context.run = [=, &context, &host] { return serve(context, host, *arguments); };
+  });
+}
+
+}  // namespace fallow::cli

@@ -1,0 +1,134 @@
+// fallow wallet: balances, the ledger as one account sees it, money in and out.
+#include <google/protobuf/util/time_util.h>
+
+#include "base/digest.h"
+#include "cli/command.h"
+
+namespace fallow::cli {
+namespace {
+
+struct Options {
+  std::uint64_t account = 0;
+  std::string amount;
+  std::string reference;
+  std::string destination;
+  std::uint32_t count_max = 50;
+};
+
+int print(const Context& context, const client::ApiResult<v1::WalletView>& wallet) {
+  if (!wallet) return report(context, wallet.error());
+  if (context.json) {
+    print_json(*wallet);
+    return kDone;
+  }
+  std::printf("account %llu, money in %s\n", static_cast<unsigned long long>(wallet->account()),
+              printable(wallet->currency()).c_str());
+  std::printf("  available  %s\n  held       %s\n  pending    %s\n  earned     %s\n",
+              wallet->available().c_str(), wallet->held().c_str(), wallet->pending().c_str(),
+              wallet->earned().c_str());
+  if (!wallet->month_budget().empty()) {
+    std::printf("  this month %s of %s\n", wallet->month_used().c_str(),
+                wallet->month_budget().c_str());
+  }
+  return kDone;
+}
+
+int show(const Context& context, const Options& options) {
+  const auto api = context.connect();
+  if (!api) return kUnreachable;
+  v1::GetWalletRequest request;
+  request.set_account(options.account);
+  return print(context, api->call<v1::WalletView>("Wallets.GetWallet", request));
+}
+
+int deposit(const Context& context, const Options& options) {
+  const auto api = context.connect();
+  if (!api) return kUnreachable;
+  v1::CreateDepositRequest request;
+  request.set_account(options.account);
+  request.set_amount(options.amount);
+  request.set_reference(options.reference);
+  if (options.reference.empty()) {
+    std::array<std::uint8_t, 16> reference;
+    context.random->fill(reference);
+    request.set_reference("cli-" + to_hex(reference));
+  }
+  return print(context, api->call<v1::WalletView>("Wallets.CreateDeposit", request));
+}
+
+int withdraw(const Context& context, const Options& options) {
+  const auto api = context.connect();
+  if (!api) return kUnreachable;
+  v1::CreateWithdrawalRequest request;
+  request.set_amount(options.amount);
+  request.set_destination(options.destination);
+  return print(context, api->call<v1::WalletView>("Wallets.CreateWithdrawal", request));
+}
+
+int budget(const Context& context, const Options& options) {
+  const auto api = context.connect();
+  if (!api) return kUnreachable;
+  v1::SetBudgetRequest request;
+  request.set_month_budget(options.amount == "none" ? "" : options.amount);
+  return print(context, api->call<v1::WalletView>("Wallets.SetBudget", request));
+}
+
+int history(const Context& context, const Options& options) {
+  const auto api = context.connect();
+  if (!api) return kUnreachable;
+  v1::ListTransfersRequest request;
+  request.set_account(options.account);
+  request.set_page_size(options.count_max);
+  const auto page = api->call<v1::ListTransfersResponse>("Wallets.ListTransfers", request);
+  if (!page) return report(context, page.error());
+  Table table({"AT", ">AMOUNT", "IN", "WHY", "LEASE", "WITH"});
+  for (const v1::TransferView& transfer : page->transfers()) {
+    if (context.json) {
+      print_json(transfer);
+      continue;
+    }
+    table.add({google::protobuf::util::TimeUtil::ToString(transfer.at()), transfer.amount(),
+               lower(v1::LedgerKind_Name(transfer.kind())),
+               lower(v1::TransferReason_Name(transfer.reason())),
+               transfer.lease() == 0 ? "" : std::to_string(transfer.lease()),
+               transfer.counterparty() == 0 ? "market" : std::to_string(transfer.counterparty())});
+  }
+  if (!context.json) table.print("nothing has moved yet");
+  return kDone;
+}
+
+}  // namespace
+
+void add_wallet(CLI::App& app, Context& context, Host& /*host*/) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("wallet", "balances; deposit, withdraw, history, budget");
+  command->add_option("--account", options->account, "another account (operators only)");
+  command->footer(
+      "Examples:\n  fallow wallet\n  fallow wallet deposit 12288 10.00 --reference bank-2217\n"
+      "  fallow wallet history -n 20\n  fallow wallet budget 50.00");
+  command->callback([=, &context] {
+    if (!context.run) context.run = [=, &context] { return show(context, *options); };
+  });
+  const auto sub = [&](const char* name, const char* summary,
+                       int (*run)(const Context&, const Options&)) {
+    CLI::App* made = command->add_subcommand(name, summary);
+    made->callback(
+        [=, &context] { context.run = [=, &context] { return run(context, *options); }; });
+    return made;
+  };
+  CLI::App* in = sub("deposit", "book money that came in (operators only)", deposit);
+  in->add_option("account", options->account, "whose wallet")->required();
+  in->add_option("amount", options->amount, "e.g. 10.00")->required();
+  in->add_option("--reference", options->reference, "the payment's own id: never booked twice");
+  CLI::App* out = sub("withdraw", "ask for money to be paid out", withdraw);
+  out->add_option("amount", options->amount)->required();
+  out->add_option("destination", options->destination, "where the operator shall pay it")
+      ->required();
+  CLI::App* past = sub("history", "the ledger as this account sees it", history);
+  past->add_option("-n,--count", options->count_max)->capture_default_str();
+  sub("budget", "the most to spend in a calendar month; 'none' takes the limit away", budget)
+      ->add_option("amount", options->amount)
+      ->required();
+}
+
+}  // namespace fallow::cli
