@@ -24,7 +24,7 @@ namespace {
 struct Model {
   const char* name;
   std::uint32_t memory_mb;
-  std::uint32_t common;          // share of the market in per cent
+  std::uint32_t common;             // share of the market in per cent
   std::uint32_t device_hour_milli;  // about what it rents for
 };
 constexpr std::array<Model, 8> kModels = {{{"RTX_3060", 12'288, 15, 70},
@@ -177,11 +177,13 @@ int run(std::uint64_t offers, double seconds, bool json) {
     measure(label, nodes, *book, seconds, report);
 
     std::size_t at = 0;
-    report.add(label + ", price change", microseconds_of(seconds, [&] {
-                 core::Node& node = nodes[at = (at + 7'919) % nodes.size()];
-                 node.offer.device_hour += Micros(1);
-                 book->update(node);
-               }),
+    report.add(label + ", price change",
+               microseconds_of(seconds,
+                               [&] {
+                                 core::Node& node = nodes[at = (at + 7'919) % nodes.size()];
+                                 node.offer.device_hour += Micros(1);
+                                 book->update(node);
+                               }),
                "us");
     core::ListOptions page;
     const core::Demand demand = demand_of("gpu_ram>=24 reliability>0.95", v1::CHEAPEST);

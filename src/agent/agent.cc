@@ -215,6 +215,8 @@ void Agent::Impl::adopt() {
       continue;
     }
     WorkloadRecord& record = *one.record;
+    // A fence on the clock of an earlier start of the machine means nothing on this one.
+    if (!one.same_boot) record.fence_at = {};
     if (record.phase >= Phase::kStarting) pump.add(one.lease);
     if (record.is_live()) {
       const Adopted adopted = one.same_boot ? runtime.adopt(one.lease) : Adopted{};

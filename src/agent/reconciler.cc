@@ -29,6 +29,17 @@ void Reconciler::adopt(std::vector<WorkloadRecord> records,
         entry.record.phase = Phase::kPreparing;
         actions_.emplace_back(Prepare{entry.record.desired});
         break;
+      case Phase::kRunning:
+        // The agent may have ended between the record and the act.
+        if (entry.record.suspended) {
+          actions_.emplace_back(Suspend{lease});
+        } else {
+          actions_.emplace_back(Resume{lease});
+        }
+        break;
+      case Phase::kStopping:
+        actions_.emplace_back(Stop{lease});
+        break;
       case Phase::kKilling:
         entry.record.kill_at = now.monotonic;
         break;

@@ -30,7 +30,7 @@ bool add_scopes(const Options& options, Request& request) {
 
 int create(const Context& context, const Options& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::CreateAccountRequest request;
   request.set_name(options.name);
   if (!add_scopes(options, request)) return kUsage;
@@ -47,7 +47,7 @@ int create(const Context& context, const Options& options) {
 
 int list(const Context& context) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::ListAccountsRequest request;
   Table table({"ACCOUNT", "NAME", "SCOPES"});
   do {
@@ -73,7 +73,7 @@ int list(const Context& context) {
 
 int create_key(const Context& context, const Options& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::CreateKeyRequest request;
   request.set_label(options.label);
   request.set_hours(options.hours);
@@ -91,7 +91,7 @@ int create_key(const Context& context, const Options& options) {
 
 int list_keys(const Context& context) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   const auto keys = api->call<v1::ListKeysResponse>("Accounts.ListKeys", v1::ListKeysRequest());
   if (!keys) return report(context, keys.error());
   Table table({"KEY", "LABEL", "SCOPES"});
@@ -111,7 +111,7 @@ int list_keys(const Context& context) {
 
 int revoke_key(const Context& context, const Options& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::RevokeKeyRequest request;
   request.set_key(options.key);
   const auto key = api->call<v1::KeyView>("Accounts.RevokeKey", request);

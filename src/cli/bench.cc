@@ -39,7 +39,7 @@ client::ApiResult<Latency> measure(std::uint32_t count, Call&& call) {
 
 int bench(const Context& context, const Options& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::CreateQuoteRequest request;
   request.set_query(join(options.query));
   request.set_hours(1);

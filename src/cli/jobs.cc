@@ -39,7 +39,7 @@ int one(const Context& context, client::Api& api, std::uint64_t id) {
 
 int jobs(const Context& context, const Options& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   if (options.order != 0) return one(context, *api, options.order);
   v1::ListOrdersRequest request;
   request.set_page_size(options.count_max);

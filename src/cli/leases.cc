@@ -15,7 +15,7 @@ struct Options {
 
 int leases(const Context& context, const Options& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::ListLeasesRequest request;
   request.set_page_size(options.count_max);
   request.set_open_only(options.open_only);

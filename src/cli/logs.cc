@@ -16,7 +16,7 @@ struct Options {
 
 int logs(const Context& context, const Options& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   LogPrinter printer(!options.lease, context.terminal);
   const std::function<bool(const v1::LogLine&)> each = [&](const v1::LogLine& line) {
     if (context.json) {

@@ -6,7 +6,7 @@ namespace {
 
 int market(const Context& context) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   const auto view = api->call<v1::MarketView>("Market.GetMarket", v1::GetMarketRequest());
   if (!view) return report(context, view.error());
   if (context.json) {

@@ -14,7 +14,7 @@ struct OfferOptions {
 
 int list(const Context& context) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::ListNodesRequest request;
   Table table({"NODE", "NAME", "REGION", "DEVICES", ">PRICE/H", "CONNECTED", "OWNER", ">LEASES",
                ">RELIABILITY"});
@@ -45,7 +45,7 @@ int list(const Context& context) {
 
 int token(const Context& context, std::uint32_t uses_max, double hours) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::CreateJoinTokenRequest request;
   request.set_uses_max(uses_max);
   request.set_hours(hours);
@@ -61,7 +61,7 @@ int token(const Context& context, std::uint32_t uses_max, double hours) {
 
 int offer(const Context& context, const OfferOptions& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::SetOfferRequest request;
   request.set_node(options.node);
   request.set_price_per_hour(options.price);
@@ -81,7 +81,7 @@ int offer(const Context& context, const OfferOptions& options) {
 
 int withdraw(const Context& context, std::uint64_t node, bool remove) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   client::ApiResult<v1::NodeView> view;
   if (remove) {
     v1::RemoveNodeRequest request;

@@ -13,7 +13,7 @@ struct Options {
 
 int offers(const Context& context, const Options& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::ListOffersRequest request;
   request.set_query(join(options.query));
   request.set_order(options.order);

@@ -7,7 +7,7 @@ namespace {
 
 int quote(const Context& context, const RequirementOptions& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   const auto quote = api->call<v1::QuoteView>("Market.CreateQuote", to_request(options));
   if (!quote) return report(context, quote.error());
   if (context.json) {

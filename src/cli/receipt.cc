@@ -17,7 +17,7 @@ struct Options {
 
 int show(const Context& context, const Options& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::GetReceiptRequest request;
   request.set_lease(options.lease);
   const auto receipt = api->call<v1::Receipt>("Leases.GetReceipt", request);

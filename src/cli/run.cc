@@ -233,7 +233,7 @@ int run(const Context& context, const Options& options) {
   auto request = make_request(context, options);
   if (!request) return report(context, request.error());
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   if (!options.input.empty()) {
     const auto uploaded = client::upload_folder(*api, options.input);
     if (!uploaded) return report(context, uploaded.error());

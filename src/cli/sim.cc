@@ -1,6 +1,4 @@
 // fallow sim: the whole market within one process, on one thread, from one seed.
-#include "sim/chaos.h"
-
 #include <fmt/core.h>
 
 #include <memory>
@@ -8,6 +6,7 @@
 
 #include "base/digest.h"
 #include "cli/command.h"
+#include "sim/chaos.h"
 
 namespace fallow::cli {
 namespace {
@@ -37,8 +36,8 @@ void print_chaos_json(const sim::ChaosOptions& options, const sim::ChaosReport& 
   std::string marks;
   for (std::size_t i = 0; i < sim::kMarkCount; ++i) {
     const auto mark = static_cast<sim::Mark>(i);
-    marks += fmt::format("{}\"{}\":{}", i == 0 ? "" : ",", sim::name_of(mark),
-                         report.marks.count(mark));
+    marks +=
+        fmt::format("{}\"{}\":{}", i == 0 ? "" : ",", sim::name_of(mark), report.marks.count(mark));
   }
   fmt::print(
       "{{\"ok\":{},\"failure\":{},\"digest\":\"{}\",\"seed\":{},\"nodes\":{},"
@@ -113,9 +112,8 @@ void add_sim(CLI::App& app, Context& context, Host&) {
       ->check(CLI::Range(0.01, static_cast<double>(sim::kChaosMax.value) / 3'600e6))
       ->capture_default_str();
   command->footer("Example:\n  fallow sim chaos --seed 17 --nodes 5 --hours 3");
-  command->callback([=, &context] {
-    context.run = [=, &context] { return chaos(context, *arguments); };
-  });
+  command->callback(
+      [=, &context] { context.run = [=, &context] { return chaos(context, *arguments); }; });
 }
 
 }  // namespace fallow::cli

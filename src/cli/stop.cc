@@ -11,7 +11,7 @@ struct Options {
 
 int stop(const Context& context, const Options& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   if (options.lease) {
     v1::StopLeaseRequest request;
     request.set_lease(options.id);

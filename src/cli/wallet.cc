@@ -35,7 +35,7 @@ int print(const Context& context, const client::ApiResult<v1::WalletView>& walle
 
 int show(const Context& context, const Options& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::GetWalletRequest request;
   request.set_account(options.account);
   return print(context, api->call<v1::WalletView>("Wallets.GetWallet", request));
@@ -43,7 +43,7 @@ int show(const Context& context, const Options& options) {
 
 int deposit(const Context& context, const Options& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::CreateDepositRequest request;
   request.set_account(options.account);
   request.set_amount(options.amount);
@@ -58,7 +58,7 @@ int deposit(const Context& context, const Options& options) {
 
 int withdraw(const Context& context, const Options& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::CreateWithdrawalRequest request;
   request.set_amount(options.amount);
   request.set_destination(options.destination);
@@ -67,7 +67,7 @@ int withdraw(const Context& context, const Options& options) {
 
 int budget(const Context& context, const Options& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::SetBudgetRequest request;
   request.set_month_budget(options.amount == "none" ? "" : options.amount);
   return print(context, api->call<v1::WalletView>("Wallets.SetBudget", request));
@@ -75,7 +75,7 @@ int budget(const Context& context, const Options& options) {
 
 int history(const Context& context, const Options& options) {
   const auto api = context.connect();
-  if (!api) return kUnreachable;
+  if (!api) return kUsage;
   v1::ListTransfersRequest request;
   request.set_account(options.account);
   request.set_page_size(options.count_max);

@@ -36,8 +36,8 @@ struct Placement {
   std::vector<std::uint32_t> devices;  // v1::Device.index of each, ascending
   Micros device_hour;                  // the prices that bind: former ones under a quote
   Micros disk_gb_hour;
-  Micros rate_hour;                    // of one task: devices and disk together
-  bool free = true;                    // could start now; false only in a list of all offers
+  Micros rate_hour;  // of one task: devices and disk together
+  bool free = true;  // could start now; false only in a list of all offers
 };
 
 class Book {

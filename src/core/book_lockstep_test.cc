@@ -52,11 +52,14 @@ class Lockstep {
     const Demand demand = make_demand();
     const auto expected = naive_.relaxations(demand);
     const auto actual = fast_->relaxations(demand);
-    ASSERT_EQ(actual.size(), expected.size()) << told(demand) << "naive:\n" << told(expected)
-                                              << "fast:\n" << told(actual);
+    ASSERT_EQ(actual.size(), expected.size()) << told(demand) << "naive:\n"
+                                              << told(expected) << "fast:\n"
+                                              << told(actual);
     for (std::size_t i = 0; i < actual.size(); ++i) {
       EXPECT_EQ(actual[i].SerializeAsString(), expected[i].SerializeAsString())
-          << told(demand) << "naive:\n" << told(expected) << "fast:\n" << told(actual);
+          << told(demand) << "naive:\n"
+          << told(expected) << "fast:\n"
+          << told(actual);
     }
     relaxations_ += actual.size();
   }
@@ -99,9 +102,11 @@ class Lockstep {
 
   void set_load(Node& node) {
     for (NodeDevice& device : node.devices) {
-      device.free_thousandths = one_in(2) ? kWholeDevice : static_cast<std::uint32_t>(below(5) * 250);
+      device.free_thousandths =
+          one_in(2) ? kWholeDevice : static_cast<std::uint32_t>(below(5) * 250);
     }
-    node.cpu_thousandths_free = node.facts.cpu_thousandths() - static_cast<std::uint32_t>(below(2) * 1'000);
+    node.cpu_thousandths_free =
+        node.facts.cpu_thousandths() - static_cast<std::uint32_t>(below(2) * 1'000);
     node.memory_mb_free = node.facts.memory_mb() - static_cast<std::uint32_t>(below(3) * 8);
     node.disk_mb_free = node.facts.disk_mb() - static_cast<std::uint32_t>(below(3) * 10);
     node.connected = !one_in(10);
@@ -143,24 +148,51 @@ class Lockstep {
   void change(Node& node) {
     now_ = now_ + Duration(1);
     switch (below(5)) {
-      case 0: set_devices(node); break;
+      case 0:
+        set_devices(node);
+        break;
       case 1:
-      case 2: set_price(node); break;
-      case 3: set_load(node); break;
-      default: node.leases_broken += static_cast<std::uint32_t>(below(2));
+      case 2:
+        set_price(node);
+        break;
+      case 3:
+        set_load(node);
+        break;
+      default:
+        node.leases_broken += static_cast<std::uint32_t>(below(2));
     }
     node.removed = one_in(20);
   }
 
   Demand make_demand() {
-    constexpr std::array kConditions = {
-        "gpu_name=RTX_4090", "gpu_name in [RTX_3090,Mystery]", "gpu_name!=RTX_3060",
-        "gpu_name notin [RTX_3090,RTX_4090]", "gpu_ram>=24", "gpu_ram<16", "gpu_ram in [48,12.288]",
-        "num_gpus>=2", "num_gpus=1", "num_gpus in [3,1]", "price<=0.0003", "price>0.0001",
-        "reliability>0.96", "region=eu", "region in [us,ap]", "region!=eu", "region notin [eu,us]",
-        "cpu_cores>=2", "cpu_ram>0.032", "disk_space=0.06", "isolation>=gvisor",
-        "isolation!=gvisor", "device_kind=any", "device_kind=cpu", "device_kind!=gpu", "node>12",
-        "node!=3", "provider=1"};
+    constexpr std::array kConditions = {"gpu_name=RTX_4090",
+                                        "gpu_name in [RTX_3090,Mystery]",
+                                        "gpu_name!=RTX_3060",
+                                        "gpu_name notin [RTX_3090,RTX_4090]",
+                                        "gpu_ram>=24",
+                                        "gpu_ram<16",
+                                        "gpu_ram in [48,12.288]",
+                                        "num_gpus>=2",
+                                        "num_gpus=1",
+                                        "num_gpus in [3,1]",
+                                        "price<=0.0003",
+                                        "price>0.0001",
+                                        "reliability>0.96",
+                                        "region=eu",
+                                        "region in [us,ap]",
+                                        "region!=eu",
+                                        "region notin [eu,us]",
+                                        "cpu_cores>=2",
+                                        "cpu_ram>0.032",
+                                        "disk_space=0.06",
+                                        "isolation>=gvisor",
+                                        "isolation!=gvisor",
+                                        "device_kind=any",
+                                        "device_kind=cpu",
+                                        "device_kind!=gpu",
+                                        "node>12",
+                                        "node!=3",
+                                        "provider=1"};
     std::string text;
     for (std::uint64_t n = below(4); n > 0; --n) text += std::string(pick(kConditions)) + " ";
     Demand demand = test_demand(text);
@@ -183,8 +215,14 @@ class Lockstep {
   }
 
   void ask_for_list(const Demand& demand) {
-    constexpr std::array kOrders = {"", "", "price", "gpu_ram-,price", "region,reliability-",
-                                    "gpu_name-,num_gpus", "node-", "isolation,device_kind"};
+    constexpr std::array kOrders = {"",
+                                    "",
+                                    "price",
+                                    "gpu_ram-,price",
+                                    "region,reliability-",
+                                    "gpu_name-,num_gpus",
+                                    "node-",
+                                    "isolation,device_kind"};
     QueryError error;
     ListOptions options;
     options.free_only = one_in(2);
@@ -219,7 +257,8 @@ class Lockstep {
   }
   static std::string told(const std::vector<v1::Relaxation>& relaxations) {
     std::string text;
-    for (const v1::Relaxation& relaxation : relaxations) text += relaxation.ShortDebugString() + "\n";
+    for (const v1::Relaxation& relaxation : relaxations)
+      text += relaxation.ShortDebugString() + "\n";
     return text;
   }
 

@@ -184,8 +184,9 @@ TEST_F(BookTest, SharesTakeTheLeastSufficientDeviceThenTheLowestIndex) {
 }
 
 TEST_F(BookTest, OnlyDevicesThatTheQueryAdmitsAreTaken) {
-  put(test_node(1, 300'000,
-                {{.model = "RTX_3090"}, {.model = "RTX_4090"}, {.model = "EPYC", .kind = v1::CPU}}));
+  put(test_node(
+      1, 300'000,
+      {{.model = "RTX_3090"}, {.model = "RTX_4090"}, {.model = "EPYC", .kind = v1::CPU}}));
   EXPECT_THAT(book_->match(test_demand("gpu_name=RTX_4090"))->devices, ElementsAre(1));
   EXPECT_THAT(book_->match(test_demand("device_kind=cpu"))->devices, ElementsAre(2));
   Demand two = test_demand();

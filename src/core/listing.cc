@@ -117,7 +117,8 @@ std::optional<std::vector<SortKey>> parse_order(std::string_view text, QueryErro
     if (descending) ++at;
     order.push_back({*field, descending});
     if (at == text.size()) break;
-    if (text[at] != ',') return refuse(at, "expected a comma between fields, as in price,reliability-");
+    if (text[at] != ',')
+      return refuse(at, "expected a comma between fields, as in price,reliability-");
     ++at;
     if (at == text.size()) return refuse(at, "expected a field behind the comma");
   }

@@ -1,4 +1,5 @@
-// How a list of offers is ordered and continued page by page: `fallow offers -o price,reliability-`.
+// How a list of offers is ordered and continued page by page: `fallow offers -o
+// price,reliability-`.
 //
 // Values; no owner, any thread.
 #pragma once
@@ -57,7 +58,6 @@ struct Placement;
 
 // The place of a row in a list of this demand and order. Over a book that changes between pages, a
 // row that keeps its values is seen exactly once.
-ListCursor cursor_of(const Demand& demand, const std::vector<SortKey>& order,
-                     const Placement& row);
+ListCursor cursor_of(const Demand& demand, const std::vector<SortKey>& order, const Placement& row);
 
 }  // namespace fallow::core

@@ -38,7 +38,8 @@ std::optional<NaiveBook::Row> NaiveBook::row(const Node& node, const Demand& dem
                                              bool free) const {
   const v1::Requirements& wanted = demand.requirements;
   const std::uint32_t gpus = wanted.gpus() == 0 ? 1 : wanted.gpus();
-  const std::uint32_t share = wanted.device_thousandths() == 0 ? 1'000 : wanted.device_thousandths();
+  const std::uint32_t share =
+      wanted.device_thousandths() == 0 ? 1'000 : wanted.device_thousandths();
   if (node.removed || node.offer.id == OfferId(0)) return std::nullopt;
   if (free && !node.connected) return std::nullopt;
   if (free && node.owner != v1::OWNER_AWAY) return std::nullopt;
@@ -50,7 +51,8 @@ std::optional<NaiveBook::Row> NaiveBook::row(const Node& node, const Demand& dem
   if (wanted.memory_mb() > (free ? node.memory_mb_free : node.facts.memory_mb())) {
     return std::nullopt;
   }
-  if (wanted.cpu_thousandths() > (free ? node.cpu_thousandths_free : node.facts.cpu_thousandths())) {
+  if (wanted.cpu_thousandths() >
+      (free ? node.cpu_thousandths_free : node.facts.cpu_thousandths())) {
     return std::nullopt;
   }
   if (wanted.disk_mb() > (free ? node.disk_mb_free : node.facts.disk_mb())) return std::nullopt;
@@ -70,8 +72,7 @@ std::optional<NaiveBook::Row> NaiveBook::row(const Node& node, const Demand& dem
       row.placement.disk_gb_hour = std::min(row.placement.disk_gb_hour, raised->disk_gb_hour);
     }
   }
-  row.placement.rate_hour =
-      rate_of(wanted, row.placement.device_hour, row.placement.disk_gb_hour);
+  row.placement.rate_hour = rate_of(wanted, row.placement.device_hour, row.placement.disk_gb_hour);
   for (const std::int64_t max : {wanted.price_per_hour_micros_max(), demand.rate_hour_max.value}) {
     if (max > 0 && row.placement.rate_hour.value > max) return std::nullopt;
   }
@@ -136,7 +137,8 @@ std::vector<Placement> NaiveBook::list(const Demand& demand, const ListOptions& 
     if (!fitting) continue;
     RowKey key = cursor_of(demand, options.order, fitting->placement);
     if (options.order.empty()) {
-      const auto [first, rate, unreliability, last] = fitting->rank(objective_of(demand.requirements));
+      const auto [first, rate, unreliability, last] =
+          fitting->rank(objective_of(demand.requirements));
       key.values = {{first, ""}, {rate, ""}, {unreliability, ""}};
     }
     if (options.after && !order.before(*options.after, key)) continue;
@@ -229,9 +231,9 @@ void NaiveBook::relax_requirements(const Demand& demand, std::vector<v1::Relaxat
   const auto try_values = [&](Change change, std::int64_t wanted,
                               const std::set<std::int64_t>& values,
                               const std::function<void(v1::Requirements&, std::int64_t)>& set) {
-    using Rating =
-        std::tuple<std::int64_t, std::tuple<std::int64_t, std::int64_t, std::int64_t, std::uint64_t>,
-                   std::int64_t>;
+    using Rating = std::tuple<std::int64_t,
+                              std::tuple<std::int64_t, std::int64_t, std::int64_t, std::uint64_t>,
+                              std::int64_t>;
     std::optional<std::pair<Rating, Micros>> best;
     for (const std::int64_t value : values) {
       Demand changed = demand;
@@ -267,7 +269,8 @@ void NaiveBook::relax_requirements(const Demand& demand, std::vector<v1::Relaxat
     isolations.insert(node->facts.isolation());
   }
   const auto below = [](const std::set<std::int64_t>& values, std::int64_t asked_for) {
-    return std::set<std::int64_t>(values.lower_bound(1), values.lower_bound(std::max<std::int64_t>(asked_for, 1)));
+    return std::set<std::int64_t>(values.lower_bound(1),
+                                  values.lower_bound(std::max<std::int64_t>(asked_for, 1)));
   };
   try_values(Change::kDuration, asked.duration_us(), below(durations, asked.duration_us()),
              [](v1::Requirements& changed, std::int64_t value) { changed.set_duration_us(value); });

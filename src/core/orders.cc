@@ -110,8 +110,10 @@ void after_lease(Step& step, const Lease& lease, const Ending& ending) {
 void end_if_over(Step& step, Order& order) {
   if (order.waiting > 0 || order.leased > 0) return;
   MarketState& state = step.state;
+  // Stopped whole, or task by task with nothing else gone wrong.
+  const bool stopped = order.stop_asked || order.failed == 0;
   order.state = order.done == order.tasks.size() ? v1::ORDER_DONE
-                : order.stop_asked               ? v1::ORDER_STOPPED
+                : stopped                        ? v1::ORDER_STOPPED
                                                  : v1::ORDER_FAILED;
   order.ended_at = step.now;
   order.demand = Demand{};

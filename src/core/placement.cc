@@ -23,8 +23,19 @@ Wide wide(Micros amount) {
   return static_cast<Wide>(amount.value);
 }
 
+// count * price / 1000, rounded up.
+Wide thousandths_of(std::uint64_t count, Micros price) {
+  FALLOW_CHECK(price.value >= 0, "a price of {} micros is negative", price.value);
+  std::uint64_t product = 0;
+  if (!__builtin_mul_overflow(count, static_cast<std::uint64_t>(price.value), &product) &&
+      product <= std::numeric_limits<std::uint64_t>::max() - kThousand) {
+    return (product + (kThousand - 1)) / kThousand;  // nearly always; a wide division is slow
+  }
+  return (Wide{count} * wide(price) + (kThousand - 1)) / kThousand;
+}
+
 Wide devices_rate(std::uint32_t gpus, std::uint32_t share, Micros device_hour) {
-  return (Wide{gpus} * share * wide(device_hour) + (kThousand - 1)) / kThousand;
+  return thousandths_of(std::uint64_t{gpus} * share, device_hour);
 }
 
 // Price of a task per unit of work, with the runs that the node's record lets one expect.
@@ -79,7 +90,7 @@ v1::Objective objective_of(const v1::Requirements& requirements) {
 
 Micros rate_of(const v1::Requirements& requirements, Micros device_hour, Micros disk_gb_hour) {
   // Megabytes are thousandths of a gigabyte.
-  const Wide disk = (Wide{requirements.disk_mb()} * wide(disk_gb_hour) + (kThousand - 1)) / kThousand;
+  const Wide disk = thousandths_of(requirements.disk_mb(), disk_gb_hour);
   return Micros(
       saturate(devices_rate(gpus_of(requirements), share_of(requirements), device_hour) + disk));
 }
@@ -95,9 +106,9 @@ Matcher::Matcher(const Demand& demand)
     const bool bounded = predicate.op == Operator::kLess || predicate.op == Operator::kLessEqual ||
                          predicate.op == Operator::kEqual || predicate.op == Operator::kIn;
     if (predicate.field != Field::kPrice || !bounded) continue;
-    device_hour_max_ = std::min(
-        device_hour_max_,
-        Micros(*std::max_element(predicate.numbers.begin(), predicate.numbers.end())));
+    device_hour_max_ =
+        std::min(device_hour_max_,
+                 Micros(*std::max_element(predicate.numbers.begin(), predicate.numbers.end())));
   }
   const Micros asked(demand.requirements.price_per_hour_micros_max());
   if (asked.value > 0) rate_hour_max_ = std::min(rate_hour_max_, asked);
@@ -122,8 +133,7 @@ bool Matcher::has_room(const Node& node, Supply supply) const {
          node.disk_mb_free >= wanted.disk_mb();
 }
 
-std::optional<Candidate> Matcher::fit(const Node& node, Supply supply,
-                                      const Hints& hints) const {
+std::optional<Candidate> Matcher::fit(const Node& node, Supply supply, const Hints& hints) const {
   if (!is_offered(node) || !has_room(node, supply)) return std::nullopt;
   Candidate candidate = priced(node);
   if (candidate.rate_hour > rate_hour_max_) return std::nullopt;
@@ -160,7 +170,8 @@ std::vector<std::size_t> Matcher::choose(const Node& node, Supply supply) const 
   const auto index_of = [&](std::size_t at) { return node.devices[at].facts.index(); };
   for (std::size_t at = 0; at < node.devices.size(); ++at) {
     const NodeDevice& device = node.devices[at];
-    if (free_of(device, supply) >= share_ && demand_.query.admits(device.facts)) chosen.push_back(at);
+    if (free_of(device, supply) >= share_ && demand_.query.admits(device.facts))
+      chosen.push_back(at);
   }
   std::sort(chosen.begin(), chosen.end(), [&](std::size_t a, std::size_t b) {
     const std::uint32_t free_a = free_of(node.devices[a], supply);

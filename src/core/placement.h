@@ -50,9 +50,9 @@ bool is_offered(const Node& node);
 // Might anything of it be leased now?
 bool is_open(const Node& node);
 
-std::uint32_t gpus_of(const v1::Requirements& requirements);              // at least 1
-std::uint32_t share_of(const v1::Requirements& requirements);             // at least 1
-v1::Objective objective_of(const v1::Requirements& requirements);         // CHEAPEST by default
+std::uint32_t gpus_of(const v1::Requirements& requirements);       // at least 1
+std::uint32_t share_of(const v1::Requirements& requirements);      // at least 1
+v1::Objective objective_of(const v1::Requirements& requirements);  // CHEAPEST by default
 
 // What a caller knows of a node already.
 struct Hints {

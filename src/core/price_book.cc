@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <span>
+
 #include "core/relaxation.h"
 #include "core/row_key.h"
 #include "core/speed.h"
@@ -98,6 +99,7 @@ void PriceBook::enter(Entry& entry) {
     if (group->offered.emplace(key, &entry).second) entry.groups.push_back(group.get());
   }
   std::sort(entry.groups.begin(), entry.groups.end(), in_order);
+  entry.only_group = entry.groups.size() == 1 ? entry.groups.front() : nullptr;
   offered_.emplace(key, &entry);
   if (entry.former) former_.emplace(entry.node->id, &entry);
   entry.offered = true;
@@ -207,7 +209,7 @@ bool PriceBook::walk_tree(const Walk& walk, const Group* group,
     }
     if (!screen.passes(entry.sieve)) continue;
     if (quoted && entry.former) continue;  // seen already, by its former price
-    const bool one_class = entry.groups.size() == 1;
+    const bool one_class = entry.only_group != nullptr;
     if (group != nullptr && !one_class) {
       // A node of several classes is visited in the first of its wanted groups only.
       const auto first =
@@ -343,13 +345,32 @@ std::vector<Placement> PriceBook::list(const Demand& demand, const ListOptions& 
   return placements;
 }
 
+PriceBook::ClassFailures PriceBook::class_failures(const Query& query) const {
+  const std::vector<Predicate>& predicates = query.predicates();
+  ClassFailures failures;
+  for (const auto& [key, group] : groups_) {
+    Screen::Failures& of_class = failures[group.get()];
+    for (std::size_t i = 0; i < predicates.size(); ++i) {
+      const Predicate& predicate = predicates[i];
+      if (!is_of_device(predicate.field) || predicate.holds(group->device)) continue;
+      of_class.add(i, is_word(predicate.field)
+                          ? 0
+                          : distance_to(predicate, number_of(group->device, predicate.field)));
+    }
+    // A processor that is not asked for stays out whichever condition moves.
+    if (of_class.count == 0 && !query.admits(group->device)) of_class.count = 2;
+  }
+  return failures;
+}
+
 std::vector<v1::Relaxation> PriceBook::relaxations(const Demand& demand) const {
   Demand any = demand;
   any.requirements.set_objective(v1::CHEAPEST);
   any.avoid = {};
   if (match(any)) return {};
-  // Cheapest first: most of what follows cannot be better and is not looked at closely.
+  const Matcher matcher(any);
   const Screen screen(any.query);
+  const ClassFailures of_class = class_failures(any.query);
   RelaxationScan scan(any);
   auto ahead = offered_.begin();
   for (std::size_t i = 0; i < kPrefetched && ahead != offered_.end(); ++i) ++ahead;
@@ -358,7 +379,21 @@ std::vector<v1::Relaxation> PriceBook::relaxations(const Demand& demand) const {
       __builtin_prefetch(ahead->second);
       ++ahead;
     }
-    if (screen.failures(entry->sieve, 2) < 2) scan.consider(*entry->node);
+    // Two failures are not mended by one change; and as the cheapest come first, most that fail in
+    // one thing are no better than what was found. Only the rest are looked at closely.
+    Screen::Failures failures = screen.failures(entry->sieve);
+    if (entry->only_group != nullptr && failures.count < 2) {
+      const Screen::Failures& own = of_class.at(entry->only_group);
+      if (own.count > 0) failures.add(own.predicate, own.distance);
+      failures.count += own.count > 1 ? 1 : 0;
+    }
+    if (failures.count > 1) continue;
+    if (failures.count == 1 && !entry->former &&
+        !scan.worth(failures.predicate, failures.distance,
+                    matcher.bound(key.device_hour, 0).rate_hour)) {
+      continue;
+    }
+    scan.consider(*entry->node);
   }
   return scan.finish();
 }

@@ -3,8 +3,9 @@
 // A walk starts at the cheapest and ends as soon as nothing further can rank before what was
 // found. Two trees a group: everything offered, and what might be leased now, so that a busy
 // market is not searched in vain. What a query asks of single devices is asked once a class, and
-// classes stand in descending speed, which bounds the other objectives. Nodes whose price was raised lately are few: a quoted demand looks at them first,
-// by their former price, and passes them by in the walk.
+// classes stand in descending speed, which bounds the other objectives. Nodes whose price was
+// raised lately are few: a quoted demand looks at them first, by their former price, and passes
+// them by in the walk.
 #pragma once
 
 #include <absl/container/btree_map.h>
@@ -61,17 +62,19 @@ class PriceBook final : public Book {
     Tree open;
   };
 
-  // What the trees hold of a node: its key there must be known when the node has changed.
-  struct Entry {
+  // What the trees hold of a node: its key there must be known when the node has changed. What a
+  // walk reads of each comes first, in one line of the cache.
+  struct alignas(64) Entry {
     Sieve sieve;
     const Node* node = nullptr;
+    const Group* only_group = nullptr;  // when all devices are of one class
+    Micros device_hour;
     bool offered = false;
     bool open = false;
     bool former = false;
-    Micros device_hour;
-    std::vector<v1::Device> devices;   // as they were entered
     std::vector<std::int64_t> speeds;  // of the devices
     std::vector<Group*> groups;        // in their order, each once
+    std::vector<v1::Device> devices;   // as they were entered
   };
 
   // `visit` says whether to go on, `beyond` whether nothing from this bound on counts.
@@ -86,6 +89,9 @@ class PriceBook final : public Book {
   bool walk_tree(const Walk& walk, const Group* group,
                  const std::vector<const Group*>& wanted) const;
   std::vector<const Group*> groups_for(const Matcher& matcher) const;
+  // What of the query's conditions on single devices each class fails.
+  using ClassFailures = boost::unordered_flat_map<const Group*, Screen::Failures>;
+  ClassFailures class_failures(const Query& query) const;
 
   static bool same_devices(const Entry& entry, const Node& node);
   void set_devices(Entry& entry, const Node& node);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -49,21 +51,31 @@ char canonical_char(char c) {
 
 std::string_view symbol_of(Operator op) {
   switch (op) {
-    case Operator::kLess: return "<";
-    case Operator::kLessEqual: return "<=";
-    case Operator::kEqual: return "=";
-    case Operator::kNotEqual: return "!=";
-    case Operator::kGreaterEqual: return ">=";
-    case Operator::kGreater: return ">";
-    case Operator::kIn: return " in ";
-    case Operator::kNotIn: return " notin ";
-    case Operator::kAny: return "=any";
+    case Operator::kLess:
+      return "<";
+    case Operator::kLessEqual:
+      return "<=";
+    case Operator::kEqual:
+      return "=";
+    case Operator::kNotEqual:
+      return "!=";
+    case Operator::kGreaterEqual:
+      return ">=";
+    case Operator::kGreater:
+      return ">";
+    case Operator::kIn:
+      return " in ";
+    case Operator::kNotIn:
+      return " notin ";
+    case Operator::kAny:
+      return "=any";
   }
   FALLOW_CHECK(false, "operator {} has no symbol", static_cast<int>(op));
 }
 
 std::string word_text(const std::string& word) {
-  const bool bare = !word.empty() && word != "any" && std::all_of(word.begin(), word.end(), is_bare);
+  const bool bare =
+      !word.empty() && word != "any" && std::all_of(word.begin(), word.end(), is_bare);
   if (bare) return word;
   const char quote = word.find('"') == std::string::npos ? '"' : '\'';
   return quote + word + quote;
@@ -72,42 +84,72 @@ std::string word_text(const std::string& word) {
 }  // namespace
 
 bool Predicate::holds(std::int64_t number) const {
-  const auto listed = [&] { return std::find(numbers.begin(), numbers.end(), number) != numbers.end(); };
+  const auto listed = [&] {
+    return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
+  };
   switch (op) {
-    case Operator::kLess: return number < numbers.front();
-    case Operator::kLessEqual: return number <= numbers.front();
-    case Operator::kEqual: return number == numbers.front();
-    case Operator::kNotEqual: return number != numbers.front();
-    case Operator::kGreaterEqual: return number >= numbers.front();
-    case Operator::kGreater: return number > numbers.front();
-    case Operator::kIn: return listed();
-    case Operator::kNotIn: return !listed();
-    case Operator::kAny: return true;
+    case Operator::kLess:
+      return number < numbers.front();
+    case Operator::kLessEqual:
+      return number <= numbers.front();
+    case Operator::kEqual:
+      return number == numbers.front();
+    case Operator::kNotEqual:
+      return number != numbers.front();
+    case Operator::kGreaterEqual:
+      return number >= numbers.front();
+    case Operator::kGreater:
+      return number > numbers.front();
+    case Operator::kIn:
+      return listed();
+    case Operator::kNotIn:
+      return !listed();
+    case Operator::kAny:
+      return true;
   }
   FALLOW_CHECK(false, "operator {} is unknown", static_cast<int>(op));
 }
 
 bool Predicate::holds(std::string_view word) const {
-  const bool listed = std::any_of(words.begin(), words.end(),
-                                  [&](const std::string& wanted) { return same_word(wanted, word); });
+  const bool listed = std::any_of(words.begin(), words.end(), [&](const std::string& wanted) {
+    return same_word(wanted, word);
+  });
   switch (op) {
     case Operator::kEqual:
-    case Operator::kIn: return listed;
+    case Operator::kIn:
+      return listed;
     case Operator::kNotEqual:
-    case Operator::kNotIn: return !listed;
-    case Operator::kAny: return true;
-    default: FALLOW_CHECK(false, "operator {} is not for words", static_cast<int>(op));
+    case Operator::kNotIn:
+      return !listed;
+    case Operator::kAny:
+      return true;
+    default:
+      FALLOW_CHECK(false, "operator {} is not for words", static_cast<int>(op));
   }
+}
+
+bool Predicate::holds(const v1::Device& device) const {
+  return is_word(field) ? holds(word_of(device, field)) : holds(number_of(device, field));
 }
 
 bool operator==(const Predicate& a, const Predicate& b) {
   return a.field == b.field && a.op == b.op && a.numbers == b.numbers && a.words == b.words;
 }
 
+std::int64_t distance_to(const Predicate& predicate, std::int64_t number) {
+  if (predicate.op == Operator::kNotEqual || predicate.op == Operator::kNotIn) return 0;
+  std::int64_t nearest = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t listed : predicate.numbers) {
+    nearest = std::min(nearest, std::abs(listed - number));
+  }
+  return nearest;
+}
+
 Query::Query(std::vector<Predicate> predicates) : predicates_(std::move(predicates)) {
   FALLOW_CHECK(predicates_.size() <= kPredicatesMax, "{} predicates", predicates_.size());
   for (const Predicate& predicate : predicates_) {
-    if (predicate.field == Field::kDeviceKind || predicate.field == Field::kGpuName) admits_cpu_ = true;
+    if (predicate.field == Field::kDeviceKind || predicate.field == Field::kGpuName)
+      admits_cpu_ = true;
     if (is_of_device(predicate.field)) names_devices_ = true;
   }
 }
@@ -123,9 +165,7 @@ bool Query::admits(const v1::Device& device) const {
   if (!admits_cpu_ && device.kind() != v1::GPU) return false;
   if (!names_devices_) return true;
   return std::all_of(predicates_.begin(), predicates_.end(), [&](const Predicate& predicate) {
-    if (!is_of_device(predicate.field)) return true;
-    return is_word(predicate.field) ? predicate.holds(word_of(device, predicate.field))
-                                    : predicate.holds(number_of(device, predicate.field));
+    return !is_of_device(predicate.field) || predicate.holds(device);
   });
 }
 
@@ -208,11 +248,16 @@ int decimals_of(Field field) { return facts_of(field).decimals; }
 std::string number_text(Field field, std::int64_t number) {
   if (field == Field::kIsolation) {
     switch (number) {
-      case v1::BUBBLEWRAP: return "bubblewrap";
-      case v1::RUNC: return "runc";
-      case v1::GVISOR: return "gvisor";
-      case v1::MICROVM: return "microvm";
-      default: return "none";
+      case v1::BUBBLEWRAP:
+        return "bubblewrap";
+      case v1::RUNC:
+        return "runc";
+      case v1::GVISOR:
+        return "gvisor";
+      case v1::MICROVM:
+        return "microvm";
+      default:
+        return "none";
     }
   }
   const int decimals = decimals_of(field);
@@ -228,18 +273,29 @@ std::string number_text(Field field, std::int64_t number) {
 
 std::int64_t number_of(const Node& node, Field field, Micros device_hour) {
   switch (field) {
-    case Field::kPrice: return device_hour.value;
-    case Field::kReliability: return reliability_ppm(node);
-    case Field::kCpuCores: return node.facts.cpu_thousandths();
+    case Field::kPrice:
+      return device_hour.value;
+    case Field::kReliability:
+      return reliability_ppm(node);
+    case Field::kCpuCores:
+      return node.facts.cpu_thousandths();
     // Megabytes are thousandths of a gigabyte.
-    case Field::kCpuRam: return node.facts.memory_mb();
-    case Field::kDiskSpace: return node.facts.disk_mb();
-    case Field::kInetDown: return std::int64_t{node.facts.download_mbps()} * 1'000;
-    case Field::kInetUp: return std::int64_t{node.facts.upload_mbps()} * 1'000;
-    case Field::kIsolation: return node.facts.isolation();
-    case Field::kNode: return static_cast<std::int64_t>(node.id.value);
-    case Field::kProvider: return static_cast<std::int64_t>(node.provider.value);
-    default: FALLOW_CHECK(false, "{} is not a number of a node", name_of(field));
+    case Field::kCpuRam:
+      return node.facts.memory_mb();
+    case Field::kDiskSpace:
+      return node.facts.disk_mb();
+    case Field::kInetDown:
+      return std::int64_t{node.facts.download_mbps()} * 1'000;
+    case Field::kInetUp:
+      return std::int64_t{node.facts.upload_mbps()} * 1'000;
+    case Field::kIsolation:
+      return node.facts.isolation();
+    case Field::kNode:
+      return static_cast<std::int64_t>(node.id.value);
+    case Field::kProvider:
+      return static_cast<std::int64_t>(node.provider.value);
+    default:
+      FALLOW_CHECK(false, "{} is not a number of a node", name_of(field));
   }
 }
 
@@ -257,9 +313,12 @@ std::string_view word_of(const v1::Device& device, Field field) {
   if (field == Field::kGpuName) return device.model();
   FALLOW_CHECK(field == Field::kDeviceKind, "{} is not a word of a device", name_of(field));
   switch (device.kind()) {
-    case v1::GPU: return "gpu";
-    case v1::CPU: return "cpu";
-    default: return "unknown";
+    case v1::GPU:
+      return "gpu";
+    case v1::CPU:
+      return "cpu";
+    default:
+      return "unknown";
   }
 }
 

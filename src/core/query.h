@@ -61,11 +61,16 @@ struct Predicate {
   std::uint32_t column = 0;           // 1-based, where the predicate starts
 
   bool holds(std::int64_t number) const;
-  bool holds(std::string_view canonical_word) const;
+  bool holds(std::string_view word) const;
+  bool holds(const v1::Device& device) const;  // where the field is of single devices
 };
 
 // Equal in meaning and form; where they stood in the text does not count.
 bool operator==(const Predicate& a, const Predicate& b);
+
+// How far the predicate's value must move to hold for `number`, for which it fails; 0 where there
+// is no order to move in.
+std::int64_t distance_to(const Predicate& predicate, std::int64_t number);
 
 struct QueryError {
   std::uint32_t column = 0;  // 1-based, in bytes

@@ -291,10 +291,9 @@ class Parser {
 
   bool add_number(Predicate& predicate, const Token& token) {
     const auto refuse = [&] {
-      return fail(token.start,
-                  fmt::format("{} takes a plain number such as {}, not \"{}\"",
-                              name_of(predicate.field), example_of(predicate.field),
-                              shown(token.text)));
+      return fail(token.start, fmt::format("{} takes a plain number such as {}, not \"{}\"",
+                                           name_of(predicate.field), example_of(predicate.field),
+                                           shown(token.text)));
     };
     if (token.quoted) return refuse();
     constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
@@ -325,10 +324,9 @@ class Parser {
           ++seen;
         } else if (digit != '0') {
           return fail(token.start + i,
-                      decimals == 0
-                          ? fmt::format("{} is a whole number", name_of(predicate.field))
-                          : fmt::format("{} has at most {} decimals", name_of(predicate.field),
-                                        decimals));
+                      decimals == 0 ? fmt::format("{} is a whole number", name_of(predicate.field))
+                                    : fmt::format("{} has at most {} decimals",
+                                                  name_of(predicate.field), decimals));
         }
       }
     }
@@ -341,14 +339,22 @@ class Parser {
 
   static std::string_view example_of(Field field) {
     switch (field) {
-      case Field::kGpuName: return "RTX_4090";
-      case Field::kRegion: return "eu";
-      case Field::kIsolation: return "gvisor";
-      case Field::kDeviceKind: return "gpu";
-      case Field::kPrice: return "0.40";
-      case Field::kReliability: return "0.95";
-      case Field::kNumGpus: return "2";
-      default: return "24";
+      case Field::kGpuName:
+        return "RTX_4090";
+      case Field::kRegion:
+        return "eu";
+      case Field::kIsolation:
+        return "gvisor";
+      case Field::kDeviceKind:
+        return "gpu";
+      case Field::kPrice:
+        return "0.40";
+      case Field::kReliability:
+        return "0.95";
+      case Field::kNumGpus:
+        return "2";
+      default:
+        return "24";
     }
   }
 

@@ -42,11 +42,6 @@ bool is_of_devices(const Predicate& predicate) {
   return is_of_device(predicate.field) || predicate.field == Field::kNumGpus;
 }
 
-bool holds_for(const Predicate& predicate, const v1::Device& device) {
-  return is_word(predicate.field) ? predicate.holds(word_of(device, predicate.field))
-                                  : predicate.holds(number_of(device, predicate.field));
-}
-
 // The most units of `unit_price` per thousandth that `room` pays for, each part rounded up.
 std::int64_t affordable(Wide room, Wide unit_price) {
   constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
@@ -84,6 +79,13 @@ void RelaxationScan::consider(const Node& node) {
   for (std::size_t i = 0; i < predicates.size(); ++i) {
     if (is_of_devices(predicates[i])) try_predicate(i, node);
   }
+}
+
+bool RelaxationScan::worth(std::size_t predicate, std::int64_t distance,
+                           Micros rate_hour_min) const {
+  const Found& found = predicates_[predicate];
+  return !found.any ||
+         std::tie(distance, rate_hour_min) <= std::tie(found.distance, found.rank.rate_hour);
 }
 
 void RelaxationScan::try_wait(const Node& node) {
@@ -156,7 +158,7 @@ void RelaxationScan::try_predicate(std::size_t at, const Node& node) {
                         last->kind() == device.facts.kind() &&
                         last->model() == device.facts.model();
       last = &device.facts;
-      if (!seen && !holds_for(predicate, device.facts)) {
+      if (!seen && !predicate.holds(device.facts)) {
         try_device_value(at, node, device.facts, rank);
       }
     }
@@ -165,9 +167,9 @@ void RelaxationScan::try_predicate(std::size_t at, const Node& node) {
   std::int64_t number = 0;
   std::string_view word;
   if (predicate.field == Field::kNumGpus) {
-    number = std::count_if(
-        node.devices.begin(), node.devices.end(),
-        [&](const NodeDevice& device) { return demand_.query.admits(device.facts); });
+    number = std::count_if(node.devices.begin(), node.devices.end(), [&](const NodeDevice& device) {
+      return demand_.query.admits(device.facts);
+    });
   } else if (is_word(predicate.field)) {
     word = word_of(node, predicate.field);
   } else {
@@ -247,17 +249,22 @@ std::optional<std::int64_t> RelaxationScan::value_for(Change change, const Node&
       if (nearest == share) break;
       return nearest;
     }
-    case Change::kDuration: return lower(node.offer.duration_max.value, wanted.duration_us());
-    case Change::kMemory: return lower(node.memory_mb_free, wanted.memory_mb());
-    case Change::kCpu: return lower(node.cpu_thousandths_free, wanted.cpu_thousandths());
+    case Change::kDuration:
+      return lower(node.offer.duration_max.value, wanted.duration_us());
+    case Change::kMemory:
+      return lower(node.memory_mb_free, wanted.memory_mb());
+    case Change::kCpu:
+      return lower(node.cpu_thousandths_free, wanted.cpu_thousandths());
     case Change::kDisk: {
       const std::int64_t asked = wanted.disk_mb();
       const std::int64_t most = affordable(limit - devices_part, disk_hour);
       return lower(std::min({std::int64_t{node.disk_mb_free}, most, asked - 1}), asked);
     }
-    case Change::kIsolation: return lower(node.facts.isolation(), wanted.isolation_min());
+    case Change::kIsolation:
+      return lower(node.facts.isolation(), wanted.isolation_min());
     case Change::kPredicate:
-    case Change::kWait: break;
+    case Change::kWait:
+      break;
   }
   return std::nullopt;
 }
@@ -302,7 +309,8 @@ void RelaxationScan::try_change(Change change, const Node& node) {
       requirements.set_isolation_min(static_cast<v1::Isolation>(*value));
       break;
     case Change::kPredicate:
-    case Change::kWait: FALLOW_CHECK(false, "change {} has no value", static_cast<int>(change));
+    case Change::kWait:
+      FALLOW_CHECK(false, "change {} has no value", static_cast<int>(change));
   }
   const Matcher matcher(scratch_);
   if (const auto candidate = matcher.fit(node, Supply::kFree)) {

@@ -33,8 +33,6 @@ enum class Change : std::uint8_t {
 // that value. A comparison becomes <= or >=; = becomes in; != and notin lose the value.
 Predicate widened(const Predicate& predicate, std::int64_t number);
 Predicate widened(const Predicate& predicate, std::string_view word);
-// How far the predicate's number moves; 0 where there is no order to move in.
-std::int64_t distance_to(const Predicate& predicate, std::int64_t number);
 
 // The answer as the API gives it. `number` in the change's own unit: micros, devices, thousandths,
 // microseconds, megabytes, v1::Isolation, or offers for kWait.
@@ -50,6 +48,9 @@ class RelaxationScan {
   explicit RelaxationScan(const Demand& demand);
 
   void consider(const Node& node);
+  // Could the predicate, moved by `distance`, give a better answer than the one found so far, on a
+  // node where a task costs at least `rate_hour_min`?
+  bool worth(std::size_t predicate, std::int64_t distance, Micros rate_hour_min) const;
   std::vector<v1::Relaxation> finish() const;
 
  private:

@@ -25,8 +25,7 @@ class RelaxationTest : public testing::Test {
   std::vector<std::string> told(const Demand& demand) const {
     std::vector<std::string> changes;
     for (const v1::Relaxation& relaxation : book_->relaxations(demand)) {
-      changes.push_back(
-          fmt::format("{} ({})", relaxation.change(), relaxation.task_hour_micros()));
+      changes.push_back(fmt::format("{} ({})", relaxation.change(), relaxation.task_hour_micros()));
     }
     return changes;
   }
@@ -46,20 +45,21 @@ TEST_F(RelaxationTest, NamesTheSmallestStepOfEachPredicate) {
   put(test_node(3, 310'000, {{.model = "RTX_3090", .memory_mb = 24'576}}));
   EXPECT_THAT(told(test_demand("gpu_ram>=24 price<=0.25")),
               ElementsAre("lower gpu_ram to 16.376 (200000)", "raise price to 0.31 (310000)"));
-  EXPECT_THAT(told(test_demand("gpu_name=RTX_4090")), ElementsAre("accept gpu_name RTX_3060 (100000)"));
+  EXPECT_THAT(told(test_demand("gpu_name=RTX_4090")),
+              ElementsAre("accept gpu_name RTX_3060 (100000)"));
   EXPECT_THAT(told(test_demand("gpu_name=RTX_4090 gpu_ram>=20")),
               ElementsAre("accept gpu_name RTX_3090 (310000)"));
   EXPECT_THAT(told(test_demand("num_gpus>=2")), ElementsAre("lower num_gpus to 1 (100000)"));
   EXPECT_THAT(told(test_demand("region in [us,ap]")), ElementsAre("accept region eu (100000)"));
   EXPECT_THAT(told(test_demand("region!=eu")), ElementsAre("allow region eu (100000)"));
-  EXPECT_THAT(told(test_demand("reliability>0.99")), ElementsAre("lower reliability to 0.95 (100000)"));
+  EXPECT_THAT(told(test_demand("reliability>0.99")),
+              ElementsAre("lower reliability to 0.95 (100000)"));
   EXPECT_THAT(told(test_demand("isolation>=microvm")),
               ElementsAre("lower isolation to bubblewrap (100000)"));
 }
 
 TEST_F(RelaxationTest, AdmittingMoreDevicesMayBeTooMany) {
-  put(test_node(1, 200'000,
-                {{.memory_mb = 24'576}, {.memory_mb = 16'000}, {.memory_mb = 12'000}}));
+  put(test_node(1, 200'000, {{.memory_mb = 24'576}, {.memory_mb = 16'000}, {.memory_mb = 12'000}}));
   EXPECT_THAT(told(test_demand("gpu_ram in [48] num_gpus=1")),
               ElementsAre("accept gpu_ram 24.576 (200000)"));
   EXPECT_THAT(told(test_demand("gpu_ram>=48 num_gpus=2")),
@@ -106,23 +106,24 @@ TEST_F(RelaxationTest, SharesAndDiskShrinkToWhatTheLimitPays) {
   Demand demand = test_demand();
   demand.requirements.set_disk_mb(100'000);
   demand.requirements.set_price_per_hour_micros_max(350'000);
-  EXPECT_THAT(told(demand), ElementsAre("lower device_share to 0.833 (349900)",
-                                        "lower disk_gb to 50 (350000)",
-                                        "raise max price to 0.40 (400000)"));
+  EXPECT_THAT(told(demand),
+              ElementsAre("lower device_share to 0.833 (349900)", "lower disk_gb to 50 (350000)",
+                          "raise max price to 0.40 (400000)"));
 }
 
 TEST_F(RelaxationTest, SaysWhenWaitingHelps) {
   put(test_node(1, 300'000, {{.free_thousandths = 0}}));
-  EXPECT_THAT(told(test_demand("gpu_ram>=24")), ElementsAre("wait: 1 matching offer is busy (300000)"));
+  EXPECT_THAT(told(test_demand("gpu_ram>=24")),
+              ElementsAre("wait: 1 matching offer is busy (300000)"));
   Node away = test_node(2, 200'000);
   away.connected = false;
   put(away);
   EXPECT_THAT(told(test_demand("gpu_ram>=24")),
               ElementsAre("wait: 2 matching offers are busy (200000)"));
   put(test_node(3, 100'000, {{.model = "RTX_3060", .memory_mb = 12'288}}));
-  EXPECT_THAT(told(test_demand("gpu_ram>=24")),
-              ElementsAre("lower gpu_ram to 12.288 (100000)",
-                          "wait: 2 matching offers are busy (200000)"));
+  EXPECT_THAT(
+      told(test_demand("gpu_ram>=24")),
+      ElementsAre("lower gpu_ram to 12.288 (100000)", "wait: 2 matching offers are busy (200000)"));
 }
 
 TEST_F(RelaxationTest, IsSilentWhenOneChangeIsNotEnough) {

@@ -1,10 +1,6 @@
 // How changes are written, and how predicates widen. The scan stands in relaxation.cc.
 #include <fmt/core.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <limits>
-
 #include "base/check.h"
 #include "base/money.h"
 #include "core/relaxation.h"
@@ -25,7 +21,7 @@ std::string decimal(std::int64_t value, int decimals) {
 }
 
 template <class Value>
-Predicate widened_by(Predicate predicate, std::vector<Value> Predicate::* values,
+Predicate widened_by(Predicate predicate, std::vector<Value> Predicate::*values,
                      const Value& value) {
   std::vector<Value>& listed = predicate.*values;
   switch (predicate.op) {
@@ -49,7 +45,8 @@ Predicate widened_by(Predicate predicate, std::vector<Value> Predicate::* values
       std::erase(listed, value);
       predicate.op = listed.empty() ? Operator::kAny : Operator::kNotIn;
       break;
-    case Operator::kAny: break;
+    case Operator::kAny:
+      break;
   }
   return predicate;
 }
@@ -58,12 +55,16 @@ std::string change_of(const Predicate& predicate, std::string_view value) {
   const std::string_view field = name_of(predicate.field);
   switch (predicate.op) {
     case Operator::kLess:
-    case Operator::kLessEqual: return fmt::format("raise {} to {}", field, value);
+    case Operator::kLessEqual:
+      return fmt::format("raise {} to {}", field, value);
     case Operator::kGreaterEqual:
-    case Operator::kGreater: return fmt::format("lower {} to {}", field, value);
+    case Operator::kGreater:
+      return fmt::format("lower {} to {}", field, value);
     case Operator::kNotEqual:
-    case Operator::kNotIn: return fmt::format("allow {} {}", field, value);
-    default: return fmt::format("accept {} {}", field, value);
+    case Operator::kNotIn:
+      return fmt::format("allow {} {}", field, value);
+    default:
+      return fmt::format("accept {} {}", field, value);
   }
 }
 
@@ -88,22 +89,14 @@ Predicate widened(const Predicate& predicate, std::string_view word) {
   return widened_by(predicate, &Predicate::words, canonical_word(word));
 }
 
-std::int64_t distance_to(const Predicate& predicate, std::int64_t number) {
-  if (predicate.op == Operator::kNotEqual || predicate.op == Operator::kNotIn) return 0;
-  std::int64_t nearest = std::numeric_limits<std::int64_t>::max();
-  for (const std::int64_t listed : predicate.numbers) {
-    nearest = std::min(nearest, std::abs(listed - number));
-  }
-  return nearest;
-}
-
 v1::Relaxation relaxation_of(Change change, const v1::Requirements& asked, std::int64_t number,
                              Micros rate_hour) {
   switch (change) {
     case Change::kPrice:
       return answer("max_price_per_hour",
                     fmt::format("raise max price to {}", format_money(Micros(number))), rate_hour);
-    case Change::kGpus: return answer("gpus", fmt::format("lower gpus to {}", number), rate_hour);
+    case Change::kGpus:
+      return answer("gpus", fmt::format("lower gpus to {}", number), rate_hour);
     case Change::kShare:
       return answer("device_share",
                     fmt::format("{} device_share to {}",
@@ -129,7 +122,8 @@ v1::Relaxation relaxation_of(Change change, const v1::Requirements& asked, std::
                     number == 1 ? std::string("wait: 1 matching offer is busy")
                                 : fmt::format("wait: {} matching offers are busy", number),
                     rate_hour);
-    case Change::kPredicate: break;
+    case Change::kPredicate:
+      break;
   }
   FALLOW_CHECK(false, "change {} has no text of its own", static_cast<int>(change));
 }

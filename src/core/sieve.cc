@@ -1,6 +1,7 @@
 #include "core/sieve.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace fallow::core {
 namespace {
@@ -41,19 +42,20 @@ Sieve sieve_of(const Node& node) {
   return sieve;
 }
 
-Screen::Screen(const Query& query) {
-  for (const Predicate& predicate : query.predicates()) {
+Screen::Screen(const Query& query) : predicates_(query.predicates()) {
+  for (std::size_t i = 0; i < predicates_.size(); ++i) {
+    const Predicate& predicate = predicates_[i];
     Condition condition;
-    condition.predicate = &predicate;
+    condition.predicate = i;
     if (predicate.field == Field::kRegion) {
       // A shared hash must not turn a node away, so only what has to be equal is sieved.
       if (predicate.op != Operator::kEqual && predicate.op != Operator::kIn) continue;
       condition.column = kRegionColumn;
       for (const std::string& word : predicate.words) condition.hashes.push_back(hash_of(word));
     } else {
-      const auto column =
-          std::find_if(kNumbers.begin(), kNumbers.end(),
-                       [&](const Column& known) { return known.field == predicate.field; });
+      const auto column = std::find_if(kNumbers.begin(), kNumbers.end(), [&](const Column& known) {
+        return known.field == predicate.field;
+      });
       if (column == kNumbers.end()) continue;
       condition.column = static_cast<std::size_t>(column - kNumbers.begin());
       condition.scale = column->scale;
@@ -62,18 +64,33 @@ Screen::Screen(const Query& query) {
   }
 }
 
-std::size_t Screen::failures(const Sieve& sieve, std::size_t count_max) const {
-  std::size_t count = 0;
-  for (const Condition& condition : conditions_) {
-    const std::uint32_t value = sieve.columns[condition.column];
-    const bool holds =
-        condition.column == kRegionColumn
-            ? std::find(condition.hashes.begin(), condition.hashes.end(), value) !=
-                  condition.hashes.end()
-            : condition.predicate->holds(std::int64_t{value} * condition.scale);
-    if (!holds && ++count == count_max) break;
+bool Screen::holds(const Condition& condition, const Sieve& sieve) const {
+  const std::uint32_t value = sieve.columns[condition.column];
+  if (condition.column == kRegionColumn) {
+    return std::find(condition.hashes.begin(), condition.hashes.end(), value) !=
+           condition.hashes.end();
   }
-  return count;
+  return predicates_[condition.predicate].holds(std::int64_t{value} * condition.scale);
+}
+
+bool Screen::passes(const Sieve& sieve) const {
+  return std::all_of(conditions_.begin(), conditions_.end(),
+                     [&](const Condition& condition) { return holds(condition, sieve); });
+}
+
+Screen::Failures Screen::failures(const Sieve& sieve) const {
+  Failures failures;
+  for (const Condition& condition : conditions_) {
+    if (holds(condition, sieve)) continue;
+    const std::int64_t value = sieve.columns[condition.column];
+    const std::int64_t distance =
+        condition.column == kRegionColumn
+            ? 0
+            : distance_to(predicates_[condition.predicate], value * condition.scale);
+    failures.add(condition.predicate, distance);
+    if (failures.count == 2) break;
+  }
+  return failures;
 }
 
 }  // namespace fallow::core

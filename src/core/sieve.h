@@ -26,17 +26,34 @@ class Screen {
  public:
   explicit Screen(const Query& query);
 
-  bool passes(const Sieve& sieve) const { return failures(sieve, 1) == 0; }
-  // How many predicates surely fail, counted up to `count_max`.
-  std::size_t failures(const Sieve& sieve, std::size_t count_max) const;
+  bool passes(const Sieve& sieve) const;
+
+  // Predicates that surely fail: how many, and of the last its place in the query and how far it
+  // would have to move.
+  struct Failures {
+    std::size_t count = 0;
+    std::size_t predicate = 0;
+    std::int64_t distance = 0;
+
+    void add(std::size_t failed, std::int64_t by) {
+      ++count;
+      predicate = failed;
+      distance = by;
+    }
+  };
+  // Stops at the second.
+  Failures failures(const Sieve& sieve) const;
 
  private:
   struct Condition {
     std::size_t column = 0;
     std::int64_t scale = 1;  // from the column's unit to the field's
-    const Predicate* predicate = nullptr;
+    std::size_t predicate = 0;
     std::vector<std::uint32_t> hashes;  // of a region that must be one of these
   };
+  bool holds(const Condition& condition, const Sieve& sieve) const;
+
+  const std::vector<Predicate>& predicates_;
   std::vector<Condition> conditions_;
 };
 

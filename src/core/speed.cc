@@ -140,8 +140,8 @@ std::int64_t speed_of(std::string_view model, std::uint32_t memory_mb, v1::Devic
   if (kind == v1::CPU) return 10;
   const std::string name = with_underscores(model);
   // A laptop's chip bears the desktop card's name but not its rate.
-  const bool mobile = has_tokens(name, "laptop") || has_tokens(name, "mobile") ||
-                      has_tokens(name, "max_q");
+  const bool mobile =
+      has_tokens(name, "laptop") || has_tokens(name, "mobile") || has_tokens(name, "max_q");
   if (!mobile) {
     for (const Rates& rates : kRates) {
       if (has_tokens(name, rates.model)) return speed_of_rates(rates);

@@ -89,9 +89,9 @@ Result<std::unique_ptr<SqliteLogReader>> SqliteLogReader::over(SqliteDb db,
 Error SqliteLogReader::advise(Error error) const {
   if (error.code == ErrorCode::kCorrupt) {
     error.message = fmt::format(
-        "the log in {} is damaged: {}. Restore log.db from a backup; `fallow audit --data {}` "
-        "shows how far the log is sound",
-        folder_, error.message, folder_);
+        "the log in {} is damaged: {}. Restore log.db from a backup (docs/operations.md); "
+        "`fallow audit` on the data folder shows how far the log is sound",
+        folder_, error.message);
   }
   return error;
 }

@@ -61,6 +61,25 @@ std::optional<std::string> parent_v1(std::string_view controller) {
   return parent;
 }
 
+// Makes <group>/fallow and hands it what controllers the kernel lets it have.
+std::optional<std::string> make_parent_v2(const std::string& group) {
+  const std::string parent = group + "/fallow";
+  if (!make_folder(parent)) return std::nullopt;
+  for (const std::string& folder : {group, parent}) {
+    for (const std::string_view controller : {"+memory", "+pids", "+cpu"}) {
+      put(folder + "/cgroup.subtree_control", controller);
+    }
+  }
+  return parent;
+}
+
+bool has_memory_controller(const std::string& parent) {
+  const auto controllers = read_file(parent + "/cgroup.subtree_control", kFileBytesMax);
+  return controllers && controllers->find("memory") != std::string::npos;
+}
+
+// Below our own group, as in a systemd unit with Delegate=yes; failing that below the root, which
+// may have both processes and children, and which only root may touch.
 std::optional<std::string> parent_v2() {
   const auto group = own_group("");
   if (!group || !exists(std::string(kRoot) + "/cgroup.controllers")) return std::nullopt;
@@ -69,16 +88,14 @@ std::optional<std::string> parent_v2() {
   // After a restart within the same unit we stand in the leaf that an earlier agent made.
   constexpr std::string_view kLeaf = "/fallow-agent";
   if (own.ends_with(kLeaf)) own.resize(own.size() - kLeaf.size());
-  const std::string leaf = own + std::string(kLeaf);
-  if (!make_folder(leaf) || !put(leaf + "/cgroup.procs", "0")) return std::nullopt;
-  const std::string parent = own + "/fallow";
-  if (!make_folder(parent)) return std::nullopt;
-  for (const std::string& folder : {own, parent}) {
-    for (const std::string_view controller : {"+memory", "+pids", "+cpu"}) {
-      put(folder + "/cgroup.subtree_control", controller);
-    }
+  std::optional<std::string> parent;
+  if (own != kRoot) {
+    const std::string leaf = own + std::string(kLeaf);
+    if (make_folder(leaf) && put(leaf + "/cgroup.procs", "0")) parent = make_parent_v2(own);
+    if (parent && has_memory_controller(*parent)) return parent;
   }
-  return parent;
+  const std::optional<std::string> at_root = make_parent_v2(std::string(kRoot));
+  return at_root && (!parent || has_memory_controller(*at_root)) ? at_root : parent;
 }
 
 }  // namespace

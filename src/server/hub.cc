@@ -150,6 +150,7 @@ void Hub::proven(SessionId id, const v1::Hello& hello, const core::Machine& mach
 }
 
 void Hub::observed(SessionId id, Session& session, const v1::Observed& observed) {
+  repeat_desired(id, session, observed.desired_revision());
   const bool news = observed.workloads_size() > 0 || observed.owner() != session.owner ||
                     observed.desired_revision() != session.revision_logged;
   if (!news) {
@@ -228,9 +229,26 @@ void Hub::send_desired(SessionId id, Session& session, const core::Machine& mach
   if (session.desired_known && desired.revision() == session.desired_sent) return;
   session.desired_known = true;
   session.desired_sent = desired.revision();
+  session.desired_sent_at = clock_.monotonic();
   v1::HubMessage message;
   *message.mutable_desired() = std::move(desired);
   port_.send(id, message);
+}
+
+void Hub::repeat_desired(SessionId id, Session& session, std::uint64_t acted_upon) {
+  const Time now = clock_.monotonic();
+  if (acted_upon >= session.desired_sent || now - session.desired_sent_at < limits_.heartbeat) {
+    return;
+  }
+  session.desired_sent_at = now;
+  // Refused by a full queue: the next report asks again.
+  (void)port_.read([this, id](const core::Machine& machine) {
+    const std::lock_guard lock(mutex_);
+    Session* open = find(id);
+    if (open == nullptr || open->stage != Stage::kOpen) return;
+    open->desired_known = false;
+    send_desired(id, *open, machine);
+  });
 }
 
 void Hub::say_goodbye(SessionId id, Session& session, std::string_view code, std::string message) {

@@ -97,6 +97,7 @@ class Hub {
     std::string token;
     Time heard_at;                   // monotonic
     std::uint64_t desired_sent = 0;  // revision
+    Time desired_sent_at;            // monotonic
     bool desired_known = false;      // anything was sent at all
     std::size_t observed_in_flight = 0;
     v1::OwnerState owner = v1::OWNER_STATE_UNSPECIFIED;  // as last logged
@@ -110,6 +111,8 @@ class Hub {
   void log_chunk(SessionId id, Session& session, v1::LogChunk chunk);
   void store_chunk(SessionId id, const v1::LogChunk& chunk);
   void send_desired(SessionId id, Session& session, const core::Machine& machine);
+  // A desired set that was lost would leave a workload running where none is wanted.
+  void repeat_desired(SessionId id, Session& session, std::uint64_t acted_upon);
   void say_goodbye(SessionId id, Session& session, std::string_view code, std::string message);
   void set_link(NodeId node, bool connected);
   void flush_links();

@@ -12,6 +12,7 @@
 
 #include "base/env.h"
 #include "base/file.h"
+#include "base/join_token.h"
 #include "base/signing.h"
 #include "log/memory_log.h"
 #include "net/http_client.h"

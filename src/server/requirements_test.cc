@@ -43,7 +43,9 @@ TEST(Wanted, NamesTheFieldThatIsOutOfRange) {
     change(request);
     const auto wanted = wanted_of(request, "requirements.");
     EXPECT_FALSE(wanted);
-    if (!wanted) EXPECT_EQ(wanted.error().status(), 400U);
+    if (!wanted) {
+      EXPECT_EQ(wanted.error().status(), 400U);
+    }
     return wanted ? std::string() : wanted.error().field();
   };
   const double nan = std::numeric_limits<double>::quiet_NaN();

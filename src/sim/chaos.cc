@@ -77,7 +77,8 @@ class Chaos {
         server_(world_, watch_, network_, found()),
         people_(world_, watch_, server_, agents_) {
     for (std::uint32_t i = 0; i < options.nodes; ++i) {
-      agents_.push_back(std::make_unique<SimAgent>(world_, watch_, network_, i, facts_of(world_, i)));
+      agents_.push_back(
+          std::make_unique<SimAgent>(world_, watch_, network_, i, facts_of(world_, i)));
     }
   }
 
@@ -118,7 +119,8 @@ class Chaos {
     again(minutes(12), [this] { server_.crash(mostly_short(minutes(2))); });
     again(minutes(40), [this] { server_.stop(mostly_short(minutes(1))); });
     again(minutes(20), [this] { server_.fill_disk(mostly_short(seconds(20))); });
-    again(minutes(30), [this] { server_.set_clock_back(world_.between(microseconds(1), seconds(2))); });
+    again(minutes(30),
+          [this] { server_.set_clock_back(world_.between(microseconds(1), seconds(2))); });
     again(minutes(6), [this] { server_.take_snapshot(); });
     again(per_agent(minutes(15)), [this] { some_agent().crash(mostly_short(minutes(2))); });
     again(per_agent(minutes(60)), [this] { some_agent().reboot(mostly_short(minutes(3))); });
@@ -211,7 +213,8 @@ ChaosReport run_chaos(const ChaosOptions& options) {
 }
 
 std::string replay_command(const ChaosOptions& options) {
-  return fmt::format("fallow sim chaos --seed {} --nodes {} --hours {}", options.seed, options.nodes,
+  return fmt::format("fallow sim chaos --seed {} --nodes {} --hours {}", options.seed,
+                     options.nodes,
                      static_cast<double>(options.chaos.value) / static_cast<double>(kHour.value));
 }
 

@@ -1,7 +1,7 @@
-// Chaos: one seeded run of the whole market: real sequencer, machine, hub and reconcilers; simulated
-// clock, disk, network, machines and people. First safety: for a while everything fails that can,
-// with every invariant held after every step. Then liveness: faults stop, and every order must end,
-// every device be free and no money held.
+// Chaos: one seeded run of the whole market: real sequencer, machine, hub and reconcilers;
+// simulated clock, disk, network, machines and people. First safety: for a while everything fails
+// that can, with every invariant held after every step. Then liveness: faults stop, and every order
+// must end, every device be free and no money held.
 //
 // The same options give the same digest, on every machine. One thread; keeps nothing.
 #pragma once
@@ -19,23 +19,23 @@ namespace fallow::sim {
 
 struct ChaosOptions {
   std::uint64_t seed = 1;
-  std::uint32_t nodes = 5;       // 1 to kNodesMax
-  Duration chaos = hours(1);     // of simulated time with faults; settling comes on top
+  std::uint32_t nodes = 5;    // 1 to kNodesMax
+  Duration chaos = hours(1);  // of simulated time with faults; settling comes on top
 };
 constexpr std::uint32_t kNodesMax = 64;
 constexpr Duration kChaosMax = hours(24 * 30);
 
 struct ChaosReport {
-  std::string failure;           // empty: everything held
-  Digest digest{};               // of the log and the market at its end
-  Duration simulated;            // settling included
-  std::uint64_t steps = 0;       // of the simulator
-  std::uint64_t commands = 0;    // applied by the market
-  std::uint64_t messages = 0;    // between agents and hub
-  std::uint64_t requests = 0;    // by people
-  std::uint64_t orders = 0;      // accepted; all of them ended
+  std::string failure;         // empty: everything held
+  Digest digest{};             // of the log and the market at its end
+  Duration simulated;          // settling included
+  std::uint64_t steps = 0;     // of the simulator
+  std::uint64_t commands = 0;  // applied by the market
+  std::uint64_t messages = 0;  // between agents and hub
+  std::uint64_t requests = 0;  // by people
+  std::uint64_t orders = 0;    // accepted; all of them ended
   std::uint64_t leases = 0;
-  std::uint64_t meters = 0;      // accepted meter records
+  std::uint64_t meters = 0;                        // accepted meter records
   std::map<v1::EndReason, std::uint64_t> endings;  // of leases
   Marks marks;
 };

@@ -123,11 +123,12 @@ class Lockstep {
     machine_->snapshot([&](std::string_view piece) { bytes += piece; });
     auto other = std::make_unique<core::Machine>(small_limits());
     std::size_t at = 0;
-    const Status restored = other->restore([&](char* into, std::size_t size) -> Result<std::size_t> {
-      const std::size_t count = bytes.copy(into, size, at);
-      at += count;
-      return count;
-    });
+    const Status restored =
+        other->restore([&](char* into, std::size_t size) -> Result<std::size_t> {
+          const std::size_t count = bytes.copy(into, size, at);
+          at += count;
+          return count;
+        });
     ASSERT_TRUE(restored) << restored.error().message;
     EXPECT_EQ(other->digest(), machine_->digest());
     machine_ = std::move(other);

@@ -30,7 +30,7 @@ class NaiveLedger {
   std::uint64_t charges() const { return charges_; }
 
  private:
-  using Account = std::pair<std::uint64_t, int>;       // market account, v1::LedgerKind
+  using Account = std::pair<std::uint64_t, int>;         // market account, v1::LedgerKind
   using Task = std::pair<std::uint64_t, std::uint32_t>;  // order, task
 
   struct Order {
@@ -63,8 +63,8 @@ class NaiveLedger {
   const std::function<void(std::string)> differ_;
   std::int64_t fee_basis_points_ = 0;
   std::map<Account, std::int64_t> balances_;
-  std::map<std::uint64_t, Order> orders_;       // open ones
-  std::map<std::uint64_t, Lease> leases_;       // open ones
+  std::map<std::uint64_t, Order> orders_;        // open ones
+  std::map<std::uint64_t, Lease> leases_;        // open ones
   std::map<Task, std::int64_t> task_proven_us_;  // of open orders
   std::uint64_t charges_ = 0;
 };

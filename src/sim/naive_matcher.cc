@@ -46,7 +46,8 @@ v1::Requirements random_requirements(Random& random) {
   wanted.set_cpu_thousandths(static_cast<std::uint32_t>(random.below(2'000)));
   wanted.set_disk_mb(static_cast<std::uint32_t>(random.below(4'000)));
   if (random.below(5) == 0) {
-    wanted.set_price_per_hour_micros_max(static_cast<std::int64_t>(200'000 + random.below(900'000)));
+    wanted.set_price_per_hour_micros_max(
+        static_cast<std::int64_t>(200'000 + random.below(900'000)));
   }
   return wanted;
 }
@@ -65,7 +66,8 @@ void NaiveMatcher::compare(const core::Machine& machine, Random& random) {
       nodes.empty() ? nodes : std::vector<NodeId>{nodes[random.below(nodes.size())]};
   if (random.below(2) == 0) demand->avoid = avoid;
   if (random.below(3) == 0) {
-    demand->quoted_at = machine.now() - Duration(static_cast<std::int64_t>(random.below(300'000'000)));
+    demand->quoted_at =
+        machine.now() - Duration(static_cast<std::int64_t>(random.below(300'000'000)));
   }
 
   const core::Book& book = machine.book();
@@ -81,13 +83,13 @@ void NaiveMatcher::compare(const core::Machine& machine, Random& random) {
   const auto listed = book.list(*demand, free_only, 10);
   const auto expected = static_cast<const core::Book&>(naive).list(*demand, free_only, 10);
   if (listed.size() != expected.size()) {
-    return differ_(fmt::format("the book lists {} nodes, the naive one {}", listed.size(),
-                               expected.size()));
+    return differ_(
+        fmt::format("the book lists {} nodes, the naive one {}", listed.size(), expected.size()));
   }
   for (std::size_t i = 0; i < listed.size(); ++i) {
     if (told(listed[i]) != told(expected[i])) {
-      differ_(fmt::format("the book lists {}, the naive one {}", told(listed[i]),
-                          told(expected[i])));
+      differ_(
+          fmt::format("the book lists {}, the naive one {}", told(listed[i]), told(expected[i])));
     }
   }
   if (!listed.empty()) ++matches_;

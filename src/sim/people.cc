@@ -31,13 +31,10 @@ void ignore(std::uint64_t, bool) {}
 
 People::People(World& world, Watch& watch, SimServer& server,
                std::vector<std::unique_ptr<SimAgent>>& agents)
-    : world_(world),
-      watch_(watch),
-      server_(server),
-      agents_(agents),
-      renters_(kRenters) {}
+    : world_(world), watch_(watch), server_(server), agents_(agents), renters_(kRenters) {}
 
-// ---- requests ------------------------------------------------------------------------------------
+// ---- requests
+// ------------------------------------------------------------------------------------
 
 void People::call(v1::Command command, Done done) {
   command.set_request_key(bytes_of(++requests_, 16));
@@ -54,10 +51,9 @@ void People::send(const std::shared_ptr<Call>& call) {
   const int copies = world_.fault_in(50) ? 2 : world_.fault_in(50) ? 0 : 1;
   for (int i = 0; i < copies; ++i) {
     world_.after(world_.between(milliseconds(1), milliseconds(60)), [this, call] {
-      server_.submit_command(call->command, [this, call](const Result<engine::Applied>& applied,
-                                                         const core::Machine&) {
-        hear(call, applied);
-      });
+      server_.submit_command(call->command,
+                             [this, call](const Result<engine::Applied>& applied,
+                                          const core::Machine&) { hear(call, applied); });
     });
   }
   // Asked again until there is an answer.
@@ -92,7 +88,8 @@ void People::begin() {
   operator_loop();
 }
 
-// ---- renters -------------------------------------------------------------------------------------
+// ---- renters
+// -------------------------------------------------------------------------------------
 
 void People::begin_renter(std::size_t renter) {
   v1::Command command = command_by(kOperator);
@@ -137,7 +134,8 @@ void People::order(std::size_t renter) {
   if (world_.one_in(25)) order.mutable_requirements()->set_query("gpu_name=H900");
   order.set_tasks(static_cast<std::uint32_t>(1 + world_.random().below(4)));
   order.set_wait(!world_.one_in(4));
-  if (world_.one_in(3)) order.set_attempts_max(static_cast<std::uint32_t>(1 + world_.random().below(4)));
+  if (world_.one_in(3))
+    order.set_attempts_max(static_cast<std::uint32_t>(1 + world_.random().below(4)));
   if (world_.one_in(6)) {
     order.set_budget_micros_max(static_cast<std::int64_t>(2'000 + world_.random().below(60'000)));
   }
@@ -149,8 +147,7 @@ void People::order(std::size_t renter) {
   const core::Machine* machine = server_.machine();
   if (machine == nullptr || !machine->founded() || world_.one_in(2)) return submit(renter, order);
   // With a quote: it is used at once, or after a while in which prices change or it runs out.
-  const auto estimate =
-      machine->estimate(order.requirements(), order.tasks(), machine->now());
+  const auto estimate = machine->estimate(order.requirements(), order.tasks(), machine->now());
   if (!estimate) return submit(renter, order);
   *order.mutable_quote() = estimate->quote;
   *order.mutable_requirements() = estimate->quote.requirements();
@@ -184,7 +181,8 @@ void People::change_mind(std::size_t renter, std::uint64_t order) {
   });
 }
 
-// ---- providers and owners ------------------------------------------------------------------------
+// ---- providers and owners
+// ------------------------------------------------------------------------
 
 void People::begin_provider(std::size_t agent) {
   v1::Command command = command_by(kOperator);
@@ -227,7 +225,8 @@ void People::set_offer(std::size_t agent, std::int64_t device_hour_micros) {
   offer.set_node(agents_[agent]->node().value);
   offer.set_device_hour_micros(device_hour_micros);
   offer.set_disk_gb_hour_micros(world_.calm() ? 0 : 1'000);
-  offer.set_share_thousandths_min(world_.calm() ? 1 : kShares[world_.random().below(kShares.size())]);
+  offer.set_share_thousandths_min(world_.calm() ? 1
+                                                : kShares[world_.random().below(kShares.size())]);
   call(std::move(command), ignore);
 }
 
@@ -266,7 +265,8 @@ void People::owner_loop(std::size_t agent) {
   });
 }
 
-// ---- the operator --------------------------------------------------------------------------------
+// ---- the operator
+// --------------------------------------------------------------------------------
 
 void People::operator_loop() {
   world_.after(world_.between(minutes(2), minutes(6)), [this] {
@@ -294,7 +294,8 @@ void People::operator_loop() {
   });
 }
 
-// ---- the end -------------------------------------------------------------------------------------
+// ---- the end
+// -------------------------------------------------------------------------------------
 
 void People::settle() {
   for (std::size_t i = 0; i < agents_.size(); ++i) {

@@ -1,5 +1,6 @@
 // People: who uses the market. Renters order, cancel and run out of money; providers change
-// prices, withdraw offers and take nodes away; owners come home; the operator deposits and pays out.
+// prices, withdraw offers and take nodes away; owners come home; the operator deposits and pays
+// out.
 //
 // They speak to the server over a network that loses and doubles requests, and ask again with the
 // same idempotency key until they are answered. Owner: run_chaos; it stays where it is. One thread.

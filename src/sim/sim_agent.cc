@@ -52,6 +52,7 @@ void SimAgent::start() {
   for (const auto& [lease, bytes] : disk_) {
     auto record = agent::decode_record(bytes);
     if (!record) return world_.fail("a stored record is damaged: " + record.error().message);
+    if (!same_boot_) record->fence_at = {};
     if (record->is_live()) {
       const auto events = runtime_.seen(lease);
       if (same_boot_ && !events.empty()) {

@@ -86,7 +86,7 @@ class SimAgent final : public AgentEnd {
   Time frozen_until_;
   std::deque<std::function<void()>> waiting_;  // while frozen; what a minute brings
   std::deque<agent::RuntimeEvent> waiting_events_;
-  Time wake_at_;                               // the world's, planned; 0: none
+  Time wake_at_;  // the world's, planned; 0: none
 };
 
 }  // namespace fallow::sim

@@ -45,10 +45,10 @@ Result<log::StoredEntry> decode_stored(std::string_view bytes) {
 }
 
 std::size_t SimLog::position_of(LogIndex index) const {
-  const auto found = std::partition_point(
-      entries_.begin(), entries_.end(), [index](const log::StoredEntry& entry) {
-        return entry.first.value + entry.count <= index.value;
-      });
+  const auto found = std::partition_point(entries_.begin(), entries_.end(),
+                                          [index](const log::StoredEntry& entry) {
+                                            return entry.first.value + entry.count <= index.value;
+                                          });
   return static_cast<std::size_t>(found - entries_.begin());
 }
 

@@ -72,9 +72,8 @@ void SimRuntime::prepare(const v1::DesiredLease& desired) {
     answer = agent::PrepareFailed{lease, v1::START_FAILED, "there is no room on the disk"};
   }
   // Once in a while the input takes longer than the market waits for a start.
-  const Duration wait = world_.fault_in(100)
-                            ? world_.between(minutes(2), minutes(6))
-                            : world_.between(milliseconds(20), seconds(5));
+  const Duration wait = world_.fault_in(100) ? world_.between(minutes(2), minutes(6))
+                                             : world_.between(milliseconds(20), seconds(5));
   world_.after(wait, [this, answer = std::move(answer), generation = generation_] {
     if (generation == generation_) tell_(answer);
   });

@@ -18,16 +18,16 @@
 namespace fallow::sim {
 
 enum class Behaviour : std::uint8_t {
-  kDone,         // exits with 0
-  kFails,        // exits with 1
-  kCrashes,      // ends by a signal of its own
-  kHangs,        // never ends
-  kEats,         // passes its memory limit
-  kFillsDisk,    // passes its disk limit
-  kStubborn,     // never ends, and ignores SIGTERM
-  kNoStart,      // its sandbox cannot be made
-  kBadInput,     // its input is not what it should be
-  kNoOutput,     // exits with 0, and its outputs cannot be brought
+  kDone,       // exits with 0
+  kFails,      // exits with 1
+  kCrashes,    // ends by a signal of its own
+  kHangs,      // never ends
+  kEats,       // passes its memory limit
+  kFillsDisk,  // passes its disk limit
+  kStubborn,   // never ends, and ignores SIGTERM
+  kNoStart,    // its sandbox cannot be made
+  kBadInput,   // its input is not what it should be
+  kNoOutput,   // exits with 0, and its outputs cannot be brought
 };
 constexpr std::uint64_t kBehaviours = 10;
 
@@ -35,7 +35,7 @@ v1::Workload workload_of(Behaviour behaviour, Duration runs);
 
 // The monotonic clock of one machine: it drifts, and starts anew with the machine.
 struct MachineClock {
-  Time booted;               // the world's
+  Time booted;  // the world's
   std::int64_t drift_ppm = 0;
   Time at(Time world) const;
   Time world_at(Time monotonic) const;  // not before that moment
@@ -72,9 +72,9 @@ class SimRuntime {
     v1::DesiredLease desired;
     bool alive = false;
     bool suspended = false;
-    Duration left;  // running time until it ends by itself
-    Time since;     // running since, the world's
-    Time fence_at;  // the machine's
+    Duration left;           // running time until it ends by itself
+    Time since;              // running since, the world's
+    Time fence_at;           // the machine's
     std::uint64_t plan = 0;  // what was planned before the last change is void
     std::vector<agent::RuntimeEvent> seen;
   };

@@ -121,8 +121,8 @@ void SimServer::take_snapshot() {
   auto replica = engine::recover(log_, &snapshots_, limits_, {}, nullptr);
   if (!replica) return world_.fail("the replica cannot read the log: " + replica.error().message);
   if (replica->machine->digest() != machine_->digest()) {
-    return world_.fail(fmt::format("at command {} the replica and the market differ",
-                                   replica->head.last.value));
+    return world_.fail(
+        fmt::format("at command {} the replica and the market differ", replica->head.last.value));
   }
   const auto saved = engine::save(*replica->machine, replica->head, snapshots_, nullptr);
   if (!saved) world_.fail("the snapshot cannot be written: " + saved.error().message);
@@ -152,7 +152,8 @@ Digest SimServer::digest() {
   return digester.finish();
 }
 
-// ---- the market thread ---------------------------------------------------------------------------
+// ---- the market thread
+// ---------------------------------------------------------------------------
 
 void SimServer::plan_tick() {
   world_.after(kHubTick, [this, life = life_] {
@@ -218,7 +219,8 @@ bool SimServer::submit_command(const v1::Command& command, engine::Completion do
   return taken;
 }
 
-// ---- the hub's surroundings ----------------------------------------------------------------------
+// ---- the hub's surroundings
+// ----------------------------------------------------------------------
 
 void SimServer::send(server::SessionId session, const v1::HubMessage& message) {
   network_.send_to_agent(session.value, message.SerializeAsString());

@@ -89,10 +89,10 @@ class SimServer final : public server::HubPort, public ServerEnd, public engine:
   std::unique_ptr<core::Machine> machine_;
   std::unique_ptr<engine::Sequencer> sequencer_;
   std::unique_ptr<server::Hub> hub_;
-  std::uint64_t life_ = 0;    // what an earlier start planned is void
-  std::size_t ahead_ = 0;     // batches in the log that are not applied
-  Time wake_at_;              // planned; 0: none
-  LogIndex seen_;             // by the models, which outlive the server
+  std::uint64_t life_ = 0;  // what an earlier start planned is void
+  std::size_t ahead_ = 0;   // batches in the log that are not applied
+  Time wake_at_;            // planned; 0: none
+  LogIndex seen_;           // by the models, which outlive the server
   std::uint64_t commands_ = 0;
 };
 

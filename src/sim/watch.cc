@@ -53,8 +53,8 @@ void Watch::process_started(std::size_t agent, const v1::DesiredLease& desired) 
     const auto ended = ended_.find(other);
     // The market may end a lease of a node that it can still reach, or that is only starting it:
     // the node then hears of it a moment later, or fences.
-    if (ended != ended_.end() && (ended->second.reason == v1::NODE_WITHDRAWN ||
-                                  ended->second.reason == v1::START_FAILED)) {
+    if (ended != ended_.end() &&
+        (ended->second.reason == v1::NODE_WITHDRAWN || ended->second.reason == v1::START_FAILED)) {
       continue;
     }
     return world_.fail(fmt::format(
@@ -67,13 +67,14 @@ void Watch::process_started(std::size_t agent, const v1::DesiredLease& desired) 
   for (const std::uint32_t device : process.devices) {
     std::uint32_t taken = share;
     for (const auto& [other, beside] : live_) {
-      const bool same = beside.agent == agent && std::count(beside.devices.begin(),
-                                                            beside.devices.end(), device) > 0;
+      const bool same = beside.agent == agent &&
+                        std::count(beside.devices.begin(), beside.devices.end(), device) > 0;
       if (same) taken += beside.share;
     }
     if (taken > 1000) {
-      return world_.fail(fmt::format("device {} of agent {} carries {} thousandths as lease {} starts",
-                                     device, agent, taken, lease.value));
+      return world_.fail(
+          fmt::format("device {} of agent {} carries {} thousandths as lease {} starts", device,
+                      agent, taken, lease.value));
     }
   }
   live_.emplace(lease, std::move(process));

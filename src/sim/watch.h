@@ -83,9 +83,9 @@ class Watch {
 
   World& world_;
   std::map<LeaseId, Process> live_;
-  std::map<LeaseId, Ran> ran_;          // of leases that are open or have a process
-  std::map<LeaseId, Ended> ended_;      // leases the market ended; as many as the run makes
-  std::map<std::string, Bound> bounds_;  // by the order's name; as many as the run makes
+  std::map<LeaseId, Ran> ran_;                  // of leases that are open or have a process
+  std::map<LeaseId, Ended> ended_;              // leases the market ended; as many as the run makes
+  std::map<std::string, Bound> bounds_;         // by the order's name; as many as the run makes
   std::map<std::uint64_t, std::string> names_;  // of accepted orders
   std::set<std::string> accepted_;
   LogIndex answered_;

@@ -1,0 +1,105 @@
+"""What the system tests share: a market of real processes per test, and plain HTTPS beside the CLI."""
+import base64
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import ssl
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+from local_market import LocalMarket, MarketError, Refused  # noqa: E402
+
+__all__ = ["LocalMarket", "MarketError", "Refused", "SystemTest", "RestClient"]
+
+BUILD = pathlib.Path(os.environ.get("FALLOW_BUILD", ROOT / "build" / "release"))
+# Sanitizers slow everything down; time limits that only catch hangs are scaled with this.
+PATIENCE = float(os.environ.get("FALLOW_TEST_PATIENCE", "1"))
+
+
+class RestClient:
+    """One kept connection to the market's API. The certificate is pinned by the CLI's tests."""
+
+    def __init__(self, market, key=None):
+        host, port = market.listen.rsplit(":", 1)
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self.connection = http.client.HTTPSConnection(host, int(port), timeout=30 * PATIENCE, context=context)
+        self.headers = {"Authorization": f"Bearer {key}"} if key else {}
+
+    def call(self, method, path, body=None, headers=None):
+        """(status, document)"""
+        sent = dict(self.headers, **(headers or {}))
+        data = None
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            sent.setdefault("Content-Type", "application/json")
+        self.connection.request(method, path, body=data, headers=sent)
+        response = self.connection.getresponse()
+        text = response.read()
+        try:
+            return response.status, json.loads(text) if text else {}
+        except ValueError:
+            return response.status, {"text": text.decode(errors="replace")}
+
+    def close(self):
+        self.connection.close()
+
+
+class SystemTest(unittest.TestCase):
+    """self.market runs; a renter with money is there; agents are started by the tests."""
+
+    intervals = (0.5, 2, 5)
+    query = "gpu_name=TEST_GPU"
+    device = "model=TEST_GPU,memory_gb=24"
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="fallow-system-"))
+        self.market = LocalMarket(BUILD, self.folder, self.intervals)
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.addCleanup(self.market.end_all)
+        self.market.start_server()
+        _, self.provider = self.market.open_account("provider", "provider")
+        self.renter_id, self.renter = self.market.open_account("renter", "renter", deposit="100.00")
+
+    def join(self, name, price="0.36", count=1):
+        """A node with `count` declared devices; waits until it is offered."""
+        before = len(self.market.available(self.renter, self.query, 0) or [])
+        self.market.join_agent(name, self.provider, "--price", price, "--device", f"{self.device},count={count}",
+                               "--cpu-thousandths", "64000", "--memory-mb", "65536")
+        self.market.wait_for_offers(self.renter, self.query, before + 1, 60 * PATIENCE)
+
+    def submit(self, *command, options=(), hours="0.5"):
+        """The id of a detached order."""
+        words = ["run", self.query, "--hours", hours, "--detach", *options, "--", *command]
+        return self.market.run(*words, key=self.renter)[0]["id"]
+
+    def wait_running(self, order, count=1, seconds=60):
+        def running():
+            leases = [l for l in self.market.leases(self.renter, order, "--open") if l["state"] == "RUNNING"]
+            return leases if len(leases) >= count else None
+
+        return self.market.wait_until(f"{count} running leases of {order}", running, seconds * PATIENCE)
+
+    def wait_end(self, order, seconds=90):
+        return self.market.wait_for_end(self.renter, order, seconds * PATIENCE)
+
+    def output(self, order):
+        lines = self.market.run("logs", str(order), key=self.renter)
+        return b"".join(base64.b64decode(line["data"]) for line in lines).decode(errors="replace")
+
+    def audit(self):
+        report = self.market.run("audit", "--data", str(self.market.data))[0]
+        self.assertEqual(report["chain"], "ok")
+        self.assertEqual(report["ledger"], "balanced")
+        return report
+
+
+def main():
+    unittest.main(verbosity=2, warnings="ignore")

@@ -1,0 +1,154 @@
+"""A market of real processes in a folder: what the demo and the system tests stand on.
+
+One LocalMarket owns a server and any number of agents, talks to them through the `fallow` program
+alone, and ends every process that it started.
+"""
+import json
+import os
+import pathlib
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+class MarketError(Exception):
+    """What went wrong, in words, with the end of the logs where that helps."""
+
+
+class Refused(MarketError):
+    """`fallow` said no: `code` is its exit code, `problem` the API's problem if there is one."""
+
+    def __init__(self, words, done):
+        self.code = done.returncode
+        text = (done.stderr or done.stdout).strip()
+        super().__init__(f"`fallow {' '.join(words)}` exited with {done.returncode}: {text}")
+        try:
+            self.problem = json.loads(done.stdout.splitlines()[-1])
+        except (ValueError, IndexError):
+            self.problem = {}
+
+
+class LocalMarket:
+    def __init__(self, build, folder, intervals=(0.5, 2, 5)):
+        """`intervals`: seconds between meter records, until suspended, until closed."""
+        self.fallow = str(pathlib.Path(build) / "src" / "fallow")
+        self.folder = pathlib.Path(folder)
+        self.data = self.folder / "market"
+        self.intervals = intervals
+        self.processes = {}
+        self.listen = "127.0.0.1:0"
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("FALLOW_")}
+        self.environment["HOME"] = str(folder)
+        self.environment["XDG_CONFIG_HOME"] = str(self.folder / "config")
+
+    # ---- processes ---------------------------------------------------------------------------
+    def run(self, *words, key=None, timeout=60):
+        """The JSON documents that `fallow --json WORDS` prints. Refused when it exits with not 0."""
+        environment = dict(self.environment, **({"FALLOW_API_KEY": key} if key else {}))
+        done = subprocess.run([self.fallow, "--json", *words], env=environment, capture_output=True,
+                              text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            raise Refused(words, done)
+        return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+
+    def start(self, name, *words):
+        with open(self.folder / f"{name}.log", "a") as log:
+            self.processes[name] = subprocess.Popen([self.fallow, *words], env=self.environment, stdout=log,
+                                                    stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        return self.processes[name]
+
+    def kill(self, name, signal):
+        process = self.processes.pop(name)
+        process.send_signal(signal)
+        process.wait()
+
+    def end_all(self):
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.processes.clear()
+
+    def log_tail(self, name):
+        path = self.folder / f"{name}.log"
+        return path.read_text(errors="replace")[-3000:] if path.exists() else ""
+
+    def wait_until(self, what, check, seconds):
+        """The first true answer of check(); MarketError when it takes too long or a process ends."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for name, process in self.processes.items():
+                if process.poll() is not None:
+                    raise MarketError(f"{name} ended with {process.returncode}:\n{self.log_tail(name)}")
+            answer = check()
+            if answer:
+                return answer
+            time.sleep(0.05)
+        logs = "".join(f"\n--- {name}\n{self.log_tail(name)}" for name in self.processes)
+        raise MarketError(f"{what} did not happen within {seconds} s{logs}")
+
+    # ---- the market --------------------------------------------------------------------------
+    def start_server(self):
+        """Starts, or starts again on the same port, and waits until it answers."""
+        meter, suspend, close = (str(s) for s in self.intervals)
+        log = self.folder / "server.log"
+        seen = log.stat().st_size if log.exists() else 0
+        self.start("server", "server", "--json", "--data", str(self.data), "--listen", self.listen, "--name",
+                   "local", "--meter-interval", meter, "--suspend-after", suspend, "--close-after", close)
+
+        def started():
+            for line in log.read_text(errors="replace")[seen:].splitlines():
+                if line.startswith('{"url"'):
+                    return json.loads(line)
+            return None
+
+        market = self.wait_until("the server's start", started, 60)
+        self.url = market["url"]
+        self.listen = self.url.split("//")[1]
+        self.certificate = market["certificate"]
+        self.environment["FALLOW_URL"] = self.url
+        self.environment["FALLOW_CERTIFICATE"] = self.certificate
+        self.operator = pathlib.Path(market["operator_key_file"]).read_text().strip()
+        return market
+
+    def open_account(self, name, scope, deposit=None):
+        """(id, API key)"""
+        made = self.run("account", "create", name, "--scope", scope, key=self.operator)[0]
+        account, key = made["account"]["id"], made["api_key"]
+        if deposit:
+            self.run("wallet", "deposit", account, deposit, "--reference", f"first of {name}", key=self.operator)
+        return account, key
+
+    def start_agent(self, name, *options, token=None):
+        join = ["--join", token] if token else []
+        return self.start(name, "agent", "--data", str(self.folder / name), "--name", name, *join, *options)
+
+    def join_agent(self, name, provider_key, *options):
+        token = self.run("nodes", "token", key=provider_key)[0]["token"]
+        return self.start_agent(name, *options, token=token)
+
+    def available(self, key, query, count):
+        offers = [o for o in self.run("offers", query, key=key) if o["available"]]
+        return offers if len(offers) >= count else None
+
+    def wait_for_offers(self, key, query, count, seconds=60):
+        return self.wait_until(f"{count} available offers", lambda: self.available(key, query, count), seconds)
+
+    def order(self, key, order_id):
+        return self.run("jobs", str(order_id), key=key)[0]
+
+    def leases(self, key, order_id, *options):
+        return self.run("leases", "--job", str(order_id), *options, key=key)
+
+    def wait_for_end(self, key, order_id, seconds):
+        def ended():
+            order = self.order(key, order_id)
+            return order if order["state"] != "OPEN" else None
+
+        return self.wait_until(f"the end of job {order_id}", ended, seconds)
