@@ -35,6 +35,13 @@ void Reconciler::adopt(std::vector<WorkloadRecord> records,
           actions_.emplace_back(Suspend{lease});
         } else {
           actions_.emplace_back(Resume{lease});
+          // Resumed by the record, but no meter proves that the act came before the agent's end:
+          // only what runs from here on is sure.
+          const bool was_resumed = entry.record.ran > Duration();
+          if (was_resumed && entry.record.metered <= entry.record.ran) {
+            entry.record.running_since = now.monotonic;
+            entry.changed = true;
+          }
         }
         break;
       case Phase::kStopping:

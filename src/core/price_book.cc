@@ -34,8 +34,6 @@ std::vector<Placement> Book::list(const Demand& demand, bool free_only,
   return list(demand, options);
 }
 
-// ---- keeping the trees ----------------------------------------------------------------------
-
 void PriceBook::update(const Node& node) {
   std::unique_ptr<Entry>& slot = entries_[node.id];
   if (!slot) slot = std::make_unique<Entry>();
@@ -138,8 +136,6 @@ void PriceBook::set_open(Entry& entry, bool open) {
   for (Group* group : entry.groups) set(group->open);
 }
 
-// ---- walking them -----------------------------------------------------------------------------
-
 // The groups whose devices the query admits, in their order.
 std::vector<const PriceBook::Group*> PriceBook::groups_for(const Matcher& matcher) const {
   const Query& query = matcher.demand().query;
@@ -223,8 +219,6 @@ bool PriceBook::walk_tree(const Walk& walk, const Group* group,
   }
   return true;
 }
-
-// ---- answers --------------------------------------------------------------------------------
 
 std::optional<Placement> PriceBook::match(const Demand& demand) const {
   const Matcher matcher(demand);

@@ -20,12 +20,10 @@ struct Alias {
 };
 
 // What other markets call a field. Not accepted, so that a query has one spelling; suggested.
-constexpr std::array<Alias, 15> kAliases = {{
+constexpr std::array<Alias, 13> kAliases = {{
     {"dph", Field::kPrice},
     {"dph_total", Field::kPrice},
-    {"cost", Field::kPrice},
     {"gpu", Field::kGpuName},
-    {"model", Field::kGpuName},
     {"gpus", Field::kNumGpus},
     {"vram", Field::kGpuRam},
     {"gpu_total_ram", Field::kGpuRam},

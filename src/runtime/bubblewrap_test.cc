@@ -60,16 +60,21 @@ class BubblewrapTest : public testing::Test {
         BubblewrapRuntime::open({folder_ + "/leases", {"/proc/self/exe", kSupervisorMode}});
     if (opened) {
       runtime_ = std::move(*opened);
+      parents_ = runtime_->cgroup_parents();
+      if (others_.empty()) {
+        for (std::string& group : cgroups_left()) others_.insert(std::move(group));
+      }
     } else {
       error_ = opened.error().message;
     }
   }
 
+  // Those of other agents on this machine are none of ours.
   std::vector<std::string> cgroups_left() {
     std::vector<std::string> left;
     for (const std::string& parent : parents_) {
       for (const auto& entry : std::filesystem::directory_iterator(parent)) {
-        if (entry.is_directory()) left.push_back(entry.path());
+        if (entry.is_directory() && !others_.contains(entry.path())) left.push_back(entry.path());
       }
     }
     return left;
@@ -144,6 +149,7 @@ class BubblewrapTest : public testing::Test {
   std::string folder_;
   std::string error_;
   std::vector<std::string> parents_;
+  std::set<std::string> others_;  // groups that were there before
   std::unique_ptr<BubblewrapRuntime> runtime_;
   std::vector<agent::RuntimeEvent> events_;
 };

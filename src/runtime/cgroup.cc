@@ -7,7 +7,9 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <optional>
+#include <sstream>
 
 #include "base/file.h"
 
@@ -16,6 +18,7 @@ namespace {
 
 constexpr std::string_view kRoot = "/sys/fs/cgroup";
 constexpr std::size_t kFileBytesMax = 64 << 10;
+constexpr int kKillRoundsMax = 100;  // what forks while it is killed is gone after a few
 
 bool put(const std::string& path, std::string_view text) {
   const auto file = open_file(path, O_WRONLY);
@@ -186,7 +189,16 @@ bool Cgroup::was_out_of_memory() const {
 }
 
 void Cgroup::kill() const {
-  for (const std::string& folder : folders_) put(folder + "/cgroup.kill", "1");
+  for (const std::string& folder : folders_) {
+    if (put(folder + "/cgroup.kill", "1")) continue;
+    // Version 1 has no such file: one by one, until a look finds nobody.
+    for (int rounds = 0; rounds < kKillRoundsMax; ++rounds) {
+      const auto text = read_file(folder + "/cgroup.procs", kFileBytesMax);
+      if (!text || text->empty()) break;
+      std::istringstream pids(*text);
+      for (pid_t pid = 0; pids >> pid;) ::kill(pid, SIGKILL);
+    }
+  }
 }
 
 }  // namespace fallow::runtime

@@ -306,7 +306,9 @@ void Supervisor::suspend(bool suspended) {
 
 void Supervisor::ask_to_end() const {
   if (pid_namespace_ == 0) {
-    // Nothing runs yet that could end politely.
+    // Nothing runs yet that could end politely. The whole group: bubblewrap's own child waits for
+    // its parent for ever when only that is killed.
+    cgroup_.kill();
     ::kill(sandbox_.pid, SIGKILL);
     return;
   }
@@ -334,6 +336,7 @@ void Supervisor::kill_all(ExitCause cause, std::string detail) {
 }
 
 void Supervisor::clear_away() {
+  cgroup_.kill();
   if (inner_init_fd_) {
     ::syscall(SYS_pidfd_send_signal, inner_init_fd_.get(), SIGKILL, nullptr, 0);
     pollfd gone{inner_init_fd_.get(), POLLIN, 0};

@@ -92,7 +92,8 @@ net::Task<void> Api::serve(net::Exchange& exchange) {
 }
 
 net::Task<void> Api::dispatch(net::Exchange& exchange, Outcome& outcome) {
-  if (co_await serve_plain(exchange, outcome)) co_return;
+  const bool is_plain = co_await serve_plain(exchange, outcome);
+  if (is_plain) co_return;
   const net::Target& target = exchange.request().parts;
   if (target.path == "/v1/agent") {
     outcome.route = "/v1/agent";
@@ -328,7 +329,8 @@ net::Task<void> Api::serve_stream(net::Exchange& exchange, const Route& route, C
     co_return;
   }
   outcome.status = 200;
-  if (!co_await exchange.start_sse()) co_return;
+  const Status begun = co_await exchange.start_sse();
+  if (!begun) co_return;
   co_await pump(exchange, call, **source, wake);
 }
 
@@ -336,7 +338,8 @@ net::Task<void> Api::pump(net::Exchange& exchange, const Call& call, EventSource
                           const net::Notifier& wake) {
   Time written_at = edges_.clock->monotonic();
   while (!exchange.is_stopping()) {
-    if (!co_await still_known(exchange, call.caller())) break;
+    const bool known = co_await still_known(exchange, call.caller());
+    if (!known) break;
     Answer<EventSource::Chunk> chunk = co_await source.next();
     std::string bytes;
     if (!chunk) {
@@ -348,7 +351,8 @@ net::Task<void> Api::pump(net::Exchange& exchange, const Call& call, EventSource
     const Time now = edges_.clock->monotonic();
     if (bytes.empty() && now - written_at >= limits_.heartbeat) bytes = net::kSseKeepAlive;
     if (!bytes.empty()) {
-      if (!co_await exchange.write(bytes)) co_return;
+      const Status written = co_await exchange.write(bytes);
+      if (!written) co_return;
       written_at = now;
     }
     if (!chunk || chunk->is_last) break;

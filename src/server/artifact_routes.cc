@@ -118,7 +118,8 @@ net::Task<Answer<int>> ArtifactRoutes::get(net::Exchange& exchange, const Digest
                 fmt::format("bytes {}-{}/{}", range->first, range->first + range->count - 1, size));
   }
   const ByteRange wanted = range.value_or(ByteRange{0, size});
-  if (!co_await exchange.start(status, std::move(headers), wanted.count)) co_return status;
+  const Status begun = co_await exchange.start(status, std::move(headers), wanted.count);
+  if (!begun) co_return status;
   if (exchange.request().method == "HEAD") {
     co_await exchange.finish();
     co_return status;
@@ -135,7 +136,8 @@ net::Task<Answer<int>> ArtifactRoutes::get(net::Exchange& exchange, const Digest
     const Answer<std::size_t> count = co_await disk_.run(exchange.executor(), read);
     // The head is out: cutting the connection is all that tells the client.
     if (!count || *count != piece.size()) co_return status;
-    if (!co_await exchange.write(piece)) co_return status;
+    const Status written = co_await exchange.write(piece);
+    if (!written) co_return status;
   }
   co_await exchange.finish();
   co_return status;
@@ -214,7 +216,8 @@ net::Task<Answer<int>> ArtifactRoutes::begin(net::Exchange& exchange,
   }
   FALLOW_CO_ASSIGN(const std::uint64_t size, number_header(exchange, "Upload-Length"));
   FALLOW_CO_ASSIGN(const std::uint64_t offset, co_await begin_upload(exchange, key, size));
-  co_await exchange.respond({201, offset_headers(offset), {}});
+  net::Response created{201, offset_headers(offset), {}};
+  co_await exchange.respond(std::move(created));
   co_return 201;
 }
 
@@ -222,7 +225,8 @@ net::Task<Answer<int>> ArtifactRoutes::patch(net::Exchange& exchange,
                                              const artifacts::UploadKey& key) {
   FALLOW_CO_ASSIGN(const std::uint64_t offset, number_header(exchange, "Upload-Offset"));
   FALLOW_CO_ASSIGN(const std::uint64_t reached, co_await take_body(exchange, key, offset, 0));
-  co_await exchange.respond({204, offset_headers(reached), {}});
+  net::Response taken{204, offset_headers(reached), {}};
+  co_await exchange.respond(std::move(taken));
   co_return 204;
 }
 

@@ -73,7 +73,7 @@ std::string Call::secret_for(std::string_view purpose) const {
 v1::Problem Call::queue_problem(const Error& error) {
   switch (error.code) {
     case ErrorCode::kBusy:
-      return make_problem(503, "busy", "the market is busy; try again in a second");
+      return make_problem(503, "busy", error.message);
     case ErrorCode::kClosed:
       return make_problem(503, "shutting_down", "the server is going down; try again in a moment");
     case ErrorCode::kTooLarge:
