@@ -39,7 +39,9 @@ LastWords words_of(const v1::WorkloadReport& report, const Limits& limits) {
 }
 
 // The reason that the market books for what the node says.
-v1::EndReason reason_of(const MarketState& state, const Lease& lease,
+// `proven_before`: the lease's last proof before this report, which may bring records that the node
+// made before the market went away.
+v1::EndReason reason_of(const MarketState& state, const Lease& lease, LogIndex proven_before,
                         const v1::WorkloadReport& report) {
   v1::EndReason reason = believed(report.reason());
   if (reason == v1::COMPLETED && (report.exit_code() != 0 || report.signal() != 0)) {
@@ -52,8 +54,7 @@ v1::EndReason reason_of(const MarketState& state, const Lease& lease,
     return lease.proven + interval >= lease.time_max ? limit_reason(state, lease)
                                                      : v1::WORKLOAD_LOST;
   }
-  if (reason == v1::HOST_LOST &&
-      state.resumed_index > std::max(lease.metered_index, lease.placed_index)) {
+  if (reason == v1::HOST_LOST && state.resumed_index > proven_before) {
     return v1::MARKET_FAULT;  // the node fenced itself while the market was away
   }
   return reason;
@@ -65,11 +66,12 @@ void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& re
   if (lease == nullptr || !is_open(*lease) || lease->node != node.id) return;
   lease->heard_at = step.now;
   lease->named_index = step.index;
+  const LogIndex proven_before = std::max(lease->metered_index, lease->placed_index);
   for (const v1::MeterRecord& record : report.meters()) {
     if (record.lease() == report.lease()) accept_meter(step, *lease, record);
   }
   if (report.state() == v1::ENDED) {
-    return end_lease(step, *lease, reason_of(state, *lease, report),
+    return end_lease(step, *lease, reason_of(state, *lease, proven_before, report),
                      words_of(report, state.limits));
   }
   if (lease->state != v1::STOPPING) {

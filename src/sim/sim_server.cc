@@ -84,6 +84,11 @@ void SimServer::down() {
 
 void SimServer::crash(Duration down_for) {
   if (!is_up()) return;
+  if (ahead_ == 0 && world_.one_in(2)) {
+    crash_at_append_ = down_for;
+    return;
+  }
+  crash_at_append_.reset();
   world_.reach(Mark::kServerCrashed);
   down();
   log_.crash();
@@ -177,6 +182,11 @@ void SimServer::work() {
   wake_at_ = Time{};
   if (sequencer_->append_step()) {
     ++ahead_;
+    if (crash_at_append_ && !world_.calm()) {
+      world_.after(microseconds(100), [this, life = life_, down_for = *crash_at_append_] {
+        if (life == life_) crash(down_for);
+      });
+    }
     // The disk's own time; answers leave when it is done.
     const Duration sync = world_.fault_in(500) ? world_.between(milliseconds(100), seconds(3))
                                                : world_.between(microseconds(200), milliseconds(4));

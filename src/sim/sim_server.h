@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/recovery.h"
@@ -29,7 +30,7 @@ class SimServer final : public server::HubPort, public ServerEnd, public engine:
 
   // Recovers from the disk and opens for business.
   void start();
-  // kill -9.
+  // kill -9: now, or half of the time while the next entry is on its way to the disk.
   void crash(Duration down);
   // SIGTERM: finishes what is in flight.
   void stop(Duration down);
@@ -91,6 +92,7 @@ class SimServer final : public server::HubPort, public ServerEnd, public engine:
   std::unique_ptr<server::Hub> hub_;
   std::uint64_t life_ = 0;  // what an earlier start planned is void
   std::size_t ahead_ = 0;   // batches in the log that are not applied
+  std::optional<Duration> crash_at_append_;
   Time wake_at_;            // planned; 0: none
   LogIndex seen_;           // by the models, which outlive the server
   std::uint64_t commands_ = 0;
