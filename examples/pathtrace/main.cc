@@ -123,8 +123,7 @@ int run(int argc, char** argv) {
   CLI::App* render_command = app.add_subcommand("render", "Render one tile to DIR/tile-NNNNN.fpt");
   render_command->add_option("--scene", options.scene, "Wavefront OBJ; its MTL lies beside it")
       ->required();
-  render_command->add_option("--task", options.task, "Which tile, from 0")
-      ->envname("FALLOW_TASK");
+  render_command->add_option("--task", options.task, "Which tile, from 0")->envname("FALLOW_TASK");
   render_command->add_option("--tasks", options.tasks, "Into how many the frame is cut")
       ->envname("FALLOW_TASKS");
   render_command->add_option("--out", options.out, "Folder for the tile")->envname("FALLOW_OUT");

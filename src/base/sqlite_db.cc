@@ -10,8 +10,8 @@ void SqliteStatement::bind(int position, std::int64_t value) {
 }
 
 void SqliteStatement::bind(int position, std::string_view blob) {
-  const int code = sqlite3_bind_blob64(statement_.get(), position, blob.data(), blob.size(),
-                                       SQLITE_STATIC);
+  const int code =
+      sqlite3_bind_blob64(statement_.get(), position, blob.data(), blob.size(), SQLITE_STATIC);
   FALLOW_CHECK(code == SQLITE_OK, "parameter {} cannot be bound: {}", position, code);
 }
 

@@ -23,7 +23,9 @@ void add_agent(CLI::App& app, Context& context, Host& host) {
                       "join token of `fallow nodes token`; first start only");
   command->add_option("--name", arguments->name, "of the node; default: the host's");
   command->add_option("--region", arguments->region, "as the market's operator names them");
-  command->add_option("--price", arguments->price_per_hour, "offer each device at this, per hour; first start only, then `fallow nodes offer`");
+  command->add_option(
+      "--price", arguments->price_per_hour,
+      "offer each device at this, per hour; first start only, then `fallow nodes offer`");
   command->add_flag("--cpu", arguments->cpu,
                     "list the processor, too (OpenCL by PoCL), marked as such");
   command->add_option(

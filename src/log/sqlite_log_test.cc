@@ -133,8 +133,7 @@ TEST_F(SqliteLogTest, AnAlteredEntryIsNamedWithWhatToDo) {
   EXPECT_EQ(log.error().code, ErrorCode::kCorrupt);
   EXPECT_NE(log.error().message.find("commands 3 to 4 was altered or torn"), std::string::npos)
       << log.error().message;
-  EXPECT_NE(log.error().message.find("Restore log.db from a backup"),
-            std::string::npos);
+  EXPECT_NE(log.error().message.find("Restore log.db from a backup"), std::string::npos);
 }
 
 TEST_F(SqliteLogTest, EveryAlterationIsNoticed) {

@@ -93,8 +93,8 @@ class SimServer final : public server::HubPort, public ServerEnd, public engine:
   std::uint64_t life_ = 0;  // what an earlier start planned is void
   std::size_t ahead_ = 0;   // batches in the log that are not applied
   std::optional<Duration> crash_at_append_;
-  Time wake_at_;            // planned; 0: none
-  LogIndex seen_;           // by the models, which outlive the server
+  Time wake_at_;   // planned; 0: none
+  LogIndex seen_;  // by the models, which outlive the server
   std::uint64_t commands_ = 0;
 };
 

@@ -1,0 +1,169 @@
+#include "client/receipt.h"
+
+#include <google/protobuf/util/json_util.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/merkle.h"
+#include "base/meter_bytes.h"
+#include "base/receipt_bytes.h"
+
+namespace fallow::client {
+namespace {
+
+// A bill of two records and 10 s at 3.60 an hour, made the way the server makes one.
+class ReceiptTest : public testing::Test {
+ protected:
+  ReceiptTest() : random_(seeded_random(1)) {
+    body_.set_market_name("test");
+    body_.set_lease(4096);
+    body_.set_node_public_key(bytes_of(node_key_.public_key()));
+    body_.set_rate_hour_micros(3'600'000);
+    body_.set_fee_basis_points(500);
+    body_.set_hold_micros(1'000'000);
+    body_.set_time_us_max(3'600'000'000);
+    body_.set_reason(v1::COMPLETED);
+    body_.set_proven_us(10'000'000);
+    body_.set_charged_micros(10'000);
+    body_.set_fee_micros(500);
+    body_.set_paid_micros(10'000);
+    add_meter(1, 5'000'000);
+    add_meter(2, 10'000'000);
+  }
+
+  static std::string bytes_of(const PublicKey& key) { return {key.begin(), key.end()}; }
+
+  void add_meter(std::uint32_t sequence, std::int64_t running_us) {
+    v1::MeterRecord& record = *body_.add_meters();
+    record.set_lease(body_.lease());
+    record.set_sequence(sequence);
+    record.set_running_us(running_us);
+    record.set_measured_at_us(running_us + 7);
+    record.set_signature(to_bytes(node_key_.sign(signed_bytes(record))));
+  }
+
+  std::string signed_bytes(const v1::MeterRecord& record) const {
+    return meter_bytes(node_key_.public_key(), LeaseId(record.lease()), record.sequence(),
+                       Duration(record.running_us()), Time{record.measured_at_us()});
+  }
+
+  // The root over whatever records there are, then the market's signature.
+  v1::Receipt sign() {
+    MerkleTree tree;
+    for (const v1::MeterRecord& record : body_.meters()) {
+      tree.append(meter_leaf(signed_bytes(record), record.signature()));
+    }
+    body_.set_meters_root(to_bytes(tree.root()));
+    return sign_as_is();
+  }
+
+  v1::Receipt sign_as_is() const {
+    v1::Receipt receipt;
+    receipt.set_body(body_.SerializeAsString());
+    receipt.set_signature(to_bytes(market_key_.sign(receipt_bytes(receipt.body()))));
+    receipt.set_market_public_key(bytes_of(market_key_.public_key()));
+    return receipt;
+  }
+
+  std::unique_ptr<Random> random_;
+  SigningKey market_key_ = SigningKey::generate(*random_);
+  SigningKey node_key_ = SigningKey::generate(*random_);
+  v1::ReceiptBody body_;
+};
+
+TEST_F(ReceiptTest, AGoodOneVerifiesWithTheMarketsKeyAndWithout) {
+  const v1::Receipt receipt = sign();
+  const auto verified = verify_receipt(receipt, &market_key_.public_key());
+  ASSERT_TRUE(verified) << verified.error().message;
+  EXPECT_EQ(verified->meters, 2U);
+  EXPECT_TRUE(verify_receipt(receipt, nullptr));
+  EXPECT_NE(describe_receipt(verified->body).find("paid         0.01"), std::string::npos);
+}
+
+TEST_F(ReceiptTest, AnotherMarketsKeyIsRefused) {
+  EXPECT_FALSE(verify_receipt(sign(), &node_key_.public_key()));
+}
+
+TEST_F(ReceiptTest, EveryAlteredByteOfTheBodyIsNoticed) {
+  const v1::Receipt good = sign();
+  for (std::size_t i = 0; i < good.body().size(); ++i) {
+    v1::Receipt altered = good;
+    (*altered.mutable_body())[i] = static_cast<char>(altered.body()[i] ^ 1);
+    EXPECT_FALSE(verify_receipt(altered, &market_key_.public_key())) << "byte " << i;
+  }
+}
+
+// Even a market that signs it cannot make a wrong figure right.
+TEST_F(ReceiptTest, EveryWrongFigureIsNamed) {
+  const std::pair<std::function<void(v1::ReceiptBody&)>, const char*> cases[] = {
+      {[](v1::ReceiptBody& b) { b.set_charged_micros(10'001); }, "charge"},
+      {[](v1::ReceiptBody& b) { b.set_rate_hour_micros(3'600'360); }, "charge"},
+      {[](v1::ReceiptBody& b) { b.set_hold_micros(9'999); }, "charge"},
+      {[](v1::ReceiptBody& b) { b.set_time_us_max(9'000'000); }, "charge"},
+      {[](v1::ReceiptBody& b) { b.set_proven_us(11'000'000); }, "proven"},
+      {[](v1::ReceiptBody& b) { b.set_paid_micros(9'000); }, "paid"},
+      {[](v1::ReceiptBody& b) { b.set_fee_micros(501); }, "fee"},
+      {[](v1::ReceiptBody& b) { b.set_blame(v1::BLAME_PROVIDER); }, "refunded"},
+      {[](v1::ReceiptBody& b) { b.set_refunded_micros(1); }, "refund"},
+      {[](v1::ReceiptBody& b) { b.set_refunded_micros(20'000); }, "refunded"},
+      {[](v1::ReceiptBody& b) { b.set_rate_hour_micros(-1); }, "negative"},
+      {[](v1::ReceiptBody& b) { b.set_meters_root(std::string(32, 'x')); }, "Merkle"},
+  };
+  (void)sign();
+  const v1::ReceiptBody good = body_;
+  for (const auto& [change, word] : cases) {
+    body_ = good;
+    change(body_);
+    const auto verified = verify_receipt(sign_as_is(), &market_key_.public_key());
+    ASSERT_FALSE(verified) << word;
+    EXPECT_NE(verified.error().message.find(word), std::string::npos) << verified.error().message;
+  }
+}
+
+TEST_F(ReceiptTest, MeterRecordsMustBeTheNodesInOrderAndWhole) {
+  const v1::ReceiptBody good = body_;
+  const std::function<void(v1::ReceiptBody&)> changes[] = {
+      [](v1::ReceiptBody& b) { b.mutable_meters()->DeleteSubrange(0, 1); },
+      [](v1::ReceiptBody& b) { b.mutable_meters()->SwapElements(0, 1); },
+      [](v1::ReceiptBody& b) { b.mutable_meters(0)->set_running_us(6'000'000); },
+      [](v1::ReceiptBody& b) { b.mutable_meters(1)->set_lease(1); },
+      [](v1::ReceiptBody& b) { b.mutable_meters(1)->set_signature(std::string(64, 'x')); },
+      [](v1::ReceiptBody& b) { b.set_node_public_key("short"); },
+  };
+  for (const auto& change : changes) {
+    body_ = good;
+    change(body_);
+    EXPECT_FALSE(verify_receipt(sign(), &market_key_.public_key()));
+  }
+  body_ = good;
+  body_.mutable_meters()->RemoveLast();
+  add_meter(2, 4'000'000);  // signed, but it goes back
+  EXPECT_FALSE(verify_receipt(sign(), &market_key_.public_key()));
+}
+
+TEST_F(ReceiptTest, AProvidersFaultIsRefundedWithTheFee) {
+  body_.set_reason(v1::HOST_LOST);
+  body_.set_blame(v1::BLAME_PROVIDER);
+  body_.set_refunded_micros(10'000);
+  body_.set_paid_micros(0);
+  body_.set_fee_micros(0);
+  const auto verified = verify_receipt(sign(), &market_key_.public_key());
+  EXPECT_TRUE(verified) << verified.error().message;
+}
+
+TEST_F(ReceiptTest, TheFileIsJsonOfAReceipt) {
+  std::string json;
+  ASSERT_TRUE(google::protobuf::util::MessageToJsonString(sign(), &json).ok());
+  const auto parsed = parse_receipt(json);
+  ASSERT_TRUE(parsed);
+  EXPECT_TRUE(verify_receipt(*parsed, &market_key_.public_key()));
+  for (const char* text : {"", "{}", "[]", "{\"body\":1}", "root:x:0:0", "{\"body\":\"!!\"}"}) {
+    EXPECT_FALSE(parse_receipt(text)) << text;
+  }
+}
+
+}  // namespace
+}  // namespace fallow::client

@@ -1,0 +1,267 @@
+#include "server/hub.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+#include <string>
+
+#include "base/meter_bytes.h"
+#include "base/signing.h"
+
+namespace fallow::server {
+namespace {
+
+class StillClock final : public Clock {
+ public:
+  Time now() const override { return at; }
+  Time monotonic() const override { return at; }
+  Time at{1'000'000'000};
+};
+
+// The hub over a real market: what it hands over is kept until run() works it off, as the engine
+// would on a thread of its own.
+class HubTest : public testing::Test, public HubPort {
+ protected:
+  HubTest() : random_(seeded_random(7)), key_(SigningKey::generate(*random_)) {
+    hub_ = std::make_unique<Hub>(*this, clock_, *random_, limits_);
+    v1::Command found;
+    found.mutable_found()->set_market_public_key(std::string(32, 'm'));
+    found.mutable_found()->set_operator_key_hash(std::string(32, 'o'));
+    found.mutable_found()->set_market_name("test");
+    found.mutable_found()->set_currency("TEST");
+    v1::Policy& policy = *found.mutable_found()->mutable_policy();
+    policy.set_meter_interval_us(5'000'000);
+    policy.set_suspend_after_us(15'000'000);
+    policy.set_close_after_us(30'000'000);
+    policy.set_start_timeout_us(900'000'000);
+    policy.set_stop_grace_us(10'000'000);
+    policy.set_owner_notice_us(5'000'000);
+    policy.set_quote_ttl_us(300'000'000);
+    policy.set_attempts_max(5);
+    apply(found);
+    v1::Command account;
+    account.mutable_open_account()->set_name("provider");
+    account.mutable_open_account()->add_scopes(v1::PROVIDER);
+    provider_ = apply(account).at(0).account_opened().account();
+    v1::Command token;
+    token.mutable_create_join_token()->set_account(provider_);
+    token.mutable_create_join_token()->set_secret_hash(std::string(32, 't'));
+    token.mutable_create_join_token()->set_expires_at_us(clock_.at.us * 2);
+    token.mutable_create_join_token()->set_uses_max(1);
+    apply(token);
+    v1::Command join;
+    join.mutable_join_node()->set_secret_hash(std::string(32, 't'));
+    join.mutable_join_node()->set_public_key(
+        std::string(key_.public_key().begin(), key_.public_key().end()));
+    *join.mutable_join_node()->mutable_facts() = facts();
+    node_ = apply(join).at(0).node_joined().node();
+  }
+
+  static v1::NodeFacts facts() {
+    v1::NodeFacts facts;
+    facts.set_name("n");
+    facts.set_region("eu");
+    facts.set_cpu_thousandths(8'000);
+    facts.set_memory_mb(32'000);
+    facts.set_disk_mb(100'000);
+    facts.set_isolation(v1::BUBBLEWRAP);
+    v1::Device& device = *facts.add_devices();
+    device.set_uuid("u");
+    device.set_model("RTX_4090");
+    device.set_kind(v1::GPU);
+    device.set_memory_mb(24'000);
+    return facts;
+  }
+
+  core::Events apply(const v1::Command& command) {
+    core::Events events;
+    machine_.apply(machine_.last_index() + LogIndex(1), clock_.at, command, events);
+    hub_->applied(machine_, events);
+    return events;
+  }
+
+  // Works off what the hub handed over.
+  void run() {
+    while (!work_.empty()) {
+      const auto next = std::move(work_.front());
+      work_.pop_front();
+      next();
+    }
+  }
+
+  // HubPort.
+  void send(SessionId session, const v1::HubMessage& message) override {
+    sent_[session].push_back(message);
+  }
+  void close(SessionId session) override { closing_.push_back(session); }
+  bool submit(v1::Command command, std::function<void(bool)> durable) override {
+    if (full_) return false;
+    work_.emplace_back([this, command = std::move(command), durable = std::move(durable)] {
+      commands_.push_back(command);
+      apply(command);
+      durable(true);
+    });
+    return true;
+  }
+  bool read(std::function<void(const core::Machine&)> visit) override {
+    if (full_) return false;
+    work_.emplace_back([this, visit = std::move(visit)] { visit(machine_); });
+    return true;
+  }
+  std::uint64_t store_log(const v1::LogChunk& chunk) override {
+    return chunk.offset() + chunk.data().size();
+  }
+
+  // The agent's side.
+  void say(SessionId session, const v1::AgentMessage& message) {
+    hub_->received(session, message.SerializeAsString());
+    run();
+  }
+  v1::AgentMessage hello(SessionId session, const SigningKey& key) {
+    v1::AgentMessage message;
+    message.mutable_hello()->set_node(node_);
+    message.mutable_hello()->set_signature(
+        to_bytes(key.sign("fallow agent hello v1" + sent_[session].at(0).challenge().nonce())));
+    *message.mutable_hello()->mutable_facts() = facts();
+    return message;
+  }
+  void connect(SessionId session) {
+    hub_->opened(session);
+    say(session, hello(session, key_));
+  }
+  const v1::HubMessage& last(SessionId session) { return sent_[session].back(); }
+
+  HubLimits limits_;
+  StillClock clock_;
+  std::unique_ptr<Random> random_;
+  SigningKey key_;
+  core::Machine machine_;
+  std::unique_ptr<Hub> hub_;
+  std::uint64_t provider_ = 0;
+  std::uint64_t node_ = 0;
+  bool full_ = false;
+  std::deque<std::function<void()>> work_;
+  std::map<SessionId, std::vector<v1::HubMessage>> sent_;
+  std::vector<SessionId> closing_;
+  std::vector<v1::Command> commands_;
+  const SessionId one_{1};
+  const SessionId two_{2};
+};
+
+TEST_F(HubTest, AProvenNodeIsWelcomedAndGetsItsWholeDesiredSet) {
+  connect(one_);
+  ASSERT_EQ(sent_[one_].size(), 3U);
+  EXPECT_EQ(sent_[one_][0].challenge().nonce().size(), 32U);
+  EXPECT_TRUE(sent_[one_][1].has_welcome());
+  EXPECT_TRUE(sent_[one_][2].has_desired());
+  EXPECT_TRUE(machine_.node(NodeId(node_))->connected);
+  EXPECT_EQ(hub_->node_of_token(sent_[one_][1].welcome().session_token()), NodeId(node_));
+  hub_->closed(one_);
+  run();
+  EXPECT_FALSE(machine_.node(NodeId(node_))->connected);
+  EXPECT_EQ(hub_->node_of_token(sent_[one_][1].welcome().session_token()), NodeId());
+}
+
+TEST_F(HubTest, AnotherKeyAnOldNonceOrNoProofIsTurnedAway) {
+  hub_->opened(one_);
+  say(one_, hello(one_, SigningKey::generate(*random_)));
+  EXPECT_EQ(last(one_).goodbye().code(), "denied");
+  hub_->opened(two_);
+  v1::AgentMessage replayed = hello(one_, key_);
+  say(two_, replayed);
+  EXPECT_EQ(last(two_).goodbye().code(), "denied");
+  const SessionId three(3);
+  hub_->opened(three);
+  v1::AgentMessage early;
+  early.mutable_observed();
+  say(three, early);
+  EXPECT_EQ(last(three).goodbye().code(), "protocol");
+  EXPECT_FALSE(machine_.node(NodeId(node_))->connected);
+  EXPECT_EQ(closing_.size(), 3U);
+}
+
+TEST_F(HubTest, BytesThatAreNoMessageEndTheConnection) {
+  hub_->opened(one_);
+  hub_->received(one_, "\xff\xff\xff\xff");
+  EXPECT_EQ(last(one_).goodbye().code(), "protocol");
+  hub_->received(one_, "more");  // of a connection that is being left
+  EXPECT_EQ(closing_.size(), 1U);
+  hub_->received(SessionId(99), "unknown");
+}
+
+TEST_F(HubTest, ANewConnectionReplacesTheOldOneAndTheNodeStaysConnected) {
+  connect(one_);
+  connect(two_);
+  EXPECT_EQ(last(one_).goodbye().code(), "replaced");
+  hub_->closed(one_);
+  run();
+  EXPECT_TRUE(machine_.node(NodeId(node_))->connected);
+}
+
+TEST_F(HubTest, AMeterThatTheNodeDidNotSignNeverEntersTheLog) {
+  connect(one_);
+  v1::AgentMessage message;
+  v1::WorkloadReport& report = *message.mutable_observed()->add_workloads();
+  report.set_lease(5);
+  v1::MeterRecord& record = *report.add_meters();
+  record.set_lease(5);
+  record.set_sequence(1);
+  record.set_running_us(1'000);
+  record.set_signature(std::string(64, 's'));
+  const std::size_t before = commands_.size();
+  say(one_, message);
+  EXPECT_EQ(last(one_).goodbye().code(), "protocol");
+  EXPECT_EQ(commands_.size(), before);
+}
+
+TEST_F(HubTest, IdleHeartbeatsAreAnsweredWithoutTheLog) {
+  connect(one_);
+  v1::AgentMessage message;
+  message.mutable_observed()->set_sequence(1);
+  message.mutable_observed()->set_owner(v1::OWNER_AWAY);
+  say(one_, message);  // news: the owner
+  const std::size_t before = commands_.size();
+  for (std::uint64_t sequence = 2; sequence < 10; ++sequence) {
+    message.mutable_observed()->set_sequence(sequence);
+    say(one_, message);
+    EXPECT_EQ(last(one_).observed_ack().sequence(), sequence);
+  }
+  EXPECT_EQ(commands_.size(), before);
+}
+
+TEST_F(HubTest, OutputOfAnothersLeaseIsRefused) {
+  connect(one_);
+  v1::AgentMessage message;
+  message.mutable_log_chunk()->set_lease(12'345);
+  message.mutable_log_chunk()->set_data("mine?");
+  say(one_, message);
+  EXPECT_EQ(last(one_).goodbye().code(), "denied");
+}
+
+TEST_F(HubTest, SilenceEndsAConnectionAndAFullQueueLosesNoDisconnect) {
+  connect(one_);
+  full_ = true;
+  clock_.at = clock_.at + limits_.silence_max + seconds(1);
+  hub_->tick();
+  EXPECT_EQ(last(one_).goodbye().code(), "silent");
+  hub_->closed(one_);
+  run();
+  EXPECT_TRUE(machine_.node(NodeId(node_))->connected) << "nothing could be logged yet";
+  full_ = false;
+  hub_->tick();
+  run();
+  EXPECT_FALSE(machine_.node(NodeId(node_))->connected);
+}
+
+TEST_F(HubTest, ARemovedNodeIsToldToLeave) {
+  connect(one_);
+  v1::Command command;
+  command.set_actor(provider_);
+  command.mutable_remove_node()->set_node(node_);
+  apply(command);
+  EXPECT_EQ(last(one_).goodbye().code(), "removed");
+}
+
+}  // namespace
+}  // namespace fallow::server
