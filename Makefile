@@ -53,8 +53,8 @@ format: tools ## rewrite C++ in the project's format
 	@git ls-files 'src/*.h' 'src/*.cc' 'examples/*.h' 'examples/*.cc' 'fuzz/*.cc' 'bench/*.cc' 'bench/*.h' 'tests/*.cc' | xargs clang-format-14 -i
 
 .PHONY: bench
-bench: deps build/bench/build.ninja ## measure; JSON=1 prints JSON
-	@cmake --build --preset bench -j $(JOBS)
+bench: deps build/release/build.ninja ## measure; JSON=1 prints JSON
+	@cmake --build --preset release -j $(JOBS) --target fallow benches
 	@tools/bench.sh $(if $(JSON),--json)
 
 .PHONY: fuzz

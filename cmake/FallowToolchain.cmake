@@ -1,5 +1,4 @@
 # Compiler, linker and checks that every target of the project shares.
-option(FALLOW_BENCH "Build bench/" OFF)
 option(FALLOW_FUZZ "Build fuzz/ (needs clang)" OFF)
 set(FALLOW_SANITIZE "" CACHE STRING "Sanitizers: empty, 'address,undefined', or 'thread'")
 

@@ -16,6 +16,8 @@ constexpr std::size_t kChunkBytesMax = 64 * 1024;
 constexpr std::size_t kOutputsInIdMax = 64;
 // An agent's last words may come after the lease's end: so long the stream stays open for them.
 constexpr Duration kLastWordsMax = seconds(3);
+constexpr Duration kPollMin = milliseconds(10);
+constexpr Duration kPollMax = milliseconds(500);
 
 struct Offsets {
   std::uint64_t out = 0;
@@ -74,7 +76,8 @@ class OutputFeed final : public EventSource {
         follow_(follow),
         resume_(std::move(resume)),
         wake_(std::move(wake)),
-        words_at_(call.parts().clock->monotonic()) {}
+        words_at_(call.parts().clock->monotonic()),
+        changed_at_(words_at_) {}
 
   net::Task<Answer<Chunk>> next() override {
     FALLOW_CO_ASSIGN(const Present present, co_await call_.visit(look_));
@@ -83,6 +86,10 @@ class OutputFeed final : public EventSource {
     FALLOW_CO_ASSIGN(Chunk chunk, co_await call_.on_disk(read));
     const Time now = call_.parts().clock->monotonic();
     if (!chunk.events.empty() || !present.ended) words_at_ = now;
+    if (!chunk.events.empty() || present.leases != seen_.leases || present.ended != seen_.ended) {
+      changed_at_ = now;
+      seen_ = present;
+    }
     if (chunk.events.empty()) {
       const bool all = std::all_of(outputs_.begin(), outputs_.end(),
                                    [](const Output& output) { return output.is_complete(); });
@@ -90,8 +97,13 @@ class OutputFeed final : public EventSource {
     }
     co_return chunk;
   }
-  // New attempts are found by looking; output itself wakes at once.
-  Duration poll_interval() const override { return milliseconds(500); }
+  // New attempts and the end are found by looking; output itself wakes at once. The longer nothing
+  // has changed the rarer, so that a short job is not kept waiting by more than a quarter of its
+  // time, and a thousand followers of long ones cost the market little.
+  Duration poll_interval() const override {
+    const Duration quiet = call_.parts().clock->monotonic() - changed_at_;
+    return std::clamp(Duration(quiet.value / 4), kPollMin, kPollMax);
+  }
 
  private:
   void add_new(const Present& present) {
@@ -159,7 +171,9 @@ class OutputFeed final : public EventSource {
   const bool follow_;
   const Resume resume_;
   const net::Notifier wake_;
-  Time words_at_;  // monotonic: of the last output, or of an open order
+  Time words_at_;    // monotonic: of the last output, or of an open order
+  Time changed_at_;  // monotonic: of the last output, attempt or end
+  Present seen_;
   std::size_t first_ = 0;
   std::vector<Output> outputs_;  // one an attempt: core's tasks_per_order_max times attempts
   std::set<std::uint64_t> known_;

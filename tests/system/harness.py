@@ -20,6 +20,8 @@ __all__ = ["LocalMarket", "MarketError", "Refused", "SystemTest", "RestClient"]
 BUILD = pathlib.Path(os.environ.get("FALLOW_BUILD", ROOT / "build" / "release"))
 # Sanitizers slow everything down; time limits that only catch hangs are scaled with this.
 PATIENCE = float(os.environ.get("FALLOW_TEST_PATIENCE", "1"))
+# "5,15,30" tests with the market's default intervals instead of short ones.
+INTERVALS = os.environ.get("FALLOW_TEST_INTERVALS")
 
 
 class RestClient:
@@ -61,6 +63,8 @@ class SystemTest(unittest.TestCase):
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="fallow-system-"))
+        if INTERVALS:
+            self.intervals = tuple(float(each) for each in INTERVALS.split(","))
         self.market = LocalMarket(BUILD, self.folder, self.intervals)
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.addCleanup(self.market.end_all)
