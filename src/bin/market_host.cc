@@ -3,9 +3,9 @@
 #include "base/digest.h"
 #include "base/env.h"
 #include "engine/audit.h"
+#include "log/folder_lock.h"
 #include "log/folder_snapshots.h"
 #include "log/sqlite_log_reader.h"
-#include "server/data_folder.h"
 #include "server/openapi.h"
 
 namespace fallow::bin {
@@ -19,10 +19,14 @@ constexpr std::size_t kSnapshotsKept = 3;
 MarketHost::MarketHost() : random_(system_random()), clock_(system_clock()) {}
 
 Result<cli::AuditReport> MarketHost::audit(const std::string& data) {
-  FALLOW_ASSIGN(const auto folder, server::DataFolder::open(data));
-  FALLOW_ASSIGN(auto reader, log::SqliteLogReader::open(folder.log_folder()));
-  FALLOW_ASSIGN(auto snapshots,
-                log::FolderSnapshots::open(folder.snapshots_folder(), kSnapshotsKept));
+  // Read first: auditing what is not there must not make it.
+  FALLOW_ASSIGN(auto reader, log::SqliteLogReader::open(data + "/log"));
+  // Beside a running server only the log is read: its snapshots are in its hands.
+  const auto lock = log::FolderLock::take(data + "/log");
+  std::unique_ptr<log::FolderSnapshots> snapshots;
+  if (lock) {
+    FALLOW_ASSIGN(snapshots, log::FolderSnapshots::open(data + "/snapshots", kSnapshotsKept));
+  }
   FALLOW_ASSIGN(const engine::Audit done, engine::audit(*reader, snapshots.get(), {}));
   cli::AuditReport report;
   report.entries = done.entries;
