@@ -179,10 +179,10 @@ int main(int argc, char** argv) {
   fallow::bench::Market market(settings);
   fallow::bench::Report report;
   market.measure(market.quote(), 200);  // warm
-  add(report, "REST quote", market.measure(market.quote(), settings.requests),
-      "target: under 500 us");
-  add(report, "/healthz", market.measure(market.healthz(), settings.requests),
-      "what HTTP alone costs");
+  fallow::bench::add(report, "REST quote", market.measure(market.quote(), settings.requests),
+                     "target: under 500 us");
+  fallow::bench::add(report, "/healthz", market.measure(market.healthz(), settings.requests),
+                     "what HTTP alone costs");
   report.print(settings.json);
   return 0;
 }

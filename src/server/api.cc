@@ -320,51 +320,6 @@ net::Task<Answer<std::unique_ptr<google::protobuf::Message>>> Api::read_request(
   co_return router_.read_request(route, exchange.request().parts, body);
 }
 
-net::Task<void> Api::serve_stream(net::Exchange& exchange, const Route& route, Call& call,
-                                  const google::protobuf::Message& request, Outcome& outcome) {
-  const net::Notifier wake(exchange.executor());
-  auto source = co_await handlers_.stream(route)(call, request, wake);
-  if (!source) {
-    co_await respond_problem(exchange, outcome, std::move(source).error());
-    co_return;
-  }
-  outcome.status = 200;
-  const Status begun = co_await exchange.start_sse();
-  if (!begun) co_return;
-  co_await pump(exchange, call, **source, wake);
-}
-
-net::Task<void> Api::pump(net::Exchange& exchange, const Call& call, EventSource& source,
-                          const net::Notifier& wake) {
-  Time written_at = edges_.clock->monotonic();
-  while (!exchange.is_stopping()) {
-    const bool known = co_await still_known(exchange, call.caller());
-    if (!known) break;
-    Answer<EventSource::Chunk> chunk = co_await source.next();
-    std::string bytes;
-    if (!chunk) {
-      bytes = net::format_sse({"error", write_problem(chunk.error()), {}});
-    } else {
-      for (const net::SseEvent& event : chunk->events) bytes += net::format_sse(event);
-      if (chunk->is_last) bytes += net::format_sse({"end", "{}", {}});
-    }
-    const Time now = edges_.clock->monotonic();
-    if (bytes.empty() && now - written_at >= limits_.heartbeat) bytes = net::kSseKeepAlive;
-    if (!bytes.empty()) {
-      const Status written = co_await exchange.write(bytes);
-      if (!written) co_return;
-      written_at = now;
-    }
-    if (!chunk || chunk->is_last) break;
-    if (!chunk->events.empty()) continue;
-    const Duration beat = limits_.heartbeat - (now - written_at);
-    const net::Exchange::Wake woken =
-        co_await exchange.wait(wake, std::min(source.poll_interval(), beat));
-    if (woken == net::Exchange::Wake::kPeerGone) co_return;
-  }
-  co_await exchange.finish();
-}
-
 Answer<void> Api::check_rate(RateLimiter& limiter, std::uint64_t caller) {
   const std::optional<Duration> wait = limiter.take(caller, edges_.clock->monotonic());
   if (!wait) return {};
@@ -405,12 +360,6 @@ net::Task<Answer<Caller>> Api::look_up(net::Exchange& exchange, const Digest& ke
     return *found;
   };
   co_return co_await call.visit(look);
-}
-
-net::Task<bool> Api::still_known(net::Exchange& exchange, const Caller& caller) {
-  if (parts_.keys->find(caller.key_hash, edges_.clock->now())) co_return true;
-  const Answer<Caller> found = co_await look_up(exchange, caller.key_hash);
-  co_return found.has_value();
 }
 
 net::Task<void> Api::respond(net::Exchange& exchange, Outcome& outcome, net::Response response) {
