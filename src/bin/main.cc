@@ -1,3 +1,4 @@
+#include <google/protobuf/stubs/logging.h>
 #include <sodium.h>
 
 #include <cstdio>
@@ -13,6 +14,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "fallow: libsodium finds no source of randomness on this machine\n");
     return fallow::cli::kJobFailed;
   }
+  // Text that is not UTF-8 is refused where it comes in; protobuf's own line about it says no more.
+  google::protobuf::SetLogHandler(nullptr);
   // Two modes that the program starts itself in; people never type them.
   const std::string_view mode = argc > 1 ? argv[1] : "";
   if (mode == fallow::runtime::kSupervisorMode) {

@@ -28,11 +28,17 @@ Time silence_deadline(const MarketState& state, const Lease& lease) {
 }
 
 // None: the owner is not home.
-std::optional<Time> owner_deadline(const MarketState& state, const Lease& lease) {
-  const Node* const node = state.nodes.find(lease.node);
-  if (node == nullptr || node->owner != v1::OWNER_PRESENT) return std::nullopt;
-  return std::max(node->owner_since, lease.placed_at) + Duration(state.policy.owner_notice_us()) +
+std::optional<Time> owner_deadline(const MarketState& state, const Lease& lease, const Node& node) {
+  if (node.owner != v1::OWNER_PRESENT) return std::nullopt;
+  return std::max(node.owner_since, lease.placed_at) + Duration(state.policy.owner_notice_us()) +
          close_after(state);
+}
+
+std::optional<Due> first_due(MarketState& state) {
+  return state.deadlines.front([&](LeaseId id) {
+    const Lease* const lease = state.leases.find(id);
+    return lease == nullptr ? nullptr : &lease->due;
+  });
 }
 
 // Acts on the deadline of a lease that has passed. What remains due comes up again.
@@ -41,8 +47,8 @@ void expire(Step& step, Lease& lease) {
   if (lease.state == v1::STOPPING) {
     return end_lease(step, lease, lease.stop_reason, {0, "the node never confirmed the stop", ""});
   }
+  Node& node = *state.nodes.find(lease.node);
   if (!is_quick(lease) && silence_deadline(state, lease) <= step.now) {
-    Node& node = *state.nodes.find(lease.node);
     // First, so that nothing is placed there again before it is heard of.
     fall_silent(step, node);
     return end_lease(step, lease, v1::HOST_LOST, {0, "the node was not heard of for too long", ""});
@@ -50,41 +56,37 @@ void expire(Step& step, Lease& lease) {
   if (lease.started_at.us == 0 && lease.start_by <= step.now) {
     return end_lease(step, lease, v1::START_FAILED, {0, "the node took too long to start it", ""});
   }
-  if (const auto owner = owner_deadline(state, lease); owner && *owner <= step.now) {
+  if (const auto owner = owner_deadline(state, lease, node); owner && *owner <= step.now) {
     return stop_lease(step, lease, v1::OWNER_RETURNED);
   }
   if (is_quick(lease) && silence_deadline(state, lease) <= step.now) {
     return set_lease_state(step, lease, v1::SUSPENDED);
   }
-  set_deadline(state, lease);
+  set_deadline(state, lease, node);
 }
 
 }  // namespace
 
-Time deadline_of(const MarketState& state, const Lease& lease) {
+Time deadline_of(const MarketState& state, const Lease& lease, const Node& node) {
   if (lease.state == v1::STOPPING) return stop_deadline(state, lease);
   Time due = silence_deadline(state, lease);
   if (lease.started_at.us == 0) due = std::min(due, lease.start_by);
-  if (const auto owner = owner_deadline(state, lease)) due = std::min(due, *owner);
+  if (const auto owner = owner_deadline(state, lease, node)) due = std::min(due, *owner);
   return due;
 }
 
-void set_deadline(MarketState& state, Lease& lease) {
-  const Time due = deadline_of(state, lease);
-  if (due == lease.due_at) return;
-  clear_deadline(state, lease);
-  lease.due_at = due;
-  state.deadlines.insert({due, lease.id});
+void set_deadline(MarketState& state, Lease& lease, const Node& node) {
+  state.deadlines.put(lease.id, lease.due, deadline_of(state, lease, node));
 }
 
-void clear_deadline(MarketState& state, Lease& lease) {
-  if (lease.due_at.us == 0) return;
-  state.deadlines.erase({lease.due_at, lease.id});
-  lease.due_at = Time{};
+void set_deadline(MarketState& state, Lease& lease) {
+  set_deadline(state, lease, *state.nodes.find(lease.node));
 }
+
+void clear_deadline(MarketState& state, Lease& lease) { state.deadlines.remove(lease.due); }
 
 void reset_deadlines(MarketState& state, const Node& node) {
-  for (const LeaseId id : node.leases) set_deadline(state, *state.leases.find(id));
+  for (const LeaseId id : node.leases) set_deadline(state, *state.leases.find(id), node);
 }
 
 void reset_deadlines(MarketState& state) {
@@ -93,8 +95,7 @@ void reset_deadlines(MarketState& state) {
 
 std::optional<Time> next_deadline(const MarketState& state) {
   if (schedule_pending(state)) return state.now;
-  std::optional<Time> next;
-  if (!state.deadlines.empty()) next = state.deadlines.begin()->at;
+  std::optional<Time> next = state.deadlines.next();
   if (!state.releases.empty()) {
     const Time release = state.releases.begin()->first.at;
     next = next ? std::min(*next, release) : release;
@@ -106,8 +107,9 @@ void handle(Step& step, const v1::Tick&) {
   if (!require_market(step)) return;
   MarketState& state = step.state;
   for (std::size_t n = 0; n < state.limits.deadlines_per_command_max; ++n) {
-    if (state.deadlines.empty() || state.deadlines.begin()->at > step.now) break;
-    expire(step, *state.leases.find(state.deadlines.begin()->lease));
+    const auto due = first_due(state);
+    if (!due || due->at > step.now) break;
+    expire(step, *state.leases.find(due->lease));
   }
   release_earnings(step);
 }
@@ -126,7 +128,7 @@ void handle(Step& step, const v1::Resume&) {
       lease.start_by =
           std::max(lease.start_by, step.now + Duration(state.policy.start_timeout_us()));
       if (lease.state == v1::STOPPING) lease.stopping_at = step.now;
-      set_deadline(state, lease);
+      set_deadline(state, lease, node);
     }
   });
   step.tell().mutable_resumed();

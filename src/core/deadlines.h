@@ -9,9 +9,12 @@
 namespace fallow::core {
 
 // The next moment at which something happens to an open lease if nobody says a word.
-Time deadline_of(const MarketState& state, const Lease& lease);
+// `node` is the lease's.
+Time deadline_of(const MarketState& state, const Lease& lease, const Node& node);
 
-// Keeps state.deadlines in step: after any change to what deadline_of() reads.
+// Keeps state.deadlines in step: after any change to what deadline_of() reads. `node` is the
+// lease's.
+void set_deadline(MarketState& state, Lease& lease, const Node& node);
 void set_deadline(MarketState& state, Lease& lease);
 void clear_deadline(MarketState& state, Lease& lease);
 // The same for every open lease, of a node or of all.

@@ -61,7 +61,7 @@ class Verifier {
                lease.refunded <= lease.charged,
            "lease {} is charged beyond its hold", lease.id.value);
     if (!is_open(lease)) {
-      expect(lease.due_at.us == 0 && lease.reason != v1::END_REASON_UNSPECIFIED,
+      expect(lease.due.bucket == nullptr && lease.reason != v1::END_REASON_UNSPECIFIED,
              "lease {} has ended and not ended", lease.id.value);
       return;
     }
@@ -82,8 +82,8 @@ class Verifier {
     expect(order.state == v1::OPEN && task.state == v1::LEASED && task.lease == lease.id &&
                task.attempts == lease.attempt,
            "lease {} is open and its task does not say so", lease.id.value);
-    expect(lease.due_at == deadline_of(state_, lease) &&
-               state_.deadlines.contains({lease.due_at, lease.id}),
+    expect(lease.due.at == deadline_of(state_, lease, *state_.nodes.find(lease.node)) &&
+               DeadlineQueue::holds(lease.id, lease.due),
            "lease {} has no deadline, or a wrong one", lease.id.value);
     OfNode& of_node = of_nodes_[lease.node];
     of_node.leases.push_back(lease.id);

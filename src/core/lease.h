@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "base/types.h"
+#include "core/deadline_queue.h"
 #include "fallow/v1/commands.pb.h"
 #include "fallow/v1/events.pb.h"
 
@@ -47,9 +48,9 @@ struct Lease {
   std::uint64_t placed_revision = 0;  // the node's desired set that first named it
   LogIndex placed_index;
   LogIndex ended_index;
-  LogIndex metered_index;  // the command with the last accepted meter record
-  Time due_at;             // its place among the deadlines; derived
-  LogIndex named_index;    // the last Observe that named it; means nothing between commands
+  LogIndex metered_index;    // the command with the last accepted meter record
+  DeadlineQueue::Place due;  // while it is open; derived
+  LogIndex named_index;      // the last Observe that named it; means nothing between commands
 
   std::uint32_t meter_sequence = 0;  // of the last accepted record
   Duration proven;

@@ -22,6 +22,7 @@
 #include "base/types.h"
 #include "core/account.h"
 #include "core/book.h"
+#include "core/deadline_queue.h"
 #include "core/lease.h"
 #include "core/ledger.h"
 #include "core/limits.h"
@@ -36,13 +37,6 @@ struct Turn {
   std::uint64_t turn = 0;
   OrderId order;
   auto operator<=>(const Turn&) const = default;
-};
-
-// A moment at which something is due, ties broken by the lease.
-struct Due {
-  Time at;
-  LeaseId lease;
-  auto operator<=>(const Due&) const = default;
 };
 
 // Earnings of an ended lease, PENDING until their delay has passed.
@@ -129,7 +123,7 @@ struct MarketState {
   boost::unordered_flat_map<Digest, AccountId, DigestHash> key_owners;
   boost::unordered_flat_map<Digest, NodeId, DigestHash> node_keys;  // of nodes not removed
   boost::unordered_flat_map<ShortHash, std::uint32_t, ShortHashHash> deposit_places;
-  absl::btree_set<Due> deadlines;  // one for every open lease
+  DeadlineQueue deadlines;  // of every open lease
   Micros payouts_total;            // of open payouts: may come back
   Micros fees_open;                // of open leases: MARKET_FEE owes them back on refund
   std::size_t orders_open = 0;

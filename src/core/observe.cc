@@ -90,7 +90,7 @@ void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& re
         break;
     }
   }
-  set_deadline(state, *lease);
+  set_deadline(state, *lease, node);
 }
 
 void observe_owner(Step& step, Node& node, v1::OwnerState owner) {

@@ -94,12 +94,16 @@ void Engine::start_threads() {
   stopped_ = false;
   log_thread_ = std::thread([this] { run_log(); });
   market_thread_ = std::thread([this] { run_market(); });
+  // What `top -H` shows.
+  ::pthread_setname_np(log_thread_.native_handle(), "fallow-log");
+  ::pthread_setname_np(market_thread_.native_handle(), "fallow-market");
   if (snapshotter_ == nullptr) return;
   snapshot_thread_ = std::thread([this] {
     // On Linux this is the thread's own priority. Without it snapshots only come sooner.
     ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kSnapshotNice);
     snapshotter_->run([this] { return sequencer_.stats().applied; });
   });
+  ::pthread_setname_np(snapshot_thread_.native_handle(), "fallow-snapshot");
 }
 
 void Engine::run_log() {
@@ -147,8 +151,8 @@ void Engine::snapshot_at_stop() {
   static_cast<void>(saved);
 }
 
-Status Engine::submit(const v1::Command& command, Completion done) {
-  return sequencer_.submit(command, std::move(done));
+Status Engine::submit(v1::Command&& command, Completion done) {
+  return sequencer_.submit(std::move(command), std::move(done));
 }
 
 Status Engine::read(Read look) { return sequencer_.read(std::move(look)); }
@@ -156,14 +160,15 @@ Status Engine::read(Read look) { return sequencer_.read(std::move(look)); }
 Result<Answer> Engine::execute(const v1::Command& command) {
   std::promise<Result<Answer>> promise;
   std::future<Result<Answer>> future = promise.get_future();
-  FALLOW_TRY(submit(command, [&promise](const Result<Applied>& applied, const core::Machine&) {
-    if (!applied) {
-      promise.set_value(tl::unexpected(applied.error()));
-      return;
-    }
-    promise.set_value(
-        Answer{applied->index, applied->time, {applied->events.begin(), applied->events.end()}});
-  }));
+  FALLOW_TRY(submit(
+      v1::Command(command), [&promise](const Result<Applied>& applied, const core::Machine&) {
+        if (!applied) {
+          promise.set_value(tl::unexpected(applied.error()));
+          return;
+        }
+        promise.set_value(Answer{
+            applied->index, applied->time, {applied->events.begin(), applied->events.end()}});
+      }));
   return future.get();
 }
 

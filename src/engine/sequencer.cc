@@ -1,6 +1,9 @@
 #include "engine/sequencer.h"
 
+#include <google/protobuf/arena.h>
+
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
 
@@ -17,6 +20,17 @@ constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 std::int64_t deadline_us_of(const core::Machine& machine) {
   const std::optional<Time> deadline = machine.next_deadline();
   return deadline ? deadline->us : kNever;
+}
+
+// A command whose bytes do not parse (text that is not UTF-8) must never reach the log: what is
+// applied now is what a replay will parse. Tried on an arena, where parsing costs no allocations.
+bool parses(const std::string& bytes) {
+  thread_local std::array<char, 4'096> block;
+  google::protobuf::ArenaOptions options;
+  options.initial_block = block.data();
+  options.initial_block_size = block.size();
+  google::protobuf::Arena arena(options);
+  return google::protobuf::Arena::CreateMessage<v1::Command>(&arena)->ParseFromString(bytes);
 }
 
 }  // namespace
@@ -37,7 +51,7 @@ Sequencer::Sequencer(log::Log& log, const log::Head& head, core::Machine& machin
                machine.last_index().value, head.last.value);
 }
 
-Status Sequencer::submit(const v1::Command& command, Completion done) {
+Status Sequencer::submit(v1::Command&& command, Completion done) {
   if (command.kind_case() == v1::Command::KIND_NOT_SET) {
     return fail(ErrorCode::kInvalid, "a command without a kind cannot be stored");
   }
@@ -46,12 +60,9 @@ Status Sequencer::submit(const v1::Command& command, Completion done) {
     return fail(ErrorCode::kTooLarge, "a command of {} bytes is beyond the maximum of {}", size,
                 limits_.command_bytes_max);
   }
-  // What is applied is what a replay will parse: a command whose bytes do not parse (text that is
-  // not UTF-8) must never reach the log.
-  Submission submission;
-  submission.done = std::move(done);
-  if (!command.SerializeToString(&submission.bytes) ||
-      !submission.command.ParseFromString(submission.bytes)) {
+  std::string bytes(size, '\0');
+  command.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(bytes.data()));
+  if (!parses(bytes)) {
     return fail(ErrorCode::kInvalid, "the command holds text that is not UTF-8");
   }
   {
@@ -66,7 +77,13 @@ Status Sequencer::submit(const v1::Command& command, Completion done) {
     }
     ++commands_waiting_;
     bytes_waiting_ += size;
-    intake_.push_back(std::move(submission));
+    if (intake_.empty() || intake_.back().submissions.size() >= limits_.batch_commands_max ||
+        intake_.back().bytes >= limits_.batch_bytes_max) {
+      intake_.emplace_back();
+    }
+    Gathering& gathering = intake_.back();
+    gathering.bytes += size;
+    gathering.submissions.push_back({std::move(bytes), std::move(command), std::move(done)});
   }
   append_work_.raise();
   return {};
@@ -117,13 +134,15 @@ bool Sequencer::append_step() {
   }
   Handed handed;
   if (retry_at_ && clock_.monotonic() < *retry_at_) {
-    collect(handed.submissions);
+    handed.submissions = collect();
     if (handed.submissions.empty()) return false;
     handed.at = fail(ErrorCode::kBusy, "{}", kStorageRefusal);
     hand_over(std::move(handed));
     return true;
   }
   const Time now = time_.now();
+  handed.submissions = collect();
+  // Behind the commands: what came in time is not overtaken by its deadline.
   const bool tick = tick_due(now);
   if (tick) {
     Submission submission;
@@ -131,39 +150,21 @@ bool Sequencer::append_step() {
     submission.bytes = submission.command.SerializeAsString();
     handed.submissions.push_back(std::move(submission));
   }
-  collect(handed.submissions);
   if (handed.submissions.empty()) return false;
   handed.at = append(handed.submissions, now);
-  if (tick && handed.at) tick_at_ = handed.at->first;
+  if (tick && handed.at) tick_at_ = handed.at->last;
   hand_over(std::move(handed));
   return true;
 }
 
-void Sequencer::collect(std::vector<Submission>& batch) {
-  std::size_t bytes = 0;
-  std::size_t taken = 0;
-  const auto take_backlog = [&] {
-    while (backlog_at_ < backlog_.size() && batch.size() < limits_.batch_commands_max &&
-           bytes < limits_.batch_bytes_max) {
-      bytes += backlog_[backlog_at_].bytes.size();
-      ++taken;
-      batch.push_back(std::move(backlog_[backlog_at_++]));
-    }
-  };
-  take_backlog();
-  {
-    const std::lock_guard lock(mutex_);
-    if (backlog_at_ == backlog_.size()) {
-      backlog_.clear();
-      backlog_at_ = 0;
-      backlog_.swap(intake_);
-    }
-  }
-  take_backlog();
-  if (taken == 0) return;
+std::vector<Sequencer::Submission> Sequencer::collect() {
   const std::lock_guard lock(mutex_);
-  commands_waiting_ -= taken;
-  bytes_waiting_ -= bytes;
+  if (intake_.empty()) return {};
+  Gathering gathering = std::move(intake_.front());
+  intake_.pop_front();
+  commands_waiting_ -= gathering.submissions.size();
+  bytes_waiting_ -= gathering.bytes;
+  return std::move(gathering.submissions);
 }
 
 bool Sequencer::tick_due(Time now) {

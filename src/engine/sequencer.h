@@ -37,7 +37,7 @@ struct SequencerLimits {
   std::size_t commands_waiting_max = 16'384;
   std::size_t bytes_waiting_max = std::size_t{64} << 20;
   std::size_t command_bytes_max = std::size_t{1} << 20;
-  std::size_t batch_commands_max = 1'024;
+  std::size_t batch_commands_max = 4'096;              // and a Tick
   std::size_t batch_bytes_max = std::size_t{4} << 20;  // one command more may go beyond it
   std::size_t batches_ahead_max = 2;                   // durable, not yet applied
   std::size_t reads_waiting_max = 4'096;
@@ -64,9 +64,10 @@ class Sequencer {
   Sequencer(log::Log& log, const log::Head& head, core::Machine& machine, const Clock& clock,
             std::vector<Subscriber*> subscribers, const SequencerLimits& limits = {});
 
-  // Queues the command; `done` (may be empty) is called once if and only if this succeeds. Errors:
-  // kBusy (a queue is full), kTooLarge, kInvalid (no kind, or text that is not UTF-8), kClosed.
-  Status submit(const v1::Command& command, Completion done);
+  // Queues the command, which is taken if and only if this succeeds; `done` (may be empty) is then
+  // called once. Errors: kBusy (a queue is full), kTooLarge, kInvalid (no kind, or text that is not
+  // UTF-8), kClosed.
+  Status submit(v1::Command&& command, Completion done);
   // Queues a look at the machine. kBusy or kClosed; the function is then never called.
   Status read(Read look);
   // From now on nothing is accepted; what was accepted is still worked off by the steps.
@@ -106,8 +107,14 @@ class Sequencer {
     Result<log::Appended> at;
   };
 
-  // Moves waiting commands into `batch`, up to its limits.
-  void collect(std::vector<Submission>& batch);
+  // The commands of a batch are gathered as they come, so that nothing is moved to make one.
+  struct Gathering {
+    std::vector<Submission> submissions;
+    std::size_t bytes = 0;
+  };
+
+  // The next batch of waiting commands.
+  std::vector<Submission> collect();
   // A Tick when a deadline has passed that no Tick on its way will serve, or to try the log again.
   bool tick_due(Time now);
   Result<log::Appended> append(const std::vector<Submission>& batch, Time now);
@@ -128,9 +135,9 @@ class Sequencer {
 
   mutable std::mutex mutex_;  // guards what follows, up to the next blank line
   bool closed_ = false;
-  std::vector<Submission> intake_;    // commands_waiting_max, with backlog_
-  std::size_t commands_waiting_ = 0;  // in intake_ and backlog_
-  std::size_t bytes_waiting_ = 0;     // bytes_waiting_max
+  std::deque<Gathering> intake_;      // the last one still takes more
+  std::size_t commands_waiting_ = 0;  // in it: commands_waiting_max
+  std::size_t bytes_waiting_ = 0;     // in it: bytes_waiting_max
   std::deque<Handed> handed_;         // batches_ahead_max
   std::deque<Read> reads_;            // reads_waiting_max
   std::uint64_t turned_away_ = 0;
@@ -139,8 +146,6 @@ class Sequencer {
 
   // Log thread.
   MarketTime time_;
-  std::vector<Submission> backlog_;  // taken from intake_, served from backlog_at_ on
-  std::size_t backlog_at_ = 0;
   std::vector<std::string_view> payloads_;  // of the batch being appended
   LogIndex tick_at_;                        // the latest Tick's place
   std::optional<Time> retry_at_;            // monotonic; set while the log takes nothing

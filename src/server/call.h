@@ -131,7 +131,7 @@ net::Task<Answer<T>> Call::submit(v1::Command command, std::function<Answer<T>(c
   sign(command, part);
   const net::OneShot<Answer<T>> taken(executor_);
   const Status queued = parts_.engine->submit(
-      command,
+      std::move(command),
       [&take, taken](const Result<engine::Applied>& applied, const core::Machine& machine) {
         Answer<Done> done = done_of(applied, machine);
         taken.set(done ? take(*done) : Answer<T>(tl::unexpected(std::move(done).error())));

@@ -61,7 +61,7 @@ void HubEndpoint::close(SessionId session) {
 
 bool HubEndpoint::submit(v1::Command command, std::function<void(bool)> durable) {
   const Status taken = engine_->submit(
-      command,
+      std::move(command),
       [durable = std::move(durable)](const Result<engine::Applied>& applied, const core::Machine&) {
         durable(applied.has_value());
       });

@@ -67,7 +67,7 @@ void SimServer::open_market(bool is_new) {
     command.mutable_resume();
   }
   log_.set_full(false);
-  if (!sequencer_->submit(command, {})) return world_.fail("the market does not open");
+  if (!sequencer_->submit(std::move(command), {})) return world_.fail("the market does not open");
   sequencer_->step();
   log_.synced();
   plan_tick();
@@ -224,7 +224,7 @@ void SimServer::on_batch(const engine::Batch& batch, const core::Machine& machin
 
 bool SimServer::submit_command(const v1::Command& command, engine::Completion done) {
   if (!is_up()) return false;
-  const bool taken = sequencer_->submit(command, std::move(done)).has_value();
+  const bool taken = sequencer_->submit(v1::Command(command), std::move(done)).has_value();
   wake();
   return taken;
 }
