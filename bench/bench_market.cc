@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "base/check.h"
+#include "core/policy.h"
 
 namespace fallow::bench {
 namespace {
@@ -105,16 +106,10 @@ v1::Found bench_found() {
   found.set_currency("TEST");
   found.set_operator_key_hash(bytes32(3));
   v1::Policy& policy = *found.mutable_policy();
-  policy.set_meter_interval_us(seconds(5).value);
+  policy = core::default_policy();
   policy.set_suspend_after_us(hours(24).value);  // nobody falls silent while a benchmark generates
   policy.set_close_after_us(hours(48).value);
   policy.set_start_timeout_us(hours(72).value);
-  policy.set_stop_grace_us(seconds(10).value);
-  policy.set_owner_notice_us(seconds(5).value);
-  policy.set_fee_basis_points(500);
-  policy.set_payout_delay_us(hours(24).value);
-  policy.set_quote_ttl_us(minutes(5).value);
-  policy.set_attempts_max(5);
   return found;
 }
 

@@ -1,9 +1,9 @@
 // Machine::apply in memory: a realistic mix, and each kind of command alone. One core.
 //
-// The mix, of 100 commands: 88 Observe (one node, all its leases, a meter record each), 8 that begin
-// (SubmitOrder) or end (Observe) a lease, as many of one as of the other, 2 SetOffer, 1 Deposit, 1
-// Tick. Every node reports once in five seconds of the market's time, so every record is charged.
-// Commands are made outside the measured time, as the server makes them on other threads.
+// The mix, of 100 commands: 88 Observe (one node, all its leases, a meter record each), 8 that
+// begin (SubmitOrder) or end (Observe) a lease, as many of one as of the other, 2 SetOffer, 1
+// Deposit, 1 Tick. Every node reports once in five seconds of the market's time, so every record is
+// charged. Commands are made outside the measured time, as the server makes them on other threads.
 #include <benchmark/benchmark.h>
 
 #include <memory>
@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/env.h"
 #include "core/machine.h"
+#include "core/policy.h"
 
 namespace fallow::core {
 namespace {
@@ -34,14 +35,9 @@ v1::Command found() {
   found.set_currency("TEST");
   found.set_operator_key_hash(bytes32(2));
   v1::Policy& policy = *found.mutable_policy();
-  policy.set_meter_interval_us(seconds(5).value);
-  policy.set_suspend_after_us(seconds(15).value);
+  policy = default_policy();
   policy.set_close_after_us(hours(200).value);
   policy.set_start_timeout_us(hours(200).value);
-  policy.set_fee_basis_points(500);
-  policy.set_payout_delay_us(hours(24).value);
-  policy.set_quote_ttl_us(minutes(5).value);
-  policy.set_attempts_max(5);
   return command;
 }
 

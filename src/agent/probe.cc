@@ -2,7 +2,6 @@
 #define CL_TARGET_OPENCL_VERSION 300
 #include <CL/cl.h>
 #include <CL/cl_ext.h>
-#include <dirent.h>
 #include <dlfcn.h>
 #include <fmt/core.h>
 #include <unistd.h>
@@ -10,9 +9,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "agent/inventory.h"
@@ -125,10 +126,11 @@ T value_of(cl_device_id device, cl_device_info what) {
 
 std::vector<std::string> render_nodes(const std::string& folder_path) {
   std::vector<std::string> files;
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(folder_path.c_str()), ::closedir);
-  while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
-    const std::string_view name = entry->d_name;
-    if (name.starts_with("renderD")) files.push_back("/dev/dri/" + std::string(name));
+  std::error_code error;  // no such folder: no such files
+  std::filesystem::directory_iterator file(folder_path, error);
+  for (; !error && file != std::filesystem::directory_iterator(); file.increment(error)) {
+    const std::string name = file->path().filename().string();
+    if (name.starts_with("renderD")) files.push_back("/dev/dri/" + name);
   }
   std::sort(files.begin(), files.end());
   return files;

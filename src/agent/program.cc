@@ -46,6 +46,7 @@ Result<ProgramOutput> run_program(std::vector<std::string> words, Duration limit
   ::posix_spawnattr_setsigmask(&attributes, &none);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   std::string path = "PATH=/usr/local/bin:/usr/bin:/bin";

@@ -97,7 +97,7 @@ class ReconcilerTest : public testing::Test {
     observed_.clear();
   }
 
-  static v1::DesiredLease lease(std::uint64_t id, std::vector<std::uint32_t> devices = {0}) {
+  static v1::DesiredLease lease(std::uint64_t id, const std::vector<std::uint32_t>& devices = {0}) {
     v1::DesiredLease desired;
     desired.set_lease(id);
     for (const std::uint32_t device : devices) desired.add_devices(device);
@@ -107,10 +107,10 @@ class ReconcilerTest : public testing::Test {
     desired.set_stop_grace_us(seconds(10).value);
     return desired;
   }
-  void desire(std::vector<v1::DesiredLease> leases) {
+  void desire(const std::vector<v1::DesiredLease>& leases) {
     v1::HubMessage message;
     message.mutable_desired()->set_revision(++revision_);
-    for (auto& one : leases) *message.mutable_desired()->add_leases() = one;
+    for (const auto& one : leases) *message.mutable_desired()->add_leases() = one;
     reconciler_->received(message, now());
   }
   // From desired to running, the market hearing of it.

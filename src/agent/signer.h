@@ -18,7 +18,7 @@ class Signer {
 // Signs with a key in memory. Any thread.
 class KeySigner final : public Signer {
  public:
-  explicit KeySigner(SigningKey key) : key_(std::move(key)) {}
+  explicit KeySigner(const SigningKey& key) : key_(key) {}
   const PublicKey& public_key() const override { return key_.public_key(); }
   Signature sign(std::string_view bytes) const override { return key_.sign(bytes); }
 

@@ -1,6 +1,5 @@
 #include "agent/state_store.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,8 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <filesystem>
 #include <memory>
 #include <string_view>
+#include <system_error>
 
 #include "base/file.h"
 
@@ -38,11 +39,11 @@ Result<StateStore> StateStore::open(std::string folder, std::string boot_id) {
 }
 
 Result<std::vector<StoredRecord>> StateStore::load() const {
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(folder_.c_str()), ::closedir);
-  if (!folder) return tl::unexpected(file_error("read", folder_, errno));
+  std::error_code error;
+  std::filesystem::directory_iterator file(folder_, error);
   std::vector<StoredRecord> stored;
-  while (const dirent* file = ::readdir(folder.get())) {
-    const std::optional<LeaseId> lease = lease_of(file->d_name);
+  for (; !error && file != std::filesystem::directory_iterator(); file.increment(error)) {
+    const std::optional<LeaseId> lease = lease_of(file->path().filename().string());
     if (!lease) continue;
     StoredRecord& one = stored.emplace_back();
     one.lease = *lease;
@@ -54,6 +55,7 @@ Result<std::vector<StoredRecord>> StateStore::load() const {
     one.record = std::move(*record);
     one.same_boot = std::string_view(bytes).substr(0, line) == boot_id_;
   }
+  if (error) return tl::unexpected(file_error("read", folder_, error.value()));
   std::sort(stored.begin(), stored.end(),
             [](const StoredRecord& a, const StoredRecord& b) { return a.lease < b.lease; });
   return stored;

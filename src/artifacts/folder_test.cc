@@ -46,7 +46,7 @@ class FolderTest : public testing::Test {
   static File file(std::string path, std::string_view content) {
     return File{std::move(path), false, content.size(), digest_of(content)};
   }
-  static Fetch giving(std::string content) {
+  static Fetch giving(const std::string& content) {
     return [content](const File&, const Write& write) { return write(content); };
   }
   Status unpack_one(const File& entry, const std::string& content) {

@@ -1,5 +1,6 @@
 #include "artifacts/manifest.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/env.h"
@@ -91,11 +92,11 @@ TEST(Manifest, OnlyTheCanonicalTextIsAccepted) {
            std::string("fallow manifest v1"),
            std::string("fallow manifest v2\n"),
            head + "\n",
-           head + hex + " 1 - a",                       // cut off
-           head + hex + " 1 - a\n\n",                   // a line too many
-           head + hex + " 1 - b\n" + hex + " 1 - a\n",  // out of order
-           head + hex + " 1 - a\n" + hex + " 1 - a\n",  // twice
-           head + hex + " 01 - a\n",                    // two ways to write a size
+           head + hex + " 1 - a",                                // cut off
+           head + hex + " 1 - a\n\n",                            // a line too many
+           fmt::format("{0}{1} 1 - b\n{1} 1 - a\n", head, hex),  // out of order
+           fmt::format("{0}{1} 1 - a\n{1} 1 - a\n", head, hex),  // twice
+           head + hex + " 01 - a\n",                             // two ways to write a size
            head + hex + " +1 - a\n",
            head + hex + " -1 - a\n",
            head + hex + " 18446744073709551616 - a\n",

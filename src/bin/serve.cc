@@ -7,6 +7,7 @@
 #include "bin/market_host.h"
 #include "bin/shutdown.h"
 #include "cli/command.h"
+#include "core/policy.h"
 #include "log/folder_snapshots.h"
 #include "log/sqlite_log.h"
 #include "log/sqlite_log_reader.h"
@@ -19,7 +20,7 @@ constexpr std::size_t kSnapshotsKept = 3;
 
 // Zero fields of `wanted` take the market's defaults.
 v1::Policy policy_of(const v1::Policy& wanted) {
-  v1::Policy policy = server::default_policy();
+  v1::Policy policy = core::default_policy();
   policy.MergeFrom(wanted);
   return policy;
 }

@@ -8,6 +8,8 @@ struct OfferOptions {
   std::uint64_t node = 0;
   std::string price;
   std::string disk_price;
+  std::string floor;
+  std::string ceiling;
   double share_min = 1;
   double hours_max = 0;
 };
@@ -66,6 +68,8 @@ int offer(const Context& context, const OfferOptions& options) {
   request.set_node(options.node);
   request.set_price_per_hour(options.price);
   request.set_disk_price_per_gb_hour(options.disk_price);
+  request.set_price_floor_per_hour(options.floor);
+  request.set_price_ceiling_per_hour(options.ceiling);
   request.set_share_min(options.share_min);
   request.set_hours_max(options.hours_max);
   const auto view = api->call<v1::OfferView>("Nodes.SetOffer", request);
@@ -73,8 +77,12 @@ int offer(const Context& context, const OfferOptions& options) {
   if (context.json) {
     print_json(*view);
   } else {
-    std::printf("node %llu is offered at %s per device and hour\n",
-                static_cast<unsigned long long>(options.node), view->price_per_hour().c_str());
+    fmt::print("node {} is offered at {} per device and hour{}\n", options.node,
+               view->price_per_hour(),
+               options.ceiling.empty()
+                   ? ""
+                   : fmt::format(", following the market from {} to {}",
+                                 view->price_floor_per_hour(), view->price_ceiling_per_hour()));
   }
   return kDone;
 }
@@ -109,7 +117,8 @@ void add_nodes(CLI::App& app, Context& context, Host& /*host*/) {
   CLI::App* command = app.add_subcommand("nodes", "list nodes; offer, withdraw and remove them");
   command->footer(
       "Examples:\n  fallow nodes\n  fallow nodes token --hours 24\n"
-      "  fallow nodes offer 12345 0.35\n  fallow nodes withdraw 12345");
+      "  fallow nodes offer 12345 0.35\n"
+      "  fallow nodes offer 12345 --floor 0.20 --ceiling 0.60\n  fallow nodes withdraw 12345");
   command->callback([&context] {
     if (!context.run) context.run = [&context] { return list(context); };
   });
@@ -126,8 +135,11 @@ void add_nodes(CLI::App& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<OfferOptions>();
   CLI::App* set_offer = command->add_subcommand("offer", "offer a node's devices at a price");
   set_offer->add_option("node", options->node)->required();
-  set_offer->add_option("price", options->price, "per whole device and hour, e.g. 0.35")
-      ->required();
+  set_offer->add_option("price", options->price,
+                        "per whole device and hour, e.g. 0.35; with --ceiling where it begins");
+  set_offer->add_option("--ceiling", options->ceiling,
+                        "let the price follow the market's index, up to this");
+  set_offer->add_option("--floor", options->floor, "and down to this");
   set_offer->add_option("--disk-price", options->disk_price, "per GB of disk and hour");
   set_offer->add_option("--share-min", options->share_min, "smallest share of a device, 0.001 to 1")
       ->capture_default_str();

@@ -1,4 +1,6 @@
-// fallow offers: search the market with its query language.
+// fallow offers: search the market with its query language, and see what its classes went for.
+#include <google/protobuf/util/time_util.h>
+
 #include "cli/command.h"
 #include "cli/requirement_options.h"
 
@@ -7,6 +9,7 @@ namespace {
 
 struct Options {
   std::vector<std::string> query;
+  std::string price_class;
   std::string order = "price";
   std::uint32_t count_max = 100;
 };
@@ -45,6 +48,44 @@ int offers(const Context& context, const Options& options) {
   return kDone;
 }
 
+// What an empty price shows as.
+std::string shown(const std::string& price) { return price.empty() ? "-" : price; }
+
+int prices(const Context& context, const Options& options) {
+  const auto api = context.connect();
+  if (!api) return kUsage;
+  v1::ListPricesRequest request;
+  const std::size_t slash = options.price_class.find('/');
+  request.set_model(options.price_class.substr(0, slash));
+  if (slash != std::string::npos) request.set_region(options.price_class.substr(slash + 1));
+  Table table({"UNTIL", "GPU", "REGION", ">INDEX/H", ">LOW", ">MEAN", ">HIGH", ">LEASES", ">GPUS",
+               ">OFFERED", ">USE"});
+  std::uint32_t rows = 0;
+  do {
+    request.set_page_size(std::min<std::uint32_t>(options.count_max - rows, 1'000));
+    const auto page = api->call<v1::ListPricesResponse>("Market.ListPrices", request);
+    if (!page) return report(context, page.error());
+    for (const v1::PriceView& price : page->prices()) {
+      ++rows;
+      if (context.json) {
+        print_json(price);
+        continue;
+      }
+      table.add({google::protobuf::util::TimeUtil::ToString(price.at()), price.model(),
+                 price.region(), price.close(), shown(price.low()), shown(price.mean()),
+                 shown(price.high()), std::to_string(price.leases()),
+                 fmt::format("{:.2f}", price.devices_leased()),
+                 fmt::format("{:.2f}", price.devices_offered()),
+                 fmt::format("{:.1f} %", 100 * price.use())});
+    }
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty() && rows < options.count_max);
+  if (!context.json) {
+    table.print("no interval of this class has ended yet: `fallow offers` shows today's prices");
+  }
+  return kDone;
+}
+
 }  // namespace
 
 void add_offers(CLI::App& app, Context& context, Host& /*host*/) {
@@ -54,11 +95,16 @@ void add_offers(CLI::App& app, Context& context, Host& /*host*/) {
   command->add_option("-o,--order", options->order, "fields; a trailing minus turns one round")
       ->capture_default_str();
   command->add_option("-n,--count", options->count_max, "the most to show")->capture_default_str();
+  command->add_option("--price-history", options->price_class,
+                      "MODEL or MODEL/REGION: what it went for, newest first");
   command->footer(
-      "Example:\n  fallow offers 'gpu_ram>=24 region in [eu,us]' -o price,reliability-\n"
+      "Examples:\n  fallow offers 'gpu_ram>=24 region in [eu,us]' -o price,reliability-\n"
+      "  fallow offers --price-history RTX_4090/eu\n"
       "docs/query.md has every field and operator.");
   command->callback([options, &context] {
-    context.run = [options, &context] { return offers(context, *options); };
+    context.run = [options, &context] {
+      return options->price_class.empty() ? offers(context, *options) : prices(context, *options);
+    };
   });
 }
 

@@ -6,6 +6,7 @@
 #include "core/handlers.h"
 #include "core/leases.h"
 #include "core/nodes.h"
+#include "core/repricing.h"
 #include "core/schedule.h"
 #include "core/wallets.h"
 
@@ -94,8 +95,9 @@ void reset_deadlines(MarketState& state) {
 }
 
 std::optional<Time> next_deadline(const MarketState& state) {
-  if (schedule_pending(state)) return state.now;
+  if (schedule_pending(state) || repricing_pending(state)) return state.now;
   std::optional<Time> next = state.deadlines.next();
+  if (const auto end = interval_end(state)) next = next ? std::min(*next, *end) : *end;
   if (!state.releases.empty()) {
     const Time release = state.releases.begin()->first.at;
     next = next ? std::min(*next, release) : release;
@@ -112,6 +114,7 @@ void handle(Step& step, const v1::Tick&) {
     expire(step, *state.leases.find(due->lease));
   }
   release_earnings(step);
+  reprice(step);
 }
 
 void handle(Step& step, const v1::Resume&) {

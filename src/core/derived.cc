@@ -111,10 +111,16 @@ Status derive(MarketState& state) {
   derive_nodes(state);
   FALLOW_TRY(derive_orders(state));
   FALLOW_TRY(derive_leases(state));
+  bool classes_there = true;
   state.nodes.each([&](Node& node) {
     refresh_free(node);
-    if (!node.removed) state.book->update(node);
+    if (node.removed) return;
+    classes_there = state.indexes.restore(node) && classes_there;
+    if (node.offer.ceiling.value > 0) state.followers.insert(node.id);
+    state.book->update(node);
   });
+  if (!classes_there)
+    return fail(ErrorCode::kCorrupt, "a node counts in a class that is not there");
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include "core/deadlines.h"
 #include "core/handlers.h"
 #include "core/policy.h"
+#include "core/repricing.h"
 
 namespace fallow::core {
 void handle(Step& step, const v1::Found& command) {
@@ -29,6 +30,7 @@ void handle(Step& step, const v1::Found& command) {
   state.founded = true;
   state.found = command;
   state.policy = command.policy();
+  restart_interval(state);
   const auto id = step.next_id<AccountId>();
   Account& account = state.accounts.insert(id, Account{});
   account.id = id;
@@ -51,6 +53,7 @@ void handle(Step& step, const v1::SetPolicy& command) {
   if (!require_operator(step)) return;
   if (auto why = check_policy(command.policy())) return step.refuse(std::move(*why));
   step.state.policy = command.policy();
+  restart_interval(step.state);
   reset_deadlines(step.state);
   step.tell().mutable_policy_set();
 }

@@ -216,6 +216,49 @@ class Verifier {
                state_.deposits.size() == state_.deposit_places.size(),
            "keys, requests or deposits are counted wrong");
     ended_hold();
+    prices_hold();
+  }
+
+  void prices_hold() {
+    struct Sums {
+      std::uint64_t nodes = 0;
+      std::uint64_t offered = 0;
+      std::uint64_t leased = 0;
+    };
+    absl::btree_map<PriceClass, Sums> sums;
+    std::size_t followers = 0;
+    state_.nodes.each([&](const Node& node) {
+      const Node::Counted& counted = node.counted;
+      expect(node.priced == (counted.index != nullptr),
+             "node {} does not know whether it counts in a price class", node.id.value);
+      if (node.offer.ceiling.value > 0) {
+        ++followers;
+        expect(state_.followers.contains(node.id), "the offer of node {} follows no index",
+               node.id.value);
+      }
+      if (counted.index == nullptr) return;
+      const auto capacity = PriceIndexes::capacity_of(node);
+      expect(!node.removed && counted.index->key == price_class_of(node) &&
+                 counted.offered_thousandths == capacity.offered_thousandths &&
+                 counted.leased_thousandths == capacity.leased_thousandths,
+             "node {} counts in its price class with other capacity than it has", node.id.value);
+      Sums& of_class = sums[counted.index->key];
+      ++of_class.nodes;
+      of_class.offered += capacity.offered_thousandths;
+      of_class.leased += capacity.leased_thousandths;
+    });
+    expect(followers == state_.followers.size(), "offers that follow an index are counted wrong");
+    std::size_t classes = 0;
+    state_.indexes.visit([&](const PriceIndex& index) {
+      ++classes;
+      const Sums& of_class = sums[index.key];
+      expect(of_class.nodes > 0 && of_class.nodes == index.nodes &&
+                 of_class.offered == index.offered_thousandths &&
+                 of_class.leased == index.leased_thousandths,
+             "the price class \"{}\" in \"{}\" counts its nodes wrong", index.key.model,
+             index.key.region);
+    });
+    expect(classes == sums.size(), "a node counts in a price class that is not there");
   }
 
   void ended_hold() {

@@ -47,7 +47,7 @@ void leave_node(Step& step, const Lease& lease, const Ending& ending) {
   }
   give_back(node, lease);
   if (node.removed) return;
-  state.book->update(node);
+  load_changed(state, node);
   node_gained(state, node);
 }
 
@@ -88,7 +88,9 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   reserve(node, lease);
   node.leases.push_back(id);
   ++node.leases_known;
-  state.book->update(node);
+  load_changed(state, node);
+  state.indexes.traded(node, lease.device_hour,
+                       std::uint64_t{lease.device_thousandths} * lease.devices.size());
   order.assigned += hold;
   order.leases.push_back(id);
   ++state.leases_open;

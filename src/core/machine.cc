@@ -135,7 +135,8 @@ void carry_out(Step& step, const v1::Command& command) {
 
 }  // namespace
 
-MarketState::MarketState(const Limits& given) : limits(given), book(make_book()) {
+MarketState::MarketState(const Limits& given)
+    : limits(given), indexes(given.price_classes_max), book(make_book()) {
   FALLOW_CHECK(limits.placements_per_command_max > 0 && limits.matches_per_command_max > 0 &&
                    limits.tests_per_command_max > 0 && limits.deadlines_per_command_max > 0,
                "a market that does nothing per command never ends");

@@ -134,6 +134,10 @@ TEST(MachineRandom, SettlesWhenTimePasses) {
       const v1::Command command = random.next(machine);
       machine.apply(LogIndex(++index), now, command, events);
     }
+    v1::Command policy;  // price indexes move for ever
+    *policy.mutable_set_policy()->mutable_policy() = default_policy();
+    policy.mutable_set_policy()->mutable_policy()->set_price_interval_us(0);
+    machine.apply(LogIndex(++index), machine.now(), policy, events);
     // Nodes say no more: every lease closes, whatever waits is stopped, all earnings are released.
     std::vector<OrderId> open;
     machine.visit_orders_newest(OrderId(0), [&](const Order& order) {

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +29,7 @@
 #include "core/limits.h"
 #include "core/node.h"
 #include "core/order.h"
+#include "core/price_index.h"
 #include "core/table.h"
 
 namespace fallow::core {
@@ -117,15 +119,22 @@ struct MarketState {
   absl::btree_set<Turn> dirty;          // of them, those to be matched anew
   absl::btree_map<NodeId, Turn> fresh;  // nodes that gained capacity, tested from Turn on
 
+  // ---- prices that move: see core/repricing.h
+  // ------------------------------------------------------
+  PriceIndexes indexes;
+  Time interval_end;                    // of the running interval; 0: no index is kept
+  std::optional<NodeId> reprice_after;  // offers behind it are still to follow their index
+
   // ---- derived
   // -------------------------------------------------------------------------------------
   std::unique_ptr<Book> book;
   boost::unordered_flat_map<Digest, AccountId, DigestHash> key_owners;
   boost::unordered_flat_map<Digest, NodeId, DigestHash> node_keys;  // of nodes not removed
   boost::unordered_flat_map<ShortHash, std::uint32_t, ShortHashHash> deposit_places;
-  DeadlineQueue deadlines;  // of every open lease
-  Micros payouts_total;            // of open payouts: may come back
-  Micros fees_open;                // of open leases: MARKET_FEE owes them back on refund
+  DeadlineQueue deadlines;            // of every open lease
+  absl::btree_set<NodeId> followers;  // nodes whose price follows its index
+  Micros payouts_total;               // of open payouts: may come back
+  Micros fees_open;                   // of open leases: MARKET_FEE owes them back on refund
   std::size_t orders_open = 0;
   std::size_t tasks_open = 0;  // of open orders
   std::size_t leases_open = 0;

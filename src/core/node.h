@@ -33,9 +33,13 @@ struct Offer {
   Micros disk_gb_hour;
   std::uint32_t share_thousandths_min = kWholeDevice;
   Duration duration_max;            // 0: none
+  Micros floor;                     // of a price that follows its class's index
+  Micros ceiling;                   // likewise; 0: the price is fixed
   std::vector<FormerPrice> former;  // at most kFormerPricesMax, oldest first; pruned by quote TTL
 };
 constexpr std::size_t kFormerPricesMax = 8;
+
+struct PriceIndex;
 
 struct Node {
   NodeId id;
@@ -64,6 +68,13 @@ struct Node {
   Duration proven_total;
   std::uint32_t leases_kept = 0;    // ended without the provider's or owner's blame
   std::uint32_t leases_broken = 0;  // ended with it
+  bool priced = false;              // counts in a class of the price indexes
+  struct Counted {
+    PriceIndex* index = nullptr;
+    std::uint32_t offered_thousandths = 0;
+    std::uint32_t leased_thousandths = 0;
+  };
+  Counted counted;  // there; derived
 };
 
 // Parts per million that a lease on this node is kept, with a prior of 19 kept of 20.

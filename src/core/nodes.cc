@@ -68,6 +68,16 @@ void give_back(Node& node, const Lease& lease) {
   refresh_free(node);
 }
 
+void offer_changed(MarketState& state, Node& node) {
+  state.indexes.count(node, state.now);
+  state.book->update(node);
+}
+
+void load_changed(MarketState& state, Node& node) {
+  state.indexes.count(node, state.now);
+  state.book->update(node);
+}
+
 bool takes_leases(const Node& node) {
   return node.connected && !node.removed && node.owner == v1::OWNER_AWAY &&
          node.offer.id.value != 0;
@@ -82,7 +92,7 @@ bool set_link(MarketState& state, Node& node, bool connected) {
   } else {
     --state.nodes_connected;
   }
-  state.book->update(node);
+  load_changed(state, node);
   return true;
 }
 
@@ -143,6 +153,7 @@ void handle(Step& step, const v1::JoinNode& command) {
   state.node_keys.emplace(public_key, id);
   ++state.nodes_present;
   state.devices += node.devices.size();
+  state.indexes.place(node, step.now);
   state.book->update(node);
   step.entity = id.value;
   v1::NodeJoined& told = *step.tell().mutable_node_joined();
@@ -160,6 +171,7 @@ void handle(Step& step, const v1::ReportNode& command) {
   state.devices += node->devices.size();
   refresh_free(*node);
   node->seen_at = step.now;
+  state.indexes.place(*node, step.now);
   state.book->update(*node);
   node_gained(state, *node);
   step.entity = node->id.value;
@@ -196,6 +208,7 @@ void handle(Step& step, const v1::RemoveNode& command) {
     end_lease(step, lease, stopping ? lease.stop_reason : v1::NODE_WITHDRAWN,
               {0, "the provider took the node away", ""});
   }
+  state.indexes.place(*node, step.now);
   state.node_keys.erase(digest_of_checked(node->public_key));
   --state.nodes_present;
   state.devices -= node->devices.size();

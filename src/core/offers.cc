@@ -6,6 +6,8 @@
 #include "core/authority.h"
 #include "core/checks.h"
 #include "core/handlers.h"
+#include "core/nodes.h"
+#include "core/repricing.h"
 #include "core/schedule.h"
 
 namespace fallow::core {
@@ -35,58 +37,106 @@ void tell_offer(Step& step, const Node& node, bool withdrawn) {
   told.set_withdrawn(withdrawn);
 }
 
-}  // namespace
-
-void clear_offer(Step& step, Node& node) {
-  if (node.offer.id.value == 0) return;
-  tell_offer(step, node, true);
-  node.offer = Offer{};
-}
-
-void handle(Step& step, const v1::SetOffer& command) {
-  MarketState& state = step.state;
-  if (auto why = check_price("device_hour_micros", command.device_hour_micros(), state.limits)) {
-    return step.refuse(std::move(*why));
-  }
-  if (auto why = check_price("disk_gb_hour_micros", command.disk_gb_hour_micros(), state.limits)) {
-    return step.refuse(std::move(*why));
-  }
-  if (command.share_thousandths_min() > kWholeDevice) {
-    return step.refuse(v1::VALUE_INVALID, "share_thousandths_min",
-                       "a share of {} thousandths is more than a device",
-                       command.share_thousandths_min());
-  }
-  if (command.duration_us_max() < 0 || command.duration_us_max() >= kTimeMax.us) {
-    return step.refuse(v1::VALUE_INVALID, "duration_us_max",
-                       "the longest lease must be 0 (no limit) or a positive time");
-  }
-  Node* const node = owned_node(step, NodeId(command.node()));
-  if (node == nullptr) return;
-  const Micros device_hour(command.device_hour_micros());
-  const Micros disk_gb_hour(command.disk_gb_hour_micros());
-  Offer& offer = node->offer;
-  const Time oldest_quote = step.now - Duration(state.policy.quote_ttl_us());
+// Lets the offer ask for the price, as far as quotes allow.
+bool ask(const Step& step, Offer& offer, Micros device_hour, Micros disk_gb_hour) {
+  const Time oldest_quote = step.now - Duration(step.state.policy.quote_ttl_us());
   const bool raised =
       offer.id.value != 0 && (device_hour > offer.device_hour || disk_gb_hour > offer.disk_gb_hour);
   const auto outlived = [&](const FormerPrice& former) { return former.raised_at <= oldest_quote; };
   const auto standing = static_cast<std::size_t>(
       std::count_if(offer.former.begin(), offer.former.end(), std::not_fn(outlived)));
-  if (raised && standing >= kFormerPricesMax) {
+  if (raised && standing >= kFormerPricesMax) return false;
+  std::erase_if(offer.former, outlived);
+  if (raised) offer.former.push_back({step.now, offer.device_hour, offer.disk_gb_hour});
+  offer.device_hour = device_hour;
+  offer.disk_gb_hour = disk_gb_hour;
+  return true;
+}
+
+std::optional<Refusal> check_offer(const v1::SetOffer& command, const MarketState& state) {
+  const struct {
+    const char* field;
+    std::int64_t micros;
+  } prices[] = {{"device_hour_micros", command.device_hour_micros()},
+                {"disk_gb_hour_micros", command.disk_gb_hour_micros()},
+                {"device_hour_micros_min", command.device_hour_micros_min()},
+                {"device_hour_micros_max", command.device_hour_micros_max()}};
+  for (const auto& price : prices) {
+    if (auto why = check_price(price.field, price.micros, state.limits)) return why;
+  }
+  if (command.device_hour_micros_min() > command.device_hour_micros_max()) {
+    return refusal(v1::VALUE_INVALID, "device_hour_micros_min",
+                   "a price that follows the market needs a floor that is not above its ceiling");
+  }
+  if (command.device_hour_micros_max() > 0 && !keeps_index(state.policy)) {
+    return refusal(v1::VALUE_INVALID, "device_hour_micros_max",
+                   "this market keeps no price index to follow: give a fixed price");
+  }
+  if (command.share_thousandths_min() > kWholeDevice) {
+    return refusal(v1::VALUE_INVALID, "share_thousandths_min",
+                   "a share of {} thousandths is more than a device",
+                   command.share_thousandths_min());
+  }
+  if (command.duration_us_max() < 0 || command.duration_us_max() >= kTimeMax.us) {
+    return refusal(v1::VALUE_INVALID, "duration_us_max",
+                   "the longest lease must be 0 (no limit) or a positive time");
+  }
+  return std::nullopt;
+}
+
+void follow(MarketState& state, const Node& node) {
+  if (node.offer.ceiling.value > 0) {
+    state.followers.insert(node.id);
+  } else {
+    state.followers.erase(node.id);
+  }
+}
+
+}  // namespace
+
+bool change_price(Step& step, Node& node, Micros device_hour, Micros disk_gb_hour) {
+  Offer& offer = node.offer;
+  if (device_hour == offer.device_hour && disk_gb_hour == offer.disk_gb_hour) return true;
+  const bool lowered = device_hour < offer.device_hour || disk_gb_hour < offer.disk_gb_hour;
+  if (!ask(step, offer, device_hour, disk_gb_hour)) return false;
+  offer_changed(step.state, node);
+  if (lowered) node_gained(step.state, node);
+  tell_offer(step, node, false);
+  return true;
+}
+
+void clear_offer(Step& step, Node& node) {
+  if (node.offer.id.value == 0) return;
+  tell_offer(step, node, true);
+  node.offer = Offer{};
+  follow(step.state, node);
+}
+
+void handle(Step& step, const v1::SetOffer& command) {
+  MarketState& state = step.state;
+  if (auto why = check_offer(command, state)) return step.refuse(std::move(*why));
+  Node* const node = owned_node(step, NodeId(command.node()));
+  if (node == nullptr) return;
+  const Micros floor(command.device_hour_micros_min());
+  const Micros ceiling(command.device_hour_micros_max());
+  Micros device_hour(command.device_hour_micros());
+  if (ceiling.value > 0) device_hour = price_within(*node, floor, ceiling, device_hour);
+  Offer& offer = node->offer;
+  if (!ask(step, offer, device_hour, Micros(command.disk_gb_hour_micros()))) {
     return step.refuse(v1::LIMIT_REACHED, "device_hour_micros",
                        "the price was raised {} times while quotes at the former ones stand: "
                        "try again in a few minutes",
                        kFormerPricesMax);
   }
-
-  std::erase_if(offer.former, outlived);
-  if (raised) offer.former.push_back({step.now, offer.device_hour, offer.disk_gb_hour});
   if (offer.id.value == 0) offer.id = step.next_id<OfferId>();
-  offer.device_hour = device_hour;
-  offer.disk_gb_hour = disk_gb_hour;
+  offer.floor = floor;
+  offer.ceiling = ceiling;
   offer.share_thousandths_min =
       command.share_thousandths_min() == 0 ? kWholeDevice : command.share_thousandths_min();
   offer.duration_max = Duration(command.duration_us_max());
-  state.book->update(*node);
+  follow(state, *node);
+  offer_changed(state, *node);
+  state.indexes.offered(*node, offer.device_hour);
   node_gained(state, *node);
   step.entity = offer.id.value;
   tell_offer(step, *node, false);
@@ -100,7 +150,7 @@ void handle(Step& step, const v1::WithdrawOffer& command) {
   }
   step.entity = node->offer.id.value;
   clear_offer(step, *node);
-  step.state.book->update(*node);
+  offer_changed(step.state, *node);
 }
 
 }  // namespace fallow::core

@@ -11,6 +11,24 @@ constexpr std::uint32_t kAttemptsMax = 1'000;
 
 }  // namespace
 
+v1::Policy default_policy() {
+  v1::Policy policy;
+  policy.set_meter_interval_us(seconds(5).value);
+  policy.set_suspend_after_us(seconds(15).value);
+  policy.set_close_after_us(seconds(30).value);
+  policy.set_start_timeout_us(minutes(15).value);
+  policy.set_stop_grace_us(seconds(10).value);
+  policy.set_owner_notice_us(seconds(5).value);
+  policy.set_fee_basis_points(500);
+  policy.set_payout_delay_us(hours(24).value);
+  policy.set_quote_ttl_us(minutes(5).value);
+  policy.set_attempts_max(5);
+  policy.set_price_interval_us(minutes(5).value);
+  policy.set_price_step_basis_points(300);
+  policy.set_use_target_basis_points(7'000);
+  return policy;
+}
+
 std::optional<Refusal> check_policy(const v1::Policy& policy) {
   const struct {
     const char* name;
@@ -25,6 +43,7 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
       {"owner_notice_us", policy.owner_notice_us(), 0},
       {"payout_delay_us", policy.payout_delay_us(), 0},
       {"quote_ttl_us", policy.quote_ttl_us(), 1},
+      {"price_interval_us", policy.price_interval_us(), 0},
   };
   for (const auto& span : spans) {
     if (span.value < span.min || span.value > kPolicySpanMax) {
@@ -37,6 +56,18 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
     return refusal(v1::VALUE_INVALID, "policy.fee_basis_points",
                    "a fee of {} basis points is more than all: at most {}",
                    policy.fee_basis_points(), kBasisPoints);
+  }
+  if (policy.price_step_basis_points() > kBasisPoints) {
+    return refusal(v1::VALUE_INVALID, "policy.price_step_basis_points",
+                   "a price cannot move by {} basis points at once: at most {}",
+                   policy.price_step_basis_points(), kBasisPoints);
+  }
+  const bool keeps_index = policy.price_interval_us() > 0;
+  if (keeps_index &&
+      (policy.use_target_basis_points() == 0 || policy.use_target_basis_points() >= kBasisPoints)) {
+    return refusal(v1::VALUE_INVALID, "policy.use_target_basis_points",
+                   "a price index needs a use at which it stays, of 1 to {} basis points: found {}",
+                   kBasisPoints - 1, policy.use_target_basis_points());
   }
   if (policy.attempts_max() == 0 || policy.attempts_max() > kAttemptsMax) {
     return refusal(v1::VALUE_INVALID, "policy.attempts_max", "{} attempts: 1 to {} are accepted",

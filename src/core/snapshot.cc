@@ -47,6 +47,14 @@ void write_schedule(SnapshotWriter& writer, const MarketState& state) {
   }
 }
 
+void write_prices(SnapshotWriter& writer, const MarketState& state) {
+  std::uint64_t classes = 0;
+  state.indexes.visit([&](const PriceIndex&) { ++classes; });
+  writer(classes);
+  state.indexes.visit([&](const PriceIndex& index) { index_fields(writer, index); });
+  writer(state.reprice_after.has_value(), state.reprice_after.value_or(NodeId()));
+}
+
 Digest write_state(const MarketState& state, const SnapshotWriter::Sink& sink) {
   SnapshotWriter writer(sink);
   writer(kMagic, kSnapshotVersion);
@@ -66,6 +74,7 @@ Digest write_state(const MarketState& state, const SnapshotWriter::Sink& sink) {
   write_table(writer, state.leases, [](auto& a, const Lease& x) { lease_fields(a, x); });
   list_fields(writer, state.ended, [&](OrderId id) { writer(id); });
   write_schedule(writer, state);
+  write_prices(writer, state);
   return writer.finish();
 }
 
@@ -151,6 +160,18 @@ void read_schedule(SnapshotReader& reader, MarketState& state) {
   });
 }
 
+void read_prices(SnapshotReader& reader, MarketState& state) {
+  read_each(reader, [&] {
+    PriceIndex index;
+    index_fields(reader, index);
+    if (!state.indexes.restore(std::move(index))) reader.fail("a price class is there twice");
+  });
+  bool pending = false;
+  NodeId after;
+  reader(pending, after);
+  if (pending) state.reprice_after = after;
+}
+
 void read_state(SnapshotReader& reader, MarketState& state) {
   ShortHash magic{};
   std::uint32_t version = 0;
@@ -166,6 +187,7 @@ void read_state(SnapshotReader& reader, MarketState& state) {
   read_table(reader, state.leases, [](auto& a, Lease& x) { lease_fields(a, x); });
   list_fields(reader, state.ended, [&](OrderId& id) { reader(id); });
   read_schedule(reader, state);
+  read_prices(reader, state);
 }
 
 }  // namespace

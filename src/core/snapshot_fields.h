@@ -6,7 +6,7 @@
 
 namespace fallow::core {
 
-constexpr std::uint32_t kSnapshotVersion = 1;
+constexpr std::uint32_t kSnapshotVersion = 2;
 
 template <class Archive, class List, class Each>
 void list_fields(Archive& archive, List& list, Each&& each) {
@@ -53,7 +53,8 @@ void answered_fields(Archive& archive, T& x) {
 
 template <class Archive, class T>
 void offer_fields(Archive& archive, T& x) {
-  archive(x.id, x.device_hour, x.disk_gb_hour, x.share_thousandths_min, x.duration_max);
+  archive(x.id, x.device_hour, x.disk_gb_hour, x.share_thousandths_min, x.duration_max, x.floor,
+          x.ceiling);
   list_fields(archive, x.former, [&](auto& former) {
     archive(former.raised_at, former.device_hour, former.disk_gb_hour);
   });
@@ -65,7 +66,7 @@ void node_fields(Archive& archive, T& x) {
   list_fields(archive, x.devices, [&](auto& device) { archive(device.facts); });
   offer_fields(archive, x.offer);
   archive(x.connected, x.removed, x.silent, x.owner, x.owner_since, x.joined_at, x.seen_at,
-          x.desired_revision, x.proven_total, x.leases_kept, x.leases_broken);
+          x.desired_revision, x.proven_total, x.leases_kept, x.leases_broken, x.priced);
 }
 
 template <class Archive, class T>
@@ -89,11 +90,17 @@ void lease_fields(Archive& archive, T& x) {
           x.detail, x.output_manifest, x.earnings_released);
 }
 
+template <class Archive, class T>
+void index_fields(Archive& archive, T& x) {
+  archive(x.key.model, x.key.region, x.value, x.open, x.low, x.high, x.mean, x.trades,
+          x.traded_thousandths, x.offered_ms, x.leased_ms, x.counted_to);
+}
+
 // The market's own values, ahead of all things.
 template <class Archive, class T>
 void market_fields(Archive& archive, T& x) {
   archive(x.founded, x.found, x.policy, x.operator_account, x.last_index, x.resumed_index, x.now,
-          x.turn);
+          x.turn, x.interval_end);
 }
 
 template <class Archive, class T>

@@ -14,6 +14,7 @@
 
 #include "base/env.h"
 #include "core/machine.h"
+#include "core/policy.h"
 
 namespace fallow::core {
 
@@ -23,28 +24,14 @@ inline std::string test_hash(std::uint64_t number) {
   return bytes;
 }
 
-inline v1::Policy test_policy() {
-  v1::Policy policy;
-  policy.set_meter_interval_us(seconds(5).value);
-  policy.set_suspend_after_us(seconds(15).value);
-  policy.set_close_after_us(seconds(30).value);
-  policy.set_start_timeout_us(minutes(15).value);
-  policy.set_stop_grace_us(seconds(10).value);
-  policy.set_owner_notice_us(seconds(5).value);
-  policy.set_fee_basis_points(500);
-  policy.set_payout_delay_us(hours(24).value);
-  policy.set_quote_ttl_us(minutes(5).value);
-  policy.set_attempts_max(5);
-  return policy;
-}
-
 inline v1::Command test_found() {
   v1::Command command;
   v1::Found& found = *command.mutable_found();
   found.set_market_name("test");
   found.set_market_public_key(test_hash(1));
   found.set_currency("TEST");
-  *found.mutable_policy() = test_policy();
+  *found.mutable_policy() = default_policy();
+  found.mutable_policy()->set_price_interval_us(0);  // no deadline but those a test makes
   found.set_operator_key_hash(test_hash(2));
   return command;
 }
@@ -287,6 +274,10 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     offer.set_disk_gb_hour_micros(chance(3) ? amount(300) : 0);
     offer.set_share_thousandths_min(static_cast<std::uint32_t>(chance(20) ? 1'001 : below(1'001)));
     offer.set_duration_us_max(chance(10) ? hostile() : 0);
+    if (chance(3)) {
+      offer.set_device_hour_micros_min(amount(1'000'000));
+      offer.set_device_hour_micros_max(amount(2'000'000));
+    }
   } else if (kind < 77) {
     command.mutable_set_node_link()->set_node(any_node(machine));
     command.mutable_set_node_link()->set_connected(!chance(6));
@@ -336,7 +327,10 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     command.mutable_resume();
   } else if (kind < 98) {
     v1::Policy& policy = *command.mutable_set_policy()->mutable_policy();
-    policy = test_policy();
+    policy = default_policy();
+    policy.set_price_interval_us(chance(4) ? 0 : minutes(1).value);
+    policy.set_price_step_basis_points(static_cast<std::uint32_t>(below(2'000)));
+    policy.set_use_target_basis_points(static_cast<std::uint32_t>(below(10'500)));
     policy.set_fee_basis_points(static_cast<std::uint32_t>(below(11'000)));
     policy.set_close_after_us(chance(6) ? hostile() : seconds(30).value);
     policy.set_payout_delay_us(chance(2) ? 0 : hours(24).value);

@@ -6,6 +6,7 @@
 #include "core/derived.h"
 #include "core/node_facts.h"
 #include "core/policy.h"
+#include "core/repricing.h"
 #include "core/step.h"
 
 namespace fallow::core {
@@ -38,7 +39,9 @@ void check_offer(Complaint& complaint, const Node& node, const Limits& limits) {
   };
   bool sound = is_price(offer.device_hour) && is_price(offer.disk_gb_hour) &&
                offer.share_thousandths_min >= 1 && offer.share_thousandths_min <= kWholeDevice &&
-               is_span(offer.duration_max) && offer.former.size() <= kFormerPricesMax;
+               is_span(offer.duration_max) && offer.former.size() <= kFormerPricesMax &&
+               is_price(offer.floor) && is_price(offer.ceiling) && offer.floor <= offer.ceiling &&
+               (offer.id.value != 0 || offer.ceiling.value == 0);
   Time before;
   for (const FormerPrice& former : offer.former) {
     sound = sound && is_price(former.device_hour) && is_price(former.disk_gb_hour) &&
@@ -60,10 +63,23 @@ void check_node(Complaint& complaint, const MarketState& state, const Node& node
       node.owner != v1::OWNER_STATE_UNSPECIFIED && is_moment(node.owner_since) &&
       is_moment(node.joined_at) && is_moment(node.seen_at) && is_span(node.proven_total) &&
       !(node.removed && (node.connected || node.offer.id.value != 0)) &&
-      !(node.silent && node.connected);
+      !(node.silent && node.connected) && !(node.removed && node.priced);
   complaint.unless(sound, "node {} has values that cannot be", node.id.value);
   complaint.unless(!check_facts(facts, limits), "node {} has facts that cannot be", node.id.value);
   check_offer(complaint, node, limits);
+}
+
+void check_index(Complaint& complaint, const PriceIndex& index, const Limits& limits) {
+  constexpr std::uint64_t kCountMax = std::uint64_t{1} << 62;
+  const auto is_price = [&](Micros price) {
+    return is_between(Micros(0), price, limits.price_hour_max);
+  };
+  complaint.unless(is_price(index.value) && is_price(index.open) && is_price(index.low) &&
+                       is_price(index.mean) && is_price(index.high) && index.trades < kCountMax &&
+                       index.traded_thousandths < kCountMax && index.offered_ms >= 0 &&
+                       index.leased_ms >= 0 && is_moment(index.counted_to),
+                   "the price index of \"{}\" in \"{}\" has values that cannot be", index.key.model,
+                   index.key.region);
 }
 
 void check_order(Complaint& complaint, const MarketState& state, const Order& order) {
@@ -179,6 +195,11 @@ Status check_things(const MarketState& state) {
     complaint.unless(state.accounts.find(state.operator_account) != nullptr,
                      "the market has no operator");
   }
+  complaint.unless(
+      is_moment(state.interval_end) && (state.interval_end.us > 0 || !keeps_index(state.policy)),
+      "the interval of the price indexes cannot be");
+  state.indexes.visit(
+      [&](const PriceIndex& index) { check_index(complaint, index, state.limits); });
   check_people(complaint, state);
   state.nodes.each([&](const Node& node) { check_node(complaint, state, node); });
   state.orders.each([&](const Order& order) { check_order(complaint, state, order); });

@@ -15,6 +15,7 @@
 
 #include "base/env.h"
 #include "core/machine.h"
+#include "core/policy.h"
 #include "engine/batch.h"
 #include "engine/sequencer.h"
 #include "log/memory_log.h"
@@ -104,27 +105,13 @@ class TempFolder {
 
 constexpr std::uint64_t kOperator = 4096;  // command 1 makes it
 
-inline v1::Policy test_policy() {
-  v1::Policy policy;
-  policy.set_meter_interval_us(seconds(5).value);
-  policy.set_suspend_after_us(seconds(15).value);
-  policy.set_close_after_us(seconds(30).value);
-  policy.set_start_timeout_us(minutes(15).value);
-  policy.set_stop_grace_us(seconds(10).value);
-  policy.set_owner_notice_us(seconds(5).value);
-  policy.set_fee_basis_points(500);
-  policy.set_payout_delay_us(hours(24).value);
-  policy.set_quote_ttl_us(minutes(5).value);
-  policy.set_attempts_max(5);
-  return policy;
-}
-
 inline v1::Found test_found() {
   v1::Found found;
   found.set_market_name("test");
   found.set_market_public_key(std::string(32, 'm'));
   found.set_currency("TEST");
-  *found.mutable_policy() = test_policy();
+  *found.mutable_policy() = core::default_policy();
+  found.mutable_policy()->set_price_interval_us(0);  // no deadline but those a test makes
   found.set_operator_key_hash(std::string(32, 'o'));
   return found;
 }

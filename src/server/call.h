@@ -38,6 +38,7 @@ struct ApiParts {
   LogReader* logs = nullptr;
   ReceiptSource* receipts = nullptr;
   TransferHistory* transfers = nullptr;
+  PriceHistory* prices = nullptr;
   FeedSource* feed = nullptr;
   DiskPool* disk = nullptr;
   std::string secret;    // 32 bytes of the data folder: secrets that are given out derive from it

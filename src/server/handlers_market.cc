@@ -74,6 +74,26 @@ net::Task<Answer<v1::ListOffersResponse>> list_offers(Call& call,
   co_return co_await call.visit(look);
 }
 
+net::Task<Answer<v1::ListPricesResponse>> list_prices(Call& call,
+                                                      const v1::ListPricesRequest& request) {
+  if (request.model().empty()) {
+    co_return refuse_field("model", "name the model whose prices are asked for, as in gpu_name");
+  }
+  const std::string model = core::canonical_word(request.model());
+  FALLOW_CO_ASSIGN(const std::size_t size, page_size_of(request.page_size()));
+  FALLOW_CO_ASSIGN(const std::uint64_t before, page_position("prices", request.page_token()));
+  const std::function<Answer<v1::ListPricesResponse>()> read =
+      [&]() -> Answer<v1::ListPricesResponse> {
+    auto page = call.parts().prices->prices(model, request.region(), before, size);
+    if (!page) return tl::unexpected(problem_of(page.error(), "read the prices"));
+    v1::ListPricesResponse response;
+    for (v1::PriceView& price : page->prices) *response.add_prices() = std::move(price);
+    if (page->next != 0) response.set_next_page_token(page_token("prices", page->next));
+    return response;
+  };
+  co_return co_await call.on_disk(read);
+}
+
 void add_part(v1::QuoteView& view, std::string_view name, Micros hour, Duration time,
               std::uint32_t tasks) {
   v1::PricePart& part = *view.add_parts();
@@ -131,6 +151,7 @@ net::Task<Answer<v1::QuoteView>> create_quote(Call& call, const v1::CreateQuoteR
 void add_market_handlers(Handlers& handlers) {
   handlers.add("Market.GetMarket", get_market);
   handlers.add("Market.ListOffers", list_offers);
+  handlers.add("Market.ListPrices", list_prices);
   handlers.add("Market.CreateQuote", create_quote);
   handlers.add_stream<v1::FollowEventsRequest, v1::FeedEvent>("Market.FollowEvents", follow_events);
 }

@@ -160,10 +160,25 @@ net::Task<Answer<v1::NodeView>> withdraw_offer(Call& call,
 }
 
 net::Task<Answer<v1::OfferView>> set_offer(Call& call, const v1::SetOfferRequest& request) {
+  const bool follows = !request.price_ceiling_per_hour().empty();
   FALLOW_CO_ASSIGN(const Micros price,
-                   positive_money_of("price_per_hour", request.price_per_hour()));
+                   follows ? money_of("price_per_hour", request.price_per_hour())
+                           : positive_money_of("price_per_hour", request.price_per_hour()));
+  FALLOW_CO_ASSIGN(const Micros floor,
+                   money_of("price_floor_per_hour", request.price_floor_per_hour()));
+  FALLOW_CO_ASSIGN(const Micros ceiling,
+                   money_of("price_ceiling_per_hour", request.price_ceiling_per_hour()));
   FALLOW_CO_ASSIGN(const Micros disk,
                    money_of("disk_price_per_gb_hour", request.disk_price_per_gb_hour()));
+  if (follows && (ceiling.value == 0 || floor > ceiling)) {
+    co_return refuse_field("price_ceiling_per_hour",
+                           "a price that follows the market has a ceiling above 0 and not below "
+                           "its floor");
+  }
+  if (!follows && floor.value > 0) {
+    co_return refuse_field("price_ceiling_per_hour",
+                           "a floor alone fixes nothing: give a ceiling, too");
+  }
   const double share = request.share_min();
   if (!std::isfinite(share) || share < 0 || share > 1) {
     co_return refuse_field("share_min", "share_min is a part of a GPU: above 0 and at most 1");
@@ -176,6 +191,8 @@ net::Task<Answer<v1::OfferView>> set_offer(Call& call, const v1::SetOfferRequest
   v1::SetOffer& out = *command.mutable_set_offer();
   out.set_node(request.node());
   out.set_device_hour_micros(price.value);
+  out.set_device_hour_micros_min(floor.value);
+  out.set_device_hour_micros_max(ceiling.value);
   out.set_disk_gb_hour_micros(disk.value);
   out.set_share_thousandths_min(
       share == 0 ? core::kWholeDevice : static_cast<std::uint32_t>(std::ceil(share * 1000 - 1e-6)));

@@ -7,11 +7,12 @@
 
 #include "base/check.h"
 #include "base/money.h"
+#include "server/views.h"
 
 namespace fallow::server {
 namespace {
 
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 constexpr std::size_t kScanRows = 4'096;  // of the feed, in one read
 
 constexpr const char* kSchema = R"sql(
@@ -26,19 +27,27 @@ create table feed(log_index integer, ordinal integer, at_us integer not null,
 create table cursor(id integer primary key check(id = 1), log_index integer not null);
 insert into cursor values(1, 0);
 )sql";
+// Since version 2; there were no prices before it.
+constexpr const char* kSchemaOfPrices = R"sql(
+create table prices(id integer primary key, model blob not null, region blob not null,
+                    view blob not null);
+create index prices_by_class on prices(model, region, id);
+create index prices_by_model on prices(model, id);
+)sql";
 
 Status set_up(SqliteDb& db) {
   FALLOW_TRY(db.exec("pragma journal_mode=wal; pragma synchronous=normal;"));
   FALLOW_ASSIGN(const std::int64_t version, db.query_integer("pragma user_version"));
   if (version == kVersion) return {};
-  if (version != 0) {
+  if (version != 0 && version != 1) {
     return fail(ErrorCode::kInvalid,
                 "{} is of another version ({}, this program knows {}); delete it, it is made anew "
                 "from the log at the next start",
                 db.path(), version, kVersion);
   }
   FALLOW_TRY(db.exec("begin immediate"));
-  FALLOW_TRY(db.exec(kSchema));
+  if (version == 0) FALLOW_TRY(db.exec(kSchema));
+  FALLOW_TRY(db.exec(kSchemaOfPrices));
   return db.exec(fmt::format("pragma user_version={}; commit", kVersion));
 }
 
@@ -54,14 +63,33 @@ v1::TransferView side_of(const v1::Transferred& transfer, bool receives, LogInde
                          Time time) {
   v1::TransferView view;
   view.set_index(index.value);
-  view.mutable_at()->set_seconds(time.us / 1'000'000);
-  view.mutable_at()->set_nanos(static_cast<std::int32_t>(time.us % 1'000'000) * 1'000);
+  *view.mutable_at() = timestamp_of(time);
   view.set_amount(
       format_money(Micros(receives ? transfer.amount_micros() : -transfer.amount_micros())));
   view.set_kind(receives ? transfer.to_kind() : transfer.from_kind());
   view.set_reason(transfer.reason());
   view.set_lease(transfer.lease());
   view.set_counterparty(receives ? transfer.from_account() : transfer.to_account());
+  return view;
+}
+
+v1::PriceView view_of(const v1::PriceMoved& moved, Time time) {
+  const auto money = [](std::int64_t micros) { return format_money(Micros(micros)); };
+  v1::PriceView view;
+  *view.mutable_at() = timestamp_of(time);
+  view.set_model(moved.model());
+  view.set_region(moved.region());
+  view.set_open(money(moved.open_micros()));
+  view.set_close(money(moved.close_micros()));
+  if (moved.trades() > 0) {
+    view.set_low(money(moved.low_micros()));
+    view.set_high(money(moved.high_micros()));
+    view.set_mean(money(moved.mean_micros()));
+  }
+  view.set_leases(moved.trades());
+  view.set_devices_leased(static_cast<double>(moved.traded_thousandths()) / 1e3);
+  view.set_use(moved.use_basis_points() / 1e4);
+  view.set_devices_offered(static_cast<double>(moved.offered_thousandths()) / 1e3);
   return view;
 }
 
@@ -90,6 +118,8 @@ Status History::prepare() {
   FALLOW_ASSIGN(statements_.meter, writer_.prepare("insert or ignore into meters values(?,?,?)"));
   FALLOW_ASSIGN(statements_.transfer,
                 writer_.prepare("insert into transfers(account, at_us, view) values(?,?,?)"));
+  FALLOW_ASSIGN(statements_.price,
+                writer_.prepare("insert into prices(model, region, view) values(?,?,?)"));
   FALLOW_ASSIGN(statements_.feed,
                 writer_.prepare("insert or ignore into feed values(?,?,?,?,?,?)"));
   FALLOW_ASSIGN(statements_.prune, writer_.prepare("delete from feed where log_index < ?"));
@@ -196,6 +226,14 @@ Status History::write_row(const Row& row, std::uint32_t ordinal) {
       FALLOW_TRY(run(writer_, statements_.transfer));
     }
   }
+  if (row.event.has_price_moved()) {
+    const v1::PriceMoved& moved = row.event.price_moved();
+    const std::string bytes = view_of(moved, row.time).SerializeAsString();
+    statements_.price.bind(1, moved.model());
+    statements_.price.bind(2, moved.region());
+    statements_.price.bind(3, bytes);
+    FALLOW_TRY(run(writer_, statements_.price));
+  }
   const std::string bytes = row.event.SerializeAsString();
   statements_.feed.bind(1, static_cast<std::int64_t>(row.index.value));
   statements_.feed.bind(2, ordinal);
@@ -246,31 +284,59 @@ Result<std::vector<v1::MeterRecord>> History::meters(LeaseId lease) {
   return records;
 }
 
-Result<History::Page> History::transfers(AccountId account, std::uint64_t before,
-                                         std::size_t count_max) {
+namespace {
+
+// The key of what is listed before `before`; 0 begins at the newest.
+std::int64_t key_of(std::uint64_t before) {
+  return before == 0 ? std::numeric_limits<std::int64_t>::max() : static_cast<std::int64_t>(before);
+}
+
+// Takes rows of (id, view) into `views`, count_max at most; the id of the last if there are more.
+template <class View>
+Result<std::uint64_t> take_page(SqliteDb& db, SqliteStatement& select, std::size_t count_max,
+                                std::vector<View>& views) {
+  std::uint64_t last_id = 0;
+  int code = select.step();
+  for (; code == SQLITE_ROW; code = select.step()) {
+    if (views.size() == count_max) return last_id;
+    last_id = static_cast<std::uint64_t>(select.integer(0));
+    const std::string_view bytes = select.blob(1);
+    FALLOW_CHECK(views.emplace_back().ParseFromArray(bytes.data(), static_cast<int>(bytes.size())),
+                 "a row that this program wrote cannot be read");
+  }
+  if (code != SQLITE_DONE) return tl::unexpected(db.error(code, "read"));
+  return 0;
+}
+
+}  // namespace
+
+Result<TransferHistory::Page> History::transfers(AccountId account, std::uint64_t before,
+                                                 std::size_t count_max) {
   const std::lock_guard lock(reader_mutex_);
   FALLOW_ASSIGN(SqliteStatement select,
                 reader_.prepare("select id, view from transfers where account = ? and id < ? "
                                 "order by id desc limit ?"));
   select.bind(1, static_cast<std::int64_t>(account.value));
-  select.bind(2, before == 0 ? std::numeric_limits<std::int64_t>::max()
-                             : static_cast<std::int64_t>(before));
+  select.bind(2, key_of(before));
   select.bind(3, static_cast<std::int64_t>(count_max) + 1);
-  Page page;
-  std::uint64_t last_id = 0;
-  int code = select.step();
-  for (; code == SQLITE_ROW; code = select.step()) {
-    if (page.transfers.size() == count_max) {
-      page.next = last_id;
-      break;
-    }
-    last_id = static_cast<std::uint64_t>(select.integer(0));
-    const std::string_view bytes = select.blob(1);
-    FALLOW_CHECK(
-        page.transfers.emplace_back().ParseFromArray(bytes.data(), static_cast<int>(bytes.size())),
-        "a transfer that this program wrote cannot be read");
-  }
-  if (code != SQLITE_ROW && code != SQLITE_DONE) return tl::unexpected(reader_.error(code, "read"));
+  TransferHistory::Page page;
+  FALLOW_ASSIGN(page.next, take_page(reader_, select, count_max, page.transfers));
+  return page;
+}
+
+Result<PriceHistory::Page> History::prices(const std::string& model, const std::string& region,
+                                           std::uint64_t before, std::size_t count_max) {
+  const std::lock_guard lock(reader_mutex_);
+  FALLOW_ASSIGN(SqliteStatement select,
+                reader_.prepare(fmt::format("select id, view from prices where model = ?1 {} "
+                                            "and id < ?2 order by id desc limit ?3",
+                                            region.empty() ? "" : "and region = ?4")));
+  select.bind(1, model);
+  select.bind(2, key_of(before));
+  select.bind(3, static_cast<std::int64_t>(count_max) + 1);
+  if (!region.empty()) select.bind(4, region);
+  PriceHistory::Page page;
+  FALLOW_ASSIGN(page.next, take_page(reader_, select, count_max, page.prices));
   return page;
 }
 
@@ -310,8 +376,7 @@ Result<FeedSource::Batch> History::read(AccountId account, LogIndex after, std::
         "an event that this program wrote cannot be read");
     const std::int64_t at_us = select.integer(1);
     event.set_index(row_index.value);
-    event.mutable_at()->set_seconds(at_us / 1'000'000);
-    event.mutable_at()->set_nanos(static_cast<std::int32_t>(at_us % 1'000'000) * 1'000);
+    *event.mutable_at() = timestamp_of(Time{at_us});
     batch.events.push_back(std::move(event));
   }
   if (code != SQLITE_ROW && code != SQLITE_DONE) return tl::unexpected(reader_.error(code, "read"));

@@ -1,6 +1,6 @@
 // History: what the market's events leave behind for people to read: meter records by lease,
-// transfers by account, the feed. A read model: it can be rebuilt from the log at any time, and
-// the log decides when they differ.
+// transfers by account, prices by class, the feed. A read model: it can be rebuilt from the log at
+// any time, and the log decides when they differ.
 //
 // Owner: Server. It follows the engine with a cursor of its own, so that nothing is lost when the
 // process dies before a row is on the disk. Batches arrive on the market thread and are written by
@@ -29,7 +29,10 @@ struct HistoryLimits {
   std::uint64_t feed_commands_kept = 1'000'000;  // older events leave the feed
 };
 
-class History final : public engine::Subscriber, public TransferHistory, public FeedSource {
+class History final : public engine::Subscriber,
+                      public TransferHistory,
+                      public PriceHistory,
+                      public FeedSource {
  public:
   // Opens or makes the file. An error when it is not a history of this version: delete it, and it
   // is made anew from the log.
@@ -49,8 +52,11 @@ class History final : public engine::Subscriber, public TransferHistory, public 
   // Why nothing is written at the moment; empty: all is well.
   std::string trouble() const;
 
-  // TransferHistory, FeedSource.
-  Result<Page> transfers(AccountId account, std::uint64_t before, std::size_t count_max) override;
+  // TransferHistory, PriceHistory, FeedSource.
+  Result<TransferHistory::Page> transfers(AccountId account, std::uint64_t before,
+                                          std::size_t count_max) override;
+  Result<PriceHistory::Page> prices(const std::string& model, const std::string& region,
+                                    std::uint64_t before, std::size_t count_max) override;
   Result<FeedSource::Batch> read(AccountId account, LogIndex after, std::size_t count_max) override;
   std::unique_ptr<Subscription> watch(std::function<void()> changed) override;
 
@@ -62,7 +68,7 @@ class History final : public engine::Subscriber, public TransferHistory, public 
     v1::Event event;
   };
   struct Statements {
-    SqliteStatement meter, transfer, feed, prune, cursor;
+    SqliteStatement meter, transfer, price, feed, prune, cursor;
   };
 
   History(SqliteDb writer, SqliteDb reader, std::uint64_t start, HistoryLimits limits);

@@ -8,6 +8,7 @@
 
 #include "base/meter_bytes.h"
 #include "base/signing.h"
+#include "core/policy.h"
 
 namespace fallow::server {
 namespace {
@@ -30,15 +31,7 @@ class HubTest : public testing::Test, public HubPort {
     found.mutable_found()->set_operator_key_hash(std::string(32, 'o'));
     found.mutable_found()->set_market_name("test");
     found.mutable_found()->set_currency("TEST");
-    v1::Policy& policy = *found.mutable_found()->mutable_policy();
-    policy.set_meter_interval_us(5'000'000);
-    policy.set_suspend_after_us(15'000'000);
-    policy.set_close_after_us(30'000'000);
-    policy.set_start_timeout_us(900'000'000);
-    policy.set_stop_grace_us(10'000'000);
-    policy.set_owner_notice_us(5'000'000);
-    policy.set_quote_ttl_us(300'000'000);
-    policy.set_attempts_max(5);
+    *found.mutable_found()->mutable_policy() = core::default_policy();
     apply(found);
     v1::Command account;
     account.mutable_open_account()->set_name("provider");

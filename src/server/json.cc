@@ -165,8 +165,7 @@ Answer<void> read_json(std::string_view text, Message& message) {
   if (text.find_first_not_of(" \t\r\n") == text.npos) return {};
   FALLOW_TRY(check_syntax(text));
   const auto status = google::protobuf::util::JsonStringToMessage(
-      google::protobuf::StringPiece(text.data(), static_cast<std::ptrdiff_t>(text.size())),
-      &message);
+      google::protobuf::StringPiece(text.data(), text.size()), &message);
   if (!status.ok()) {
     const auto words = status.message();
     return tl::unexpected(

@@ -66,6 +66,21 @@ class TransferHistory {
                                  std::size_t count_max) = 0;
 };
 
+// What classes of device went for, newest first.
+class PriceHistory {
+ public:
+  virtual ~PriceHistory() = default;
+
+  struct Page {
+    std::vector<v1::PriceView> prices;
+    std::uint64_t next = 0;  // hand it back as `before`; 0: there are no more
+  };
+  // `model` canonical; an empty region is every region; `before`: 0 begins at the newest. May
+  // block.
+  virtual Result<Page> prices(const std::string& model, const std::string& region,
+                              std::uint64_t before, std::size_t count_max) = 0;
+};
+
 // The market's events, kept for those who follow them.
 class FeedSource {
  public:

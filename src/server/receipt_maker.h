@@ -14,8 +14,8 @@ namespace fallow::server {
 class ReceiptMaker final : public ReceiptSource {
  public:
   // All outlive it.
-  ReceiptMaker(engine::Engine& engine, History& history, SigningKey market_key)
-      : engine_(engine), history_(history), market_key_(std::move(market_key)) {}
+  ReceiptMaker(engine::Engine& engine, History& history, const SigningKey& market_key)
+      : engine_(engine), history_(history), market_key_(market_key) {}
 
   Result<v1::Receipt> receipt(LeaseId lease) override;
 

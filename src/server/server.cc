@@ -47,21 +47,6 @@ std::vector<std::string> certificate_hosts(const ServerOptions& options) {
 
 }  // namespace
 
-v1::Policy default_policy() {
-  v1::Policy policy;
-  policy.set_meter_interval_us(seconds(5).value);
-  policy.set_suspend_after_us(seconds(15).value);
-  policy.set_close_after_us(seconds(30).value);
-  policy.set_start_timeout_us(minutes(15).value);
-  policy.set_stop_grace_us(seconds(10).value);
-  policy.set_owner_notice_us(seconds(5).value);
-  policy.set_fee_basis_points(500);
-  policy.set_payout_delay_us(hours(24).value);
-  policy.set_quote_ttl_us(minutes(5).value);
-  policy.set_attempts_max(5);
-  return policy;
-}
-
 Server::Server(ServerOptions options, ServerParts parts)
     : options_(std::move(options)), parts_(std::move(parts)) {}
 
@@ -177,6 +162,7 @@ Status Server::open_market(const DataFolder& folder) {
   api.logs = output_.get();
   api.receipts = receipts_.get();
   api.transfers = history_.get();
+  api.prices = history_.get();
   api.feed = history_.get();
   api.disk = disk_.get();
   api.secret = secret_;

@@ -17,6 +17,7 @@
 #include "artifacts/store.h"
 #include "base/env.h"
 #include "base/result.h"
+#include "core/policy.h"
 #include "engine/engine.h"
 #include "net/http_server.h"
 #include "net/io_pool.h"
@@ -32,9 +33,6 @@
 
 namespace fallow::server {
 
-// The rules of a new market unless others are given: semantics in docs/architecture.md.
-v1::Policy default_policy();
-
 struct ServerOptions {
   std::string address = "127.0.0.1";  // "0.0.0.0" or "::" for all
   std::uint16_t port = 8470;          // 0: any free one
@@ -46,7 +44,7 @@ struct ServerOptions {
   // Of a new market; an older one keeps what its log says.
   std::string market_name = "fallow";
   std::string currency = "TEST";
-  v1::Policy policy = default_policy();
+  v1::Policy policy = core::default_policy();
 
   std::size_t io_threads = 2;
   std::size_t disk_threads = 2;

@@ -61,6 +61,10 @@ v1::OfferView offer_view(const core::Node& node) {
   view.set_gpu_ram_gb(thousand(memory_mb));
   view.set_price_per_hour(format_money(node.offer.device_hour));
   view.set_disk_price_per_gb_hour(format_money(node.offer.disk_gb_hour));
+  if (node.offer.ceiling.value > 0) {
+    view.set_price_floor_per_hour(format_money(node.offer.floor));
+    view.set_price_ceiling_per_hour(format_money(node.offer.ceiling));
+  }
   view.set_region(node.facts.region());
   view.set_reliability(static_cast<double>(core::reliability_ppm(node)) / 1e6);
   view.set_cpu_cores(thousand(node.facts.cpu_thousandths()));

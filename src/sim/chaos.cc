@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "core/policy.h"
 #include "sim/people.h"
 #include "sim/sim_agent.h"
 #include "sim/sim_network.h"
@@ -29,16 +30,10 @@ v1::Found found() {
   found.set_currency("TEST");
   found.set_operator_key_hash(std::string(32, 'o'));
   v1::Policy& policy = *found.mutable_policy();
-  policy.set_meter_interval_us(seconds(5).value);
-  policy.set_suspend_after_us(seconds(15).value);
-  policy.set_close_after_us(seconds(30).value);
+  policy = core::default_policy();
   policy.set_start_timeout_us(minutes(3).value);
-  policy.set_stop_grace_us(seconds(10).value);
-  policy.set_owner_notice_us(seconds(5).value);
-  policy.set_fee_basis_points(500);
   policy.set_payout_delay_us(kPayoutDelay.value);
-  policy.set_quote_ttl_us(minutes(5).value);
-  policy.set_attempts_max(5);
+  policy.set_price_interval_us(minutes(1).value);
   return found;
 }
 

@@ -224,6 +224,10 @@ void People::set_offer(std::size_t agent, std::int64_t device_hour_micros) {
   v1::SetOffer& offer = *command.mutable_set_offer();
   offer.set_node(agents_[agent]->node().value);
   offer.set_device_hour_micros(device_hour_micros);
+  if (!world_.calm() && world_.one_in(3)) {
+    offer.set_device_hour_micros_min(device_hour_micros / 2);
+    offer.set_device_hour_micros_max(device_hour_micros * 2);
+  }
   offer.set_disk_gb_hour_micros(world_.calm() ? 0 : 1'000);
   offer.set_share_thousandths_min(world_.calm() ? 1
                                                 : kShares[world_.random().below(kShares.size())]);

@@ -88,6 +88,9 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_payout_delay_us(span("payout_delay", "1d"));
   policy.set_quote_ttl_us(span("quote_ttl", "5m"));
   policy.set_attempts_max(number(line, "attempts", "5"));
+  policy.set_price_interval_us(span("price_interval", "0s"));
+  policy.set_price_step_basis_points(number(line, "price_step", "300"));
+  policy.set_use_target_basis_points(number(line, "use_target", "7000"));
   v1::Command command;
   if (line.verb == "policy") {
     *command.mutable_set_policy()->mutable_policy() = policy;
@@ -274,6 +277,10 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
     offer.set_node(id);
     FALLOW_ASSIGN(const std::int64_t price, money(line, "price", "0"));
     offer.set_device_hour_micros(price);
+    FALLOW_ASSIGN(const std::int64_t floor, money(line, "floor", "0"));
+    offer.set_device_hour_micros_min(floor);
+    FALLOW_ASSIGN(const std::int64_t ceiling, money(line, "ceiling", "0"));
+    offer.set_device_hour_micros_max(ceiling);
     FALLOW_ASSIGN(const std::int64_t disk, money(line, "disk_price", "0"));
     offer.set_disk_gb_hour_micros(disk);
     offer.set_share_thousandths_min(number(line, "share", "1000"));

@@ -122,6 +122,18 @@ std::string Scenario::text_of(const v1::Event& event) {
     }
     case v1::Event::kResumed:
       return "resumed";
+    case v1::Event::kPriceMoved: {
+      const v1::PriceMoved& moved = event.price_moved();
+      return fmt::format(
+          "price of {} in {} from {}/h to {}/h: use {:.2f} %, {} of {} devices leased"
+          "{}",
+          moved.model(), moved.region(), money(moved.open_micros()), money(moved.close_micros()),
+          moved.use_basis_points() / 100.0, static_cast<double>(moved.traded_thousandths()) / 1e3,
+          static_cast<double>(moved.offered_thousandths()) / 1e3,
+          moved.trades() == 0
+              ? ""
+              : fmt::format(" at {} to {}", money(moved.low_micros()), money(moved.high_micros())));
+    }
     case v1::Event::KIND_NOT_SET:
       break;
   }
