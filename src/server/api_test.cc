@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <set>
+#include <thread>
 
 #include "base/digest.h"
 #include "server/loopback_market_test.h"
@@ -75,6 +77,43 @@ TEST(Api, AJobFromQuoteToReceipt) {
   const auto events = market.follow("/v1/orders/" + order.at("id") + "/logs", people.renter, 10);
   ASSERT_FALSE(events.empty());
   EXPECT_EQ(events.back().event, "end");
+}
+
+TEST(Api, PricesFollowTheMarketAndAreRemembered) {
+  ServerOptions options;
+  options.policy.set_price_interval_us(milliseconds(100).value);
+  LoopbackMarket market(std::move(options));
+  const People people(market);
+  const std::string node = market.add_node(people.provider, "0.40");
+  const std::string offer = "/v1/nodes/" + node + "/offer";
+  const Reply follows =
+      market.put(offer, people.provider,
+                 R"({"price_floor_per_hour": "0.37", "price_ceiling_per_hour": "0.50"})");
+  ASSERT_EQ(follows.status, 200) << follows.body;
+  EXPECT_EQ(follows.at("price_ceiling_per_hour"), "0.50");
+
+  // Nobody leases it: within a second it is down at its floor.
+  std::string price;
+  for (int i = 0; i < 200 && price != "0.37"; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    price = market.get("/v1/offers", people.renter).at("offers.0.price_per_hour");
+  }
+  EXPECT_EQ(price, "0.37");
+  const Reply page = market.get("/v1/prices?model=rtx%204090&region=eu&page_size=1", people.renter);
+  EXPECT_EQ(page.at("prices.0.model"), "rtx_4090") << page.body;
+  EXPECT_EQ(page.at("prices.0.devices_offered"), "1");
+  const Reply next = market.get(
+      "/v1/prices?model=RTX_4090&page_size=1&page_token=" + page.at("next_page_token"), "");
+  EXPECT_GT(next.at("prices.0.close"), page.at("prices.0.close"));
+  EXPECT_EQ(market.get("/v1/prices?model=RTX_4090&region=nowhere", "").at("prices.0.close"), "");
+  EXPECT_EQ(market.get("/v1/prices", "").at("field"), "model");
+
+  for (const char* wrong :
+       {R"({"price_floor_per_hour": "0.6", "price_ceiling_per_hour": "0.5"})",
+        R"({"price_per_hour": "0.4", "price_floor_per_hour": "0.3"})",
+        R"({"price_ceiling_per_hour": "0"})", R"({"price_ceiling_per_hour": "-1"})"}) {
+    EXPECT_EQ(market.put(offer, people.provider, wrong).status, 400) << wrong;
+  }
 }
 
 TEST(Api, RefusalsSayWhatToDo) {
