@@ -26,6 +26,12 @@ int market(const Context& context) {
               policy.fee_basis_points() / 100.0,
               static_cast<long long>(policy.meter_interval_us() / 1'000'000),
               static_cast<long long>(policy.close_after_us() / 1'000'000));
+  if (policy.price_interval_us() > 0) {
+    std::printf(
+        "prices      indexes move every %lld s by at most %.2f %%, up above %.0f %% of use\n",
+        static_cast<long long>(policy.price_interval_us() / 1'000'000),
+        policy.price_step_basis_points() / 100.0, policy.use_target_basis_points() / 100.0);
+  }
   return kDone;
 }
 

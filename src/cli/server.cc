@@ -50,6 +50,8 @@ std::shared_ptr<ServerArguments> add_server_options(CLI::App& command) {
            &v1::Policy::set_suspend_after_us);
   add_time("--close-after", "seconds of silence until a lease is closed, at its first start",
            &v1::Policy::set_close_after_us);
+  add_time("--price-interval", "seconds between moves of the price indexes, at its first start",
+           &v1::Policy::set_price_interval_us);
   command.add_option_function<std::uint32_t>(
       "--fee-basis-points",
       [policy](const std::uint32_t& fee) { policy->set_fee_basis_points(fee); },

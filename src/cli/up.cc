@@ -4,8 +4,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <thread>
 
 #include "base/file.h"
 #include "cli/command.h"
@@ -16,6 +18,9 @@ namespace {
 
 constexpr std::size_t kKeyBytesMax = 1'024;
 constexpr const char* kTestCredit = "10.00";
+constexpr std::size_t kAgentLogBytesMax = std::size_t{1} << 20;
+// An agent that was started wrongly ends within this.
+constexpr Duration kFirstWords = milliseconds(500);
 
 struct Options {
   std::shared_ptr<ServerArguments> server;
@@ -29,8 +34,8 @@ struct Options {
 class Agents {
  public:
   ~Agents() {
-    for (const pid_t pid : pids_) ::kill(pid, SIGTERM);
-    for (const pid_t pid : pids_) ::waitpid(pid, nullptr, 0);
+    for (const Running& agent : running_) ::kill(agent.pid, SIGTERM);
+    for (const Running& agent : running_) ::waitpid(agent.pid, nullptr, 0);
   }
   Status start(const std::vector<std::string>& words, const std::string& log_path) {
     std::vector<char*> argv;
@@ -55,12 +60,34 @@ class Agents {
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     if (error != 0) return tl::unexpected(file_error("start", "an agent", error));
-    pids_.push_back(pid);
+    running_.push_back({pid, log_path});
+    return {};
+  }
+
+  // Waits a moment: an agent that ended meanwhile has said why in its log.
+  Status stand() {
+    constexpr Duration kStep = milliseconds(50);
+    for (Duration waited; waited < kFirstWords; waited += kStep) {
+      std::this_thread::sleep_for(std::chrono::microseconds(kStep.value));
+      for (std::size_t i = 0; i < running_.size(); ++i) {
+        if (::waitpid(running_[i].pid, nullptr, WNOHANG) == 0) continue;
+        const std::string log_path = running_[i].log_path;
+        running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
+        auto log = read_file(log_path, kAgentLogBytesMax);
+        return fail(ErrorCode::kFailed, "a local agent ended at once: {}",
+                    log ? std::string_view(*log).substr(0, log->find_last_not_of('\n') + 1)
+                        : std::string_view(log_path));
+      }
+    }
     return {};
   }
 
  private:
-  std::vector<pid_t> pids_;
+  struct Running {
+    pid_t pid = 0;
+    std::string log_path;
+  };
+  std::vector<Running> running_;
 };
 
 // An account with its key, made on the first start and kept beside the data.
@@ -129,6 +156,10 @@ client::ApiResult<void> furnish(Context& context, const Options& options,
     }
   }
 
+  if (const auto standing = agents.stand(); !standing) {
+    return tl::unexpected(client::local_error(standing.error()));
+  }
+
   config.api_key = *renter;
   if (options.save) {
     if (const auto saved = client::save_config(config); !saved) {
@@ -160,12 +191,14 @@ client::ApiResult<void> furnish(Context& context, const Options& options,
 
 int up(Context& context, Host& host, const Options& options) {
   Agents agents;
-  return host.serve(*options.server, [&](const ServerStarted& started) {
+  int failure = kDone;
+  const int ended = host.serve(*options.server, [&](const ServerStarted& started) {
     if (const auto done = furnish(context, options, started, agents); !done) {
-      report(context, done.error());
+      failure = report(context, done.error());
       ::kill(::getpid(), SIGTERM);  // ends serve() the ordinary way
     }
   });
+  return ended == kDone ? failure : ended;
 }
 
 }  // namespace
