@@ -37,8 +37,8 @@ std::string snapshot_of(std::uint64_t seed) {
 }
 
 void close_with_digest(std::string& snapshot) {
-  const std::string_view body(snapshot.data(), snapshot.size() - kDigestBytes);
-  snapshot.replace(body.size(), kDigestBytes, to_bytes(digest_of(body)));
+  const std::string_view body(snapshot.data(), snapshot.size() - sizeof(Digest));
+  snapshot.replace(body.size(), sizeof(Digest), to_bytes(digest_of(body)));
 }
 
 }  // namespace

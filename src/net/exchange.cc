@@ -264,6 +264,7 @@ Task<Result<std::shared_ptr<WebSocket>>> Exchange::upgrade(WebSocketOptions opti
     auto socket = WebSocket::adopt(connection_.stream_, WebSocketRole::kServer, options,
                                    connection_.parser_.take_pending());
     connection_.websocket_ = socket;
+    request_.headers = {};  // what an idle agent's connection would keep for its whole life
     if (is_stopping()) socket->close(CloseCode::kGoingAway, "the server is shutting down");
     co_return socket;
   }
