@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 namespace fallow::sim {
@@ -15,8 +16,8 @@ using testing::ElementsAre;
 // 0..9, Perm(10), Int63.
 TEST(LaggedRandom, DrawsAsGoDoes) {
   LaggedRandom random(42);
-  std::vector<std::uint32_t> hundreds;
-  for (int i = 0; i < 10; ++i) hundreds.push_back(random.below(100));
+  std::array<std::uint32_t, 10> hundreds{};
+  for (std::uint32_t& value : hundreds) value = random.below(100);
   EXPECT_THAT(hundreds, ElementsAre(5, 87, 68, 50, 23, 45, 57, 76, 28, 43));
   std::vector<int> cards(10);
   std::iota(cards.begin(), cards.end(), 0);
@@ -28,8 +29,8 @@ TEST(LaggedRandom, DrawsAsGoDoes) {
 
 TEST(LaggedRandom, FirstSeedIsTheKnownOne) {
   LaggedRandom random(1);
-  std::vector<std::uint32_t> hundreds;
-  for (int i = 0; i < 10; ++i) hundreds.push_back(random.below(100));
+  std::array<std::uint32_t, 10> hundreds{};
+  for (std::uint32_t& value : hundreds) value = random.below(100);
   EXPECT_THAT(hundreds, ElementsAre(81, 87, 47, 59, 81, 18, 25, 40, 56, 0));
 }
 

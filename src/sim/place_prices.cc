@@ -94,7 +94,7 @@ void PlacePrices::add_tables(const Fleet& fleet) {
     table_of_.push_back(static_cast<std::size_t>(known - seen.begin()));
     if (known != seen.end()) continue;
     seen.push_back(members);
-    tables_.emplace_back(classes_, std::move(members), stages_.count(), devices_most);
+    tables_.emplace_back(classes_, members, stages_.count(), devices_most);
   }
 }
 

@@ -29,6 +29,7 @@ std::pair<std::vector<SoftFill::Entry>, std::vector<std::size_t>> entries_of(
     entries.push_back(SoftFill::Entry{key.first, key.second});
   }
   std::vector<std::size_t> entry_of;
+  entry_of.reserve(keys.size());
   for (const auto& key : keys) entry_of.push_back(places.at(key));
   return {std::move(entries), std::move(entry_of)};
 }
@@ -71,8 +72,9 @@ std::size_t CpuStages::of(std::int32_t cpu_milli) const {
                                   limits_.begin());
 }
 
-PriceTable::PriceTable(const std::vector<PricedClass>& classes, std::vector<std::size_t> members,
-                       std::size_t stages, std::size_t devices_most)
+PriceTable::PriceTable(const std::vector<PricedClass>& classes,
+                       std::span<const std::size_t> members, std::size_t stages,
+                       std::size_t devices_most)
     : device_(0, 0, {}) {
   std::vector<std::pair<std::size_t, std::size_t>> keys;
   std::vector<std::size_t> gangs;

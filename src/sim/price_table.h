@@ -49,7 +49,7 @@ class PriceTable {
   static constexpr int kCellMilli = kDeviceMilli / static_cast<int>(kCells);
 
   // `members` index `classes`: those that the models admit and that some node could hold.
-  PriceTable(const std::vector<PricedClass>& classes, std::vector<std::size_t> members,
+  PriceTable(const std::vector<PricedClass>& classes, std::span<const std::size_t> members,
              std::size_t stages, std::size_t devices_most);
 
   // Device thousandths that make a filling e times as likely.
