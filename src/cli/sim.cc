@@ -1,4 +1,4 @@
-// fallow sim: the whole market within one process, on one thread, from one seed.
+// fallow sim: the whole market within one process, on one thread, from one seed; and laboratories.
 #include <fmt/core.h>
 
 #include <memory>
@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "cli/command.h"
+#include "cli/sim_place.h"
 #include "sim/chaos.h"
 
 namespace fallow::cli {
@@ -97,6 +98,7 @@ int chaos(const Context& context, const ChaosArguments& arguments) {
 void add_sim(CLI::App& app, Context& context, Host&) {
   CLI::App* group = app.add_subcommand("sim", "run the whole market in a simulated world");
   group->require_subcommand(1);
+  add_sim_place(*group, context);
   auto arguments = std::make_shared<ChaosArguments>();
   CLI::App* command = group->add_subcommand(
       "chaos",
