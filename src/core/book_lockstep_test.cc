@@ -45,6 +45,7 @@ class Lockstep {
     expect_same(fast_->match(demand), naive_.match(demand));
     EXPECT_EQ(fast_->possible(demand), naive_.possible(demand));
     EXPECT_EQ(fast_->size(), naive_.size());
+    EXPECT_EQ(fast_->digest(), naive_.digest());
     ask_for_list(demand);
   }
 

@@ -47,7 +47,7 @@ void leave_node(Step& step, const Lease& lease, const Ending& ending) {
   }
   give_back(node, lease);
   if (node.removed) return;
-  state.book->update(node);
+  state.book->update_load(node);
   node_gained(state, node);
 }
 
@@ -68,7 +68,7 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   lease.node = placement.node->id;
   Node& node = node_of(state, lease);
   lease.provider = node.provider;
-  lease.devices = placement.devices;
+  lease.devices.assign(placement.devices.begin(), placement.devices.end());
   lease.device_thousandths = wanted.device_thousandths();
   lease.cpu_thousandths = wanted.cpu_thousandths();
   lease.memory_mb = wanted.memory_mb();
@@ -88,7 +88,7 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   reserve(node, lease);
   node.leases.push_back(id);
   ++node.leases_known;
-  state.book->update(node);
+  state.book->update_load(node);
   order.assigned += hold;
   order.leases.push_back(id);
   ++state.leases_open;

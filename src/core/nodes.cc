@@ -82,7 +82,7 @@ bool set_link(MarketState& state, Node& node, bool connected) {
   } else {
     --state.nodes_connected;
   }
-  state.book->update(node);
+  state.book->update_load(node);
   return true;
 }
 

@@ -100,7 +100,7 @@ void observe_owner(Step& step, Node& node, v1::OwnerState owner) {
   }
   node.owner = owner;
   node.owner_since = step.now;
-  step.state.book->update(node);
+  step.state.book->update_load(node);
   if (owner == v1::OWNER_AWAY) node_gained(step.state, node);
   reset_deadlines(step.state, node);
   tell_changed(step, node);

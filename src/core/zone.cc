@@ -1,0 +1,35 @@
+#include "core/zone.h"
+
+namespace fallow::core {
+
+void Zone::set_bound(std::size_t which, std::size_t child, Code code) {
+  Zone* zone = this;
+  for (;;) {
+    LaneRow& row = zone->best[which];
+    const Code before = row.at[child];
+    if (before == code) return;
+    row.at[child] = code;
+    if (zone->parent == nullptr) return;
+    const Code own = zone->parent->best[which].at[zone->place];
+    if (code < own && before < own) return;  // another child has the best
+    if (code < own) code = greatest(row);
+    if (code == own) return;
+    child = zone->place;
+    zone = zone->parent;
+  }
+}
+
+void Zone::set_regions(std::size_t gate, std::size_t child, RegionMask regions_now) {
+  Zone* zone = this;
+  for (;;) {
+    RegionMask& mask = zone->regions[gate][child];
+    if (mask == regions_now) return;
+    mask = regions_now;
+    if (zone->parent == nullptr) return;
+    regions_now = zone->all_regions(gate);
+    child = zone->place;
+    zone = zone->parent;
+  }
+}
+
+}  // namespace fallow::core
