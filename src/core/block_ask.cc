@@ -20,6 +20,14 @@ Micros least_price(const Query& query) {
   return least;
 }
 
+Micros greatest_price(const Matcher& matcher) {
+  const Micros rate = matcher.rate_hour_max();
+  if (rate.value == std::numeric_limits<std::int64_t>::max()) return matcher.device_hour_max();
+  // From this on the devices alone cost more than the limit.
+  const Micros beyond = matcher.device_hour_from(rate + Micros(1));
+  return std::min(matcher.device_hour_max(), beyond);
+}
+
 }  // namespace
 
 BlockAsk::BlockAsk(const Demand& demand, Supply supply, const WordNumbers& regions, Classes classes)
@@ -28,6 +36,7 @@ BlockAsk::BlockAsk(const Demand& demand, Supply supply, const WordNumbers& regio
       sieve_(matcher_, supply, regions),
       classes_(std::move(classes)),
       device_hour_min_(least_price(demand.query)),
+      device_hour_max_(greatest_price(matcher_)),
       no_disk_(matcher_.objective() == v1::CHEAPEST && demand.requirements.disk_mb() == 0),
       key_order_(no_disk_ && std::uint64_t{matcher_.gpus()} * matcher_.share() >= kWholeDevice) {}
 

@@ -32,6 +32,9 @@ class BlockAsk {
   // No cheaper device meets the query's conditions on price.
   Micros device_hour_min() const { return device_hour_min_; }
 
+  // No dearer device is within the limits on price.
+  Micros device_hour_max() const { return device_hour_max_; }
+
   // No offer of the class from this key on ranks before this; `single_price`: they all cost the
   // same.
   Rank bound(const OfferKey& key, const OfferClass& of, bool single_price) const;
@@ -47,6 +50,7 @@ class BlockAsk {
   Sieve sieve_;
   Classes classes_;
   Micros device_hour_min_;
+  Micros device_hour_max_;
   bool no_disk_;    // and the cheapest is wanted: at one price, the order of keys is match()'s
   bool key_order_;  // at all prices, since a dearer device always makes a dearer task
 };

@@ -12,7 +12,7 @@
 namespace fallow::core {
 namespace {
 
-constexpr std::size_t kPlainDevicesMax = 64;
+constexpr std::size_t kPlainDevicesMax = 64;  // as many as OfferLoad::whole_mask has bits
 
 std::uint16_t narrow(std::uint32_t value) {
   return static_cast<std::uint16_t>(
@@ -79,9 +79,25 @@ void BlockBook::update_load(const Node& node) {
   if (at == slots_.end()) return update(node);
   BlockOffer& offer = offers_[at->second];
   if (offer.offered != is_offered(node)) return update(node);
-  const std::uint32_t before = offer.reliability;
-  describe_load(offer, node);
-  if (offer.offered) refresh(at->second, offer.reliability != before, kLoadColumns);
+  set_load(at->second, load_of(node));
+}
+
+void BlockBook::set_load(Slot slot, const OfferLoad& load) {
+  BlockOffer& offer = offers_[slot];
+  const OfferLoad& before = offer.load;
+  ColumnMask changed = 0;
+  const auto compare = [&](auto was, auto is, Column column) {
+    if (was != is) changed |= column_bit(column);
+  };
+  compare(before.whole, load.whole, Column::kWhole);
+  compare(before.room, load.room, Column::kRoom);
+  compare(before.reliability, load.reliability, Column::kReliability);
+  compare(before.cpu_thousandths_free, load.cpu_thousandths_free, Column::kCpuFree);
+  compare(before.memory_mb_free, load.memory_mb_free, Column::kMemoryFree);
+  compare(before.disk_mb_free, load.disk_mb_free, Column::kDiskFree);
+  offer.load = load;
+  if (!offer.offered || changed == 0) return;
+  refresh(slot, (changed & column_bit(Column::kReliability)) != 0, changed);
 }
 
 void BlockBook::remove(NodeId node) {
@@ -97,7 +113,6 @@ void BlockBook::remove(NodeId node) {
 void BlockBook::describe(BlockOffer& offer, const Node& node) {
   offer.node = &node;
   offer.id = node.id;
-  offer.provider = node.provider;
   offer.device_hour = node.offer.device_hour;
   offer.disk_gb_hour = node.offer.disk_gb_hour;
   offer.duration_max = node.offer.duration_max;
@@ -109,30 +124,8 @@ void BlockBook::describe(BlockOffer& offer, const Node& node) {
   offer.upload_mbps = node.facts.upload_mbps();
   offer.isolation = static_cast<std::uint8_t>(node.facts.isolation());
   set_region(offer, node.facts.region());
-  describe_load(offer, node);
-}
-
-void BlockBook::describe_load(BlockOffer& offer, const Node& node) {
-  offer.reliability = reliability_ppm(node);
-  offer.cpu_thousandths_free = node.cpu_thousandths_free;
-  offer.memory_mb_free = node.memory_mb_free;
-  offer.disk_mb_free = node.disk_mb_free;
   offer.devices = narrow(static_cast<std::uint32_t>(node.devices.size()));
-  offer.room = 0;
-  offer.whole = 0;
-  offer.whole_mask = 0;
-  if (!is_open(node)) return;
-  std::uint32_t room = 0;
-  std::uint32_t whole = 0;
-  for (std::size_t i = 0; i < node.devices.size(); ++i) {
-    const std::uint32_t free = node.devices[i].free_thousandths;
-    room = std::max(room, free);
-    if (free < kWholeDevice) continue;
-    ++whole;
-    if (i < kPlainDevicesMax) offer.whole_mask |= std::uint64_t{1} << i;
-  }
-  offer.room = narrow(room);
-  offer.whole = narrow(whole);
+  offer.load = load_of(node);
 }
 
 void BlockBook::set_region(BlockOffer& offer, std::string_view region) {
@@ -167,7 +160,7 @@ OfferClass& BlockBook::class_of(const v1::Device& device) {
   std::unique_ptr<OfferClass>& of = classes_[key];
   if (of == nullptr) {
     std::vector<OfferClass*>& model = classes_by_model_[key.model];
-    of = std::make_unique<OfferClass>(std::move(key), device, offers_);
+    of = std::make_unique<OfferClass>(std::move(key), device, memory_);
     model.push_back(of.get());
     std::sort(model.begin(), model.end(),
               [](const OfferClass* a, const OfferClass* b) { return a->key() < b->key(); });
@@ -251,7 +244,7 @@ KnownNode BlockBook::known(const BlockOffer& offer) const {
   KnownNode known;
   known.id = offer.id;
   known.offered = offer.offered;
-  known.provider = offer.provider;
+  known.provider = offer.node->provider;
   known.device_hour = offer.device_hour;
   known.disk_gb_hour = offer.disk_gb_hour;
   known.least_hour = offer.former ? offer.more->least_hour : offer.device_hour;
@@ -259,18 +252,18 @@ KnownNode BlockBook::known(const BlockOffer& offer) const {
   known.share_min = offer.share_min;
   known.isolation = offer.isolation;
   known.region = regions_.word(offer.region);
-  known.reliability = offer.reliability;
+  known.reliability = offer.load.reliability;
   known.cpu_thousandths = offer.cpu_thousandths;
   known.memory_mb = offer.memory_mb;
   known.disk_mb = offer.disk_mb;
   known.download_mbps = offer.download_mbps;
   known.upload_mbps = offer.upload_mbps;
-  known.cpu_thousandths_free = offer.cpu_thousandths_free;
-  known.memory_mb_free = offer.memory_mb_free;
-  known.disk_mb_free = offer.disk_mb_free;
-  known.room = offer.room;
-  known.whole = offer.whole;
-  known.whole_mask = offer.whole_mask;
+  known.cpu_thousandths_free = offer.load.cpu_thousandths_free;
+  known.memory_mb_free = offer.load.memory_mb_free;
+  known.disk_mb_free = offer.load.disk_mb_free;
+  known.room = offer.load.room;
+  known.whole = offer.load.whole;
+  known.whole_mask = offer.load.whole_mask;
   for (std::size_t i = 0; offer.offered && i < offer.devices; ++i) {
     const OfferClass& of =
         offer.several() ? *offer.more->of_device[i] : offer.place.block->tree->owner();

@@ -44,6 +44,7 @@ class BlockBook final : public Book {
   // What match() does, in its parts: for an order that is matched often.
   BlockAsk prepare(const Demand& demand, Supply supply = Supply::kFree) const;
   struct Hit {
+    Slot slot = 0;
     const BlockOffer* offer = nullptr;
     Candidate candidate;
     Rank rank;
@@ -51,6 +52,12 @@ class BlockBook final : public Book {
   // What the ask's demand avoids is found only when nothing else is.
   std::optional<Hit> find(const BlockAsk& ask) const;
   Placement placement(const BlockAsk& ask, const Hit& hit) const;
+
+  const BlockOffer& offer(Slot slot) const { return offers_[slot]; }
+  // Of a node that the book knows.
+  Slot slot_of(NodeId node) const { return slots_.at(node); }
+  // What update_load() does once it has read the node.
+  void set_load(Slot slot, const OfferLoad& load);
 
   // Bytes held, as far as they are counted: slots, blocks, zones and the table of ids.
   std::size_t bytes() const;
@@ -61,7 +68,6 @@ class BlockBook final : public Book {
   struct Best;
 
   void describe(BlockOffer& offer, const Node& node);
-  static void describe_load(BlockOffer& offer, const Node& node);
   bool same_classes(const BlockOffer& offer, const Node& node) const;
   void set_plain(BlockOffer& offer, const Node& node) const;
   OfferClass& class_of(const v1::Device& device);
@@ -73,15 +79,17 @@ class BlockBook final : public Book {
   void drop_if_empty(OfferClass& of);
   void set_region(BlockOffer& offer, std::string_view region);
 
+  void find_first(const BlockAsk& ask, Best& best, Best& fallback) const;
   BlockAsk::Classes classes_for(const Query& query) const;
   // Says whether it fits and is not to be avoided.
-  static bool consider(const BlockAsk& ask, const BlockOffer& offer, const OfferClass& of,
-                       bool former, Best& best, Best& fallback);
+  bool consider(const BlockAsk& ask, Slot slot, const OfferClass& of, bool former, Best& best,
+                Best& fallback) const;
   // A node with several classes is met in each; the first of those that are asked for counts.
   static bool counts_here(const BlockAsk& ask, const BlockOffer& offer, const OfferClass& of);
   KnownNode known(const BlockOffer& offer) const;
 
-  OfferStore offers_;
+  BlockMemory memory_;
+  OfferStore& offers_ = memory_.offers;
   WordNumbers regions_;
   // Points only, never iterated.
   boost::unordered_flat_map<NodeId, Slot, NamedHash> slots_;

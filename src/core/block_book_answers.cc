@@ -73,32 +73,57 @@ BlockAsk BlockBook::prepare(const Demand& demand, Supply supply) const {
 
 struct BlockBook::Best : Hit {};
 
-bool BlockBook::consider(const BlockAsk& ask, const BlockOffer& offer, const OfferClass& of,
-                         bool former, Best& best, Best& fallback) {
+bool BlockBook::consider(const BlockAsk& ask, Slot slot, const OfferClass& of, bool former,
+                         Best& best, Best& fallback) const {
+  const BlockOffer& offer = offers_[slot];
   if (!former && offer.former && ask.quoted()) return false;  // it stands by its former price too
   const auto candidate = ask.fit(offer, of, former);
   if (!candidate) return false;
   const std::span<const NodeId> avoid = ask.matcher().demand().avoid;
-  Best& slot = !avoid.empty() && holds_node(avoid, offer.id) ? fallback : best;
-  const Rank rank = ask.matcher().rank(offer.id, offer.reliability, *candidate);
-  if (slot.offer == nullptr || rank < slot.rank) {
-    slot.offer = &offer;
-    slot.candidate = *candidate;
-    slot.rank = rank;
+  Best& kept = !avoid.empty() && holds_node(avoid, offer.id) ? fallback : best;
+  const Rank rank = ask.matcher().rank(offer.id, offer.load.reliability, *candidate);
+  if (kept.offer == nullptr || rank < kept.rank) {
+    kept.slot = slot;
+    kept.offer = &offer;
+    kept.candidate = *candidate;
+    kept.rank = rank;
   }
-  return &slot == &best;
+  return &kept == &best;
+}
+
+// Of one class, in whose order of keys the first that fits is the best.
+void BlockBook::find_first(const BlockAsk& ask, Best& best, Best& fallback) const {
+  const OfferClass& of = *ask.classes().front();
+  const Micros price_max = ask.device_hour_max();
+  BlockCursor cursor(of.now().root(), ask.sieve(), ask.device_hour_min());
+  while (const Block* const block = cursor.next()) {
+    if (cursor.key().device_hour > price_max) return;
+    bool found = false;
+    each_offer(*block, ask.sieve().sift(*block), [&](Slot slot, bool in_order) {
+      const bool fits = consider(ask, slot, of, false, best, fallback);
+      found |= fits;
+      return !fits || !in_order;
+    });
+    if (found) return;
+  }
 }
 
 std::optional<BlockBook::Hit> BlockBook::find(const BlockAsk& ask) const {
   Best best;
   Best fallback;  // among the nodes to be avoided
+  if (ask.key_order() && !ask.quoted() && ask.classes().size() == 1) {
+    find_first(ask, best, fallback);
+    if (best.offer != nullptr) return best;
+    if (fallback.offer != nullptr) return fallback;
+    return std::nullopt;
+  }
   const auto beyond = [&](const Rank& bound) { return best.offer != nullptr && best.rank < bound; };
   BlockWalk walk(ask, Micros(0));
   while (!walk.done() && !beyond(walk.bound())) {
     if (!walk.advance()) continue;
     const OfferClass& of = walk.of_class();
     each_offer(walk.block(), ask.sieve().sift(walk.block()), [&](Slot slot, bool in_order) {
-      const bool fits = consider(ask, offers_[slot], of, walk.former(), best, fallback);
+      const bool fits = consider(ask, slot, of, walk.former(), best, fallback);
       // Of those that follow in the order of keys none ranks before one that fits.
       return !fits || !in_order || walk.former() || !ask.key_order();
     });
@@ -115,7 +140,7 @@ Placement BlockBook::placement(const BlockAsk& ask, const Hit& hit) const {
   }
   Placement placement;
   placement.node = hit.offer->node;
-  std::uint64_t left = hit.offer->whole_mask;
+  std::uint64_t left = hit.offer->load.whole_mask;
   for (std::uint32_t i = 0; i < matcher.gpus(); ++i, left &= left - 1) {
     placement.devices.push_back(static_cast<std::uint32_t>(std::countr_zero(left)));
   }
@@ -141,7 +166,7 @@ bool BlockBook::possible(const Demand& demand) const {
   while (!walk.done()) {
     if (!walk.advance()) continue;
     each_offer(walk.block(), ask.sieve().sift(walk.block()), [&](Slot slot, bool) {
-      consider(ask, offers_[slot], walk.of_class(), walk.former(), best, best);
+      consider(ask, slot, walk.of_class(), walk.former(), best, best);
       return best.offer == nullptr;
     });
     if (best.offer != nullptr) return true;
@@ -218,9 +243,10 @@ std::vector<Placement> BlockBook::list(const Demand& demand, const ListOptions& 
         candidate = offered.fit(offer, of, walk.former());
       }
       if (!candidate) return true;
+      row.hit.slot = slot;
       row.hit.offer = &offer;
       row.hit.candidate = *candidate;
-      row.rank = matcher.rank(offer.id, offer.reliability, *candidate);
+      row.rank = matcher.rank(offer.id, offer.load.reliability, *candidate);
       take(std::move(row));
       return true;
     });

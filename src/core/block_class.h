@@ -22,11 +22,11 @@ struct ClassKey {
 
 class OfferClass {
  public:
-  OfferClass(ClassKey key, const v1::Device& device, OfferStore& offers)
+  OfferClass(ClassKey key, const v1::Device& device, BlockMemory& memory)
       : key_(std::move(key)),
         device_(device),
-        now_(offers, *this, BlockTree::Order::kPrice),
-        former_(offers, *this, BlockTree::Order::kFormerPrice) {}
+        now_(memory, *this, BlockTree::Order::kPrice),
+        former_(memory, *this, BlockTree::Order::kFormerPrice) {}
 
   const ClassKey& key() const { return key_; }
   std::int64_t speed() const { return -key_.slowness; }

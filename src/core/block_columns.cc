@@ -60,17 +60,17 @@ Code code_of(Column column, const BlockOffer& offer) {
     case Column::kPresent:
       return 1;
     case Column::kWhole:
-      return code_of(column, offer.whole);
+      return code_of(column, offer.load.whole);
     case Column::kRoom:
-      return code_of(column, offer.room);
+      return code_of(column, offer.load.room);
     case Column::kCpuFree:
-      return code_of(column, offer.cpu_thousandths_free);
+      return code_of(column, offer.load.cpu_thousandths_free);
     case Column::kMemoryFree:
-      return code_of(column, offer.memory_mb_free);
+      return code_of(column, offer.load.memory_mb_free);
     case Column::kDiskFree:
-      return code_of(column, offer.disk_mb_free);
+      return code_of(column, offer.load.disk_mb_free);
     case Column::kReliability:
-      return code_of(column, offer.reliability);
+      return code_of(column, offer.load.reliability);
     case Column::kCpu:
       return code_of(column, offer.cpu_thousandths);
     case Column::kMemory:
@@ -97,7 +97,7 @@ Code code_of(Column column, const BlockOffer& offer) {
     case Column::kRegion:
       return code_of(column, offer.region);
     case Column::kProvider:
-      return code_of(column, offer.provider.value);
+      return code_of(column, offer.node->provider.value);
     case Column::kNode:
       return code_of(column, offer.id.value);
   }

@@ -12,43 +12,38 @@
 
 namespace fallow::core {
 
+// What most orders ask for comes first, side by side in memory.
 enum class Column : std::uint8_t {
-  kPresent,  // 1 where an offer stands
-  // What changes with every lease.
   kWhole,
-  kRoom,
-  kCpuFree,
-  kMemoryFree,
-  kDiskFree,
-  // What changes with the node's record, facts or offer.
   kReliability,
-  kCpu,
-  kMemory,
-  kDisk,
   kDownload,
+  kMemory,
+  kRegion,  // equal or not: its order says nothing, as of provider and node
+  kCpu,
+  kRoom,
+  kPresent,  // 1 where an offer stands
+  kMemoryFree,
+  kCpuFree,
+  kDiskFree,
+  kDisk,
   kUpload,
   kDevices,       // all of the node
   kDevicesLeast,  // that any query admits if it admits one: of a node with several classes 0
   kShareMin,
   kIsolation,
   kDuration,
-  // Equal or not; their order says nothing.
-  kRegion,
   kProvider,
   kNode,
 };
 constexpr std::size_t kColumns = 20;
+// The first so many are kept apart from the rest: what is searched should be small.
+constexpr std::size_t kHotColumns = 8;
 constexpr std::size_t index_of(Column column) { return static_cast<std::size_t>(column); }
 
 using Codes = std::array<Code, kColumns>;
 using ColumnMask = std::uint32_t;
 constexpr ColumnMask column_bit(Column column) { return ColumnMask{1} << index_of(column); }
 constexpr ColumnMask kAllColumns = (ColumnMask{1} << kColumns) - 1;
-// Those that a lease's beginning or end can change.
-constexpr ColumnMask kLoadColumns = column_bit(Column::kWhole) | column_bit(Column::kRoom) |
-                                    column_bit(Column::kCpuFree) | column_bit(Column::kMemoryFree) |
-                                    column_bit(Column::kDiskFree) |
-                                    column_bit(Column::kReliability);
 
 // The code of one value, in the column's unit: ppm, thousandths, megabytes, Mbit/s, microseconds,
 // counts or ids. Never descends as the value ascends (of ids: equal for equal ones).

@@ -17,8 +17,15 @@ void BlockCursor::enter(const Zone& zone) {
       left &= ~lane_bit(i);
     }
   }
-  if (zone.level == 1 && left != 0) sieve_.prefetch(zone.block(first_lane(left)));
-  steps_[depth_++] = {&zone, left, 0};
+  Step& step = steps_[depth_++];
+  step = {&zone, left, zone.level == 1 ? left : 0, 0};
+  for (int i = 0; i < kAhead; ++i) fetch_ahead(step);
+}
+
+void BlockCursor::fetch_ahead(Step& step) const {
+  if (step.ahead == 0) return;
+  sieve_.prefetch(step.zone->block(first_lane(step.ahead)));
+  step.ahead &= step.ahead - 1;
 }
 
 const Block* BlockCursor::next() {
@@ -30,11 +37,12 @@ const Block* BlockCursor::next() {
     }
     step.at = first_lane(step.left);
     step.left &= step.left - 1;
+    if (!sieve_.may_have_region(*step.zone, step.at)) continue;
     if (step.zone->level > 1) {
       enter(step.zone->zone(step.at));
       continue;
     }
-    if (step.left != 0) sieve_.prefetch(step.zone->block(first_lane(step.left)));
+    fetch_ahead(step);
     return &step.zone->block(step.at);
   }
   return nullptr;

@@ -28,14 +28,18 @@ class BlockCursor {
   const OfferKey* rest() const;
 
  private:
+  // Blocks are no neighbours in memory: so many are asked for before they are looked into.
+  static constexpr int kAhead = 4;
   static constexpr std::size_t kHeightMax = 8;  // of zones with 16 children or more: 16^8 blocks
   struct Step {
     const Zone* zone;
     LaneMask left;
+    LaneMask ahead;  // of those left: not asked of the memory yet
     std::size_t at;  // the child that was entered last
     const OfferKey& key() const { return zone->keys[at]; }
   };
   void enter(const Zone& zone);
+  void fetch_ahead(Step& step) const;
 
   const Sieve& sieve_;
   Micros from_;

@@ -4,6 +4,7 @@
 // A byte is a code of a number: codes keep the order of what they stand for, so a comparison of
 // codes never turns away a number that passes, and whoever needs to know asks the number itself.
 // Values; any thread. SSE2 is what every x86-64 has; elsewhere the same is done eight at a time.
+// What a search spends its time in, sift_rows(), takes wider vectors where the processor has them.
 #pragma once
 
 #include <algorithm>
@@ -43,12 +44,10 @@ inline __m128i load(const LaneRow& row, std::size_t from) {
 inline __m128i all(Code code) { return _mm_set1_epi8(static_cast<char>(code)); }
 template <class Test>
 LaneMask mask_of(Test&& test) {
-  LaneMask mask = 0;
-  for (std::size_t from = 0; from < kLanes; from += kStep) {
-    const auto bits = static_cast<std::uint32_t>(_mm_movemask_epi8(test(from)));
-    mask |= LaneMask{bits} << from;
-  }
-  return mask;
+  const auto bits = [&](std::size_t from) {
+    return LaneMask{static_cast<std::uint32_t>(_mm_movemask_epi8(test(from)))};
+  };
+  return bits(0) | bits(16) << 16U | bits(32) << 32U | bits(48) << 48U;
 }
 inline Code greatest(__m128i codes) {
   codes = _mm_max_epu8(codes, _mm_srli_si128(codes, 8));
@@ -134,6 +133,16 @@ inline Code greatest_where(const LaneRow& row, const LaneRow& gate, Code least, 
 }
 
 #endif
+
+// Codes in `row`, counted from some first one, must be at least `least`.
+struct RowTest {
+  std::uint8_t row;
+  Code least;
+};
+// Of the lanes in `left` those that pass all tests. With what this processor has: chosen once.
+using SiftRows = LaneMask (*)(const LaneRow* rows, const RowTest* tests, std::size_t count,
+                              LaneMask left);
+extern const SiftRows sift_rows;
 
 inline Code greatest(const LaneRow& row) { return greatest_where(row, row, 0, false); }
 

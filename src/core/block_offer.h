@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/huge_pages.h"
 #include "base/types.h"
 #include "core/block_lanes.h"
 #include "core/block_words.h"
@@ -39,28 +40,33 @@ struct OfferKey {
   auto operator<=>(const OfferKey&) const = default;
 };
 
+// What every lease's beginning or end changes.
+struct OfferLoad {
+  std::uint64_t whole_mask = 0;   // of the first 64 devices: those that are free as a whole
+  std::uint32_t reliability = 0;  // ppm
+  std::uint32_t cpu_thousandths_free = 0;
+  std::uint32_t memory_mb_free = 0;
+  std::uint32_t disk_mb_free = 0;
+  std::uint16_t room = 0;   // the largest free share of a device; 0: nothing can be leased now
+  std::uint16_t whole = 0;  // devices that are free as a whole; 0 likewise
+};
+OfferLoad load_of(const Node& node);
+
 struct alignas(128) BlockOffer {
   const Node* node = nullptr;  // null: the slot is free
   NodeId id;
   Micros device_hour;
   Micros disk_gb_hour;
-  std::uint64_t whole_mask = 0;  // of a plain one: devices that are free as a whole, by index
-  BlockPlace place;              // in the tree of its first class
-  Duration duration_max;         // 0: none
-  AccountId provider;
-  std::uint32_t reliability = 0;  // ppm
+  OfferLoad load;
+  BlockPlace place;       // in the tree of its first class
+  Duration duration_max;  // 0: none
   std::uint32_t cpu_thousandths = 0;
   std::uint32_t memory_mb = 0;
   std::uint32_t disk_mb = 0;
   std::uint32_t download_mbps = 0;
   std::uint32_t upload_mbps = 0;
-  std::uint32_t cpu_thousandths_free = 0;
-  std::uint32_t memory_mb_free = 0;
-  std::uint32_t disk_mb_free = 0;
   std::uint16_t region = WordNumbers::kOther;  // of the book's dictionary
   std::uint16_t share_min = 0;
-  std::uint16_t room = 0;     // the largest free share of a device; 0: nothing can be leased now
-  std::uint16_t whole = 0;    // devices that are free as a whole; 0 likewise
   std::uint16_t devices = 0;  // at most 65,535 are counted
   std::uint8_t isolation = 0;
   bool offered = false;
@@ -78,9 +84,11 @@ struct alignas(128) BlockOffer {
   std::unique_ptr<More> more;
 
   bool several() const { return more != nullptr && !more->of_device.empty(); }
-  OfferKey key() const { return {device_hour, kUnreliable - reliability, id}; }
+  OfferKey key() const { return {device_hour, kUnreliable - load.reliability, id}; }
   static constexpr std::uint32_t kUnreliable = 1'000'000;
 };
+
+static_assert(sizeof(BlockOffer) == 128, "two lines of the cache, which come together");
 
 // A number of the node itself, as number_of(node) gives it; not of isolation's name, devices or
 // words.
@@ -98,8 +106,8 @@ class OfferStore {
   Slot size() const { return size_; }
 
  private:
-  static constexpr std::size_t kChunk = 4'096;
-  std::vector<std::unique_ptr<BlockOffer[]>> chunks_;
+  static constexpr std::size_t kChunk = kHugePageBytes / sizeof(BlockOffer);
+  std::vector<HugeArray<BlockOffer>> chunks_;
   std::vector<Slot> free_;  // at most size_
   Slot size_ = 0;
 };

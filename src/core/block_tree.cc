@@ -32,18 +32,23 @@ constexpr std::array<BoundMask, kGates.size()> kBoundsOfGate = [] {
 }();
 
 template <class Value>
-GateMask gates_of(Value&& value) {
+inline GateMask gates_of(Value&& value) {
+  const Code present = value(Column::kPresent);
+  const Code room = value(Column::kRoom);
+  const Code whole = value(Column::kWhole);
   GateMask gates = 0;
   for (std::size_t i = 0; i < kGates.size(); ++i) {
-    if (value(kGates[i].column) >= kGates[i].least) gates |= GateMask{1} << i;
+    const Column column = kGates[i].column;
+    const Code code = column == Column::kWhole ? whole : column == Column::kRoom ? room : present;
+    gates |= (code >= kGates[i].least ? GateMask{1} : GateMask{0}) << i;
   }
   return gates;
 }
 
 }  // namespace
 
-BlockTree::BlockTree(OfferStore& offers, OfferClass& owner, Order order)
-    : offers_(offers), owner_(owner), order_(order), root_(&new_zone(1)) {}
+BlockTree::BlockTree(BlockMemory& memory, OfferClass& owner, Order order)
+    : memory_(memory), offers_(memory.offers), owner_(owner), order_(order), root_(&new_zone(1)) {}
 
 BlockTree::~BlockTree() { drop(*root_); }
 
@@ -70,7 +75,7 @@ void BlockTree::tell_place(Slot slot, BlockPlace place) {
 
 void BlockTree::set(BlockPlace place, const Codes& codes, ColumnMask changed) {
   Block& block = *place.block;
-  Codes before{};
+  Codes before;
   BoundMask affected = 0;
   const auto code = [&](Column column) { return block.row(column).at[place.lane]; };
   const GateMask gates_before = gates_of(code);
@@ -78,46 +83,58 @@ void BlockTree::set(BlockPlace place, const Codes& codes, ColumnMask changed) {
   ColumnMask differ = 0;
   for (ColumnMask left = changed; left != 0; left &= left - 1) {
     const auto i = static_cast<std::size_t>(std::countr_zero(left));
-    Code& now = block.rows[i].at[place.lane];
-    if (now == codes[i]) continue;
+    Code& now = block.row(i).at[place.lane];
     before[i] = std::exchange(now, codes[i]);
+    if (now == before[i]) continue;
     differ |= ColumnMask{1} << i;
     affected |= kBoundsOfColumn[i];
   }
-  if (differ == 0) return;
-  const GateMask gates_now = gates_of(code);
-  for (GateMask left = gates_before ^ gates_now; left != 0; left &= left - 1) {
-    affected |= kBoundsOfGate[static_cast<std::size_t>(std::countr_zero(left))];
-  }
   Zone* const parent = block.parent;
-  if (parent == nullptr) return;  // it is not attached yet
-  for (; affected != 0; affected &= affected - 1) {
-    const auto which = static_cast<std::size_t>(std::countr_zero(affected));
-    const Bound& bound = kBoundList[which];
-    const std::size_t column = index_of(bound.column);
-    const Code turn = bound.turned ? kCodeMax : 0;
-    const auto weigh = [&](GateMask gates, Code value) {
-      return (gates >> bound.gate & 1U) != 0 ? static_cast<Code>(value ^ turn) : Code{0};
-    };
-    const Code value = block.rows[column].at[place.lane];
-    const Code now = weigh(gates_now, value);
-    const Code was = weigh(gates_before, (differ >> column & 1U) != 0 ? before[column] : value);
+  if (differ == 0 || parent == nullptr) return;  // the same, or not attached yet
+  const GateMask gates_now = gates_of(code);
+  const auto weigh = [&](std::size_t which, Code was, Code now) {
     const Code best = parent->best[which].at[block.place];
     if (now > best) {
       parent->set_bound(which, block.place, now);
     } else if (was == best && now < best) {
       parent->set_bound(which, block.place, block.bound(which));
     }
+  };
+  for (BoundMask left = affected; left != 0; left &= left - 1) {
+    const auto which = static_cast<std::size_t>(std::countr_zero(left));
+    const Bound& bound = kBoundList[which];
+    const std::size_t column = index_of(bound.column);
+    const Code turn = bound.turned ? kCodeMax : 0;
+    const auto turned = [&](GateMask gates, Code value) {
+      return (gates >> bound.gate & 1U) != 0 ? static_cast<Code>(value ^ turn) : Code{0};
+    };
+    weigh(which, turned(gates_before, before[column]),
+          turned(gates_now, block.row(column).at[place.lane]));
+  }
+  // Through some gates it now comes or no longer comes, with the same codes as before: nearly
+  // always that is all there is to do.
+  for (GateMask gates = gates_before ^ gates_now; gates != 0; gates &= gates - 1) {
+    const auto gate = static_cast<std::size_t>(std::countr_zero(gates));
+    const bool opened = (gates_now >> gate & 1U) != 0;
+    for (BoundMask left = kBoundsOfGate[gate] & ~affected; left != 0; left &= left - 1) {
+      const auto which = static_cast<std::size_t>(std::countr_zero(left));
+      const Bound& bound = kBoundList[which];
+      const Code value = static_cast<Code>(code(bound.column) ^ (bound.turned ? kCodeMax : 0));
+      weigh(which, opened ? Code{0} : value, opened ? value : Code{0});
+    }
   }
   const GateMask regions =
       region_before == code(Column::kRegion) ? gates_before ^ gates_now : gates_before | gates_now;
   for (GateMask left = regions; left != 0; left &= left - 1) {
     const auto gate = static_cast<std::size_t>(std::countr_zero(left));
-    const bool only_more = (gates_before >> gate & 1U) == 0;
-    parent->set_regions(gate, block.place,
-                        only_more ? parent->regions[gate][block.place] |
-                                        Block::region_mask_of(code(Column::kRegion))
-                                  : block.regions(gate));
+    if ((gates_before >> gate & 1U) == 0) {
+      parent->set_regions(
+          gate, block.place,
+          parent->regions[gate][block.place] | Block::region_mask_of(code(Column::kRegion)));
+    } else if ((gates_now >> gate & 1U) != 0 ||
+               !block.has_region(gate, region_before, place.lane)) {
+      parent->set_regions(gate, block.place, block.regions(gate));
+    }
   }
 }
 
@@ -125,7 +142,7 @@ std::uint8_t BlockTree::rank_of(const Block& block, const OfferKey& key, LaneMas
   std::size_t rank = 0;
   for (LaneMask left = among; left != 0; left &= left - 1) {
     const std::size_t lane = first_lane(left);
-    const Micros price = block.device_hours[lane];
+    const Micros price = block.rest->device_hours[lane];
     const bool before =
         price == key.device_hour ? key_of(block.slots[lane]) < key : price < key.device_hour;
     rank += before ? 1 : 0;
@@ -143,7 +160,7 @@ BlockPlace BlockTree::put(Block& block, Slot slot) {
   }
   block.rank.at[lane] = rank;
   block.slots[lane] = slot;
-  block.device_hours[lane] = key.device_hour;
+  block.rest->device_hours[lane] = key.device_hour;
   block.used |= lane_bit(lane);
   const BlockPlace place{&block, static_cast<std::uint8_t>(lane)};
   set(place, codes_of(offers_[slot]), kAllColumns);
@@ -171,7 +188,7 @@ bool BlockTree::settle(BlockPlace place) {
     if (!(key < zone->keys[branch->place + 1U])) return false;
     break;
   }
-  block.device_hours[place.lane] = key.device_hour;
+  block.rest->device_hours[place.lane] = key.device_hour;
   const std::uint8_t before = block.rank.at[place.lane];
   const std::uint8_t now = rank_of(block, key, block.used & ~lane_bit(place.lane));
   if (now == before) return true;

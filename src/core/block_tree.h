@@ -10,11 +10,20 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/huge_pages.h"
 #include "core/block_columns.h"
 #include "core/block_offer.h"
 #include "core/zone.h"
 
 namespace fallow::core {
+
+// What all trees of a book are made of.
+struct BlockMemory {
+  OfferStore offers;
+  HugePool<Block> blocks;
+  HugePool<BlockRest> rests;
+  HugePool<Zone> zones;
+};
 
 class BlockTree {
  public:
@@ -22,7 +31,7 @@ class BlockTree {
     kPrice,        // by what is asked now
     kFormerPrice,  // by the least of that and what was asked lately
   };
-  BlockTree(OfferStore& offers, OfferClass& owner, Order order);
+  BlockTree(BlockMemory& memory, OfferClass& owner, Order order);
   ~BlockTree();
   BlockTree(const BlockTree&) = delete;
   BlockTree& operator=(const BlockTree&) = delete;
@@ -74,6 +83,7 @@ class BlockTree {
   void destroy(Block& block);
   void drop(Zone& zone);
 
+  BlockMemory& memory_;
   OfferStore& offers_;
   OfferClass& owner_;
   Order order_;

@@ -75,27 +75,29 @@ void BlockTree::drop(Zone& zone) {
 }
 
 Block& BlockTree::new_block() {
-  auto* const block = new Block();
-  block->tree = this;
-  bytes_ += sizeof(Block);
-  return *block;
+  Block& block = memory_.blocks.take();
+  block.tree = this;
+  block.rest = &memory_.rests.take();
+  bytes_ += sizeof(Block) + sizeof(BlockRest);
+  return block;
 }
 
 Zone& BlockTree::new_zone(std::uint8_t level) {
-  auto* const zone = new Zone();
-  zone->level = level;
+  Zone& zone = memory_.zones.take();
+  zone.level = level;
   bytes_ += sizeof(Zone);
-  return *zone;
+  return zone;
 }
 
 void BlockTree::destroy(Block& block) {
-  bytes_ -= sizeof(Block);
-  delete &block;
+  bytes_ -= sizeof(Block) + sizeof(BlockRest);
+  memory_.rests.free(*block.rest);
+  memory_.blocks.free(block);
 }
 
 void BlockTree::destroy(Zone& zone) {
   bytes_ -= sizeof(Zone);
-  delete &zone;
+  memory_.zones.free(zone);
 }
 
 // The last child whose range begins at or before the key.
@@ -168,11 +170,11 @@ void BlockTree::move(Block& from, LaneMask lanes, Block& to) {
     const std::size_t source = first_lane(left);
     const std::size_t target = first_lane(~to.used);
     for (std::size_t i = 0; i < kColumns; ++i) {
-      to.rows[i].at[target] = std::exchange(from.rows[i].at[source], Code{0});
+      to.row(i).at[target] = std::exchange(from.row(i).at[source], Code{0});
     }
     to.rank.at[target] = static_cast<std::uint8_t>(from.rank.at[source] - first + base);
     to.slots[target] = from.slots[source];
-    to.device_hours[target] = from.device_hours[source];
+    to.rest->device_hours[target] = from.rest->device_hours[source];
     to.used |= lane_bit(target);
     tell_place(to.slots[target], {&to, static_cast<std::uint8_t>(target)});
   }
@@ -313,19 +315,19 @@ std::size_t BlockTree::check(const Block& block, const OfferKey& low, const Offe
     const OfferKey key = key_of(block.slots[lane]);
     FALLOW_CHECK(!(key < low) && (high == nullptr || key < *high), "offer {} is in a wrong block",
                  key.node.value);
-    FALLOW_CHECK(block.device_hours[lane] == key.device_hour, "offer {} has a stale price",
+    FALLOW_CHECK(block.rest->device_hours[lane] == key.device_hour, "offer {} has a stale price",
                  key.node.value);
     FALLOW_CHECK(block.rank.at[lane] == rank_of(block, key, block.used & ~lane_bit(lane)),
                  "offer {} has a wrong rank", key.node.value);
     const Codes codes = codes_of(offers_[block.slots[lane]]);
     for (std::size_t i = 0; i < kColumns; ++i) {
-      FALLOW_CHECK(block.rows[i].at[lane] == codes[i], "offer {} has a stale code in column {}",
+      FALLOW_CHECK(block.row(i).at[lane] == codes[i], "offer {} has a stale code in column {}",
                    key.node.value, i);
     }
   }
   for (LaneMask left = ~block.used; left != 0; left &= left - 1) {
-    for (const LaneRow& row : block.rows) {
-      FALLOW_CHECK(row.at[first_lane(left)] == 0, "a free lane has a code");
+    for (std::size_t i = 0; i < kColumns; ++i) {
+      FALLOW_CHECK(block.row(i).at[first_lane(left)] == 0, "a free lane has a code");
     }
   }
   return block.size();

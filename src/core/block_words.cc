@@ -17,6 +17,7 @@ std::uint16_t WordNumbers::acquire(std::string_view word) {
     number = static_cast<std::uint16_t>(words_.size());
     words_.emplace_back();
   } else {
+    overflowed_ = true;
     return kOther;
   }
   words_[number] = {std::string(word), 1};

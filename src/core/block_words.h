@@ -23,8 +23,8 @@ class WordNumbers {
   void release(std::uint16_t number);
   // kOther: nobody holds the word, or it has no number of its own.
   std::uint16_t find(std::string_view word) const;
-  // Are there more words than numbers?
-  bool full() const { return words_.size() == kWordsMax && free_.empty(); }
+  // Were there ever more words than numbers? Then some may still have none.
+  bool overflowed() const { return overflowed_; }
   // Of a number that is held; empty for kOther.
   const std::string& word(std::uint16_t number) const;
 
@@ -41,6 +41,7 @@ class WordNumbers {
   };
   std::vector<Word> words_;          // by number, at most kWordsMax
   std::vector<std::uint16_t> free_;  // the last one freed is taken first
+  bool overflowed_ = false;
   // Points only, never iterated.
   boost::unordered_flat_map<std::string, std::uint16_t, Hash, std::equal_to<>> numbers_;
 };

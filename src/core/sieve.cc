@@ -101,7 +101,11 @@ Sieve::Sieve(const Matcher& matcher, Supply supply, const WordNumbers& regions)
 void Sieve::at_least(Column column, std::uint64_t value) {
   const Code code = code_of(column, value);
   if (code == 0) return;
-  lane_tests_.push_back({column, Test::kAtLeast, code});
+  if (index_of(column) < kHotColumns) {
+    hot_tests_.push_back({static_cast<std::uint8_t>(index_of(column)), code});
+  } else {
+    lane_tests_.push_back({column, Test::kAtLeast, code});
+  }
   const std::uint8_t bound = kBoundPlaces[index_of(column)][gate_][0];
   if (bound < kBounds) zone_tests_.push_back({bound, code});
 }
@@ -175,21 +179,16 @@ void Sieve::add_numbers(const Predicate& predicate, std::size_t index) {
 }
 
 void Sieve::add_region(const Predicate& predicate, std::size_t index, const WordNumbers& regions) {
-  RegionTest test{&predicate, static_cast<std::uint8_t>(index), false, true, {}};
+  RegionTest test{static_cast<std::uint8_t>(index), false, {}};
   test.listed = predicate.op == Operator::kEqual || predicate.op == Operator::kIn;
-  RegionMask mask = 0;
+  // Whoever has a word without a number stands among the others.
+  RegionMask mask = regions.overflowed() ? ~RegionMask{0} : 0;
   for (const std::string& word : predicate.words) {
     const std::uint16_t number = regions.find(word);
-    if (number == WordNumbers::kOther) {
-      if (regions.full()) mask = ~RegionMask{0};  // whoever has it stands among the others
-      continue;
-    }
-    mask |= Block::region_mask_of(code_of(Column::kRegion, number));
-    if (test.numbers.size() < kRegionsMax) {
-      test.numbers.push_back(number);
-    } else {
-      test.known = false;
-    }
+    if (number == WordNumbers::kOther) continue;
+    const Code code = code_of(Column::kRegion, number);
+    mask |= Block::region_mask_of(code);
+    test.codes[code / 64U] |= std::uint64_t{1} << (code % 64U);
   }
   if (test.listed) regions_ &= mask;
   region_tests_.push_back(test);
@@ -197,23 +196,12 @@ void Sieve::add_region(const Predicate& predicate, std::size_t index, const Word
 
 LaneMask Sieve::sift(const Zone& zone) const {
   if (never_) return 0;
-  LaneMask left = zone.all();
-  for (const ZoneTest& test : zone_tests_) {
-    left &= lanes_at_least(zone.best[test.bound], test.least);
-    if (left == 0) return 0;
-  }
-  if (regions_ == ~RegionMask{0}) return left;
-  // A block whose region code is the last one counts as every region: its mask is full.
-  const auto& masks = zone.regions[gate_];
-  for (LaneMask at = left; at != 0; at &= at - 1) {
-    const std::size_t child = first_lane(at);
-    if ((masks[child] & regions_) == 0) left &= ~lane_bit(child);
-  }
-  return left;
+  return sift_rows(zone.best.data(), zone_tests_.data(), zone_tests_.size(), zone.all());
 }
 
 LaneMask Sieve::sift(const Block& block) const {
-  LaneMask left = block.used;
+  LaneMask left = sift_rows(block.rows.data(), hot_tests_.data(), hot_tests_.size(), block.used);
+  if (left == 0) return 0;
   for (const LaneTest& test : lane_tests_) {
     const LaneRow& row = block.row(test.column);
     switch (test.test) {
@@ -227,25 +215,21 @@ LaneMask Sieve::sift(const Block& block) const {
         left &= lanes_equal(row, test.code);
         break;
     }
-    if (left == 0) return 0;
   }
-  for (const RegionTest& test : region_tests_) {
-    if (!test.listed || !test.known) continue;
-    const LaneRow& row = block.row(Column::kRegion);
-    LaneMask allowed = lanes_equal(row, kCodeMax);
-    for (const std::uint16_t number : test.numbers) {
-      if (number < kCodeMax) allowed |= lanes_equal(row, static_cast<Code>(number));
+  if (region_tests_.empty()) return left;
+  const LaneRow& regions = block.row(Column::kRegion);
+  for (LaneMask at = left; at != 0; at &= at - 1) {
+    const std::size_t lane = first_lane(at);
+    for (const RegionTest& test : region_tests_) {
+      if (!test.may_hold(regions.at[lane])) left &= ~lane_bit(lane);
     }
-    left &= allowed;
-    if (left == 0) return 0;
   }
   return left;
 }
 
 void Sieve::prefetch(const Block& block) const {
-  for (const LaneTest& test : lane_tests_) __builtin_prefetch(&block.row(test.column));
-  if (!region_tests_.empty()) __builtin_prefetch(&block.row(Column::kRegion));
-  __builtin_prefetch(&block.rank);
+  // What is kept apart is found by way of the block itself: too late to ask for it here.
+  for (const LaneRow& row : block.rows) __builtin_prefetch(&row);
 }
 
 bool Sieve::holds(const NumberTest& test, std::int64_t number) const {
@@ -254,10 +238,9 @@ bool Sieve::holds(const NumberTest& test, std::int64_t number) const {
 }
 
 bool Sieve::holds(const RegionTest& test, std::uint16_t region) const {
-  if (!test.known) return test.predicate->holds(words_.word(region));
-  const bool found =
-      std::find(test.numbers.begin(), test.numbers.end(), region) != test.numbers.end();
-  return found == test.listed;
+  const Code code = code_of(Column::kRegion, region);
+  if (code == kCodeMax) return predicates_[test.predicate].holds(words_.word(region));
+  return test.lists(code) == test.listed;
 }
 
 Sieve::Verdict Sieve::judge(const BlockOffer& offer) const {
@@ -267,14 +250,15 @@ Sieve::Verdict Sieve::judge(const BlockOffer& offer) const {
   if (offer.duration_max && offer.duration_max.value < wanted.duration_us()) return Verdict::kNo;
   if (offer.isolation < wanted.isolation_min()) return Verdict::kNo;
   const bool free = supply_ == Supply::kFree;
-  if ((free ? offer.memory_mb_free : offer.memory_mb) < wanted.memory_mb()) return Verdict::kNo;
-  if ((free ? offer.cpu_thousandths_free : offer.cpu_thousandths) < wanted.cpu_thousandths()) {
+  if ((free ? offer.load.memory_mb_free : offer.memory_mb) < wanted.memory_mb())
+    return Verdict::kNo;
+  if ((free ? offer.load.cpu_thousandths_free : offer.cpu_thousandths) < wanted.cpu_thousandths()) {
     return Verdict::kNo;
   }
-  if ((free ? offer.disk_mb_free : offer.disk_mb) < wanted.disk_mb()) return Verdict::kNo;
+  if ((free ? offer.load.disk_mb_free : offer.disk_mb) < wanted.disk_mb()) return Verdict::kNo;
   const bool whole = share_ == kWholeDevice;
-  if ((free && whole ? offer.whole : offer.devices) < gpus_) return Verdict::kNo;
-  if (free && !whole && offer.room < share_) return Verdict::kNo;
+  if ((free && whole ? offer.load.whole : offer.devices) < gpus_) return Verdict::kNo;
+  if (free && !whole && offer.load.room < share_) return Verdict::kNo;
   for (const NumberTest& test : number_tests_) {
     const std::int64_t number =
         test.field == Field::kNumGpus ? offer.devices : number_of(offer, test.field);
@@ -298,7 +282,7 @@ Sieve::Failures Sieve::failures(const BlockOffer& offer) const {
   }
   for (const RegionTest& test : region_tests_) {
     if (offer.region == WordNumbers::kOther || holds(test, offer.region)) continue;
-    failures.add(test.index, 0);
+    failures.add(test.predicate, 0);
     if (failures.count == 2) return failures;
   }
   return failures;

@@ -8,8 +8,8 @@
 // until the book's dictionary changes.
 #pragma once
 
+#include <array>
 #include <boost/container/small_vector.hpp>
-#include <boost/container/static_vector.hpp>
 #include <cstddef>
 #include <cstdint>
 
@@ -27,6 +27,10 @@ class Sieve {
 
   // Children of the zone that may hold an offer that fits.
   LaneMask sift(const Zone& zone) const;
+  // Of one of them: may it hold an offer in a region that fits?
+  bool may_have_region(const Zone& zone, std::size_t child) const {
+    return (zone.regions[gate_][child] & regions_) != 0 || regions_ == ~RegionMask{0};
+  }
   // Lanes of the block whose offers may fit.
   LaneMask sift(const Block& block) const;
   // Asks the memory for what sift() will read.
@@ -59,10 +63,6 @@ class Sieve {
     Test test;
     Code code;
   };
-  struct ZoneTest {
-    std::uint8_t bound;
-    Code least;
-  };
   // A number must lie within, and where that does not say it all, the predicate decides.
   struct NumberTest {
     Field field;
@@ -71,14 +71,14 @@ class Sieve {
     std::int64_t low;
     std::int64_t high;
   };
-  static constexpr std::size_t kRegionsMax = 8;  // longer lists are compared word by word
-  using Numbers = boost::container::static_vector<std::uint16_t, kRegionsMax>;
+  // Must the region be one of a list, or none of it? Of the last code the words decide.
   struct RegionTest {
-    const Predicate* predicate;
-    std::uint8_t index;
-    bool listed;  // must the region be one of the list, or none of it?
-    bool known;   // `numbers` has all of the list that any offer has
-    Numbers numbers;
+    std::uint8_t predicate;
+    bool listed;
+    std::array<std::uint64_t, 4> codes;  // a bit each: those of the list
+
+    bool lists(Code code) const { return (codes[code / 64U] >> (code % 64U) & 1U) != 0; }
+    bool may_hold(Code code) const { return code == kCodeMax || lists(code) == listed; }
   };
 
   void add(const Predicate& predicate, std::size_t index, const WordNumbers& regions);
@@ -90,8 +90,8 @@ class Sieve {
   bool holds(const NumberTest& test, std::int64_t number) const;
   bool holds(const RegionTest& test, std::uint16_t region) const;
 
-  // A predicate makes two tests at most; requirements eight.
-  static constexpr std::size_t kTestsMax = 2 * kPredicatesMax + 8;
+  // A predicate makes two tests at most, requirements eight: of each kind at most 72. Few orders
+  // have more than stand in the sieve itself.
 
   const v1::Requirements& requirements_;
   const std::vector<Predicate>& predicates_;
@@ -102,9 +102,10 @@ class Sieve {
   std::uint32_t share_;
   bool never_ = false;
   RegionMask regions_ = ~RegionMask{0};
-  boost::container::static_vector<LaneTest, kTestsMax> lane_tests_;
-  boost::container::static_vector<ZoneTest, kTestsMax> zone_tests_;
-  boost::container::static_vector<NumberTest, kPredicatesMax> number_tests_;
+  boost::container::small_vector<RowTest, 12> zone_tests_;      // by bound
+  boost::container::small_vector<RowTest, 8> hot_tests_;        // by column
+  boost::container::small_vector<LaneTest, 4> lane_tests_;      // of the other columns
+  boost::container::small_vector<NumberTest, 6> number_tests_;  // at most kPredicatesMax
   boost::container::small_vector<RegionTest, 2> region_tests_;  // at most kPredicatesMax
 };
 

@@ -107,16 +107,28 @@ struct Branch {
 using RegionMask = std::uint64_t;
 constexpr RegionMask region_bit(std::uint16_t region) { return RegionMask{1} << (region % 64U); }
 
+// What of a block only few orders ask for, and what orders its offers.
+struct alignas(kLanes) BlockRest {
+  std::array<Micros, kLanes> device_hours{};  // of the keys
+  std::array<LaneRow, kColumns - kHotColumns> rows{};
+};
+
 struct alignas(kLanes) Block : Branch {
   BlockTree* tree = nullptr;
   LaneMask used = 0;
-  std::array<LaneRow, kColumns> rows{};
+  BlockRest* rest = nullptr;
+  std::array<LaneRow, kHotColumns> rows{};
   LaneRow rank;  // the offer's place in the order of keys among the block's
   std::array<Slot, kLanes> slots{};
-  std::array<Micros, kLanes> device_hours{};  // of the keys
 
-  const LaneRow& row(Column column) const { return rows[index_of(column)]; }
-  LaneRow& row(Column column) { return rows[index_of(column)]; }
+  const LaneRow& row(std::size_t column) const {
+    return column < kHotColumns ? rows[column] : rest->rows[column - kHotColumns];
+  }
+  LaneRow& row(std::size_t column) {
+    return column < kHotColumns ? rows[column] : rest->rows[column - kHotColumns];
+  }
+  const LaneRow& row(Column column) const { return row(index_of(column)); }
+  LaneRow& row(Column column) { return row(index_of(column)); }
   std::size_t size() const { return static_cast<std::size_t>(std::popcount(used)); }
   // The lane that comes first in the order of keys; `lanes` has one.
   std::size_t first_in_order(LaneMask lanes) const {
@@ -141,6 +153,11 @@ struct alignas(kLanes) Block : Branch {
       regions |= region_mask_of(row(Column::kRegion).at[first_lane(left)]);
     }
     return regions;
+  }
+  // Has another offer behind the gate the same region?
+  bool has_region(std::size_t gate, Code region, std::size_t but) const {
+    const LaneMask open = lanes_at_least(row(kGates[gate].column), kGates[gate].least);
+    return (open & lanes_equal(row(Column::kRegion), region) & used & ~lane_bit(but)) != 0;
   }
   // What a code says of the region: the last one stands for all that are not told apart.
   static RegionMask region_mask_of(Code code) {
