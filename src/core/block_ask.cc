@@ -50,6 +50,32 @@ Rank BlockAsk::bound(const OfferKey& key, const OfferClass& of, bool single_pric
   return rank;
 }
 
+Rank BlockAsk::bound(const Block& block, const OfferKey& key, const OfferClass& of,
+                     bool single_price) const {
+  const std::uint32_t unreliability = single_price ? key.unreliability : block.unreliability_min;
+  const Candidate least{
+      .rate_hour = rate_of(matcher_.demand().requirements, key.device_hour, block.disk_gb_hour_min),
+      .speed = of.speed()};
+  return matcher_.rank(single_price ? key.node : NodeId(0), BlockOffer::kUnreliable - unreliability,
+                       least);
+}
+
+bool BlockAsk::is_behind(const Block& block, std::size_t lane, const OfferClass& of,
+                         const Candidate& candidate, const Rank& best) const {
+  const BlockRest& rest = *block.rest;
+  const Micros rate =
+      rate_of(matcher_.demand().requirements, rest.device_hours[lane], rest.disk_gb_hours[lane]);
+  const std::int64_t unreliability =
+      std::int64_t{rest.unreliabilities[lane]} - std::int64_t{BlockOffer::kUnreliable};
+  if (matcher_.objective() == v1::CHEAPEST) {
+    return rate != best.rate_hour ? rate > best.rate_hour : unreliability > best.unreliability;
+  }
+  // A node that is faster by its other devices is met in their class, too.
+  if (of.speed() > candidate.speed) return false;
+  return rate >= best.rate_hour && unreliability >= best.unreliability &&
+         (rate > best.rate_hour || unreliability > best.unreliability);
+}
+
 std::optional<Candidate> BlockAsk::fit(const BlockOffer& offer, const OfferClass& of,
                                        bool former) const {
   const Sieve::Verdict verdict = former ? Sieve::Verdict::kAskNode : sieve_.judge(offer);

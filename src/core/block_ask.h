@@ -41,6 +41,12 @@ class BlockAsk {
   // The offer, which passed the sieve, as a candidate: at its price now, or else at the one that
   // the demand's quote binds it to.
   std::optional<Candidate> fit(const BlockOffer& offer, const OfferClass& of, bool former) const;
+  // No offer in the block, which begins with this key, ranks before this at its price now.
+  Rank bound(const Block& block, const OfferKey& key, const OfferClass& of,
+             bool single_price) const;
+  // Does the offer surely rank behind `best`? Judged without a look at the offer itself.
+  bool is_behind(const Block& block, std::size_t lane, const OfferClass& of,
+                 const Candidate& candidate, const Rank& best) const;
   // In the order of keys, does the first that fits rank first?
   bool key_order() const { return key_order_; }
 

@@ -237,6 +237,7 @@ void BlockBook::refresh(BlockPlace& place, Slot slot, bool moved, const Codes& c
     place = tree.insert(slot);
   } else {
     BlockTree::set(place, codes, changed);
+    if (changed == kAllColumns && !moved) tree.set_prices(place);
   }
 }
 

@@ -26,7 +26,7 @@ void each_offer(const Block& block, LaneMask lanes, Visit&& visit) {
     const std::size_t lane =
         tried < kTriedInOrder ? block.first_in_order(lanes) : first_lane(lanes);
     lanes &= ~lane_bit(lane);
-    if (!visit(block.slots[lane], tried < kTriedInOrder)) return;
+    if (!visit(lane, tried < kTriedInOrder)) return;
   }
 }
 
@@ -99,8 +99,8 @@ void BlockBook::find_first(const BlockAsk& ask, Best& best, Best& fallback) cons
   while (const Block* const block = cursor.next()) {
     if (cursor.key().device_hour > price_max) return;
     bool found = false;
-    each_offer(*block, ask.sieve().sift(*block), [&](Slot slot, bool in_order) {
-      const bool fits = consider(ask, slot, of, false, best, fallback);
+    each_offer(*block, ask.sieve().sift(*block), [&](std::size_t lane, bool in_order) {
+      const bool fits = consider(ask, block->slots[lane], of, false, best, fallback);
       found |= fits;
       return !fits || !in_order;
     });
@@ -122,8 +122,18 @@ std::optional<BlockBook::Hit> BlockBook::find(const BlockAsk& ask) const {
   while (!walk.done() && !beyond(walk.bound())) {
     if (!walk.advance()) continue;
     const OfferClass& of = walk.of_class();
-    each_offer(walk.block(), ask.sieve().sift(walk.block()), [&](Slot slot, bool in_order) {
-      const bool fits = consider(ask, slot, of, walk.former(), best, fallback);
+    const Block& block = walk.block();
+    const auto behind = [&](const auto& test) {
+      return best.offer != nullptr && !walk.former() && test();
+    };
+    if (behind([&] { return best.rank < ask.bound(block, walk.key(), of, walk.single_price()); })) {
+      continue;
+    }
+    each_offer(block, ask.sieve().sift(block), [&](std::size_t lane, bool in_order) {
+      if (behind([&] { return ask.is_behind(block, lane, of, best.candidate, best.rank); })) {
+        return true;
+      }
+      const bool fits = consider(ask, block.slots[lane], of, walk.former(), best, fallback);
       // Of those that follow in the order of keys none ranks before one that fits.
       return !fits || !in_order || walk.former() || !ask.key_order();
     });
@@ -165,8 +175,8 @@ bool BlockBook::possible(const Demand& demand) const {
   BlockWalk walk(ask, Micros(0));
   while (!walk.done()) {
     if (!walk.advance()) continue;
-    each_offer(walk.block(), ask.sieve().sift(walk.block()), [&](Slot slot, bool) {
-      consider(ask, slot, walk.of_class(), walk.former(), best, best);
+    each_offer(walk.block(), ask.sieve().sift(walk.block()), [&](std::size_t lane, bool) {
+      consider(ask, walk.block().slots[lane], walk.of_class(), walk.former(), best, best);
       return best.offer == nullptr;
     });
     if (best.offer != nullptr) return true;
@@ -231,7 +241,8 @@ std::vector<Placement> BlockBook::list(const Demand& demand, const ListOptions& 
   BlockWalk walk(ask, from);
   while (!walk.done() && !beyond(walk.bound())) {
     if (!walk.advance()) continue;
-    each_offer(walk.block(), ask.sieve().sift(walk.block()), [&](Slot slot, bool) {
+    each_offer(walk.block(), ask.sieve().sift(walk.block()), [&](std::size_t lane, bool) {
+      const Slot slot = walk.block().slots[lane];
       const BlockOffer& offer = offers_[slot];
       const OfferClass& of = walk.of_class();
       if (!walk.former() && offer.former && ask.quoted()) return true;
@@ -290,7 +301,8 @@ std::vector<v1::Relaxation> BlockBook::relaxations(const Demand& demand) const {
       // A processor that is not asked for stays out whichever condition moves.
       if (of_class.count == 0 && !any.query.admits(of.device())) of_class.count = 2;
     }
-    each_offer(walk.block(), walk.block().used, [&](Slot slot, bool) {
+    each_offer(walk.block(), walk.block().used, [&](std::size_t lane, bool) {
+      const Slot slot = walk.block().slots[lane];
       const BlockOffer& offer = offers_[slot];
       if (&first_class(offer) != &of) return true;  // a node counts once
       // Two failures are not mended by one change; and as the cheapest come first, most that fail

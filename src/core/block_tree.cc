@@ -89,15 +89,15 @@ void BlockTree::set(BlockPlace place, const Codes& codes, ColumnMask changed) {
     differ |= ColumnMask{1} << i;
     affected |= kBoundsOfColumn[i];
   }
-  Zone* const parent = block.parent;
-  if (differ == 0 || parent == nullptr) return;  // the same, or not attached yet
+  if (differ == 0 || block.parent == nullptr) return;  // the same, or not attached yet
   const GateMask gates_now = gates_of(code);
   const auto weigh = [&](std::size_t which, Code was, Code now) {
-    const Code best = parent->best[which].at[block.place];
+    const Code best = block.own.bounds[which];
     if (now > best) {
-      parent->set_bound(which, block.place, now);
+      block.set_bound(which, now);
     } else if (was == best && now < best) {
-      parent->set_bound(which, block.place, block.bound(which));
+      const Code rest = block.bound(which);
+      if (rest != best) block.set_bound(which, rest);
     }
   };
   for (BoundMask left = affected; left != 0; left &= left - 1) {
@@ -128,12 +128,11 @@ void BlockTree::set(BlockPlace place, const Codes& codes, ColumnMask changed) {
   for (GateMask left = regions; left != 0; left &= left - 1) {
     const auto gate = static_cast<std::size_t>(std::countr_zero(left));
     if ((gates_before >> gate & 1U) == 0) {
-      parent->set_regions(
-          gate, block.place,
-          parent->regions[gate][block.place] | Block::region_mask_of(code(Column::kRegion)));
+      block.set_regions(gate,
+                        block.own_regions[gate] | Block::region_mask_of(code(Column::kRegion)));
     } else if ((gates_now >> gate & 1U) != 0 ||
                !block.has_region(gate, region_before, place.lane)) {
-      parent->set_regions(gate, block.place, block.regions(gate));
+      block.set_regions(gate, block.regions(gate));
     }
   }
 }
@@ -160,10 +159,10 @@ BlockPlace BlockTree::put(Block& block, Slot slot) {
   }
   block.rank.at[lane] = rank;
   block.slots[lane] = slot;
-  block.rest->device_hours[lane] = key.device_hour;
   block.used |= lane_bit(lane);
   const BlockPlace place{&block, static_cast<std::uint8_t>(lane)};
   set(place, codes_of(offers_[slot]), kAllColumns);
+  set_prices(place);
   return place;
 }
 
@@ -175,6 +174,17 @@ void BlockTree::take_out(Block& block, std::size_t lane) {
     if (other > rank) --other;
   }
   set({&block, static_cast<std::uint8_t>(lane)}, Codes{}, kAllColumns);
+  block.settle_least();
+}
+
+void BlockTree::set_prices(BlockPlace place) {
+  Block& block = *place.block;
+  const Slot slot = block.slots[place.lane];
+  const OfferKey key = key_of(slot);
+  block.rest->device_hours[place.lane] = key.device_hour;
+  block.rest->disk_gb_hours[place.lane] = offers_[slot].disk_gb_hour;
+  block.rest->unreliabilities[place.lane] = key.unreliability;
+  block.settle_least();
 }
 
 bool BlockTree::settle(BlockPlace place) {
@@ -188,7 +198,7 @@ bool BlockTree::settle(BlockPlace place) {
     if (!(key < zone->keys[branch->place + 1U])) return false;
     break;
   }
-  block.rest->device_hours[place.lane] = key.device_hour;
+  set_prices(place);
   const std::uint8_t before = block.rank.at[place.lane];
   const std::uint8_t now = rank_of(block, key, block.used & ~lane_bit(place.lane));
   if (now == before) return true;

@@ -43,6 +43,8 @@ class BlockTree {
 
   // The offer at the place has these codes now, in the columns of `changed`. Its key is unchanged.
   static void set(BlockPlace place, const Codes& codes, ColumnMask changed);
+  // The offer's price of disk may have changed.
+  void set_prices(BlockPlace place);
   // The offer's key has changed: true when it may stay where it is, and its rank is made good.
   bool settle(BlockPlace place);
 

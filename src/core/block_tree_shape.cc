@@ -144,11 +144,12 @@ void BlockTree::detach(Branch& child) {
 }
 
 void BlockTree::refresh(Block& block) {
+  block.settle_least();
   for (std::size_t i = 0; i < kBounds; ++i) {
-    block.parent->set_bound(i, block.place, block.bound(i));
+    block.set_bound(i, block.bound(i));
   }
   for (std::size_t i = 0; i < kGates.size(); ++i) {
-    block.parent->set_regions(i, block.place, block.regions(i));
+    block.set_regions(i, block.regions(i));
   }
 }
 
@@ -175,6 +176,8 @@ void BlockTree::move(Block& from, LaneMask lanes, Block& to) {
     to.rank.at[target] = static_cast<std::uint8_t>(from.rank.at[source] - first + base);
     to.slots[target] = from.slots[source];
     to.rest->device_hours[target] = from.rest->device_hours[source];
+    to.rest->disk_gb_hours[target] = from.rest->disk_gb_hours[source];
+    to.rest->unreliabilities[target] = from.rest->unreliabilities[source];
     to.used |= lane_bit(target);
     tell_place(to.slots[target], {&to, static_cast<std::uint8_t>(target)});
   }
@@ -310,6 +313,12 @@ std::size_t BlockTree::check(const Zone& zone, const OfferKey* low, const OfferK
 
 std::size_t BlockTree::check(const Block& block, const OfferKey& low, const OfferKey* high) const {
   FALLOW_CHECK(block.used != 0, "an empty block stands in a zone");
+  for (std::size_t i = 0; i < kBounds; ++i) {
+    FALLOW_CHECK(block.own.bounds[i] == block.bound(i), "a block's own bound {} is stale", i);
+  }
+  for (std::size_t i = 0; i < kGates.size(); ++i) {
+    FALLOW_CHECK(block.own_regions[i] == block.regions(i), "a block's own regions are stale");
+  }
   for (LaneMask left = block.used; left != 0; left &= left - 1) {
     const std::size_t lane = first_lane(left);
     const OfferKey key = key_of(block.slots[lane]);
@@ -319,7 +328,13 @@ std::size_t BlockTree::check(const Block& block, const OfferKey& low, const Offe
                  key.node.value);
     FALLOW_CHECK(block.rank.at[lane] == rank_of(block, key, block.used & ~lane_bit(lane)),
                  "offer {} has a wrong rank", key.node.value);
-    const Codes codes = codes_of(offers_[block.slots[lane]]);
+    const BlockOffer& offer = offers_[block.slots[lane]];
+    FALLOW_CHECK(block.rest->disk_gb_hours[lane] == offer.disk_gb_hour &&
+                     block.rest->unreliabilities[lane] == key.unreliability &&
+                     block.disk_gb_hour_min <= offer.disk_gb_hour &&
+                     block.unreliability_min <= key.unreliability,
+                 "offer {} has a stale price of disk or reliability", key.node.value);
+    const Codes codes = codes_of(offer);
     for (std::size_t i = 0; i < kColumns; ++i) {
       FALLOW_CHECK(block.row(i).at[lane] == codes[i], "offer {} has a stale code in column {}",
                    key.node.value, i);

@@ -46,6 +46,8 @@ bool BlockWalk::advance() {
   Stream& stream = streams_[current_];
   if (stream.ready != nullptr) {
     block_ = stream.ready;
+    key_ = stream.cursor->key();
+    single_price_ = stream.cursor->single_price();
     stream.ready = nullptr;
     replace_top(stream.cursor->rest(), false);
     return true;

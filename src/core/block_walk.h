@@ -28,6 +28,9 @@ class BlockWalk {
 
   // The block that advance() came to.
   const Block& block() const { return *block_; }
+  // None of its offers comes before this key; do they all surely cost the same?
+  const OfferKey& key() const { return key_; }
+  bool single_price() const { return single_price_; }
   const OfferClass& of_class() const { return *streams_[current_].of; }
   // Do its offers stand there by a former price?
   bool former() const { return streams_[current_].former; }
@@ -56,6 +59,8 @@ class BlockWalk {
   boost::container::small_vector<Place, 2> heap_;      // of streams, by bound
   std::uint32_t current_ = 0;
   const Block* block_ = nullptr;
+  OfferKey key_;
+  bool single_price_ = false;
 };
 
 }  // namespace fallow::core

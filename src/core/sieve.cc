@@ -165,9 +165,12 @@ void Sieve::add_numbers(const Predicate& predicate, std::size_t index) {
   }
   if (predicate.field == Field::kNode || predicate.field == Field::kProvider) {
     const Column column = predicate.field == Field::kNode ? Column::kNode : Column::kProvider;
-    if (range.low == range.high) {
-      lane_tests_.push_back({column, Test::kEqual, code_of(column, low)});
+    if (predicate.op != Operator::kEqual && predicate.op != Operator::kIn) return;
+    IdTest test{column, {}};
+    for (const std::int64_t id : predicate.numbers) {
+      test.codes.add(code_of(column, static_cast<std::uint64_t>(id)));
     }
+    id_tests_.push_back(test);
     return;
   }
   const auto* const column =
@@ -188,7 +191,7 @@ void Sieve::add_region(const Predicate& predicate, std::size_t index, const Word
     if (number == WordNumbers::kOther) continue;
     const Code code = code_of(Column::kRegion, number);
     mask |= Block::region_mask_of(code);
-    test.codes[code / 64U] |= std::uint64_t{1} << (code % 64U);
+    test.codes.add(code);
   }
   if (test.listed) regions_ &= mask;
   region_tests_.push_back(test);
@@ -211,9 +214,12 @@ LaneMask Sieve::sift(const Block& block) const {
       case Test::kAtMost:
         left &= lanes_at_most(row, test.code);
         break;
-      case Test::kEqual:
-        left &= lanes_equal(row, test.code);
-        break;
+    }
+  }
+  for (const IdTest& test : id_tests_) {
+    const LaneRow& row = block.row(test.column);
+    for (LaneMask at = left; at != 0; at &= at - 1) {
+      if (!test.codes.has(row.at[first_lane(at)])) left &= ~(at & (~at + 1));
     }
   }
   if (region_tests_.empty()) return left;
@@ -229,6 +235,7 @@ LaneMask Sieve::sift(const Block& block) const {
 
 void Sieve::prefetch(const Block& block) const {
   // What is kept apart is found by way of the block itself: too late to ask for it here.
+  __builtin_prefetch(&block);
   for (const LaneRow& row : block.rows) __builtin_prefetch(&row);
 }
 
@@ -240,7 +247,7 @@ bool Sieve::holds(const NumberTest& test, std::int64_t number) const {
 bool Sieve::holds(const RegionTest& test, std::uint16_t region) const {
   const Code code = code_of(Column::kRegion, region);
   if (code == kCodeMax) return predicates_[test.predicate].holds(words_.word(region));
-  return test.lists(code) == test.listed;
+  return test.codes.has(code) == test.listed;
 }
 
 Sieve::Verdict Sieve::judge(const BlockOffer& offer) const {

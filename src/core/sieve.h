@@ -57,7 +57,7 @@ class Sieve {
   Failures failures(const BlockOffer& offer) const;
 
  private:
-  enum class Test : std::uint8_t { kAtLeast, kAtMost, kEqual };
+  enum class Test : std::uint8_t { kAtLeast, kAtMost };
   struct LaneTest {
     Column column;
     Test test;
@@ -72,13 +72,22 @@ class Sieve {
     std::int64_t high;
   };
   // Must the region be one of a list, or none of it? Of the last code the words decide.
+  struct CodeSet {
+    std::array<std::uint64_t, 4> bits{};
+    void add(Code code) { bits[code / 64U] |= std::uint64_t{1} << (code % 64U); }
+    bool has(Code code) const { return (bits[code / 64U] >> (code % 64U) & 1U) != 0; }
+  };
+  // The code of an id must be one of these.
+  struct IdTest {
+    Column column;
+    CodeSet codes;
+  };
   struct RegionTest {
     std::uint8_t predicate;
     bool listed;
-    std::array<std::uint64_t, 4> codes;  // a bit each: those of the list
+    CodeSet codes;  // those of the list
 
-    bool lists(Code code) const { return (codes[code / 64U] >> (code % 64U) & 1U) != 0; }
-    bool may_hold(Code code) const { return code == kCodeMax || lists(code) == listed; }
+    bool may_hold(Code code) const { return code == kCodeMax || codes.has(code) == listed; }
   };
 
   void add(const Predicate& predicate, std::size_t index, const WordNumbers& regions);
@@ -106,6 +115,7 @@ class Sieve {
   boost::container::small_vector<RowTest, 8> hot_tests_;        // by column
   boost::container::small_vector<LaneTest, 4> lane_tests_;      // of the other columns
   boost::container::small_vector<NumberTest, 6> number_tests_;  // at most kPredicatesMax
+  boost::container::small_vector<IdTest, 1> id_tests_;          // at most kPredicatesMax
   boost::container::small_vector<RegionTest, 2> region_tests_;  // at most kPredicatesMax
 };
 

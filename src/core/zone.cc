@@ -1,6 +1,30 @@
 #include "core/zone.h"
 
+#include <algorithm>
+#include <limits>
+
 namespace fallow::core {
+
+void Block::settle_least() {
+  disk_gb_hour_min = Micros(std::numeric_limits<std::int64_t>::max());
+  unreliability_min = BlockOffer::kUnreliable;
+  for (LaneMask left = used; left != 0; left &= left - 1) {
+    const std::size_t lane = first_lane(left);
+    disk_gb_hour_min = std::min(disk_gb_hour_min, rest->disk_gb_hours[lane]);
+    unreliability_min = std::min(unreliability_min, rest->unreliabilities[lane]);
+  }
+}
+
+void Block::set_bound(std::size_t which, Code code) {
+  own.bounds[which] = code;
+  parent->set_bound(which, place, code);
+}
+
+void Block::set_regions(std::size_t gate, RegionMask regions_now) {
+  if (own_regions[gate] == regions_now) return;
+  own_regions[gate] = regions_now;
+  parent->set_regions(gate, place, regions_now);
+}
 
 void Zone::set_bound(std::size_t which, std::size_t child, Code code) {
   Zone* zone = this;

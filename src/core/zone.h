@@ -110,6 +110,8 @@ constexpr RegionMask region_bit(std::uint16_t region) { return RegionMask{1} << 
 // What of a block only few orders ask for, and what orders its offers.
 struct alignas(kLanes) BlockRest {
   std::array<Micros, kLanes> device_hours{};  // of the keys
+  std::array<Micros, kLanes> disk_gb_hours{};
+  std::array<std::uint32_t, kLanes> unreliabilities{};
   std::array<LaneRow, kColumns - kHotColumns> rows{};
 };
 
@@ -117,7 +119,16 @@ struct alignas(kLanes) Block : Branch {
   BlockTree* tree = nullptr;
   LaneMask used = 0;
   BlockRest* rest = nullptr;
+  // No offer in it has less.
+  Micros disk_gb_hour_min;
+  std::uint32_t unreliability_min = 0;
   std::array<LaneRow, kHotColumns> rows{};
+  // As they stand in the parent, here side by side: a change that moves none reads no more.
+  struct alignas(kLanes) Own {
+    std::array<Code, kBounds> bounds{};
+  };
+  Own own;
+  std::array<RegionMask, kGates.size()> own_regions{};
   LaneRow rank;  // the offer's place in the order of keys among the block's
   std::array<Slot, kLanes> slots{};
 
@@ -154,6 +165,12 @@ struct alignas(kLanes) Block : Branch {
     }
     return regions;
   }
+  // The least of its offers, anew.
+  void settle_least();
+  // What stands in the parent, changed here and there.
+  void set_bound(std::size_t which, Code code);
+  void set_regions(std::size_t gate, RegionMask regions);
+
   // Has another offer behind the gate the same region?
   bool has_region(std::size_t gate, Code region, std::size_t but) const {
     const LaneMask open = lanes_at_least(row(kGates[gate].column), kGates[gate].least);
