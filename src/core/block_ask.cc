@@ -37,24 +37,25 @@ BlockAsk::BlockAsk(const Demand& demand, Supply supply, const WordNumbers& regio
       classes_(std::move(classes)),
       device_hour_min_(least_price(demand.query)),
       device_hour_max_(greatest_price(matcher_)),
-      no_disk_(matcher_.objective() == v1::CHEAPEST && demand.requirements.disk_mb() == 0),
-      key_order_(no_disk_ && std::uint64_t{matcher_.gpus()} * matcher_.share() >= kWholeDevice) {}
+      // Without disk, a dearer whole device always makes a dearer task.
+      key_order_(matcher_.objective() == v1::CHEAPEST && demand.requirements.disk_mb() == 0 &&
+                 std::uint64_t{matcher_.gpus()} * matcher_.share() >= kWholeDevice) {}
 
-Rank BlockAsk::bound(const OfferKey& key, const OfferClass& of, bool single_price) const {
+Rank BlockAsk::bound(const OfferKey& key, const OfferClass& of) const {
   Rank rank = matcher_.bound(key.device_hour, of.speed());
   const bool saturated = rank.rate_hour.value == std::numeric_limits<std::int64_t>::max();
-  if ((key_order_ || (no_disk_ && single_price)) && !saturated) {
+  if (key_order_ && !saturated) {
     rank.unreliability = std::int64_t{key.unreliability} - std::int64_t{BlockOffer::kUnreliable};
     rank.node = key.node;
   }
   return rank;
 }
 
-Rank BlockAsk::bound(const Block& block, const OfferKey& key, const OfferClass& of,
+Rank BlockAsk::bound(const OfferKey& key, Micros disk_gb_hour, const OfferClass& of,
                      bool single_price) const {
-  const std::uint32_t unreliability = single_price ? key.unreliability : block.unreliability_min;
+  const std::uint32_t unreliability = single_price ? key.unreliability : 0;
   const Candidate least{
-      .rate_hour = rate_of(matcher_.demand().requirements, key.device_hour, block.disk_gb_hour_min),
+      .rate_hour = rate_of(matcher_.demand().requirements, key.device_hour, disk_gb_hour),
       .speed = of.speed()};
   return matcher_.rank(single_price ? key.node : NodeId(0), BlockOffer::kUnreliable - unreliability,
                        least);
@@ -62,11 +63,10 @@ Rank BlockAsk::bound(const Block& block, const OfferKey& key, const OfferClass& 
 
 bool BlockAsk::is_behind(const Block& block, std::size_t lane, const OfferClass& of,
                          const Candidate& candidate, const Rank& best) const {
-  const BlockRest& rest = *block.rest;
   const Micros rate =
-      rate_of(matcher_.demand().requirements, rest.device_hours[lane], rest.disk_gb_hours[lane]);
+      rate_of(matcher_.demand().requirements, block.device_hours[lane], block.disk_gb_hours[lane]);
   const std::int64_t unreliability =
-      std::int64_t{rest.unreliabilities[lane]} - std::int64_t{BlockOffer::kUnreliable};
+      std::int64_t{block.unreliabilities[lane]} - std::int64_t{BlockOffer::kUnreliable};
   if (matcher_.objective() == v1::CHEAPEST) {
     return rate != best.rate_hour ? rate > best.rate_hour : unreliability > best.unreliability;
   }

@@ -35,14 +35,14 @@ class BlockAsk {
   // No dearer device is within the limits on price.
   Micros device_hour_max() const { return device_hour_max_; }
 
-  // No offer of the class from this key on ranks before this; `single_price`: they all cost the
-  // same.
-  Rank bound(const OfferKey& key, const OfferClass& of, bool single_price) const;
+  // No offer of the class from this key on ranks before this.
+  Rank bound(const OfferKey& key, const OfferClass& of) const;
   // The offer, which passed the sieve, as a candidate: at its price now, or else at the one that
   // the demand's quote binds it to.
   std::optional<Candidate> fit(const BlockOffer& offer, const OfferClass& of, bool former) const;
-  // No offer in the block, which begins with this key, ranks before this at its price now.
-  Rank bound(const Block& block, const OfferKey& key, const OfferClass& of,
+  // Of one block, in which no offer's disk costs less, and perhaps all their devices the same: no
+  // offer in it ranks before this at its price now.
+  Rank bound(const OfferKey& key, Micros disk_gb_hour, const OfferClass& of,
              bool single_price) const;
   // Does the offer surely rank behind `best`? Judged without a look at the offer itself.
   bool is_behind(const Block& block, std::size_t lane, const OfferClass& of,
@@ -57,8 +57,7 @@ class BlockAsk {
   Classes classes_;
   Micros device_hour_min_;
   Micros device_hour_max_;
-  bool no_disk_;    // and the cheapest is wanted: at one price, the order of keys is match()'s
-  bool key_order_;  // at all prices, since a dearer device always makes a dearer task
+  bool key_order_;
 };
 
 }  // namespace fallow::core

@@ -79,7 +79,7 @@ class BlockBook final : public Book {
   void drop_if_empty(OfferClass& of);
   void set_region(BlockOffer& offer, std::string_view region);
 
-  void find_first(const BlockAsk& ask, Best& best, Best& fallback) const;
+  void find_in(const BlockAsk& ask, const OfferClass& of, Best& best, Best& fallback) const;
   BlockAsk::Classes classes_for(const Query& query) const;
   // Says whether it fits and is not to be avoided.
   bool consider(const BlockAsk& ask, Slot slot, const OfferClass& of, bool former, Best& best,

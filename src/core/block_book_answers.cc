@@ -91,28 +91,39 @@ bool BlockBook::consider(const BlockAsk& ask, Slot slot, const OfferClass& of, b
   return &kept == &best;
 }
 
-// Of one class, in whose order of keys the first that fits is the best.
-void BlockBook::find_first(const BlockAsk& ask, Best& best, Best& fallback) const {
-  const OfferClass& of = *ask.classes().front();
+// Of one class: what a walk does, without a heap of classes.
+void BlockBook::find_in(const BlockAsk& ask, const OfferClass& of, Best& best,
+                        Best& fallback) const {
   const Micros price_max = ask.device_hour_max();
+  Micros judged(-1);
   BlockCursor cursor(of.now().root(), ask.sieve(), ask.device_hour_min());
   while (const Block* const block = cursor.next()) {
-    if (cursor.key().device_hour > price_max) return;
+    const OfferKey& key = cursor.key();
+    if (key.device_hour > price_max) return;
+    if (best.offer != nullptr) {
+      const bool new_price = std::exchange(judged, key.device_hour) != key.device_hour;
+      if (new_price && best.rank < ask.bound(key, of)) return;
+      if (best.rank < ask.bound(key, cursor.disk_gb_hour(), of, cursor.single_price())) continue;
+    }
     bool found = false;
     each_offer(*block, ask.sieve().sift(*block), [&](std::size_t lane, bool in_order) {
+      if (best.offer != nullptr && ask.is_behind(*block, lane, of, best.candidate, best.rank)) {
+        return true;
+      }
       const bool fits = consider(ask, block->slots[lane], of, false, best, fallback);
       found |= fits;
-      return !fits || !in_order;
+      return !fits || !in_order || !ask.key_order();
     });
-    if (found) return;
+    // In the order of keys the first that fits is the best.
+    if (found && ask.key_order()) return;
   }
 }
 
 std::optional<BlockBook::Hit> BlockBook::find(const BlockAsk& ask) const {
   Best best;
   Best fallback;  // among the nodes to be avoided
-  if (ask.key_order() && !ask.quoted() && ask.classes().size() == 1) {
-    find_first(ask, best, fallback);
+  if (!ask.quoted() && ask.classes().size() == 1) {
+    find_in(ask, *ask.classes().front(), best, fallback);
     if (best.offer != nullptr) return best;
     if (fallback.offer != nullptr) return fallback;
     return std::nullopt;
@@ -126,7 +137,9 @@ std::optional<BlockBook::Hit> BlockBook::find(const BlockAsk& ask) const {
     const auto behind = [&](const auto& test) {
       return best.offer != nullptr && !walk.former() && test();
     };
-    if (behind([&] { return best.rank < ask.bound(block, walk.key(), of, walk.single_price()); })) {
+    if (behind([&] {
+          return best.rank < ask.bound(walk.key(), walk.disk_gb_hour(), of, walk.single_price());
+        })) {
       continue;
     }
     each_offer(block, ask.sieve().sift(block), [&](std::size_t lane, bool in_order) {

@@ -188,6 +188,25 @@ TEST(BlockBook, OffersThatEveryZonePassesAndNoOfferDoes) {
   EXPECT_EQ(naive.match(demand)->node->id, NodeId(5'000));
 }
 
+// Half of 1001 micros and half of 1002 are both 501: the dearer ones are as cheap, and better.
+TEST(BlockBook, PricesThatRoundToTheSameRateAreOnePrice) {
+  for (const char* query : {"gpu_name=RTX_4090", ""}) {
+    std::deque<Node> nodes;
+    BlockBook book;
+    for (std::uint64_t id = 1; id <= 600; ++id) {
+      Node& node = nodes.emplace_back(test_node(id, id <= 500 ? 1'001 : 1'002));
+      if (id % 5 == 0) node.devices[0].facts.set_model("RTX_3090");
+      node.offer.share_thousandths_min = 500;
+      node.leases_kept = id == 501 ? 500 : 0;
+      book.update(node);
+    }
+    Demand demand = test_demand(query);
+    demand.requirements.set_device_thousandths(500);
+    EXPECT_EQ(book.match(demand)->node->id, NodeId(501));
+    EXPECT_EQ(book.match(demand)->rate_hour, Micros(501));
+  }
+}
+
 // Codes are coarse: what differs by the least unit on either side of the bound must be told apart.
 TEST(BlockBook, ExactAtTheBound) {
   std::deque<Node> nodes;

@@ -36,8 +36,6 @@ enum class Column : std::uint8_t {
   kNode,
 };
 constexpr std::size_t kColumns = 20;
-// The first so many are kept apart from the rest: what is searched should be small.
-constexpr std::size_t kHotColumns = 8;
 constexpr std::size_t index_of(Column column) { return static_cast<std::size_t>(column); }
 
 using Codes = std::array<Code, kColumns>;

@@ -22,6 +22,10 @@ class BlockCursor {
   const Block* next();
   // Of the block that next() gave last: no offer in it comes before this.
   const OfferKey& key() const { return steps_[depth_ - 1].key(); }
+  // Nor does disk cost less with any.
+  Micros disk_gb_hour() const {
+    return steps_[depth_ - 1].zone->disk_gb_hours[steps_[depth_ - 1].at];
+  }
   // Do all of its offers surely have the same price?
   bool single_price() const;
   // No offer that is still to come comes before this; null when none is to come.
@@ -29,7 +33,7 @@ class BlockCursor {
 
  private:
   // Blocks are no neighbours in memory: so many are asked for before they are looked into.
-  static constexpr int kAhead = 4;
+  static constexpr int kAhead = 2;
   static constexpr std::size_t kHeightMax = 8;  // of zones with 16 children or more: 16^8 blocks
   struct Step {
     const Zone* zone;

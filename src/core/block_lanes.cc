@@ -10,7 +10,7 @@ namespace {
 LaneMask sift_rows_plain(const LaneRow* rows, const RowTest* tests, std::size_t count,
                          LaneMask left) {
   for (std::size_t i = 0; i < count && left != 0; ++i) {
-    left &= lanes_at_least(rows[tests[i].row], tests[i].least);
+    left &= lanes_at_least(rows[tests[i].row], tests[i].code);
   }
   return left;
 }
@@ -21,7 +21,7 @@ __attribute__((target("avx2"))) LaneMask sift_rows_avx2(const LaneRow* rows, con
                                                         std::size_t count, LaneMask left) {
   for (std::size_t i = 0; i < count && left != 0; ++i) {
     const auto* const codes = reinterpret_cast<const __m256i*>(rows[tests[i].row].at.data());
-    const __m256i bound = _mm256_set1_epi8(static_cast<char>(tests[i].least));
+    const __m256i bound = _mm256_set1_epi8(static_cast<char>(tests[i].code));
     const __m256i low = _mm256_load_si256(codes);
     const __m256i high = _mm256_load_si256(codes + 1);
     const auto low_bits = static_cast<std::uint32_t>(
@@ -39,7 +39,7 @@ __attribute__((target("avx512f,avx512bw"))) LaneMask sift_rows_avx512(const Lane
                                                                       LaneMask left) {
   for (std::size_t i = 0; i < count; ++i) {
     const __m512i codes = _mm512_load_si512(rows[tests[i].row].at.data());
-    left &= _mm512_cmpge_epu8_mask(codes, _mm512_set1_epi8(static_cast<char>(tests[i].least)));
+    left &= _mm512_cmpge_epu8_mask(codes, _mm512_set1_epi8(static_cast<char>(tests[i].code)));
   }
   return left;
 }

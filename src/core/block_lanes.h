@@ -134,12 +134,13 @@ inline Code greatest_where(const LaneRow& row, const LaneRow& gate, Code least, 
 
 #endif
 
-// Codes in `row`, counted from some first one, must be at least `least`.
+// A test of the codes in `row`, counted from some first one.
 struct RowTest {
   std::uint8_t row;
-  Code least;
+  Code code;
 };
-// Of the lanes in `left` those that pass all tests. With what this processor has: chosen once.
+// Of the lanes in `left` those whose codes are all at least the tests'. With what this processor
+// has: chosen once.
 using SiftRows = LaneMask (*)(const LaneRow* rows, const RowTest* tests, std::size_t count,
                               LaneMask left);
 extern const SiftRows sift_rows;

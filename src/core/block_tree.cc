@@ -83,7 +83,7 @@ void BlockTree::set(BlockPlace place, const Codes& codes, ColumnMask changed) {
   ColumnMask differ = 0;
   for (ColumnMask left = changed; left != 0; left &= left - 1) {
     const auto i = static_cast<std::size_t>(std::countr_zero(left));
-    Code& now = block.row(i).at[place.lane];
+    Code& now = block.rows[i].at[place.lane];
     before[i] = std::exchange(now, codes[i]);
     if (now == before[i]) continue;
     differ |= ColumnMask{1} << i;
@@ -109,7 +109,7 @@ void BlockTree::set(BlockPlace place, const Codes& codes, ColumnMask changed) {
       return (gates >> bound.gate & 1U) != 0 ? static_cast<Code>(value ^ turn) : Code{0};
     };
     weigh(which, turned(gates_before, before[column]),
-          turned(gates_now, block.row(column).at[place.lane]));
+          turned(gates_now, block.rows[column].at[place.lane]));
   }
   // Through some gates it now comes or no longer comes, with the same codes as before: nearly
   // always that is all there is to do.
@@ -141,7 +141,7 @@ std::uint8_t BlockTree::rank_of(const Block& block, const OfferKey& key, LaneMas
   std::size_t rank = 0;
   for (LaneMask left = among; left != 0; left &= left - 1) {
     const std::size_t lane = first_lane(left);
-    const Micros price = block.rest->device_hours[lane];
+    const Micros price = block.device_hours[lane];
     const bool before =
         price == key.device_hour ? key_of(block.slots[lane]) < key : price < key.device_hour;
     rank += before ? 1 : 0;
@@ -174,17 +174,17 @@ void BlockTree::take_out(Block& block, std::size_t lane) {
     if (other > rank) --other;
   }
   set({&block, static_cast<std::uint8_t>(lane)}, Codes{}, kAllColumns);
-  block.settle_least();
+  block.settle_disk();
 }
 
 void BlockTree::set_prices(BlockPlace place) {
   Block& block = *place.block;
   const Slot slot = block.slots[place.lane];
   const OfferKey key = key_of(slot);
-  block.rest->device_hours[place.lane] = key.device_hour;
-  block.rest->disk_gb_hours[place.lane] = offers_[slot].disk_gb_hour;
-  block.rest->unreliabilities[place.lane] = key.unreliability;
-  block.settle_least();
+  block.device_hours[place.lane] = key.device_hour;
+  block.disk_gb_hours[place.lane] = offers_[slot].disk_gb_hour;
+  block.unreliabilities[place.lane] = key.unreliability;
+  block.settle_disk();
 }
 
 bool BlockTree::settle(BlockPlace place) {

@@ -21,7 +21,6 @@ namespace fallow::core {
 struct BlockMemory {
   OfferStore offers;
   HugePool<Block> blocks;
-  HugePool<BlockRest> rests;
   HugePool<Zone> zones;
 };
 

@@ -38,6 +38,7 @@ void each_array(Zone& zone, Visit&& visit) {
   visit(zone.keys);
   for (LaneRow& row : zone.best) visit(row.at);
   for (auto& masks : zone.regions) visit(masks);
+  visit(zone.disk_gb_hours);
 }
 
 // The children of `from` on move behind those of `to`.
@@ -52,6 +53,7 @@ void move_children(Zone& from, std::size_t first, Zone& to) {
   copy(from.keys, to.keys);
   for (std::size_t i = 0; i < kBounds; ++i) copy(from.best[i].at, to.best[i].at);
   for (std::size_t i = 0; i < kGates.size(); ++i) copy(from.regions[i], to.regions[i]);
+  copy(from.disk_gb_hours, to.disk_gb_hours);
   const std::size_t before = to.count;
   to.count = static_cast<std::uint8_t>(before + (from.count - first));
   from.count = static_cast<std::uint8_t>(first);
@@ -77,8 +79,7 @@ void BlockTree::drop(Zone& zone) {
 Block& BlockTree::new_block() {
   Block& block = memory_.blocks.take();
   block.tree = this;
-  block.rest = &memory_.rests.take();
-  bytes_ += sizeof(Block) + sizeof(BlockRest);
+  bytes_ += sizeof(Block);
   return block;
 }
 
@@ -90,8 +91,7 @@ Zone& BlockTree::new_zone(std::uint8_t level) {
 }
 
 void BlockTree::destroy(Block& block) {
-  bytes_ -= sizeof(Block) + sizeof(BlockRest);
-  memory_.rests.free(*block.rest);
+  bytes_ -= sizeof(Block);
   memory_.blocks.free(block);
 }
 
@@ -144,7 +144,7 @@ void BlockTree::detach(Branch& child) {
 }
 
 void BlockTree::refresh(Block& block) {
-  block.settle_least();
+  block.settle_disk();
   for (std::size_t i = 0; i < kBounds; ++i) {
     block.set_bound(i, block.bound(i));
   }
@@ -171,13 +171,13 @@ void BlockTree::move(Block& from, LaneMask lanes, Block& to) {
     const std::size_t source = first_lane(left);
     const std::size_t target = first_lane(~to.used);
     for (std::size_t i = 0; i < kColumns; ++i) {
-      to.row(i).at[target] = std::exchange(from.row(i).at[source], Code{0});
+      to.rows[i].at[target] = std::exchange(from.rows[i].at[source], Code{0});
     }
     to.rank.at[target] = static_cast<std::uint8_t>(from.rank.at[source] - first + base);
     to.slots[target] = from.slots[source];
-    to.rest->device_hours[target] = from.rest->device_hours[source];
-    to.rest->disk_gb_hours[target] = from.rest->disk_gb_hours[source];
-    to.rest->unreliabilities[target] = from.rest->unreliabilities[source];
+    to.device_hours[target] = from.device_hours[source];
+    to.disk_gb_hours[target] = from.disk_gb_hours[source];
+    to.unreliabilities[target] = from.unreliabilities[source];
     to.used |= lane_bit(target);
     tell_place(to.slots[target], {&to, static_cast<std::uint8_t>(target)});
   }
@@ -324,25 +324,24 @@ std::size_t BlockTree::check(const Block& block, const OfferKey& low, const Offe
     const OfferKey key = key_of(block.slots[lane]);
     FALLOW_CHECK(!(key < low) && (high == nullptr || key < *high), "offer {} is in a wrong block",
                  key.node.value);
-    FALLOW_CHECK(block.rest->device_hours[lane] == key.device_hour, "offer {} has a stale price",
+    FALLOW_CHECK(block.device_hours[lane] == key.device_hour, "offer {} has a stale price",
                  key.node.value);
     FALLOW_CHECK(block.rank.at[lane] == rank_of(block, key, block.used & ~lane_bit(lane)),
                  "offer {} has a wrong rank", key.node.value);
     const BlockOffer& offer = offers_[block.slots[lane]];
-    FALLOW_CHECK(block.rest->disk_gb_hours[lane] == offer.disk_gb_hour &&
-                     block.rest->unreliabilities[lane] == key.unreliability &&
-                     block.disk_gb_hour_min <= offer.disk_gb_hour &&
-                     block.unreliability_min <= key.unreliability,
+    FALLOW_CHECK(block.disk_gb_hours[lane] == offer.disk_gb_hour &&
+                     block.unreliabilities[lane] == key.unreliability &&
+                     block.parent->disk_gb_hours[block.place] <= offer.disk_gb_hour,
                  "offer {} has a stale price of disk or reliability", key.node.value);
     const Codes codes = codes_of(offer);
     for (std::size_t i = 0; i < kColumns; ++i) {
-      FALLOW_CHECK(block.row(i).at[lane] == codes[i], "offer {} has a stale code in column {}",
+      FALLOW_CHECK(block.rows[i].at[lane] == codes[i], "offer {} has a stale code in column {}",
                    key.node.value, i);
     }
   }
   for (LaneMask left = ~block.used; left != 0; left &= left - 1) {
     for (std::size_t i = 0; i < kColumns; ++i) {
-      FALLOW_CHECK(block.row(i).at[first_lane(left)] == 0, "a free lane has a code");
+      FALLOW_CHECK(block.rows[i].at[first_lane(left)] == 0, "a free lane has a code");
     }
   }
   return block.size();

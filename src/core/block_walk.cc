@@ -18,24 +18,24 @@ void BlockWalk::add(const OfferClass& of, bool former) {
   if (tree.empty()) return;
   const auto stream = static_cast<std::uint32_t>(streams_.size());
   streams_.push_back({&of, former, nullptr, std::nullopt});
-  if (const auto place = place_at(stream, tree.root().keys[0], false)) heap_.push_back(*place);
+  if (const auto place = place_at(stream, tree.root().keys[0])) heap_.push_back(*place);
 }
 
-std::optional<BlockWalk::Place> BlockWalk::place_at(std::uint32_t stream, const OfferKey& key,
-                                                    bool single_price) const {
+std::optional<BlockWalk::Place> BlockWalk::place_at(std::uint32_t stream,
+                                                    const OfferKey& key) const {
   const Matcher& matcher = ask_.matcher();
   if (key.device_hour > matcher.device_hour_max()) return std::nullopt;
-  const Place place{ask_.bound(key, *streams_[stream].of, single_price), stream};
+  const Place place{ask_.bound(key, *streams_[stream].of), stream};
   if (place.bound.rate_hour > matcher.rate_hour_max()) return std::nullopt;
   return place;
 }
 
-void BlockWalk::replace_top(const OfferKey* key, bool single_price) {
+void BlockWalk::replace_top(const OfferKey* key) {
   const auto stream = heap_.front().stream;
   std::pop_heap(heap_.begin(), heap_.end(), later);
   heap_.pop_back();
   if (key == nullptr) return;
-  const auto place = place_at(stream, *key, single_price);
+  const auto place = place_at(stream, *key);
   if (!place) return;
   heap_.push_back(*place);
   std::push_heap(heap_.begin(), heap_.end(), later);
@@ -48,8 +48,9 @@ bool BlockWalk::advance() {
     block_ = stream.ready;
     key_ = stream.cursor->key();
     single_price_ = stream.cursor->single_price();
+    disk_gb_hour_ = stream.cursor->disk_gb_hour();
     stream.ready = nullptr;
-    replace_top(stream.cursor->rest(), false);
+    replace_top(stream.cursor->rest());
     return true;
   }
   if (!stream.cursor) {
@@ -59,9 +60,9 @@ bool BlockWalk::advance() {
   }
   stream.ready = stream.cursor->next();
   if (stream.ready == nullptr) {
-    replace_top(nullptr, false);
+    replace_top(nullptr);
   } else {
-    replace_top(&stream.cursor->key(), stream.cursor->single_price());
+    replace_top(&stream.cursor->key());
   }
   return false;
 }

@@ -31,6 +31,8 @@ class BlockWalk {
   // None of its offers comes before this key; do they all surely cost the same?
   const OfferKey& key() const { return key_; }
   bool single_price() const { return single_price_; }
+  // Nor does disk cost less with any.
+  Micros disk_gb_hour() const { return disk_gb_hour_; }
   const OfferClass& of_class() const { return *streams_[current_].of; }
   // Do its offers stand there by a former price?
   bool former() const { return streams_[current_].former; }
@@ -49,9 +51,9 @@ class BlockWalk {
   static bool later(const Place& a, const Place& b) { return b.bound < a.bound; }
   void add(const OfferClass& of, bool former);
   // A place for the stream from this key on; none where nothing is within the price limits.
-  std::optional<Place> place_at(std::uint32_t stream, const OfferKey& key, bool single_price) const;
+  std::optional<Place> place_at(std::uint32_t stream, const OfferKey& key) const;
   // The top's stream goes on from this key, or ends where there is none.
-  void replace_top(const OfferKey* key, bool single_price);
+  void replace_top(const OfferKey* key);
 
   const BlockAsk& ask_;
   Micros from_;
@@ -61,6 +63,7 @@ class BlockWalk {
   const Block* block_ = nullptr;
   OfferKey key_;
   bool single_price_ = false;
+  Micros disk_gb_hour_;
 };
 
 }  // namespace fallow::core

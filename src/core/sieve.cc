@@ -101,11 +101,7 @@ Sieve::Sieve(const Matcher& matcher, Supply supply, const WordNumbers& regions)
 void Sieve::at_least(Column column, std::uint64_t value) {
   const Code code = code_of(column, value);
   if (code == 0) return;
-  if (index_of(column) < kHotColumns) {
-    hot_tests_.push_back({static_cast<std::uint8_t>(index_of(column)), code});
-  } else {
-    lane_tests_.push_back({column, Test::kAtLeast, code});
-  }
+  low_tests_.push_back({static_cast<std::uint8_t>(index_of(column)), code});
   const std::uint8_t bound = kBoundPlaces[index_of(column)][gate_][0];
   if (bound < kBounds) zone_tests_.push_back({bound, code});
 }
@@ -113,7 +109,7 @@ void Sieve::at_least(Column column, std::uint64_t value) {
 void Sieve::at_most(Column column, std::uint64_t value) {
   const Code code = code_of(column, value);
   if (code == kCodeMax) return;
-  lane_tests_.push_back({column, Test::kAtMost, code});
+  high_tests_.push_back({static_cast<std::uint8_t>(index_of(column)), code});
   const std::uint8_t bound = kBoundPlaces[index_of(column)][gate_][1];
   if (bound < kBounds) zone_tests_.push_back({bound, static_cast<Code>(kCodeMax - code)});
 }
@@ -203,19 +199,9 @@ LaneMask Sieve::sift(const Zone& zone) const {
 }
 
 LaneMask Sieve::sift(const Block& block) const {
-  LaneMask left = sift_rows(block.rows.data(), hot_tests_.data(), hot_tests_.size(), block.used);
+  LaneMask left = sift_rows(block.rows.data(), low_tests_.data(), low_tests_.size(), block.used);
   if (left == 0) return 0;
-  for (const LaneTest& test : lane_tests_) {
-    const LaneRow& row = block.row(test.column);
-    switch (test.test) {
-      case Test::kAtLeast:
-        left &= lanes_at_least(row, test.code);
-        break;
-      case Test::kAtMost:
-        left &= lanes_at_most(row, test.code);
-        break;
-    }
-  }
+  for (const RowTest& test : high_tests_) left &= lanes_at_most(block.rows[test.row], test.code);
   for (const IdTest& test : id_tests_) {
     const LaneRow& row = block.row(test.column);
     for (LaneMask at = left; at != 0; at &= at - 1) {
@@ -234,9 +220,11 @@ LaneMask Sieve::sift(const Block& block) const {
 }
 
 void Sieve::prefetch(const Block& block) const {
-  // What is kept apart is found by way of the block itself: too late to ask for it here.
   __builtin_prefetch(&block);
-  for (const LaneRow& row : block.rows) __builtin_prefetch(&row);
+  for (const RowTest& test : low_tests_) __builtin_prefetch(&block.rows[test.row]);
+  for (const RowTest& test : high_tests_) __builtin_prefetch(&block.rows[test.row]);
+  for (const IdTest& test : id_tests_) __builtin_prefetch(&block.row(test.column));
+  if (!region_tests_.empty()) __builtin_prefetch(&block.row(Column::kRegion));
 }
 
 bool Sieve::holds(const NumberTest& test, std::int64_t number) const {

@@ -57,12 +57,6 @@ class Sieve {
   Failures failures(const BlockOffer& offer) const;
 
  private:
-  enum class Test : std::uint8_t { kAtLeast, kAtMost };
-  struct LaneTest {
-    Column column;
-    Test test;
-    Code code;
-  };
   // A number must lie within, and where that does not say it all, the predicate decides.
   struct NumberTest {
     Field field;
@@ -112,8 +106,8 @@ class Sieve {
   bool never_ = false;
   RegionMask regions_ = ~RegionMask{0};
   boost::container::small_vector<RowTest, 12> zone_tests_;      // by bound
-  boost::container::small_vector<RowTest, 8> hot_tests_;        // by column
-  boost::container::small_vector<LaneTest, 4> lane_tests_;      // of the other columns
+  boost::container::small_vector<RowTest, 8> low_tests_;        // by column
+  boost::container::small_vector<RowTest, 4> high_tests_;       // by column: at most
   boost::container::small_vector<NumberTest, 6> number_tests_;  // at most kPredicatesMax
   boost::container::small_vector<IdTest, 1> id_tests_;          // at most kPredicatesMax
   boost::container::small_vector<RegionTest, 2> region_tests_;  // at most kPredicatesMax

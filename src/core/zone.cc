@@ -5,14 +5,13 @@
 
 namespace fallow::core {
 
-void Block::settle_least() {
-  disk_gb_hour_min = Micros(std::numeric_limits<std::int64_t>::max());
-  unreliability_min = BlockOffer::kUnreliable;
+void Block::settle_disk() {
+  if (parent == nullptr) return;  // it is not attached yet
+  Micros least(std::numeric_limits<std::int64_t>::max());
   for (LaneMask left = used; left != 0; left &= left - 1) {
-    const std::size_t lane = first_lane(left);
-    disk_gb_hour_min = std::min(disk_gb_hour_min, rest->disk_gb_hours[lane]);
-    unreliability_min = std::min(unreliability_min, rest->unreliabilities[lane]);
+    least = std::min(least, disk_gb_hours[first_lane(left)]);
   }
+  parent->disk_gb_hours[place] = least;
 }
 
 void Block::set_bound(std::size_t which, Code code) {

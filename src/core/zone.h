@@ -107,22 +107,10 @@ struct Branch {
 using RegionMask = std::uint64_t;
 constexpr RegionMask region_bit(std::uint16_t region) { return RegionMask{1} << (region % 64U); }
 
-// What of a block only few orders ask for, and what orders its offers.
-struct alignas(kLanes) BlockRest {
-  std::array<Micros, kLanes> device_hours{};  // of the keys
-  std::array<Micros, kLanes> disk_gb_hours{};
-  std::array<std::uint32_t, kLanes> unreliabilities{};
-  std::array<LaneRow, kColumns - kHotColumns> rows{};
-};
-
 struct alignas(kLanes) Block : Branch {
   BlockTree* tree = nullptr;
   LaneMask used = 0;
-  BlockRest* rest = nullptr;
-  // No offer in it has less.
-  Micros disk_gb_hour_min;
-  std::uint32_t unreliability_min = 0;
-  std::array<LaneRow, kHotColumns> rows{};
+  std::array<LaneRow, kColumns> rows{};
   // As they stand in the parent, here side by side: a change that moves none reads no more.
   struct alignas(kLanes) Own {
     std::array<Code, kBounds> bounds{};
@@ -131,15 +119,12 @@ struct alignas(kLanes) Block : Branch {
   std::array<RegionMask, kGates.size()> own_regions{};
   LaneRow rank;  // the offer's place in the order of keys among the block's
   std::array<Slot, kLanes> slots{};
+  std::array<Micros, kLanes> device_hours{};  // of the keys
+  std::array<Micros, kLanes> disk_gb_hours{};
+  std::array<std::uint32_t, kLanes> unreliabilities{};
 
-  const LaneRow& row(std::size_t column) const {
-    return column < kHotColumns ? rows[column] : rest->rows[column - kHotColumns];
-  }
-  LaneRow& row(std::size_t column) {
-    return column < kHotColumns ? rows[column] : rest->rows[column - kHotColumns];
-  }
-  const LaneRow& row(Column column) const { return row(index_of(column)); }
-  LaneRow& row(Column column) { return row(index_of(column)); }
+  const LaneRow& row(Column column) const { return rows[index_of(column)]; }
+  LaneRow& row(Column column) { return rows[index_of(column)]; }
   std::size_t size() const { return static_cast<std::size_t>(std::popcount(used)); }
   // The lane that comes first in the order of keys; `lanes` has one.
   std::size_t first_in_order(LaneMask lanes) const {
@@ -165,8 +150,8 @@ struct alignas(kLanes) Block : Branch {
     }
     return regions;
   }
-  // The least of its offers, anew.
-  void settle_least();
+  // The least price of disk of its offers, anew.
+  void settle_disk();
   // What stands in the parent, changed here and there.
   void set_bound(std::size_t which, Code code);
   void set_regions(std::size_t gate, RegionMask regions);
@@ -189,6 +174,7 @@ struct alignas(kLanes) Zone : Branch {
   std::array<OfferKey, kLanes> keys{};     // no offer of the child comes before this
   std::array<LaneRow, kBounds> best{};
   std::array<std::array<RegionMask, kLanes>, kGates.size()> regions{};
+  std::array<Micros, kLanes> disk_gb_hours{};  // of blocks: the least of any offer
 
   LaneMask all() const { return count == kLanes ? ~LaneMask{0} : lane_bit(count) - 1; }
   Block& block(std::size_t at) const { return *static_cast<Block*>(children[at]); }
