@@ -1,7 +1,7 @@
-// match_bench: what a question to the book costs at --offers, beside a plain scan that asks every
-// node the same question with the same rule in the same run.
+// match_bench: what the book costs. Questions at --offers, beside a plain scan that asks every node
+// the same with the same rule; the rates, tails and adversaries of match_parts.h at --sizes. Times
+// are of this thread alone, but for tails.
 #include <fmt/core.h>
-#include <time.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -17,6 +17,8 @@
 #include "bench_report.h"
 #include "core/book.h"
 #include "core/placement.h"
+#include "match_market.h"
+#include "match_parts.h"
 
 namespace fallow::bench {
 namespace {
@@ -77,45 +79,8 @@ std::deque<core::Node> market(std::uint64_t count, std::uint64_t busy_percent) {
   return nodes;
 }
 
-core::Demand demand_of(std::string_view query, v1::Objective objective) {
-  core::QueryError error;
-  const auto parsed = core::Query::parse(query, error);
-  FALLOW_CHECK(parsed.has_value(), "column {}: {}", error.column, error.message);
-  core::Demand demand;
-  demand.query = *parsed;
-  demand.requirements.set_gpus(1);
-  demand.requirements.set_objective(objective);
-  demand.requirements.set_duration_us(hours(1).value);
-  return demand;
-}
-
-// This thread's own time: what else runs on the machine does not count.
-double cpu_us() {
-  timespec now{};
-  FALLOW_CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) == 0, "no clock of the thread's time");
-  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
-}
-
-// The median time of one call, in microseconds, over at least `seconds`. Short calls are timed in
-// runs, so that reading the clock does not count.
-template <class Call>
-double microseconds_of(double seconds, Call&& call) {
-  constexpr double kRunUs = 50;
-  const double start = cpu_us();
-  call();
-  const double first = std::max(cpu_us() - start, 0.1);
-  const auto calls = static_cast<std::uint64_t>(std::max(1.0, kRunUs / first));
-  std::vector<double> samples;
-  while (samples.size() < 5 || cpu_us() - start < seconds * 1e6) {
-    const double began = cpu_us();
-    for (std::uint64_t i = 0; i < calls; ++i) call();
-    samples.push_back((cpu_us() - began) / static_cast<double>(calls));
-  }
-  return quantile(samples, 0.5);
-}
-
 // The plain scan: every node is asked, the best is kept.
-const core::Node* scan(const std::deque<core::Node>& nodes, const core::Demand& demand) {
+const core::Node* ask_all(const std::deque<core::Node>& nodes, const core::Demand& demand) {
   const core::Matcher matcher(demand);
   const core::Node* best = nullptr;
   core::Rank best_rank;
@@ -154,7 +119,7 @@ void measure(const std::string& label, const std::deque<core::Node>& nodes, core
       found = placement ? placement->node : nullptr;
     });
     const core::Node* expected = nullptr;
-    const double scan_us = microseconds_of(seconds, [&] { expected = scan(nodes, demand); });
+    const double scan_us = microseconds_of(seconds, [&] { expected = ask_all(nodes, demand); });
     FALLOW_CHECK(found == expected, "the book and the scan disagree on \"{}\"", question.query);
     report.add(label + ", match " + question.name, match_us, "us",
                fmt::format("plain scan {:.0f} us, {:.0f} times", scan_us, scan_us / match_us));
@@ -164,8 +129,9 @@ void measure(const std::string& label, const std::deque<core::Node>& nodes, core
              microseconds_of(seconds, [&] { (void)book.relaxations(impossible); }), "us");
 }
 
-int run(std::uint64_t offers, double seconds, bool json) {
-  Report report;
+}  // namespace
+
+void measure_questions(std::uint64_t offers, double seconds, Report& report) {
   for (const std::uint64_t busy_percent : {std::uint64_t{0}, std::uint64_t{95}}) {
     std::deque<core::Node> nodes = market(offers, busy_percent);
     const std::unique_ptr<core::Book> book = core::make_book();
@@ -194,21 +160,36 @@ int run(std::uint64_t offers, double seconds, bool json) {
     report.add(label + ", page of 100 by reliability",
                microseconds_of(seconds, [&] { (void)book->list(demand, page); }), "us");
   }
-  report.print(json);
-  return 0;
 }
 
-}  // namespace
 }  // namespace fallow::bench
 
 int main(int argc, char** argv) {
-  CLI::App app("What a question to the book costs, beside a plain scan");
+  CLI::App app("What the book costs, beside a plain scan");
   std::uint64_t offers = 100'000;
+  std::vector<std::uint64_t> sizes{100'000, 1'000'000};
+  std::vector<std::string> parts{"questions", "rates", "tails", "adversaries"};
   double seconds = 0.3;
   bool json = false;
-  app.add_option("--offers", offers, "Nodes in the book")->check(CLI::Range(1, 10'000'000));
-  app.add_option("--seconds", seconds, "Time for each figure");
+  const auto size = CLI::Range(1, 10'000'000);
+  app.add_option("--offers", offers, "Nodes in the book, of the questions")->check(size);
+  app.add_option("--sizes", sizes, "Nodes in the book, of the other parts")->check(size);
+  app.add_option("--parts", parts, "What to measure")
+      ->check(CLI::IsMember({"questions", "rates", "tails", "adversaries"}));
+  app.add_option("--seconds", seconds,
+                 "Time for each figure; rates and tails take five times that");
   app.add_flag("--json", json, "One JSON object");
   CLI11_PARSE(app, argc, argv);
-  return fallow::bench::run(offers, seconds, json);
+  fallow::bench::Report report;
+  const auto wanted = [&](const char* part) {
+    return std::find(parts.begin(), parts.end(), part) != parts.end();
+  };
+  if (wanted("questions")) fallow::bench::measure_questions(offers, seconds, report);
+  for (const std::uint64_t count : sizes) {
+    if (wanted("rates")) fallow::bench::measure_rates(count, 5 * seconds, report);
+    if (wanted("tails")) fallow::bench::measure_tails(count, 5 * seconds, report);
+    if (wanted("adversaries")) fallow::bench::measure_adversaries(count, seconds, report);
+  }
+  report.print(json);
+  return 0;
 }

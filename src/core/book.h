@@ -5,6 +5,7 @@
 // that the inventory keeps at stable addresses, and is told of every change to one by update().
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/types.h"
 #include "core/listing.h"
 #include "core/node.h"
@@ -31,10 +33,13 @@ struct Demand {
   std::span<const NodeId> avoid;  // taken only when nothing else matches
 };
 
+// Few tasks take more devices than stand in the value itself.
+using DeviceIndexes = boost::container::small_vector<std::uint32_t, 8>;
+
 struct Placement {
   const Node* node = nullptr;
-  std::vector<std::uint32_t> devices;  // v1::Device.index of each, ascending
-  Micros device_hour;                  // the prices that bind: former ones under a quote
+  DeviceIndexes devices;  // v1::Device.index of each, ascending
+  Micros device_hour;     // the prices that bind: former ones under a quote
   Micros disk_gb_hour;
   Micros rate_hour;  // of one task: devices and disk together
   bool free = true;  // could start now; false only in a list of all offers
@@ -47,6 +52,9 @@ class Book {
   // `node` was added, or any of its facts, offer, link, owner, free capacity or counts of kept and
   // broken leases changed. The address stays valid until remove().
   virtual void update(const Node& node) = 0;
+  // The same where nothing changed but free capacity, link, owner and counts of leases: what every
+  // lease's beginning and end does.
+  virtual void update_load(const Node& node) = 0;
   virtual void remove(NodeId node) = 0;
 
   // The best placement by the demand's objective; ties go to the lower price of the task, then the
@@ -68,10 +76,14 @@ class Book {
 
   // Nodes known, offered or not.
   virtual std::size_t size() const = 0;
+
+  // Of what the book knows of every node, in the order of ids: equal in all books that were told
+  // the same.
+  virtual Digest digest() const = 0;
 };
 constexpr std::size_t kRelaxationsMax = 8;
 
-// Price-ordered with an early end; the exchange's block book takes its place behind this interface.
+// The block book: see core/block_book.h.
 std::unique_ptr<Book> make_book();
 
 // rate = devices * share * device_hour + disk * disk_gb_hour, each part rounded up to a micro.

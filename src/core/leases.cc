@@ -68,7 +68,7 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   lease.node = placement.node->id;
   Node& node = node_of(state, lease);
   lease.provider = node.provider;
-  lease.devices = placement.devices;
+  lease.devices.assign(placement.devices.begin(), placement.devices.end());
   lease.device_thousandths = wanted.device_thousandths();
   lease.cpu_thousandths = wanted.cpu_thousandths();
   lease.memory_mb = wanted.memory_mb();

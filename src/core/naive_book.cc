@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/book_digest.h"
 #include "core/listing.h"
 #include "core/relaxation.h"
 #include "core/row_key.h"
@@ -123,6 +124,52 @@ std::optional<Placement> NaiveBook::match(const Demand& demand) const {
   }
   if (found.empty()) return std::nullopt;
   return found.front().placement;
+}
+
+Digest NaiveBook::digest() const {
+  std::vector<KnownNode> all;
+  for (const auto& [id, node] : nodes_) {
+    KnownNode known;
+    known.id = id;
+    known.offered = !node->removed && node->offer.id != OfferId(0) && !node->devices.empty();
+    known.provider = node->provider;
+    known.device_hour = known.least_hour = node->offer.device_hour;
+    for (const FormerPrice& former : node->offer.former) {
+      known.least_hour = std::min(known.least_hour, former.device_hour);
+    }
+    known.disk_gb_hour = node->offer.disk_gb_hour;
+    known.duration_max = node->offer.duration_max;
+    known.share_min = node->offer.share_thousandths_min;
+    known.isolation = static_cast<std::uint32_t>(node->facts.isolation());
+    known.region = canonical_word(node->facts.region());
+    known.reliability = reliability_ppm(*node);
+    known.cpu_thousandths = node->facts.cpu_thousandths();
+    known.memory_mb = node->facts.memory_mb();
+    known.disk_mb = node->facts.disk_mb();
+    known.download_mbps = node->facts.download_mbps();
+    known.upload_mbps = node->facts.upload_mbps();
+    known.cpu_thousandths_free = node->cpu_thousandths_free;
+    known.memory_mb_free = node->memory_mb_free;
+    known.disk_mb_free = node->disk_mb_free;
+    bool open = false;
+    for (std::size_t at = 0; at < node->devices.size(); ++at) {
+      const NodeDevice& device = node->devices[at];
+      known.devices.emplace_back(canonical_word(device.facts.model()), device.facts.memory_mb(),
+                                 device.facts.kind());
+      open |= device.free_thousandths > 0 &&
+              device.free_thousandths >= node->offer.share_thousandths_min;
+      known.room = std::max(known.room, device.free_thousandths);
+      if (device.free_thousandths < kWholeDevice) continue;
+      ++known.whole;
+      if (at < 64) known.whole_mask |= std::uint64_t{1} << at;
+    }
+    if (!open || !node->connected || node->owner != v1::OWNER_AWAY) {
+      known.room = known.whole = 0;
+      known.whole_mask = 0;
+    }
+    all.push_back(std::move(known));
+  }
+  return digest_of(all);
 }
 
 bool NaiveBook::possible(const Demand& demand) const { return !rows(demand, false).empty(); }

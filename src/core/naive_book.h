@@ -15,12 +15,14 @@ namespace fallow::core {
 class NaiveBook final : public Book {
  public:
   void update(const Node& node) override { nodes_[node.id] = &node; }
+  void update_load(const Node& node) override { nodes_[node.id] = &node; }
   void remove(NodeId node) override { nodes_.erase(node); }
   std::optional<Placement> match(const Demand& demand) const override;
   std::vector<Placement> list(const Demand& demand, const ListOptions& options) const override;
   bool possible(const Demand& demand) const override;
   std::vector<v1::Relaxation> relaxations(const Demand& demand) const override;
   std::size_t size() const override { return nodes_.size(); }
+  Digest digest() const override;
 
  private:
   struct Row;

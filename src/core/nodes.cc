@@ -75,7 +75,7 @@ void offer_changed(MarketState& state, Node& node) {
 
 void load_changed(MarketState& state, Node& node) {
   state.indexes.count(node, state.now);
-  state.book->update(node);
+  state.book->update_load(node);
 }
 
 bool takes_leases(const Node& node) {

@@ -165,8 +165,8 @@ Candidate Matcher::priced(const Node& node) const {
       .rate_hour = rate_of(demand_.requirements, price.device_hour, price.disk_gb_hour)};
 }
 
-std::vector<std::size_t> Matcher::choose(const Node& node, Supply supply) const {
-  std::vector<std::size_t> chosen;
+Matcher::Positions Matcher::choose(const Node& node, Supply supply) const {
+  Positions chosen;
   const auto index_of = [&](std::size_t at) { return node.devices[at].facts.index(); };
   for (std::size_t at = 0; at < node.devices.size(); ++at) {
     const NodeDevice& device = node.devices[at];
@@ -198,13 +198,17 @@ Placement Matcher::placement(const Node& node, const Candidate& candidate, Suppl
 }
 
 Rank Matcher::rank(const Node& node, const Candidate& candidate) const {
-  const std::int64_t reliability = reliability_ppm(node);
+  return rank(node.id, reliability_ppm(node), candidate);
+}
+
+Rank Matcher::rank(NodeId node, std::uint32_t reliability_ppm, const Candidate& candidate) const {
+  const std::int64_t reliability = reliability_ppm;
   std::int64_t first = candidate.rate_hour.value;
   if (objective_ == v1::FASTEST) first = -candidate.speed;
   if (objective_ == v1::COST_TO_COMPLETE) {
     first = cost_to_complete(candidate.rate_hour, candidate.speed, reliability);
   }
-  return Rank{first, candidate.rate_hour, -reliability, node.id};
+  return Rank{first, candidate.rate_hour, -reliability, node};
 }
 
 Rank Matcher::bound(Micros device_hour, std::int64_t speed) const {

@@ -4,11 +4,11 @@
 // Market thread only. A Matcher refers to its demand, which must outlive it.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <compare>
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "base/types.h"
 #include "core/book.h"
@@ -71,11 +71,14 @@ class Matcher {
 
   // Positions in node.devices that a fitting node gives, ascending by v1::Device.index: of the
   // admitted ones with room those with the least free share, then the lowest index.
-  std::vector<std::size_t> choose(const Node& node, Supply supply) const;
+  using Positions = boost::container::small_vector<std::size_t, 8>;
+  Positions choose(const Node& node, Supply supply) const;
 
   Placement placement(const Node& node, const Candidate& candidate, Supply supply) const;
 
   Rank rank(const Node& node, const Candidate& candidate) const;
+  // The same where the node's reliability is known already.
+  Rank rank(NodeId node, std::uint32_t reliability_ppm, const Candidate& candidate) const;
   // No node whose devices cost at least `device_hour` and are at most `speed` fast ranks before
   // this (where `speed` is not known, FASTEST and COST_TO_COMPLETE have no bound).
   Rank bound(Micros device_hour, std::int64_t speed) const;

@@ -1,0 +1,96 @@
+// The offers of one class in the order of their keys: blocks of up to 64, under zones of up to 64.
+//
+// Within a block offers keep their lanes and a row of ranks holds their order, so that a lease
+// changes a byte, and a price that stays within the block's range a few. Blocks split when full and
+// merge when sparse; nothing is ever built anew as a whole. Zones stand in order.
+//
+// Owner: an OfferClass, market thread only. Tells each offer where it stands.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/huge_pages.h"
+#include "core/block_columns.h"
+#include "core/block_offer.h"
+#include "core/zone.h"
+
+namespace fallow::core {
+
+// What all trees of a book are made of.
+struct BlockMemory {
+  OfferStore offers;
+  HugePool<Block> blocks;
+  HugePool<Zone> zones;
+};
+
+class BlockTree {
+ public:
+  enum class Order : std::uint8_t {
+    kPrice,        // by what is asked now
+    kFormerPrice,  // by the least of that and what was asked lately
+  };
+  BlockTree(BlockMemory& memory, OfferClass& owner, Order order);
+  ~BlockTree();
+  BlockTree(const BlockTree&) = delete;
+  BlockTree& operator=(const BlockTree&) = delete;
+
+  // The offer's fields are filled; it is not in the tree. Amortised O(64 * height).
+  BlockPlace insert(Slot slot);
+  // Frees the place, whatever the offer's fields are by now.
+  void erase(BlockPlace place);
+
+  // The offer at the place has these codes now, in the columns of `changed`. Its key is unchanged.
+  static void set(BlockPlace place, const Codes& codes, ColumnMask changed);
+  // The offer's price of disk may have changed.
+  void set_prices(BlockPlace place);
+  // The offer's key has changed: true when it may stay where it is, and its rank is made good.
+  bool settle(BlockPlace place);
+
+  OfferClass& owner() const { return owner_; }
+  const Zone& root() const { return *root_; }
+  bool empty() const { return size_ == 0; }
+  std::size_t size() const { return size_; }
+  std::size_t bytes() const { return bytes_; }  // of blocks and zones
+
+  // A bug when a bound is not what the offers give, a key is out of order or a place is wrong.
+  // Looks at every offer.
+  void check() const;
+
+ private:
+  OfferKey key_of(Slot slot) const;
+  BlockPlace put(Block& block, Slot slot);
+  static void take_out(Block& block, std::size_t lane);
+  // How many of the offers on these lanes come before the key.
+  std::uint8_t rank_of(const Block& block, const OfferKey& key, LaneMask among) const;
+  void tell_place(Slot slot, BlockPlace place);
+
+  Block& block_for(const OfferKey& key);
+  Block& split(Block& block);
+  void split(Zone& zone);
+  void move(Block& from, LaneMask lanes, Block& to);
+  static void refresh(Block& block);
+  static void refresh(Zone& zone);
+  static void attach(Zone& zone, std::size_t at, Branch& child, const OfferKey& key);
+  static void detach(Branch& child);
+  void shrink(Block& block);
+  void shrink(Zone& zone);
+  std::size_t check(const Zone& zone, const OfferKey* low, const OfferKey* high) const;
+  std::size_t check(const Block& block, const OfferKey& low, const OfferKey* high) const;
+
+  Block& new_block();
+  Zone& new_zone(std::uint8_t level);
+  void destroy(Zone& zone);
+  void destroy(Block& block);
+  void drop(Zone& zone);
+
+  BlockMemory& memory_;
+  OfferStore& offers_;
+  OfferClass& owner_;
+  Order order_;
+  Zone* root_;
+  std::size_t size_ = 0;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace fallow::core

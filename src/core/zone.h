@@ -1,0 +1,194 @@
+// Zone maps: for each of up to 64 blocks (or of zones below) the best that any offer in it has,
+// so that one vector comparison rules out 64 blocks. A zone of zones is the second level, and so
+// on: a tree of any height.
+//
+// What counts as the best depends on what is free: offers that are leased out, or have fewer free
+// devices than are asked for, must not make a block look good. So the bounds that matter most are
+// kept once for each gate, a least free capacity.
+//
+// Owner: a BlockTree, market thread only.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "core/block_columns.h"
+#include "core/block_lanes.h"
+#include "core/block_offer.h"
+
+namespace fallow::core {
+
+// Free capacity that an offer has at least: anything offered, any share, or so many whole devices.
+struct Gate {
+  Column column;
+  Code least;
+};
+constexpr std::array<Gate, 6> kGates = {{{Column::kPresent, 1},
+                                         {Column::kRoom, 1},
+                                         {Column::kWhole, 1},
+                                         {Column::kWhole, 2},
+                                         {Column::kWhole, 4},
+                                         {Column::kWhole, 8}}};
+constexpr std::size_t kAnyOffer = 0;  // the gates that are asked for by name
+constexpr std::size_t kAnyRoom = 1;
+// The strictest gate that lets everything with `gpus` whole free devices through.
+constexpr std::size_t gate_of(std::uint32_t gpus) {
+  std::size_t gate = kGates.size() - 1;
+  while (kGates[gate].column == Column::kWhole && kGates[gate].least > gpus) --gate;
+  return gate;
+}
+using GateMask = std::uint32_t;
+
+// One bound of a block: the greatest code of a column among the offers behind a gate; turned, the
+// greatest of 255 - code, which bounds the column from below.
+struct Bound {
+  Column column = Column::kPresent;
+  std::uint8_t gate = 0;
+  bool turned = false;
+};
+
+namespace zone_bounds {
+constexpr std::array kOrdered = {Column::kWhole,      Column::kRoom,     Column::kCpuFree,
+                                 Column::kMemoryFree, Column::kDiskFree, Column::kReliability,
+                                 Column::kCpu,        Column::kMemory,   Column::kDisk,
+                                 Column::kDownload,   Column::kUpload,   Column::kDevices,
+                                 Column::kIsolation,  Column::kDuration};
+constexpr std::array kFromBelow = {Column::kReliability,  Column::kCpu,      Column::kMemory,
+                                   Column::kDisk,         Column::kDownload, Column::kUpload,
+                                   Column::kDevicesLeast, Column::kShareMin, Column::kIsolation};
+// What orders ask for most: these are kept behind every gate.
+constexpr std::array kGated = {Column::kReliability, Column::kCpu, Column::kMemory,
+                               Column::kDownload};
+}  // namespace zone_bounds
+
+constexpr std::size_t kBounds = zone_bounds::kOrdered.size() + zone_bounds::kFromBelow.size() +
+                                zone_bounds::kGated.size() * (kGates.size() - 1);
+static_assert(kBounds <= 64, "a set of bounds is a mask");
+using BoundMask = std::uint64_t;
+
+constexpr std::array<Bound, kBounds> make_bounds() {
+  std::array<Bound, kBounds> bounds{};
+  std::size_t at = 0;
+  for (const Column column : zone_bounds::kOrdered) bounds[at++] = {column, kAnyOffer, false};
+  for (const Column column : zone_bounds::kFromBelow) bounds[at++] = {column, kAnyOffer, true};
+  for (std::size_t gate = 1; gate < kGates.size(); ++gate) {
+    for (const Column column : zone_bounds::kGated) {
+      bounds[at++] = {column, static_cast<std::uint8_t>(gate), false};
+    }
+  }
+  return bounds;
+}
+inline constexpr std::array<Bound, kBounds> kBoundList = make_bounds();
+
+// The place of a bound in kBoundList: behind the gate where that is kept, else of any offer.
+// kBounds when the column has none.
+constexpr std::size_t bound_of(Column column, std::size_t gate, bool turned) {
+  std::size_t found = kBounds;
+  for (std::size_t i = 0; i < kBounds; ++i) {
+    const Bound& bound = kBoundList[i];
+    if (bound.column != column || bound.turned != turned) continue;
+    if (bound.gate == gate) return i;
+    if (bound.gate == kAnyOffer) found = i;
+  }
+  return found;
+}
+
+struct Zone;
+class BlockTree;
+
+// What a block and a zone have in common: where they hang.
+struct Branch {
+  Zone* parent = nullptr;  // null: the root
+  std::uint8_t place = 0;  // in the parent
+};
+
+// Of regions the dictionary's number counts modulo 64.
+using RegionMask = std::uint64_t;
+constexpr RegionMask region_bit(std::uint16_t region) { return RegionMask{1} << (region % 64U); }
+
+struct alignas(kLanes) Block : Branch {
+  BlockTree* tree = nullptr;
+  LaneMask used = 0;
+  std::array<LaneRow, kColumns> rows{};
+  // As they stand in the parent, here side by side: a change that moves none reads no more.
+  struct alignas(kLanes) Own {
+    std::array<Code, kBounds> bounds{};
+  };
+  Own own;
+  std::array<RegionMask, kGates.size()> own_regions{};
+  LaneRow rank;  // the offer's place in the order of keys among the block's
+  std::array<Slot, kLanes> slots{};
+  std::array<Micros, kLanes> device_hours{};  // of the keys
+  std::array<Micros, kLanes> disk_gb_hours{};
+  std::array<std::uint32_t, kLanes> unreliabilities{};
+
+  const LaneRow& row(Column column) const { return rows[index_of(column)]; }
+  LaneRow& row(Column column) { return rows[index_of(column)]; }
+  std::size_t size() const { return static_cast<std::size_t>(std::popcount(used)); }
+  // The lane that comes first in the order of keys; `lanes` has one.
+  std::size_t first_in_order(LaneMask lanes) const {
+    std::size_t best = first_lane(lanes);
+    for (lanes &= lanes - 1; lanes != 0; lanes &= lanes - 1) {
+      const std::size_t lane = first_lane(lanes);
+      if (rank.at[lane] < rank.at[best]) best = lane;
+    }
+    return best;
+  }
+
+  // The bound as the rows have it now.
+  Code bound(std::size_t which) const {
+    const Bound& of = kBoundList[which];
+    const Gate& gate = kGates[of.gate];
+    return greatest_where(row(of.column), row(gate.column), gate.least, of.turned);
+  }
+  RegionMask regions(std::size_t gate) const {
+    RegionMask regions = 0;
+    const LaneMask open = lanes_at_least(row(kGates[gate].column), kGates[gate].least);
+    for (LaneMask left = open & used; left != 0; left &= left - 1) {
+      regions |= region_mask_of(row(Column::kRegion).at[first_lane(left)]);
+    }
+    return regions;
+  }
+  // The least price of disk of its offers, anew.
+  void settle_disk();
+  // What stands in the parent, changed here and there.
+  void set_bound(std::size_t which, Code code);
+  void set_regions(std::size_t gate, RegionMask regions);
+
+  // Has another offer behind the gate the same region?
+  bool has_region(std::size_t gate, Code region, std::size_t but) const {
+    const LaneMask open = lanes_at_least(row(kGates[gate].column), kGates[gate].least);
+    return (open & lanes_equal(row(Column::kRegion), region) & used & ~lane_bit(but)) != 0;
+  }
+  // What a code says of the region: the last one stands for all that are not told apart.
+  static RegionMask region_mask_of(Code code) {
+    return code == kCodeMax ? ~RegionMask{0} : region_bit(code);
+  }
+};
+
+struct alignas(kLanes) Zone : Branch {
+  std::uint8_t level = 1;  // 1: of blocks
+  std::uint8_t count = 0;
+  std::array<Branch*, kLanes> children{};  // in the order of keys
+  std::array<OfferKey, kLanes> keys{};     // no offer of the child comes before this
+  std::array<LaneRow, kBounds> best{};
+  std::array<std::array<RegionMask, kLanes>, kGates.size()> regions{};
+  std::array<Micros, kLanes> disk_gb_hours{};  // of blocks: the least of any offer
+
+  LaneMask all() const { return count == kLanes ? ~LaneMask{0} : lane_bit(count) - 1; }
+  Block& block(std::size_t at) const { return *static_cast<Block*>(children[at]); }
+  Zone& zone(std::size_t at) const { return *static_cast<Zone*>(children[at]); }
+
+  // A child's bound is now `code`: keeps this zone's own in its parent, and so on upwards.
+  void set_bound(std::size_t which, std::size_t child, Code code);
+  void set_regions(std::size_t gate, std::size_t child, RegionMask regions);
+
+  RegionMask all_regions(std::size_t gate) const {
+    RegionMask all = 0;
+    for (std::size_t i = 0; i < count; ++i) all |= regions[gate][i];
+    return all;
+  }
+};
+
+}  // namespace fallow::core
