@@ -127,6 +127,11 @@ void measure_adversaries(std::uint64_t offers, double seconds, Report& report) {
     demand = plain("");
     demand.requirements.set_objective(v1::COST_TO_COMPLETE);
     trap.measure("all the same, cost to complete", demand, anything(), seconds, report);
+    // All have 16.000 GB: the codes of both are the same.
+    Wanted more = anything();
+    more.memory = 16'001;
+    trap.measure("all just below what is asked for", plain("cpu_ram>=16.001"), more, seconds,
+                 report);
   }
   {
     // Half for nothing, half at the most that is accepted; what is wanted is in none.
