@@ -11,8 +11,8 @@ void give_back(Node& node, const Lease& lease);
 // Makes the free amounts follow from facts and use.
 void refresh_free(Node& node);
 
-// Tell book and price index: of a change of the node's offer; or of its link, owner or leases, which
-// every lease's beginning and end is.
+// Tell book and price index: of a change of the node's offer; or of its link, owner or leases,
+// which every lease's beginning and end is.
 void offer_changed(MarketState& state, Node& node);
 void load_changed(MarketState& state, Node& node);
 
