@@ -65,8 +65,8 @@ class Exchange {
   bool is_stopping() const;
 
   // Switches to WebSocket. When the request does not ask for that properly, it is answered with 400
-  // or 426 and the handler just returns. At a shutdown the server closes the socket with 1001. After
-  // a success the request has no headers any more.
+  // or 426 and the handler just returns. At a shutdown the server closes the socket with 1001.
+  // After a success the request has no headers any more.
   Task<Result<std::shared_ptr<WebSocket>>> upgrade(WebSocketOptions options,
                                                    Headers headers = Headers());
 
