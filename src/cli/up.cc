@@ -39,6 +39,7 @@ class Agents {
   }
   Status start(const std::vector<std::string>& words, const std::string& log_path) {
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
     posix_spawn_file_actions_t actions;
