@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/signing.h"
 #include "bench_folder.h"
+#include "bench_provider.h"
 #include "bench_report.h"
 #include "log/sqlite_log.h"
 #include "net/io_pool.h"
@@ -36,34 +37,12 @@ constexpr std::size_t kFilesForOthers = 500;  // of a process: log, history, pip
 constexpr std::size_t kAtOnce = 64;           // handshakes under way
 constexpr Duration kReportEvery = seconds(8);
 
-template <class T>
-T must(Result<T> result) {
-  FALLOW_CHECK(result.has_value(), "{}", result.error().message);
-  return std::move(*result);
-}
-
 // Both processes make the same keys.
 std::vector<SigningKey> keys_of(std::size_t count) {
   const std::unique_ptr<Random> random = seeded_random(11);
   std::vector<SigningKey> keys;
   for (std::size_t i = 0; i < count; ++i) keys.push_back(SigningKey::generate(*random));
   return keys;
-}
-
-v1::NodeFacts facts_of(std::size_t i) {
-  v1::NodeFacts facts;
-  facts.set_name(fmt::format("n{}", i));
-  facts.set_region("eu");
-  facts.set_cpu_thousandths(16'000);
-  facts.set_memory_mb(64'000);
-  facts.set_disk_mb(500'000);
-  facts.set_isolation(v1::BUBBLEWRAP);
-  v1::Device& device = *facts.add_devices();
-  device.set_uuid(fmt::format("GPU-{}", i));
-  device.set_model("RTX_4090");
-  device.set_kind(v1::GPU);
-  device.set_memory_mb(24'564);
-  return facts;
 }
 
 // What the parent tells the agents' process, and how they answer: by lines on a socket.
@@ -128,7 +107,7 @@ net::Task<void> live(Fleet* fleet, std::size_t i) {
       hello.set_node(fleet->nodes[i]);
       hello.set_signature(
           to_bytes(fleet->keys[i].sign(std::string(kHelloPrefix) + message.challenge().nonce())));
-      *hello.mutable_facts() = facts_of(i);
+      *hello.mutable_facts() = bench_facts(i);
       FALLOW_CHECK(socket->try_send(answer.SerializeAsString()), "agent {} cannot answer", i);
     }
     if (message.has_welcome()) {
@@ -176,33 +155,11 @@ double resident_kib() {
   return static_cast<double>(pages) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1024;
 }
 
-std::uint64_t apply(engine::Engine& engine, const v1::Command& command) {
-  const engine::Answer answer = must(engine.execute(command));
-  FALLOW_CHECK(!answer.events.empty() && !answer.events[0].has_refused(), "{}",
-               answer.events[0].ShortDebugString());
-  return answer.index.value;
-}
-
 std::vector<std::uint64_t> join_nodes(engine::Engine& engine, std::size_t count) {
-  v1::Command open;
-  open.set_actor(4'096);  // the operator: the first command's account
-  open.mutable_open_account()->set_name("provider");
-  open.mutable_open_account()->add_scopes(v1::PROVIDER);
-  const std::uint64_t provider = apply(engine, open) * 4'096;
-  v1::Command token;
-  token.set_actor(provider);
-  token.mutable_create_join_token()->set_account(provider);
-  token.mutable_create_join_token()->set_secret_hash(to_bytes(digest_of("secret")));
-  token.mutable_create_join_token()->set_uses_max(static_cast<std::uint32_t>(count));
-  apply(engine, token);
+  Provider provider(engine, static_cast<std::uint32_t>(count));
   std::vector<std::uint64_t> nodes;
-  std::size_t i = 0;
   for (const SigningKey& key : keys_of(count)) {
-    v1::Command join;
-    join.mutable_join_node()->set_secret_hash(to_bytes(digest_of("secret")));
-    join.mutable_join_node()->set_public_key(to_bytes(key.public_key()));
-    *join.mutable_join_node()->mutable_facts() = facts_of(i++);
-    nodes.push_back(apply(engine, join) * 4'096);
+    nodes.push_back(provider.join(nodes.size(), to_bytes(key.public_key())));
   }
   return nodes;
 }

@@ -11,6 +11,7 @@
 #include "base/env.h"
 #include "base/sqlite_db.h"
 #include "bench_folder.h"
+#include "bench_provider.h"
 #include "bench_report.h"
 #include "log/sqlite_log.h"
 #include "log/verify.h"
@@ -20,12 +21,6 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 constexpr std::size_t kCommandBytes = 200;
-
-template <class T>
-T must(Result<T> result) {
-  FALLOW_CHECK(result.has_value(), "{}", result.error().message);
-  return std::move(*result);
-}
 
 double seconds_since(Steady::time_point began) {
   return std::chrono::duration<double>(Steady::now() - began).count();

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/join_token.h"
 #include "bench_folder.h"
+#include "bench_provider.h"
 #include "bench_report.h"
 #include "log/memory_log.h"
 #include "net/http_client.h"
@@ -25,12 +26,6 @@ struct Settings {
   std::size_t requests = 5'000;
   std::uint32_t nodes = 1'000;
 };
-
-template <class T>
-T must(Result<T> result) {
-  FALLOW_CHECK(result.has_value(), "{}", result.error().message);
-  return std::move(*result);
-}
 
 // A server over a log in memory: the disk is engine_bench's subject.
 class Market {
@@ -100,52 +95,21 @@ class Market {
     return response.body.substr(begin, 67);
   }
 
-  std::uint64_t apply(const v1::Command& command) {
-    const engine::Answer answer = must(server_->engine().execute(command));
-    FALLOW_CHECK(!answer.events.empty() && !answer.events[0].has_refused(), "{}",
-                 answer.events[0].ShortDebugString());
-    return answer.index.value;
-  }
-
   void add_nodes(std::uint32_t count) {
-    v1::Command open;
-    open.set_actor(4'096);  // the operator: the first command's account
-    open.mutable_open_account()->set_name("provider");
-    open.mutable_open_account()->add_scopes(v1::PROVIDER);
-    const std::uint64_t provider = apply(open) * 4'096;
-    v1::Command token;
-    token.set_actor(provider);
-    token.mutable_create_join_token()->set_account(provider);
-    token.mutable_create_join_token()->set_secret_hash(to_bytes(digest_of("secret")));
-    token.mutable_create_join_token()->set_uses_max(count);
-    apply(token);
+    engine::Engine& engine = server_->engine();
+    Provider provider(engine, count);
     for (std::uint32_t i = 0; i < count; ++i) {
-      v1::Command join;
-      join.mutable_join_node()->set_secret_hash(to_bytes(digest_of("secret")));
-      join.mutable_join_node()->set_public_key(to_bytes(digest_of(std::to_string(i))));
-      v1::NodeFacts& facts = *join.mutable_join_node()->mutable_facts();
-      facts.set_name("n" + std::to_string(i));
-      facts.set_region(i % 2 == 0 ? "eu" : "us");
-      facts.set_cpu_thousandths(16'000);
-      facts.set_memory_mb(64'000);
-      facts.set_disk_mb(500'000);
-      facts.set_isolation(v1::BUBBLEWRAP);
-      v1::Device& device = *facts.add_devices();
-      device.set_uuid(fmt::format("GPU-{}", i));
-      device.set_model("RTX_4090");
-      device.set_kind(v1::GPU);
-      device.set_memory_mb(24'564);
-      const std::uint64_t node = apply(join) * 4'096;
+      const std::uint64_t node = provider.join(i, to_bytes(digest_of(std::to_string(i))));
       v1::Command link;
       link.mutable_set_node_link()->set_node(node);
       link.mutable_set_node_link()->set_connected(true);
-      apply(link);
+      apply(engine, link);
       v1::Command offer;
-      offer.set_actor(provider);
+      offer.set_actor(provider.account());
       offer.mutable_set_offer()->set_node(node);
       offer.mutable_set_offer()->set_device_hour_micros(200'000 + i);
       offer.mutable_set_offer()->set_share_thousandths_min(1'000);
-      apply(offer);
+      apply(engine, offer);
     }
   }
 

@@ -38,6 +38,9 @@ class Agents {
     for (const Running& agent : running_) ::waitpid(agent.pid, nullptr, 0);
   }
   Status start(const std::vector<std::string>& words, const std::string& log_path) {
+    std::error_code error_of_size;  // no log yet: nothing was written before
+    const auto size = std::filesystem::file_size(log_path, error_of_size);
+    const std::size_t log_bytes = error_of_size ? 0 : size;
     std::vector<char*> argv;
     argv.reserve(words.size() + 1);
     for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
@@ -61,23 +64,26 @@ class Agents {
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     if (error != 0) return tl::unexpected(file_error("start", "an agent", error));
-    running_.push_back({pid, log_path});
+    running_.push_back({pid, log_path, log_bytes});
     return {};
   }
 
   // Waits a moment: an agent that ended meanwhile has said why in its log.
   Status stand() {
     constexpr Duration kStep = milliseconds(50);
-    for (Duration waited; waited < kFirstWords; waited += kStep) {
+    for (Duration waited; !running_.empty() && waited < kFirstWords; waited += kStep) {
       std::this_thread::sleep_for(std::chrono::microseconds(kStep.value));
       for (std::size_t i = 0; i < running_.size(); ++i) {
         if (::waitpid(running_[i].pid, nullptr, WNOHANG) == 0) continue;
-        const std::string log_path = running_[i].log_path;
+        const Running ended = running_[i];
         running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
-        auto log = read_file(log_path, kAgentLogBytesMax);
-        return fail(ErrorCode::kFailed, "a local agent ended at once: {}",
-                    log ? std::string_view(*log).substr(0, log->find_last_not_of('\n') + 1)
-                        : std::string_view(log_path));
+        const auto log = read_file(ended.log_path, kAgentLogBytesMax);
+        if (!log || log->size() <= ended.log_bytes) {
+          return fail(ErrorCode::kFailed, "a local agent ended at once; see {}", ended.log_path);
+        }
+        return fail(
+            ErrorCode::kFailed, "a local agent ended at once: {}",
+            log->substr(ended.log_bytes, log->find_last_not_of('\n') + 1 - ended.log_bytes));
       }
     }
     return {};
@@ -87,6 +93,7 @@ class Agents {
   struct Running {
     pid_t pid = 0;
     std::string log_path;
+    std::size_t log_bytes = 0;  // of earlier starts
   };
   std::vector<Running> running_;
 };

@@ -10,6 +10,7 @@
 #include "core/leases.h"
 #include "core/node_facts.h"
 #include "core/offers.h"
+#include "core/repricing.h"
 #include "core/schedule.h"
 
 namespace fallow::core {
@@ -153,7 +154,7 @@ void handle(Step& step, const v1::JoinNode& command) {
   state.node_keys.emplace(public_key, id);
   ++state.nodes_present;
   state.devices += node.devices.size();
-  state.indexes.place(node, step.now);
+  place_in_class(state, node);
   state.book->update(node);
   step.entity = id.value;
   v1::NodeJoined& told = *step.tell().mutable_node_joined();
@@ -171,7 +172,7 @@ void handle(Step& step, const v1::ReportNode& command) {
   state.devices += node->devices.size();
   refresh_free(*node);
   node->seen_at = step.now;
-  state.indexes.place(*node, step.now);
+  place_in_class(state, *node);
   state.book->update(*node);
   node_gained(state, *node);
   step.entity = node->id.value;
@@ -208,7 +209,7 @@ void handle(Step& step, const v1::RemoveNode& command) {
     end_lease(step, lease, stopping ? lease.stop_reason : v1::NODE_WITHDRAWN,
               {0, "the provider took the node away", ""});
   }
-  state.indexes.place(*node, step.now);
+  place_in_class(state, *node);
   state.node_keys.erase(digest_of_checked(node->public_key));
   --state.nodes_present;
   state.devices -= node->devices.size();

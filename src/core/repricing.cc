@@ -52,6 +52,12 @@ void restart_interval(MarketState& state) {
       keeps_index(state.policy) ? end_after(state.now, state.policy.price_interval_us()) : Time{};
 }
 
+void place_in_class(MarketState& state, Node& node) {
+  const bool first = state.indexes.empty();
+  state.indexes.place(node, state.now);
+  if (first) restart_interval(state);
+}
+
 bool repricing_pending(const MarketState& state) { return state.reprice_after.has_value(); }
 
 void reprice(Step& step) {

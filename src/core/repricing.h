@@ -16,6 +16,9 @@ namespace fallow::core {
 std::optional<Time> interval_end(const MarketState& state);
 // After the policy was laid down: intervals end at multiples of their length.
 void restart_interval(MarketState& state);
+// Puts a node that joined, told its facts or was removed into its class. The first node of all
+// begins an interval: there was nothing to keep an index of before.
+void place_in_class(MarketState& state, Node& node);
 
 // Offers are still to follow.
 bool repricing_pending(const MarketState& state);

@@ -120,6 +120,16 @@ TEST_F(RepricingTest, AnEmptyMarketHasNoIntervals) {
   EXPECT_EQ(machine_.next_deadline(), std::nullopt);
 }
 
+TEST_F(RepricingTest, TheFirstNodeBeginsAnInterval) {
+  now_ = now_ + hours(3);
+  const std::uint64_t id = node(provider_, 400'000);
+  ASSERT_TRUE(machine_.next_deadline());
+  EXPECT_GT(*machine_.next_deadline(), machine_.now()) << "an empty market's interval is over";
+  EXPECT_LE(*machine_.next_deadline(), machine_.now() + minutes(5));
+  ASSERT_EQ(follow(id, 1, 1'000'000), v1::REFUSAL_UNSPECIFIED);
+  EXPECT_EQ(price(id), 400'000);
+}
+
 TEST_F(RepricingTest, ManyFollowersTakeSeveralTicks) {
   std::vector<std::uint64_t> nodes;
   for (int i = 0; i < 600; ++i) {

@@ -107,7 +107,7 @@ class Sequencer {
     Result<log::Appended> at;
   };
 
-  // The commands of a batch are gathered as they come, so that nothing is moved to make one.
+  // The commands of a batch are gathered as they come: making one of what waits moves nothing.
   struct Gathering {
     std::vector<Submission> submissions;
     std::size_t bytes = 0;

@@ -123,6 +123,8 @@ Status History::prepare() {
   FALLOW_ASSIGN(statements_.feed,
                 writer_.prepare("insert or ignore into feed values(?,?,?,?,?,?)"));
   FALLOW_ASSIGN(statements_.prune, writer_.prepare("delete from feed where log_index < ?"));
+  FALLOW_ASSIGN(statements_.prune_prices,
+                writer_.prepare("delete from prices where id <= (select max(id) from prices) - ?"));
   FALLOW_ASSIGN(statements_.cursor, writer_.prepare("update cursor set log_index = ?"));
   return {};
 }
@@ -185,7 +187,9 @@ Status History::write(const std::deque<Row>& rows, LogIndex last) {
   Status done;
   LogIndex index;
   std::uint32_t ordinal = 0;
+  bool priced = false;
   for (const Row& row : rows) {
+    priced = priced || row.event.has_price_moved();
     ordinal = row.index == index ? ordinal + 1 : 0;
     index = row.index;
     done = write_row(row, ordinal);
@@ -198,6 +202,10 @@ Status History::write(const std::deque<Row>& rows, LogIndex last) {
   if (done && last.value > limits_.feed_commands_kept) {
     statements_.prune.bind(1, static_cast<std::int64_t>(last.value - limits_.feed_commands_kept));
     done = run(writer_, statements_.prune);
+  }
+  if (done && priced) {
+    statements_.prune_prices.bind(1, static_cast<std::int64_t>(limits_.prices_kept));
+    done = run(writer_, statements_.prune_prices);
   }
   if (done) done = writer_.exec("commit");
   if (!done) (void)writer_.exec("rollback");

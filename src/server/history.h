@@ -27,6 +27,7 @@ namespace fallow::server {
 struct HistoryLimits {
   std::size_t events_waiting_max = 262'144;      // beyond, the market thread waits for the disk
   std::uint64_t feed_commands_kept = 1'000'000;  // older events leave the feed
+  std::uint64_t prices_kept = 10'000'000;        // intervals of all classes; older ones leave
 };
 
 class History final : public engine::Subscriber,
@@ -68,7 +69,7 @@ class History final : public engine::Subscriber,
     v1::Event event;
   };
   struct Statements {
-    SqliteStatement meter, transfer, price, feed, prune, cursor;
+    SqliteStatement meter, transfer, price, feed, prune, prune_prices, cursor;
   };
 
   History(SqliteDb writer, SqliteDb reader, std::uint64_t start, HistoryLimits limits);

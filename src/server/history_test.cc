@@ -142,6 +142,17 @@ TEST_F(HistoryTest, GoesOnWhereItStoodAndForgetsOldEvents) {
   EXPECT_EQ(history_->transfers(AccountId(7), 0, 10)->transfers.size(), 5U);
 }
 
+TEST_F(HistoryTest, OldPricesLeave) {
+  HistoryLimits limits;
+  limits.prices_kept = 2;
+  open(limits);
+  for (int i = 1; i <= 5; ++i) tell({moved("eu", i, 0)});
+  const auto kept = history_->prices("rtx_4090", "", 0, 10);
+  ASSERT_EQ(kept->prices.size(), 2U);
+  EXPECT_EQ(kept->prices[0].open(), "0.000005");
+  EXPECT_EQ(kept->prices[1].open(), "0.000004");
+}
+
 TEST_F(HistoryTest, AFileFromBeforeThePricesIsTakenOver) {
   tell({paid(7, 8, 1)});
   history_.reset();
