@@ -7,6 +7,7 @@
 #include "base/digest.h"
 #include "cli/command.h"
 #include "cli/sim_place.h"
+#include "cli/sim_scale.h"
 #include "cli/sim_spot.h"
 #include "sim/chaos.h"
 
@@ -101,6 +102,7 @@ void add_sim(CLI::App& app, Context& context, Host&) {
   group->require_subcommand(1);
   add_sim_place(*group, context);
   add_sim_spot(*group, context);
+  add_sim_scale(*group, context);
   auto arguments = std::make_shared<ChaosArguments>();
   CLI::App* command = group->add_subcommand(
       "chaos",
