@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "cli/command.h"
+#include "cli/sim_market.h"
 #include "cli/sim_place.h"
 #include "cli/sim_scale.h"
 #include "cli/sim_spot.h"
@@ -103,6 +104,7 @@ void add_sim(CLI::App& app, Context& context, Host&) {
   add_sim_place(*group, context);
   add_sim_spot(*group, context);
   add_sim_scale(*group, context);
+  add_sim_market(*group, context);
   auto arguments = std::make_shared<ChaosArguments>();
   CLI::App* command = group->add_subcommand(
       "chaos",
