@@ -49,7 +49,7 @@ Result<Time> time_of(const CsvTable& table, std::size_t row, std::size_t column)
 Result<Micros> price_in(const CsvTable& table, std::size_t row, std::size_t column) {
   if (table.text(row, column).empty()) return Micros(0);
   FALLOW_ASSIGN(const double units, table.number(row, column, 0, kPriceMax));
-  return Micros(static_cast<std::int64_t>(units * 1e6 + 0.5));
+  return Micros(std::llround(units * 1e6));
 }
 
 }  // namespace
@@ -69,7 +69,7 @@ Result<JobTrace> parse_jobs(const CsvTable& table) {
     TraceJob job;
     FALLOW_ASSIGN(job.arrival, time_of(table, row, timestamp));
     FALLOW_ASSIGN(const double running, table.number(row, duration, 0, kSecondsMax));
-    job.running = Duration(static_cast<std::int64_t>(running * 1e6 + 0.5));
+    job.running = Duration(std::llround(running * 1e6));
     FALLOW_ASSIGN(const auto count, table.integer(row, gpus, 0, kTraceGpusMax));
     job.gpus = static_cast<std::uint32_t>(count);
     job.cluster = clusters

@@ -403,9 +403,9 @@ class Scale {
 Result<ScaleReport> run_scale(const ScaleOptions& options) {
   const bool good = options.nodes >= 1 && options.nodes <= kScaleNodesMax && options.seconds >= 1 &&
                     options.seconds <= kScaleSecondsMax && options.use_pct <= 100 &&
-                    options.scarce_pct <= 100 && options.scarce_pct <= 100 &&
-                    options.job_hours > 0 && options.job_hours <= 24 && options.up_hours > 0 &&
-                    options.up_hours <= 1e6 && options.down_hours > 0 && options.down_hours <= 1e6;
+                    options.scarce_pct <= 100 && options.job_hours > 0 && options.job_hours <= 24 &&
+                    options.up_hours > 0 && options.up_hours <= 1e6 && options.down_hours > 0 &&
+                    options.down_hours <= 1e6;
   if (!good) {
     return fail(ErrorCode::kInvalid,
                 "at most {} nodes, {} seconds, 100 % of use, tasks of up to 24 h and spans of up "

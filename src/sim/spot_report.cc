@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <cmath>
 #include <thread>
 
 #include "base/check.h"
@@ -19,11 +20,11 @@ struct JobRuns {
   Micros optimum;
 };
 
-Micros to_micros(double units) { return Micros(static_cast<std::int64_t>(units * 1e6 + 0.5)); }
+Micros to_micros(double units) { return Micros(std::llround(units * 1e6)); }
 
 Duration to_duration(double hours) {
   // Whole seconds: what the traces are in.
-  return seconds(static_cast<std::int64_t>(hours * 3'600 + 0.5));
+  return seconds(std::llround(hours * 3'600));
 }
 
 std::vector<JobRuns> jobs_on(const std::vector<SpotTrace>& traces, const SpotJob& like,

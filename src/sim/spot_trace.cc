@@ -1,5 +1,7 @@
 #include "sim/spot_trace.h"
 
+#include <cmath>
+
 namespace fallow::sim {
 namespace {
 
@@ -62,7 +64,7 @@ Result<std::vector<SpotTrace>> parse_spot_traces(const CsvTable& table, Micros s
     Micros price = spot_hour;
     if (!table.text(row, columns.price).empty()) {
       FALLOW_ASSIGN(const double units, table.number(row, columns.price, 0, kPriceMax));
-      price = Micros(static_cast<std::int64_t>(units * 1e6 + 0.5));
+      price = Micros(std::llround(units * 1e6));
     }
     trace.available.push_back(value == 1);
     trace.spot_hour.push_back(price);
