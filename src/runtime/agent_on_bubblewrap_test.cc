@@ -75,6 +75,7 @@ class Hub final : public HubLink {
       ack.set_lease(chunk.lease());
       ack.set_stream(chunk.stream());
       ack.set_offset(log.size());
+      changed_.notify_all();
     } else {
       for (const v1::WorkloadReport& report : message.observed().workloads()) {
         reports_[report.lease()] = report;
@@ -115,6 +116,13 @@ class Hub final : public HubLink {
                                   [&] { return reports_[lease].state() == state; }))
         << "state " << reports_[lease].state();
     return reports_[lease];
+  }
+  // Until the workload has written this to its output.
+  void wait_for_words(std::uint64_t lease, std::string_view words) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(30), [&] {
+      return logs_[{lease, v1::STDOUT}].find(words) != std::string::npos;
+    })) << words;
   }
   std::string log(std::uint64_t lease, v1::LogStream stream = v1::STDOUT) {
     const std::lock_guard lock(mutex_);
@@ -325,9 +333,9 @@ TEST_F(AgentTest, TheOwnersWordSuspendsAndEvicts) {
 }
 
 TEST_F(AgentTest, AStoppedTaskEndsAndNothingStays) {
-  v1::DesiredLease desired = lease(7, "trap '' TERM; while :; do sleep 0.05; done");
+  v1::DesiredLease desired = lease(7, "trap '' TERM; echo deaf; while :; do sleep 0.05; done");
   hub_.desire({desired});
-  hub_.wait_for(7, v1::RUNNING);
+  hub_.wait_for_words(7, "deaf");
   desired.set_stop(true);
   hub_.desire({desired});
   const v1::WorkloadReport ended = hub_.wait_for(7, v1::ENDED);
