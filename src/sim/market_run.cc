@@ -2,12 +2,9 @@
 
 #include <absl/container/btree_map.h>
 #include <fmt/core.h>
-#include <time.h>
 
 #include <algorithm>
-#include <functional>
 #include <memory>
-#include <queue>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -18,7 +15,9 @@
 #include "core/machine.h"
 #include "core/policy.h"
 #include "core/speed.h"
+#include "sim/lab_commands.h"
 #include "sim/market_fleet.h"
+#include "sim/market_plan.h"
 
 namespace fallow::sim {
 namespace {
@@ -26,77 +25,23 @@ namespace {
 constexpr Time kStart{1'700'000'000'000'000};
 constexpr Duration kYear = hours(24 * 366);
 constexpr std::uint32_t kTaskGpusMax = 8;  // a larger job is split: no node has more
-constexpr std::uint64_t kIdsPerCommand = 4'096;
-constexpr std::int64_t kWalletMicros = 900'000'000'000'000;
+constexpr Micros kWallet(900'000'000'000'000);
 constexpr std::uint32_t kSamplesPerDay = 4;
-
-double thread_seconds() {
-  timespec time{};
-  FALLOW_CHECK(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0, "no thread clock");
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-}
 
 double hours_of(Duration time) { return static_cast<double>(time.value) / 3'600e6; }
 double units(std::int64_t micros) { return static_cast<double>(micros) / 1e6; }
 
-std::string bytes32(std::uint64_t kind, std::uint64_t number) {
-  std::string bytes(32, '\0');
-  for (std::size_t i = 0; i < 8; ++i) {
-    bytes[i] = static_cast<char>(number >> (8 * i));
-    bytes[8 + i] = static_cast<char>(kind >> (8 * i));
-  }
-  return bytes;
-}
-
 // Nothing is waited for: what ends, ends by a report of the moment.
-v1::Command found() {
-  v1::Command command;
-  v1::Found& found = *command.mutable_found();
-  found.set_market_name("market");
-  found.set_market_public_key(bytes32(1, 1));
-  found.set_currency("TEST");
-  found.set_operator_key_hash(bytes32(1, 2));
-  v1::Policy& policy = *found.mutable_policy();
-  policy = core::default_policy();
+v1::Policy policy() {
+  v1::Policy policy = core::default_policy();
   policy.set_meter_interval_us(kYear.value);
   policy.set_suspend_after_us(kYear.value);
   policy.set_close_after_us(kYear.value);
   policy.set_start_timeout_us(kYear.value);
   policy.set_payout_delay_us(0);
   policy.set_price_interval_us(0);
-  return command;
+  return policy;
 }
-
-// A part of a job that runs on one node, begun anew from its last checkpoint when it is lost.
-struct Piece {
-  std::uint32_t job = 0;
-  std::uint32_t gpus = 0;
-  Duration left;  // on the reference card
-  Time ordered_at;
-};
-
-struct Job {
-  Time arrival;
-  Duration running;  // on the reference card
-  std::uint32_t pieces_left = 0;
-  std::uint32_t renter = 0;
-};
-
-struct Running {
-  std::uint32_t piece = 0;
-  std::uint32_t node = 0;
-};
-
-enum class What : std::uint8_t { kArrival, kTurn, kEnd, kSample };
-struct Event {
-  Time at;
-  std::uint64_t order = 0;  // of planning, so that ties are decided
-  What what = What::kArrival;
-  std::uint64_t number = 0;  // of the job, node or lease
-  bool operator>(const Event& other) const {
-    return std::pair(at, order) > std::pair(other.at, other.order);
-  }
-};
 
 double percentile(std::vector<double>& values, double part) {
   if (values.empty()) return 0;
@@ -125,12 +70,11 @@ class Market {
     join_all();
     arrivals();
     for (std::uint32_t i = 1; i <= rules_.days * kSamplesPerDay; ++i) {
-      plan(kStart + Duration(hours(24).value / kSamplesPerDay * i), What::kSample, i);
+      plan_.add(kStart + Duration(hours(24).value / kSamplesPerDay * i), What::kSample, i);
     }
     const Time end = kStart + hours(24 * std::int64_t{rules_.days});
-    while (!events_.empty() && events_.top().at <= end) {
-      const Event event = events_.top();
-      events_.pop();
+    while (const auto next = plan_.next(end)) {
+      const PlannedEvent event = *next;
       ticks_until(event.at);
       now_ = event.at;
       happen(event);
@@ -144,10 +88,6 @@ class Market {
   }
 
  private:
-  void plan(Time at, What what, std::uint64_t number) {
-    events_.push(Event{at, ++planned_, what, number});
-  }
-
   void apply(const v1::Command& command) {
     told_.clear();
     machine_.apply(LogIndex(machine_.last_index().value + 1), now_, command, told_);
@@ -181,58 +121,38 @@ class Market {
   }
 
   std::uint64_t open_account(v1::Scope scope) {
-    v1::Command command;
-    command.mutable_open_account()->set_name("someone");
-    command.mutable_open_account()->add_scopes(scope);
-    apply(command);
-    return machine_.last_index().value * kIdsPerCommand;
+    apply(account_command(scope));
+    return first_id_of(machine_.last_index());
   }
 
   void open_market() {
-    apply(found());
+    apply(found_command("market", policy()));
     for (std::uint32_t i = 0; i < inputs_.jobs.clusters; ++i) {
       renters_.push_back(open_account(v1::RENTER));
-      v1::Command command;
-      command.mutable_deposit()->set_account(renters_.back());
-      command.mutable_deposit()->set_amount_micros(kWalletMicros);
-      command.mutable_deposit()->set_reference(fmt::format("deposit {}", i));
-      apply(command);
+      apply(deposit_command(renters_.back(), kWallet, i));
     }
   }
 
   void join_all() {
-    v1::Command token;
-    token.mutable_create_join_token()->set_account(open_account(v1::PROVIDER));
-    token.mutable_create_join_token()->set_secret_hash(bytes32(2, 0));
-    token.mutable_create_join_token()->set_uses_max(rules_.nodes);
-    apply(token);
+    const std::string token = made_up_key(2, 0);
+    apply(join_token_command(open_account(v1::PROVIDER), token, rules_.nodes));
     for (std::uint32_t i = 0; i < rules_.nodes; ++i) {
       MarketNode& node = fleet_.nodes()[i];
       v1::Command command;
-      command.mutable_join_node()->set_secret_hash(bytes32(2, 0));
-      command.mutable_join_node()->set_public_key(bytes32(3, i));
+      command.mutable_join_node()->set_secret_hash(token);
+      command.mutable_join_node()->set_public_key(made_up_key(3, i));
       *command.mutable_join_node()->mutable_facts() = fleet_.facts(i);
       apply(command);
-      node.id = NodeId(machine_.last_index().value * kIdsPerCommand);
+      node.id = NodeId(first_id_of(machine_.last_index()));
       numbers_.emplace(node.id.value, i);
-      v1::Command offer;
-      offer.mutable_set_offer()->set_node(node.id.value);
-      offer.mutable_set_offer()->set_device_hour_micros(node.device_hour.value);
-      apply(offer);
+      apply(offer_command(node.id, node.device_hour));
       node.since = now_;
-      if (!node.away) set_link(node, true);
-      plan(now_ + fleet_.span(node), What::kTurn, i);
+      if (!node.away) apply(link_command(node.id, true));
+      plan_.add(now_ + fleet_.span(node), What::kTurn, i);
       HostFigures& host = run_.hosts[node.verified ? 1 : 0];
       ++host.nodes;
       host.devices += node.devices;
     }
-  }
-
-  void set_link(const MarketNode& node, bool connected) {
-    v1::Command command;
-    command.mutable_set_node_link()->set_node(node.id.value);
-    command.mutable_set_node_link()->set_connected(connected);
-    apply(command);
   }
 
   // The trace again and again, each copy some whole days later, until enough work arrives.
@@ -251,13 +171,13 @@ class Market {
         const Duration at((job.arrival.us + shift.value) % span.value);
         const bool taken = part >= 1 || double(random_->below(1'000'000)) < part * 1e6;
         if (at >= days || !taken) continue;
-        plan(kStart + at, What::kArrival, jobs_.size());
+        plan_.add(kStart + at, What::kArrival, jobs_.size());
         jobs_.push_back(Job{kStart + at, job.running, job.gpus, job.cluster});
       }
     }
   }
 
-  void happen(const Event& event) {
+  void happen(const PlannedEvent& event) {
     switch (event.what) {
       case What::kArrival:
         return arrive(static_cast<std::uint32_t>(event.number));
@@ -327,7 +247,7 @@ class Market {
     ordering_ = number;
     apply(command);
     if (run_.refused == refused) {
-      orders_.emplace(machine_.last_index().value * kIdsPerCommand, number);
+      orders_.emplace(first_id_of(machine_.last_index()), number);
     }
   }
 
@@ -344,8 +264,8 @@ class Market {
     running_.emplace(lease.lease(), Running{piece, number});
     queued_.push_back(hours_of(now_ - pieces_[piece].ordered_at) * 60);
     ++run_.hosts[node.verified ? 1 : 0].leases;
-    plan(now_ + minutes(rules_.start_minutes) + time_on(pieces_[piece].left, node.speed),
-         What::kEnd, lease.lease());
+    plan_.add(now_ + minutes(rules_.start_minutes) + time_on(pieces_[piece].left, node.speed),
+              What::kEnd, lease.lease());
   }
 
   void add_ending(v1::Observe& observe, LeaseId id, v1::EndReason reason) const {
@@ -355,13 +275,7 @@ class Market {
     report.set_state(v1::ENDED);
     report.set_reason(reason);
     const Duration ran = now_ - lease.placed_at - minutes(rules_.start_minutes);
-    if (ran.value <= 0) return;
-    v1::MeterRecord& meter = *report.add_meters();
-    meter.set_lease(id.value);
-    meter.set_sequence(1);
-    meter.set_running_us(ran.value);
-    meter.set_measured_at_us(now_.us);
-    meter.set_signature(std::string(64, 's'));
+    if (ran.value > 0) add_meter(report, 1, ran, now_);
   }
 
   v1::Command report_of(const MarketNode& node) const {
@@ -387,7 +301,7 @@ class Market {
     node.since = now_;
     if (node.away) {
       const std::vector<LeaseId> leases = machine_.node(node.id)->leases;
-      set_link(node, false);
+      apply(link_command(node.id, false));
       v1::Command command = report_of(node);
       for (const LeaseId id : leases) {
         add_ending(*command.mutable_observe(), id,
@@ -395,9 +309,9 @@ class Market {
       }
       if (!leases.empty()) apply(command);
     } else {
-      set_link(node, true);
+      apply(link_command(node.id, true));
     }
-    plan(now_ + fleet_.span(node), What::kTurn, number);
+    plan_.add(now_ + fleet_.span(node), What::kTurn, number);
   }
 
   void ended(const v1::LeaseEnded& told) {
@@ -501,8 +415,7 @@ class Market {
   core::Machine machine_;
   core::Events told_;  // by the latest command
   Time now_ = kStart;
-  std::uint64_t planned_ = 0;
-  std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
+  MarketPlan plan_;
 
   std::vector<std::uint64_t> renters_;
   std::unordered_map<std::uint64_t, std::uint32_t> numbers_;  // of nodes

@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +21,7 @@
 #include "engine/sequencer.h"
 #include "sim/chain_log.h"
 #include "sim/exact_math.h"
+#include "sim/lab_commands.h"
 
 namespace fallow::sim {
 namespace {
@@ -31,8 +31,8 @@ constexpr std::uint32_t kSlicesPerSecond = 10;
 constexpr Duration kSlice = milliseconds(1'000 / kSlicesPerSecond);
 constexpr std::uint32_t kSlicesPerReport = 5 * kSlicesPerSecond;  // the default policy's interval
 constexpr std::uint32_t kRenters = 1'000;
+constexpr Micros kWallet(1'000'000'000'000);
 constexpr std::uint32_t kNodesPerProvider = 20;
-constexpr std::uint64_t kIdsPerCommand = 4'096;
 constexpr Duration kAskedTime = hours(24);
 constexpr std::size_t kAtOnce = 4'096;  // commands that wait; a batch of the sequencer's
 
@@ -45,12 +45,6 @@ class SetClock final : public Clock {
  private:
   Time now_ = kStart;
 };
-
-double thread_seconds() {
-  timespec time{};
-  FALLOW_CHECK(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0, "no thread clock");
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-}
 
 std::uint64_t resident_bytes() {
   const auto text = read_file("/proc/self/statm", 256);
@@ -78,26 +72,6 @@ std::uint64_t mixed(std::uint64_t x) {
 Duration span_of(std::uint64_t bits, Duration mean) {
   const double uniform = (static_cast<double>(bits >> 11) + 0.5) * 0x1p-53;
   return Duration(static_cast<std::int64_t>(-exact_log(uniform) * static_cast<double>(mean.value)));
-}
-
-std::string bytes32(std::uint64_t kind, std::uint64_t number) {
-  std::string bytes(32, '\0');
-  for (std::size_t i = 0; i < 8; ++i) {
-    bytes[i] = static_cast<char>(number >> (8 * i));
-    bytes[8 + i] = static_cast<char>(kind >> (8 * i));
-  }
-  return bytes;
-}
-
-v1::Command found() {
-  v1::Command command;
-  v1::Found& found = *command.mutable_found();
-  found.set_market_name("scale");
-  found.set_market_public_key(bytes32(1, 1));
-  found.set_currency("TEST");
-  found.set_operator_key_hash(bytes32(1, 2));
-  *found.mutable_policy() = core::default_policy();
-  return command;
 }
 
 struct Model {
@@ -177,26 +151,21 @@ class Scale {
   // The account that the next command makes.
   std::uint64_t open_account(v1::Scope scope) {
     work_off();
-    v1::Command command;
-    command.mutable_open_account()->set_name("someone");
-    command.mutable_open_account()->add_scopes(scope);
-    submit(std::move(command));
+    submit(account_command(scope));
     work_off();
-    return machine_.last_index().value * kIdsPerCommand;
+    return first_id_of(machine_.last_index());
   }
 
   void set_up() {
-    submit(found());
+    submit(found_command("scale", core::default_policy()));
     for (std::uint32_t i = 0; i < kRenters; ++i) {
       renters_.push_back(open_account(v1::RENTER));
-      v1::Command command;
-      command.mutable_deposit()->set_account(renters_.back());
-      command.mutable_deposit()->set_amount_micros(1'000'000'000'000);
-      command.mutable_deposit()->set_reference(fmt::format("deposit {}", i));
-      submit(std::move(command));
+      submit(deposit_command(renters_.back(), kWallet, i));
     }
     for (std::uint32_t i = 0; i < options_.nodes; ++i) {
-      if (i % kNodesPerProvider == 0) join_token(i / kNodesPerProvider);
+      if (i % kNodesPerProvider == 0) {
+        submit(join_token_command(open_account(v1::PROVIDER), token_of(i), kNodesPerProvider));
+      }
       join(i);
     }
     work_off();
@@ -221,20 +190,15 @@ class Scale {
     work_off();
   }
 
-  void join_token(std::uint32_t number) {
-    const std::uint64_t provider = open_account(v1::PROVIDER);
-    v1::Command command;
-    command.mutable_create_join_token()->set_account(provider);
-    command.mutable_create_join_token()->set_secret_hash(bytes32(2, number));
-    command.mutable_create_join_token()->set_uses_max(kNodesPerProvider);
-    submit(std::move(command));
+  static std::string token_of(std::uint32_t number) {
+    return made_up_key(2, number / kNodesPerProvider);
   }
 
   void join(std::uint32_t number) {
     v1::Command command;
     v1::JoinNode& join = *command.mutable_join_node();
-    join.set_secret_hash(bytes32(2, number / kNodesPerProvider));
-    join.set_public_key(bytes32(3, number));
+    join.set_secret_hash(token_of(number));
+    join.set_public_key(made_up_key(3, number));
     const Model& model = kModels[random_->below(kModels.size())];
     const std::uint32_t devices = kDeviceCounts[random_->below(kDeviceCounts.size())];
     v1::NodeFacts& facts = *join.mutable_facts();
@@ -258,19 +222,13 @@ class Scale {
 
   void offer(std::uint32_t number) {
     const std::int64_t price = prices_[number];
-    v1::Command command;
-    command.mutable_set_offer()->set_node(nodes_[number].value);
-    command.mutable_set_offer()->set_device_hour_micros(
-        price * 3 / 4 +
-        static_cast<std::int64_t>(random_->below(static_cast<std::uint64_t>(price / 2))));
-    submit(std::move(command));
+    const auto dearer =
+        static_cast<std::int64_t>(random_->below(static_cast<std::uint64_t>(price / 2)));
+    submit(offer_command(nodes_[number], Micros(price * 3 / 4 + dearer)));
   }
 
   void set_link(std::uint32_t number, bool connected) {
-    v1::Command command;
-    command.mutable_set_node_link()->set_node(nodes_[number].value);
-    command.mutable_set_node_link()->set_connected(connected);
-    submit(std::move(command));
+    submit(link_command(nodes_[number], connected));
   }
 
   void order_more() {
@@ -360,12 +318,7 @@ class Scale {
       const Duration length = span_of(mixed(id.value ^ options_.seed), job_mean_);
       const Duration running =
           std::max(lease.proven, std::min(clock_.now() - lease.placed_at, length));
-      v1::MeterRecord& meter = *report.add_meters();
-      meter.set_lease(id.value);
-      meter.set_sequence(lease.meter_sequence + 1);
-      meter.set_running_us(running.value);
-      meter.set_measured_at_us(clock_.now().us);
-      meter.set_signature(signature_);
+      add_meter(report, lease.meter_sequence + 1, running, clock_.now());
       const bool over = lease.state == v1::STOPPING || running >= length;
       report.set_state(over ? v1::ENDED : v1::RUNNING);
       if (over) report.set_reason(v1::COMPLETED);
@@ -379,7 +332,6 @@ class Scale {
   const Duration job_mean_;
   const Duration up_mean_;
   const Duration down_mean_;
-  const std::string signature_ = std::string(64, 's');
 
   SetClock clock_;
   ChainLog log_;
