@@ -52,16 +52,80 @@ Status check_meters(const v1::ReceiptBody& body) {
   return {};
 }
 
+// What is left of a device's price for who reaches this term; discounts are of the receipt itself.
+Micros device_hour_for(const v1::ReceiptBody& body, std::int64_t time_us) {
+  __extension__ using Wide = __int128;
+  const v1::TermDiscounts& given = body.discounts();
+  const struct {
+    Duration from;
+    std::uint32_t basis_points;
+  } terms[] = {{hours(1), given.hour_basis_points()},
+               {hours(24), given.day_basis_points()},
+               {hours(7 * 24), given.week_basis_points()},
+               {hours(30 * 24), given.month_basis_points()}};
+  std::int64_t left = kBasisPoints;
+  for (const auto& term : terms) {
+    if (time_us >= term.from.value) left = kBasisPoints - term.basis_points;
+  }
+  const Wide whole = Wide{body.device_hour_micros()} * left;
+  return Micros(static_cast<std::int64_t>((whole + kBasisPoints - 1) / kBasisPoints));
+}
+
+// Devices and disk for an hour, each rounded up.
+Micros rate_for(const v1::ReceiptBody& body, Micros device_hour) {
+  __extension__ using Wide = __int128;
+  const auto part = [](std::uint64_t thousandths, std::int64_t price) {
+    return (Wide{thousandths} * price + 999) / 1'000;
+  };
+  const std::uint64_t devices =
+      static_cast<std::uint64_t>(body.devices_size()) * body.device_thousandths();
+  return Micros(static_cast<std::int64_t>(part(devices, device_hour.value) +
+                                          part(body.disk_mb(), body.disk_gb_hour_micros())));
+}
+
+// The rates of a term: what it was placed at, and what an early end by the renter made of it.
+Status check_term(const v1::ReceiptBody& body, std::int64_t billed_us) {
+  if (body.tier() != v1::RESERVED) {
+    if (body.rerated_hour_micros() != 0) return wrong("it is re-rated, but had no term");
+    return {};
+  }
+  const v1::TermDiscounts& given = body.discounts();
+  if (given.month_basis_points() > kBasisPoints ||
+      given.week_basis_points() > given.month_basis_points() ||
+      given.day_basis_points() > given.week_basis_points() ||
+      given.hour_basis_points() > given.day_basis_points()) {
+    return wrong("its discounts are not in the order of their terms");
+  }
+  const Micros rate = rate_for(body, device_hour_for(body, body.term_us()));
+  if (rate.value != body.rate_hour_micros()) {
+    return wrong("the rate is {} per hour, its prices less the term's discount come to {}",
+                 format_money(Micros(body.rate_hour_micros())), format_money(rate));
+  }
+  const bool by_renter = body.blame() == v1::BLAME_NONE || body.blame() == v1::BLAME_RENTER;
+  Micros rerated(0);
+  if (by_renter && !body.cut_short() && body.reason() != v1::TIME_LIMIT) {
+    const Micros reached = rate_for(body, device_hour_for(body, body.term_before_us() + billed_us));
+    if (reached > rate) rerated = reached;
+  }
+  if (rerated.value != body.rerated_hour_micros()) {
+    return wrong("it is re-rated to {} per hour, the term really reached comes to {}",
+                 format_money(Micros(body.rerated_hour_micros())), format_money(rerated));
+  }
+  return {};
+}
+
 Status check_amounts(const v1::ReceiptBody& body) {
   for (const std::int64_t amount :
        {body.device_hour_micros(), body.disk_gb_hour_micros(), body.rate_hour_micros(),
         body.hold_micros(), body.time_us_max(), body.charged_micros(), body.refunded_micros(),
-        body.fee_micros()}) {
+        body.fee_micros(), body.term_us(), body.term_before_us(), body.rerated_hour_micros()}) {
     if (amount < 0) return wrong("an amount is negative");
   }
   const std::int64_t billed_us = std::min(body.proven_us(), body.time_us_max());
-  const std::int64_t charge = std::min(
-      body.hold_micros(), price_of(Micros(body.rate_hour_micros()), Duration(billed_us)).value);
+  FALLOW_TRY(check_term(body, billed_us));
+  const Micros rate(std::max(body.rate_hour_micros(), body.rerated_hour_micros()));
+  const std::int64_t charge =
+      std::min(body.hold_micros(), price_of(rate, Duration(billed_us)).value);
   if (charge != body.charged_micros()) {
     return wrong("the charge is {}, the proven time at its rate comes to {}",
                  format_money(Micros(body.charged_micros())), format_money(Micros(charge)));
@@ -87,6 +151,10 @@ Status check_amounts(const v1::ReceiptBody& body) {
                  format_money(Micros(body.fee_micros())), format_money(fee));
   }
   return {};
+}
+
+double hours_text(std::int64_t us) {
+  return static_cast<double>(us) / static_cast<double>(kHour.value);
 }
 
 std::string moment(std::int64_t us) {
@@ -155,6 +223,22 @@ std::string describe_receipt(const v1::ReceiptBody& body) {
                              static_cast<double>(body.proven_us()) / 1e6, body.meters_size()));
   line("rate", fmt::format("{} {} per hour", format_money(Micros(body.rate_hour_micros())),
                            body.currency()));
+  if (body.tier() == v1::RESERVED) {
+    const v1::TermDiscounts& given = body.discounts();
+    line("list price",
+         fmt::format("{} {} per device and hour, less {}, {}, {}, {} % from an hour, "
+                     "a day, a week, a month",
+                     format_money(Micros(body.device_hour_micros())), body.currency(),
+                     given.hour_basis_points() / 100.0, given.day_basis_points() / 100.0,
+                     given.week_basis_points() / 100.0, given.month_basis_points() / 100.0));
+    line("term", fmt::format("{:.2f} h, {:.2f} h used before", hours_text(body.term_us()),
+                             hours_text(body.term_before_us())));
+  }
+  if (body.rerated_hour_micros() > 0) {
+    line("re-rated",
+         fmt::format("{} {} per hour, for the term really reached",
+                     format_money(Micros(body.rerated_hour_micros())), body.currency()));
+  }
   line("charged", format_money(Micros(body.charged_micros())));
   line("refunded", format_money(Micros(body.refunded_micros())));
   line("fee inside", format_money(Micros(body.fee_micros())));

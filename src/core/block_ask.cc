@@ -42,9 +42,9 @@ BlockAsk::BlockAsk(const Demand& demand, Supply supply, const WordNumbers& regio
                  std::uint64_t{matcher_.gpus()} * matcher_.share() >= kWholeDevice) {}
 
 Rank BlockAsk::bound(const OfferKey& key, const OfferClass& of) const {
-  Rank rank = matcher_.bound(key.device_hour, of.speed());
+  Rank rank = matcher_.bound(paid_hour(key.device_hour, of), of.speed());
   const bool saturated = rank.rate_hour.value == std::numeric_limits<std::int64_t>::max();
-  if (key_order_ && !saturated) {
+  if (key_order(of) && !saturated) {
     rank.unreliability = std::int64_t{key.unreliability} - std::int64_t{BlockOffer::kUnreliable};
     rank.node = key.node;
   }
@@ -53,18 +53,20 @@ Rank BlockAsk::bound(const OfferKey& key, const OfferClass& of) const {
 
 Rank BlockAsk::bound(const OfferKey& key, Micros disk_gb_hour, const OfferClass& of,
                      bool single_price) const {
-  const std::uint32_t unreliability = single_price ? key.unreliability : 0;
-  const Candidate least{
-      .rate_hour = rate_of(matcher_.demand().requirements, key.device_hour, disk_gb_hour),
-      .speed = of.speed()};
-  return matcher_.rank(single_price ? key.node : NodeId(0), BlockOffer::kUnreliable - unreliability,
+  // With discounts one price on the list is many.
+  const bool single_rate = single_price && of.discount_max(matcher_.term()) == 0;
+  const std::uint32_t unreliability = single_rate ? key.unreliability : 0;
+  const Candidate least{.rate_hour = rate_of(matcher_.demand().requirements,
+                                             paid_hour(key.device_hour, of), disk_gb_hour),
+                        .speed = of.speed()};
+  return matcher_.rank(single_rate ? key.node : NodeId(0), BlockOffer::kUnreliable - unreliability,
                        least);
 }
 
 bool BlockAsk::is_behind(const Block& block, std::size_t lane, const OfferClass& of,
                          const Candidate& candidate, const Rank& best) const {
-  const Micros rate =
-      rate_of(matcher_.demand().requirements, block.device_hours[lane], block.disk_gb_hours[lane]);
+  const Micros rate = rate_of(matcher_.demand().requirements,
+                              paid_hour(block.device_hours[lane], of), block.disk_gb_hours[lane]);
   const std::int64_t unreliability =
       std::int64_t{block.unreliabilities[lane]} - std::int64_t{BlockOffer::kUnreliable};
   if (matcher_.objective() == v1::CHEAPEST) {
@@ -78,7 +80,8 @@ bool BlockAsk::is_behind(const Block& block, std::size_t lane, const OfferClass&
 
 std::optional<Candidate> BlockAsk::fit(const BlockOffer& offer, const OfferClass& of,
                                        bool former) const {
-  const Sieve::Verdict verdict = former ? Sieve::Verdict::kAskNode : sieve_.judge(offer);
+  const bool priced_apart = former || (offer.discounts && matcher_.term() != kNoBracket);
+  const Sieve::Verdict verdict = priced_apart ? Sieve::Verdict::kAskNode : sieve_.judge(offer);
   if (verdict == Sieve::Verdict::kNo) return std::nullopt;
   if (verdict == Sieve::Verdict::kYes) {
     Candidate candidate{

@@ -35,6 +35,11 @@ class BlockAsk {
   // No dearer device is within the limits on price.
   Micros device_hour_max() const { return device_hour_max_; }
 
+  // The least that a device of an offer in the class costs for the demand's term, at this price.
+  Micros paid_hour(Micros device_hour, const OfferClass& of) const {
+    return discounted(device_hour, of.discount_max(matcher_.term()));
+  }
+
   // No offer of the class from this key on ranks before this.
   Rank bound(const OfferKey& key, const OfferClass& of) const;
   // The offer, which passed the sieve, as a candidate: at its price now, or else at the one that
@@ -47,8 +52,10 @@ class BlockAsk {
   // Does the offer surely rank behind `best`? Judged without a look at the offer itself.
   bool is_behind(const Block& block, std::size_t lane, const OfferClass& of,
                  const Candidate& candidate, const Rank& best) const;
-  // In the order of keys, does the first that fits rank first?
-  bool key_order() const { return key_order_; }
+  // In the order of keys of the class, does the first that fits rank first?
+  bool key_order(const OfferClass& of) const {
+    return key_order_ && of.discount_max(matcher_.term()) == 0;
+  }
 
  private:
   Matcher matcher_;

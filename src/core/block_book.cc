@@ -25,6 +25,12 @@ Micros least_price(const Offer& offer) {
   return least;
 }
 
+Discounts most_of(const Offer& offer) {
+  Discounts most = offer.discounts;
+  for (const FormerPrice& former : offer.former) most = largest(most, former.discounts);
+  return most;
+}
+
 bool is_in(const OfferClass& of, const v1::Device& device) {
   return of.key().memory_mb == device.memory_mb() && of.key().kind == device.kind() &&
          same_word(of.key().model, device.model());
@@ -72,6 +78,7 @@ void BlockBook::update(const Node& node) {
     offer.former = former;
     enter(slot, node);
   }
+  set_discounts(offer, most_of(node.offer));
 }
 
 void BlockBook::update_load(const Node& node) {
@@ -154,6 +161,22 @@ void BlockBook::set_plain(BlockOffer& offer, const Node& node) const {
   }
 }
 
+void BlockBook::set_discounts(BlockOffer& offer, const Discounts& discounts) {
+  const bool any = discounts != Discounts{};
+  if (!any && !offer.discounts) return;
+  Discounts& counted = more_of(offer).discounts;
+  const auto recount = [&](const BlockPlace& place) {
+    const BlockTree& tree = *place.block->tree;
+    if (&tree == &tree.owner().former()) return;  // it stands in the other tree, too
+    tree.owner().take(counted);
+    tree.owner().add(discounts);
+  };
+  recount(offer.place);
+  for (const BlockPlace& place : offer.more->places) recount(place);
+  counted = discounts;
+  offer.discounts = any;
+}
+
 OfferClass& BlockBook::class_of(const v1::Device& device) {
   ClassKey key{-speed_of(device), canonical_word(device.model()), device.memory_mb(),
                device.kind()};
@@ -194,6 +217,7 @@ void BlockBook::enter(Slot slot, const Node& node) {
 
 void BlockBook::leave(Slot slot) {
   BlockOffer& offer = offers_[slot];
+  set_discounts(offer, {});
   std::vector<BlockPlace> places;
   if (offer.more != nullptr) places = std::move(offer.more->places);
   places.insert(places.begin(), offer.place);
@@ -249,6 +273,7 @@ KnownNode BlockBook::known(const BlockOffer& offer) const {
   known.device_hour = offer.device_hour;
   known.disk_gb_hour = offer.disk_gb_hour;
   known.least_hour = offer.former ? offer.more->least_hour : offer.device_hour;
+  if (offer.discounts) known.discounts = offer.more->discounts;
   known.duration_max = offer.duration_max;
   known.share_min = offer.share_min;
   known.isolation = offer.isolation;

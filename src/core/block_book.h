@@ -70,6 +70,8 @@ class BlockBook final : public Book {
   void describe(BlockOffer& offer, const Node& node);
   bool same_classes(const BlockOffer& offer, const Node& node) const;
   void set_plain(BlockOffer& offer, const Node& node) const;
+  // Counts the discounts of an offer that stands in its classes, instead of those before.
+  static void set_discounts(BlockOffer& offer, const Discounts& discounts);
   OfferClass& class_of(const v1::Device& device);
   void enter(Slot slot, const Node& node);
   void leave(Slot slot);

@@ -99,7 +99,7 @@ void BlockBook::find_in(const BlockAsk& ask, const OfferClass& of, Best& best,
   BlockCursor cursor(of.now().root(), ask.sieve(), ask.device_hour_min());
   while (const Block* const block = cursor.next()) {
     const OfferKey& key = cursor.key();
-    if (key.device_hour > price_max) return;
+    if (ask.paid_hour(key.device_hour, of) > price_max) return;
     if (best.offer != nullptr) {
       const bool new_price = std::exchange(judged, key.device_hour) != key.device_hour;
       if (new_price && best.rank < ask.bound(key, of)) return;
@@ -112,10 +112,10 @@ void BlockBook::find_in(const BlockAsk& ask, const OfferClass& of, Best& best,
       }
       const bool fits = consider(ask, block->slots[lane], of, false, best, fallback);
       found |= fits;
-      return !fits || !in_order || !ask.key_order();
+      return !fits || !in_order || !ask.key_order(of);
     });
     // In the order of keys the first that fits is the best.
-    if (found && ask.key_order()) return;
+    if (found && ask.key_order(of)) return;
   }
 }
 
@@ -148,7 +148,7 @@ std::optional<BlockBook::Hit> BlockBook::find(const BlockAsk& ask) const {
       }
       const bool fits = consider(ask, block.slots[lane], of, walk.former(), best, fallback);
       // Of those that follow in the order of keys none ranks before one that fits.
-      return !fits || !in_order || walk.former() || !ask.key_order();
+      return !fits || !in_order || walk.former() || !ask.key_order(of);
     });
   }
   if (best.offer != nullptr) return best;
@@ -158,7 +158,8 @@ std::optional<BlockBook::Hit> BlockBook::find(const BlockAsk& ask) const {
 
 Placement BlockBook::placement(const BlockAsk& ask, const Hit& hit) const {
   const Matcher& matcher = ask.matcher();
-  if (!hit.offer->plain || matcher.share() != kWholeDevice || ask.supply() != Supply::kFree) {
+  if (!hit.offer->plain || hit.offer->discounts || matcher.share() != kWholeDevice ||
+      ask.supply() != Supply::kFree) {
     return matcher.placement(*hit.offer->node, hit.candidate, ask.supply());
   }
   Placement placement;
@@ -170,6 +171,7 @@ Placement BlockBook::placement(const BlockAsk& ask, const Hit& hit) const {
   placement.device_hour = hit.candidate.device_hour;
   placement.disk_gb_hour = hit.candidate.disk_gb_hour;
   placement.rate_hour = hit.candidate.rate_hour;
+  placement.list_hour = hit.candidate.device_hour;
   return placement;
 }
 
@@ -326,7 +328,7 @@ std::vector<v1::Relaxation> BlockBook::relaxations(const Demand& demand) const {
         failures.count += of_class.count > 1 ? 1 : 0;
       }
       if (failures.count > 1) return true;
-      if (failures.count == 1 && !offer.former &&
+      if (failures.count == 1 && !offer.former && !offer.discounts &&
           !scan.worth(failures.predicate, failures.distance,
                       ask.matcher().bound(offer.device_hour, 0).rate_hour)) {
         return true;

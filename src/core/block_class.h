@@ -3,11 +3,15 @@
 // Owner: the book, market thread only. A node with several classes of devices stands in each.
 #pragma once
 
+#include <absl/container/btree_map.h>
+
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <string>
 
 #include "core/block_tree.h"
+#include "core/term.h"
 #include "fallow/v1/types.pb.h"
 
 namespace fallow::core {
@@ -37,11 +41,36 @@ class OfferClass {
   BlockTree& former() { return former_; }
   const BlockTree& former() const { return former_; }
 
+  // An offer with these largest discounts came, and one went; nothing for none.
+  void add(const Discounts& discounts);
+  void take(const Discounts& discounts);
+  // No offer of the class gives more for this term.
+  std::uint16_t discount_max(Bracket term) const {
+    if (term == kNoBracket || discounts_[term].empty()) return 0;
+    return discounts_[term].rbegin()->first;
+  }
+
  private:
   ClassKey key_;
   v1::Device device_;
   BlockTree now_;
   BlockTree former_;
+  // How many offers give so much, by bracket; at most kDiscountMax each.
+  std::array<absl::btree_map<std::uint16_t, std::uint32_t>, kBrackets> discounts_;
 };
+
+inline void OfferClass::add(const Discounts& discounts) {
+  for (std::size_t i = 0; i < kBrackets; ++i) {
+    if (discounts[i] > 0) ++discounts_[i][discounts[i]];
+  }
+}
+
+inline void OfferClass::take(const Discounts& discounts) {
+  for (std::size_t i = 0; i < kBrackets; ++i) {
+    if (discounts[i] == 0) continue;
+    const auto counted = discounts_[i].find(discounts[i]);
+    if (--counted->second == 0) discounts_[i].erase(counted);
+  }
+}
 
 }  // namespace fallow::core

@@ -73,13 +73,15 @@ struct alignas(128) BlockOffer {
   // One class of devices, at most 64 of them, each at the position of its index: what stands here
   // is all there is to know.
   bool plain = false;
-  bool former = false;  // was raised while quotes at its former prices may stand
+  bool former = false;     // was raised while quotes at its former prices may stand
+  bool discounts = false;  // gives some for a term, now or formerly
 
-  // What few have: several classes, or former prices.
+  // What few have: several classes, former prices or discounts.
   struct More {
     std::vector<OfferClass*> of_device;  // by position; empty when all are of one class
     std::vector<BlockPlace> places;  // in the trees of its further classes, then by former price
     Micros least_hour;               // the least of its prices now and formerly
+    Discounts discounts{};           // the largest of those now and formerly
   };
   std::unique_ptr<More> more;
 

@@ -24,8 +24,9 @@ void BlockWalk::add(const OfferClass& of, bool former) {
 std::optional<BlockWalk::Place> BlockWalk::place_at(std::uint32_t stream,
                                                     const OfferKey& key) const {
   const Matcher& matcher = ask_.matcher();
-  if (key.device_hour > matcher.device_hour_max()) return std::nullopt;
-  const Place place{ask_.bound(key, *streams_[stream].of), stream};
+  const OfferClass& of = *streams_[stream].of;
+  if (ask_.paid_hour(key.device_hour, of) > matcher.device_hour_max()) return std::nullopt;
+  const Place place{ask_.bound(key, of), stream};
   if (place.bound.rate_hour > matcher.rate_hour_max()) return std::nullopt;
   return place;
 }

@@ -39,10 +39,12 @@ using DeviceIndexes = boost::container::small_vector<std::uint32_t, 8>;
 struct Placement {
   const Node* node = nullptr;
   DeviceIndexes devices;  // v1::Device.index of each, ascending
-  Micros device_hour;     // the prices that bind: former ones under a quote
+  Micros device_hour;     // the prices that bind: former ones under a quote, less a term's discount
   Micros disk_gb_hour;
-  Micros rate_hour;  // of one task: devices and disk together
-  bool free = true;  // could start now; false only in a list of all offers
+  Micros rate_hour;       // of one task: devices and disk together
+  Micros list_hour;       // device_hour before the discount
+  Discounts discounts{};  // that go with it
+  bool free = true;       // could start now; false only in a list of all offers
 };
 
 class Book {

@@ -26,6 +26,7 @@ void add(Digester& digester, const KnownNode& node) {
         node.whole_mask, std::uint64_t{node.devices.size()}}) {
     digester.update_u64(number);
   }
+  for (const std::uint16_t discount : node.discounts) digester.update_u64(discount);
   add_word(digester, node.region);
   for (const auto& [model, memory_mb, kind] : node.devices) {
     add_word(digester, model);

@@ -54,15 +54,20 @@ class Verifier {
     const Node* const node = state_.nodes.find(lease.node);
     expect(order != nullptr && node != nullptr && lease.task < order->tasks.size(),
            "lease {} binds what does not exist", lease.id.value);
+    expect(is_open(lease) || lease.reason != v1::END_REASON_UNSPECIFIED,
+           "lease {} has ended for no reason", lease.id.value);
     if (!status_) return;
     ++of_nodes_[lease.node].known;
     ++of_orders_[lease.order].known;
     expect(lease.charged.value >= 0 && lease.charged <= lease.hold && lease.refunded.value >= 0 &&
                lease.refunded <= lease.charged,
            "lease {} is charged beyond its hold", lease.id.value);
+    expect(lease.charged == charge_of(lease) &&
+               lease.rerated_hour ==
+                   (is_open(lease) ? Micros(0) : rerated_hour(*order, lease, lease.reason)),
+           "lease {} is charged another price than its rate", lease.id.value);
     if (!is_open(lease)) {
-      expect(lease.due.bucket == nullptr && lease.reason != v1::END_REASON_UNSPECIFIED,
-             "lease {} has ended and not ended", lease.id.value);
+      expect(lease.due.bucket == nullptr, "lease {} has ended and not ended", lease.id.value);
       return;
     }
     open_lease_holds(lease, *order);
@@ -72,9 +77,8 @@ class Verifier {
     ++leases_open_;
     fees_open_ += lease.fee.value;
     pending_[lease.provider] += lease.charged.value - lease.fee.value;
-    expect(lease.charged == std::min(lease.hold, price_of(lease.rate_hour, charged_time(lease))) &&
-               lease.fee == fee_of(lease.charged, lease.fee_basis_points),
-           "lease {} is charged another price than its rate", lease.id.value);
+    expect(lease.fee == fee_of(lease.charged, lease.fee_basis_points),
+           "lease {} gives the market another fee than its share", lease.id.value);
     OfOrder& of_order = of_orders_[lease.order];
     of_order.assigned += lease.hold.value - lease.charged.value;
     ++of_order.open;

@@ -1,7 +1,8 @@
 // The contract that binds a task of an order to devices of a node, and its meter.
 //
 // Owner: Machine, market thread only; pointers live until the next apply(). Charge rule:
-// charged = min(hold, floor(rate * proven / 1 h)), cumulative, so that it never drifts.
+// charged = min(hold, floor(rate * proven / 1 h)), cumulative, so that it never drifts. The end of
+// a reserved lease may bring a dearer rate: see core/meter.h.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include "base/digest.h"
 #include "base/types.h"
 #include "core/deadline_queue.h"
+#include "core/term.h"
 #include "fallow/v1/commands.pb.h"
 #include "fallow/v1/events.pb.h"
 
@@ -30,12 +32,16 @@ struct Lease {
   std::uint32_t memory_mb = 0;
   std::uint32_t disk_mb = 0;
 
-  Micros device_hour;  // every price that entered
+  Micros device_hour;  // every price that entered; without discount
   Micros disk_gb_hour;
   Micros rate_hour;  // all of it together
   std::uint32_t fee_basis_points = 0;
   Micros hold;
-  Duration time_max;  // running time that the hold pays for
+  Duration time_max;       // running time that the hold pays for
+  Discounts discounts{};   // that the offer gave on device_hour
+  Duration term_before;    // what the task had been charged for when this lease began
+  bool cut_short = false;  // the node's owner or the market ended it, whoever stopped it then
+  Micros rerated_hour;     // the rate of the term really reached; 0: rate_hour holds
 
   v1::LeaseState state = v1::PLACED;
   v1::EndReason stop_reason = v1::END_REASON_UNSPECIFIED;  // why it is STOPPING

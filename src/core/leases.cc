@@ -20,8 +20,9 @@ Node& node_of(MarketState& state, const Lease& lease) {
   return *node;
 }
 
-void settle(Step& step, Lease& lease, const Ending& ending) {
+void settle(Step& step, Lease& lease, v1::EndReason reason, const Ending& ending) {
   MarketState& state = step.state;
+  rerate(step, lease, reason);
   Order& order = *state.orders.find(lease.order);
   order.assigned -= lease.hold - lease.charged;
   const Micros fee_before = lease.fee;
@@ -73,7 +74,11 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   lease.cpu_thousandths = wanted.cpu_thousandths();
   lease.memory_mb = wanted.memory_mb();
   lease.disk_mb = wanted.disk_mb();
-  lease.device_hour = placement.device_hour;
+  lease.device_hour = placement.list_hour;
+  if (wanted.tier() == v1::RESERVED) {
+    lease.discounts = placement.discounts;
+    lease.term_before = task.proven;
+  }
   lease.disk_gb_hour = placement.disk_gb_hour;
   lease.rate_hour = placement.rate_hour;
   lease.fee_basis_points = state.policy.fee_basis_points();
@@ -106,6 +111,9 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   told.set_account(order.account.value);
   told.set_rate_hour_micros(lease.rate_hour.value);
   told.set_hold_micros(hold.value);
+  told.set_device_hour_micros(lease.device_hour.value);
+  told.set_disk_gb_hour_micros(lease.disk_gb_hour.value);
+  if (wanted.tier() == v1::RESERVED) *told.mutable_discounts() = message_of(lease.discounts);
 }
 
 void set_lease_state(Step& step, Lease& lease, v1::LeaseState to) {
@@ -124,6 +132,7 @@ void stop_lease(Step& step, Lease& lease, v1::EndReason reason) {
     return;
   }
   lease.stop_reason = reason;
+  lease.cut_short = ending_of(reason).retry;
   lease.stopping_at = step.now;
   ++node_of(step.state, lease).desired_revision;
   set_lease_state(step, lease, v1::STOPPING);
@@ -132,7 +141,7 @@ void stop_lease(Step& step, Lease& lease, v1::EndReason reason) {
 void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) {
   MarketState& state = step.state;
   const Ending ending = ending_of(reason);
-  settle(step, lease, ending);
+  settle(step, lease, reason, ending);
   clear_deadline(state, lease);
   lease.state = v1::ENDED;
   lease.ended_at = step.now;
@@ -157,6 +166,7 @@ void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) 
   told.set_charged_micros(lease.charged.value);
   told.set_refunded_micros(lease.refunded.value);
   told.set_fee_micros(lease.fee.value);
+  told.set_rerated_hour_micros(lease.rerated_hour.value);
   after_lease(step, lease, ending);
 }
 

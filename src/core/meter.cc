@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/money.h"
+#include "core/blame.h"
 #include "core/deadlines.h"
 #include "core/leases.h"
 
@@ -21,7 +22,7 @@ Order& order_of(MarketState& state, const Lease& lease) {
 }
 
 void charge(Step& step, Lease& lease) {
-  const Micros total = std::min(lease.hold, price_of(lease.rate_hour, charged_time(lease)));
+  const Micros total = charge_of(lease);
   const Micros delta = total - lease.charged;
   if (delta.value == 0) return;
   const Micros fee_total = fee_of(total, lease.fee_basis_points);
@@ -55,6 +56,30 @@ Duration time_for(Micros hold, Micros rate_hour) {
 }
 
 Duration charged_time(const Lease& lease) { return std::min(lease.proven, lease.time_max); }
+
+Micros charge_of(const Lease& lease) {
+  const Micros rate = std::max(lease.rate_hour, lease.rerated_hour);
+  return std::min(lease.hold, price_of(rate, charged_time(lease)));
+}
+
+Micros rerated_hour(const Order& order, const Lease& lease, v1::EndReason reason) {
+  const v1::Requirements& wanted = order.requirements;
+  const Ending ending = ending_of(reason);
+  const bool renters = ending.blame == v1::BLAME_NONE || ending.blame == v1::BLAME_RENTER;
+  // A limit may be acted upon within a meter interval of the last proof: the term is over.
+  if (wanted.tier() != v1::RESERVED || !renters || lease.cut_short || reason == v1::TIME_LIMIT) {
+    return Micros(0);
+  }
+  const Bracket reached = bracket_of(lease.term_before + charged_time(lease));
+  const Micros device_hour = discounted(lease.device_hour, discount_in(lease.discounts, reached));
+  const Micros rate = rate_of(wanted, device_hour, lease.disk_gb_hour);
+  return rate > lease.rate_hour ? rate : Micros(0);
+}
+
+void rerate(Step& step, Lease& lease, v1::EndReason reason) {
+  lease.rerated_hour = rerated_hour(order_of(step.state, lease), lease, reason);
+  charge(step, lease);
+}
 
 Micros fee_of(Micros charged, std::uint32_t basis_points) {
   return fraction_of(charged, basis_points, kBasisPoints);

@@ -37,19 +37,31 @@ void tell_offer(Step& step, const Node& node, bool withdrawn) {
   told.set_withdrawn(withdrawn);
 }
 
+bool is_less_anywhere(const Discounts& discounts, const Discounts& than) {
+  for (std::size_t i = 0; i < kBrackets; ++i) {
+    if (discounts[i] < than[i]) return true;
+  }
+  return false;
+}
+
 // Lets the offer ask for the price, as far as quotes allow.
-bool ask(const Step& step, Offer& offer, Micros device_hour, Micros disk_gb_hour) {
+bool ask(const Step& step, Offer& offer, Micros device_hour, Micros disk_gb_hour,
+         const Discounts& discounts) {
   const Time oldest_quote = step.now - Duration(step.state.policy.quote_ttl_us());
-  const bool raised =
-      offer.id.value != 0 && (device_hour > offer.device_hour || disk_gb_hour > offer.disk_gb_hour);
+  const bool raised = offer.id.value != 0 &&
+                      (device_hour > offer.device_hour || disk_gb_hour > offer.disk_gb_hour ||
+                       is_less_anywhere(discounts, offer.discounts));
   const auto outlived = [&](const FormerPrice& former) { return former.raised_at <= oldest_quote; };
   const auto standing = static_cast<std::size_t>(
       std::count_if(offer.former.begin(), offer.former.end(), std::not_fn(outlived)));
   if (raised && standing >= kFormerPricesMax) return false;
   std::erase_if(offer.former, outlived);
-  if (raised) offer.former.push_back({step.now, offer.device_hour, offer.disk_gb_hour});
+  if (raised) {
+    offer.former.push_back({step.now, offer.device_hour, offer.disk_gb_hour, offer.discounts});
+  }
   offer.device_hour = device_hour;
   offer.disk_gb_hour = disk_gb_hour;
+  offer.discounts = discounts;
   return true;
 }
 
@@ -71,6 +83,12 @@ std::optional<Refusal> check_offer(const v1::SetOffer& command, const MarketStat
   if (command.device_hour_micros_max() > 0 && !keeps_index(state.policy)) {
     return refusal(v1::VALUE_INVALID, "device_hour_micros_max",
                    "this market keeps no price index to follow: give a fixed price");
+  }
+  if (!are_discounts(command.discounts())) {
+    return refusal(v1::VALUE_INVALID, "discounts",
+                   "a longer term has no smaller discount than a shorter one, and none has more "
+                   "than {} basis points",
+                   kDiscountMax);
   }
   if (command.share_thousandths_min() > kWholeDevice) {
     return refusal(v1::VALUE_INVALID, "share_thousandths_min",
@@ -98,7 +116,7 @@ bool change_price(Step& step, Node& node, Micros device_hour, Micros disk_gb_hou
   Offer& offer = node.offer;
   if (device_hour == offer.device_hour && disk_gb_hour == offer.disk_gb_hour) return true;
   const bool lowered = device_hour < offer.device_hour || disk_gb_hour < offer.disk_gb_hour;
-  if (!ask(step, offer, device_hour, disk_gb_hour)) return false;
+  if (!ask(step, offer, device_hour, disk_gb_hour, offer.discounts)) return false;
   offer_changed(step.state, node);
   if (lowered) node_gained(step.state, node);
   tell_offer(step, node, false);
@@ -122,7 +140,8 @@ void handle(Step& step, const v1::SetOffer& command) {
   Micros device_hour(command.device_hour_micros());
   if (ceiling.value > 0) device_hour = price_within(*node, floor, ceiling, device_hour);
   Offer& offer = node->offer;
-  if (!ask(step, offer, device_hour, Micros(command.disk_gb_hour_micros()))) {
+  if (!ask(step, offer, device_hour, Micros(command.disk_gb_hour_micros()),
+           discounts_of(command.discounts()))) {
     return step.refuse(v1::LIMIT_REACHED, "device_hour_micros",
                        "the price was raised {} times while quotes at the former ones stand: "
                        "try again in a few minutes",

@@ -52,12 +52,18 @@ std::uint32_t free_of(const NodeDevice& device, Supply supply) {
 
 }  // namespace
 
-OfferPrice price_at(const Offer& offer, Time quoted_at) {
-  OfferPrice price{offer.device_hour, offer.disk_gb_hour};
+OfferPrice price_at(const Offer& offer, Time quoted_at, Bracket term) {
+  OfferPrice price{discounted(offer.device_hour, discount_in(offer.discounts, term)),
+                   offer.disk_gb_hour, offer.device_hour, offer.discounts};
   if (quoted_at.us <= 0) return price;
   for (const FormerPrice& former : offer.former) {
     if (former.raised_at <= quoted_at) continue;
-    price.device_hour = std::min(price.device_hour, former.device_hour);
+    const Micros then = discounted(former.device_hour, discount_in(former.discounts, term));
+    if (then < price.device_hour) {
+      price.device_hour = then;
+      price.list_hour = former.device_hour;
+      price.discounts = former.discounts;
+    }
     price.disk_gb_hour = std::min(price.disk_gb_hour, former.disk_gb_hour);
     break;  // the first raise behind the quote ended the price that was quoted
   }
@@ -100,6 +106,7 @@ Matcher::Matcher(const Demand& demand)
       objective_(objective_of(demand.requirements)),
       gpus_(gpus_of(demand.requirements)),
       share_(share_of(demand.requirements)),
+      term_(bracket_of(demand.requirements)),
       rate_hour_max_(std::numeric_limits<std::int64_t>::max()),
       device_hour_max_(std::numeric_limits<std::int64_t>::max()) {
   for (const Predicate& predicate : demand.query.predicates()) {
@@ -158,7 +165,7 @@ std::optional<Candidate> Matcher::fit(const Node& node, Supply supply, const Hin
 }
 
 Candidate Matcher::priced(const Node& node) const {
-  const OfferPrice price = price_at(node.offer, demand_.quoted_at);
+  const OfferPrice price = price_at(node.offer, demand_.quoted_at, term_);
   return Candidate{
       .device_hour = price.device_hour,
       .disk_gb_hour = price.disk_gb_hour,
@@ -190,6 +197,9 @@ Placement Matcher::placement(const Node& node, const Candidate& candidate, Suppl
   for (const std::size_t at : choose(node, supply)) {
     placement.devices.push_back(node.devices[at].facts.index());
   }
+  const OfferPrice price = price_at(node.offer, demand_.quoted_at, term_);
+  placement.list_hour = price.list_hour;
+  placement.discounts = price.discounts;
   placement.device_hour = candidate.device_hour;
   placement.disk_gb_hour = candidate.disk_gb_hour;
   placement.rate_hour = candidate.rate_hour;

@@ -84,6 +84,8 @@ tl::expected<Estimate, Refusal> estimate_of(const MarketState& state, const Dema
   without_disk.set_disk_mb(0);
   estimate.gpu_hour = rate_of(without_disk, wave.dearest.device_hour, Micros(0));
   estimate.disk_hour = task_hour - estimate.gpu_hour;
+  estimate.discount_hour =
+      rate_of(without_disk, wave.dearest.list_hour, Micros(0)) - estimate.gpu_hour;
   estimate.fee_hour = fraction_of(task_hour, state.policy.fee_basis_points(), kBasisPoints);
   estimate.tasks_at_once = wave.tasks;
   estimate.offers = std::move(wave.offers);

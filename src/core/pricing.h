@@ -16,7 +16,8 @@ struct Estimate {
   std::vector<Placement> offers;    // the best, in the order they would be taken; at most 10
   Micros gpu_hour;                  // parts of task_hour
   Micros disk_hour;
-  Micros fee_hour;  // contained in the two above
+  Micros fee_hour;       // contained in the two above
+  Micros discount_hour;  // that the term took off gpu_hour
 };
 constexpr std::size_t kEstimateOffersMax = 10;
 

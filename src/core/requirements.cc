@@ -16,9 +16,9 @@ v1::Requirements understood(const v1::Requirements& requirements) {
 
 tl::expected<Demand, Refusal> demand_of(const v1::Requirements& requirements,
                                         const Limits& limits) {
-  if (requirements.tier() != v1::ON_DEMAND) {
+  if (requirements.tier() != v1::ON_DEMAND && requirements.tier() != v1::RESERVED) {
     return tl::unexpected(refusal(v1::TIER_NOT_OFFERED, "requirements.tier",
-                                  "only the tier on_demand is offered by this market"));
+                                  "this market offers the tiers on_demand and reserved"));
   }
   if (!v1::Objective_IsValid(requirements.objective())) {
     return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.objective",

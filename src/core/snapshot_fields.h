@@ -6,7 +6,7 @@
 
 namespace fallow::core {
 
-constexpr std::uint32_t kSnapshotVersion = 2;
+constexpr std::uint32_t kSnapshotVersion = 3;
 
 template <class Archive, class List, class Each>
 void list_fields(Archive& archive, List& list, Each&& each) {
@@ -52,11 +52,18 @@ void answered_fields(Archive& archive, T& x) {
 }
 
 template <class Archive, class T>
+void discount_fields(Archive& archive, T& x) {
+  for (auto& basis_points : x) archive(basis_points);
+}
+
+template <class Archive, class T>
 void offer_fields(Archive& archive, T& x) {
   archive(x.id, x.device_hour, x.disk_gb_hour, x.share_thousandths_min, x.duration_max, x.floor,
           x.ceiling);
+  discount_fields(archive, x.discounts);
   list_fields(archive, x.former, [&](auto& former) {
     archive(former.raised_at, former.device_hour, former.disk_gb_hour);
+    discount_fields(archive, former.discounts);
   });
 }
 
@@ -84,6 +91,8 @@ void lease_fields(Archive& archive, T& x) {
   archive(x.id, x.order, x.task, x.attempt, x.renter, x.provider, x.node, x.devices,
           x.device_thousandths, x.cpu_thousandths, x.memory_mb, x.disk_mb);
   archive(x.device_hour, x.disk_gb_hour, x.rate_hour, x.fee_basis_points, x.hold, x.time_max);
+  discount_fields(archive, x.discounts);
+  archive(x.term_before, x.cut_short, x.rerated_hour);
   archive(x.state, x.stop_reason, x.placed_at, x.started_at, x.heard_at, x.start_by, x.stopping_at,
           x.ended_at, x.placed_revision, x.placed_index, x.ended_index, x.metered_index);
   archive(x.meter_sequence, x.proven, x.charged, x.fee, x.refunded, x.reason, x.blame, x.exit_code,

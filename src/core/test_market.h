@@ -150,6 +150,11 @@ class RandomCommands {
     wanted.set_cpu_thousandths(static_cast<std::uint32_t>(below(6'000)));
     wanted.set_disk_mb(chance(3) ? static_cast<std::uint32_t>(below(50'000)) : 0);
     if (chance(60)) wanted.set_tier(v1::SPOT);
+    if (chance(4)) {
+      wanted.set_tier(v1::RESERVED);
+      constexpr Duration kTerms[] = {minutes(1), hours(1), hours(24), hours(24 * 40)};
+      wanted.set_duration_us(kTerms[below(std::size(kTerms))].value);
+    }
     return wanted;
   }
 
@@ -274,6 +279,13 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     offer.set_disk_gb_hour_micros(chance(3) ? amount(300) : 0);
     offer.set_share_thousandths_min(static_cast<std::uint32_t>(chance(20) ? 1'001 : below(1'001)));
     offer.set_duration_us_max(chance(10) ? hostile() : 0);
+    if (chance(2)) {
+      offer.mutable_discounts()->set_hour_basis_points(static_cast<std::uint32_t>(below(1'000)));
+      offer.mutable_discounts()->set_day_basis_points(static_cast<std::uint32_t>(below(5'000)));
+      offer.mutable_discounts()->set_week_basis_points(5'000);
+      offer.mutable_discounts()->set_month_basis_points(
+          static_cast<std::uint32_t>(5'000 + below(2)));
+    }
     if (chance(3)) {
       offer.set_device_hour_micros_min(amount(1'000'000));
       offer.set_device_hour_micros_max(amount(2'000'000));

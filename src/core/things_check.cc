@@ -41,11 +41,13 @@ void check_offer(Complaint& complaint, const Node& node, const Limits& limits) {
                offer.share_thousandths_min >= 1 && offer.share_thousandths_min <= kWholeDevice &&
                is_span(offer.duration_max) && offer.former.size() <= kFormerPricesMax &&
                is_price(offer.floor) && is_price(offer.ceiling) && offer.floor <= offer.ceiling &&
-               (offer.id.value != 0 || offer.ceiling.value == 0);
+               (offer.id.value != 0 || offer.ceiling.value == 0) &&
+               are_discounts(message_of(offer.discounts));
   Time before;
   for (const FormerPrice& former : offer.former) {
     sound = sound && is_price(former.device_hour) && is_price(former.disk_gb_hour) &&
-            is_moment(former.raised_at) && before <= former.raised_at;
+            is_moment(former.raised_at) && before <= former.raised_at &&
+            are_discounts(message_of(former.discounts));
     before = former.raised_at;
   }
   complaint.unless(sound, "node {} has an offer that cannot be", node.id.value);
@@ -123,12 +125,17 @@ void check_lease(Complaint& complaint, const MarketState& state, const Lease& le
                            is_between(Micros(0), lease.refunded, lease.charged) &&
                            is_between(fee_least, lease.fee, lease.charged) &&
                            lease.rate_hour.value >= 0 && lease.device_hour.value >= 0 &&
-                           lease.disk_gb_hour.value >= 0 && lease.fee_basis_points <= 10'000;
+                           lease.disk_gb_hour.value >= 0 && lease.fee_basis_points <= 10'000 &&
+                           lease.rerated_hour.value >= 0 &&
+                           lease.device_hour <= state.limits.price_hour_max &&
+                           lease.disk_gb_hour <= state.limits.price_hour_max &&
+                           are_discounts(message_of(lease.discounts));
   complaint.unless(sound_money, "lease {} has money that cannot be", lease.id.value);
-  const bool sound_times =
-      is_moment(lease.placed_at) && is_moment(lease.started_at) && is_moment(lease.heard_at) &&
-      is_moment(lease.start_by) && is_moment(lease.stopping_at) && is_moment(lease.ended_at) &&
-      is_span(lease.proven) && is_span(lease.time_max) && lease.placed_at.us > 0;
+  const bool sound_times = is_moment(lease.placed_at) && is_moment(lease.started_at) &&
+                           is_moment(lease.heard_at) && is_moment(lease.start_by) &&
+                           is_moment(lease.stopping_at) && is_moment(lease.ended_at) &&
+                           is_span(lease.proven) && is_span(lease.time_max) &&
+                           is_span(lease.term_before) && lease.placed_at.us > 0;
   complaint.unless(sound_times, "lease {} has times that cannot be", lease.id.value);
   const Order* const order = state.orders.find(lease.order);
   const Node* const node = state.nodes.find(lease.node);

@@ -112,6 +112,9 @@ v1::QuoteView quote_view(const core::Estimate& estimate) {
   add_part(view, "gpu", estimate.gpu_hour, time, quote.tasks());
   add_part(view, "disk", estimate.disk_hour, time, quote.tasks());
   add_part(view, "fee (included)", estimate.fee_hour, time, quote.tasks());
+  if (estimate.discount_hour.value > 0) {
+    add_part(view, "term discount (taken off)", estimate.discount_hour, time, quote.tasks());
+  }
   view.set_tasks(quote.tasks());
   view.set_tasks_at_once(estimate.tasks_at_once);
   for (const core::Placement& offer : estimate.offers) *view.add_offers() = offer_view(*offer.node);

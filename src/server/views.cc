@@ -65,6 +65,9 @@ v1::OfferView offer_view(const core::Node& node) {
     view.set_price_floor_per_hour(format_money(node.offer.floor));
     view.set_price_ceiling_per_hour(format_money(node.offer.ceiling));
   }
+  if (node.offer.discounts != core::Discounts{}) {
+    *view.mutable_discounts() = core::message_of(node.offer.discounts);
+  }
   view.set_region(node.facts.region());
   view.set_reliability(static_cast<double>(core::reliability_ppm(node)) / 1e6);
   view.set_cpu_cores(thousand(node.facts.cpu_thousandths()));
@@ -166,7 +169,9 @@ v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine)
   view.set_blame(lease.blame);
   view.set_exit_code(lease.exit_code);
   view.set_detail(lease.detail);
-  view.set_price_per_hour(format_money(lease.rate_hour));
+  view.set_price_per_hour(format_money(std::max(lease.rate_hour, lease.rerated_hour)));
+  const core::Order* order = machine.order(lease.order);
+  if (order != nullptr) view.set_tier(order->requirements.tier());
   put_time(view, &v1::LeaseView::mutable_placed_at, lease.placed_at);
   put_time(view, &v1::LeaseView::mutable_started_at, lease.started_at);
   put_time(view, &v1::LeaseView::mutable_ended_at, lease.ended_at);

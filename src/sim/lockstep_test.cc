@@ -198,6 +198,13 @@ class Lockstep {
         command.mutable_set_offer()->set_disk_gb_hour_micros(static_cast<std::int64_t>(below(99)));
         command.mutable_set_offer()->set_share_thousandths_min(
             static_cast<std::uint32_t>(below(1'001)));
+        if (one_in(2)) {
+          v1::TermDiscounts& discounts = *command.mutable_set_offer()->mutable_discounts();
+          discounts.set_hour_basis_points(static_cast<std::uint32_t>(below(2'000)));
+          discounts.set_day_basis_points(static_cast<std::uint32_t>(below(5'500)));
+          discounts.set_week_basis_points(one_in(20) ? 1 : 5'000);
+          discounts.set_month_basis_points(5'000);
+        }
         break;
       case 13:
         if (one_in(4)) {
@@ -346,6 +353,7 @@ TEST(Lockstep, NaiveLedgerNoticesAWrongCharge) {
   placed.set_lease(2);
   placed.set_order(1);
   placed.set_rate_hour_micros(1'000'000);
+  placed.set_device_hour_micros(1'000'000);
   placed.set_hold_micros(1'000'000);
   ledger.see(command, events);
   ASSERT_TRUE(differences.empty()) << differences.front();

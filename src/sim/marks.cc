@@ -55,6 +55,7 @@ constexpr std::array<std::string_view, kMarkCount> kNames = {
     "refused: no match",
     "payout returned",
     "earnings released",
+    "term ended early: re-rated",
 };
 static_assert(!kNames.back().empty(), "every mark has a name");
 

@@ -63,8 +63,9 @@ enum class Mark : std::uint8_t {
   kNoMatch,
   kPayoutReturned,
   kEarningsReleased,
+  kTermRerated,
 };
-constexpr std::size_t kMarkCount = static_cast<std::size_t>(Mark::kEarningsReleased) + 1;
+constexpr std::size_t kMarkCount = static_cast<std::size_t>(Mark::kTermRerated) + 1;
 
 // "torn write dropped": for people, in reports.
 std::string_view name_of(Mark mark);

@@ -10,6 +10,27 @@ namespace {
 __extension__ using Wide = __int128;
 constexpr Wide kHourUs = Wide{3'600'000'000};
 
+// Thousandths of a device, and megabytes as thousandths of a gigabyte; each part rounded up.
+std::int64_t rate_of(std::int64_t device_thousandths, std::int64_t disk_mb,
+                     std::int64_t device_hour, std::int64_t disk_gb_hour) {
+  const auto part = [](std::int64_t count, std::int64_t price) {
+    return (Wide{count} * price + 999) / 1'000;
+  };
+  return static_cast<std::int64_t>(part(device_thousandths, device_hour) +
+                                   part(disk_mb, disk_gb_hour));
+}
+
+// An hour, a day, a week, 30 days: the discount of the longest that the time reaches.
+std::int64_t after_discount(std::int64_t price, const std::array<std::int64_t, 4>& discounts,
+                            std::int64_t time_us) {
+  constexpr std::array<std::int64_t, 4> kTermHours = {1, 24, 168, 720};
+  std::int64_t off = 0;
+  for (std::size_t i = 0; i < kTermHours.size(); ++i) {
+    if (Wide{time_us} >= kTermHours[i] * kHourUs) off = discounts[i];
+  }
+  return static_cast<std::int64_t>((Wide{price} * (10'000 - off) + 9'999) / 10'000);
+}
+
 }  // namespace
 
 void NaiveLedger::expect(const char* what, std::uint64_t id, std::int64_t market,
@@ -33,10 +54,17 @@ void NaiveLedger::see(const v1::Command& command, std::span<const v1::Event> eve
       Order& order = orders_[event.order_accepted().order()];
       order.account = event.order_accepted().account();
       order.budget = event.order_accepted().budget_micros();
-      order.duration_us = command.submit_order().requirements().duration_us();
+      const v1::Requirements& wanted = command.submit_order().requirements();
+      order.duration_us = wanted.duration_us();
+      order.reserved = wanted.tier() == v1::RESERVED;
+      const std::int64_t share =
+          wanted.device_thousandths() == 0 ? 1'000 : wanted.device_thousandths();
+      order.device_thousandths = std::max<std::int64_t>(wanted.gpus(), 1) * share;
+      order.disk_mb = wanted.disk_mb();
     }
     if (event.has_transferred()) see_transfer(event.transferred());
     if (event.has_lease_placed()) see_placed(event.lease_placed());
+    if (event.has_lease_changed()) see_changed(event.lease_changed(), command);
     if (event.has_meter_accepted()) see_meter(event.meter_accepted());
     if (event.has_lease_ended()) see_ended(event.lease_ended());
     if (event.has_order_ended()) see_order_ended(event.order_ended());
@@ -74,7 +102,19 @@ void NaiveLedger::see_placed(const v1::LeasePlaced& placed) {
   lease.hold = placed.hold_micros();
   lease.fee_basis_points = fee_basis_points_;
   const Order& order = orders_[placed.order()];
-  lease.time_max_us = order.duration_us - task_proven_us_[{placed.order(), placed.task()}];
+  lease.device_hour = placed.device_hour_micros();
+  lease.disk_gb_hour = placed.disk_gb_hour_micros();
+  const v1::TermDiscounts& given = placed.discounts();
+  lease.discounts = {given.hour_basis_points(), given.day_basis_points(), given.week_basis_points(),
+                     given.month_basis_points()};
+  lease.term_before_us = task_proven_us_[{placed.order(), placed.task()}];
+  lease.time_max_us = order.duration_us - lease.term_before_us;
+  expect(
+      "rate of lease", placed.lease(), lease.rate_hour,
+      rate_of(order.device_thousandths, order.disk_mb,
+              order.reserved ? after_discount(lease.device_hour, lease.discounts, order.duration_us)
+                             : lease.device_hour,
+              lease.disk_gb_hour));
   // A hold that was cut by the budget pays for less.
   const Wide whole = Wide{lease.rate_hour} * lease.time_max_us / kHourUs;
   if (Wide{lease.hold} < whole) {
@@ -94,9 +134,7 @@ void NaiveLedger::see_meter(const v1::MeterAccepted& meter) {
   const std::uint64_t id = meter.record().lease();
   Lease& lease = leases_[id];
   lease.proven_us = meter.record().running_us();
-  const std::int64_t paid_us = std::min(lease.proven_us, lease.time_max_us);
-  const std::int64_t charged = static_cast<std::int64_t>(
-      std::min(Wide{lease.hold}, Wide{lease.rate_hour} * paid_us / kHourUs));
+  const std::int64_t charged = charge_at(lease, lease.rate_hour);
   orders_[lease.order].charged += charged - lease.charged;
   lease.charged = charged;
   ++charges_;
@@ -107,9 +145,43 @@ void NaiveLedger::see_meter(const v1::MeterAccepted& meter) {
          static_cast<std::int64_t>(Wide{lease.charged} * lease.fee_basis_points / 10'000));
 }
 
+void NaiveLedger::see_changed(const v1::LeaseChanged& changed, const v1::Command& command) {
+  if (changed.state() != v1::STOPPING) return;
+  Lease& lease = leases_[changed.lease()];
+  const bool renter = command.has_stop_order() || command.has_stop_lease();
+  lease.cut_short = !renter && lease.proven_us < lease.time_max_us;
+}
+
+std::int64_t NaiveLedger::charge_at(const Lease& lease, std::int64_t rate_hour) const {
+  const std::int64_t paid_us = std::min(lease.proven_us, lease.time_max_us);
+  return static_cast<std::int64_t>(std::min(Wide{lease.hold}, Wide{rate_hour} * paid_us / kHourUs));
+}
+
+std::int64_t NaiveLedger::rate_at_end(const Lease& lease, const v1::LeaseEnded& ended) const {
+  const Order& order = orders_.at(lease.order);
+  const bool ended_by_renter = ended.blame() == v1::BLAME_NONE || ended.blame() == v1::BLAME_RENTER;
+  if (!order.reserved || !ended_by_renter || lease.cut_short || ended.reason() == v1::TIME_LIMIT) {
+    return lease.rate_hour;
+  }
+  const std::int64_t used_us = lease.term_before_us + std::min(lease.proven_us, lease.time_max_us);
+  return std::max(
+      lease.rate_hour,
+      rate_of(order.device_thousandths, order.disk_mb,
+              after_discount(lease.device_hour, lease.discounts, used_us), lease.disk_gb_hour));
+}
+
 void NaiveLedger::see_ended(const v1::LeaseEnded& ended) {
-  const Lease lease = leases_[ended.lease()];
+  Lease lease = leases_[ended.lease()];
   leases_.erase(ended.lease());
+  const std::int64_t rate = rate_at_end(lease, ended);
+  expect("dearer rate of ended lease", ended.lease(), ended.rerated_hour_micros(),
+         rate == lease.rate_hour ? 0 : rate);
+  const std::int64_t charged = charge_at(lease, rate);
+  orders_[lease.order].charged += charged - lease.charged;
+  lease.charged = charged;
+  expect("money moved for ended lease", ended.lease(), lease.moved, lease.charged);
+  expect("fee taken of ended lease", ended.lease(), lease.fee,
+         static_cast<std::int64_t>(Wide{lease.charged} * lease.fee_basis_points / 10'000));
   expect("time proven by ended lease", ended.lease(), ended.proven_us(), lease.proven_us);
   expect("charge of ended lease", ended.lease(), ended.charged_micros(), lease.charged);
   expect("money returned for lease", ended.lease(), ended.refunded_micros(), lease.returned);

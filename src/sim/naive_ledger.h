@@ -6,6 +6,7 @@
 // Owner: the simulated server, or a test; it outlives the market's crashes. One thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -38,11 +39,19 @@ class NaiveLedger {
     std::int64_t budget = 0;
     std::int64_t charged = 0;  // net of refunds
     std::int64_t duration_us = 0;
+    bool reserved = false;
+    std::int64_t device_thousandths = 0;  // of all devices of a task
+    std::int64_t disk_mb = 0;
   };
   struct Lease {
     std::uint64_t order = 0;
     std::uint32_t task = 0;
     std::int64_t rate_hour = 0;
+    std::int64_t device_hour = 0;  // without discount
+    std::int64_t disk_gb_hour = 0;
+    std::array<std::int64_t, 4> discounts{};  // by term
+    std::int64_t term_before_us = 0;
+    bool cut_short = false;  // stopped by neither the renter nor its own limit
     std::int64_t hold = 0;
     std::int64_t time_max_us = 0;
     std::int64_t fee_basis_points = 0;
@@ -56,7 +65,11 @@ class NaiveLedger {
   void see_transfer(const v1::Transferred& transfer);
   void see_placed(const v1::LeasePlaced& placed);
   void see_meter(const v1::MeterAccepted& meter);
+  void see_changed(const v1::LeaseChanged& changed, const v1::Command& command);
   void see_ended(const v1::LeaseEnded& ended);
+  // What the rate of a reserved lease becomes at its end.
+  std::int64_t rate_at_end(const Lease& lease, const v1::LeaseEnded& ended) const;
+  std::int64_t charge_at(const Lease& lease, std::int64_t rate_hour) const;
   void see_order_ended(const v1::OrderEnded& ended);
   void expect(const char* what, std::uint64_t id, std::int64_t market, std::int64_t naive);
 

@@ -41,6 +41,11 @@ v1::Requirements random_requirements(Random& random) {
   constexpr std::array kShares = {1'000U, 1'000U, 500U, 250U};
   wanted.set_device_thousandths(kShares[random.below(kShares.size())]);
   wanted.set_duration_us(static_cast<std::int64_t>(30'000'000 + random.below(600'000'000)));
+  if (random.below(4) == 0) {
+    constexpr std::array kTerms = {minutes(30), hours(1), hours(1), hours(2), hours(3)};
+    wanted.set_tier(v1::RESERVED);
+    wanted.set_duration_us(kTerms[random.below(kTerms.size())].value);
+  }
   wanted.set_objective(static_cast<v1::Objective>(random.below(4)));
   wanted.set_memory_mb(static_cast<std::uint32_t>(random.below(8'000)));
   wanted.set_cpu_thousandths(static_cast<std::uint32_t>(random.below(2'000)));

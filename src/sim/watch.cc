@@ -197,6 +197,7 @@ void Watch::see_lease_ended(const v1::LeaseEnded& ended, const engine::Applied& 
   if (states_[lease] == v1::STOPPING && applied.command->has_tick()) {
     world_.reach(Mark::kStopNeverConfirmed);
   }
+  if (ended.rerated_hour_micros() > 0) world_.reach(Mark::kTermRerated);
   ended_[lease] = Ended{world_.now(), ended.reason()};
   states_.erase(lease);
   sequences_.erase(lease);

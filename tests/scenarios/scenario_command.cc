@@ -119,6 +119,7 @@ Result<v1::Requirements> Scenario::requirements_of(const Line& line) {
   wanted.set_cpu_thousandths(number(line, "cpu", "0"));
   wanted.set_disk_mb(number(line, "disk", "0"));
   if (line.option("tier") == "spot") wanted.set_tier(v1::SPOT);
+  if (line.option("tier") == "reserved") wanted.set_tier(v1::RESERVED);
   return wanted;
 }
 
@@ -286,6 +287,15 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
     offer.set_share_thousandths_min(number(line, "share", "1000"));
     FALLOW_ASSIGN(const Duration longest, parse_span(line.option("longest", "0s")));
     offer.set_duration_us_max(longest.value);
+    if (line.options.contains("discounts")) {
+      const std::vector<std::string> parts = split_at(line.option("discounts"), '/');
+      if (parts.size() != 4) return fail(ErrorCode::kInvalid, "discounts=0/500/1000/2000");
+      v1::TermDiscounts& discounts = *offer.mutable_discounts();
+      discounts.set_hour_basis_points(static_cast<std::uint32_t>(std::stoul(parts[0])));
+      discounts.set_day_basis_points(static_cast<std::uint32_t>(std::stoul(parts[1])));
+      discounts.set_week_basis_points(static_cast<std::uint32_t>(std::stoul(parts[2])));
+      discounts.set_month_basis_points(static_cast<std::uint32_t>(std::stoul(parts[3])));
+    }
   } else if (line.verb == "unoffer") {
     command.mutable_withdraw_offer()->set_node(id);
   } else if (line.verb == "link") {

@@ -114,11 +114,14 @@ std::string Scenario::text_of(const v1::Event& event) {
                          money(event.meter_accepted().charged_micros()));
     case v1::Event::kLeaseEnded: {
       const v1::LeaseEnded& end = event.lease_ended();
-      return fmt::format("lease {} ended {} ({}), proven {}, charged {}, refunded {}, fee {}",
+      return fmt::format("lease {} ended {} ({}), proven {}, charged {}{}, refunded {}, fee {}",
                          name_of(end.lease()), lower(v1::EndReason_Name(end.reason())),
                          lower(v1::Blame_Name(end.blame())), span_text(Duration(end.proven_us())),
-                         money(end.charged_micros()), money(end.refunded_micros()),
-                         money(end.fee_micros()));
+                         money(end.charged_micros()),
+                         end.rerated_hour_micros() == 0
+                             ? ""
+                             : fmt::format(" at {}/h", money(end.rerated_hour_micros())),
+                         money(end.refunded_micros()), money(end.fee_micros()));
     }
     case v1::Event::kResumed:
       return "resumed";
