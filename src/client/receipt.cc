@@ -124,8 +124,14 @@ Status check_amounts(const v1::ReceiptBody& body) {
   const std::int64_t billed_us = std::min(body.proven_us(), body.time_us_max());
   FALLOW_TRY(check_term(body, billed_us));
   const Micros rate(std::max(body.rate_hour_micros(), body.rerated_hour_micros()));
-  const std::int64_t charge =
-      std::min(body.hold_micros(), price_of(rate, Duration(billed_us)).value);
+  const Micros gross = std::min(Micros(body.hold_micros()), price_of(rate, Duration(billed_us)));
+  const Micros whole_fee = fraction_of(gross, body.fee_basis_points(), kBasisPoints);
+  const Micros let_off = fraction_of(whole_fee, body.volume_basis_points(), kBasisPoints);
+  if (body.volume_basis_points() > kBasisPoints || let_off.value != body.volume_discount_micros()) {
+    return wrong("the volume discount is {}, its share of the fee comes to {}",
+                 format_money(Micros(body.volume_discount_micros())), format_money(let_off));
+  }
+  const std::int64_t charge = (gross - let_off).value;
   if (charge != body.charged_micros()) {
     return wrong("the charge is {}, the proven time at its rate comes to {}",
                  format_money(Micros(body.charged_micros())), format_money(Micros(charge)));
@@ -142,10 +148,8 @@ Status check_amounts(const v1::ReceiptBody& body) {
   if (body.paid_micros() != body.charged_micros() - body.refunded_micros()) {
     return wrong("what is paid is not the charge less the refund");
   }
-  // The fee is taken of the charge and given back with a refund by the provider.
-  const Micros fee_base(body.blame() == v1::BLAME_PROVIDER ? body.paid_micros()
-                                                           : body.charged_micros());
-  const Micros fee = fraction_of(fee_base, body.fee_basis_points(), kBasisPoints);
+  // The fee is taken of the whole price and given back with a refund by the provider.
+  const Micros fee = body.blame() == v1::BLAME_PROVIDER ? Micros(0) : whole_fee - let_off;
   if (body.blame() != v1::BLAME_MARKET && fee.value != body.fee_micros()) {
     return wrong("the market's fee is {}, its share comes to {}",
                  format_money(Micros(body.fee_micros())), format_money(fee));
@@ -238,6 +242,11 @@ std::string describe_receipt(const v1::ReceiptBody& body) {
     line("re-rated",
          fmt::format("{} {} per hour, for the term really reached",
                      format_money(Micros(body.rerated_hour_micros())), body.currency()));
+  }
+  if (body.volume_discount_micros() > 0) {
+    line("let off", fmt::format("{}, {} % of the market's fee",
+                                format_money(Micros(body.volume_discount_micros())),
+                                body.volume_basis_points() / 100.0));
   }
   line("charged", format_money(Micros(body.charged_micros())));
   line("refunded", format_money(Micros(body.refunded_micros())));

@@ -178,6 +178,32 @@ TEST_F(ReceiptTest, ATermEndedEarlyIsReRated) {
   EXPECT_TRUE(spared) << spared.error().message;
 }
 
+TEST_F(ReceiptTest, AVolumeDiscountComesOutOfTheFee) {
+  body_.set_volume_basis_points(2'500);
+  body_.set_volume_discount_micros(125);
+  body_.set_charged_micros(9'875);
+  body_.set_paid_micros(9'875);
+  body_.set_fee_micros(375);
+  const auto verified = verify_receipt(sign(), nullptr);
+  ASSERT_TRUE(verified) << verified.error().message;
+  EXPECT_NE(describe_receipt(verified->body).find("0.000125, 25 %"), std::string::npos);
+  const v1::ReceiptBody good = body_;
+  const std::pair<std::function<void(v1::ReceiptBody&)>, const char*> wrong[] = {
+      {[](v1::ReceiptBody& b) { b.set_volume_discount_micros(126); }, "volume"},
+      {[](v1::ReceiptBody& b) { b.set_volume_basis_points(2'000); }, "volume"},
+      {[](v1::ReceiptBody& b) { b.set_volume_basis_points(20'000); }, "volume"},
+      {[](v1::ReceiptBody& b) { b.set_charged_micros(10'000); }, "charge"},
+      {[](v1::ReceiptBody& b) { b.set_fee_micros(500); }, "fee"},
+  };
+  for (const auto& [change, word] : wrong) {
+    body_ = good;
+    change(body_);
+    const auto refused = verify_receipt(sign_as_is(), nullptr);
+    ASSERT_FALSE(refused) << word;
+    EXPECT_NE(refused.error().message.find(word), std::string::npos) << refused.error().message;
+  }
+}
+
 TEST_F(ReceiptTest, MeterRecordsMustBeTheNodesInOrderAndWhole) {
   const v1::ReceiptBody good = body_;
   const std::function<void(v1::ReceiptBody&)> changes[] = {

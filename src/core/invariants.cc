@@ -9,6 +9,7 @@
 #include "core/deadlines.h"
 #include "core/machine.h"
 #include "core/meter.h"
+#include "core/spending.h"
 
 namespace fallow::core {
 namespace {
@@ -62,7 +63,7 @@ class Verifier {
     expect(lease.charged.value >= 0 && lease.charged <= lease.hold && lease.refunded.value >= 0 &&
                lease.refunded <= lease.charged,
            "lease {} is charged beyond its hold", lease.id.value);
-    expect(lease.charged == charge_of(lease) &&
+    expect(lease.charged == bill_of(lease).charged &&
                lease.rerated_hour ==
                    (is_open(lease) ? Micros(0) : rerated_hour(*order, lease, lease.reason)),
            "lease {} is charged another price than its rate", lease.id.value);
@@ -77,8 +78,8 @@ class Verifier {
     ++leases_open_;
     fees_open_ += lease.fee.value;
     pending_[lease.provider] += lease.charged.value - lease.fee.value;
-    expect(lease.fee == fee_of(lease.charged, lease.fee_basis_points),
-           "lease {} gives the market another fee than its share", lease.id.value);
+    expect(lease.fee == bill_of(lease).fee, "lease {} gives the market another fee than its share",
+           lease.id.value);
     OfOrder& of_order = of_orders_[lease.order];
     of_order.assigned += lease.hold.value - lease.charged.value;
     ++of_order.open;
@@ -177,6 +178,11 @@ class Verifier {
   void account_holds(const Account& account) {
     expect(held_[account.id] == state_.ledger.balance({account.id, v1::HELD}).value,
            "account {} holds other money than its open orders", account.id.value);
+    for (std::size_t i = 0; i < account.spent.size(); ++i) {
+      expect(account.spent.size() <= static_cast<std::size_t>(kSpendingDays) &&
+                 (i == 0 || account.spent[i - 1].day < account.spent[i].day),
+             "account {} counts its days of spending wrong", account.id.value);
+    }
     expect(orders_open_[account.id] == account.orders_open,
            "account {} counts its open orders wrong", account.id.value);
     Wide& pending = pending_[account.id];

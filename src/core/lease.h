@@ -1,8 +1,9 @@
 // The contract that binds a task of an order to devices of a node, and its meter.
 //
 // Owner: Machine, market thread only; pointers live until the next apply(). Charge rule:
-// charged = min(hold, floor(rate * proven / 1 h)), cumulative, so that it never drifts. The end of
-// a reserved lease may bring a dearer rate: see core/meter.h.
+// gross = min(hold, floor(rate * proven / 1 h)), cumulative, so that it never drifts; charged is
+// gross less what the renter is let off of the fee. The end of a reserved lease may bring a dearer
+// rate: see core/meter.h.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +37,7 @@ struct Lease {
   Micros disk_gb_hour;
   Micros rate_hour;  // all of it together
   std::uint32_t fee_basis_points = 0;
+  std::uint32_t volume_basis_points = 0;  // of the fee that the renter is let off
   Micros hold;
   Duration time_max;       // running time that the hold pays for
   Discounts discounts{};   // that the offer gave on device_hour
@@ -60,7 +62,7 @@ struct Lease {
 
   std::uint32_t meter_sequence = 0;  // of the last accepted record
   Duration proven;
-  Micros charged;  // posted so far
+  Micros charged;  // posted so far, less what the renter was let off
   Micros fee;      // of it, the market's; at the end net of what it gave back
   Micros refunded;
 

@@ -9,6 +9,7 @@
 #include "core/nodes.h"
 #include "core/orders.h"
 #include "core/schedule.h"
+#include "core/spending.h"
 #include "core/wallets.h"
 
 namespace fallow::core {
@@ -82,6 +83,8 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   lease.disk_gb_hour = placement.disk_gb_hour;
   lease.rate_hour = placement.rate_hour;
   lease.fee_basis_points = state.policy.fee_basis_points();
+  const Account& renter = *state.accounts.find(order.account);
+  lease.volume_basis_points = volume_basis_points(state.policy, spent_lately(renter, step.now));
   lease.hold = hold;
   lease.time_max = time_max;
   lease.placed_at = step.now;
@@ -113,6 +116,7 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   told.set_hold_micros(hold.value);
   told.set_device_hour_micros(lease.device_hour.value);
   told.set_disk_gb_hour_micros(lease.disk_gb_hour.value);
+  told.set_volume_basis_points(lease.volume_basis_points);
   if (wanted.tier() == v1::RESERVED) *told.mutable_discounts() = message_of(lease.discounts);
 }
 

@@ -7,6 +7,7 @@
 #include "core/blame.h"
 #include "core/deadlines.h"
 #include "core/leases.h"
+#include "core/spending.h"
 
 namespace fallow::core {
 namespace {
@@ -22,11 +23,10 @@ Order& order_of(MarketState& state, const Lease& lease) {
 }
 
 void charge(Step& step, Lease& lease) {
-  const Micros total = charge_of(lease);
-  const Micros delta = total - lease.charged;
+  const Bill bill = bill_of(lease);
+  const Micros delta = bill.charged - lease.charged;
+  const Micros fee_delta = bill.fee - lease.fee;
   if (delta.value == 0) return;
-  const Micros fee_total = fee_of(total, lease.fee_basis_points);
-  const Micros fee_delta = fee_total - lease.fee;
   const LedgerKey held{lease.renter, v1::HELD};
   step.move(held, {lease.provider, v1::PENDING}, delta - fee_delta, v1::CHARGED, lease.id);
   step.move(held, kMarketFee, fee_delta, v1::FEE, lease.id);
@@ -34,8 +34,9 @@ void charge(Step& step, Lease& lease) {
   order.charged += delta;
   order.held -= delta;
   order.assigned -= delta;
-  lease.charged = total;
-  lease.fee = fee_total;
+  lease.charged = bill.charged;
+  lease.fee = bill.fee;
+  spend(*step.state.accounts.find(lease.renter), step.now, delta);
   step.state.fees_open += fee_delta;
 }
 
@@ -44,6 +45,7 @@ void take_back(Step& step, Lease& lease, Micros amount) {
   order.charged -= amount;
   order.held += amount;
   lease.refunded = amount;
+  spend(*step.state.accounts.find(lease.renter), step.now, -amount);
 }
 
 }  // namespace
@@ -57,9 +59,15 @@ Duration time_for(Micros hold, Micros rate_hour) {
 
 Duration charged_time(const Lease& lease) { return std::min(lease.proven, lease.time_max); }
 
-Micros charge_of(const Lease& lease) {
+Bill bill_of(const Lease& lease) {
   const Micros rate = std::max(lease.rate_hour, lease.rerated_hour);
-  return std::min(lease.hold, price_of(rate, charged_time(lease)));
+  Bill bill;
+  bill.gross = std::min(lease.hold, price_of(rate, charged_time(lease)));
+  const Micros whole_fee = fee_of(bill.gross, lease.fee_basis_points);
+  bill.let_off = fee_of(whole_fee, lease.volume_basis_points);
+  bill.charged = bill.gross - bill.let_off;
+  bill.fee = whole_fee - bill.let_off;
+  return bill;
 }
 
 Micros rerated_hour(const Order& order, const Lease& lease, v1::EndReason reason) {

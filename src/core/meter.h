@@ -27,8 +27,14 @@ void accept_meter(Step& step, Lease& lease, const v1::MeterRecord& record);
 Micros rerated_hour(const Order& order, const Lease& lease, v1::EndReason reason);
 // Charges the difference of a lease that ends.
 void rerate(Step& step, Lease& lease, v1::EndReason reason);
-// The charge that follows from the lease's rate and time.
-Micros charge_of(const Lease& lease);
+// What follows from the lease's rate and time. Every part only ever grows with the time.
+struct Bill {
+  Micros gross;    // min(hold, floor(rate * time / 1 h)): what the time costs
+  Micros let_off;  // floor(fee of gross * volume basis points): out of the market's fee
+  Micros charged;  // gross - let_off: what the renter pays
+  Micros fee;      // of it, the market's: fee of gross - let_off
+};
+Bill bill_of(const Lease& lease);
 
 // The time that the renter was charged for, refunds apart.
 Duration charged_time(const Lease& lease);

@@ -8,6 +8,24 @@ namespace {
 constexpr std::int64_t kPolicySpanMax = hours(24 * 366).value;
 constexpr std::uint32_t kBasisPoints = 10'000;
 constexpr std::uint32_t kAttemptsMax = 1'000;
+constexpr int kVolumeDiscountsMax = 8;
+
+std::optional<Refusal> check_volume(const v1::Policy& policy) {
+  bool sound = policy.volume_discounts_size() <= kVolumeDiscountsMax;
+  const v1::VolumeDiscount* before = nullptr;
+  for (const v1::VolumeDiscount& step : policy.volume_discounts()) {
+    sound = sound && step.spent_micros_min() >= 0 && step.fee_basis_points() <= kBasisPoints;
+    sound = sound && (before == nullptr || (before->spent_micros_min() < step.spent_micros_min() &&
+                                            before->fee_basis_points() <= step.fee_basis_points()));
+    before = &step;
+  }
+  if (sound) return std::nullopt;
+  return refusal(
+      v1::VALUE_INVALID, "policy.volume_discounts",
+      "volume discounts are at most {}, each for more spending than the one before, of no "
+      "less and at most {} basis points of the fee",
+      kVolumeDiscountsMax, kBasisPoints);
+}
 
 }  // namespace
 
@@ -62,6 +80,7 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
                    "a price cannot move by {} basis points at once: at most {}",
                    policy.price_step_basis_points(), kBasisPoints);
   }
+  if (auto why = check_volume(policy)) return why;
   const bool keeps_index = policy.price_interval_us() > 0;
   if (keeps_index &&
       (policy.use_target_basis_points() == 0 || policy.use_target_basis_points() >= kBasisPoints)) {

@@ -17,6 +17,7 @@ struct Estimate {
   Micros gpu_hour;                  // parts of task_hour
   Micros disk_hour;
   Micros fee_hour;       // contained in the two above
+  Micros let_off_hour;   // of fee_hour, by what the renter has spent; not in the quote
   Micros discount_hour;  // that the term took off gpu_hour
 };
 constexpr std::size_t kEstimateOffersMax = 10;

@@ -6,7 +6,7 @@
 
 namespace fallow::core {
 
-constexpr std::uint32_t kSnapshotVersion = 3;
+constexpr std::uint32_t kSnapshotVersion = 4;
 
 template <class Archive, class List, class Each>
 void list_fields(Archive& archive, List& list, Each&& each) {
@@ -24,6 +24,7 @@ void list_fields(Archive& archive, List& list, Each&& each) {
 template <class Archive, class T>
 void account_fields(Archive& archive, T& x) {
   archive(x.id, x.name, x.scopes, x.created_at, x.month_budget, x.month, x.month_used, x.turn);
+  list_fields(archive, x.spent, [&](auto& spent) { archive(spent.day, spent.amount); });
 }
 
 template <class Archive, class T>
@@ -90,7 +91,8 @@ template <class Archive, class T>
 void lease_fields(Archive& archive, T& x) {
   archive(x.id, x.order, x.task, x.attempt, x.renter, x.provider, x.node, x.devices,
           x.device_thousandths, x.cpu_thousandths, x.memory_mb, x.disk_mb);
-  archive(x.device_hour, x.disk_gb_hour, x.rate_hour, x.fee_basis_points, x.hold, x.time_max);
+  archive(x.device_hour, x.disk_gb_hour, x.rate_hour, x.fee_basis_points, x.volume_basis_points,
+          x.hold, x.time_max);
   discount_fields(archive, x.discounts);
   archive(x.term_before, x.cut_short, x.rerated_hour);
   archive(x.state, x.stop_reason, x.placed_at, x.started_at, x.heard_at, x.start_by, x.stopping_at,

@@ -345,6 +345,11 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     policy.set_use_target_basis_points(static_cast<std::uint32_t>(below(10'500)));
     policy.set_fee_basis_points(static_cast<std::uint32_t>(below(11'000)));
     policy.set_close_after_us(chance(6) ? hostile() : seconds(30).value);
+    if (chance(2)) {
+      policy.add_volume_discounts()->set_spent_micros_min(static_cast<std::int64_t>(below(2'000)));
+      policy.mutable_volume_discounts(0)->set_fee_basis_points(
+          static_cast<std::uint32_t>(below(11'000)));
+    }
     policy.set_payout_delay_us(chance(2) ? 0 : hours(24).value);
   } else if (kind < 99) {
     command.mutable_withdraw_offer()->set_node(any_node(machine));

@@ -126,7 +126,7 @@ void check_lease(Complaint& complaint, const MarketState& state, const Lease& le
                            is_between(fee_least, lease.fee, lease.charged) &&
                            lease.rate_hour.value >= 0 && lease.device_hour.value >= 0 &&
                            lease.disk_gb_hour.value >= 0 && lease.fee_basis_points <= 10'000 &&
-                           lease.rerated_hour.value >= 0 &&
+                           lease.volume_basis_points <= 10'000 && lease.rerated_hour.value >= 0 &&
                            lease.device_hour <= state.limits.price_hour_max &&
                            lease.disk_gb_hour <= state.limits.price_hour_max &&
                            are_discounts(message_of(lease.discounts));
@@ -153,9 +153,13 @@ void check_lease(Complaint& complaint, const MarketState& state, const Lease& le
 void check_people(Complaint& complaint, const MarketState& state) {
   const auto known = [&](AccountId id) { return state.accounts.find(id) != nullptr; };
   const Micros money_max = state.limits.money_max;
+  const auto is_sum = [](const SpentDay& spent) {
+    return spent.day >= 0 && spent.amount.value > std::numeric_limits<std::int64_t>::min();
+  };
   state.accounts.each([&](const Account& account) {
     complaint.unless(account.month_budget.value >= 0 && account.month_used.value >= 0 &&
-                         is_moment(account.created_at) && is_turn(account.turn),
+                         is_moment(account.created_at) && is_turn(account.turn) &&
+                         std::all_of(account.spent.begin(), account.spent.end(), is_sum),
                      "account {} has values that cannot be", account.id.value);
   });
   for (const auto& [unused, key] : state.keys) {

@@ -6,6 +6,7 @@
 #include "base/merkle.h"
 #include "base/meter_bytes.h"
 #include "base/receipt_bytes.h"
+#include "core/meter.h"
 
 namespace fallow::server {
 v1::ReceiptBody receipt_facts(const core::Machine& machine, const core::Lease& lease) {
@@ -37,6 +38,8 @@ v1::ReceiptBody receipt_facts(const core::Machine& machine, const core::Lease& l
   body.set_time_us_max(lease.time_max.value);
   const core::Order* order = machine.order(lease.order);
   FALLOW_CHECK(order != nullptr, "lease {} names an unknown order", lease.id.value);
+  body.set_volume_basis_points(lease.volume_basis_points);
+  body.set_volume_discount_micros(core::bill_of(lease).let_off.value);
   body.set_tier(order->requirements.tier());
   if (order->requirements.tier() == v1::RESERVED) {
     *body.mutable_discounts() = core::message_of(lease.discounts);

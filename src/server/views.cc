@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/money.h"
+#include "core/spending.h"
 
 namespace fallow::server {
 namespace {
@@ -78,6 +79,16 @@ v1::OfferView offer_view(const core::Node& node) {
   view.set_isolation(node.facts.isolation());
   view.set_available(node.connected && !node.removed && node.owner == v1::OWNER_AWAY &&
                      node.offer.id.value != 0 && free > 0);
+  return view;
+}
+
+v1::QuoteView quote_view(const v1::BoundQuote& quote) {
+  v1::QuoteView view;
+  *view.mutable_expires_at() = timestamp_of(Time{quote.expires_at_us()});
+  view.set_task_price_per_hour(format_money(Micros(quote.task_hour_micros())));
+  view.set_total(format_money(Micros(quote.total_micros())));
+  view.set_tasks(quote.tasks());
+  *view.mutable_requirements() = quote.requirements();
   return view;
 }
 
@@ -202,6 +213,9 @@ v1::WalletView wallet_view(AccountId account, const core::Machine& machine) {
   if (const core::Account* found = machine.account(account)) {
     if (found->month_budget.value != 0) view.set_month_budget(format_money(found->month_budget));
     view.set_month_used(format_money(found->month_used));
+    const Micros spent = core::spent_lately(*found, machine.now());
+    view.set_spent_30_days(format_money(spent));
+    view.set_fee_let_off(core::volume_basis_points(machine.policy(), spent) / 1e4);
   }
   return view;
 }

@@ -93,6 +93,11 @@ class Lockstep {
     policy.set_payout_delay_us(static_cast<std::int64_t>(below(600'000'000)));
     policy.set_quote_ttl_us(300'000'000);
     policy.set_attempts_max(static_cast<std::uint32_t>(1 + below(4)));
+    for (std::uint32_t i = static_cast<std::uint32_t>(below(3)); i > 0; --i) {
+      v1::VolumeDiscount& step = *policy.add_volume_discounts();
+      step.set_spent_micros_min(static_cast<std::int64_t>((3 - i) * 200 + below(200)));
+      step.set_fee_basis_points(static_cast<std::uint32_t>((3 - i) * 2'500 + below(2'500)));
+    }
     return policy;
   }
 
@@ -113,7 +118,7 @@ class Lockstep {
         std::erase(leases_, event.lease_ended().lease());
       }
     }
-    ledger_.see(command, events);
+    ledger_.see(command, events, now_);
     ledger_.compare(*machine_);
   }
 
@@ -355,7 +360,7 @@ TEST(Lockstep, NaiveLedgerNoticesAWrongCharge) {
   placed.set_rate_hour_micros(1'000'000);
   placed.set_device_hour_micros(1'000'000);
   placed.set_hold_micros(1'000'000);
-  ledger.see(command, events);
+  ledger.see(command, events, Time{});
   ASSERT_TRUE(differences.empty()) << differences.front();
   events.resize(1);
   v1::MeterAccepted& meter = *events[0].mutable_meter_accepted();
@@ -363,7 +368,7 @@ TEST(Lockstep, NaiveLedgerNoticesAWrongCharge) {
   meter.mutable_record()->set_running_us(minutes(30).value);
   meter.set_proven_us(minutes(30).value);
   meter.set_charged_micros(500'001);  // the half of an hour's price, and one micro
-  ledger.see(v1::Command(), events);
+  ledger.see(v1::Command(), events, Time{});
   EXPECT_FALSE(differences.empty());
 }
 

@@ -40,16 +40,25 @@ void NaiveLedger::expect(const char* what, std::uint64_t id, std::int64_t market
 }
 
 void NaiveLedger::on_batch(const engine::Batch& batch, const core::Machine& machine) {
-  for (const engine::Applied& applied : batch.commands) see(*applied.command, applied.events);
+  for (const engine::Applied& applied : batch.commands) {
+    see(*applied.command, applied.events, applied.time);
+  }
   compare(machine);
 }
 
-void NaiveLedger::see(const v1::Command& command, std::span<const v1::Event> events) {
+void NaiveLedger::see_policy(const v1::Policy& policy) {
+  fee_basis_points_ = policy.fee_basis_points();
+  volume_.clear();
+  for (const v1::VolumeDiscount& step : policy.volume_discounts()) {
+    volume_.emplace_back(step.spent_micros_min(), step.fee_basis_points());
+  }
+}
+
+void NaiveLedger::see(const v1::Command& command, std::span<const v1::Event> events, Time now) {
+  today_ = now.us / (24 * 3'600'000'000);
   for (const v1::Event& event : events) {
-    if (event.has_founded()) fee_basis_points_ = command.found().policy().fee_basis_points();
-    if (event.has_policy_set()) {
-      fee_basis_points_ = command.set_policy().policy().fee_basis_points();
-    }
+    if (event.has_founded()) see_policy(command.found().policy());
+    if (event.has_policy_set()) see_policy(command.set_policy().policy());
     if (event.has_order_accepted()) {
       Order& order = orders_[event.order_accepted().order()];
       order.account = event.order_accepted().account();
@@ -76,6 +85,12 @@ void NaiveLedger::see_transfer(const v1::Transferred& transfer) {
   if (amount <= 0) differ_(fmt::format("a transfer moves {} micros", amount));
   balances_[{transfer.from_account(), transfer.from_kind()}] -= amount;
   balances_[{transfer.to_account(), transfer.to_kind()}] += amount;
+  if (transfer.reason() == v1::CHARGED || transfer.reason() == v1::FEE) {
+    spent_[transfer.from_account()][today_] += amount;
+  }
+  if (transfer.reason() == v1::REFUNDED || transfer.reason() == v1::FEE_RETURNED) {
+    spent_[transfer.to_account()][today_] -= amount;
+  }
   const auto lease = leases_.find(transfer.lease());
   if (lease == leases_.end()) return;
   switch (transfer.reason()) {
@@ -101,6 +116,9 @@ void NaiveLedger::see_placed(const v1::LeasePlaced& placed) {
   lease.rate_hour = placed.rate_hour_micros();
   lease.hold = placed.hold_micros();
   lease.fee_basis_points = fee_basis_points_;
+  lease.volume_basis_points = volume_basis_points(placed.account());
+  expect("volume discount of lease", placed.lease(), placed.volume_basis_points(),
+         lease.volume_basis_points);
   const Order& order = orders_[placed.order()];
   lease.device_hour = placed.device_hour_micros();
   lease.disk_gb_hour = placed.disk_gb_hour_micros();
@@ -134,15 +152,14 @@ void NaiveLedger::see_meter(const v1::MeterAccepted& meter) {
   const std::uint64_t id = meter.record().lease();
   Lease& lease = leases_[id];
   lease.proven_us = meter.record().running_us();
-  const std::int64_t charged = charge_at(lease, lease.rate_hour);
+  const auto [charged, fee] = cost_at(lease, lease.rate_hour);
   orders_[lease.order].charged += charged - lease.charged;
   lease.charged = charged;
   ++charges_;
   expect("time proven by lease", id, meter.proven_us(), lease.proven_us);
   expect("charge of lease", id, meter.charged_micros(), lease.charged);
   expect("money moved for lease", id, lease.moved, lease.charged);
-  expect("fee of lease", id, lease.fee,
-         static_cast<std::int64_t>(Wide{lease.charged} * lease.fee_basis_points / 10'000));
+  expect("fee of lease", id, lease.fee, fee);
 }
 
 void NaiveLedger::see_changed(const v1::LeaseChanged& changed, const v1::Command& command) {
@@ -152,9 +169,27 @@ void NaiveLedger::see_changed(const v1::LeaseChanged& changed, const v1::Command
   lease.cut_short = !renter && lease.proven_us < lease.time_max_us;
 }
 
-std::int64_t NaiveLedger::charge_at(const Lease& lease, std::int64_t rate_hour) const {
+NaiveLedger::Cost NaiveLedger::cost_at(const Lease& lease, std::int64_t rate_hour) {
   const std::int64_t paid_us = std::min(lease.proven_us, lease.time_max_us);
-  return static_cast<std::int64_t>(std::min(Wide{lease.hold}, Wide{rate_hour} * paid_us / kHourUs));
+  const auto gross =
+      static_cast<std::int64_t>(std::min(Wide{lease.hold}, Wide{rate_hour} * paid_us / kHourUs));
+  const auto whole_fee = static_cast<std::int64_t>(Wide{gross} * lease.fee_basis_points / 10'000);
+  const auto let_off =
+      static_cast<std::int64_t>(Wide{whole_fee} * lease.volume_basis_points / 10'000);
+  return {gross - let_off, whole_fee - let_off};
+}
+
+std::int64_t NaiveLedger::volume_basis_points(std::uint64_t account) {
+  Wide spent = 0;
+  for (const auto& [day, amount] : spent_[account]) {
+    if (day > today_ - 30) spent += amount;
+  }
+  spent = std::max<Wide>(spent, 0);
+  std::int64_t basis_points = 0;
+  for (const auto& [least, off] : volume_) {
+    if (spent >= least) basis_points = off;
+  }
+  return basis_points;
 }
 
 std::int64_t NaiveLedger::rate_at_end(const Lease& lease, const v1::LeaseEnded& ended) const {
@@ -176,12 +211,11 @@ void NaiveLedger::see_ended(const v1::LeaseEnded& ended) {
   const std::int64_t rate = rate_at_end(lease, ended);
   expect("dearer rate of ended lease", ended.lease(), ended.rerated_hour_micros(),
          rate == lease.rate_hour ? 0 : rate);
-  const std::int64_t charged = charge_at(lease, rate);
+  const auto [charged, fee] = cost_at(lease, rate);
   orders_[lease.order].charged += charged - lease.charged;
   lease.charged = charged;
   expect("money moved for ended lease", ended.lease(), lease.moved, lease.charged);
-  expect("fee taken of ended lease", ended.lease(), lease.fee,
-         static_cast<std::int64_t>(Wide{lease.charged} * lease.fee_basis_points / 10'000));
+  expect("fee taken of ended lease", ended.lease(), lease.fee, fee);
   expect("time proven by ended lease", ended.lease(), ended.proven_us(), lease.proven_us);
   expect("charge of ended lease", ended.lease(), ended.charged_micros(), lease.charged);
   expect("money returned for lease", ended.lease(), ended.refunded_micros(), lease.returned);

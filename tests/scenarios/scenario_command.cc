@@ -91,6 +91,14 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_price_interval_us(span("price_interval", "0s"));
   policy.set_price_step_basis_points(number(line, "price_step", "300"));
   policy.set_use_target_basis_points(number(line, "use_target", "7000"));
+  // volume=100:5000,1000:10000
+  for (const std::string& part : split_at(line.option("volume"), ',')) {
+    const std::vector<std::string> step = split_at(part, ':');
+    v1::VolumeDiscount& discount = *policy.add_volume_discounts();
+    FALLOW_ASSIGN(const Micros spent, parse_money(step[0]));
+    discount.set_spent_micros_min(spent.value);
+    discount.set_fee_basis_points(static_cast<std::uint32_t>(std::stoul(step.back())));
+  }
   v1::Command command;
   if (line.verb == "policy") {
     *command.mutable_set_policy()->mutable_policy() = policy;

@@ -28,6 +28,11 @@ std::string Scenario::text_of(const v1::Refused& refused) const {
     text +=
         fmt::format("\n    {} -> {}/h", relaxation.change(), money(relaxation.task_hour_micros()));
   }
+  if (refused.has_next_quote()) {
+    text += fmt::format("\n    next best: {}/h a task, {} in all",
+                        money(refused.next_quote().task_hour_micros()),
+                        money(refused.next_quote().total_micros()));
+  }
   return text;
 }
 
