@@ -17,6 +17,7 @@ struct OfferOptions {
   double share_min = 1;
   double hours_max = 0;
   std::string discounts;
+  std::string spot_floor;
 };
 
 // "day=500,week=1000" in basis points. A longer term has at least what a shorter one has.
@@ -107,6 +108,7 @@ int offer(const Context& context, const OfferOptions& options) {
   request.set_price_ceiling_per_hour(options.ceiling);
   request.set_share_min(options.share_min);
   request.set_hours_max(options.hours_max);
+  request.set_spot_floor_per_hour(options.spot_floor);
   if (!options.discounts.empty()) {
     (void)read_discounts(options.discounts, *request.mutable_discounts());  // checked before
   }
@@ -157,7 +159,7 @@ void add_nodes(CLI::App& app, Context& context, Host& /*host*/) {
       "Examples:\n  fallow nodes\n  fallow nodes token --hours 24\n"
       "  fallow nodes offer 12345 0.35\n"
       "  fallow nodes offer 12345 --floor 0.20 --ceiling 0.60\n"
-      "  fallow nodes offer 12345 0.35 --discount day=500,week=1000,month=2000\n"
+      "  fallow nodes offer 12345 0.35 --discount day=500,week=1000,month=2000 --spot-floor 0.12\n"
       "  fallow nodes withdraw 12345");
   command->callback([&context] {
     if (!context.run) context.run = [&context] { return list(context); };
@@ -184,6 +186,8 @@ void add_nodes(CLI::App& app, Context& context, Host& /*host*/) {
   set_offer->add_option("--share-min", options->share_min, "smallest share of a device, 0.001 to 1")
       ->capture_default_str();
   set_offer->add_option("--hours-max", options->hours_max, "longest lease; 0: no limit");
+  set_offer->add_option("--spot-floor", options->spot_floor,
+                        "let spot leases use what nobody else does, for at least this");
   set_offer
       ->add_option("--discount", options->discounts,
                    "off the price of reserved leases by term, in basis points, e.g. "

@@ -32,7 +32,8 @@ void add_quote(CLI::App& app, Context& context, Host& /*host*/) {
   const auto options = add_requirement_options(*command);
   command->footer(
       "Examples:\n  fallow quote 'gpu_ram>=24' --gpus 2 --hours 3 --max-price 0.90\n"
-      "  fallow quote 'gpu_ram>=24' --tier reserved --term week");
+      "  fallow quote 'gpu_ram>=24' --tier reserved --term week\n"
+      "  fallow quote 'gpu_ram>=24' --tier spot --bid 0.20");
   command->callback([options, &context] {
     context.run = [options, &context] { return quote(context, *options); };
   });

@@ -63,9 +63,13 @@ std::shared_ptr<RequirementOptions> add_requirement_options(CLI::App& command) {
   command.add_option("--max-price", options->max_price, "per hour of one task, e.g. 0.40");
   command
       .add_option("--tier", options->tier,
-                  "on_demand; or reserved for the whole --term, at the provider's discount for it")
+                  "on_demand; reserved for the whole --term, at the provider's discount for it; or "
+                  "spot for what a --bid gets, until a higher one or another tier needs the place")
       ->check(CLI::IsMember(keys(kTiers)))
       ->capture_default_str();
+  command.add_option("--bid", options->bid,
+                     "of spot: the most an hour of one task may cost; what it does cost is one "
+                     "price for all");
   command
       .add_option("--term", options->term,
                   "how long, e.g. 90m, 12h, 3d, week, month (30 days): the same as --hours")
@@ -91,7 +95,7 @@ v1::CreateQuoteRequest to_request(const RequirementOptions& options) {
   request.set_cpu_cores(options.cpu_cores);
   request.set_disk_gb(options.disk_gb);
   request.set_network(options.network);
-  request.set_max_price_per_hour(options.max_price);
+  request.set_max_price_per_hour(options.bid.empty() ? options.max_price : options.bid);
   request.set_tier(kTiers.at(options.tier));
   request.set_objective(kObjectives.at(options.objective));
   if (!options.isolation.empty()) request.set_isolation_min(kIsolations.at(options.isolation));

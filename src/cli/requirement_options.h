@@ -24,6 +24,7 @@ struct RequirementOptions {
   std::string max_price;
   std::string tier = "on_demand";
   std::string term;
+  std::string bid;
   std::string objective = "cheapest";
   std::string isolation;
 };

@@ -114,17 +114,54 @@ Status check_term(const v1::ReceiptBody& body, std::int64_t billed_us) {
   return {};
 }
 
+// What the time of a spot lease costs: each run at its price, which lies between floor and bid.
+Result<Micros> cost_of_runs(const v1::ReceiptBody& body, std::int64_t billed_us) {
+  __extension__ using Wide = __int128;
+  const Micros least = rate_for(body, Micros(body.spot_floor_micros()));
+  const Micros most = rate_for(body, Micros(body.spot_bid_micros()));
+  if (most.value != body.rate_hour_micros()) {
+    return tl::unexpected(wrong("the rate is {} per hour, its bid comes to {}",
+                                format_money(Micros(body.rate_hour_micros())), format_money(most))
+                              .error());
+  }
+  Wide cost = 0;
+  std::int64_t from = 0;
+  for (const v1::PriceRun& run : body.price_runs()) {
+    if (run.until_us() <= from) return tl::unexpected(wrong("its prices go back in time").error());
+    const Micros rate(run.rate_hour_micros());
+    if (rate < least || rate > most) {
+      return tl::unexpected(wrong("a price of {} is below its floor of {} or above its bid of {}",
+                                  format_money(rate), format_money(least), format_money(most))
+                                .error());
+    }
+    cost += Wide{rate.value} * (run.until_us() - from);
+    from = run.until_us();
+  }
+  if (from != billed_us) {
+    return tl::unexpected(
+        wrong("its prices are of {} us, {} us are billed", from, billed_us).error());
+  }
+  return Micros(static_cast<std::int64_t>(cost / kHour.value));
+}
+
 Status check_amounts(const v1::ReceiptBody& body) {
   for (const std::int64_t amount :
        {body.device_hour_micros(), body.disk_gb_hour_micros(), body.rate_hour_micros(),
         body.hold_micros(), body.time_us_max(), body.charged_micros(), body.refunded_micros(),
-        body.fee_micros(), body.term_us(), body.term_before_us(), body.rerated_hour_micros()}) {
+        body.fee_micros(), body.term_us(), body.term_before_us(), body.rerated_hour_micros(),
+        body.spot_floor_micros(), body.spot_bid_micros()}) {
     if (amount < 0) return wrong("an amount is negative");
   }
   const std::int64_t billed_us = std::min(body.proven_us(), body.time_us_max());
   FALLOW_TRY(check_term(body, billed_us));
   const Micros rate(std::max(body.rate_hour_micros(), body.rerated_hour_micros()));
-  const Micros gross = std::min(Micros(body.hold_micros()), price_of(rate, Duration(billed_us)));
+  Micros cost = price_of(rate, Duration(billed_us));
+  if (body.tier() == v1::SPOT) {
+    FALLOW_ASSIGN(cost, cost_of_runs(body, billed_us));
+  } else if (body.price_runs_size() > 0) {
+    return wrong("it has prices of intervals, but is no spot lease");
+  }
+  const Micros gross = std::min(Micros(body.hold_micros()), cost);
   const Micros whole_fee = fraction_of(gross, body.fee_basis_points(), kBasisPoints);
   const Micros let_off = fraction_of(whole_fee, body.volume_basis_points(), kBasisPoints);
   if (body.volume_basis_points() > kBasisPoints || let_off.value != body.volume_discount_micros()) {
@@ -237,6 +274,11 @@ std::string describe_receipt(const v1::ReceiptBody& body) {
                      given.week_basis_points() / 100.0, given.month_basis_points() / 100.0));
     line("term", fmt::format("{:.2f} h, {:.2f} h used before", hours_text(body.term_us()),
                              hours_text(body.term_before_us())));
+  }
+  for (const v1::PriceRun& run : body.price_runs()) {
+    line("spot price", fmt::format("{} {} per hour until {:.3f} s of running time",
+                                   format_money(Micros(run.rate_hour_micros())), body.currency(),
+                                   static_cast<double>(run.until_us()) / 1e6));
   }
   if (body.rerated_hour_micros() > 0) {
     line("re-rated",

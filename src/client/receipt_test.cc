@@ -204,6 +204,46 @@ TEST_F(ReceiptTest, AVolumeDiscountComesOutOfTheFee) {
   }
 }
 
+// Ten seconds: four at 1.80 an hour, six at 2.70, under a bid of 3.60.
+TEST_F(ReceiptTest, ASpotLeaseIsBilledRunByRun) {
+  body_.set_tier(v1::SPOT);
+  body_.add_devices()->set_index(0);
+  body_.set_device_thousandths(1'000);
+  body_.set_spot_bid_micros(3'600'000);
+  body_.set_spot_floor_micros(1'800'000);
+  const auto add_run = [this](std::int64_t rate, std::int64_t until) {
+    v1::PriceRun& run = *body_.add_price_runs();
+    run.set_rate_hour_micros(rate);
+    run.set_until_us(until);
+  };
+  add_run(1'800'000, 4'000'000);
+  add_run(2'700'000, 10'000'000);
+  body_.set_charged_micros(6'500);
+  body_.set_paid_micros(6'500);
+  body_.set_fee_micros(325);
+  const auto verified = verify_receipt(sign(), nullptr);
+  ASSERT_TRUE(verified) << verified.error().message;
+  EXPECT_NE(describe_receipt(verified->body).find("spot price   2.70"), std::string::npos);
+  const v1::ReceiptBody good = body_;
+  const std::pair<std::function<void(v1::ReceiptBody&)>, const char*> wrong[] = {
+      {[](v1::ReceiptBody& b) { b.set_charged_micros(6'501); }, "charge"},
+      {[](v1::ReceiptBody& b) { b.mutable_price_runs(0)->set_rate_hour_micros(1'799'999); },
+       "floor"},
+      {[](v1::ReceiptBody& b) { b.mutable_price_runs(1)->set_rate_hour_micros(3'600'001); }, "bid"},
+      {[](v1::ReceiptBody& b) { b.mutable_price_runs(1)->set_until_us(4'000'000); }, "back"},
+      {[](v1::ReceiptBody& b) { b.mutable_price_runs()->RemoveLast(); }, "billed"},
+      {[](v1::ReceiptBody& b) { b.set_spot_bid_micros(3'600'001); }, "bid"},
+      {[](v1::ReceiptBody& b) { b.set_tier(v1::ON_DEMAND); }, "no spot"},
+  };
+  for (const auto& [change, word] : wrong) {
+    body_ = good;
+    change(body_);
+    const auto refused = verify_receipt(sign_as_is(), nullptr);
+    ASSERT_FALSE(refused) << word;
+    EXPECT_NE(refused.error().message.find(word), std::string::npos) << refused.error().message;
+  }
+}
+
 TEST_F(ReceiptTest, MeterRecordsMustBeTheNodesInOrderAndWhole) {
   const v1::ReceiptBody good = body_;
   const std::function<void(v1::ReceiptBody&)> changes[] = {

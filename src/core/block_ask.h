@@ -28,7 +28,7 @@ class BlockAsk {
   const Classes& classes() const { return classes_; }
   Supply supply() const { return supply_; }
   // Do former prices count?
-  bool quoted() const { return matcher_.demand().quoted_at.us > 0; }
+  bool quoted() const { return matcher_.demand().quoted_at.us > 0 && !matcher_.spot(); }
   // No cheaper device meets the query's conditions on price.
   Micros device_hour_min() const { return device_hour_min_; }
 
@@ -54,7 +54,7 @@ class BlockAsk {
                  const Candidate& candidate, const Rank& best) const;
   // In the order of keys of the class, does the first that fits rank first?
   bool key_order(const OfferClass& of) const {
-    return key_order_ && of.discount_max(matcher_.term()) == 0;
+    return key_order_ && !matcher_.spot() && of.discount_max(matcher_.term()) == 0;
   }
 
  private:

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "core/book_digest.h"
 #include "core/speed.h"
+#include "core/spot.h"
 
 namespace fallow::core {
 namespace {
@@ -60,7 +61,9 @@ void BlockBook::update(const Node& node) {
   BlockOffer& offer = offers_[slot];
   const bool offered = is_offered(node);
   const bool former = offered && !node.offer.former.empty();
-  if (offer.offered && (!offered || offer.former != former || !same_classes(offer, node))) {
+  const bool spot = offered && node.offer.spot;
+  if (offer.offered &&
+      (!offered || offer.former != former || offer.spot != spot || !same_classes(offer, node))) {
     leave(slot);
   }
   const OfferKey before = offer.key();
@@ -71,11 +74,16 @@ void BlockBook::update(const Node& node) {
     Micros& least = more_of(offer).least_hour;
     moved = std::exchange(least, least_price(node.offer)) != least || moved;
   }
+  if (spot) {
+    Micros& floor = more_of(offer).spot_floor;
+    moved = std::exchange(floor, spot_floor(node.offer)) != floor || moved;
+  }
   if (offer.offered) {
     set_plain(offer, node);
     refresh(slot, moved, kAllColumns);
   } else {
     offer.former = former;
+    offer.spot = spot;
     enter(slot, node);
   }
   set_discounts(offer, most_of(node.offer));
@@ -167,7 +175,7 @@ void BlockBook::set_discounts(BlockOffer& offer, const Discounts& discounts) {
   Discounts& counted = more_of(offer).discounts;
   const auto recount = [&](const BlockPlace& place) {
     const BlockTree& tree = *place.block->tree;
-    if (&tree == &tree.owner().former()) return;  // it stands in the other tree, too
+    if (&tree != &tree.owner().now()) return;  // it stands in that one, too
     tree.owner().take(counted);
     tree.owner().add(discounts);
   };
@@ -212,6 +220,9 @@ void BlockBook::enter(Slot slot, const Node& node) {
   if (offer.former) {
     for (OfferClass* of : once) more_of(offer).places.push_back(of->former().insert(slot));
   }
+  if (offer.spot) {
+    for (OfferClass* of : once) more_of(offer).places.push_back(of->spot().insert(slot));
+  }
   offer.offered = true;
 }
 
@@ -225,6 +236,7 @@ void BlockBook::leave(Slot slot) {
   offer.place = {};
   offer.offered = false;
   offer.former = false;
+  offer.spot = false;
   for (const BlockPlace& place : places) {
     BlockTree& tree = *place.block->tree;
     tree.erase(place);
@@ -233,7 +245,7 @@ void BlockBook::leave(Slot slot) {
 }
 
 void BlockBook::drop_if_empty(OfferClass& of) {
-  if (!of.now().empty() || !of.former().empty()) return;
+  if (!of.now().empty() || !of.former().empty() || !of.spot().empty()) return;
   const ClassKey gone = of.key();  // a class nobody offers any more keeps no trees
   const auto model = classes_by_model_.find(gone.model);
   std::erase(model->second, &of);
@@ -274,6 +286,8 @@ KnownNode BlockBook::known(const BlockOffer& offer) const {
   known.disk_gb_hour = offer.disk_gb_hour;
   known.least_hour = offer.former ? offer.more->least_hour : offer.device_hour;
   if (offer.discounts) known.discounts = offer.more->discounts;
+  known.spot = offer.spot;
+  if (offer.spot) known.spot_floor = offer.more->spot_floor;
   known.duration_max = offer.duration_max;
   known.share_min = offer.share_min;
   known.isolation = offer.isolation;
@@ -309,7 +323,9 @@ Digest BlockBook::digest() const {
 std::size_t BlockBook::bytes() const {
   std::size_t bytes = offers_.size() * sizeof(BlockOffer) +
                       slots_.bucket_count() * (sizeof(std::pair<NodeId, Slot>) + 1);
-  for (const auto& [key, of] : classes_) bytes += of->now().bytes() + of->former().bytes();
+  for (const auto& [key, of] : classes_) {
+    bytes += of->now().bytes() + of->former().bytes() + of->spot().bytes();
+  }
   return bytes;
 }
 
@@ -319,7 +335,8 @@ void BlockBook::check() const {
   for (const auto& [key, of] : classes_) {
     of->now().check();
     of->former().check();
-    places += of->now().size() + of->former().size();
+    of->spot().check();
+    places += of->now().size() + of->former().size() + of->spot().size();
   }
   for (Slot slot = 0; slot < offers_.size(); ++slot) {
     const BlockOffer& offer = offers_[slot];

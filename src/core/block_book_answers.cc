@@ -122,7 +122,7 @@ void BlockBook::find_in(const BlockAsk& ask, const OfferClass& of, Best& best,
 std::optional<BlockBook::Hit> BlockBook::find(const BlockAsk& ask) const {
   Best best;
   Best fallback;  // among the nodes to be avoided
-  if (!ask.quoted() && ask.classes().size() == 1) {
+  if (!ask.quoted() && !ask.matcher().spot() && ask.classes().size() == 1) {
     find_in(ask, *ask.classes().front(), best, fallback);
     if (best.offer != nullptr) return best;
     if (fallback.offer != nullptr) return fallback;
@@ -158,8 +158,8 @@ std::optional<BlockBook::Hit> BlockBook::find(const BlockAsk& ask) const {
 
 Placement BlockBook::placement(const BlockAsk& ask, const Hit& hit) const {
   const Matcher& matcher = ask.matcher();
-  if (!hit.offer->plain || hit.offer->discounts || matcher.share() != kWholeDevice ||
-      ask.supply() != Supply::kFree) {
+  if (!hit.offer->plain || hit.offer->discounts || matcher.spot() ||
+      matcher.share() != kWholeDevice || ask.supply() != Supply::kFree) {
     return matcher.placement(*hit.offer->node, hit.candidate, ask.supply());
   }
   Placement placement;
@@ -329,6 +329,7 @@ std::vector<v1::Relaxation> BlockBook::relaxations(const Demand& demand) const {
       }
       if (failures.count > 1) return true;
       if (failures.count == 1 && !offer.former && !offer.discounts &&
+          any.requirements.tier() != v1::SPOT &&
           !scan.worth(failures.predicate, failures.distance,
                       ask.matcher().bound(offer.device_hour, 0).rate_hour)) {
         return true;

@@ -30,16 +30,20 @@ class OfferClass {
       : key_(std::move(key)),
         device_(device),
         now_(memory, *this, BlockTree::Order::kPrice),
-        former_(memory, *this, BlockTree::Order::kFormerPrice) {}
+        former_(memory, *this, BlockTree::Order::kFormerPrice),
+        spot_(memory, *this, BlockTree::Order::kSpotFloor) {}
 
   const ClassKey& key() const { return key_; }
   std::int64_t speed() const { return -key_.slowness; }
   const v1::Device& device() const { return device_; }  // one of them
-  // All offers, and once more those that were raised lately, by the least they may bind at.
+  // All offers, and once more those that were raised lately, by the least they may bind at, and
+  // those that take spot leases, by the least that these pay.
   BlockTree& now() { return now_; }
   const BlockTree& now() const { return now_; }
   BlockTree& former() { return former_; }
   const BlockTree& former() const { return former_; }
+  BlockTree& spot() { return spot_; }
+  const BlockTree& spot() const { return spot_; }
 
   // An offer with these largest discounts came, and one went; nothing for none.
   void add(const Discounts& discounts);
@@ -55,6 +59,7 @@ class OfferClass {
   v1::Device device_;
   BlockTree now_;
   BlockTree former_;
+  BlockTree spot_;
   // How many offers give so much, by bracket; at most kDiscountMax each.
   std::array<absl::btree_map<std::uint16_t, std::uint32_t>, kBrackets> discounts_;
 };

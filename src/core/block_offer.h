@@ -74,14 +74,17 @@ struct alignas(128) BlockOffer {
   // is all there is to know.
   bool plain = false;
   bool former = false;     // was raised while quotes at its former prices may stand
+  bool spot = false;       // takes spot leases
   bool discounts = false;  // gives some for a term, now or formerly
 
-  // What few have: several classes, former prices or discounts.
+  // What few have: several classes, former prices, discounts or spot.
   struct More {
     std::vector<OfferClass*> of_device;  // by position; empty when all are of one class
-    std::vector<BlockPlace> places;  // in the trees of its further classes, then by former price
-    Micros least_hour;               // the least of its prices now and formerly
-    Discounts discounts{};           // the largest of those now and formerly
+    // In the trees of its further classes, then by former price, then by spot floor.
+    std::vector<BlockPlace> places;
+    Micros least_hour;  // the least of its prices now and formerly
+    Micros spot_floor;
+    Discounts discounts{};  // the largest of those now and formerly
   };
   std::unique_ptr<More> more;
 

@@ -56,6 +56,7 @@ OfferKey BlockTree::key_of(Slot slot) const {
   const BlockOffer& offer = offers_[slot];
   OfferKey key = offer.key();
   if (order_ == Order::kFormerPrice) key.device_hour = offer.more->least_hour;
+  if (order_ == Order::kSpotFloor) key.device_hour = offer.more->spot_floor;
   return key;
 }
 

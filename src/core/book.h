@@ -30,6 +30,7 @@ struct Demand {
   v1::Requirements requirements;
   Time quoted_at;                 // prices as they stood then, when 0 < quoted_at
   Micros rate_hour_max;           // 0: none; counts beside requirements.price_per_hour_micros_max
+  bool at_floor = false;          // of spot: whatever it clears at now
   std::span<const NodeId> avoid;  // taken only when nothing else matches
 };
 

@@ -22,6 +22,8 @@ struct KnownNode {
   Micros disk_gb_hour;
   Micros least_hour;      // the least of device_hour and the former ones
   Discounts discounts{};  // the largest of those now and formerly
+  bool spot = false;
+  Micros spot_floor;  // that counts
   Duration duration_max;
   std::uint32_t share_min = 0;
   std::uint32_t isolation = 0;

@@ -13,6 +13,7 @@
 #include "core/block_book.h"
 #include "core/book_test_nodes.h"
 #include "core/naive_book.h"
+#include "core/price_index.h"
 
 namespace fallow::core {
 namespace {
@@ -145,6 +146,9 @@ class Lockstep {
     node.offer.device_hour = device_hour;
     node.offer.disk_gb_hour = disk_gb_hour;
     node.offer.discounts = discounts;
+    node.offer.spot = one_in(2);
+    node.offer.spot_floor = Micros(node.offer.spot ? static_cast<std::int64_t>(below(5) * 80) : 0);
+    node.counted.index = one_in(3) ? nullptr : &indexes_[below(indexes_.size())];
     node.offer.id = OfferId(one_in(12) ? 0 : 1);
     node.offer.share_thousandths_min = pick(std::array{100U, 250U, 500U, 1'000U, 1'000U});
     node.offer.duration_max = Duration(static_cast<std::int64_t>(below(3) * 3'600));
@@ -233,6 +237,10 @@ class Lockstep {
       wanted.set_tier(v1::RESERVED);
       wanted.set_duration_us(pick(kTerms).value);
     }
+    if (one_in(4)) {
+      wanted.set_tier(v1::SPOT);
+      demand.at_floor = one_in(3);
+    }
     if (one_in(3)) wanted.set_memory_mb(static_cast<std::uint32_t>(below(6) * 10));
     if (one_in(3)) wanted.set_cpu_thousandths(static_cast<std::uint32_t>(below(4) * 1'000));
     if (one_in(3)) wanted.set_disk_mb(static_cast<std::uint32_t>(below(7) * 10));
@@ -295,6 +303,7 @@ class Lockstep {
 
   std::unique_ptr<Random> random_;
   Time now_{1'000};
+  std::array<PriceIndex, 2> indexes_{PriceIndex{.spot = Micros(130)}, PriceIndex{}};
   std::map<NodeId, std::unique_ptr<Node>> nodes_;
   BlockBook fast_;
   NaiveBook naive_;

@@ -10,6 +10,7 @@
 #include "core/machine.h"
 #include "core/meter.h"
 #include "core/spending.h"
+#include "core/spot.h"
 
 namespace fallow::core {
 namespace {
@@ -67,6 +68,7 @@ class Verifier {
                lease.rerated_hour ==
                    (is_open(lease) ? Micros(0) : rerated_hour(*order, lease, lease.reason)),
            "lease {} is charged another price than its rate", lease.id.value);
+    if (lease.spot) spot_lease_holds(lease);
     if (!is_open(lease)) {
       expect(lease.due.bucket == nullptr, "lease {} has ended and not ended", lease.id.value);
       return;
@@ -74,8 +76,27 @@ class Verifier {
     open_lease_holds(lease, *order);
   }
 
+  void spot_lease_holds(const Lease& lease) {
+    Duration from(0);
+    for (const PriceRun& run : lease.runs) {
+      expect(run.until > from && run.rate_hour.value >= 0 && run.rate_hour <= lease.rate_hour,
+             "spot lease {} pays more than its bid, or for no time", lease.id.value);
+      from = run.until;
+    }
+    expect(from == charged_time(lease), "spot lease {} has time without a price", lease.id.value);
+    if (!is_open(lease) || lease.state == v1::STOPPING) return;
+    ++spot_leases_;
+    expect(lease.spot_floor <= lease.spot_bid &&
+               state_.spot_leases.contains({lease.spot_bid, lease.id}),
+           "spot lease {} has not its place by its bid", lease.id.value);
+  }
+
   void open_lease_holds(const Lease& lease, const Order& order) {
     ++leases_open_;
+    expect(!lease.claimant || (lease.state == v1::STOPPING && lease.spot),
+           "lease {} makes room and does not stop", lease.id.value);
+    const Order* const claimant = state_.orders.find(lease.claimant);
+    if (claimant != nullptr && claimant->state == v1::OPEN) ++claims_[lease.claimant];
     fees_open_ += lease.fee.value;
     pending_[lease.provider] += lease.charged.value - lease.fee.value;
     expect(lease.fee == bill_of(lease).fee, "lease {} gives the market another fee than its share",
@@ -159,8 +180,12 @@ class Verifier {
            order.id.value);
     if (order.turn != 0) {
       ++orders_waiting_;
-      expect(state_.waiting.contains({order.turn, order.id}), "order {} is not among the waiting",
-             order.id.value);
+      const Turn turn{order.turn, order.id};
+      const bool spot = order.requirements.tier() == v1::SPOT;
+      expect(spot ? state_.spot_waiting.contains(
+                        {-spot_bid(order.requirements, Micros(0)).value, turn})
+                  : state_.waiting.contains(turn),
+             "order {} is not among the waiting", order.id.value);
     }
     expect(order.charged.value >= 0 && order.charged <= order.budget,
            "order {} is charged beyond its budget", order.id.value);
@@ -168,6 +193,7 @@ class Verifier {
     expect(order.held == held && sums.assigned == order.assigned.value &&
                order.assigned <= order.held && order.assigned.value >= 0,
            "the leases of order {} hold more than it does", order.id.value);
+    expect(order.claims == claims_[order.id], "order {} counts its claims wrong", order.id.value);
     if (!open) return;
     held_[order.account] += order.held.value;
     ++orders_open_[order.account];
@@ -213,7 +239,12 @@ class Verifier {
            "open leases are counted wrong");
     expect(orders_open_all_ == state_.orders_open && tasks_open_ == state_.tasks_open,
            "open orders are counted wrong");
-    expect(orders_waiting_ == state_.waiting.size(), "waiting orders are counted wrong");
+    expect(orders_waiting_ == state_.waiting.size() + state_.spot_waiting.size(),
+           "waiting orders are counted wrong");
+    expect(std::includes(state_.spot_waiting.begin(), state_.spot_waiting.end(),
+                         state_.spot_dirty.begin(), state_.spot_dirty.end()),
+           "a spot order is to be matched that does not wait");
+    expect(spot_leases_ == state_.spot_leases.size(), "spot leases are counted wrong");
     expect(std::includes(state_.waiting.begin(), state_.waiting.end(), state_.dirty.begin(),
                          state_.dirty.end()),
            "an order is to be matched that does not wait");
@@ -294,6 +325,8 @@ class Verifier {
   absl::btree_map<AccountId, Wide> pending_;
   absl::btree_map<AccountId, Wide> releases_;
   absl::btree_map<AccountId, std::size_t> orders_open_;
+  absl::btree_map<OrderId, std::uint32_t> claims_;
+  std::size_t spot_leases_ = 0;
   Wide fees_open_ = 0;
   std::size_t leases_open_ = 0;
   std::size_t orders_open_all_ = 0;

@@ -19,6 +19,14 @@
 
 namespace fallow::core {
 
+// A span of running time at one price: from the run before up to `until`.
+struct PriceRun {
+  Micros rate_hour;
+  Duration until;
+};
+// The price of a lease changes so often at most: two weeks of five minutes.
+constexpr std::size_t kPriceRunsMax = 4'096;
+
 struct Lease {
   LeaseId id;
   OrderId order;
@@ -44,6 +52,14 @@ struct Lease {
   Duration term_before;    // what the task had been charged for when this lease began
   bool cut_short = false;  // the node's owner or the market ended it, whoever stopped it then
   Micros rerated_hour;     // the rate of the term really reached; 0: rate_hour holds
+
+  // Of a spot lease; rate_hour is then that of its bid. See core/spot.h.
+  bool spot = false;
+  Micros spot_bid;  // of a whole device
+  Micros spot_floor;
+  std::vector<PriceRun> runs;            // of the charged time, at most kPriceRunsMax
+  __extension__ __int128 runs_cost = 0;  // micros times microseconds of all but the last; derived
+  OrderId claimant;                      // the order that its preemption makes room for
 
   v1::LeaseState state = v1::PLACED;
   v1::EndReason stop_reason = v1::END_REASON_UNSPECIFIED;  // why it is STOPPING

@@ -8,6 +8,7 @@
 #include "core/deadlines.h"
 #include "core/leases.h"
 #include "core/spending.h"
+#include "core/spot.h"
 
 namespace fallow::core {
 namespace {
@@ -62,7 +63,8 @@ Duration charged_time(const Lease& lease) { return std::min(lease.proven, lease.
 Bill bill_of(const Lease& lease) {
   const Micros rate = std::max(lease.rate_hour, lease.rerated_hour);
   Bill bill;
-  bill.gross = std::min(lease.hold, price_of(rate, charged_time(lease)));
+  bill.gross =
+      std::min(lease.hold, lease.spot ? cost_of_runs(lease) : price_of(rate, charged_time(lease)));
   const Micros whole_fee = fee_of(bill.gross, lease.fee_basis_points);
   bill.let_off = fee_of(whole_fee, lease.volume_basis_points);
   bill.charged = bill.gross - bill.let_off;
@@ -113,11 +115,13 @@ void accept_meter(Step& step, Lease& lease, const v1::MeterRecord& record) {
   lease.meter_sequence = record.sequence();
   lease.proven = running;
   lease.metered_index = step.index;
+  if (lease.spot) extend_runs(step.state, lease);
   charge(step, lease);
   v1::MeterAccepted& told = *step.tell().mutable_meter_accepted();
   *told.mutable_record() = record;
   told.set_proven_us(lease.proven.value);
   told.set_charged_micros(lease.charged.value);
+  if (!lease.runs.empty()) told.set_rate_hour_micros(lease.runs.back().rate_hour.value);
   if (lease.proven >= lease.time_max) stop_lease(step, lease, limit_reason(step.state, lease));
 }
 

@@ -29,7 +29,7 @@ Micros rerated_hour(const Order& order, const Lease& lease, v1::EndReason reason
 void rerate(Step& step, Lease& lease, v1::EndReason reason);
 // What follows from the lease's rate and time. Every part only ever grows with the time.
 struct Bill {
-  Micros gross;    // min(hold, floor(rate * time / 1 h)): what the time costs
+  Micros gross;    // min(hold, floor(rate * time / 1 h)), or of a spot lease the sum over its runs
   Micros let_off;  // floor(fee of gross * volume basis points): out of the market's fee
   Micros charged;  // gross - let_off: what the renter pays
   Micros fee;      // of it, the market's: fee of gross - let_off

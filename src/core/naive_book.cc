@@ -10,6 +10,7 @@
 
 #include "core/book_digest.h"
 #include "core/listing.h"
+#include "core/price_index.h"
 #include "core/relaxation.h"
 #include "core/row_key.h"
 #include "core/speed.h"
@@ -53,6 +54,15 @@ Micros paid(const Demand& demand, Micros price, const Discounts& discounts) {
 
 void put_price(const Node& node, const Demand& demand, Placement& out) {
   const Offer& offer = node.offer;
+  if (demand.requirements.tier() == v1::SPOT) {
+    out.list_hour = offer.device_hour;
+    out.disk_gb_hour = offer.disk_gb_hour;
+    out.device_hour = std::min(offer.spot_floor, offer.device_hour);
+    if (node.counted.index != nullptr && !demand.at_floor) {
+      out.device_hour = std::max(out.device_hour, node.counted.index->spot);
+    }
+    return;
+  }
   out.list_hour = offer.device_hour;
   out.discounts = offer.discounts;
   out.device_hour = paid(demand, offer.device_hour, offer.discounts);
@@ -80,6 +90,7 @@ std::optional<NaiveBook::Row> NaiveBook::row(const Node& node, const Demand& dem
   const std::uint32_t share =
       wanted.device_thousandths() == 0 ? 1'000 : wanted.device_thousandths();
   if (node.removed || node.offer.id == OfferId(0)) return std::nullopt;
+  if (wanted.tier() == v1::SPOT && !node.offer.spot) return std::nullopt;
   if (free && !node.connected) return std::nullopt;
   if (free && node.owner != v1::OWNER_AWAY) return std::nullopt;
   if (share < node.offer.share_thousandths_min) return std::nullopt;
@@ -167,6 +178,8 @@ Digest NaiveBook::digest() const {
       known.least_hour = std::min(known.least_hour, former.device_hour);
     }
     known.disk_gb_hour = node->offer.disk_gb_hour;
+    known.spot = node->offer.spot;
+    if (known.spot) known.spot_floor = std::min(node->offer.spot_floor, node->offer.device_hour);
     known.duration_max = node->offer.duration_max;
     known.share_min = node->offer.share_thousandths_min;
     known.isolation = static_cast<std::uint32_t>(node->facts.isolation());

@@ -38,6 +38,8 @@ struct Offer {
   Micros floor;                     // of a price that follows its class's index
   Micros ceiling;                   // likewise; 0: the price is fixed
   Discounts discounts{};            // of reserved leases
+  bool spot = false;                // may be leased to spot
+  Micros spot_floor;                // for at least this
   std::vector<FormerPrice> former;  // at most kFormerPricesMax, oldest first; pruned by quote TTL
 };
 constexpr std::size_t kFormerPricesMax = 8;

@@ -72,7 +72,8 @@ std::optional<Refusal> check_offer(const v1::SetOffer& command, const MarketStat
   } prices[] = {{"device_hour_micros", command.device_hour_micros()},
                 {"disk_gb_hour_micros", command.disk_gb_hour_micros()},
                 {"device_hour_micros_min", command.device_hour_micros_min()},
-                {"device_hour_micros_max", command.device_hour_micros_max()}};
+                {"device_hour_micros_max", command.device_hour_micros_max()},
+                {"spot_floor_micros", command.spot_floor_micros()}};
   for (const auto& price : prices) {
     if (auto why = check_price(price.field, price.micros, state.limits)) return why;
   }
@@ -83,6 +84,13 @@ std::optional<Refusal> check_offer(const v1::SetOffer& command, const MarketStat
   if (command.device_hour_micros_max() > 0 && !keeps_index(state.policy)) {
     return refusal(v1::VALUE_INVALID, "device_hour_micros_max",
                    "this market keeps no price index to follow: give a fixed price");
+  }
+  const std::int64_t dearest =
+      std::max(command.device_hour_micros(), command.device_hour_micros_max());
+  if (command.spot_floor_micros() > (command.spot() ? dearest : 0)) {
+    return refusal(v1::VALUE_INVALID, "spot_floor_micros",
+                   "the least that spot pays is not above the price, and stands only where spot "
+                   "is taken");
   }
   if (!are_discounts(command.discounts())) {
     return refusal(v1::VALUE_INVALID, "discounts",
@@ -150,6 +158,8 @@ void handle(Step& step, const v1::SetOffer& command) {
   if (offer.id.value == 0) offer.id = step.next_id<OfferId>();
   offer.floor = floor;
   offer.ceiling = ceiling;
+  offer.spot = command.spot();
+  offer.spot_floor = Micros(command.spot_floor_micros());
   offer.share_thousandths_min =
       command.share_thousandths_min() == 0 ? kWholeDevice : command.share_thousandths_min();
   offer.duration_max = Duration(command.duration_us_max());

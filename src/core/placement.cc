@@ -4,7 +4,9 @@
 #include <limits>
 
 #include "base/check.h"
+#include "core/price_index.h"
 #include "core/speed.h"
+#include "core/spot.h"
 
 namespace fallow::core {
 namespace {
@@ -126,6 +128,7 @@ Matcher::Matcher(const Demand& demand)
 
 bool Matcher::has_room(const Node& node, Supply supply) const {
   const v1::Requirements& wanted = demand_.requirements;
+  if (spot() && !node.offer.spot) return false;
   if (node.facts.isolation() < wanted.isolation_min()) return false;
   if (share_ < node.offer.share_thousandths_min) return false;
   if (node.offer.duration_max && node.offer.duration_max.value < wanted.duration_us()) return false;
@@ -164,8 +167,18 @@ std::optional<Candidate> Matcher::fit(const Node& node, Supply supply, const Hin
   return candidate;
 }
 
+OfferPrice Matcher::price_of(const Node& node) const {
+  if (!spot()) return price_at(node.offer, demand_.quoted_at, term_);
+  const PriceIndex* const index = node.counted.index;
+  const Micros clearing = index == nullptr || demand_.at_floor ? Micros(0) : index->spot;
+  return {std::max(spot_floor(node.offer), clearing),
+          node.offer.disk_gb_hour,
+          node.offer.device_hour,
+          {}};
+}
+
 Candidate Matcher::priced(const Node& node) const {
-  const OfferPrice price = price_at(node.offer, demand_.quoted_at, term_);
+  const OfferPrice price = price_of(node);
   return Candidate{
       .device_hour = price.device_hour,
       .disk_gb_hour = price.disk_gb_hour,
@@ -197,7 +210,7 @@ Placement Matcher::placement(const Node& node, const Candidate& candidate, Suppl
   for (const std::size_t at : choose(node, supply)) {
     placement.devices.push_back(node.devices[at].facts.index());
   }
-  const OfferPrice price = price_at(node.offer, demand_.quoted_at, term_);
+  const OfferPrice price = price_of(node);
   placement.list_hour = price.list_hour;
   placement.discounts = price.discounts;
   placement.device_hour = candidate.device_hour;

@@ -69,6 +69,8 @@ class Matcher {
 
   std::optional<Candidate> fit(const Node& node, Supply supply, const Hints& hints = {}) const;
 
+  // Of its offer, whether it fits or not. To spot it is the clearing price or its floor.
+  OfferPrice price_of(const Node& node) const;
   // What a task on the node would cost, whether it fits or not; no speed.
   Candidate priced(const Node& node) const;
 
@@ -89,6 +91,7 @@ class Matcher {
   Micros device_hour_from(Micros rate_hour) const;
 
   const Demand& demand() const { return demand_; }
+  bool spot() const { return demand_.requirements.tier() == v1::SPOT; }
   Bracket term() const { return term_; }  // of the discounts that it gets
   v1::Objective objective() const { return objective_; }
   // No node with a dearer device meets the query's conditions on price.

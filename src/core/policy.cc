@@ -44,6 +44,9 @@ v1::Policy default_policy() {
   policy.set_price_interval_us(minutes(5).value);
   policy.set_price_step_basis_points(300);
   policy.set_use_target_basis_points(7'000);
+  policy.set_spot_min_run_us(minutes(5).value);
+  policy.set_spot_cool_down_us(minutes(10).value);
+  policy.set_spot_notice_us(seconds(30).value);
   return policy;
 }
 
@@ -62,6 +65,9 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
       {"payout_delay_us", policy.payout_delay_us(), 0},
       {"quote_ttl_us", policy.quote_ttl_us(), 1},
       {"price_interval_us", policy.price_interval_us(), 0},
+      {"spot_min_run_us", policy.spot_min_run_us(), 0},
+      {"spot_cool_down_us", policy.spot_cool_down_us(), 0},
+      {"spot_notice_us", policy.spot_notice_us(), 0},
   };
   for (const auto& span : spans) {
     if (span.value < span.min || span.value > kPolicySpanMax) {

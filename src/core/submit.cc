@@ -153,8 +153,10 @@ tl::expected<Price, Refusal> price_of_order(const MarketState& state,
     demand.quoted_at = Time{command.quote().issued_at_us()};
     demand.rate_hour_max = cap_of(Micros(command.quote().task_hour_micros()));
   }
+  demand.at_floor = command.wait();  // to spot, prices fall again
   const bool matches =
       command.wait() ? state.book->possible(demand) : state.book->match(demand).has_value();
+  demand.at_floor = false;
   if (!matches) return tl::unexpected(no_match(state, demand, quoted));
   if (quoted) return Price{demand.rate_hour_max, Micros(command.quote().total_micros())};
   auto estimate = estimate_of(state, demand, command.tasks(), now);

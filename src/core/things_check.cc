@@ -42,7 +42,8 @@ void check_offer(Complaint& complaint, const Node& node, const Limits& limits) {
                is_span(offer.duration_max) && offer.former.size() <= kFormerPricesMax &&
                is_price(offer.floor) && is_price(offer.ceiling) && offer.floor <= offer.ceiling &&
                (offer.id.value != 0 || offer.ceiling.value == 0) &&
-               are_discounts(message_of(offer.discounts));
+               are_discounts(message_of(offer.discounts)) && is_price(offer.spot_floor) &&
+               (offer.spot || offer.spot_floor.value == 0);
   Time before;
   for (const FormerPrice& former : offer.former) {
     sound = sound && is_price(former.device_hour) && is_price(former.disk_gb_hour) &&
@@ -79,7 +80,8 @@ void check_index(Complaint& complaint, const PriceIndex& index, const Limits& li
   complaint.unless(is_price(index.value) && is_price(index.open) && is_price(index.low) &&
                        is_price(index.mean) && is_price(index.high) && index.trades < kCountMax &&
                        index.traded_thousandths < kCountMax && index.offered_ms >= 0 &&
-                       index.leased_ms >= 0 && is_moment(index.counted_to),
+                       index.leased_ms >= 0 && is_moment(index.counted_to) &&
+                       is_price(index.spot) && index.spot_losing.value >= 0,
                    "the price index of \"{}\" in \"{}\" has values that cannot be", index.key.model,
                    index.key.region);
 }
@@ -90,7 +92,7 @@ void check_order(Complaint& complaint, const MarketState& state, const Order& or
       order.state != v1::ORDER_STATE_UNSPECIFIED && !order.tasks.empty() &&
       order.tasks.size() <= state.limits.tasks_per_order_max && is_moment(order.created_at) &&
       is_moment(order.ended_at) && is_moment(order.quoted_at) && is_moment(order.quote_until) &&
-      is_between(Micros(0), order.budget, state.limits.money_max) &&
+      is_moment(order.spot_after) && is_between(Micros(0), order.budget, state.limits.money_max) &&
       is_between(Micros(0), order.charged, order.budget) &&
       is_between(Micros(0), order.rate_hour_max, state.limits.money_max) &&
       order.attempts_max >= 1 && is_turn(order.turn);
@@ -99,6 +101,7 @@ void check_order(Complaint& complaint, const MarketState& state, const Order& or
   for (const Task& task : order.tasks) {
     complaint.unless(task.state >= v1::WAITING && v1::TaskState_IsValid(task.state) &&
                          task.avoid.size() <= kAvoidMax && task.proven.value >= 0 &&
+                         task.preempted <= task.attempts &&
                          (task.state != v1::WAITING || task.proven < duration),
                      "order {} has a task that cannot be", order.id.value);
   }
@@ -127,6 +130,7 @@ void check_lease(Complaint& complaint, const MarketState& state, const Lease& le
                            lease.rate_hour.value >= 0 && lease.device_hour.value >= 0 &&
                            lease.disk_gb_hour.value >= 0 && lease.fee_basis_points <= 10'000 &&
                            lease.volume_basis_points <= 10'000 && lease.rerated_hour.value >= 0 &&
+                           lease.spot_floor.value >= 0 && lease.spot_floor <= lease.spot_bid &&
                            lease.device_hour <= state.limits.price_hour_max &&
                            lease.disk_gb_hour <= state.limits.price_hour_max &&
                            are_discounts(message_of(lease.discounts));

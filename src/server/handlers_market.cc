@@ -112,6 +112,9 @@ v1::QuoteView estimate_view(const core::Estimate& estimate) {
   if (estimate.discount_hour.value > 0) {
     add_part(view, "term discount (taken off)", estimate.discount_hour, time, quote.tasks());
   }
+  if (quote.requirements().tier() == v1::SPOT) {
+    add_part(view, "spot price now", estimate.gpu_hour + estimate.disk_hour, time, quote.tasks());
+  }
   if (estimate.let_off_hour.value > 0) {
     add_part(view, "volume discount (comes off)", estimate.let_off_hour, time, quote.tasks());
   }

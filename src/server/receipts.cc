@@ -48,6 +48,15 @@ v1::ReceiptBody receipt_facts(const core::Machine& machine, const core::Lease& l
     body.set_cut_short(lease.cut_short);
     body.set_rerated_hour_micros(lease.rerated_hour.value);
   }
+  if (lease.spot) {
+    body.set_spot_bid_micros(lease.spot_bid.value);
+    body.set_spot_floor_micros(lease.spot_floor.value);
+    for (const core::PriceRun& run : lease.runs) {
+      v1::PriceRun& told = *body.add_price_runs();
+      told.set_rate_hour_micros(run.rate_hour.value);
+      told.set_until_us(run.until.value);
+    }
+  }
   body.set_placed_at_us(lease.placed_at.us);
   body.set_started_at_us(lease.started_at.us);
   body.set_ended_at_us(lease.ended_at.us);

@@ -4,7 +4,9 @@
 #include <limits>
 
 #include "base/money.h"
+#include "core/price_index.h"
 #include "core/spending.h"
+#include "core/spot.h"
 
 namespace fallow::server {
 namespace {
@@ -68,6 +70,13 @@ v1::OfferView offer_view(const core::Node& node) {
   }
   if (node.offer.discounts != core::Discounts{}) {
     *view.mutable_discounts() = core::message_of(node.offer.discounts);
+  }
+  if (node.offer.spot) {
+    const Micros floor = core::spot_floor(node.offer);
+    const core::PriceIndex* index = node.counted.index;
+    view.set_spot_floor_per_hour(format_money(floor));
+    view.set_spot_price_per_hour(
+        format_money(index == nullptr ? floor : std::max(floor, index->spot)));
   }
   view.set_region(node.facts.region());
   view.set_reliability(static_cast<double>(core::reliability_ppm(node)) / 1e6);
@@ -180,7 +189,10 @@ v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine)
   view.set_blame(lease.blame);
   view.set_exit_code(lease.exit_code);
   view.set_detail(lease.detail);
-  view.set_price_per_hour(format_money(std::max(lease.rate_hour, lease.rerated_hour)));
+  // Of a spot lease what it paid last; before that its bid.
+  view.set_price_per_hour(format_money(lease.runs.empty()
+                                           ? std::max(lease.rate_hour, lease.rerated_hour)
+                                           : lease.runs.back().rate_hour));
   const core::Order* order = machine.order(lease.order);
   if (order != nullptr) view.set_tier(order->requirements.tier());
   put_time(view, &v1::LeaseView::mutable_placed_at, lease.placed_at);

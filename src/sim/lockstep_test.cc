@@ -93,6 +93,12 @@ class Lockstep {
     policy.set_payout_delay_us(static_cast<std::int64_t>(below(600'000'000)));
     policy.set_quote_ttl_us(300'000'000);
     policy.set_attempts_max(static_cast<std::uint32_t>(1 + below(4)));
+    policy.set_price_interval_us(20'000'000);
+    policy.set_price_step_basis_points(300);
+    policy.set_use_target_basis_points(7'000);
+    policy.set_spot_min_run_us(static_cast<std::int64_t>(below(5'000'000)));
+    policy.set_spot_cool_down_us(static_cast<std::int64_t>(below(30'000'000)));
+    policy.set_spot_notice_us(static_cast<std::int64_t>(below(10'000'000)));
     for (std::uint32_t i = static_cast<std::uint32_t>(below(3)); i > 0; --i) {
       v1::VolumeDiscount& step = *policy.add_volume_discounts();
       step.set_spent_micros_min(static_cast<std::int64_t>((3 - i) * 200 + below(200)));
@@ -203,6 +209,11 @@ class Lockstep {
         command.mutable_set_offer()->set_disk_gb_hour_micros(static_cast<std::int64_t>(below(99)));
         command.mutable_set_offer()->set_share_thousandths_min(
             static_cast<std::uint32_t>(below(1'001)));
+        command.mutable_set_offer()->set_spot(one_in(2));
+        if (command.set_offer().spot()) {
+          command.mutable_set_offer()->set_spot_floor_micros(
+              command.set_offer().device_hour_micros() / static_cast<std::int64_t>(1 + below(6)));
+        }
         if (one_in(2)) {
           v1::TermDiscounts& discounts = *command.mutable_set_offer()->mutable_discounts();
           discounts.set_hour_basis_points(static_cast<std::uint32_t>(below(2'000)));

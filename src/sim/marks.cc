@@ -56,6 +56,9 @@ constexpr std::array<std::string_view, kMarkCount> kNames = {
     "payout returned",
     "earnings released",
     "term ended early: re-rated",
+    "lease ended: preempted",
+    "spot: outbid",
+    "spot: a losing bid sets the price",
 };
 static_assert(!kNames.back().empty(), "every mark has a name");
 

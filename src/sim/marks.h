@@ -64,8 +64,11 @@ enum class Mark : std::uint8_t {
   kPayoutReturned,
   kEarningsReleased,
   kTermRerated,
+  kPreempted,
+  kSpotOutbid,
+  kSpotPriceAboveFloor,
 };
-constexpr std::size_t kMarkCount = static_cast<std::size_t>(Mark::kTermRerated) + 1;
+constexpr std::size_t kMarkCount = static_cast<std::size_t>(Mark::kSpotPriceAboveFloor) + 1;
 
 // "torn write dropped": for people, in reports.
 std::string_view name_of(Mark mark);

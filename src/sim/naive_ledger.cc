@@ -66,6 +66,7 @@ void NaiveLedger::see(const v1::Command& command, std::span<const v1::Event> eve
       const v1::Requirements& wanted = command.submit_order().requirements();
       order.duration_us = wanted.duration_us();
       order.reserved = wanted.tier() == v1::RESERVED;
+      order.spot_bid_hour = wanted.tier() == v1::SPOT ? wanted.price_per_hour_micros_max() : 0;
       const std::int64_t share =
           wanted.device_thousandths() == 0 ? 1'000 : wanted.device_thousandths();
       order.device_thousandths = std::max<std::int64_t>(wanted.gpus(), 1) * share;
@@ -127,12 +128,22 @@ void NaiveLedger::see_placed(const v1::LeasePlaced& placed) {
                      given.month_basis_points()};
   lease.term_before_us = task_proven_us_[{placed.order(), placed.task()}];
   lease.time_max_us = order.duration_us - lease.term_before_us;
-  expect(
-      "rate of lease", placed.lease(), lease.rate_hour,
-      rate_of(order.device_thousandths, order.disk_mb,
-              order.reserved ? after_discount(lease.device_hour, lease.discounts, order.duration_us)
-                             : lease.device_hour,
-              lease.disk_gb_hour));
+  std::int64_t device_hour = lease.device_hour;
+  if (order.reserved) {
+    device_hour = after_discount(lease.device_hour, lease.discounts, order.duration_us);
+  }
+  if (order.spot_bid_hour > 0) {
+    lease.spot = true;
+    device_hour = placed.spot_bid_micros();
+    lease.spot_least = rate_of(order.device_thousandths, order.disk_mb, placed.spot_floor_micros(),
+                               lease.disk_gb_hour);
+    if (lease.spot_least > lease.rate_hour || lease.rate_hour > order.spot_bid_hour) {
+      differ_(fmt::format("spot lease {} has its floor at {}, its bid at {}, the order's is {}",
+                          placed.lease(), lease.spot_least, lease.rate_hour, order.spot_bid_hour));
+    }
+  }
+  expect("rate of lease", placed.lease(), lease.rate_hour,
+         rate_of(order.device_thousandths, order.disk_mb, device_hour, lease.disk_gb_hour));
   // A hold that was cut by the budget pays for less.
   const Wide whole = Wide{lease.rate_hour} * lease.time_max_us / kHourUs;
   if (Wide{lease.hold} < whole) {
@@ -151,7 +162,9 @@ void NaiveLedger::see_placed(const v1::LeasePlaced& placed) {
 void NaiveLedger::see_meter(const v1::MeterAccepted& meter) {
   const std::uint64_t id = meter.record().lease();
   Lease& lease = leases_[id];
+  const std::int64_t before_us = lease.proven_us;
   lease.proven_us = meter.record().running_us();
+  if (lease.spot) see_spot_meter(meter, before_us);
   const auto [charged, fee] = cost_at(lease, lease.rate_hour);
   orders_[lease.order].charged += charged - lease.charged;
   lease.charged = charged;
@@ -169,10 +182,23 @@ void NaiveLedger::see_changed(const v1::LeaseChanged& changed, const v1::Command
   lease.cut_short = !renter && lease.proven_us < lease.time_max_us;
 }
 
+void NaiveLedger::see_spot_meter(const v1::MeterAccepted& meter, std::int64_t proven_before_us) {
+  Lease& lease = leases_[meter.record().lease()];
+  const std::int64_t new_us =
+      std::min(lease.proven_us, lease.time_max_us) - std::min(proven_before_us, lease.time_max_us);
+  if (new_us == 0) return;
+  const std::int64_t rate = meter.rate_hour_micros();
+  if (rate < lease.spot_least || rate > lease.rate_hour) {
+    differ_(fmt::format("spot lease {} pays {}, its floor is {} and its bid {}",
+                        meter.record().lease(), rate, lease.spot_least, lease.rate_hour));
+  }
+  lease.spot_cost += Wide{rate} * new_us;
+}
+
 NaiveLedger::Cost NaiveLedger::cost_at(const Lease& lease, std::int64_t rate_hour) {
   const std::int64_t paid_us = std::min(lease.proven_us, lease.time_max_us);
-  const auto gross =
-      static_cast<std::int64_t>(std::min(Wide{lease.hold}, Wide{rate_hour} * paid_us / kHourUs));
+  const Wide cost = lease.spot ? lease.spot_cost : Wide{rate_hour} * paid_us;
+  const auto gross = static_cast<std::int64_t>(std::min(Wide{lease.hold}, cost / kHourUs));
   const auto whole_fee = static_cast<std::int64_t>(Wide{gross} * lease.fee_basis_points / 10'000);
   const auto let_off =
       static_cast<std::int64_t>(Wide{whole_fee} * lease.volume_basis_points / 10'000);

@@ -41,6 +41,7 @@ class NaiveLedger {
     std::int64_t charged = 0;  // net of refunds
     std::int64_t duration_us = 0;
     bool reserved = false;
+    std::int64_t spot_bid_hour = 0;       // of a task; 0: not spot
     std::int64_t device_thousandths = 0;  // of all devices of a task
     std::int64_t disk_mb = 0;
   };
@@ -52,7 +53,10 @@ class NaiveLedger {
     std::int64_t disk_gb_hour = 0;
     std::array<std::int64_t, 4> discounts{};  // by term
     std::int64_t term_before_us = 0;
-    bool cut_short = false;  // stopped by neither the renter nor its own limit
+    bool spot = false;
+    std::int64_t spot_least = 0;           // an hour of it costs no less
+    __extension__ __int128 spot_cost = 0;  // micros times microseconds, at each record's price
+    bool cut_short = false;                // stopped by neither the renter nor its own limit
     std::int64_t hold = 0;
     std::int64_t time_max_us = 0;
     std::int64_t fee_basis_points = 0;
@@ -77,6 +81,8 @@ class NaiveLedger {
     std::int64_t fee = 0;      // of it, the market's
   };
   static Cost cost_at(const Lease& lease, std::int64_t rate_hour);
+  // What a record adds to a spot lease: the time since the one before at the price that was told.
+  void see_spot_meter(const v1::MeterAccepted& meter, std::int64_t proven_before_us);
   // Basis points of the fee that the renter is let off for what it spent.
   std::int64_t volume_basis_points(std::uint64_t account);
   void see_order_ended(const v1::OrderEnded& ended);

@@ -47,10 +47,11 @@ v1::Requirements random_requirements(Random& random) {
     wanted.set_duration_us(kTerms[random.below(kTerms.size())].value);
   }
   wanted.set_objective(static_cast<v1::Objective>(random.below(4)));
+  if (random.below(4) == 0) wanted.set_tier(v1::SPOT);
   wanted.set_memory_mb(static_cast<std::uint32_t>(random.below(8'000)));
   wanted.set_cpu_thousandths(static_cast<std::uint32_t>(random.below(2'000)));
   wanted.set_disk_mb(static_cast<std::uint32_t>(random.below(4'000)));
-  if (random.below(5) == 0) {
+  if (random.below(5) == 0 || wanted.tier() == v1::SPOT) {
     wanted.set_price_per_hour_micros_max(
         static_cast<std::int64_t>(200'000 + random.below(900'000)));
   }
@@ -74,6 +75,8 @@ void NaiveMatcher::compare(const core::Machine& machine, Random& random) {
     demand->quoted_at =
         machine.now() - Duration(static_cast<std::int64_t>(random.below(300'000'000)));
   }
+
+  demand->at_floor = random.below(4) == 0;
 
   const core::Book& book = machine.book();
   const std::string fast = told(book.match(*demand));

@@ -91,6 +91,9 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_price_interval_us(span("price_interval", "0s"));
   policy.set_price_step_basis_points(number(line, "price_step", "300"));
   policy.set_use_target_basis_points(number(line, "use_target", "7000"));
+  policy.set_spot_min_run_us(span("spot_run", "5m"));
+  policy.set_spot_cool_down_us(span("spot_cool_down", "10m"));
+  policy.set_spot_notice_us(span("spot_notice", "30s"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');
@@ -121,7 +124,7 @@ Result<v1::Requirements> Scenario::requirements_of(const Line& line) {
   wanted.set_device_thousandths(number(line, "share", "1000"));
   FALLOW_ASSIGN(const Duration time, parse_span(line.option("time", "1h")));
   wanted.set_duration_us(time.value);
-  FALLOW_ASSIGN(const std::int64_t price, money(line, "max_price", "0"));
+  FALLOW_ASSIGN(const std::int64_t price, money(line, "max_price", line.option("bid", "0")));
   wanted.set_price_per_hour_micros_max(price);
   wanted.set_memory_mb(number(line, "memory", "0"));
   wanted.set_cpu_thousandths(number(line, "cpu", "0"));
@@ -295,6 +298,9 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
     offer.set_share_thousandths_min(number(line, "share", "1000"));
     FALLOW_ASSIGN(const Duration longest, parse_span(line.option("longest", "0s")));
     offer.set_duration_us_max(longest.value);
+    offer.set_spot(line.options.contains("spot"));
+    FALLOW_ASSIGN(const std::int64_t spot_floor, money(line, "spot", "0"));
+    offer.set_spot_floor_micros(spot_floor);
     if (line.options.contains("discounts")) {
       const std::vector<std::string> parts = split_at(line.option("discounts"), '/');
       if (parts.size() != 4) return fail(ErrorCode::kInvalid, "discounts=0/500/1000/2000");
