@@ -134,6 +134,17 @@ void measure_adversaries(std::uint64_t offers, double seconds, Report& report) {
                  report);
   }
   {
+    Trap trap(offers, [](core::Node& node, std::uint64_t) {
+      node.offer.device_hour = Micros(1'000);
+      node.offer.duration_max = hours(1);
+    });
+    core::Demand demand = plain("");
+    demand.requirements.set_duration_us(hours(1).value + 1);
+    Wanted longer = anything();
+    longer.memory = 600'000;  // the columns have no durations
+    trap.measure("all for a microsecond too short", demand, longer, seconds, report);
+  }
+  {
     // Half for nothing, half at the most that is accepted; what is wanted is in none.
     Trap trap(offers, [](core::Node& node, std::uint64_t i) {
       node.offer.device_hour = Micros(i % 2 == 0 ? 0 : 1'000'000'000'000);

@@ -1,11 +1,16 @@
-# fallow_module(<name> [DEPENDS targets...] [TEST_DEPENDS targets...])
+# fallow_module(<name> [DEPENDS targets...] [TEST_DEPENDS targets...]
+#               [PRECOMPILE headers... | PRECOMPILED_BY module])
 #
 # Makes fallow_<name> from src/<name>/*.cc, and <name>_test from src/<name>/*_test.cc. Every module
 # has this shape; a new file needs no line here. tools/check_layers.py holds who may include whom.
+#
+# PRECOMPILE: headers of libraries and of the schema that most files here read, parsed once for
+# the module, its tests, and the modules that name it with PRECOMPILED_BY. Files include what they
+# use all the same: FALLOW_PRECOMPILE=OFF builds without, and clang-tidy reads them without.
 include(GoogleTest)
 
 function(fallow_module name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;TEST_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "PRECOMPILED_BY" "DEPENDS;TEST_DEPENDS;PRECOMPILE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -19,6 +24,21 @@ function(fallow_module name)
   if(tests)
     fallow_test(${name}_test SOURCES ${tests} DEPENDS fallow_${name} ${ARG_TEST_DEPENDS})
   endif()
+  if(FALLOW_PRECOMPILE AND ARG_PRECOMPILE)
+    target_precompile_headers(fallow_${name} PRIVATE ${ARG_PRECOMPILE})
+  elseif(FALLOW_PRECOMPILE AND ARG_PRECOMPILED_BY)
+    target_precompile_headers(fallow_${name} REUSE_FROM fallow_${ARG_PRECOMPILED_BY})
+  endif()
+  # One set for all tests: that of the first module that precompiles.
+  if(FALLOW_PRECOMPILE AND tests AND (ARG_PRECOMPILE OR ARG_PRECOMPILED_BY))
+    get_property(shared GLOBAL PROPERTY FALLOW_PRECOMPILED_TEST)
+    if(shared)
+      target_precompile_headers(${name}_test REUSE_FROM ${shared})
+    else()
+      target_precompile_headers(${name}_test PRIVATE ${ARG_PRECOMPILE} <gmock/gmock.h> <gtest/gtest.h>)
+      set_property(GLOBAL PROPERTY FALLOW_PRECOMPILED_TEST ${name}_test)
+    endif()
+  endif()
 endfunction()
 
 # fallow_test(<target> SOURCES ... DEPENDS ...): a GoogleTest program, each case known to ctest.
@@ -26,6 +46,8 @@ function(fallow_test target)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${target} ${ARG_SOURCES})
   target_link_libraries(${target} PRIVATE ${ARG_DEPENDS} fallow_warnings GTest::gtest GTest::gmock GTest::gtest_main)
+  # A test is run once where it is built.
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
   add_test(NAME ${target} COMMAND ${target})
   set_tests_properties(${target} PROPERTIES TIMEOUT 600)
 endfunction()

@@ -6,7 +6,10 @@
 
 #include "base/digest.h"
 #include "cli/command.h"
+#include "cli/sim_market.h"
 #include "cli/sim_place.h"
+#include "cli/sim_scale.h"
+#include "cli/sim_spot.h"
 #include "sim/chaos.h"
 
 namespace fallow::cli {
@@ -99,6 +102,9 @@ void add_sim(CLI::App& app, Context& context, Host&) {
   CLI::App* group = app.add_subcommand("sim", "run the whole market in a simulated world");
   group->require_subcommand(1);
   add_sim_place(*group, context);
+  add_sim_spot(*group, context);
+  add_sim_scale(*group, context);
+  add_sim_market(*group, context);
   auto arguments = std::make_shared<ChaosArguments>();
   CLI::App* command = group->add_subcommand(
       "chaos",

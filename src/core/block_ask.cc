@@ -28,24 +28,44 @@ Micros greatest_price(const Matcher& matcher) {
   return std::min(matcher.device_hour_max(), beyond);
 }
 
+// Without disk, a dearer whole device always makes a dearer task.
+bool ranks_as_keys(const Matcher& matcher) {
+  return matcher.objective() == v1::CHEAPEST && !matcher.spot() &&
+         matcher.demand().requirements.disk_mb() == 0 &&
+         std::uint64_t{matcher.gpus()} * matcher.share() >= kWholeDevice;
+}
+
 }  // namespace
 
-BlockAsk::BlockAsk(const Demand& demand, Supply supply, const WordNumbers& regions, Classes classes)
-    : matcher_(demand),
+Demand cheapest_of(const Demand& demand) {
+  Demand cheapest = demand;
+  cheapest.requirements.set_objective(v1::CHEAPEST);
+  cheapest.avoid = {};
+  return cheapest;
+}
+
+BlockAsk::BlockAsk(const Demand& demand, Supply supply, const OfferStore& offers,
+                   const WordNumbers& regions, Classes classes)
+    : BlockAsk(Matcher(demand), supply, offers, regions, std::move(classes)) {}
+
+BlockAsk::BlockAsk(const Matcher& matcher, Supply supply, const OfferStore& offers,
+                   const WordNumbers& regions, Classes classes)
+    : matcher_(matcher),
+      device_hour_min_(least_price(matcher.demand().query)),
+      device_hour_max_(greatest_price(matcher)),
+      key_order_(ranks_as_keys(matcher)),
+      quoted_(matcher.demand().quoted_at.us > 0 && !matcher.spot()),
+      avoids_(!matcher.demand().avoid.empty()),
       supply_(supply),
-      sieve_(matcher_, supply, regions),
       classes_(std::move(classes)),
-      device_hour_min_(least_price(demand.query)),
-      device_hour_max_(greatest_price(matcher_)),
-      // Without disk, a dearer whole device always makes a dearer task.
-      key_order_(matcher_.objective() == v1::CHEAPEST && demand.requirements.disk_mb() == 0 &&
-                 std::uint64_t{matcher_.gpus()} * matcher_.share() >= kWholeDevice) {}
+      sieve_(matcher, supply, offers, regions),
+      offers_(offers) {}
 
 Rank BlockAsk::bound(const OfferKey& key, const OfferClass& of) const {
   Rank rank = matcher_.bound(paid_hour(key.device_hour, of), of.speed());
   const bool saturated = rank.rate_hour.value == std::numeric_limits<std::int64_t>::max();
   if (key_order(of) && !saturated) {
-    rank.unreliability = std::int64_t{key.unreliability} - std::int64_t{BlockOffer::kUnreliable};
+    rank.unreliability = std::int64_t{key.unreliability} - std::int64_t{kUnreliable};
     rank.node = key.node;
   }
   return rank;
@@ -54,21 +74,18 @@ Rank BlockAsk::bound(const OfferKey& key, const OfferClass& of) const {
 Rank BlockAsk::bound(const OfferKey& key, Micros disk_gb_hour, const OfferClass& of,
                      bool single_price) const {
   // With discounts one price on the list is many.
-  const bool single_rate = single_price && of.discount_max(matcher_.term()) == 0;
+  const bool single_rate = single_price && !discounts(of);
   const std::uint32_t unreliability = single_rate ? key.unreliability : 0;
-  const Candidate least{.rate_hour = rate_of(matcher_.demand().requirements,
-                                             paid_hour(key.device_hour, of), disk_gb_hour),
+  const Candidate least{.rate_hour = matcher_.rate(paid_hour(key.device_hour, of), disk_gb_hour),
                         .speed = of.speed()};
-  return matcher_.rank(single_rate ? key.node : NodeId(0), BlockOffer::kUnreliable - unreliability,
-                       least);
+  return matcher_.rank(single_rate ? key.node : NodeId(0), kUnreliable - unreliability, least);
 }
 
 bool BlockAsk::is_behind(const Block& block, std::size_t lane, const OfferClass& of,
                          const Candidate& candidate, const Rank& best) const {
-  const Micros rate = rate_of(matcher_.demand().requirements,
-                              paid_hour(block.device_hours[lane], of), block.disk_gb_hours[lane]);
-  const std::int64_t unreliability =
-      std::int64_t{block.unreliabilities[lane]} - std::int64_t{BlockOffer::kUnreliable};
+  const Micros rate =
+      matcher_.rate(paid_hour(block.offers[lane].device_hour, of), block.offers[lane].disk_gb_hour);
+  const std::int64_t unreliability = -std::int64_t{block.offers[lane].reliability()};
   if (matcher_.objective() == v1::CHEAPEST) {
     return rate != best.rate_hour ? rate > best.rate_hour : unreliability > best.unreliability;
   }
@@ -78,20 +95,29 @@ bool BlockAsk::is_behind(const Block& block, std::size_t lane, const OfferClass&
          (rate > best.rate_hour || unreliability > best.unreliability);
 }
 
-std::optional<Candidate> BlockAsk::fit(const BlockOffer& offer, const OfferClass& of,
-                                       bool former) const {
-  const bool priced_apart = former || (offer.discounts && matcher_.term() != kNoBracket);
-  const Sieve::Verdict verdict = priced_apart ? Sieve::Verdict::kAskNode : sieve_.judge(offer);
-  if (verdict == Sieve::Verdict::kNo) return std::nullopt;
-  if (verdict == Sieve::Verdict::kYes) {
-    Candidate candidate{
-        .device_hour = offer.device_hour,
-        .disk_gb_hour = offer.disk_gb_hour,
-        .rate_hour = rate_of(matcher_.demand().requirements, offer.device_hour, offer.disk_gb_hour),
-        .speed = of.speed()};
+std::optional<Candidate> BlockAsk::fit(const Block& block, std::size_t lane, const OfferClass& of,
+                                       bool former, bool surely) const {
+  using Verdict = Sieve::Verdict;
+  const Micros device_hour = block.offers[lane].device_hour;
+  Verdict verdict = Verdict::kAskNode;
+  const bool priced_apart =
+      former || (discounts(of) && offers_[block.offers[lane].slot].discounts() != Discounts{});
+  if (!priced_apart && surely) {
+    verdict = sieve_.accepts_price(device_hour) ? Verdict::kYes : Verdict::kNo;
+  } else if (!priced_apart) {
+    verdict = sieve_.judge(block, lane);
+  }
+  if (verdict == Verdict::kNo) return std::nullopt;
+  if (verdict == Verdict::kYes) {
+    const Micros disk_gb_hour = block.offers[lane].disk_gb_hour;
+    const Candidate candidate{.device_hour = device_hour,
+                              .disk_gb_hour = disk_gb_hour,
+                              .rate_hour = matcher_.rate(device_hour, disk_gb_hour),
+                              .speed = of.speed()};
     if (candidate.rate_hour > matcher_.rate_hour_max()) return std::nullopt;
     return candidate;
   }
+  const OfferStore::Offer& offer = offers_[block.offers[lane].slot];
   boost::container::small_vector<std::int64_t, 8> speeds;
   if (matcher_.objective() != v1::CHEAPEST) {
     if (offer.several()) {

@@ -16,19 +16,25 @@
 
 namespace fallow::core {
 
+// The same for the least price, and nobody avoided.
+Demand cheapest_of(const Demand& demand);
+
 class BlockAsk {
  public:
   using Classes = boost::container::small_vector<const OfferClass*, 4>;
 
   // `classes` are those whose devices the query admits.
-  BlockAsk(const Demand& demand, Supply supply, const WordNumbers& regions, Classes classes);
+  BlockAsk(const Demand& demand, Supply supply, const OfferStore& offers,
+           const WordNumbers& regions, Classes classes);
 
   const Matcher& matcher() const { return matcher_; }
   const Sieve& sieve() const { return sieve_; }
   const Classes& classes() const { return classes_; }
   Supply supply() const { return supply_; }
   // Do former prices count?
-  bool quoted() const { return matcher_.demand().quoted_at.us > 0 && !matcher_.spot(); }
+  bool quoted() const { return quoted_; }
+  // Are there nodes that are taken only when nothing else matches?
+  bool avoids() const { return avoids_; }
   // No cheaper device meets the query's conditions on price.
   Micros device_hour_min() const { return device_hour_min_; }
 
@@ -39,12 +45,15 @@ class BlockAsk {
   Micros paid_hour(Micros device_hour, const OfferClass& of) const {
     return discounted(device_hour, of.discount_max(matcher_.term()));
   }
+  // Does an offer of the class give a discount for the demand's term?
+  bool discounts(const OfferClass& of) const { return of.discount_max(matcher_.term()) > 0; }
 
   // No offer of the class from this key on ranks before this.
   Rank bound(const OfferKey& key, const OfferClass& of) const;
-  // The offer, which passed the sieve, as a candidate: at its price now, or else at the one that
-  // the demand's quote binds it to.
-  std::optional<Candidate> fit(const BlockOffer& offer, const OfferClass& of, bool former) const;
+  // The offer on the lane, which passed the sieve, as a candidate: at its price now, or else at the
+  // one that the demand's quote binds it to. `surely`: the sieve was sure of it.
+  std::optional<Candidate> fit(const Block& block, std::size_t lane, const OfferClass& of,
+                               bool former, bool surely) const;
   // Of one block, in which no offer's disk costs less, and perhaps all their devices the same: no
   // offer in it ranks before this at its price now.
   Rank bound(const OfferKey& key, Micros disk_gb_hour, const OfferClass& of,
@@ -52,19 +61,32 @@ class BlockAsk {
   // Does the offer surely rank behind `best`? Judged without a look at the offer itself.
   bool is_behind(const Block& block, std::size_t lane, const OfferClass& of,
                  const Candidate& candidate, const Rank& best) const;
-  // In the order of keys of the class, does the first that fits rank first?
-  bool key_order(const OfferClass& of) const {
-    return key_order_ && !matcher_.spot() && of.discount_max(matcher_.term()) == 0;
+  // A search for it is to come: asks the memory for what that reads of the ask.
+  void prefetch() const {
+    for (std::size_t at = 0; at < kHotBytes; at += kLanes) {
+      prefetch_line(reinterpret_cast<const char*>(this) + at);
+    }
   }
+  // In the order of keys of the class, does the first that fits rank first?
+  bool key_order(const OfferClass& of) const { return key_order_ && !discounts(of); }
 
  private:
+  static constexpr std::size_t kHotBytes = 384;
+
+  BlockAsk(const Matcher& matcher, Supply supply, const OfferStore& offers,
+           const WordNumbers& regions, Classes classes);
+
+  // What a search reads comes first, side by side; the rest of the sieve only in doubt.
   Matcher matcher_;
-  Supply supply_;
-  Sieve sieve_;
-  Classes classes_;
   Micros device_hour_min_;
   Micros device_hour_max_;
   bool key_order_;
+  bool quoted_;
+  bool avoids_;
+  Supply supply_;
+  Classes classes_;
+  Sieve sieve_;
+  const OfferStore& offers_;
 };
 
 }  // namespace fallow::core

@@ -37,8 +37,8 @@ bool is_in(const OfferClass& of, const v1::Device& device) {
          same_word(of.key().model, device.model());
 }
 
-BlockOffer::More& more_of(BlockOffer& offer) {
-  if (offer.more == nullptr) offer.more = std::make_unique<BlockOffer::More>();
+OfferMore& more_of(OfferStore::Offer& offer) {
+  if (offer.more == nullptr) offer.more = std::make_unique<OfferMore>();
   return *offer.more;
 }
 
@@ -58,131 +58,139 @@ void BlockBook::update(const Node& node) {
   const auto [at, is_new] = slots_.try_emplace(node.id, Slot{0});
   if (is_new) at->second = offers_.take();
   const Slot slot = at->second;
-  BlockOffer& offer = offers_[slot];
+  OfferStore::Offer& offer = offers_[slot];
   const bool offered = is_offered(node);
   const bool former = offered && !node.offer.former.empty();
   const bool spot = offered && node.offer.spot;
-  if (offer.offered &&
-      (!offered || offer.former != former || offer.spot != spot || !same_classes(offer, node))) {
+  const Discounts discounts = offered ? most_of(node.offer) : Discounts{};
+  const bool discounted = discounts != Discounts{};
+  const bool was_discounted = offer.discounts() != Discounts{};
+  if (offers_.place(slot) && (!offered || offer.former() != former || offer.spot() != spot ||
+                              was_discounted != discounted || !same_classes(slot, node))) {
     leave(slot);
   }
-  const OfferKey before = offer.key();
-  describe(offer, node);
+  offer.node = &node;
   if (!offered) return;
-  bool moved = offer.key() != before;
-  if (former) {
-    Micros& least = more_of(offer).least_hour;
-    moved = std::exchange(least, least_price(node.offer)) != least || moved;
-  }
-  if (spot) {
-    Micros& floor = more_of(offer).spot_floor;
-    moved = std::exchange(floor, spot_floor(node.offer)) != floor || moved;
-  }
-  if (offer.offered) {
-    set_plain(offer, node);
-    refresh(slot, moved, kAllColumns);
+  OfferFacts facts = describe(node);
+  if (const BlockPlace place = offers_.place(slot)) {
+    facts.region = region_of(place.block().offers[place.lane()].region, node.facts.region());
+    facts.plain = facts.plain && facts.region != WordNumbers::kOther && !offer.several();
+    const Discounts before = offer.discounts();
+    if (offer.more != nullptr) describe_more(*offer.more, node);
+    count_discounts(slot, before, discounts);
+    refresh(slot, facts, true, kAllColumns);
   } else {
-    offer.former = former;
-    offer.spot = spot;
-    enter(slot, node);
+    facts.region = region_of(WordNumbers::kOther, node.facts.region());
+    if (former || spot || discounted) {
+      more_of(offer).former = former;
+      describe_more(*offer.more, node);
+    }
+    enter(slot, node, facts);
+    count_discounts(slot, {}, discounts);
   }
-  set_discounts(offer, most_of(node.offer));
 }
 
 void BlockBook::update_load(const Node& node) {
   const auto at = slots_.find(node.id);
   if (at == slots_.end()) return update(node);
-  BlockOffer& offer = offers_[at->second];
-  if (offer.offered != is_offered(node)) return update(node);
-  set_load(at->second, load_of(node));
+  const BlockPlace place = offers_.place(at->second);
+  if (bool{place} != is_offered(node)) return update(node);
+  if (place) set_load(place, core::load_of(node));
 }
 
-void BlockBook::set_load(Slot slot, const OfferLoad& load) {
-  BlockOffer& offer = offers_[slot];
-  const OfferLoad& before = offer.load;
+void BlockBook::prefetch_load(Slot slot) const {
+  const BlockPlace place = offers_.place(slot);
+  if (place) place.block().prefetch_load(place.lane());
+}
+
+OfferLoad BlockBook::load_of(BlockPlace place) const {
+  return BlockTree::load_at(place.block(), place.lane(), offers_);
+}
+
+void BlockBook::set_load(BlockPlace place, const OfferLoad& load) {
+  const LaneOffer& offer = place.block().offers[place.lane()];
   ColumnMask changed = 0;
-  const auto compare = [&](auto was, auto is, Column column) {
-    if (was != is) changed |= column_bit(column);
+  const auto compare = [&](Column column, std::uint32_t is) {
+    if (offer.numbers[load_number_of(column)] != is) changed |= column_bit(column);
   };
-  compare(before.whole, load.whole, Column::kWhole);
-  compare(before.room, load.room, Column::kRoom);
-  compare(before.reliability, load.reliability, Column::kReliability);
-  compare(before.cpu_thousandths_free, load.cpu_thousandths_free, Column::kCpuFree);
-  compare(before.memory_mb_free, load.memory_mb_free, Column::kMemoryFree);
-  compare(before.disk_mb_free, load.disk_mb_free, Column::kDiskFree);
-  offer.load = load;
-  if (!offer.offered || changed == 0) return;
-  refresh(slot, (changed & column_bit(Column::kReliability)) != 0, changed);
+  compare(Column::kReliability, load.reliability);
+  compare(Column::kCpuFree, load.cpu_thousandths_free);
+  compare(Column::kMemoryFree, load.memory_mb_free);
+  compare(Column::kDiskFree, load.disk_mb_free);
+  if (changed == 0 && !offer.elsewhere) {
+    BlockTree::set_free(place, load);
+    return;
+  }
+  const bool moved = (changed & column_bit(Column::kReliability)) != 0;
+  if (!offer.elsewhere) {
+    OfferKey key = offer.key();
+    key.unreliability = kUnreliable - load.reliability;
+    if (!moved || BlockTree::settle(place, key)) {
+      BlockTree::set_load(place, load, changed);
+      return;
+    }
+  }
+  const Slot slot = offer.slot;
+  const BlockPlace first = offers_.place(slot);
+  OfferFacts facts = BlockTree::facts_at(first.block(), first.lane(), offers_);
+  facts.load = load;
+  changed |= column_bit(Column::kWhole) | column_bit(Column::kRoom);
+  refresh(slot, facts, moved, changed);
 }
 
 void BlockBook::remove(NodeId node) {
   const auto at = slots_.find(node);
   if (at == slots_.end()) return;
   const Slot slot = at->second;
-  if (offers_[slot].offered) leave(slot);
-  regions_.release(offers_[slot].region);
+  if (offers_.place(slot)) leave(slot);
   offers_.free(slot);
   slots_.erase(at);
 }
 
-void BlockBook::describe(BlockOffer& offer, const Node& node) {
-  offer.node = &node;
-  offer.id = node.id;
-  offer.device_hour = node.offer.device_hour;
-  offer.disk_gb_hour = node.offer.disk_gb_hour;
-  offer.duration_max = node.offer.duration_max;
-  offer.share_min = narrow(node.offer.share_thousandths_min);
-  offer.cpu_thousandths = node.facts.cpu_thousandths();
-  offer.memory_mb = node.facts.memory_mb();
-  offer.disk_mb = node.facts.disk_mb();
-  offer.download_mbps = node.facts.download_mbps();
-  offer.upload_mbps = node.facts.upload_mbps();
-  offer.isolation = static_cast<std::uint8_t>(node.facts.isolation());
-  set_region(offer, node.facts.region());
-  offer.devices = narrow(static_cast<std::uint32_t>(node.devices.size()));
-  offer.load = load_of(node);
+OfferFacts BlockBook::describe(const Node& node) {
+  OfferFacts facts;
+  facts.id = node.id;
+  facts.provider = node.provider;
+  facts.device_hour = node.offer.device_hour;
+  facts.disk_gb_hour = node.offer.disk_gb_hour;
+  facts.duration_max = node.offer.duration_max;
+  facts.share_min = narrow(node.offer.share_thousandths_min);
+  facts.cpu_thousandths = node.facts.cpu_thousandths();
+  facts.memory_mb = node.facts.memory_mb();
+  facts.disk_mb = node.facts.disk_mb();
+  facts.download_mbps = node.facts.download_mbps();
+  facts.upload_mbps = node.facts.upload_mbps();
+  facts.isolation = static_cast<std::uint8_t>(node.facts.isolation());
+  facts.devices = narrow(static_cast<std::uint32_t>(node.devices.size()));
+  facts.load = core::load_of(node);
+  facts.plain = node.devices.size() <= kPlainDevicesMax;
+  for (std::size_t i = 0; i < node.devices.size() && facts.plain; ++i) {
+    facts.plain = node.devices[i].facts.index() == i;
+  }
+  return facts;
 }
 
-void BlockBook::set_region(BlockOffer& offer, std::string_view region) {
-  if (offer.region != WordNumbers::kOther && same_word(regions_.word(offer.region), region)) return;
-  regions_.release(offer.region);
-  offer.region = regions_.acquire(canonical_word(region));
+std::uint16_t BlockBook::region_of(std::uint16_t known, std::string_view region) {
+  if (known != WordNumbers::kOther && same_word(regions_.word(known), region)) return known;
+  regions_.release(known);
+  return regions_.acquire(canonical_word(region));
 }
 
-bool BlockBook::same_classes(const BlockOffer& offer, const Node& node) const {
+const OfferClass& BlockBook::first_class(Slot slot) const {
+  return offers_.place(slot).block().tree->owner();
+}
+
+bool BlockBook::same_classes(Slot slot, const Node& node) const {
+  const OfferStore::Offer& offer = offers_[slot];
   if (offer.several()) {
     return std::equal(
         offer.more->of_device.begin(), offer.more->of_device.end(), node.devices.begin(),
         node.devices.end(),
         [](const OfferClass* of, const NodeDevice& device) { return is_in(*of, device.facts); });
   }
-  const OfferClass& of = offer.place.block->tree->owner();
+  const OfferClass& of = first_class(slot);
   return std::all_of(node.devices.begin(), node.devices.end(),
                      [&](const NodeDevice& device) { return is_in(of, device.facts); });
-}
-
-void BlockBook::set_plain(BlockOffer& offer, const Node& node) const {
-  offer.plain = !offer.several() && node.devices.size() <= kPlainDevicesMax &&
-                offer.region != WordNumbers::kOther;
-  for (std::size_t i = 0; i < node.devices.size() && offer.plain; ++i) {
-    offer.plain = node.devices[i].facts.index() == i;
-  }
-}
-
-void BlockBook::set_discounts(BlockOffer& offer, const Discounts& discounts) {
-  const bool any = discounts != Discounts{};
-  if (!any && !offer.discounts) return;
-  Discounts& counted = more_of(offer).discounts;
-  const auto recount = [&](const BlockPlace& place) {
-    const BlockTree& tree = *place.block->tree;
-    if (&tree != &tree.owner().now()) return;  // it stands in that one, too
-    tree.owner().take(counted);
-    tree.owner().add(discounts);
-  };
-  recount(offer.place);
-  for (const BlockPlace& place : offer.more->places) recount(place);
-  counted = discounts;
-  offer.discounts = any;
 }
 
 OfferClass& BlockBook::class_of(const v1::Device& device) {
@@ -199,8 +207,8 @@ OfferClass& BlockBook::class_of(const v1::Device& device) {
   return *of;
 }
 
-void BlockBook::enter(Slot slot, const Node& node) {
-  BlockOffer& offer = offers_[slot];
+void BlockBook::enter(Slot slot, const Node& node, OfferFacts& facts) {
+  OfferStore::Offer& offer = offers_[slot];
   std::vector<OfferClass*> classes;
   OfferClass* last = nullptr;
   for (const NodeDevice& device : node.devices) {
@@ -212,33 +220,51 @@ void BlockBook::enter(Slot slot, const Node& node) {
             [](const OfferClass* a, const OfferClass* b) { return a->key() < b->key(); });
   once.erase(std::unique(once.begin(), once.end()), once.end());
   if (once.size() > 1) more_of(offer).of_device = std::move(classes);
-  set_plain(offer, node);
-  offer.place = once.front()->now().insert(slot);
+  facts.plain = facts.plain && facts.region != WordNumbers::kOther && !offer.several();
+  OfferMore* const more = offer.more.get();
+  offers_.place(slot) = once.front()->now().insert(slot, facts, more);
   for (std::size_t i = 1; i < once.size(); ++i) {
-    more_of(offer).places.push_back(once[i]->now().insert(slot));
+    more->places.push_back(once[i]->now().insert(slot, facts, more));
   }
-  if (offer.former) {
-    for (OfferClass* of : once) more_of(offer).places.push_back(of->former().insert(slot));
+  if (offer.former()) {
+    for (OfferClass* of : once) more->places.push_back(of->former().insert(slot, facts, more));
   }
-  if (offer.spot) {
-    for (OfferClass* of : once) more_of(offer).places.push_back(of->spot().insert(slot));
+  if (offer.spot()) {
+    for (OfferClass* of : once) more->places.push_back(of->spot().insert(slot, facts, more));
   }
-  offer.offered = true;
+}
+
+void BlockBook::describe_more(OfferMore& more, const Node& node) {
+  more.least_hour = least_price(node.offer);
+  more.spot = node.offer.spot;
+  more.spot_floor = node.offer.spot ? spot_floor(node.offer) : Micros(0);
+  more.discounts = most_of(node.offer);
+}
+
+void BlockBook::count_discounts(Slot slot, const Discounts& before, const Discounts& after) {
+  if (before == after) return;
+  const auto recount = [&](const BlockPlace& place) {
+    BlockTree& tree = *place.block().tree;
+    if (&tree != &tree.owner().now()) return;  // it stands in that one, too
+    tree.owner().take(before);
+    tree.owner().add(after);
+  };
+  recount(offers_.place(slot));
+  for (const BlockPlace& place : offers_[slot].more->places) recount(place);
 }
 
 void BlockBook::leave(Slot slot) {
-  BlockOffer& offer = offers_[slot];
-  set_discounts(offer, {});
+  OfferStore::Offer& offer = offers_[slot];
+  count_discounts(slot, offer.discounts(), {});
   std::vector<BlockPlace> places;
   if (offer.more != nullptr) places = std::move(offer.more->places);
-  places.insert(places.begin(), offer.place);
+  const BlockPlace first = offers_.place(slot);
+  regions_.release(first.block().offers[first.lane()].region);
+  places.insert(places.begin(), first);
   offer.more.reset();
-  offer.place = {};
-  offer.offered = false;
-  offer.former = false;
-  offer.spot = false;
+  offers_.place(slot) = {};
   for (const BlockPlace& place : places) {
-    BlockTree& tree = *place.block->tree;
+    BlockTree& tree = *place.block().tree;
     tree.erase(place);
     drop_if_empty(tree.owner());
   }
@@ -253,60 +279,59 @@ void BlockBook::drop_if_empty(OfferClass& of) {
   classes_.erase(gone);
 }
 
-void BlockBook::refresh(Slot slot, bool moved, ColumnMask changed) {
-  BlockOffer& offer = offers_[slot];
-  Codes codes;
-  for (ColumnMask left = changed; left != 0; left &= left - 1) {
-    const auto i = static_cast<std::size_t>(std::countr_zero(left));
-    codes[i] = code_of(static_cast<Column>(i), offer);
-  }
-  refresh(offer.place, slot, moved, codes, changed);
-  if (offer.more == nullptr) return;
-  for (BlockPlace& place : offer.more->places) refresh(place, slot, moved, codes, changed);
+void BlockBook::refresh(Slot slot, const OfferFacts& facts, bool settle, ColumnMask changed) {
+  refresh(offers_.place(slot), slot, facts, settle, changed);
+  OfferMore* const more = offers_[slot].more.get();
+  if (more == nullptr) return;
+  for (BlockPlace& place : more->places) refresh(place, slot, facts, settle, changed);
 }
 
-void BlockBook::refresh(BlockPlace& place, Slot slot, bool moved, const Codes& codes,
+void BlockBook::refresh(BlockPlace& place, Slot slot, const OfferFacts& facts, bool settle,
                         ColumnMask changed) {
-  BlockTree& tree = *place.block->tree;
-  if (moved && !tree.settle(place)) {
-    tree.erase(place);
-    place = tree.insert(slot);
-  } else {
-    BlockTree::set(place, codes, changed);
-    if (changed == kAllColumns && !moved) tree.set_prices(place);
+  BlockTree& tree = *place.block().tree;
+  const OfferMore* const more = offers_[slot].more.get();
+  if (!settle || tree.settle(place, facts, more)) {
+    BlockTree::set(place, facts, changed);
+    return;
   }
+  tree.erase(place);
+  place = tree.insert(slot, facts, more);
 }
 
-KnownNode BlockBook::known(const BlockOffer& offer) const {
+KnownNode BlockBook::known(Slot slot) const {
+  const OfferStore::Offer& offer = offers_[slot];
+  const BlockPlace place = offers_.place(slot);
   KnownNode known;
-  known.id = offer.id;
-  known.offered = offer.offered;
-  known.provider = offer.node->provider;
-  known.device_hour = offer.device_hour;
-  known.disk_gb_hour = offer.disk_gb_hour;
-  known.least_hour = offer.former ? offer.more->least_hour : offer.device_hour;
-  if (offer.discounts) known.discounts = offer.more->discounts;
-  known.spot = offer.spot;
-  if (offer.spot) known.spot_floor = offer.more->spot_floor;
-  known.duration_max = offer.duration_max;
-  known.share_min = offer.share_min;
-  known.isolation = offer.isolation;
-  known.region = regions_.word(offer.region);
-  known.reliability = offer.load.reliability;
-  known.cpu_thousandths = offer.cpu_thousandths;
-  known.memory_mb = offer.memory_mb;
-  known.disk_mb = offer.disk_mb;
-  known.download_mbps = offer.download_mbps;
-  known.upload_mbps = offer.upload_mbps;
-  known.cpu_thousandths_free = offer.load.cpu_thousandths_free;
-  known.memory_mb_free = offer.load.memory_mb_free;
-  known.disk_mb_free = offer.load.disk_mb_free;
-  known.room = offer.load.room;
-  known.whole = offer.load.whole;
-  known.whole_mask = offer.load.whole_mask;
-  for (std::size_t i = 0; offer.offered && i < offer.devices; ++i) {
-    const OfferClass& of =
-        offer.several() ? *offer.more->of_device[i] : offer.place.block->tree->owner();
+  known.id = offer.node->id;
+  known.offered = bool{place};
+  if (!known.offered) return known;
+  const OfferFacts facts = BlockTree::facts_at(place.block(), place.lane(), offers_);
+  known.id = facts.id;
+  known.provider = facts.provider;
+  known.device_hour = facts.device_hour;
+  known.disk_gb_hour = facts.disk_gb_hour;
+  known.least_hour = offer.former() ? offer.more->least_hour : facts.device_hour;
+  known.discounts = offer.discounts();
+  known.spot = offer.spot();
+  if (known.spot) known.spot_floor = offer.more->spot_floor;
+  known.duration_max = facts.duration_max;
+  known.share_min = facts.share_min;
+  known.isolation = facts.isolation;
+  known.region = regions_.word(facts.region);
+  known.reliability = facts.load.reliability;
+  known.cpu_thousandths = facts.cpu_thousandths;
+  known.memory_mb = facts.memory_mb;
+  known.disk_mb = facts.disk_mb;
+  known.download_mbps = facts.download_mbps;
+  known.upload_mbps = facts.upload_mbps;
+  known.cpu_thousandths_free = facts.load.cpu_thousandths_free;
+  known.memory_mb_free = facts.load.memory_mb_free;
+  known.disk_mb_free = facts.load.disk_mb_free;
+  known.room = facts.load.room;
+  known.whole = facts.load.whole;
+  known.whole_mask = facts.load.whole_mask;
+  for (std::size_t i = 0; i < facts.devices; ++i) {
+    const OfferClass& of = offer.several() ? *offer.more->of_device[i] : first_class(slot);
     known.devices.emplace_back(of.key().model, of.key().memory_mb, of.key().kind);
   }
   return known;
@@ -315,13 +340,13 @@ KnownNode BlockBook::known(const BlockOffer& offer) const {
 Digest BlockBook::digest() const {
   std::vector<KnownNode> nodes;
   for (Slot slot = 0; slot < offers_.size(); ++slot) {
-    if (offers_[slot].node != nullptr) nodes.push_back(known(offers_[slot]));
+    if (offers_[slot].node != nullptr) nodes.push_back(known(slot));
   }
   return digest_of(nodes);
 }
 
 std::size_t BlockBook::bytes() const {
-  std::size_t bytes = offers_.size() * sizeof(BlockOffer) +
+  std::size_t bytes = offers_.size() * OfferStore::kBytesEach +
                       slots_.bucket_count() * (sizeof(std::pair<NodeId, Slot>) + 1);
   for (const auto& [key, of] : classes_) {
     bytes += of->now().bytes() + of->former().bytes() + of->spot().bytes();
@@ -339,15 +364,16 @@ void BlockBook::check() const {
     places += of->now().size() + of->former().size() + of->spot().size();
   }
   for (Slot slot = 0; slot < offers_.size(); ++slot) {
-    const BlockOffer& offer = offers_[slot];
-    if (offer.node == nullptr || !offer.offered) continue;
+    const OfferStore::Offer& offer = offers_[slot];
+    if (offer.node == nullptr || !offers_.place(slot)) continue;
     const auto check_place = [&](const BlockPlace& place) {
       ++expected;
+      const Block& block = place.block();
       FALLOW_CHECK(
-          place.block->slots[place.lane] == slot && (place.block->used >> place.lane & 1U) != 0,
-          "offer of node {} is not where it says", offer.id.value);
+          block.offers[place.lane()].slot == slot && (block.used >> place.lane() & 1U) != 0,
+          "offer of node {} is not where it says", offer.node->id.value);
     };
-    check_place(offer.place);
+    check_place(offers_.place(slot));
     if (offer.more == nullptr) continue;
     for (const BlockPlace& place : offer.more->places) check_place(place);
   }

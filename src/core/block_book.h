@@ -44,20 +44,29 @@ class BlockBook final : public Book {
   // What match() does, in its parts: for an order that is matched often.
   BlockAsk prepare(const Demand& demand, Supply supply = Supply::kFree) const;
   struct Hit {
-    Slot slot = 0;
-    const BlockOffer* offer = nullptr;
+    BlockPlace place;
     Candidate candidate;
-    Rank rank;
   };
   // What the ask's demand avoids is found only when nothing else is.
   std::optional<Hit> find(const BlockAsk& ask) const;
   Placement placement(const BlockAsk& ask, const Hit& hit) const;
 
-  const BlockOffer& offer(Slot slot) const { return offers_[slot]; }
   // Of a node that the book knows.
   Slot slot_of(NodeId node) const { return slots_.at(node); }
+  static Slot slot_of(const Hit& hit) { return hit.place.block().offers[hit.place.lane()].slot; }
+  // Where an offer stands; empty when it is not offered. Good until one comes, goes or is repriced.
+  BlockPlace place_of(Slot slot) const { return offers_.place(slot); }
+  OfferLoad load_of(BlockPlace place) const;
+  // A search is to come: asks the memory for what it reads first, and the second, some time later,
+  // for what it is likely to look into then. Before both comes ask.prefetch().
+  void prefetch(const BlockAsk& ask) const;
+  void prefetch_first(const BlockAsk& ask) const;
+  // A change of the offer's load is to come: asks the memory for what it will read. Where several
+  // are known in advance, first for the places of all.
+  void prefetch_place(Slot slot) const { prefetch_line(&offers_.place(slot)); }
+  void prefetch_load(Slot slot) const;
   // What update_load() does once it has read the node.
-  void set_load(Slot slot, const OfferLoad& load);
+  void set_load(BlockPlace place, const OfferLoad& load);
 
   // Bytes held, as far as they are counted: slots, blocks, zones and the table of ids.
   std::size_t bytes() const;
@@ -67,28 +76,40 @@ class BlockBook final : public Book {
  private:
   struct Best;
 
-  void describe(BlockOffer& offer, const Node& node);
-  bool same_classes(const BlockOffer& offer, const Node& node) const;
-  void set_plain(BlockOffer& offer, const Node& node) const;
+  // Everything but the region.
+  static OfferFacts describe(const Node& node);
+  bool same_classes(Slot slot, const Node& node) const;
+  // What else is known of an offer that has more than facts.
+  static void describe_more(OfferMore& more, const Node& node);
   // Counts the discounts of an offer that stands in its classes, instead of those before.
-  static void set_discounts(BlockOffer& offer, const Discounts& discounts);
+  void count_discounts(Slot slot, const Discounts& before, const Discounts& after);
   OfferClass& class_of(const v1::Device& device);
-  void enter(Slot slot, const Node& node);
+  void enter(Slot slot, const Node& node, OfferFacts& facts);
   void leave(Slot slot);
-  // Takes the offer's new values over to wherever it stands.
-  void refresh(Slot slot, bool moved, ColumnMask changed);
-  void refresh(BlockPlace& place, Slot slot, bool moved, const Codes& codes, ColumnMask changed);
+  // Takes the offer's new facts over to wherever it stands.
+  void refresh(Slot slot, const OfferFacts& facts, bool settle, ColumnMask changed);
+  void refresh(BlockPlace& place, Slot slot, const OfferFacts& facts, bool settle,
+               ColumnMask changed);
   void drop_if_empty(OfferClass& of);
-  void set_region(BlockOffer& offer, std::string_view region);
+  std::uint16_t region_of(std::uint16_t known, std::string_view region);
+  const OfferClass& first_class(Slot slot) const;
 
+  // Where the order of keys is that of ranks, and nothing is to be avoided.
+  bool find_first(const BlockAsk& ask, const OfferClass& of, Hit& hit) const;
   void find_in(const BlockAsk& ask, const OfferClass& of, Best& best, Best& fallback) const;
+  void find_among(const BlockAsk& ask, Best& best, Best& fallback) const;
   BlockAsk::Classes classes_for(const Query& query) const;
+  // The offers of a block that the ask's sieve lets through, about in the order of keys, until
+  // `visit` says no.
+  template <class Visit>
+  void each_offer(const BlockAsk& ask, const Block& block, const OfferClass& of, bool former,
+                  Visit&& visit) const;
   // Says whether it fits and is not to be avoided.
-  bool consider(const BlockAsk& ask, Slot slot, const OfferClass& of, bool former, Best& best,
-                Best& fallback) const;
+  struct Met;
+  bool consider(const BlockAsk& ask, const Met& met, Best& best, Best& fallback) const;
   // A node with several classes is met in each; the first of those that are asked for counts.
-  static bool counts_here(const BlockAsk& ask, const BlockOffer& offer, const OfferClass& of);
-  KnownNode known(const BlockOffer& offer) const;
+  bool counts_here(const BlockAsk& ask, Slot slot, const OfferClass& of) const;
+  KnownNode known(Slot slot) const;
 
   BlockMemory memory_;
   OfferStore& offers_ = memory_.offers;

@@ -1,11 +1,11 @@
-// What the block book answers: match, list, possible, relaxations.
+// What the block book answers: match, list, possible.
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <utility>
 
 #include "core/block_book.h"
 #include "core/block_walk.h"
-#include "core/relaxation.h"
 #include "core/row_key.h"
 
 namespace fallow::core {
@@ -18,26 +18,6 @@ bool holds_node(std::span<const NodeId> nodes, NodeId node) {
 // So many offers of a block are tried in the order of keys, which takes a look at all that are left
 // for each; where the first few do not fit, the rest is taken as it stands.
 constexpr int kTriedInOrder = 4;
-
-// Visits offers of the block on `lanes`, about in the order of keys, until `visit` says no.
-template <class Visit>
-void each_offer(const Block& block, LaneMask lanes, Visit&& visit) {
-  for (int tried = 0; lanes != 0; ++tried) {
-    const std::size_t lane =
-        tried < kTriedInOrder ? block.first_in_order(lanes) : first_lane(lanes);
-    lanes &= ~lane_bit(lane);
-    if (!visit(lane, tried < kTriedInOrder)) return;
-  }
-}
-
-const OfferClass& first_class(const BlockOffer& offer) { return offer.place.block->tree->owner(); }
-
-Demand cheapest_of(const Demand& demand) {
-  Demand cheapest = demand;
-  cheapest.requirements.set_objective(v1::CHEAPEST);
-  cheapest.avoid = {};
-  return cheapest;
-}
 
 }  // namespace
 
@@ -68,27 +48,100 @@ BlockAsk::Classes BlockBook::classes_for(const Query& query) const {
 }
 
 BlockAsk BlockBook::prepare(const Demand& demand, Supply supply) const {
-  return BlockAsk(demand, supply, regions_, classes_for(demand.query));
+  return BlockAsk(demand, supply, offers_, regions_, classes_for(demand.query));
 }
 
-struct BlockBook::Best : Hit {};
+struct BlockBook::Best : Hit {
+  Rank rank;
+  bool found() const { return bool{place}; }
+};
 
-bool BlockBook::consider(const BlockAsk& ask, Slot slot, const OfferClass& of, bool former,
-                         Best& best, Best& fallback) const {
-  const BlockOffer& offer = offers_[slot];
-  if (!former && offer.former && ask.quoted()) return false;  // it stands by its former price too
-  const auto candidate = ask.fit(offer, of, former);
+// An offer that a walk came to.
+struct BlockBook::Met {
+  const Block& block;
+  std::size_t lane;
+  const OfferClass& of;
+  bool former;    // it stands there by a former price
+  bool surely;    // its node fits, the price apart
+  bool in_order;  // none that comes after it in this block stands before it in the order of keys
+  Slot slot() const { return block.offers[lane].slot; }
+};
+
+template <class Visit>
+void BlockBook::each_offer(const BlockAsk& ask, const Block& block, const OfferClass& of,
+                           bool former, Visit&& visit) const {
+  const Sifted sifted = ask.sieve().sift(block);
+  LaneMask left = sifted.may;
+  // By former prices, spot's and with discounts anything may fit.
+  bool narrowed = former || ask.discounts(of);
+  for (int tried = 0; left != 0; ++tried) {
+    const bool in_order = tried < kTriedInOrder;
+    const std::size_t lane = in_order ? block.first_in_order(left) : first_lane(left);
+    const bool surely = (sifted.sure & lane_bit(lane)) != 0;
+    if (!surely && !narrowed && (left & (left - 1)) != 0) {
+      // Where codes leave a doubt the exact numbers of all that are left are compared at once.
+      narrowed = true;
+      const LaneMask doubtful = left & block.plain & ~sifted.sure;
+      left &= ~doubtful | ask.sieve().narrow(block, doubtful);
+      --tried;
+      continue;
+    }
+    left &= ~lane_bit(lane);
+    if (!visit(Met{block, lane, of, former, surely, in_order})) return;
+  }
+}
+
+bool BlockBook::consider(const BlockAsk& ask, const Met& met, Best& best, Best& fallback) const {
+  // By a quote's price it stands elsewhere, too.
+  if (!met.former && ask.quoted() && offers_[met.slot()].former()) return false;
+  const auto candidate = ask.fit(met.block, met.lane, met.of, met.former, met.surely);
   if (!candidate) return false;
-  const std::span<const NodeId> avoid = ask.matcher().demand().avoid;
-  Best& kept = !avoid.empty() && holds_node(avoid, offer.id) ? fallback : best;
-  const Rank rank = ask.matcher().rank(offer.id, offer.load.reliability, *candidate);
-  if (kept.offer == nullptr || rank < kept.rank) {
-    kept.slot = slot;
-    kept.offer = &offer;
+  const NodeId node = met.block.offers[met.lane].id;
+  const bool avoided = ask.avoids() && holds_node(ask.matcher().demand().avoid, node);
+  Best& kept = avoided ? fallback : best;
+  const std::uint32_t reliability = met.block.offers[met.lane].reliability();
+  const Rank rank = ask.matcher().rank(node, reliability, *candidate);
+  if (!kept.found() || rank < kept.rank) {
+    kept.place = BlockPlace(met.block, met.lane);
     kept.candidate = *candidate;
     kept.rank = rank;
   }
-  return &kept == &best;
+  return !avoided;
+}
+
+void BlockBook::prefetch(const BlockAsk& ask) const {
+  if (!ask.classes().empty()) ask.sieve().prefetch(ask.classes().front()->now().root());
+}
+
+void BlockBook::prefetch_first(const BlockAsk& ask) const {
+  if (ask.classes().empty()) return;
+  // A walk asks for what comes first in a zone when it enters it.
+  const Zone& root = ask.classes().front()->now().root();
+  const BlockCursor cursor(root, ask.sieve(), ask.device_hour_min());
+}
+
+bool BlockBook::find_first(const BlockAsk& ask, const OfferClass& of, Hit& hit) const {
+  const Micros price_max = ask.device_hour_max();
+  const bool limited = price_max.value < std::numeric_limits<std::int64_t>::max();
+  BlockCursor cursor(of.now().root(), ask.sieve(), ask.device_hour_min());
+  while (const Block* const block = cursor.next()) {
+    if (limited && cursor.key().device_hour > price_max) return false;
+    bool found = false;
+    each_offer(ask, *block, of, false, [&](const Met& met) {
+      const LaneRow& order = block->rank;
+      if (found && order.at[hit.place.lane()] < order.at[met.lane]) return true;
+      const auto candidate = ask.fit(*block, met.lane, of, false, met.surely);
+      if (!candidate) return true;
+      found = true;
+      hit.place = BlockPlace(*block, met.lane);
+      hit.candidate = *candidate;
+      return !met.in_order;
+    });
+    if (!found) continue;
+    block->prefetch_taken();  // as is most likely to follow
+    return true;
+  }
+  return false;
 }
 
 // Of one class: what a walk does, without a heap of classes.
@@ -100,19 +153,19 @@ void BlockBook::find_in(const BlockAsk& ask, const OfferClass& of, Best& best,
   while (const Block* const block = cursor.next()) {
     const OfferKey& key = cursor.key();
     if (ask.paid_hour(key.device_hour, of) > price_max) return;
-    if (best.offer != nullptr) {
+    if (best.found()) {
       const bool new_price = std::exchange(judged, key.device_hour) != key.device_hour;
       if (new_price && best.rank < ask.bound(key, of)) return;
       if (best.rank < ask.bound(key, cursor.disk_gb_hour(), of, cursor.single_price())) continue;
     }
     bool found = false;
-    each_offer(*block, ask.sieve().sift(*block), [&](std::size_t lane, bool in_order) {
-      if (best.offer != nullptr && ask.is_behind(*block, lane, of, best.candidate, best.rank)) {
+    each_offer(ask, *block, of, false, [&](const Met& met) {
+      if (best.found() && ask.is_behind(*block, met.lane, of, best.candidate, best.rank)) {
         return true;
       }
-      const bool fits = consider(ask, block->slots[lane], of, false, best, fallback);
+      const bool fits = consider(ask, met, best, fallback);
       found |= fits;
-      return !fits || !in_order || !ask.key_order(of);
+      return !fits || !met.in_order || !ask.key_order(met.of);
     });
     // In the order of keys the first that fits is the best.
     if (found && ask.key_order(of)) return;
@@ -120,51 +173,61 @@ void BlockBook::find_in(const BlockAsk& ask, const OfferClass& of, Best& best,
 }
 
 std::optional<BlockBook::Hit> BlockBook::find(const BlockAsk& ask) const {
+  const bool single = !ask.quoted() && !ask.matcher().spot() && ask.classes().size() == 1;
+  if (single && ask.key_order(*ask.classes().front()) && !ask.avoids()) {
+    std::optional<Hit> hit(std::in_place);
+    if (!find_first(ask, *ask.classes().front(), *hit)) hit.reset();
+    return hit;
+  }
   Best best;
   Best fallback;  // among the nodes to be avoided
-  if (!ask.quoted() && !ask.matcher().spot() && ask.classes().size() == 1) {
+  if (single) {
     find_in(ask, *ask.classes().front(), best, fallback);
-    if (best.offer != nullptr) return best;
-    if (fallback.offer != nullptr) return fallback;
-    return std::nullopt;
+  } else {
+    find_among(ask, best, fallback);
   }
-  const auto beyond = [&](const Rank& bound) { return best.offer != nullptr && best.rank < bound; };
+  if (best.found()) return best;
+  if (fallback.found()) return fallback;
+  return std::nullopt;
+}
+
+void BlockBook::find_among(const BlockAsk& ask, Best& best, Best& fallback) const {
+  const auto beyond = [&](const Rank& bound) { return best.found() && best.rank < bound; };
   BlockWalk walk(ask, Micros(0));
   while (!walk.done() && !beyond(walk.bound())) {
     if (!walk.advance()) continue;
     const OfferClass& of = walk.of_class();
-    const Block& block = walk.block();
-    const auto behind = [&](const auto& test) {
-      return best.offer != nullptr && !walk.former() && test();
-    };
+    const auto behind = [&](const auto& test) { return best.found() && !walk.former() && test(); };
     if (behind([&] {
           return best.rank < ask.bound(walk.key(), walk.disk_gb_hour(), of, walk.single_price());
         })) {
       continue;
     }
-    each_offer(block, ask.sieve().sift(block), [&](std::size_t lane, bool in_order) {
-      if (behind([&] { return ask.is_behind(block, lane, of, best.candidate, best.rank); })) {
+    each_offer(ask, walk.block(), of, walk.former(), [&](const Met& met) {
+      if (behind(
+              [&] { return ask.is_behind(met.block, met.lane, of, best.candidate, best.rank); })) {
         return true;
       }
-      const bool fits = consider(ask, block.slots[lane], of, walk.former(), best, fallback);
+      const bool fits = consider(ask, met, best, fallback);
       // Of those that follow in the order of keys none ranks before one that fits.
-      return !fits || !in_order || walk.former() || !ask.key_order(of);
+      return !fits || !met.in_order || met.former || !ask.key_order(met.of);
     });
   }
-  if (best.offer != nullptr) return best;
-  if (fallback.offer != nullptr) return fallback;
-  return std::nullopt;
 }
 
 Placement BlockBook::placement(const BlockAsk& ask, const Hit& hit) const {
   const Matcher& matcher = ask.matcher();
-  if (!hit.offer->plain || hit.offer->discounts || matcher.spot() ||
-      matcher.share() != kWholeDevice || ask.supply() != Supply::kFree) {
-    return matcher.placement(*hit.offer->node, hit.candidate, ask.supply());
+  const Block& block = hit.place.block();
+  const std::size_t lane = hit.place.lane();
+  const Node& node = *offers_[block.offers[lane].slot].node;
+  const bool plain = (block.plain & lane_bit(lane)) != 0;
+  const bool priced_apart = matcher.spot() || matcher.term() != kNoBracket || ask.quoted();
+  if (!plain || priced_apart || matcher.share() != kWholeDevice || ask.supply() != Supply::kFree) {
+    return matcher.placement(node, hit.candidate, ask.supply());
   }
   Placement placement;
-  placement.node = hit.offer->node;
-  std::uint64_t left = hit.offer->load.whole_mask;
+  placement.node = &node;
+  std::uint64_t left = block.offers[lane].whole_mask;
   for (std::uint32_t i = 0; i < matcher.gpus(); ++i, left &= left - 1) {
     placement.devices.push_back(static_cast<std::uint32_t>(std::countr_zero(left)));
   }
@@ -172,6 +235,7 @@ Placement BlockBook::placement(const BlockAsk& ask, const Hit& hit) const {
   placement.disk_gb_hour = hit.candidate.disk_gb_hour;
   placement.rate_hour = hit.candidate.rate_hour;
   placement.list_hour = hit.candidate.device_hour;
+  if (offers_[block.offers[lane].slot].more != nullptr) placement.discounts = node.offer.discounts;
   return placement;
 }
 
@@ -190,16 +254,17 @@ bool BlockBook::possible(const Demand& demand) const {
   BlockWalk walk(ask, Micros(0));
   while (!walk.done()) {
     if (!walk.advance()) continue;
-    each_offer(walk.block(), ask.sieve().sift(walk.block()), [&](std::size_t lane, bool) {
-      consider(ask, walk.block().slots[lane], walk.of_class(), walk.former(), best, best);
-      return best.offer == nullptr;
+    each_offer(ask, walk.block(), walk.of_class(), walk.former(), [&](const Met& met) {
+      consider(ask, met, best, best);
+      return !best.found();
     });
-    if (best.offer != nullptr) return true;
+    if (best.found()) return true;
   }
   return false;
 }
 
-bool BlockBook::counts_here(const BlockAsk& ask, const BlockOffer& offer, const OfferClass& of) {
+bool BlockBook::counts_here(const BlockAsk& ask, Slot slot, const OfferClass& of) const {
+  const OfferStore::Offer& offer = offers_[slot];
   if (!offer.several()) return true;
   const OfferClass* first = nullptr;
   for (const OfferClass* own : offer.more->of_device) {
@@ -234,7 +299,7 @@ std::vector<Placement> BlockBook::list(const Demand& demand, const ListOptions& 
   }
   std::vector<Row> rows;  // once it is full, a heap with the last row on top
   const auto take = [&](Row&& row) {
-    if (!by_rank) row.key = order.key(*row.hit.offer->node, row.hit.candidate);
+    if (!by_rank) row.key = order.key(*offers_[slot_of(row.hit)].node, row.hit.candidate);
     if (after && !before(*after, row)) return;
     if (rows.size() < options.count_max) {
       rows.push_back(std::move(row));
@@ -256,23 +321,21 @@ std::vector<Placement> BlockBook::list(const Demand& demand, const ListOptions& 
   BlockWalk walk(ask, from);
   while (!walk.done() && !beyond(walk.bound())) {
     if (!walk.advance()) continue;
-    each_offer(walk.block(), ask.sieve().sift(walk.block()), [&](std::size_t lane, bool) {
-      const Slot slot = walk.block().slots[lane];
-      const BlockOffer& offer = offers_[slot];
-      const OfferClass& of = walk.of_class();
-      if (!walk.former() && offer.former && ask.quoted()) return true;
-      if (!counts_here(ask, offer, of)) return true;
+    each_offer(ask, walk.block(), walk.of_class(), walk.former(), [&](const Met& met) {
+      const Slot slot = met.slot();
+      if (!met.former && ask.quoted() && offers_[slot].former()) return true;
+      if (!counts_here(ask, slot, met.of)) return true;
       Row row;
-      auto candidate = free.fit(offer, of, walk.former());
+      auto candidate = free.fit(met.block, met.lane, met.of, met.former, false);
       if (!candidate && !options.free_only) {
         row.supply = Supply::kOffered;
-        candidate = offered.fit(offer, of, walk.former());
+        candidate = offered.fit(met.block, met.lane, met.of, met.former, met.surely);
       }
       if (!candidate) return true;
-      row.hit.slot = slot;
-      row.hit.offer = &offer;
+      row.hit.place = BlockPlace(met.block, met.lane);
       row.hit.candidate = *candidate;
-      row.rank = matcher.rank(offer.id, offer.load.reliability, *candidate);
+      row.rank = matcher.rank(met.block.offers[met.lane].id,
+                              met.block.offers[met.lane].reliability(), *candidate);
       take(std::move(row));
       return true;
     });
@@ -284,61 +347,6 @@ std::vector<Placement> BlockBook::list(const Demand& demand, const ListOptions& 
     placements.push_back(placement(row.supply == Supply::kFree ? free : offered, row.hit));
   }
   return placements;
-}
-
-std::vector<v1::Relaxation> BlockBook::relaxations(const Demand& demand) const {
-  const Demand any = cheapest_of(demand);
-  const BlockAsk ask = prepare(any);
-  if (find(ask)) return {};
-  const std::vector<Predicate>& predicates = any.query.predicates();
-  RelaxationScan scan(any);
-  // Every offer, the cheapest first.
-  const Demand everything;
-  BlockAsk::Classes classes;
-  for (const auto& [key, of] : classes_) classes.push_back(of.get());
-  const BlockAsk all(everything, Supply::kOffered, regions_, classes);
-  BlockWalk walk(all, Micros(0));
-  const OfferClass* known = nullptr;
-  Sieve::Failures of_class;
-  while (!walk.done()) {
-    if (!walk.advance()) continue;
-    const OfferClass& of = walk.of_class();
-    if (&of != known) {
-      known = &of;
-      of_class = {};
-      for (std::size_t i = 0; i < predicates.size(); ++i) {
-        const Predicate& predicate = predicates[i];
-        if (!is_of_device(predicate.field) || predicate.holds(of.device())) continue;
-        of_class.add(i, is_word(predicate.field)
-                            ? 0
-                            : distance_to(predicate, number_of(of.device(), predicate.field)));
-      }
-      // A processor that is not asked for stays out whichever condition moves.
-      if (of_class.count == 0 && !any.query.admits(of.device())) of_class.count = 2;
-    }
-    each_offer(walk.block(), walk.block().used, [&](std::size_t lane, bool) {
-      const Slot slot = walk.block().slots[lane];
-      const BlockOffer& offer = offers_[slot];
-      if (&first_class(offer) != &of) return true;  // a node counts once
-      // Two failures are not mended by one change; and as the cheapest come first, most that fail
-      // in one thing are no better than what was found. Only the rest are looked at closely.
-      Sieve::Failures failures = ask.sieve().failures(offer);
-      if (!offer.several() && failures.count < 2) {
-        if (of_class.count > 0) failures.add(of_class.predicate, of_class.distance);
-        failures.count += of_class.count > 1 ? 1 : 0;
-      }
-      if (failures.count > 1) return true;
-      if (failures.count == 1 && !offer.former && !offer.discounts &&
-          any.requirements.tier() != v1::SPOT &&
-          !scan.worth(failures.predicate, failures.distance,
-                      ask.matcher().bound(offer.device_hour, 0).rate_hour)) {
-        return true;
-      }
-      scan.consider(*offer.node);
-      return true;
-    });
-  }
-  return scan.finish();
 }
 
 }  // namespace fallow::core

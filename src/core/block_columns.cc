@@ -1,61 +1,10 @@
 #include "core/block_columns.h"
 
-#include <algorithm>
-#include <limits>
-
 #include "base/check.h"
 
 namespace fallow::core {
-namespace {
 
-constexpr std::uint64_t kMillion = 1'000'000;
-
-Code capped(std::uint64_t value) {
-  return static_cast<Code>(std::min<std::uint64_t>(value, kCodeMax));
-}
-
-// 1 to 255, the same for the same id.
-Code fingerprint(std::uint64_t id) { return static_cast<Code>(1 + NamedHash()(id) % kCodeMax); }
-
-}  // namespace
-
-Code code_of(Column column, std::uint64_t value) {
-  switch (column) {
-    case Column::kReliability:
-      // Finest at the upper end, where markets tell their offers apart.
-      return static_cast<Code>(kCodeMax -
-                               code_by_size((kMillion - std::min(value, kMillion)) >> 4U, 4));
-    case Column::kCpu:
-    case Column::kCpuFree:
-      return code_by_size(value >> 7U, 4);  // eighths of a core
-    case Column::kMemory:
-    case Column::kMemoryFree:
-    case Column::kDisk:
-    case Column::kDiskFree:
-      return code_by_size(value >> 6U, 4);
-    case Column::kDownload:
-    case Column::kUpload:
-      return code_by_size(value, 4);
-    case Column::kDuration:
-      return std::min<Code>(code_by_size(value >> 20U, 3), kCodeMax - 1);  // seconds, about
-    case Column::kRoom:
-    case Column::kShareMin:
-      return capped((value + 3) / 4);
-    case Column::kProvider:
-    case Column::kNode:
-      return fingerprint(value);
-    case Column::kPresent:
-    case Column::kWhole:
-    case Column::kDevices:
-    case Column::kDevicesLeast:
-    case Column::kIsolation:
-    case Column::kRegion:
-      return capped(value);
-  }
-  FALLOW_CHECK(false, "column {} is unknown", index_of(column));
-}
-
-Code code_of(Column column, const BlockOffer& offer) {
+Code code_of(Column column, const OfferFacts& offer) {
   switch (column) {
     case Column::kPresent:
       return 1;
@@ -63,24 +12,16 @@ Code code_of(Column column, const BlockOffer& offer) {
       return code_of(column, offer.load.whole);
     case Column::kRoom:
       return code_of(column, offer.load.room);
-    case Column::kCpuFree:
-      return code_of(column, offer.load.cpu_thousandths_free);
-    case Column::kMemoryFree:
-      return code_of(column, offer.load.memory_mb_free);
-    case Column::kDiskFree:
-      return code_of(column, offer.load.disk_mb_free);
     case Column::kReliability:
-      return code_of(column, offer.load.reliability);
-    case Column::kCpu:
-      return code_of(column, offer.cpu_thousandths);
-    case Column::kMemory:
-      return code_of(column, offer.memory_mb);
-    case Column::kDisk:
-      return code_of(column, offer.disk_mb);
     case Column::kDownload:
-      return code_of(column, offer.download_mbps);
+    case Column::kMemory:
+    case Column::kCpu:
+    case Column::kDisk:
     case Column::kUpload:
-      return code_of(column, offer.upload_mbps);
+    case Column::kMemoryFree:
+    case Column::kCpuFree:
+    case Column::kDiskFree:
+      return code_of(column, number_of(column, offer));
     case Column::kDevices:
       return code_of(column, offer.devices);
     case Column::kDevicesLeast:
@@ -97,14 +38,39 @@ Code code_of(Column column, const BlockOffer& offer) {
     case Column::kRegion:
       return code_of(column, offer.region);
     case Column::kProvider:
-      return code_of(column, offer.node->provider.value);
+      return code_of(column, offer.provider.value);
     case Column::kNode:
       return code_of(column, offer.id.value);
   }
   FALLOW_CHECK(false, "column {} is unknown", index_of(column));
 }
 
-Codes codes_of(const BlockOffer& offer) {
+std::uint32_t number_of(Column column, const OfferFacts& offer) {
+  switch (column) {
+    case Column::kReliability:
+      return offer.load.reliability;
+    case Column::kDownload:
+      return offer.download_mbps;
+    case Column::kMemory:
+      return offer.memory_mb;
+    case Column::kCpu:
+      return offer.cpu_thousandths;
+    case Column::kDisk:
+      return offer.disk_mb;
+    case Column::kUpload:
+      return offer.upload_mbps;
+    case Column::kMemoryFree:
+      return offer.load.memory_mb_free;
+    case Column::kCpuFree:
+      return offer.load.cpu_thousandths_free;
+    case Column::kDiskFree:
+      return offer.load.disk_mb_free;
+    default:
+      FALLOW_CHECK(false, "column {} has codes only", index_of(column));
+  }
+}
+
+Codes codes_of(const OfferFacts& offer) {
   Codes codes;
   for (std::size_t i = 0; i < kColumns; ++i) codes[i] = code_of(static_cast<Column>(i), offer);
   return codes;

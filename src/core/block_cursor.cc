@@ -18,13 +18,18 @@ void BlockCursor::enter(const Zone& zone) {
     }
   }
   Step& step = steps_[depth_++];
-  step = {&zone, left, zone.level == 1 ? left : 0, 0};
+  step = {&zone, left, left, 0};
   for (int i = 0; i < kAhead; ++i) fetch_ahead(step);
 }
 
 void BlockCursor::fetch_ahead(Step& step) const {
   if (step.ahead == 0) return;
-  sieve_.prefetch(step.zone->block(first_lane(step.ahead)));
+  const std::size_t child = first_lane(step.ahead);
+  if (step.zone->level == 1) {
+    sieve_.prefetch(step.zone->block(child));
+  } else {
+    sieve_.prefetch(step.zone->zone(child));
+  }
   step.ahead &= step.ahead - 1;
 }
 
@@ -38,11 +43,11 @@ const Block* BlockCursor::next() {
     step.at = first_lane(step.left);
     step.left &= step.left - 1;
     if (!sieve_.may_have_region(*step.zone, step.at)) continue;
+    fetch_ahead(step);
     if (step.zone->level > 1) {
       enter(step.zone->zone(step.at));
       continue;
     }
-    fetch_ahead(step);
     return &step.zone->block(step.at);
   }
   return nullptr;

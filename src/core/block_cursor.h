@@ -32,7 +32,7 @@ class BlockCursor {
   const OfferKey* rest() const;
 
  private:
-  // Blocks are no neighbours in memory: so many are asked for before they are looked into.
+  // Children are no neighbours in memory: so many are asked for before they are looked into.
   static constexpr int kAhead = 2;
   static constexpr std::size_t kHeightMax = 8;  // of zones with 16 children or more: 16^8 blocks
   struct Step {

@@ -4,8 +4,29 @@
 #include <immintrin.h>
 #endif
 
+// gcc 12 takes what its own intrinsics leave undefined on purpose for a mistake.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 namespace fallow::core {
 namespace {
+
+LaneMask lanes_in(const LaneRow& row, const CodeSet& set, LaneMask left) {
+  for (LaneMask at = left; at != 0; at &= at - 1) {
+    const std::size_t lane = first_lane(at);
+    if (!set.has(row.at[lane])) left &= ~lane_bit(lane);
+  }
+  return left;
+}
+
+void sift_sets(const LaneRow* rows, const LaneTests& tests, Sifted& sifted) {
+  for (std::size_t i = 0; i < tests.sets_count && sifted.may != 0; ++i) {
+    const SetTest& test = tests.sets[i];
+    sifted.may = lanes_in(rows[test.row], test.may, sifted.may);
+    sifted.sure = lanes_in(rows[test.row], test.sure, sifted.sure & sifted.may);
+  }
+}
 
 LaneMask sift_rows_plain(const LaneRow* rows, const RowTest* tests, std::size_t count,
                          LaneMask left) {
@@ -15,10 +36,49 @@ LaneMask sift_rows_plain(const LaneRow* rows, const RowTest* tests, std::size_t 
   return left;
 }
 
+Sifted sift_lanes_plain(const LaneRow* rows, const LaneTests& tests, LaneMask left) {
+  Sifted sifted{left, left};
+  for (std::size_t i = 0; i < tests.bounds_count && sifted.may != 0; ++i) {
+    const LaneTest& test = tests.bounds[i];
+    const LaneRow& row = rows[test.row];
+    if (test.turn == 0) {
+      sifted.may &= lanes_at_least(row, test.code);
+      sifted.sure &= ~lanes_at_most(row, test.below);
+    } else {
+      sifted.may &= lanes_at_most(row, static_cast<Code>(kCodeMax - test.code));
+      sifted.sure &= ~lanes_at_least(row, static_cast<Code>(kCodeMax - test.below));
+    }
+  }
+  sifted.sure &= sifted.may;
+  sift_sets(rows, tests, sifted);
+  return sifted;
+}
+
+std::size_t least_lane_plain(const LaneRow& row, LaneMask lanes) {
+  std::size_t best = first_lane(lanes);
+  for (lanes &= lanes - 1; lanes != 0; lanes &= lanes - 1) {
+    const std::size_t lane = first_lane(lanes);
+    if (row.at[lane] < row.at[best]) best = lane;
+  }
+  return best;
+}
+
+LaneMask keep_within_plain(const NumberRow& numbers, std::uint32_t low, std::uint32_t high,
+                           LaneMask left) {
+  for (LaneMask at = left; at != 0; at &= at - 1) {
+    const std::size_t lane = first_lane(at);
+    if (numbers.at[lane] < low || numbers.at[lane] > high) left &= ~lane_bit(lane);
+  }
+  return left;
+}
+
 #if defined(__x86_64__)
 
-__attribute__((target("avx2"))) LaneMask sift_rows_avx2(const LaneRow* rows, const RowTest* tests,
-                                                        std::size_t count, LaneMask left) {
+#define FALLOW_AVX2 __attribute__((target("avx2")))
+#define FALLOW_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl")))
+
+FALLOW_AVX2 LaneMask sift_rows_avx2(const LaneRow* rows, const RowTest* tests, std::size_t count,
+                                    LaneMask left) {
   for (std::size_t i = 0; i < count && left != 0; ++i) {
     const auto* const codes = reinterpret_cast<const __m256i*>(rows[tests[i].row].at.data());
     const __m256i bound = _mm256_set1_epi8(static_cast<char>(tests[i].code));
@@ -33,10 +93,8 @@ __attribute__((target("avx2"))) LaneMask sift_rows_avx2(const LaneRow* rows, con
   return left;
 }
 
-__attribute__((target("avx512f,avx512bw"))) LaneMask sift_rows_avx512(const LaneRow* rows,
-                                                                      const RowTest* tests,
-                                                                      std::size_t count,
-                                                                      LaneMask left) {
+FALLOW_AVX512 LaneMask sift_rows_avx512(const LaneRow* rows, const RowTest* tests,
+                                        std::size_t count, LaneMask left) {
   for (std::size_t i = 0; i < count; ++i) {
     const __m512i codes = _mm512_load_si512(rows[tests[i].row].at.data());
     left &= _mm512_cmpge_epu8_mask(codes, _mm512_set1_epi8(static_cast<char>(tests[i].code)));
@@ -44,20 +102,88 @@ __attribute__((target("avx512f,avx512bw"))) LaneMask sift_rows_avx512(const Lane
   return left;
 }
 
-SiftRows widest() {
-  if (__builtin_cpu_supports("avx512bw")) return sift_rows_avx512;
-  if (__builtin_cpu_supports("avx2")) return sift_rows_avx2;
-  return sift_rows_plain;
+// Which of the codes are in the set: the byte of the set that has the code's bit is looked up in
+// its two halves of 16.
+FALLOW_AVX512 LaneMask lanes_in_avx512(__m512i codes, const CodeSet& set) {
+  const auto* const halves = reinterpret_cast<const __m128i*>(set.bits());
+  const __m512i place = _mm512_and_si512(_mm512_srli_epi16(codes, 3), _mm512_set1_epi8(0x0F));
+  const __m512i lower = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128(halves)), place);
+  const __m512i upper =
+      _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128(halves + 1)), place);
+  const __m512i bytes = _mm512_mask_blend_epi8(_mm512_movepi8_mask(codes), lower, upper);
+  const __m512i bits =
+      _mm512_shuffle_epi8(_mm512_set1_epi64(static_cast<long long>(0x8040201008040201U)),
+                          _mm512_and_si512(codes, _mm512_set1_epi8(0x07)));
+  return _mm512_test_epi8_mask(bytes, bits);
 }
 
-#else
+FALLOW_AVX512 Sifted sift_lanes_avx512(const LaneRow* rows, const LaneTests& tests, LaneMask left) {
+  Sifted sifted{left, left};
+  for (std::size_t i = 0; i < tests.bounds_count; ++i) {
+    const LaneTest& test = tests.bounds[i];
+    const __m512i codes = _mm512_xor_si512(_mm512_load_si512(rows[test.row].at.data()),
+                                           _mm512_set1_epi8(static_cast<char>(test.turn)));
+    sifted.may &= _mm512_cmpge_epu8_mask(codes, _mm512_set1_epi8(static_cast<char>(test.code)));
+    sifted.sure &= _mm512_cmpgt_epu8_mask(codes, _mm512_set1_epi8(static_cast<char>(test.below)));
+  }
+  for (std::size_t i = 0; i < tests.sets_count; ++i) {
+    const SetTest& test = tests.sets[i];
+    const __m512i codes = _mm512_load_si512(rows[test.row].at.data());
+    sifted.may &= lanes_in_avx512(codes, test.may);
+    sifted.sure &= lanes_in_avx512(codes, test.sure);
+  }
+  sifted.sure &= sifted.may;
+  return sifted;
+}
 
-SiftRows widest() { return sift_rows_plain; }
+FALLOW_AVX512 std::size_t least_lane_avx512(const LaneRow& row, LaneMask lanes) {
+  if ((lanes & (lanes - 1)) == 0) return first_lane(lanes);
+  const __m512i codes = _mm512_load_si512(row.at.data());
+  const __m512i among =
+      _mm512_mask_blend_epi8(lanes, _mm512_set1_epi8(static_cast<char>(kCodeMax)), codes);
+  const __m256i half =
+      _mm256_min_epu8(_mm512_castsi512_si256(among), _mm512_extracti64x4_epi64(among, 1));
+  const __m128i quarter =
+      _mm_min_epu8(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+  const __m128i pairs = _mm_min_epu8(quarter, _mm_srli_epi16(quarter, 8));
+  const int least =
+      _mm_cvtsi128_si32(_mm_minpos_epu16(_mm_and_si128(pairs, _mm_set1_epi16(0xFF)))) & 0xFF;
+  return first_lane(
+      _mm512_mask_cmpeq_epi8_mask(lanes, codes, _mm512_set1_epi8(static_cast<char>(least))));
+}
+
+FALLOW_AVX512 LaneMask keep_within_avx512(const NumberRow& numbers, std::uint32_t low,
+                                          std::uint32_t high, LaneMask left) {
+  const __m512i least = _mm512_set1_epi32(static_cast<int>(low));
+  const __m512i most = _mm512_set1_epi32(static_cast<int>(high));
+  LaneMask within = 0;
+  for (unsigned from = 0; from < kLanes; from += 16) {
+    const __m512i values = _mm512_load_si512(numbers.at.data() + from);
+    const LaneMask bits =
+        _mm512_mask_cmple_epu32_mask(_mm512_cmpge_epu32_mask(values, least), values, most);
+    within |= bits << from;
+  }
+  return within & left;
+}
 
 #endif
 
 }  // namespace
 
-const SiftRows sift_rows = widest();
+std::vector<LaneSearch> lane_searches() {
+  std::vector<LaneSearch> ways{
+      {sift_rows_plain, sift_lanes_plain, least_lane_plain, keep_within_plain}};
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) {
+    ways.push_back({sift_rows_avx2, sift_lanes_plain, least_lane_plain, keep_within_plain});
+  }
+  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
+    ways.push_back({sift_rows_avx512, sift_lanes_avx512, least_lane_avx512, keep_within_avx512});
+  }
+#endif
+  return ways;
+}
+
+const LaneSearch lane_search = lane_searches().back();
 
 }  // namespace fallow::core

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <limits>
 #include <memory>
 #include <vector>
@@ -43,12 +44,97 @@ TEST(BlockLanes, ComparesAsALoopDoes) {
     EXPECT_EQ(lanes_equal(row, bound), equal);
     EXPECT_EQ(greatest_where(row, gate, bound, false), most);
     EXPECT_EQ(greatest_where(row, gate, bound, true), most_turned);
-    const std::vector<LaneRow> rows{gate, row};
-    const std::vector<RowTest> tests{{1, bound}, {0, bound}};
+    LaneMask alike = 0;
+    FourCompared compared{0, 0};
+    const std::array<Code, 4> four{gate.at[0], gate.at[1], gate.at[2], gate.at[3]};
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      if (row.at[i] % 64 == bound % 64) alike |= lane_bit(i);
+      if (i >= 32) continue;
+      if (row.at[i] == four[i % 4]) compared.equal |= 1U << i;
+      if (row.at[i] < four[i % 4]) compared.below |= 1U << i;
+    }
+    EXPECT_EQ(lanes_alike(row, bound, 64), alike);
+    for (const bool up : {false, true}) {
+      LaneRow shifted = row;
+      shift_codes(shifted, bound, up);
+      for (std::size_t i = 0; i < kLanes; ++i) {
+        const int by = row.at[i] < bound ? 0 : up ? 1 : -1;
+        EXPECT_EQ(shifted.at[i], static_cast<Code>(row.at[i] + by));
+      }
+    }
+    EXPECT_EQ(compare_four(row, four).equal, compared.equal);
+    EXPECT_EQ(compare_four(row, four).below, compared.below);
+  }
+}
+
+// Whatever vectors there are: the same as one lane after the other.
+TEST(BlockLanes, SearchesAsALoopDoes) {
+  const std::unique_ptr<Random> random = seeded_random(5);
+  for (int round = 0; round < 2'000; ++round) {
+    const std::uint64_t below = round % 2 == 0 ? 256 : 4;
+    const std::vector<LaneRow> rows{row_of(*random, below), row_of(*random, below),
+                                    row_of(*random, 256)};
+    const auto code = [&] { return static_cast<Code>(random->below(below)); };
     const LaneMask left = random->below(std::numeric_limits<std::uint64_t>::max());
-    EXPECT_EQ(sift_rows(rows.data(), tests.data(), 2, left),
-              left & at_least & lanes_at_least(gate, bound));
-    EXPECT_EQ(sift_rows(rows.data(), tests.data(), 0, left), left);
+    const std::vector<RowTest> row_tests{{1, code()}, {0, code()}};
+    std::vector<LaneTest> lane_tests;
+    for (std::uint8_t i = 0; i < 3; ++i) {
+      const Code least = code();
+      const Code turn = i == 2 ? kCodeMax : 0;
+      const auto just_below =
+          static_cast<Code>(least > 0 && random->below(2) == 0 ? least - 1 : least);
+      lane_tests.push_back({static_cast<std::uint8_t>(i % 2), turn, least, just_below});
+    }
+    SetTest set{2, {}, {}};
+    for (int i = 0; i < 200; ++i) {
+      const auto may = static_cast<Code>(random->below(256));
+      set.may.add(may);
+      if (i % 2 == 0) set.sure.add(may);
+    }
+    NumberRow numbers;
+    for (std::uint32_t& number : numbers.at) {
+      number =
+          static_cast<std::uint32_t>(random->below(std::uint64_t{1} << (1 + random->below(32))));
+    }
+    const std::uint32_t low = numbers.at[0];
+    const std::uint32_t high = numbers.at[1];
+
+    LaneMask rows_left = 0;
+    Sifted sifted{0, 0};
+    LaneMask within = 0;
+    for (LaneMask at = left; at != 0; at &= at - 1) {
+      const std::size_t lane = first_lane(at);
+      bool passes = true;
+      for (const RowTest& test : row_tests) passes &= rows[test.row].at[lane] >= test.code;
+      if (passes) rows_left |= lane_bit(lane);
+      bool may = set.may.has(rows[2].at[lane]);
+      bool sure = set.sure.has(rows[2].at[lane]);
+      for (const LaneTest& test : lane_tests) {
+        const Code value = rows[test.row].at[lane] ^ test.turn;
+        may &= value >= test.code;
+        sure &= value > test.below;
+      }
+      if (may) sifted.may |= lane_bit(lane);
+      if (may && sure) sifted.sure |= lane_bit(lane);
+      if (numbers.at[lane] >= low && numbers.at[lane] <= high) within |= lane_bit(lane);
+    }
+    LaneRow order;
+    for (std::size_t i = 0; i < kLanes; ++i) order.at[i] = static_cast<Code>((i * 37 + 5) % kLanes);
+    for (const LaneSearch& search : lane_searches()) {
+      EXPECT_EQ(search.sift_rows(rows.data(), row_tests.data(), 2, left), rows_left);
+      EXPECT_EQ(search.sift_rows(rows.data(), row_tests.data(), 0, left), left);
+      const Sifted actual =
+          search.sift_lanes(rows.data(), {lane_tests.data(), lane_tests.size(), &set, 1}, left);
+      EXPECT_EQ(actual.may, sifted.may);
+      EXPECT_EQ(actual.sure, sifted.sure);
+      EXPECT_EQ(search.sift_lanes(rows.data(), {nullptr, 0, nullptr, 0}, left).sure, left);
+      EXPECT_EQ(search.keep_within(numbers, low, high, left), within);
+      std::size_t least = first_lane(left);
+      for (std::size_t i = 0; i < kLanes; ++i) {
+        if ((left >> i & 1U) != 0 && order.at[i] < order.at[least]) least = i;
+      }
+      EXPECT_EQ(search.least_lane(order, left), least);
+    }
   }
 }
 

@@ -1,8 +1,10 @@
-// What the book remembers of a node: everything that a query or an order can ask of one whose
-// devices are all of one class, so that the node itself is not touched until it is chosen.
+// What the book remembers of a node. All that a query or an order can ask of one whose devices are
+// all of one class stands in the columns of a block (zone.h), so that the node itself is not
+// touched until it is chosen; here is what finds the block, and the same facts on their way into
+// it.
 //
-// Owner: the book, market thread only. An offer keeps its slot and its address for as long as the
-// book knows the node.
+// Owner: the book, market thread only. An offer keeps its slot for as long as the book knows the
+// node.
 #pragma once
 
 #include <compare>
@@ -16,7 +18,7 @@
 #include "core/block_lanes.h"
 #include "core/block_words.h"
 #include "core/node.h"
-#include "core/query.h"
+#include "core/term.h"
 
 namespace fallow::core {
 
@@ -25,10 +27,22 @@ class OfferClass;
 
 using Slot = std::uint32_t;
 
-// Where an offer stands in one tree.
-struct BlockPlace {
-  Block* block = nullptr;
-  std::uint8_t lane = 0;
+// Where an offer stands in one tree: in eight bytes, as blocks begin at multiples of 64.
+class BlockPlace {
+ public:
+  BlockPlace() = default;
+  // The block is the book's, which may change it, however a search came to it.
+  BlockPlace(const Block& block, std::size_t lane)
+      : at_(reinterpret_cast<char*>(const_cast<Block*>(&block)) + lane) {}
+
+  // Not of an empty place.
+  Block& block() const { return *reinterpret_cast<Block*>(at_ - lane()); }
+  std::size_t lane() const { return reinterpret_cast<std::uintptr_t>(at_) % kLanes; }
+  explicit operator bool() const { return at_ != nullptr; }
+  bool operator==(const BlockPlace&) const = default;
+
+ private:
+  char* at_ = nullptr;
 };
 
 // The order of offers in a tree: that of match() among the offers of one class, whatever disk
@@ -39,6 +53,7 @@ struct OfferKey {
   NodeId node;
   auto operator<=>(const OfferKey&) const = default;
 };
+constexpr std::uint32_t kUnreliable = 1'000'000;  // ppm
 
 // What every lease's beginning or end changes.
 struct OfferLoad {
@@ -49,16 +64,17 @@ struct OfferLoad {
   std::uint32_t disk_mb_free = 0;
   std::uint16_t room = 0;   // the largest free share of a device; 0: nothing can be leased now
   std::uint16_t whole = 0;  // devices that are free as a whole; 0 likewise
+  bool operator==(const OfferLoad&) const = default;
 };
 OfferLoad load_of(const Node& node);
 
-struct alignas(128) BlockOffer {
-  const Node* node = nullptr;  // null: the slot is free
+// All that the book packs of a node's offer: a value, as it goes into a block or comes out of one.
+struct OfferFacts {
   NodeId id;
+  AccountId provider;
   Micros device_hour;
   Micros disk_gb_hour;
   OfferLoad load;
-  BlockPlace place;       // in the tree of its first class
   Duration duration_max;  // 0: none
   std::uint32_t cpu_thousandths = 0;
   std::uint32_t memory_mb = 0;
@@ -69,50 +85,57 @@ struct alignas(128) BlockOffer {
   std::uint16_t share_min = 0;
   std::uint16_t devices = 0;  // at most 65,535 are counted
   std::uint8_t isolation = 0;
-  bool offered = false;
   // One class of devices, at most 64 of them, each at the position of its index: what stands here
   // is all there is to know.
   bool plain = false;
-  bool former = false;     // was raised while quotes at its former prices may stand
-  bool spot = false;       // takes spot leases
-  bool discounts = false;  // gives some for a term, now or formerly
 
-  // What few have: several classes, former prices, discounts or spot.
-  struct More {
-    std::vector<OfferClass*> of_device;  // by position; empty when all are of one class
-    // In the trees of its further classes, then by former price, then by spot floor.
-    std::vector<BlockPlace> places;
-    Micros least_hour;  // the least of its prices now and formerly
-    Micros spot_floor;
-    Discounts discounts{};  // the largest of those now and formerly
-  };
-  std::unique_ptr<More> more;
-
-  bool several() const { return more != nullptr && !more->of_device.empty(); }
   OfferKey key() const { return {device_hour, kUnreliable - load.reliability, id}; }
-  static constexpr std::uint32_t kUnreliable = 1'000'000;
 };
 
-static_assert(sizeof(BlockOffer) == 128, "two lines of the cache, which come together");
-
-// A number of the node itself, as number_of(node) gives it; not of isolation's name, devices or
-// words.
-std::int64_t number_of(const BlockOffer& offer, Field field);
+// What few offers have: several classes, former prices, discounts or spot.
+struct OfferMore {
+  std::vector<OfferClass*> of_device;  // by position; empty when all are of one class
+  // In the trees of its further classes, then by former price, then by spot floor.
+  std::vector<BlockPlace> places;
+  bool former = false;  // was raised while quotes at its former prices may stand
+  Micros least_hour;    // the least of its prices now and formerly
+  bool spot = false;    // takes spot leases
+  Micros spot_floor;
+  Discounts discounts{};  // the largest of those now and formerly
+};
 
 // Stable slots for offers. The last one freed is the next one taken.
 class OfferStore {
  public:
-  BlockOffer& operator[](Slot slot) { return chunks_[slot / kChunk][slot % kChunk]; }
-  const BlockOffer& operator[](Slot slot) const { return chunks_[slot / kChunk][slot % kChunk]; }
+  struct Offer {
+    const Node* node = nullptr;  // null: the slot is free
+    std::unique_ptr<OfferMore> more;
+
+    bool former() const { return more != nullptr && more->former; }
+    bool spot() const { return more != nullptr && more->spot; }
+    // Of none all are 0.
+    Discounts discounts() const { return more != nullptr ? more->discounts : Discounts{}; }
+    bool several() const { return more != nullptr && !more->of_device.empty(); }
+  };
+
+  Offer& operator[](Slot slot) { return offers_[slot / kOffers][slot % kOffers]; }
+  const Offer& operator[](Slot slot) const { return offers_[slot / kOffers][slot % kOffers]; }
+  // In the tree of its first class; empty: it is not offered. By themselves, so that the places of
+  // many offers share a line of the cache: a change of an offer begins with its place.
+  BlockPlace& place(Slot slot) { return places_[slot / kPlaces][slot % kPlaces]; }
+  const BlockPlace& place(Slot slot) const { return places_[slot / kPlaces][slot % kPlaces]; }
 
   Slot take();
   void free(Slot slot);
   // Slots ever taken: all below are valid, free ones have no node.
   Slot size() const { return size_; }
+  static constexpr std::size_t kBytesEach = sizeof(Offer) + sizeof(BlockPlace);
 
  private:
-  static constexpr std::size_t kChunk = kHugePageBytes / sizeof(BlockOffer);
-  std::vector<HugeArray<BlockOffer>> chunks_;
+  static constexpr std::size_t kOffers = kHugePageBytes / sizeof(Offer);
+  static constexpr std::size_t kPlaces = kHugePageBytes / sizeof(BlockPlace);
+  std::vector<HugeArray<Offer>> offers_;
+  std::vector<HugeArray<BlockPlace>> places_;
   std::vector<Slot> free_;  // at most size_
   Slot size_ = 0;
 };

@@ -36,17 +36,27 @@ class BlockTree {
   BlockTree(const BlockTree&) = delete;
   BlockTree& operator=(const BlockTree&) = delete;
 
-  // The offer's fields are filled; it is not in the tree. Amortised O(64 * height).
-  BlockPlace insert(Slot slot);
-  // Frees the place, whatever the offer's fields are by now.
+  // The offer is not in the tree. Amortised O(64 * height). `elsewhere`: it stands in other trees,
+  // too.
+  BlockPlace insert(Slot slot, const OfferFacts& facts, const OfferMore* more);
+  // Frees the place.
   void erase(BlockPlace place);
 
-  // The offer at the place has these codes now, in the columns of `changed`. Its key is unchanged.
-  static void set(BlockPlace place, const Codes& codes, ColumnMask changed);
-  // The offer's price of disk may have changed.
-  void set_prices(BlockPlace place);
-  // The offer's key has changed: true when it may stay where it is, and its rank is made good.
-  bool settle(BlockPlace place);
+  // The offer's facts in the columns of `changed` are these now. Its key is unchanged.
+  static void set(BlockPlace place, const OfferFacts& facts, ColumnMask changed);
+  // The same where only its load has changed, in these columns beside what is free of devices.
+  static void set_load(BlockPlace place, const OfferLoad& load, ColumnMask changed);
+  // The same where nothing changed but which of its devices are free.
+  static void set_free(BlockPlace place, const OfferLoad& load);
+  // The offer's key, price of disk, longest duration or whether it is plain have changed: true when
+  // it may stay where it is, and these are made good.
+  bool settle(BlockPlace place, const OfferFacts& facts, const OfferMore* more);
+  // The same of the key alone.
+  static bool settle(BlockPlace place, const OfferKey& key);
+
+  // What stands on the lane; the price is that of its key.
+  static OfferFacts facts_at(const Block& block, std::size_t lane, const OfferStore& offers);
+  static OfferLoad load_at(const Block& block, std::size_t lane, const OfferStore& offers);
 
   OfferClass& owner() const { return owner_; }
   const Zone& root() const { return *root_; }
@@ -59,11 +69,12 @@ class BlockTree {
   void check() const;
 
  private:
-  OfferKey key_of(Slot slot) const;
-  BlockPlace put(Block& block, Slot slot);
+  OfferKey key_of(const OfferFacts& facts, const OfferMore* more) const;
   static void take_out(Block& block, std::size_t lane);
-  // How many of the offers on these lanes come before the key.
-  std::uint8_t rank_of(const Block& block, const OfferKey& key, LaneMask among) const;
+  static void set_codes(Block& block, std::size_t lane, const Codes& codes, ColumnMask changed);
+  static void write(Block& block, std::size_t lane, const OfferFacts& facts, const OfferKey& key);
+  // How many offers of the block come before the key.
+  static std::uint8_t rank_of(const Block& block, const OfferKey& key);
   void tell_place(Slot slot, BlockPlace place);
 
   Block& block_for(const OfferKey& key);

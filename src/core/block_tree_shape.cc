@@ -133,7 +133,7 @@ void BlockTree::attach(Zone& zone, std::size_t at, Branch& child, const OfferKey
 void BlockTree::detach(Branch& child) {
   Zone& zone = *child.parent;
   const std::size_t at = child.place;
-  for (std::size_t i = 0; i < kBounds; ++i) zone.set_bound(i, at, 0);
+  for (std::size_t i = 0; i < kBounds; ++i) zone.set_bound(i, at, zone.best[i].at[at], 0);
   for (std::size_t i = 0; i < kGates.size(); ++i) zone.set_regions(i, at, 0);
   each_array(zone, [&](auto& values) { close_gap(values, at, zone.count); });
   --zone.count;
@@ -156,7 +156,8 @@ void BlockTree::refresh(Block& block) {
 void BlockTree::refresh(Zone& zone) {
   if (zone.parent == nullptr) return;
   for (std::size_t i = 0; i < kBounds; ++i) {
-    zone.parent->set_bound(i, zone.place, greatest(zone.best[i]));
+    zone.parent->set_bound(i, zone.place, zone.parent->best[i].at[zone.place],
+                           greatest(zone.best[i]));
   }
   for (std::size_t i = 0; i < kGates.size(); ++i) {
     zone.parent->set_regions(i, zone.place, zone.all_regions(i));
@@ -174,14 +175,17 @@ void BlockTree::move(Block& from, LaneMask lanes, Block& to) {
       to.rows[i].at[target] = std::exchange(from.rows[i].at[source], Code{0});
     }
     to.rank.at[target] = static_cast<std::uint8_t>(from.rank.at[source] - first + base);
-    to.slots[target] = from.slots[source];
-    to.device_hours[target] = from.device_hours[source];
-    to.disk_gb_hours[target] = from.disk_gb_hours[source];
-    to.unreliabilities[target] = from.unreliabilities[source];
+    to.offers[target] = from.offers[source];
+    to.durations_max[target] = from.durations_max[source];
+    for (std::size_t i = 0; i < kNumberRows; ++i) {
+      to.numbers[i].at[target] = from.numbers[i].at[source];
+    }
+    if ((from.plain & lane_bit(source)) != 0) to.plain |= lane_bit(target);
     to.used |= lane_bit(target);
-    tell_place(to.slots[target], {&to, static_cast<std::uint8_t>(target)});
+    tell_place(to.offers[target].slot, {to, target});
   }
   from.used &= ~lanes;
+  from.plain &= from.used;
 }
 
 Block& BlockTree::split(Block& block) {
@@ -190,7 +194,7 @@ Block& BlockTree::split(Block& block) {
   for (std::size_t lane = 0; lane < kLanes; ++lane) {
     if (block.rank.at[lane] < kLanes / 2) continue;
     upper |= lane_bit(lane);
-    if (block.rank.at[lane] == kLanes / 2) key = key_of(block.slots[lane]);
+    if (block.rank.at[lane] == kLanes / 2) key = block.offers[lane].key();
   }
   if (block.parent->count == kLanes) split(*block.parent);
   Block& added = new_block();
@@ -314,31 +318,42 @@ std::size_t BlockTree::check(const Zone& zone, const OfferKey* low, const OfferK
 std::size_t BlockTree::check(const Block& block, const OfferKey& low, const OfferKey* high) const {
   FALLOW_CHECK(block.used != 0, "an empty block stands in a zone");
   for (std::size_t i = 0; i < kBounds; ++i) {
-    FALLOW_CHECK(block.own.bounds[i] == block.bound(i), "a block's own bound {} is stale", i);
+    FALLOW_CHECK(block.own.at[i] == block.bound(i), "a block's own bound {} is stale", i);
   }
   for (std::size_t i = 0; i < kGates.size(); ++i) {
     FALLOW_CHECK(block.own_regions[i] == block.regions(i), "a block's own regions are stale");
   }
   for (LaneMask left = block.used; left != 0; left &= left - 1) {
     const std::size_t lane = first_lane(left);
-    const OfferKey key = key_of(block.slots[lane]);
+    const OfferKey key = block.offers[lane].key();
     FALLOW_CHECK(!(key < low) && (high == nullptr || key < *high), "offer {} is in a wrong block",
                  key.node.value);
-    FALLOW_CHECK(block.device_hours[lane] == key.device_hour, "offer {} has a stale price",
-                 key.node.value);
-    FALLOW_CHECK(block.rank.at[lane] == rank_of(block, key, block.used & ~lane_bit(lane)),
-                 "offer {} has a wrong rank", key.node.value);
-    const BlockOffer& offer = offers_[block.slots[lane]];
-    FALLOW_CHECK(block.disk_gb_hours[lane] == offer.disk_gb_hour &&
-                     block.unreliabilities[lane] == key.unreliability &&
-                     block.parent->disk_gb_hours[block.place] <= offer.disk_gb_hour,
-                 "offer {} has a stale price of disk or reliability", key.node.value);
-    const Codes codes = codes_of(offer);
+    std::size_t rank = 0;
+    for (LaneMask others = block.used; others != 0; others &= others - 1) {
+      rank += block.offers[first_lane(others)].key() < key ? 1 : 0;
+    }
+    FALLOW_CHECK(block.rank.at[lane] == rank, "offer {} has a wrong rank", key.node.value);
+    const OfferFacts facts = facts_at(block, lane, offers_);
+    const OfferMore* const more = offers_[block.offers[lane].slot].more.get();
+    FALLOW_CHECK(block.offers[lane].elsewhere == (more != nullptr),
+                 "offer {} stands elsewhere unknown to its block", key.node.value);
+    FALLOW_CHECK(
+        order_ == Order::kPrice ||
+            key.device_hour == (order_ == Order::kSpotFloor ? more->spot_floor : more->least_hour),
+        "offer {} has a stale former price or spot floor", key.node.value);
+    FALLOW_CHECK(block.parent->disk_gb_hours[block.place] <= facts.disk_gb_hour,
+                 "offer {} has a disk that costs less than its block's", key.node.value);
+    const Codes codes = codes_of(facts);
     for (std::size_t i = 0; i < kColumns; ++i) {
       FALLOW_CHECK(block.rows[i].at[lane] == codes[i], "offer {} has a stale code in column {}",
                    key.node.value, i);
     }
+    for (std::size_t i = 0; i < zone_bounds::kGated.size(); ++i) {
+      FALLOW_CHECK(block.offers[lane].gated_codes[i] == codes[index_of(zone_bounds::kGated[i])],
+                   "offer {} has a stale code beside its load", key.node.value);
+    }
   }
+  FALLOW_CHECK((block.plain & ~block.used) == 0, "a free lane is marked");
   for (LaneMask left = ~block.used; left != 0; left &= left - 1) {
     for (std::size_t i = 0; i < kColumns; ++i) {
       FALLOW_CHECK(block.rows[i].at[first_lane(left)] == 0, "a free lane has a code");

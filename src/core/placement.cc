@@ -96,11 +96,20 @@ v1::Objective objective_of(const v1::Requirements& requirements) {
                                                                : requirements.objective();
 }
 
-Micros rate_of(const v1::Requirements& requirements, Micros device_hour, Micros disk_gb_hour) {
+namespace {
+
+Micros task_rate(std::uint32_t gpus, std::uint32_t share, std::uint32_t disk_mb, Micros device_hour,
+                 Micros disk_gb_hour) {
   // Megabytes are thousandths of a gigabyte.
-  const Wide disk = thousandths_of(requirements.disk_mb(), disk_gb_hour);
-  return Micros(
-      saturate(devices_rate(gpus_of(requirements), share_of(requirements), device_hour) + disk));
+  const Wide disk = disk_mb == 0 ? Wide{0} : thousandths_of(disk_mb, disk_gb_hour);
+  return Micros(saturate(devices_rate(gpus, share, device_hour) + disk));
+}
+
+}  // namespace
+
+Micros rate_of(const v1::Requirements& requirements, Micros device_hour, Micros disk_gb_hour) {
+  return task_rate(gpus_of(requirements), share_of(requirements), requirements.disk_mb(),
+                   device_hour, disk_gb_hour);
 }
 
 Matcher::Matcher(const Demand& demand)
@@ -109,6 +118,7 @@ Matcher::Matcher(const Demand& demand)
       gpus_(gpus_of(demand.requirements)),
       share_(share_of(demand.requirements)),
       term_(bracket_of(demand.requirements)),
+      disk_mb_(demand.requirements.disk_mb()),
       rate_hour_max_(std::numeric_limits<std::int64_t>::max()),
       device_hour_max_(std::numeric_limits<std::int64_t>::max()) {
   for (const Predicate& predicate : demand.query.predicates()) {
@@ -179,10 +189,13 @@ OfferPrice Matcher::price_of(const Node& node) const {
 
 Candidate Matcher::priced(const Node& node) const {
   const OfferPrice price = price_of(node);
-  return Candidate{
-      .device_hour = price.device_hour,
-      .disk_gb_hour = price.disk_gb_hour,
-      .rate_hour = rate_of(demand_.requirements, price.device_hour, price.disk_gb_hour)};
+  return Candidate{.device_hour = price.device_hour,
+                   .disk_gb_hour = price.disk_gb_hour,
+                   .rate_hour = rate(price.device_hour, price.disk_gb_hour)};
+}
+
+Micros Matcher::rate(Micros device_hour, Micros disk_gb_hour) const {
+  return task_rate(gpus_, share_, disk_mb_, device_hour, disk_gb_hour);
 }
 
 Matcher::Positions Matcher::choose(const Node& node, Supply supply) const {

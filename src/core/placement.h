@@ -73,6 +73,8 @@ class Matcher {
   OfferPrice price_of(const Node& node) const;
   // What a task on the node would cost, whether it fits or not; no speed.
   Candidate priced(const Node& node) const;
+  // The same by the prices: rate_of() its requirements.
+  Micros rate(Micros device_hour, Micros disk_gb_hour) const;
 
   // Positions in node.devices that a fitting node gives, ascending by v1::Device.index: of the
   // admitted ones with room those with the least free share, then the lowest index.
@@ -109,6 +111,7 @@ class Matcher {
   std::uint32_t gpus_;
   std::uint32_t share_;
   Bracket term_;
+  std::uint32_t disk_mb_;
   Micros rate_hour_max_;
   Micros device_hour_max_;
 };

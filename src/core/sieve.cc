@@ -4,6 +4,8 @@
 #include <array>
 #include <limits>
 
+#include "base/check.h"
+
 namespace fallow::core {
 namespace {
 
@@ -75,14 +77,16 @@ constexpr auto kBoundPlaces = [] {
 
 }  // namespace
 
-Sieve::Sieve(const Matcher& matcher, Supply supply, const WordNumbers& regions)
-    : requirements_(matcher.demand().requirements),
-      predicates_(matcher.demand().query.predicates()),
-      words_(regions),
+Sieve::Sieve(const Matcher& matcher, Supply supply, const OfferStore& offers,
+             const WordNumbers& regions)
+    : gate_(kAnyOffer),
       supply_(supply),
-      gate_(kAnyOffer),
       gpus_(matcher.gpus()),
-      share_(matcher.share()) {
+      share_(matcher.share()),
+      offers_(offers),
+      requirements_(matcher.demand().requirements),
+      predicates_(matcher.demand().query.predicates()),
+      words_(regions) {
   if (supply == Supply::kFree) gate_ = share_ == kWholeDevice ? gate_of(gpus_) : kAnyRoom;
   if (share_ > kWholeDevice) never_ = true;
   // What is most often wanting comes first: the rest is then not looked at.
@@ -93,38 +97,56 @@ Sieve::Sieve(const Matcher& matcher, Supply supply, const WordNumbers& regions)
   } else {
     at_least(Column::kRoom, share_);
     if (gpus_ > 1) at_least(Column::kDevices, gpus_);
+    doubts_ = gpus_ > 1;  // which devices have room for a share is known for one of them only
   }
   for (std::size_t i = 0; i < predicates_.size(); ++i) add(predicates_[i], i, regions);
   add_requirements(matcher);
 }
 
 void Sieve::at_least(Column column, std::uint64_t value) {
+  if (value == 0) return;
   const Code code = code_of(column, value);
+  // Is the value the least with this code? Then the code says it all, but for the last, which
+  // stands for everything beyond.
+  const bool edge = code != kCodeMax && code_of(column, value - 1) < code;
+  const auto below = static_cast<Code>(edge ? code - 1 : code);
+  bound_tests_.push_back({static_cast<std::uint8_t>(index_of(column)), 0, code, below});
   if (code == 0) return;
-  low_tests_.push_back({static_cast<std::uint8_t>(index_of(column)), code});
   const std::uint8_t bound = kBoundPlaces[index_of(column)][gate_][0];
   if (bound < kBounds) zone_tests_.push_back({bound, code});
 }
 
 void Sieve::at_most(Column column, std::uint64_t value) {
   const Code code = code_of(column, value);
-  if (code == kCodeMax) return;
-  high_tests_.push_back({static_cast<std::uint8_t>(index_of(column)), code});
+  const bool edge = code != kCodeMax && code_of(column, value + 1) > code;
+  const auto turned = static_cast<Code>(kCodeMax - code);
+  const auto below = static_cast<Code>(edge ? turned - 1 : turned);
+  bound_tests_.push_back({static_cast<std::uint8_t>(index_of(column)), kCodeMax, turned, below});
+  if (turned == 0) return;
   const std::uint8_t bound = kBoundPlaces[index_of(column)][gate_][1];
-  if (bound < kBounds) zone_tests_.push_back({bound, static_cast<Code>(kCodeMax - code)});
+  if (bound < kBounds) zone_tests_.push_back({bound, turned});
+}
+
+void Sieve::within(Column column, std::uint64_t low, std::uint64_t high) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
+  if (low > kMost) never_ = true;
+  range_tests_.push_back({column, static_cast<std::uint32_t>(std::min(low, kMost)),
+                          static_cast<std::uint32_t>(std::min(high, kMost))});
 }
 
 void Sieve::add_requirements(const Matcher& matcher) {
   const v1::Requirements& wanted = requirements_;
   const bool free = supply_ == Supply::kFree;
   if (matcher.share() < kWholeDevice) at_most(Column::kShareMin, matcher.share());
-  if (wanted.memory_mb() > 0) {
-    at_least(free ? Column::kMemoryFree : Column::kMemory, wanted.memory_mb());
-  }
-  if (wanted.cpu_thousandths() > 0) {
-    at_least(free ? Column::kCpuFree : Column::kCpu, wanted.cpu_thousandths());
-  }
-  if (wanted.disk_mb() > 0) at_least(free ? Column::kDiskFree : Column::kDisk, wanted.disk_mb());
+  const auto need = [&](Column of_free, Column of_all, std::uint64_t amount) {
+    if (amount == 0) return;
+    const Column column = free ? of_free : of_all;
+    at_least(column, amount);
+    within(column, amount, std::numeric_limits<std::uint64_t>::max());
+  };
+  need(Column::kMemoryFree, Column::kMemory, wanted.memory_mb());
+  need(Column::kCpuFree, Column::kCpu, wanted.cpu_thousandths());
+  need(Column::kDiskFree, Column::kDisk, wanted.disk_mb());
   if (wanted.duration_us() > 0) {
     at_least(Column::kDuration, static_cast<std::uint64_t>(wanted.duration_us()));
   }
@@ -146,11 +168,18 @@ void Sieve::add_numbers(const Predicate& predicate, std::size_t index) {
   const Range range = range_of(predicate);
   number_tests_.push_back(
       {predicate.field, static_cast<std::uint8_t>(index), range.whole, range.low, range.high});
-  if (predicate.field == Field::kPrice) return;  // the walk's own bound
+  if (predicate.field == Field::kPrice) {
+    prices_ = true;  // the walk's own bound
+    return;
+  }
   if (range.high < range.low || range.high < 0) {
     never_ = true;
     return;
   }
+  if (predicate.field == Field::kNode || predicate.field == Field::kProvider) {
+    return add_ids(predicate);
+  }
+  if (!range.whole) doubts_ = true;
   const auto low = static_cast<std::uint64_t>(std::max<std::int64_t>(range.low, 0));
   const auto high = static_cast<std::uint64_t>(range.high);
   if (predicate.field == Field::kNumGpus) {
@@ -159,22 +188,32 @@ void Sieve::add_numbers(const Predicate& predicate, std::size_t index) {
     if (range.high < kHighest) at_most(Column::kDevicesLeast, high);
     return;
   }
-  if (predicate.field == Field::kNode || predicate.field == Field::kProvider) {
-    const Column column = predicate.field == Field::kNode ? Column::kNode : Column::kProvider;
-    if (predicate.op != Operator::kEqual && predicate.op != Operator::kIn) return;
-    IdTest test{column, {}};
-    for (const std::int64_t id : predicate.numbers) {
-      test.codes.add(code_of(column, static_cast<std::uint64_t>(id)));
-    }
-    id_tests_.push_back(test);
-    return;
-  }
   const auto* const column =
       std::find_if(kNumberColumns.begin(), kNumberColumns.end(),
                    [&](const NumberColumn& known) { return known.field == predicate.field; });
   const auto unit = static_cast<std::uint64_t>(column->unit);
-  if (range.low > 0) at_least(column->column, low / unit + (low % unit == 0 ? 0 : 1));
-  if (range.high < kHighest) at_most(column->column, high / unit);
+  const std::uint64_t least = low / unit + (low % unit == 0 ? 0 : 1);
+  const std::uint64_t most = high / unit;
+  if (range.low > 0) at_least(column->column, least);
+  if (range.high < kHighest) at_most(column->column, most);
+  const bool bounded = range.low > 0 || range.high < kHighest;
+  if (bounded && column->column != Column::kIsolation) within(column->column, least, most);
+}
+
+// An id that has another code than all of a list is not on it.
+void Sieve::add_ids(const Predicate& predicate) {
+  const Column column = predicate.field == Field::kNode ? Column::kNode : Column::kProvider;
+  SetTest test{static_cast<std::uint8_t>(index_of(column)), ~CodeSet(), CodeSet()};
+  CodeSet listed;
+  for (const std::int64_t id : predicate.numbers) {
+    listed.add(code_of(column, static_cast<std::uint64_t>(id)));
+  }
+  if (predicate.op == Operator::kEqual || predicate.op == Operator::kIn) {
+    test.may = listed;
+  } else if (predicate.op == Operator::kNotEqual || predicate.op == Operator::kNotIn) {
+    test.sure = ~listed;
+  }
+  set_tests_.push_back(test);
 }
 
 void Sieve::add_region(const Predicate& predicate, std::size_t index, const WordNumbers& regions) {
@@ -191,40 +230,81 @@ void Sieve::add_region(const Predicate& predicate, std::size_t index, const Word
   }
   if (test.listed) regions_ &= mask;
   region_tests_.push_back(test);
+  CodeSet others;
+  others.add(kCodeMax);
+  const CodeSet known = test.listed ? test.codes : ~test.codes;
+  set_tests_.push_back(
+      {static_cast<std::uint8_t>(index_of(Column::kRegion)), known | others, known & ~others});
 }
 
 LaneMask Sieve::sift(const Zone& zone) const {
   if (never_) return 0;
-  return sift_rows(zone.best.data(), zone_tests_.data(), zone_tests_.size(), zone.all());
+  return lane_search.sift_rows(zone.best.data(), zone_tests_.data(), zone_tests_.size(),
+                               zone.all());
 }
 
-LaneMask Sieve::sift(const Block& block) const {
-  LaneMask left = sift_rows(block.rows.data(), low_tests_.data(), low_tests_.size(), block.used);
-  if (left == 0) return 0;
-  for (const RowTest& test : high_tests_) left &= lanes_at_most(block.rows[test.row], test.code);
-  for (const IdTest& test : id_tests_) {
-    const LaneRow& row = block.row(test.column);
-    for (LaneMask at = left; at != 0; at &= at - 1) {
-      if (!test.codes.has(row.at[first_lane(at)])) left &= ~(at & (~at + 1));
+LaneMask Sieve::narrow(const Block& block, LaneMask lanes) const {
+  const auto keep = [&](auto&& passes) {
+    for (LaneMask left = lanes; left != 0; left &= left - 1) {
+      if (!passes(first_lane(left))) lanes &= ~(left & (~left + 1));
     }
-  }
-  if (region_tests_.empty()) return left;
-  const LaneRow& regions = block.row(Column::kRegion);
-  for (LaneMask at = left; at != 0; at &= at - 1) {
-    const std::size_t lane = first_lane(at);
-    for (const RegionTest& test : region_tests_) {
-      if (!test.may_hold(regions.at[lane])) left &= ~lane_bit(lane);
+  };
+  for (const RangeTest& test : range_tests_) {
+    if (has_number_row(test.column)) {
+      lanes = lane_search.keep_within(block.numbers[number_row_of(test.column)], test.low,
+                                      test.high, lanes);
+      continue;
     }
+    keep([&](std::size_t lane) {
+      const std::uint32_t number = block.number(test.column, lane);
+      return test.low <= number && number <= test.high;
+    });
   }
-  return left;
+  if (const std::int64_t duration = requirements_.duration_us(); duration > 0) {
+    keep([&](std::size_t lane) {
+      const Duration duration_max = block.durations_max[lane];
+      return !duration_max || duration_max.value >= duration;
+    });
+  }
+  if (share_ < kWholeDevice) {
+    keep([&](std::size_t lane) {
+      const LaneOffer& offer = block.offers[lane];
+      return offer.share_min <= share_ && (supply_ != Supply::kFree || offer.room >= share_);
+    });
+  }
+  return lanes;
 }
 
 void Sieve::prefetch(const Block& block) const {
-  __builtin_prefetch(&block);
-  for (const RowTest& test : low_tests_) __builtin_prefetch(&block.rows[test.row]);
-  for (const RowTest& test : high_tests_) __builtin_prefetch(&block.rows[test.row]);
-  for (const IdTest& test : id_tests_) __builtin_prefetch(&block.row(test.column));
-  if (!region_tests_.empty()) __builtin_prefetch(&block.row(Column::kRegion));
+  prefetch_line(&block);
+  for (const LaneTest& test : bound_tests_) prefetch_line(&block.rows[test.row]);
+  for (const SetTest& test : set_tests_) prefetch_line(&block.rows[test.row]);
+}
+
+void Sieve::prefetch(const Zone& zone) const {
+  prefetch_line(&zone);
+  for (const RowTest& test : zone_tests_) prefetch_line(&zone.best[test.row]);
+}
+
+std::int64_t Sieve::number_of(const Block& block, std::size_t lane, Field field) const {
+  switch (field) {
+    case Field::kPrice:
+      return block.offers[lane].device_hour.value;
+    case Field::kNode:
+      return static_cast<std::int64_t>(block.offers[lane].id.value);
+    case Field::kProvider:
+      return static_cast<std::int64_t>(offers_[block.offers[lane].slot].node->provider.value);
+    case Field::kNumGpus:
+      return block.row(Column::kDevices).at[lane];
+    case Field::kIsolation:
+      return block.row(Column::kIsolation).at[lane];
+    default:
+      break;
+  }
+  for (const NumberColumn& known : kNumberColumns) {
+    if (known.field == field) return known.unit * block.number(known.column, lane);
+  }
+  FALLOW_CHECK(false, "{} is not a number of an offer", name_of(field));
 }
 
 bool Sieve::holds(const NumberTest& test, std::int64_t number) const {
@@ -238,45 +318,51 @@ bool Sieve::holds(const RegionTest& test, std::uint16_t region) const {
   return test.codes.has(code) == test.listed;
 }
 
-Sieve::Verdict Sieve::judge(const BlockOffer& offer) const {
-  if (!offer.plain) return Verdict::kAskNode;
-  const v1::Requirements& wanted = requirements_;
+bool Sieve::accepts_price(Micros device_hour) const {
+  if (!prices_) return true;
+  return std::all_of(number_tests_.begin(), number_tests_.end(), [&](const NumberTest& test) {
+    return test.field != Field::kPrice || holds(test, device_hour.value);
+  });
+}
+
+Sieve::Verdict Sieve::judge(const Block& block, std::size_t lane) const {
+  if ((block.plain & lane_bit(lane)) == 0) return Verdict::kAskNode;
+  const LaneOffer& offer = block.offers[lane];
   if (share_ < offer.share_min) return Verdict::kNo;
-  if (offer.duration_max && offer.duration_max.value < wanted.duration_us()) return Verdict::kNo;
-  if (offer.isolation < wanted.isolation_min()) return Verdict::kNo;
-  const bool free = supply_ == Supply::kFree;
-  if ((free ? offer.load.memory_mb_free : offer.memory_mb) < wanted.memory_mb())
-    return Verdict::kNo;
-  if ((free ? offer.load.cpu_thousandths_free : offer.cpu_thousandths) < wanted.cpu_thousandths()) {
-    return Verdict::kNo;
+  const Duration duration_max = block.durations_max[lane];
+  if (duration_max && duration_max.value < requirements_.duration_us()) return Verdict::kNo;
+  const std::uint32_t isolation = block.row(Column::kIsolation).at[lane];
+  if (isolation < static_cast<std::uint32_t>(requirements_.isolation_min())) return Verdict::kNo;
+  for (const RangeTest& test : range_tests_) {
+    const std::uint32_t number = block.number(test.column, lane);
+    if (number < test.low || number > test.high) return Verdict::kNo;
   }
-  if ((free ? offer.load.disk_mb_free : offer.disk_mb) < wanted.disk_mb()) return Verdict::kNo;
+  const bool free = supply_ == Supply::kFree;
   const bool whole = share_ == kWholeDevice;
-  if ((free && whole ? offer.load.whole : offer.devices) < gpus_) return Verdict::kNo;
-  if (free && !whole && offer.load.room < share_) return Verdict::kNo;
+  const Column devices = free && whole ? Column::kWhole : Column::kDevices;
+  if (block.row(devices).at[lane] < gpus_) return Verdict::kNo;
+  if (free && !whole && offer.room < share_) return Verdict::kNo;
   for (const NumberTest& test : number_tests_) {
-    const std::int64_t number =
-        test.field == Field::kNumGpus ? offer.devices : number_of(offer, test.field);
-    if (!holds(test, number)) return Verdict::kNo;
+    if (!holds(test, number_of(block, lane, test.field))) return Verdict::kNo;
   }
   for (const RegionTest& test : region_tests_) {
-    if (!holds(test, offer.region)) return Verdict::kNo;
+    if (!holds(test, block.offers[lane].region)) return Verdict::kNo;
   }
-  // Which devices have room for a share is known for one of them only.
   return free && !whole && gpus_ > 1 ? Verdict::kAskNode : Verdict::kYes;
 }
 
-Sieve::Failures Sieve::failures(const BlockOffer& offer) const {
+Sieve::Failures Sieve::failures(const Block& block, std::size_t lane) const {
   Failures failures;
   for (const NumberTest& test : number_tests_) {
     if (test.field == Field::kNumGpus || test.field == Field::kPrice) continue;
-    const std::int64_t number = number_of(offer, test.field);
+    const std::int64_t number = number_of(block, lane, test.field);
     if (holds(test, number)) continue;
     failures.add(test.predicate, distance_to(predicates_[test.predicate], number));
     if (failures.count == 2) return failures;
   }
+  const std::uint16_t region = block.offers[lane].region;
   for (const RegionTest& test : region_tests_) {
-    if (offer.region == WordNumbers::kOther || holds(test, offer.region)) continue;
+    if (region == WordNumbers::kOther || holds(test, region)) continue;
     failures.add(test.predicate, 0);
     if (failures.count == 2) return failures;
   }

@@ -23,7 +23,8 @@ namespace fallow::core {
 
 class Sieve {
  public:
-  Sieve(const Matcher& matcher, Supply supply, const WordNumbers& regions);
+  Sieve(const Matcher& matcher, Supply supply, const OfferStore& offers,
+        const WordNumbers& regions);
 
   // Children of the zone that may hold an offer that fits.
   LaneMask sift(const Zone& zone) const;
@@ -31,15 +32,25 @@ class Sieve {
   bool may_have_region(const Zone& zone, std::size_t child) const {
     return (zone.regions[gate_][child] & regions_) != 0 || regions_ == ~RegionMask{0};
   }
-  // Lanes of the block whose offers may fit.
-  LaneMask sift(const Block& block) const;
+  // Lanes of the block whose offers may fit, and those of them whose nodes surely do, the price
+  // apart.
+  Sifted sift(const Block& block) const {
+    Sifted sifted = lane_search.sift_lanes(block.rows.data(), lane_tests(), block.used);
+    sifted.sure &= doubts_ ? 0 : block.plain;
+    return sifted;
+  }
+  // Of lanes that may fit those that still may, by the exact numbers that stand in rows.
+  LaneMask narrow(const Block& block, LaneMask lanes) const;
   // Asks the memory for what sift() will read.
   void prefetch(const Block& block) const;
+  void prefetch(const Zone& zone) const;
 
   enum class Verdict : std::uint8_t { kNo, kYes, kAskNode };
   // Of an offer in a class that the query admits: does the node itself fit? The price limits and
   // former prices are left to the caller.
-  Verdict judge(const BlockOffer& offer) const;
+  Verdict judge(const Block& block, std::size_t lane) const;
+  // Does the query accept the price of a device?
+  bool accepts_price(Micros device_hour) const;
 
   // Predicates on the node itself, the price apart, that fail: how many, and of the last its place
   // in the query and how far it would have to move. Stops at the second.
@@ -54,7 +65,7 @@ class Sieve {
       distance = by;
     }
   };
-  Failures failures(const BlockOffer& offer) const;
+  Failures failures(const Block& block, std::size_t lane) const;
 
  private:
   // A number must lie within, and where that does not say it all, the predicate decides.
@@ -66,51 +77,55 @@ class Sieve {
     std::int64_t high;
   };
   // Must the region be one of a list, or none of it? Of the last code the words decide.
-  struct CodeSet {
-    std::array<std::uint64_t, 4> bits{};
-    void add(Code code) { bits[code / 64U] |= std::uint64_t{1} << (code % 64U); }
-    bool has(Code code) const { return (bits[code / 64U] >> (code % 64U) & 1U) != 0; }
-  };
-  // The code of an id must be one of these.
-  struct IdTest {
-    Column column;
-    CodeSet codes;
-  };
   struct RegionTest {
     std::uint8_t predicate;
     bool listed;
     CodeSet codes;  // those of the list
-
-    bool may_hold(Code code) const { return code == kCodeMax || codes.has(code) == listed; }
+  };
+  // The exact number of a column must lie within.
+  struct RangeTest {
+    Column column;
+    std::uint32_t low;
+    std::uint32_t high;
   };
 
   void add(const Predicate& predicate, std::size_t index, const WordNumbers& regions);
   void add_numbers(const Predicate& predicate, std::size_t index);
   void add_region(const Predicate& predicate, std::size_t index, const WordNumbers& regions);
   void add_requirements(const Matcher& matcher);
+  void add_ids(const Predicate& predicate);
   void at_least(Column column, std::uint64_t value);
   void at_most(Column column, std::uint64_t value);
+  void within(Column column, std::uint64_t low, std::uint64_t high);
+  LaneTests lane_tests() const {
+    return {bound_tests_.data(), bound_tests_.size(), set_tests_.data(), set_tests_.size()};
+  }
+  std::int64_t number_of(const Block& block, std::size_t lane, Field field) const;
   bool holds(const NumberTest& test, std::int64_t number) const;
   bool holds(const RegionTest& test, std::uint16_t region) const;
 
   // A predicate makes two tests at most, requirements eight: of each kind at most 72. Few orders
   // have more than stand in the sieve itself.
 
+  // What a walk reads of every zone and block comes first.
+  std::size_t gate_;
+  RegionMask regions_ = ~RegionMask{0};
+  bool never_ = false;
+  bool prices_ = false;  // some predicate is on the price
+  bool doubts_ = false;  // no code is sure: the numbers decide
+  Supply supply_;
+  boost::container::small_vector<RowTest, 8> zone_tests_;    // by bound
+  boost::container::small_vector<LaneTest, 8> bound_tests_;  // by column
+  boost::container::small_vector<SetTest, 1> set_tests_;     // likewise; at most kPredicatesMax
+  std::uint32_t gpus_;
+  std::uint32_t share_;
+  const OfferStore& offers_;
   const v1::Requirements& requirements_;
   const std::vector<Predicate>& predicates_;
   const WordNumbers& words_;
-  Supply supply_;
-  std::size_t gate_;
-  std::uint32_t gpus_;
-  std::uint32_t share_;
-  bool never_ = false;
-  RegionMask regions_ = ~RegionMask{0};
-  boost::container::small_vector<RowTest, 12> zone_tests_;      // by bound
-  boost::container::small_vector<RowTest, 8> low_tests_;        // by column
-  boost::container::small_vector<RowTest, 4> high_tests_;       // by column: at most
-  boost::container::small_vector<NumberTest, 6> number_tests_;  // at most kPredicatesMax
-  boost::container::small_vector<IdTest, 1> id_tests_;          // at most kPredicatesMax
-  boost::container::small_vector<RegionTest, 2> region_tests_;  // at most kPredicatesMax
+  boost::container::small_vector<RangeTest, 4> range_tests_;
+  boost::container::small_vector<NumberTest, 4> number_tests_;  // at most kPredicatesMax
+  boost::container::small_vector<RegionTest, 1> region_tests_;  // at most kPredicatesMax
 };
 
 }  // namespace fallow::core

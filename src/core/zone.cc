@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace fallow::core {
 
@@ -9,14 +10,14 @@ void Block::settle_disk() {
   if (parent == nullptr) return;  // it is not attached yet
   Micros least(std::numeric_limits<std::int64_t>::max());
   for (LaneMask left = used; left != 0; left &= left - 1) {
-    least = std::min(least, disk_gb_hours[first_lane(left)]);
+    least = std::min(least, offers[first_lane(left)].disk_gb_hour);
   }
   parent->disk_gb_hours[place] = least;
 }
 
 void Block::set_bound(std::size_t which, Code code) {
-  own.bounds[which] = code;
-  parent->set_bound(which, place, code);
+  const Code before = std::exchange(own.at[which], code);
+  if (before != code) parent->set_bound(which, place, before, code);
 }
 
 void Block::set_regions(std::size_t gate, RegionMask regions_now) {
@@ -25,20 +26,58 @@ void Block::set_regions(std::size_t gate, RegionMask regions_now) {
   parent->set_regions(gate, place, regions_now);
 }
 
-void Zone::set_bound(std::size_t which, std::size_t child, Code code) {
-  Zone* zone = this;
-  for (;;) {
+void Block::add_regions(std::size_t gate, RegionMask added) {
+  if ((own_regions[gate] & added) == added) return;
+  own_regions[gate] |= added;
+  parent->add_regions(gate, place, added);
+}
+
+void Block::drop_region(std::size_t gate, Code region) {
+  RegionMask lost = region_mask_of(region);
+  if (~own_regions[gate] == 0) {
+    lost &= ~regions(gate);  // some may have a region that is not told apart
+  } else if ((open(gate) & lanes_alike(row(Column::kRegion), region, kRegionBits)) != 0) {
+    return;
+  }
+  if (lost == 0) return;
+  own_regions[gate] &= ~lost;
+  parent->drop_regions(gate, place, lost);
+}
+
+void Zone::add_regions(std::size_t gate, std::size_t child, RegionMask added) {
+  for (Zone* zone = this;; zone = zone->parent) {
+    RegionMask& mask = zone->regions[gate][child];
+    if ((mask & added) == added) return;
+    mask |= added;
+    if (zone->parent == nullptr) return;
+    child = zone->place;
+  }
+}
+
+void Zone::drop_regions(std::size_t gate, std::size_t child, RegionMask lost) {
+  for (Zone* zone = this;; zone = zone->parent) {
+    const auto& masks = zone->regions[gate];
+    zone->regions[gate][child] &= ~lost;
+    if (zone->parent == nullptr) return;
+    // Nearly always one of the next children has it still.
+    for (std::size_t i = child + 1; i < zone->count && lost != 0; ++i) lost &= ~masks[i];
+    for (std::size_t i = 0; i < child && lost != 0; ++i) lost &= ~masks[i];
+    if (lost == 0) return;
+    child = zone->place;
+  }
+}
+
+void Zone::set_bound(std::size_t which, std::size_t child, Code before, Code code) {
+  for (Zone* zone = this;; zone = zone->parent) {
     LaneRow& row = zone->best[which];
-    const Code before = row.at[child];
-    if (before == code) return;
     row.at[child] = code;
     if (zone->parent == nullptr) return;
     const Code own = zone->parent->best[which].at[zone->place];
     if (code < own && before < own) return;  // another child has the best
     if (code < own) code = greatest(row);
     if (code == own) return;
+    before = own;
     child = zone->place;
-    zone = zone->parent;
   }
 }
 

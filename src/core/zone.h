@@ -67,16 +67,17 @@ constexpr std::size_t kBounds = zone_bounds::kOrdered.size() + zone_bounds::kFro
 static_assert(kBounds <= 64, "a set of bounds is a mask");
 using BoundMask = std::uint64_t;
 
+// First what is behind gates, the bounds of a gate side by side.
 constexpr std::array<Bound, kBounds> make_bounds() {
   std::array<Bound, kBounds> bounds{};
   std::size_t at = 0;
-  for (const Column column : zone_bounds::kOrdered) bounds[at++] = {column, kAnyOffer, false};
-  for (const Column column : zone_bounds::kFromBelow) bounds[at++] = {column, kAnyOffer, true};
   for (std::size_t gate = 1; gate < kGates.size(); ++gate) {
     for (const Column column : zone_bounds::kGated) {
       bounds[at++] = {column, static_cast<std::uint8_t>(gate), false};
     }
   }
+  for (const Column column : zone_bounds::kOrdered) bounds[at++] = {column, kAnyOffer, false};
+  for (const Column column : zone_bounds::kFromBelow) bounds[at++] = {column, kAnyOffer, true};
   return bounds;
 }
 inline constexpr std::array<Bound, kBounds> kBoundList = make_bounds();
@@ -105,36 +106,75 @@ struct Branch {
 
 // Of regions the dictionary's number counts modulo 64.
 using RegionMask = std::uint64_t;
-constexpr RegionMask region_bit(std::uint16_t region) { return RegionMask{1} << (region % 64U); }
+constexpr std::uint16_t kRegionBits = 64;
+constexpr RegionMask region_bit(std::uint16_t region) {
+  return RegionMask{1} << (region % kRegionBits);
+}
 
+// What a block holds of one offer beside the rows: all that a change of its load reads and writes,
+// and that its choice does, in one line of the cache.
+struct alignas(kLanes) LaneOffer {
+  Micros device_hour;  // of the key
+  Micros disk_gb_hour;
+  NodeId id;
+  std::uint64_t whole_mask = 0;                       // as in OfferLoad
+  std::array<std::uint32_t, kLoadNumbers> numbers{};  // of the columns that have_load_number
+  Slot slot = 0;
+  std::array<Code, zone_bounds::kGated.size()> gated_codes{};  // as in the rows
+  std::uint16_t room = 0;
+  std::uint16_t share_min = 0;
+  std::uint16_t region = 0;
+  bool elsewhere = false;  // stands in other trees, too
+
+  std::uint32_t reliability() const { return numbers[load_number_of(Column::kReliability)]; }
+  OfferKey key() const { return {device_hour, kUnreliable - reliability(), id}; }
+};
+static_assert(sizeof(LaneOffer) == 64);
+
+// What is read together stands together: each row is a line of the cache.
 struct alignas(kLanes) Block : Branch {
   BlockTree* tree = nullptr;
   LaneMask used = 0;
-  std::array<LaneRow, kColumns> rows{};
+  LaneMask plain = 0;  // of those: nothing but what stands here counts
   // As they stand in the parent, here side by side: a change that moves none reads no more.
-  struct alignas(kLanes) Own {
-    std::array<Code, kBounds> bounds{};
-  };
-  Own own;
-  std::array<RegionMask, kGates.size()> own_regions{};
+  LaneRow own;  // by bound
+  alignas(kLanes) std::array<RegionMask, kGates.size()> own_regions{};
+  std::array<LaneRow, kColumns> rows{};
   LaneRow rank;  // the offer's place in the order of keys among the block's
-  std::array<Slot, kLanes> slots{};
-  std::array<Micros, kLanes> device_hours{};  // of the keys
-  std::array<Micros, kLanes> disk_gb_hours{};
-  std::array<std::uint32_t, kLanes> unreliabilities{};
+  std::array<LaneOffer, kLanes> offers{};
+  std::array<NumberRow, kNumberRows> numbers{};
+  std::array<Duration, kLanes> durations_max{};
 
   const LaneRow& row(Column column) const { return rows[index_of(column)]; }
   LaneRow& row(Column column) { return rows[index_of(column)]; }
-  std::size_t size() const { return static_cast<std::size_t>(std::popcount(used)); }
-  // The lane that comes first in the order of keys; `lanes` has one.
-  std::size_t first_in_order(LaneMask lanes) const {
-    std::size_t best = first_lane(lanes);
-    for (lanes &= lanes - 1; lanes != 0; lanes &= lanes - 1) {
-      const std::size_t lane = first_lane(lanes);
-      if (rank.at[lane] < rank.at[best]) best = lane;
-    }
-    return best;
+  // Of a column that has one, the exact number.
+  std::uint32_t number(Column column, std::size_t lane) const {
+    return has_number_row(column) ? numbers[number_row_of(column)].at[lane]
+                                  : offers[lane].numbers[load_number_of(column)];
   }
+  // What a change of the load reads of it beside what a search has read, ...
+  void prefetch_taken() const {
+    prefetch_line(&own);
+    prefetch_line(&own_regions);
+    prefetch_line(&row(Column::kRoom));
+    for (const Column column : zone_bounds::kGated) prefetch_line(&row(column));
+  }
+  // ... and all of it.
+  void prefetch_load(std::size_t lane) const {
+    prefetch_line(&offers[lane]);
+    prefetch_line(&own);
+    prefetch_line(&own_regions);
+    prefetch_line(&row(Column::kWhole));
+    prefetch_line(&row(Column::kRoom));
+    prefetch_line(this);
+  }
+  std::size_t size() const { return static_cast<std::size_t>(std::popcount(used)); }
+  // The lane with this rank.
+  std::size_t lane_at(std::size_t place_in_order) const {
+    return first_lane(lanes_equal(rank, static_cast<Code>(place_in_order)) & used);
+  }
+  // The lane that comes first in the order of keys; `lanes` has one.
+  std::size_t first_in_order(LaneMask lanes) const { return lane_search.least_lane(rank, lanes); }
 
   // The bound as the rows have it now.
   Code bound(std::size_t which) const {
@@ -144,8 +184,7 @@ struct alignas(kLanes) Block : Branch {
   }
   RegionMask regions(std::size_t gate) const {
     RegionMask regions = 0;
-    const LaneMask open = lanes_at_least(row(kGates[gate].column), kGates[gate].least);
-    for (LaneMask left = open & used; left != 0; left &= left - 1) {
+    for (LaneMask left = open(gate) & used; left != 0; left &= left - 1) {
       regions |= region_mask_of(row(Column::kRegion).at[first_lane(left)]);
     }
     return regions;
@@ -155,11 +194,13 @@ struct alignas(kLanes) Block : Branch {
   // What stands in the parent, changed here and there.
   void set_bound(std::size_t which, Code code);
   void set_regions(std::size_t gate, RegionMask regions);
+  void add_regions(std::size_t gate, RegionMask added);
+  // An offer with such a region is no longer behind the gate.
+  void drop_region(std::size_t gate, Code region);
 
-  // Has another offer behind the gate the same region?
-  bool has_region(std::size_t gate, Code region, std::size_t but) const {
-    const LaneMask open = lanes_at_least(row(kGates[gate].column), kGates[gate].least);
-    return (open & lanes_equal(row(Column::kRegion), region) & used & ~lane_bit(but)) != 0;
+  // The offers behind the gate.
+  LaneMask open(std::size_t gate) const {
+    return lanes_at_least(row(kGates[gate].column), kGates[gate].least);
   }
   // What a code says of the region: the last one stands for all that are not told apart.
   static RegionMask region_mask_of(Code code) {
@@ -180,9 +221,12 @@ struct alignas(kLanes) Zone : Branch {
   Block& block(std::size_t at) const { return *static_cast<Block*>(children[at]); }
   Zone& zone(std::size_t at) const { return *static_cast<Zone*>(children[at]); }
 
-  // A child's bound is now `code`: keeps this zone's own in its parent, and so on upwards.
-  void set_bound(std::size_t which, std::size_t child, Code code);
+  // A child's bound was `before` and is now `code`: keeps this zone's own in its parent, and so on
+  // upwards.
+  void set_bound(std::size_t which, std::size_t child, Code before, Code code);
   void set_regions(std::size_t gate, std::size_t child, RegionMask regions);
+  void add_regions(std::size_t gate, std::size_t child, RegionMask added);
+  void drop_regions(std::size_t gate, std::size_t child, RegionMask lost);
 
   RegionMask all_regions(std::size_t gate) const {
     RegionMask all = 0;

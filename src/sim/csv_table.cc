@@ -69,23 +69,33 @@ Result<CsvTable> CsvTable::parse(std::string text, std::string name) {
     std::size_t end = newline;
     if (end > begin && all[end - 1] == '\r') --end;
     if (end > begin) {
-      const std::string_view content = all.substr(begin, end - begin);
-      const auto fields = static_cast<std::size_t>(std::count(content.begin(), content.end(), ','));
-      if (!table.head_.empty() && fields + 1 != table.head_.size()) {
-        return fail(ErrorCode::kInvalid, "{}, line {}: {} fields where the head names {}",
-                    table.name_, line, fields + 1, table.head_.size());
-      }
       const bool head = table.head_.empty();
       if (!head) table.lines_.push_back(line);
-      for (std::size_t at = begin; at <= end;) {
-        const std::size_t stop = std::min(all.find(',', at), end);
+      std::size_t fields = 0;
+      for (std::size_t at = begin; at <= end; ++fields) {
+        // A field that begins with a quote goes to the next one, commas and all.
+        const bool quoted = at < end && all[at] == '"';
+        const std::size_t from = at + (quoted ? 1 : 0);
+        const std::size_t stop = std::min(all.find(quoted ? '"' : ',', from), end);
+        at = stop + (quoted ? 1 : 0);
+        if (at < end && all[at] != ',') {
+          return fail(ErrorCode::kInvalid, "{}, line {}: no comma behind a quoted field",
+                      table.name_, line);
+        }
+        if (at > end) {
+          return fail(ErrorCode::kInvalid, "{}, line {}: a quote is not closed", table.name_, line);
+        }
+        ++at;
         if (head) {
-          table.head_.emplace_back(all.substr(at, stop - at));
+          table.head_.emplace_back(all.substr(from, stop - from));
         } else {
-          table.fields_.push_back(at);
+          table.fields_.push_back(from);
           table.fields_.push_back(stop);
         }
-        at = stop + 1;
+      }
+      if (fields != table.head_.size()) {
+        return fail(ErrorCode::kInvalid, "{}, line {}: {} fields where the head names {}",
+                    table.name_, line, fields, table.head_.size());
       }
     }
     begin = newline + 1;

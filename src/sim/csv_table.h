@@ -1,7 +1,8 @@
 // A table read from a .csv or .csv.gz file: the traces that the laboratories take.
 //
-// Plain fields between commas, the first line names the columns, CRLF allowed; quotes have no
-// meaning (none of the traces has any). The whole file is held; a value, not shared by threads.
+// Fields between commas, the first line names the columns, CRLF allowed. A field that begins with
+// a quote goes to the next quote and may hold commas; it holds no quote. The whole file is held; a
+// value, not shared by threads.
 #pragma once
 
 #include <cstddef>

@@ -1,0 +1,57 @@
+#include "sim/market_report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "sim/market_inputs_test.h"
+
+namespace fallow::sim {
+namespace {
+
+using testing::HasSubstr;
+
+MarketOptions options() {
+  const std::string folder = testing::TempDir();
+  MarketOptions options;
+  options.jobs = folder + "fallow_market_jobs.csv";
+  options.market = folder + "fallow_market_book.csv";
+  options.churn = folder + "fallow_market_churn.csv";
+  EXPECT_TRUE(replace_file(options.jobs, some_jobs(), 0644));
+  EXPECT_TRUE(replace_file(options.market, some_book(), 0644));
+  EXPECT_TRUE(replace_file(options.churn, some_churn(), 0644));
+  options.home_churn = "Homes";
+  options.verified_churn = "Halls";
+  options.rules.nodes = 30;
+  options.rules.days = 1;
+  return options;
+}
+
+TEST(MarketReport, ReadsRunsAndTells) {
+  const auto report = run_market(options());
+  ASSERT_TRUE(report) << report.error().message;
+  const std::string json = to_json(*report);
+  EXPECT_THAT(json, HasSubstr("{\"policy\":\"fallow\",\"nodes\":30,\"days\":1,"));
+  EXPECT_THAT(json, HasSubstr("\"tiers\":{\"on_demand\":{\"home\":{\"nodes\":"));
+  EXPECT_THAT(json, HasSubstr("\"samples\":[{\"day\":0.25,\"used_pct\":"));
+  const Chart chart = use_chart(*report);
+  ASSERT_EQ(chart.lines.size(), 2U);
+  EXPECT_EQ(chart.lines[0].points.size(), 4U);
+}
+
+TEST(MarketReport, AnAbsentFileOrFitIsNamed) {
+  MarketOptions absent = options();
+  absent.market += ".not";
+  auto report = run_market(absent);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(report.error().message, HasSubstr("fallow_market_book.csv.not"));
+  MarketOptions unknown = options();
+  unknown.home_churn = "Moon";
+  report = run_market(unknown);
+  ASSERT_FALSE(report);
+  EXPECT_THAT(report.error().message, HasSubstr("Moon"));
+}
+
+}  // namespace
+}  // namespace fallow::sim
