@@ -63,6 +63,13 @@ int report(const Context& context, const client::ApiError& error) {
       std::fprintf(stderr, "  field: %s\n", printable(error.problem.field()).c_str());
     }
     print_relaxations(error.problem);
+    if (error.problem.has_next_quote()) {
+      const v1::QuoteView& next = error.problem.next_quote();
+      std::fprintf(stderr,
+                   "  next best: %s per hour and task, %s in all; take it with --quote %s\n",
+                   printable(next.task_price_per_hour()).c_str(), printable(next.total()).c_str(),
+                   printable(next.id()).c_str());
+    }
   }
   switch (error.kind) {
     case Kind::kRefused:

@@ -1,4 +1,5 @@
 // fallow market: the market's name, key, rules and state.
+#include "base/money.h"
 #include "cli/command.h"
 
 namespace fallow::cli {
@@ -31,6 +32,11 @@ int market(const Context& context) {
         "prices      indexes move every %lld s by at most %.2f %%, up above %.0f %% of use\n",
         static_cast<long long>(policy.price_interval_us() / 1'000'000),
         policy.price_step_basis_points() / 100.0, policy.use_target_basis_points() / 100.0);
+  }
+  for (const v1::VolumeDiscount& step : policy.volume_discounts()) {
+    std::printf("volume      %.2f %% off the fee from %s spent within 30 days\n",
+                step.fee_basis_points() / 100.0,
+                format_money(Micros(step.spent_micros_min())).c_str());
   }
   return kDone;
 }

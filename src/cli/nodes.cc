@@ -1,4 +1,8 @@
 // fallow nodes: a provider's machines, their offers, and the tokens with which they join.
+#include <algorithm>
+#include <array>
+#include <charconv>
+
 #include "cli/command.h"
 
 namespace fallow::cli {
@@ -12,7 +16,39 @@ struct OfferOptions {
   std::string ceiling;
   double share_min = 1;
   double hours_max = 0;
+  std::string discounts;
+  std::string spot_floor;
 };
+
+// "day=500,week=1000" in basis points. A longer term has at least what a shorter one has.
+std::string read_discounts(const std::string& text, v1::TermDiscounts& out) {
+  static const std::vector<std::string> kTerms{"hour", "day", "week", "month"};
+  std::array<std::uint32_t, 4> given{};
+  std::size_t next = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    const std::string part = text.substr(at, end - at);
+    at = end + 1;
+    const std::size_t equals = part.find('=');
+    const auto term = std::find(kTerms.begin(), kTerms.end(), part.substr(0, equals));
+    const auto place = static_cast<std::size_t>(term - kTerms.begin());
+    std::uint32_t value = 0;
+    const char* const last = part.data() + part.size();
+    if (equals == std::string::npos || place < next || place == kTerms.size() ||
+        std::from_chars(part.data() + equals + 1, last, value).ptr != last ||
+        equals + 1 == part.size()) {
+      return "'" + part +
+             "': write terms in their order with basis points, as in day=500,week=1000";
+    }
+    for (std::size_t i = place; i < given.size(); ++i) given[i] = value;
+    next = place + 1;
+  }
+  out.set_hour_basis_points(given[0]);
+  out.set_day_basis_points(given[1]);
+  out.set_week_basis_points(given[2]);
+  out.set_month_basis_points(given[3]);
+  return "";
+}
 
 int list(const Context& context) {
   const auto api = context.connect();
@@ -72,6 +108,10 @@ int offer(const Context& context, const OfferOptions& options) {
   request.set_price_ceiling_per_hour(options.ceiling);
   request.set_share_min(options.share_min);
   request.set_hours_max(options.hours_max);
+  request.set_spot_floor_per_hour(options.spot_floor);
+  if (!options.discounts.empty()) {
+    (void)read_discounts(options.discounts, *request.mutable_discounts());  // checked before
+  }
   const auto view = api->call<v1::OfferView>("Nodes.SetOffer", request);
   if (!view) return report(context, view.error());
   if (context.json) {
@@ -118,7 +158,9 @@ void add_nodes(CLI::App& app, Context& context, Host& /*host*/) {
   command->footer(
       "Examples:\n  fallow nodes\n  fallow nodes token --hours 24\n"
       "  fallow nodes offer 12345 0.35\n"
-      "  fallow nodes offer 12345 --floor 0.20 --ceiling 0.60\n  fallow nodes withdraw 12345");
+      "  fallow nodes offer 12345 --floor 0.20 --ceiling 0.60\n"
+      "  fallow nodes offer 12345 0.35 --discount day=500,week=1000,month=2000 --spot-floor 0.12\n"
+      "  fallow nodes withdraw 12345");
   command->callback([&context] {
     if (!context.run) context.run = [&context] { return list(context); };
   });
@@ -144,6 +186,16 @@ void add_nodes(CLI::App& app, Context& context, Host& /*host*/) {
   set_offer->add_option("--share-min", options->share_min, "smallest share of a device, 0.001 to 1")
       ->capture_default_str();
   set_offer->add_option("--hours-max", options->hours_max, "longest lease; 0: no limit");
+  set_offer->add_option("--spot-floor", options->spot_floor,
+                        "let spot leases use what nobody else does, for at least this");
+  set_offer
+      ->add_option("--discount", options->discounts,
+                   "off the price of reserved leases by term, in basis points, e.g. "
+                   "hour=100,day=500,week=1000,month=2000; at most 5000")
+      ->check([](const std::string& text) {
+        v1::TermDiscounts unused;
+        return read_discounts(text, unused);
+      });
   set_offer->callback(
       [=, &context] { context.run = [=, &context] { return offer(context, *options); }; });
 

@@ -30,7 +30,10 @@ void add_quote(CLI::App& app, Context& context, Host& /*host*/) {
   CLI::App* command =
       app.add_subcommand("quote", "a firm all-in price; the bill is never above it");
   const auto options = add_requirement_options(*command);
-  command->footer("Example:\n  fallow quote 'gpu_ram>=24' --gpus 2 --hours 3 --max-price 0.90");
+  command->footer(
+      "Examples:\n  fallow quote 'gpu_ram>=24' --gpus 2 --hours 3 --max-price 0.90\n"
+      "  fallow quote 'gpu_ram>=24' --tier reserved --term week\n"
+      "  fallow quote 'gpu_ram>=24' --tier spot --bid 0.20");
   command->callback([options, &context] {
     context.run = [options, &context] { return quote(context, *options); };
   });

@@ -2,6 +2,7 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <charconv>
 #include <map>
 
 #include "cli/context.h"
@@ -28,6 +29,22 @@ std::set<std::string> keys(const Map& map) {
 
 }  // namespace
 
+double hours_of_term(const std::string& text) {
+  static const std::map<std::string, double> kUnits{
+      {"m", 1.0 / 60}, {"h", 1},    {"d", 24},        {"w", 7 * 24},
+      {"hour", 1},     {"day", 24}, {"week", 7 * 24}, {"month", 30 * 24}};
+  const std::size_t digits = text.find_first_not_of("0123456789.");
+  if (digits == std::string::npos) return 0;
+  const auto unit = kUnits.find(text.substr(digits));
+  if (unit == kUnits.end()) return 0;
+  double count = 1;
+  if (digits > 0) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + digits, count);
+    if (error != std::errc() || end != text.data() + digits) return 0;
+  }
+  return count * unit->second;
+}
+
 std::shared_ptr<RequirementOptions> add_requirement_options(CLI::App& command) {
   auto options = std::make_shared<RequirementOptions>();
   command.add_option(
@@ -44,9 +61,21 @@ std::shared_ptr<RequirementOptions> add_requirement_options(CLI::App& command) {
   command.add_option("--disk", options->disk_gb, "GB of private disk per task");
   command.add_flag("--network", options->network, "let the workload use the network");
   command.add_option("--max-price", options->max_price, "per hour of one task, e.g. 0.40");
-  command.add_option("--tier", options->tier)
+  command
+      .add_option("--tier", options->tier,
+                  "on_demand; reserved for the whole --term, at the provider's discount for it; or "
+                  "spot for what a --bid gets, until a higher one or another tier needs the place")
       ->check(CLI::IsMember(keys(kTiers)))
       ->capture_default_str();
+  command.add_option("--bid", options->bid,
+                     "of spot: the most an hour of one task may cost; what it does cost is one "
+                     "price for all");
+  command
+      .add_option("--term", options->term,
+                  "how long, e.g. 90m, 12h, 3d, week, month (30 days): the same as --hours")
+      ->check([](const std::string& text) {
+        return hours_of_term(text) > 0 ? "" : text + " is no time: write 90m, 12h, 3d, 2w, month";
+      });
   command.add_option("--objective", options->objective)
       ->check(CLI::IsMember(keys(kObjectives)))
       ->capture_default_str();
@@ -61,12 +90,12 @@ v1::CreateQuoteRequest to_request(const RequirementOptions& options) {
   request.set_gpus(options.gpus);
   request.set_tasks(options.tasks);
   request.set_device_share(options.device_share);
-  request.set_hours(options.hours);
+  request.set_hours(options.term.empty() ? options.hours : hours_of_term(options.term));
   request.set_memory_gb(options.memory_gb);
   request.set_cpu_cores(options.cpu_cores);
   request.set_disk_gb(options.disk_gb);
   request.set_network(options.network);
-  request.set_max_price_per_hour(options.max_price);
+  request.set_max_price_per_hour(options.bid.empty() ? options.max_price : options.bid);
   request.set_tier(kTiers.at(options.tier));
   request.set_objective(kObjectives.at(options.objective));
   if (!options.isolation.empty()) request.set_isolation_min(kIsolations.at(options.isolation));

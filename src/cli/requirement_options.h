@@ -23,9 +23,14 @@ struct RequirementOptions {
   bool network = false;
   std::string max_price;
   std::string tier = "on_demand";
+  std::string term;
+  std::string bid;
   std::string objective = "cheapest";
   std::string isolation;
 };
+
+// Hours of "90m", "12h", "3d", "2w", "week", "month"; 0 for what is no time.
+double hours_of_term(const std::string& text);
 
 std::shared_ptr<RequirementOptions> add_requirement_options(CLI::App& command);
 v1::CreateQuoteRequest to_request(const RequirementOptions& options);

@@ -1,4 +1,7 @@
 // fallow server: the market itself.
+#include <charconv>
+
+#include "base/money.h"
 #include "cli/command.h"
 #include "cli/server_options.h"
 
@@ -21,6 +24,20 @@ int serve(const Context& context, Host& host, const ServerArguments& arguments) 
     }
     std::fflush(stdout);
   });
+}
+
+void add_volume_discount(const std::string& text, v1::Policy& policy) {
+  const std::size_t equals = text.find('=');
+  const auto spent = parse_money(text.substr(0, equals));
+  std::uint32_t basis_points = 0;
+  const char* const last = text.data() + text.size();
+  if (equals == std::string::npos || !spent ||
+      std::from_chars(text.data() + equals + 1, last, basis_points).ptr != last) {
+    throw CLI::ValidationError("--volume-discount", "'" + text + "': write 100=1000");
+  }
+  v1::VolumeDiscount& step = *policy.add_volume_discounts();
+  step.set_spent_micros_min(spent->value);
+  step.set_fee_basis_points(basis_points);
 }
 
 }  // namespace
@@ -56,6 +73,13 @@ std::shared_ptr<ServerArguments> add_server_options(CLI::App& command) {
       "--fee-basis-points",
       [policy](const std::uint32_t& fee) { policy->set_fee_basis_points(fee); },
       "the market's share of earnings, at its first start");
+  command.add_option_function<std::vector<std::string>>(
+      "--volume-discount",
+      [policy](const std::vector<std::string>& steps) {
+        for (const std::string& step : steps) add_volume_discount(step, *policy);
+      },
+      "SPENT=BASIS_POINTS: off the fee for who spent so much within 30 days, e.g. 100=1000; may be "
+      "repeated, ascending; at its first start");
   return arguments;
 }
 

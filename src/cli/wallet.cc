@@ -30,6 +30,10 @@ int print(const Context& context, const client::ApiResult<v1::WalletView>& walle
     std::printf("  this month %s of %s\n", wallet->month_used().c_str(),
                 wallet->month_budget().c_str());
   }
+  if (wallet->fee_let_off() > 0) {
+    std::printf("  30 days    %s spent: %.4g %% off the market's fee\n",
+                wallet->spent_30_days().c_str(), wallet->fee_let_off() * 100);
+  }
   return kDone;
 }
 

@@ -52,16 +52,123 @@ Status check_meters(const v1::ReceiptBody& body) {
   return {};
 }
 
+// What is left of a device's price for who reaches this term; discounts are of the receipt itself.
+Micros device_hour_for(const v1::ReceiptBody& body, std::int64_t time_us) {
+  __extension__ using Wide = __int128;
+  const v1::TermDiscounts& given = body.discounts();
+  const struct {
+    Duration from;
+    std::uint32_t basis_points;
+  } terms[] = {{hours(1), given.hour_basis_points()},
+               {hours(24), given.day_basis_points()},
+               {hours(7 * 24), given.week_basis_points()},
+               {hours(30 * 24), given.month_basis_points()}};
+  std::int64_t left = kBasisPoints;
+  for (const auto& term : terms) {
+    if (time_us >= term.from.value) left = kBasisPoints - term.basis_points;
+  }
+  const Wide whole = Wide{body.device_hour_micros()} * left;
+  return Micros(static_cast<std::int64_t>((whole + kBasisPoints - 1) / kBasisPoints));
+}
+
+// Devices and disk for an hour, each rounded up.
+Micros rate_for(const v1::ReceiptBody& body, Micros device_hour) {
+  __extension__ using Wide = __int128;
+  const auto part = [](std::uint64_t thousandths, std::int64_t price) {
+    return (Wide{thousandths} * price + 999) / 1'000;
+  };
+  const std::uint64_t devices =
+      static_cast<std::uint64_t>(body.devices_size()) * body.device_thousandths();
+  return Micros(static_cast<std::int64_t>(part(devices, device_hour.value) +
+                                          part(body.disk_mb(), body.disk_gb_hour_micros())));
+}
+
+// The rates of a term: what it was placed at, and what an early end by the renter made of it.
+Status check_term(const v1::ReceiptBody& body, std::int64_t billed_us) {
+  if (body.tier() != v1::RESERVED) {
+    if (body.rerated_hour_micros() != 0) return wrong("it is re-rated, but had no term");
+    return {};
+  }
+  const v1::TermDiscounts& given = body.discounts();
+  if (given.month_basis_points() > kBasisPoints ||
+      given.week_basis_points() > given.month_basis_points() ||
+      given.day_basis_points() > given.week_basis_points() ||
+      given.hour_basis_points() > given.day_basis_points()) {
+    return wrong("its discounts are not in the order of their terms");
+  }
+  const Micros rate = rate_for(body, device_hour_for(body, body.term_us()));
+  if (rate.value != body.rate_hour_micros()) {
+    return wrong("the rate is {} per hour, its prices less the term's discount come to {}",
+                 format_money(Micros(body.rate_hour_micros())), format_money(rate));
+  }
+  const bool by_renter = body.blame() == v1::BLAME_NONE || body.blame() == v1::BLAME_RENTER;
+  Micros rerated(0);
+  if (by_renter && !body.cut_short() && body.reason() != v1::TIME_LIMIT) {
+    const Micros reached = rate_for(body, device_hour_for(body, body.term_before_us() + billed_us));
+    if (reached > rate) rerated = reached;
+  }
+  if (rerated.value != body.rerated_hour_micros()) {
+    return wrong("it is re-rated to {} per hour, the term really reached comes to {}",
+                 format_money(Micros(body.rerated_hour_micros())), format_money(rerated));
+  }
+  return {};
+}
+
+// What the time of a spot lease costs: each run at its price, which lies between floor and bid.
+Result<Micros> cost_of_runs(const v1::ReceiptBody& body, std::int64_t billed_us) {
+  __extension__ using Wide = __int128;
+  const Micros least = rate_for(body, Micros(body.spot_floor_micros()));
+  const Micros most = rate_for(body, Micros(body.spot_bid_micros()));
+  if (most.value != body.rate_hour_micros()) {
+    return tl::unexpected(wrong("the rate is {} per hour, its bid comes to {}",
+                                format_money(Micros(body.rate_hour_micros())), format_money(most))
+                              .error());
+  }
+  Wide cost = 0;
+  std::int64_t from = 0;
+  for (const v1::PriceRun& run : body.price_runs()) {
+    if (run.until_us() <= from) return tl::unexpected(wrong("its prices go back in time").error());
+    const Micros rate(run.rate_hour_micros());
+    if (rate < least || rate > most) {
+      return tl::unexpected(wrong("a price of {} is below its floor of {} or above its bid of {}",
+                                  format_money(rate), format_money(least), format_money(most))
+                                .error());
+    }
+    cost += Wide{rate.value} * (run.until_us() - from);
+    from = run.until_us();
+  }
+  if (from != billed_us) {
+    return tl::unexpected(
+        wrong("its prices are of {} us, {} us are billed", from, billed_us).error());
+  }
+  return Micros(static_cast<std::int64_t>(cost / kHour.value));
+}
+
 Status check_amounts(const v1::ReceiptBody& body) {
   for (const std::int64_t amount :
        {body.device_hour_micros(), body.disk_gb_hour_micros(), body.rate_hour_micros(),
         body.hold_micros(), body.time_us_max(), body.charged_micros(), body.refunded_micros(),
-        body.fee_micros()}) {
+        body.fee_micros(), body.term_us(), body.term_before_us(), body.rerated_hour_micros(),
+        body.spot_floor_micros(), body.spot_bid_micros()}) {
     if (amount < 0) return wrong("an amount is negative");
   }
   const std::int64_t billed_us = std::min(body.proven_us(), body.time_us_max());
-  const std::int64_t charge = std::min(
-      body.hold_micros(), price_of(Micros(body.rate_hour_micros()), Duration(billed_us)).value);
+  FALLOW_TRY(check_term(body, billed_us));
+  const Micros rate(std::max(body.rate_hour_micros(), body.rerated_hour_micros()));
+  Micros cost = price_of(rate, Duration(billed_us));
+  if (body.tier() == v1::SPOT) {
+    FALLOW_ASSIGN(cost, cost_of_runs(body, billed_us));
+  } else if (body.price_runs_size() > 0) {
+    return wrong("it has prices of intervals, but is no spot lease");
+  }
+  const Micros gross = std::min(Micros(body.hold_micros()), cost);
+  const Micros whole_fee = fraction_of(gross, body.fee_basis_points(), kBasisPoints);
+  const Micros let_off = fraction_of(whole_fee, body.volume_basis_points(), kBasisPoints);
+  if (body.volume_basis_points() > kBasisPoints || let_off.value != body.volume_discount_micros()) {
+    return wrong("the volume discount is {}, its share of the fee comes to {}",
+                 format_money(Micros(body.volume_discount_micros())), format_money(let_off));
+  }
+  const std::int64_t charge = (gross - let_off).value;
   if (charge != body.charged_micros()) {
     return wrong("the charge is {}, the proven time at its rate comes to {}",
                  format_money(Micros(body.charged_micros())), format_money(Micros(charge)));
@@ -78,15 +185,17 @@ Status check_amounts(const v1::ReceiptBody& body) {
   if (body.paid_micros() != body.charged_micros() - body.refunded_micros()) {
     return wrong("what is paid is not the charge less the refund");
   }
-  // The fee is taken of the charge and given back with a refund by the provider.
-  const Micros fee_base(body.blame() == v1::BLAME_PROVIDER ? body.paid_micros()
-                                                           : body.charged_micros());
-  const Micros fee = fraction_of(fee_base, body.fee_basis_points(), kBasisPoints);
+  // The fee is taken of the whole price and given back with a refund by the provider.
+  const Micros fee = body.blame() == v1::BLAME_PROVIDER ? Micros(0) : whole_fee - let_off;
   if (body.blame() != v1::BLAME_MARKET && fee.value != body.fee_micros()) {
     return wrong("the market's fee is {}, its share comes to {}",
                  format_money(Micros(body.fee_micros())), format_money(fee));
   }
   return {};
+}
+
+double hours_text(std::int64_t us) {
+  return static_cast<double>(us) / static_cast<double>(kHour.value);
 }
 
 std::string moment(std::int64_t us) {
@@ -155,6 +264,32 @@ std::string describe_receipt(const v1::ReceiptBody& body) {
                              static_cast<double>(body.proven_us()) / 1e6, body.meters_size()));
   line("rate", fmt::format("{} {} per hour", format_money(Micros(body.rate_hour_micros())),
                            body.currency()));
+  if (body.tier() == v1::RESERVED) {
+    const v1::TermDiscounts& given = body.discounts();
+    line("list price",
+         fmt::format("{} {} per device and hour, less {}, {}, {}, {} % from an hour, "
+                     "a day, a week, a month",
+                     format_money(Micros(body.device_hour_micros())), body.currency(),
+                     given.hour_basis_points() / 100.0, given.day_basis_points() / 100.0,
+                     given.week_basis_points() / 100.0, given.month_basis_points() / 100.0));
+    line("term", fmt::format("{:.2f} h, {:.2f} h used before", hours_text(body.term_us()),
+                             hours_text(body.term_before_us())));
+  }
+  for (const v1::PriceRun& run : body.price_runs()) {
+    line("spot price", fmt::format("{} {} per hour until {:.3f} s of running time",
+                                   format_money(Micros(run.rate_hour_micros())), body.currency(),
+                                   static_cast<double>(run.until_us()) / 1e6));
+  }
+  if (body.rerated_hour_micros() > 0) {
+    line("re-rated",
+         fmt::format("{} {} per hour, for the term really reached",
+                     format_money(Micros(body.rerated_hour_micros())), body.currency()));
+  }
+  if (body.volume_discount_micros() > 0) {
+    line("let off", fmt::format("{}, {} % of the market's fee",
+                                format_money(Micros(body.volume_discount_micros())),
+                                body.volume_basis_points() / 100.0));
+  }
   line("charged", format_money(Micros(body.charged_micros())));
   line("refunded", format_money(Micros(body.refunded_micros())));
   line("fee inside", format_money(Micros(body.fee_micros())));

@@ -123,6 +123,127 @@ TEST_F(ReceiptTest, EveryWrongFigureIsNamed) {
   }
 }
 
+// Ten seconds of a day that was reserved: no bracket was reached, so it is billed without discount.
+TEST_F(ReceiptTest, ATermEndedEarlyIsReRated) {
+  const auto set = [this](std::int64_t rerated, std::int64_t charged) {
+    body_.set_tier(v1::RESERVED);
+    body_.add_devices()->set_index(0);
+    body_.set_device_thousandths(1'000);
+    body_.set_device_hour_micros(3'600'000);
+    body_.set_rate_hour_micros(3'240'000);
+    body_.mutable_discounts()->set_day_basis_points(1'000);
+    body_.mutable_discounts()->set_week_basis_points(1'500);
+    body_.mutable_discounts()->set_month_basis_points(1'500);
+    body_.set_term_us(hours(24).value);
+    body_.set_time_us_max(hours(24).value);
+    body_.set_hold_micros(77'760'000);
+    body_.set_rerated_hour_micros(rerated);
+    body_.set_charged_micros(charged);
+    body_.set_paid_micros(charged);
+    body_.set_fee_micros(charged / 20);
+  };
+  set(3'600'000, 10'000);
+  const auto verified = verify_receipt(sign(), nullptr);
+  ASSERT_TRUE(verified) << verified.error().message;
+  const std::string text = describe_receipt(verified->body);
+  EXPECT_NE(text.find("re-rated     3.60"), std::string::npos) << text;
+  EXPECT_NE(text.find("0, 10, 15, 15 %"), std::string::npos) << text;
+  const v1::ReceiptBody good = body_;
+
+  const std::pair<std::function<void(v1::ReceiptBody&)>, const char*> wrong[] = {
+      {[](v1::ReceiptBody& b) { b.set_rerated_hour_micros(0); }, "re-rated"},
+      {[](v1::ReceiptBody& b) { b.set_cut_short(true); }, "re-rated"},
+      {[](v1::ReceiptBody& b) { b.set_reason(v1::TIME_LIMIT); }, "re-rated"},
+      {[](v1::ReceiptBody& b) { b.set_term_before_us(hours(24).value); }, "re-rated"},
+      {[](v1::ReceiptBody& b) { b.set_tier(v1::ON_DEMAND); }, "no term"},
+      {[](v1::ReceiptBody& b) { b.set_device_hour_micros(3'600'002); }, "discount"},
+      {[](v1::ReceiptBody& b) { b.set_term_us(hours(23).value); }, "discount"},
+      {[](v1::ReceiptBody& b) { b.mutable_discounts()->set_hour_basis_points(1'001); }, "order"},
+  };
+  for (const auto& [change, word] : wrong) {
+    body_ = good;
+    change(body_);
+    const auto refused = verify_receipt(sign_as_is(), nullptr);
+    ASSERT_FALSE(refused) << word;
+    EXPECT_NE(refused.error().message.find(word), std::string::npos) << refused.error().message;
+  }
+  // The owner came home first: the discount stays.
+  body_ = good;
+  set(0, 9'000);
+  body_.mutable_devices()->DeleteSubrange(1, 1);
+  body_.set_cut_short(true);
+  body_.set_reason(v1::STOPPED);
+  body_.set_blame(v1::BLAME_RENTER);
+  const auto spared = verify_receipt(sign_as_is(), nullptr);
+  EXPECT_TRUE(spared) << spared.error().message;
+}
+
+TEST_F(ReceiptTest, AVolumeDiscountComesOutOfTheFee) {
+  body_.set_volume_basis_points(2'500);
+  body_.set_volume_discount_micros(125);
+  body_.set_charged_micros(9'875);
+  body_.set_paid_micros(9'875);
+  body_.set_fee_micros(375);
+  const auto verified = verify_receipt(sign(), nullptr);
+  ASSERT_TRUE(verified) << verified.error().message;
+  EXPECT_NE(describe_receipt(verified->body).find("0.000125, 25 %"), std::string::npos);
+  const v1::ReceiptBody good = body_;
+  const std::pair<std::function<void(v1::ReceiptBody&)>, const char*> wrong[] = {
+      {[](v1::ReceiptBody& b) { b.set_volume_discount_micros(126); }, "volume"},
+      {[](v1::ReceiptBody& b) { b.set_volume_basis_points(2'000); }, "volume"},
+      {[](v1::ReceiptBody& b) { b.set_volume_basis_points(20'000); }, "volume"},
+      {[](v1::ReceiptBody& b) { b.set_charged_micros(10'000); }, "charge"},
+      {[](v1::ReceiptBody& b) { b.set_fee_micros(500); }, "fee"},
+  };
+  for (const auto& [change, word] : wrong) {
+    body_ = good;
+    change(body_);
+    const auto refused = verify_receipt(sign_as_is(), nullptr);
+    ASSERT_FALSE(refused) << word;
+    EXPECT_NE(refused.error().message.find(word), std::string::npos) << refused.error().message;
+  }
+}
+
+// Ten seconds: four at 1.80 an hour, six at 2.70, under a bid of 3.60.
+TEST_F(ReceiptTest, ASpotLeaseIsBilledRunByRun) {
+  body_.set_tier(v1::SPOT);
+  body_.add_devices()->set_index(0);
+  body_.set_device_thousandths(1'000);
+  body_.set_spot_bid_micros(3'600'000);
+  body_.set_spot_floor_micros(1'800'000);
+  const auto add_run = [this](std::int64_t rate, std::int64_t until) {
+    v1::PriceRun& run = *body_.add_price_runs();
+    run.set_rate_hour_micros(rate);
+    run.set_until_us(until);
+  };
+  add_run(1'800'000, 4'000'000);
+  add_run(2'700'000, 10'000'000);
+  body_.set_charged_micros(6'500);
+  body_.set_paid_micros(6'500);
+  body_.set_fee_micros(325);
+  const auto verified = verify_receipt(sign(), nullptr);
+  ASSERT_TRUE(verified) << verified.error().message;
+  EXPECT_NE(describe_receipt(verified->body).find("spot price   2.70"), std::string::npos);
+  const v1::ReceiptBody good = body_;
+  const std::pair<std::function<void(v1::ReceiptBody&)>, const char*> wrong[] = {
+      {[](v1::ReceiptBody& b) { b.set_charged_micros(6'501); }, "charge"},
+      {[](v1::ReceiptBody& b) { b.mutable_price_runs(0)->set_rate_hour_micros(1'799'999); },
+       "floor"},
+      {[](v1::ReceiptBody& b) { b.mutable_price_runs(1)->set_rate_hour_micros(3'600'001); }, "bid"},
+      {[](v1::ReceiptBody& b) { b.mutable_price_runs(1)->set_until_us(4'000'000); }, "back"},
+      {[](v1::ReceiptBody& b) { b.mutable_price_runs()->RemoveLast(); }, "billed"},
+      {[](v1::ReceiptBody& b) { b.set_spot_bid_micros(3'600'001); }, "bid"},
+      {[](v1::ReceiptBody& b) { b.set_tier(v1::ON_DEMAND); }, "no spot"},
+  };
+  for (const auto& [change, word] : wrong) {
+    body_ = good;
+    change(body_);
+    const auto refused = verify_receipt(sign_as_is(), nullptr);
+    ASSERT_FALSE(refused) << word;
+    EXPECT_NE(refused.error().message.find(word), std::string::npos) << refused.error().message;
+  }
+}
+
 TEST_F(ReceiptTest, MeterRecordsMustBeTheNodesInOrderAndWhole) {
   const v1::ReceiptBody good = body_;
   const std::function<void(v1::ReceiptBody&)> changes[] = {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/digest.h"
 #include "base/types.h"
@@ -13,6 +14,12 @@ namespace fallow::core {
 // Bit set of v1::Scope values: 1 << scope.
 using ScopeSet = std::uint32_t;
 
+// What was charged less what came back on one day, counted from 1970 in UTC.
+struct SpentDay {
+  std::int32_t day = 0;
+  Micros amount;
+};
+
 struct Account {
   AccountId id;
   std::string name;
@@ -22,7 +29,8 @@ struct Account {
   std::int32_t month = 0;  // months since 1970-01 (UTC) that month_used counts
   Micros month_used;       // held or charged in that month, net of what was voided or refunded
   std::uint32_t orders_open = 0;
-  std::uint64_t turn = 0;  // of its latest waiting order: see core/schedule.h
+  std::vector<SpentDay> spent;  // oldest first, at most kSpendingDays: see core/spending.h
+  std::uint64_t turn = 0;       // of its latest waiting order: see core/schedule.h
 };
 
 struct ApiKey {

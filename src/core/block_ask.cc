@@ -30,7 +30,8 @@ Micros greatest_price(const Matcher& matcher) {
 
 // Without disk, a dearer whole device always makes a dearer task.
 bool ranks_as_keys(const Matcher& matcher) {
-  return matcher.objective() == v1::CHEAPEST && matcher.demand().requirements.disk_mb() == 0 &&
+  return matcher.objective() == v1::CHEAPEST && !matcher.spot() &&
+         matcher.demand().requirements.disk_mb() == 0 &&
          std::uint64_t{matcher.gpus()} * matcher.share() >= kWholeDevice;
 }
 
@@ -53,7 +54,7 @@ BlockAsk::BlockAsk(const Matcher& matcher, Supply supply, const OfferStore& offe
       device_hour_min_(least_price(matcher.demand().query)),
       device_hour_max_(greatest_price(matcher)),
       key_order_(ranks_as_keys(matcher)),
-      quoted_(matcher.demand().quoted_at.us > 0),
+      quoted_(matcher.demand().quoted_at.us > 0 && !matcher.spot()),
       avoids_(!matcher.demand().avoid.empty()),
       supply_(supply),
       classes_(std::move(classes)),
@@ -61,9 +62,9 @@ BlockAsk::BlockAsk(const Matcher& matcher, Supply supply, const OfferStore& offe
       offers_(offers) {}
 
 Rank BlockAsk::bound(const OfferKey& key, const OfferClass& of) const {
-  Rank rank = matcher_.bound(key.device_hour, of.speed());
+  Rank rank = matcher_.bound(paid_hour(key.device_hour, of), of.speed());
   const bool saturated = rank.rate_hour.value == std::numeric_limits<std::int64_t>::max();
-  if (key_order_ && !saturated) {
+  if (key_order(of) && !saturated) {
     rank.unreliability = std::int64_t{key.unreliability} - std::int64_t{kUnreliable};
     rank.node = key.node;
   }
@@ -72,16 +73,18 @@ Rank BlockAsk::bound(const OfferKey& key, const OfferClass& of) const {
 
 Rank BlockAsk::bound(const OfferKey& key, Micros disk_gb_hour, const OfferClass& of,
                      bool single_price) const {
-  const std::uint32_t unreliability = single_price ? key.unreliability : 0;
-  const Candidate least{.rate_hour = matcher_.rate(key.device_hour, disk_gb_hour),
+  // With discounts one price on the list is many.
+  const bool single_rate = single_price && !discounts(of);
+  const std::uint32_t unreliability = single_rate ? key.unreliability : 0;
+  const Candidate least{.rate_hour = matcher_.rate(paid_hour(key.device_hour, of), disk_gb_hour),
                         .speed = of.speed()};
-  return matcher_.rank(single_price ? key.node : NodeId(0), kUnreliable - unreliability, least);
+  return matcher_.rank(single_rate ? key.node : NodeId(0), kUnreliable - unreliability, least);
 }
 
 bool BlockAsk::is_behind(const Block& block, std::size_t lane, const OfferClass& of,
                          const Candidate& candidate, const Rank& best) const {
   const Micros rate =
-      matcher_.rate(block.offers[lane].device_hour, block.offers[lane].disk_gb_hour);
+      matcher_.rate(paid_hour(block.offers[lane].device_hour, of), block.offers[lane].disk_gb_hour);
   const std::int64_t unreliability = -std::int64_t{block.offers[lane].reliability()};
   if (matcher_.objective() == v1::CHEAPEST) {
     return rate != best.rate_hour ? rate > best.rate_hour : unreliability > best.unreliability;
@@ -97,9 +100,11 @@ std::optional<Candidate> BlockAsk::fit(const Block& block, std::size_t lane, con
   using Verdict = Sieve::Verdict;
   const Micros device_hour = block.offers[lane].device_hour;
   Verdict verdict = Verdict::kAskNode;
-  if (!former && surely) {
+  const bool priced_apart =
+      former || (discounts(of) && offers_[block.offers[lane].slot].discounts() != Discounts{});
+  if (!priced_apart && surely) {
     verdict = sieve_.accepts_price(device_hour) ? Verdict::kYes : Verdict::kNo;
-  } else if (!former) {
+  } else if (!priced_apart) {
     verdict = sieve_.judge(block, lane);
   }
   if (verdict == Verdict::kNo) return std::nullopt;

@@ -41,6 +41,13 @@ class BlockAsk {
   // No dearer device is within the limits on price.
   Micros device_hour_max() const { return device_hour_max_; }
 
+  // The least that a device of an offer in the class costs for the demand's term, at this price.
+  Micros paid_hour(Micros device_hour, const OfferClass& of) const {
+    return discounted(device_hour, of.discount_max(matcher_.term()));
+  }
+  // Does an offer of the class give a discount for the demand's term?
+  bool discounts(const OfferClass& of) const { return of.discount_max(matcher_.term()) > 0; }
+
   // No offer of the class from this key on ranks before this.
   Rank bound(const OfferKey& key, const OfferClass& of) const;
   // The offer on the lane, which passed the sieve, as a candidate: at its price now, or else at the
@@ -60,8 +67,8 @@ class BlockAsk {
       prefetch_line(reinterpret_cast<const char*>(this) + at);
     }
   }
-  // In the order of keys, does the first that fits rank first?
-  bool key_order() const { return key_order_; }
+  // In the order of keys of the class, does the first that fits rank first?
+  bool key_order(const OfferClass& of) const { return key_order_ && !discounts(of); }
 
  private:
   static constexpr std::size_t kHotBytes = 384;

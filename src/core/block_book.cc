@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "core/book_digest.h"
 #include "core/speed.h"
+#include "core/spot.h"
 
 namespace fallow::core {
 namespace {
@@ -23,6 +24,12 @@ Micros least_price(const Offer& offer) {
   Micros least = offer.device_hour;
   for (const FormerPrice& former : offer.former) least = std::min(least, former.device_hour);
   return least;
+}
+
+Discounts most_of(const Offer& offer) {
+  Discounts most = offer.discounts;
+  for (const FormerPrice& former : offer.former) most = largest(most, former.discounts);
+  return most;
 }
 
 bool is_in(const OfferClass& of, const v1::Device& device) {
@@ -54,7 +61,12 @@ void BlockBook::update(const Node& node) {
   OfferStore::Offer& offer = offers_[slot];
   const bool offered = is_offered(node);
   const bool former = offered && !node.offer.former.empty();
-  if (offers_.place(slot) && (!offered || offer.former() != former || !same_classes(slot, node))) {
+  const bool spot = offered && node.offer.spot;
+  const Discounts discounts = offered ? most_of(node.offer) : Discounts{};
+  const bool discounted = discounts != Discounts{};
+  const bool was_discounted = offer.discounts() != Discounts{};
+  if (offers_.place(slot) && (!offered || offer.former() != former || offer.spot() != spot ||
+                              was_discounted != discounted || !same_classes(slot, node))) {
     leave(slot);
   }
   offer.node = &node;
@@ -63,15 +75,18 @@ void BlockBook::update(const Node& node) {
   if (const BlockPlace place = offers_.place(slot)) {
     facts.region = region_of(place.block().offers[place.lane()].region, node.facts.region());
     facts.plain = facts.plain && facts.region != WordNumbers::kOther && !offer.several();
-    if (former) offer.more->least_hour = least_price(node.offer);
+    const Discounts before = offer.discounts();
+    if (offer.more != nullptr) describe_more(*offer.more, node);
+    count_discounts(slot, before, discounts);
     refresh(slot, facts, true, kAllColumns);
   } else {
     facts.region = region_of(WordNumbers::kOther, node.facts.region());
-    if (former) {
-      more_of(offer).former = true;
-      offer.more->least_hour = least_price(node.offer);
+    if (former || spot || discounted) {
+      more_of(offer).former = former;
+      describe_more(*offer.more, node);
     }
     enter(slot, node, facts);
+    count_discounts(slot, {}, discounts);
   }
 }
 
@@ -211,12 +226,36 @@ void BlockBook::enter(Slot slot, const Node& node, OfferFacts& facts) {
   for (std::size_t i = 1; i < once.size(); ++i) {
     more->places.push_back(once[i]->now().insert(slot, facts, more));
   }
-  if (!offer.former()) return;
-  for (OfferClass* of : once) more->places.push_back(of->former().insert(slot, facts, more));
+  if (offer.former()) {
+    for (OfferClass* of : once) more->places.push_back(of->former().insert(slot, facts, more));
+  }
+  if (offer.spot()) {
+    for (OfferClass* of : once) more->places.push_back(of->spot().insert(slot, facts, more));
+  }
+}
+
+void BlockBook::describe_more(OfferMore& more, const Node& node) {
+  more.least_hour = least_price(node.offer);
+  more.spot = node.offer.spot;
+  more.spot_floor = node.offer.spot ? spot_floor(node.offer) : Micros(0);
+  more.discounts = most_of(node.offer);
+}
+
+void BlockBook::count_discounts(Slot slot, const Discounts& before, const Discounts& after) {
+  if (before == after) return;
+  const auto recount = [&](const BlockPlace& place) {
+    BlockTree& tree = *place.block().tree;
+    if (&tree != &tree.owner().now()) return;  // it stands in that one, too
+    tree.owner().take(before);
+    tree.owner().add(after);
+  };
+  recount(offers_.place(slot));
+  for (const BlockPlace& place : offers_[slot].more->places) recount(place);
 }
 
 void BlockBook::leave(Slot slot) {
   OfferStore::Offer& offer = offers_[slot];
+  count_discounts(slot, offer.discounts(), {});
   std::vector<BlockPlace> places;
   if (offer.more != nullptr) places = std::move(offer.more->places);
   const BlockPlace first = offers_.place(slot);
@@ -232,7 +271,7 @@ void BlockBook::leave(Slot slot) {
 }
 
 void BlockBook::drop_if_empty(OfferClass& of) {
-  if (!of.now().empty() || !of.former().empty()) return;
+  if (!of.now().empty() || !of.former().empty() || !of.spot().empty()) return;
   const ClassKey gone = of.key();  // a class nobody offers any more keeps no trees
   const auto model = classes_by_model_.find(gone.model);
   std::erase(model->second, &of);
@@ -272,6 +311,9 @@ KnownNode BlockBook::known(Slot slot) const {
   known.device_hour = facts.device_hour;
   known.disk_gb_hour = facts.disk_gb_hour;
   known.least_hour = offer.former() ? offer.more->least_hour : facts.device_hour;
+  known.discounts = offer.discounts();
+  known.spot = offer.spot();
+  if (known.spot) known.spot_floor = offer.more->spot_floor;
   known.duration_max = facts.duration_max;
   known.share_min = facts.share_min;
   known.isolation = facts.isolation;
@@ -306,7 +348,9 @@ Digest BlockBook::digest() const {
 std::size_t BlockBook::bytes() const {
   std::size_t bytes = offers_.size() * OfferStore::kBytesEach +
                       slots_.bucket_count() * (sizeof(std::pair<NodeId, Slot>) + 1);
-  for (const auto& [key, of] : classes_) bytes += of->now().bytes() + of->former().bytes();
+  for (const auto& [key, of] : classes_) {
+    bytes += of->now().bytes() + of->former().bytes() + of->spot().bytes();
+  }
   return bytes;
 }
 
@@ -316,7 +360,8 @@ void BlockBook::check() const {
   for (const auto& [key, of] : classes_) {
     of->now().check();
     of->former().check();
-    places += of->now().size() + of->former().size();
+    of->spot().check();
+    places += of->now().size() + of->former().size() + of->spot().size();
   }
   for (Slot slot = 0; slot < offers_.size(); ++slot) {
     const OfferStore::Offer& offer = offers_[slot];

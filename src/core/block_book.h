@@ -79,6 +79,10 @@ class BlockBook final : public Book {
   // Everything but the region.
   static OfferFacts describe(const Node& node);
   bool same_classes(Slot slot, const Node& node) const;
+  // What else is known of an offer that has more than facts.
+  static void describe_more(OfferMore& more, const Node& node);
+  // Counts the discounts of an offer that stands in its classes, instead of those before.
+  void count_discounts(Slot slot, const Discounts& before, const Discounts& after);
   OfferClass& class_of(const v1::Device& device);
   void enter(Slot slot, const Node& node, OfferFacts& facts);
   void leave(Slot slot);

@@ -72,7 +72,8 @@ void BlockBook::each_offer(const BlockAsk& ask, const Block& block, const OfferC
                            bool former, Visit&& visit) const {
   const Sifted sifted = ask.sieve().sift(block);
   LaneMask left = sifted.may;
-  bool narrowed = former;  // by former prices anything may fit
+  // By former prices, spot's and with discounts anything may fit.
+  bool narrowed = former || ask.discounts(of);
   for (int tried = 0; left != 0; ++tried) {
     const bool in_order = tried < kTriedInOrder;
     const std::size_t lane = in_order ? block.first_in_order(left) : first_lane(left);
@@ -151,7 +152,7 @@ void BlockBook::find_in(const BlockAsk& ask, const OfferClass& of, Best& best,
   BlockCursor cursor(of.now().root(), ask.sieve(), ask.device_hour_min());
   while (const Block* const block = cursor.next()) {
     const OfferKey& key = cursor.key();
-    if (key.device_hour > price_max) return;
+    if (ask.paid_hour(key.device_hour, of) > price_max) return;
     if (best.found()) {
       const bool new_price = std::exchange(judged, key.device_hour) != key.device_hour;
       if (new_price && best.rank < ask.bound(key, of)) return;
@@ -164,16 +165,16 @@ void BlockBook::find_in(const BlockAsk& ask, const OfferClass& of, Best& best,
       }
       const bool fits = consider(ask, met, best, fallback);
       found |= fits;
-      return !fits || !met.in_order || !ask.key_order();
+      return !fits || !met.in_order || !ask.key_order(met.of);
     });
     // In the order of keys the first that fits is the best.
-    if (found && ask.key_order()) return;
+    if (found && ask.key_order(of)) return;
   }
 }
 
 std::optional<BlockBook::Hit> BlockBook::find(const BlockAsk& ask) const {
-  const bool single = !ask.quoted() && ask.classes().size() == 1;
-  if (single && ask.key_order() && !ask.avoids()) {
+  const bool single = !ask.quoted() && !ask.matcher().spot() && ask.classes().size() == 1;
+  if (single && ask.key_order(*ask.classes().front()) && !ask.avoids()) {
     std::optional<Hit> hit(std::in_place);
     if (!find_first(ask, *ask.classes().front(), *hit)) hit.reset();
     return hit;
@@ -209,7 +210,7 @@ void BlockBook::find_among(const BlockAsk& ask, Best& best, Best& fallback) cons
       }
       const bool fits = consider(ask, met, best, fallback);
       // Of those that follow in the order of keys none ranks before one that fits.
-      return !fits || !met.in_order || met.former || !ask.key_order();
+      return !fits || !met.in_order || met.former || !ask.key_order(met.of);
     });
   }
 }
@@ -220,7 +221,8 @@ Placement BlockBook::placement(const BlockAsk& ask, const Hit& hit) const {
   const std::size_t lane = hit.place.lane();
   const Node& node = *offers_[block.offers[lane].slot].node;
   const bool plain = (block.plain & lane_bit(lane)) != 0;
-  if (!plain || matcher.share() != kWholeDevice || ask.supply() != Supply::kFree) {
+  const bool priced_apart = matcher.spot() || matcher.term() != kNoBracket || ask.quoted();
+  if (!plain || priced_apart || matcher.share() != kWholeDevice || ask.supply() != Supply::kFree) {
     return matcher.placement(node, hit.candidate, ask.supply());
   }
   Placement placement;
@@ -232,6 +234,8 @@ Placement BlockBook::placement(const BlockAsk& ask, const Hit& hit) const {
   placement.device_hour = hit.candidate.device_hour;
   placement.disk_gb_hour = hit.candidate.disk_gb_hour;
   placement.rate_hour = hit.candidate.rate_hour;
+  placement.list_hour = hit.candidate.device_hour;
+  if (offers_[block.offers[lane].slot].more != nullptr) placement.discounts = node.offer.discounts;
   return placement;
 }
 

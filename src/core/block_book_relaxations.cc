@@ -49,7 +49,9 @@ std::vector<v1::Relaxation> BlockBook::relaxations(const Demand& demand) const {
         failures.count += of_class.count > 1 ? 1 : 0;
       }
       if (failures.count > 1) continue;
-      if (failures.count == 1 && !offer.former() &&
+      const bool listed = !offer.former() && offer.discounts() == Discounts{} &&
+                          any.requirements.tier() != v1::SPOT;
+      if (failures.count == 1 && listed &&
           !scan.worth(failures.predicate, failures.distance,
                       ask.matcher().bound(block.offers[lane].device_hour, 0).rate_hour)) {
         continue;

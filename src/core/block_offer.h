@@ -18,6 +18,7 @@
 #include "core/block_lanes.h"
 #include "core/block_words.h"
 #include "core/node.h"
+#include "core/term.h"
 
 namespace fallow::core {
 
@@ -91,12 +92,16 @@ struct OfferFacts {
   OfferKey key() const { return {device_hour, kUnreliable - load.reliability, id}; }
 };
 
-// What few offers have: several classes, or former prices.
+// What few offers have: several classes, former prices, discounts or spot.
 struct OfferMore {
   std::vector<OfferClass*> of_device;  // by position; empty when all are of one class
-  std::vector<BlockPlace> places;      // in the trees of its further classes, then by former price
-  bool former = false;                 // was raised while quotes at its former prices may stand
-  Micros least_hour;                   // the least of its prices now and formerly
+  // In the trees of its further classes, then by former price, then by spot floor.
+  std::vector<BlockPlace> places;
+  bool former = false;  // was raised while quotes at its former prices may stand
+  Micros least_hour;    // the least of its prices now and formerly
+  bool spot = false;    // takes spot leases
+  Micros spot_floor;
+  Discounts discounts{};  // the largest of those now and formerly
 };
 
 // Stable slots for offers. The last one freed is the next one taken.
@@ -107,6 +112,9 @@ class OfferStore {
     std::unique_ptr<OfferMore> more;
 
     bool former() const { return more != nullptr && more->former; }
+    bool spot() const { return more != nullptr && more->spot; }
+    // Of none all are 0.
+    Discounts discounts() const { return more != nullptr ? more->discounts : Discounts{}; }
     bool several() const { return more != nullptr && !more->of_device.empty(); }
   };
 

@@ -118,6 +118,7 @@ BlockTree::~BlockTree() { drop(*root_); }
 OfferKey BlockTree::key_of(const OfferFacts& facts, const OfferMore* more) const {
   OfferKey key = facts.key();
   if (order_ == Order::kFormerPrice) key.device_hour = more->least_hour;
+  if (order_ == Order::kSpotFloor) key.device_hour = more->spot_floor;
   return key;
 }
 

@@ -29,6 +29,7 @@ class BlockTree {
   enum class Order : std::uint8_t {
     kPrice,        // by what is asked now
     kFormerPrice,  // by the least of that and what was asked lately
+    kSpotFloor,    // by the least that spot pays
   };
   BlockTree(BlockMemory& memory, OfferClass& owner, Order order);
   ~BlockTree();

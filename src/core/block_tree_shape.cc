@@ -337,8 +337,10 @@ std::size_t BlockTree::check(const Block& block, const OfferKey& low, const Offe
     const OfferMore* const more = offers_[block.offers[lane].slot].more.get();
     FALLOW_CHECK(block.offers[lane].elsewhere == (more != nullptr),
                  "offer {} stands elsewhere unknown to its block", key.node.value);
-    FALLOW_CHECK(order_ == Order::kPrice || key.device_hour == more->least_hour,
-                 "offer {} has a stale former price", key.node.value);
+    FALLOW_CHECK(
+        order_ == Order::kPrice ||
+            key.device_hour == (order_ == Order::kSpotFloor ? more->spot_floor : more->least_hour),
+        "offer {} has a stale former price or spot floor", key.node.value);
     FALLOW_CHECK(block.parent->disk_gb_hours[block.place] <= facts.disk_gb_hour,
                  "offer {} has a disk that costs less than its block's", key.node.value);
     const Codes codes = codes_of(facts);

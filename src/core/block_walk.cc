@@ -7,25 +7,29 @@ namespace fallow::core {
 BlockWalk::BlockWalk(const BlockAsk& ask, Micros device_hour_from)
     : ask_(ask), from_(std::max(device_hour_from, ask.device_hour_min())) {
   for (const OfferClass* of : ask.classes()) {
-    add(*of, false);
-    if (ask.quoted()) add(*of, true);
+    if (ask.matcher().spot()) {
+      add(*of, of->spot());
+      continue;
+    }
+    add(*of, of->now());
+    if (ask.quoted()) add(*of, of->former());
   }
   std::make_heap(heap_.begin(), heap_.end(), later);
 }
 
-void BlockWalk::add(const OfferClass& of, bool former) {
-  const BlockTree& tree = former ? of.former() : of.now();
+void BlockWalk::add(const OfferClass& of, const BlockTree& tree) {
   if (tree.empty()) return;
   const auto stream = static_cast<std::uint32_t>(streams_.size());
-  streams_.push_back({&of, former, nullptr, std::nullopt});
+  streams_.push_back({&of, &tree, &tree != &of.now(), nullptr, std::nullopt});
   if (const auto place = place_at(stream, tree.root().keys[0])) heap_.push_back(*place);
 }
 
 std::optional<BlockWalk::Place> BlockWalk::place_at(std::uint32_t stream,
                                                     const OfferKey& key) const {
   const Matcher& matcher = ask_.matcher();
-  if (key.device_hour > matcher.device_hour_max()) return std::nullopt;
-  const Place place{ask_.bound(key, *streams_[stream].of), stream};
+  const OfferClass& of = *streams_[stream].of;
+  if (ask_.paid_hour(key.device_hour, of) > matcher.device_hour_max()) return std::nullopt;
+  const Place place{ask_.bound(key, of), stream};
   if (place.bound.rate_hour > matcher.rate_hour_max()) return std::nullopt;
   return place;
 }
@@ -54,9 +58,8 @@ bool BlockWalk::advance() {
     return true;
   }
   if (!stream.cursor) {
-    const BlockTree& tree = stream.former ? stream.of->former() : stream.of->now();
-    // What an offer binds at may lie above the former price that it stands by.
-    stream.cursor.emplace(tree.root(), ask_.sieve(), stream.former ? Micros(0) : from_);
+    // What an offer binds at may lie above the price that it stands by there.
+    stream.cursor.emplace(stream.tree->root(), ask_.sieve(), stream.former ? Micros(0) : from_);
   }
   stream.ready = stream.cursor->next();
   if (stream.ready == nullptr) {

@@ -34,12 +34,13 @@ class BlockWalk {
   // Nor does disk cost less with any.
   Micros disk_gb_hour() const { return disk_gb_hour_; }
   const OfferClass& of_class() const { return *streams_[current_].of; }
-  // Do its offers stand there by a former price?
+  // Do its offers stand there by a price that not everybody pays: a former one, or spot's?
   bool former() const { return streams_[current_].former; }
 
  private:
   struct Stream {
     const OfferClass* of;
+    const BlockTree* tree;
     bool former;
     const Block* ready;
     std::optional<BlockCursor> cursor;
@@ -49,7 +50,7 @@ class BlockWalk {
     std::uint32_t stream;
   };
   static bool later(const Place& a, const Place& b) { return b.bound < a.bound; }
-  void add(const OfferClass& of, bool former);
+  void add(const OfferClass& of, const BlockTree& tree);
   // A place for the stream from this key on; none where nothing is within the price limits.
   std::optional<Place> place_at(std::uint32_t stream, const OfferKey& key) const;
   // The top's stream goes on from this key, or ends where there is none.

@@ -30,6 +30,7 @@ struct Demand {
   v1::Requirements requirements;
   Time quoted_at;                 // prices as they stood then, when 0 < quoted_at
   Micros rate_hour_max;           // 0: none; counts beside requirements.price_per_hour_micros_max
+  bool at_floor = false;          // of spot: whatever it clears at now
   std::span<const NodeId> avoid;  // taken only when nothing else matches
 };
 
@@ -39,10 +40,12 @@ using DeviceIndexes = boost::container::small_vector<std::uint32_t, 8>;
 struct Placement {
   const Node* node = nullptr;
   DeviceIndexes devices;  // v1::Device.index of each, ascending
-  Micros device_hour;     // the prices that bind: former ones under a quote
+  Micros device_hour;     // the prices that bind: former ones under a quote, less a term's discount
   Micros disk_gb_hour;
-  Micros rate_hour;  // of one task: devices and disk together
-  bool free = true;  // could start now; false only in a list of all offers
+  Micros rate_hour;       // of one task: devices and disk together
+  Micros list_hour;       // device_hour before the discount
+  Discounts discounts{};  // that go with it
+  bool free = true;       // could start now; false only in a list of all offers
 };
 
 class Book {

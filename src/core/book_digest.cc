@@ -12,8 +12,9 @@ void add_word(Digester& digester, const std::string& word) {
 void add(Digester& digester, const KnownNode& node) {
   digester.update_u64(node.id.value).update_u64(node.offered ? 1 : 0);
   if (!node.offered) return;
-  for (const std::int64_t number : {node.device_hour.value, node.disk_gb_hour.value,
-                                    node.least_hour.value, node.duration_max.value}) {
+  for (const std::int64_t number :
+       {node.device_hour.value, node.disk_gb_hour.value, node.least_hour.value,
+        node.duration_max.value, std::int64_t{node.spot}, node.spot_floor.value}) {
     digester.update_u64(static_cast<std::uint64_t>(number));
   }
   for (const std::uint64_t number :
@@ -26,6 +27,7 @@ void add(Digester& digester, const KnownNode& node) {
         node.whole_mask, std::uint64_t{node.devices.size()}}) {
     digester.update_u64(number);
   }
+  for (const std::uint16_t discount : node.discounts) digester.update_u64(discount);
   add_word(digester, node.region);
   for (const auto& [model, memory_mb, kind] : node.devices) {
     add_word(digester, model);

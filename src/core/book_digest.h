@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "base/types.h"
+#include "core/term.h"
 
 namespace fallow::core {
 
@@ -19,7 +20,10 @@ struct KnownNode {
   AccountId provider;
   Micros device_hour;
   Micros disk_gb_hour;
-  Micros least_hour;  // the least of device_hour and the former ones
+  Micros least_hour;      // the least of device_hour and the former ones
+  Discounts discounts{};  // the largest of those now and formerly
+  bool spot = false;
+  Micros spot_floor;  // that counts
   Duration duration_max;
   std::uint32_t share_min = 0;
   std::uint32_t isolation = 0;

@@ -2,6 +2,7 @@
 // every value, so that ties, near misses and full nodes are common.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "core/block_book.h"
 #include "core/book_test_nodes.h"
 #include "core/naive_book.h"
+#include "core/price_index.h"
 
 namespace fallow::core {
 namespace {
@@ -78,6 +80,8 @@ class Lockstep {
 
  private:
   static constexpr std::uint64_t kNodes = 24;
+  static constexpr std::array kTerms = {minutes(59), hours(1),   hours(23),
+                                        hours(24),   hours(168), hours(720)};
 
   std::uint64_t below(std::uint64_t bound) { return random_->below(bound); }
   bool one_in(std::uint64_t n) { return below(n) == 0; }
@@ -125,17 +129,30 @@ class Lockstep {
   void set_price(Node& node) {
     const Micros device_hour(static_cast<std::int64_t>(below(6) * 100));
     const Micros disk_gb_hour(static_cast<std::int64_t>(below(3) * 1'000));
-    if (device_hour > node.offer.device_hour || disk_gb_hour > node.offer.disk_gb_hour) {
-      const FormerPrice former{now_, node.offer.device_hour, node.offer.disk_gb_hour};
+    Discounts discounts{};
+    if (one_in(2)) {
+      for (std::uint16_t& discount : discounts)
+        discount = static_cast<std::uint16_t>(below(4) * 1'250);
+      std::sort(discounts.begin(), discounts.end());
+    }
+    if (device_hour > node.offer.device_hour || disk_gb_hour > node.offer.disk_gb_hour ||
+        discounts < node.offer.discounts) {
+      const FormerPrice former{now_, node.offer.device_hour, node.offer.disk_gb_hour,
+                               node.offer.discounts};
       if (node.offer.former.size() < kFormerPricesMax) node.offer.former.push_back(former);
     } else if (one_in(2)) {
       node.offer.former.clear();
     }
     node.offer.device_hour = device_hour;
     node.offer.disk_gb_hour = disk_gb_hour;
+    node.offer.discounts = discounts;
+    node.offer.spot = one_in(2);
+    node.offer.spot_floor = Micros(node.offer.spot ? static_cast<std::int64_t>(below(5) * 80) : 0);
+    node.counted.index = one_in(3) ? nullptr : &indexes_[below(indexes_.size())];
     node.offer.id = OfferId(one_in(12) ? 0 : 1);
     node.offer.share_thousandths_min = pick(std::array{100U, 250U, 500U, 1'000U, 1'000U});
     node.offer.duration_max = Duration(static_cast<std::int64_t>(below(3) * 3'600));
+    if (one_in(3)) node.offer.duration_max = pick(kTerms);
   }
 
   Node make_node(NodeId id) {
@@ -216,6 +233,14 @@ class Lockstep {
       wanted.set_device_thousandths(pick(std::array{100U, 250U, 333U, 500U, 750U, 1'000U}));
     }
     if (one_in(3)) wanted.set_duration_us(static_cast<std::int64_t>(below(3) * 3'600));
+    if (one_in(3)) {
+      wanted.set_tier(v1::RESERVED);
+      wanted.set_duration_us(pick(kTerms).value);
+    }
+    if (one_in(4)) {
+      wanted.set_tier(v1::SPOT);
+      demand.at_floor = one_in(3);
+    }
     if (one_in(3)) wanted.set_memory_mb(static_cast<std::uint32_t>(below(6) * 10));
     if (one_in(3)) wanted.set_cpu_thousandths(static_cast<std::uint32_t>(below(4) * 1'000));
     if (one_in(3)) wanted.set_disk_mb(static_cast<std::uint32_t>(below(7) * 10));
@@ -261,6 +286,8 @@ class Lockstep {
     EXPECT_EQ(actual->disk_gb_hour, expected->disk_gb_hour);
     EXPECT_EQ(actual->rate_hour, expected->rate_hour);
     EXPECT_EQ(actual->free, expected->free);
+    EXPECT_EQ(actual->list_hour, expected->list_hour);
+    EXPECT_EQ(actual->discounts, expected->discounts);
   }
 
   static std::string told(const Demand& demand) {
@@ -276,6 +303,7 @@ class Lockstep {
 
   std::unique_ptr<Random> random_;
   Time now_{1'000};
+  std::array<PriceIndex, 2> indexes_{PriceIndex{.spot = Micros(130)}, PriceIndex{}};
   std::map<NodeId, std::unique_ptr<Node>> nodes_;
   BlockBook fast_;
   NaiveBook naive_;

@@ -16,7 +16,7 @@ namespace {
 Duration close_after(const MarketState& state) { return Duration(state.policy.close_after_us()); }
 
 Time stop_deadline(const MarketState& state, const Lease& lease) {
-  return lease.stopping_at + Duration(state.policy.stop_grace_us()) + close_after(state);
+  return lease.stopping_at + stop_grace(state.policy, lease) + close_after(state);
 }
 
 bool is_quick(const Lease& lease) {
@@ -67,6 +67,11 @@ void expire(Step& step, Lease& lease) {
 }
 
 }  // namespace
+
+Duration stop_grace(const v1::Policy& policy, const Lease& lease) {
+  return Duration(lease.stop_reason == v1::PREEMPTED ? policy.spot_notice_us()
+                                                     : policy.stop_grace_us());
+}
 
 Time deadline_of(const MarketState& state, const Lease& lease, const Node& node) {
   if (lease.state == v1::STOPPING) return stop_deadline(state, lease);

@@ -10,6 +10,9 @@ namespace fallow::core {
 
 // The next moment at which something happens to an open lease if nobody says a word.
 // `node` is the lease's.
+// Between the signal to stop and the kill; who is preempted gets longer notice.
+Duration stop_grace(const v1::Policy& policy, const Lease& lease);
+
 Time deadline_of(const MarketState& state, const Lease& lease, const Node& node);
 
 // Keeps state.deadlines in step: after any change to what deadline_of() reads. `node` is the

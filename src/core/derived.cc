@@ -6,6 +6,8 @@
 #include "core/deadlines.h"
 #include "core/nodes.h"
 #include "core/requirements.h"
+#include "core/schedule.h"
+#include "core/spot.h"
 
 namespace fallow::core {
 namespace {
@@ -53,7 +55,7 @@ Status derive_orders(MarketState& state) {
     ++state.orders_open;
     state.tasks_open += order.tasks.size();
     ++state.accounts.find(order.account)->orders_open;
-    if (order.turn != 0) state.waiting.insert({order.turn, order.id});
+    if (order.turn != 0) restore_waiting(state, order);
     auto demand = demand_of(order.requirements, state.limits);
     if (!demand) {
       status = fail(ErrorCode::kCorrupt, "order {} asks for what cannot be: {}", order.id.value,
@@ -89,9 +91,17 @@ Status derive_leases(MarketState& state) {
     Node& node = *state.nodes.find(lease.node);
     order.leases.push_back(lease.id);
     ++node.leases_known;
+    if (!restore_runs(lease)) {
+      status = fail(ErrorCode::kCorrupt, "lease {} has prices that cannot be", lease.id.value);
+    }
     if (order.state != v1::OPEN) ++state.leases_of_ended;
     if (!is_open(lease)) return;
     ++state.leases_open;
+    if (lease.spot && lease.state != v1::STOPPING) {
+      state.spot_leases.insert({lease.spot_bid, lease.id});
+    }
+    Order* const claimant = state.orders.find(lease.claimant);
+    if (claimant != nullptr && claimant->state == v1::OPEN) ++claimant->claims;
     node.leases.push_back(lease.id);
     order.assigned += lease.hold - lease.charged;
     state.fees_open += lease.fee;

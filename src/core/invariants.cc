@@ -9,6 +9,8 @@
 #include "core/deadlines.h"
 #include "core/machine.h"
 #include "core/meter.h"
+#include "core/spending.h"
+#include "core/spot.h"
 
 namespace fallow::core {
 namespace {
@@ -54,27 +56,51 @@ class Verifier {
     const Node* const node = state_.nodes.find(lease.node);
     expect(order != nullptr && node != nullptr && lease.task < order->tasks.size(),
            "lease {} binds what does not exist", lease.id.value);
+    expect(is_open(lease) || lease.reason != v1::END_REASON_UNSPECIFIED,
+           "lease {} has ended for no reason", lease.id.value);
     if (!status_) return;
     ++of_nodes_[lease.node].known;
     ++of_orders_[lease.order].known;
     expect(lease.charged.value >= 0 && lease.charged <= lease.hold && lease.refunded.value >= 0 &&
                lease.refunded <= lease.charged,
            "lease {} is charged beyond its hold", lease.id.value);
+    expect(lease.charged == bill_of(lease).charged &&
+               lease.rerated_hour ==
+                   (is_open(lease) ? Micros(0) : rerated_hour(*order, lease, lease.reason)),
+           "lease {} is charged another price than its rate", lease.id.value);
+    if (lease.spot) spot_lease_holds(lease);
     if (!is_open(lease)) {
-      expect(lease.due.bucket == nullptr && lease.reason != v1::END_REASON_UNSPECIFIED,
-             "lease {} has ended and not ended", lease.id.value);
+      expect(lease.due.bucket == nullptr, "lease {} has ended and not ended", lease.id.value);
       return;
     }
     open_lease_holds(lease, *order);
   }
 
+  void spot_lease_holds(const Lease& lease) {
+    Duration from(0);
+    for (const PriceRun& run : lease.runs) {
+      expect(run.until > from && run.rate_hour.value >= 0 && run.rate_hour <= lease.rate_hour,
+             "spot lease {} pays more than its bid, or for no time", lease.id.value);
+      from = run.until;
+    }
+    expect(from == charged_time(lease), "spot lease {} has time without a price", lease.id.value);
+    if (!is_open(lease) || lease.state == v1::STOPPING) return;
+    ++spot_leases_;
+    expect(lease.spot_floor <= lease.spot_bid &&
+               state_.spot_leases.contains({lease.spot_bid, lease.id}),
+           "spot lease {} has not its place by its bid", lease.id.value);
+  }
+
   void open_lease_holds(const Lease& lease, const Order& order) {
     ++leases_open_;
+    expect(!lease.claimant || (lease.state == v1::STOPPING && lease.spot),
+           "lease {} makes room and does not stop", lease.id.value);
+    const Order* const claimant = state_.orders.find(lease.claimant);
+    if (claimant != nullptr && claimant->state == v1::OPEN) ++claims_[lease.claimant];
     fees_open_ += lease.fee.value;
     pending_[lease.provider] += lease.charged.value - lease.fee.value;
-    expect(lease.charged == std::min(lease.hold, price_of(lease.rate_hour, charged_time(lease))) &&
-               lease.fee == fee_of(lease.charged, lease.fee_basis_points),
-           "lease {} is charged another price than its rate", lease.id.value);
+    expect(lease.fee == bill_of(lease).fee, "lease {} gives the market another fee than its share",
+           lease.id.value);
     OfOrder& of_order = of_orders_[lease.order];
     of_order.assigned += lease.hold.value - lease.charged.value;
     ++of_order.open;
@@ -154,8 +180,12 @@ class Verifier {
            order.id.value);
     if (order.turn != 0) {
       ++orders_waiting_;
-      expect(state_.waiting.contains({order.turn, order.id}), "order {} is not among the waiting",
-             order.id.value);
+      const Turn turn{order.turn, order.id};
+      const bool spot = order.requirements.tier() == v1::SPOT;
+      expect(spot ? state_.spot_waiting.contains(
+                        {-spot_bid(order.requirements, Micros(0)).value, turn})
+                  : state_.waiting.contains(turn),
+             "order {} is not among the waiting", order.id.value);
     }
     expect(order.charged.value >= 0 && order.charged <= order.budget,
            "order {} is charged beyond its budget", order.id.value);
@@ -163,6 +193,7 @@ class Verifier {
     expect(order.held == held && sums.assigned == order.assigned.value &&
                order.assigned <= order.held && order.assigned.value >= 0,
            "the leases of order {} hold more than it does", order.id.value);
+    expect(order.claims == claims_[order.id], "order {} counts its claims wrong", order.id.value);
     if (!open) return;
     held_[order.account] += order.held.value;
     ++orders_open_[order.account];
@@ -173,6 +204,11 @@ class Verifier {
   void account_holds(const Account& account) {
     expect(held_[account.id] == state_.ledger.balance({account.id, v1::HELD}).value,
            "account {} holds other money than its open orders", account.id.value);
+    for (std::size_t i = 0; i < account.spent.size(); ++i) {
+      expect(account.spent.size() <= static_cast<std::size_t>(kSpendingDays) &&
+                 (i == 0 || account.spent[i - 1].day < account.spent[i].day),
+             "account {} counts its days of spending wrong", account.id.value);
+    }
     expect(orders_open_[account.id] == account.orders_open,
            "account {} counts its open orders wrong", account.id.value);
     Wide& pending = pending_[account.id];
@@ -203,7 +239,12 @@ class Verifier {
            "open leases are counted wrong");
     expect(orders_open_all_ == state_.orders_open && tasks_open_ == state_.tasks_open,
            "open orders are counted wrong");
-    expect(orders_waiting_ == state_.waiting.size(), "waiting orders are counted wrong");
+    expect(orders_waiting_ == state_.waiting.size() + state_.spot_waiting.size(),
+           "waiting orders are counted wrong");
+    expect(std::includes(state_.spot_waiting.begin(), state_.spot_waiting.end(),
+                         state_.spot_dirty.begin(), state_.spot_dirty.end()),
+           "a spot order is to be matched that does not wait");
+    expect(spot_leases_ == state_.spot_leases.size(), "spot leases are counted wrong");
     expect(std::includes(state_.waiting.begin(), state_.waiting.end(), state_.dirty.begin(),
                          state_.dirty.end()),
            "an order is to be matched that does not wait");
@@ -284,6 +325,8 @@ class Verifier {
   absl::btree_map<AccountId, Wide> pending_;
   absl::btree_map<AccountId, Wide> releases_;
   absl::btree_map<AccountId, std::size_t> orders_open_;
+  absl::btree_map<OrderId, std::uint32_t> claims_;
+  std::size_t spot_leases_ = 0;
   Wide fees_open_ = 0;
   std::size_t leases_open_ = 0;
   std::size_t orders_open_all_ = 0;

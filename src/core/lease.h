@@ -1,7 +1,9 @@
 // The contract that binds a task of an order to devices of a node, and its meter.
 //
 // Owner: Machine, market thread only; pointers live until the next apply(). Charge rule:
-// charged = min(hold, floor(rate * proven / 1 h)), cumulative, so that it never drifts.
+// gross = min(hold, floor(rate * proven / 1 h)), cumulative, so that it never drifts; charged is
+// gross less what the renter is let off of the fee. The end of a reserved lease may bring a dearer
+// rate: see core/meter.h.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +13,19 @@
 #include "base/digest.h"
 #include "base/types.h"
 #include "core/deadline_queue.h"
+#include "core/term.h"
 #include "fallow/v1/commands.pb.h"
 #include "fallow/v1/events.pb.h"
 
 namespace fallow::core {
+
+// A span of running time at one price: from the run before up to `until`.
+struct PriceRun {
+  Micros rate_hour;
+  Duration until;
+};
+// The price of a lease changes so often at most: two weeks of five minutes.
+constexpr std::size_t kPriceRunsMax = 4'096;
 
 struct Lease {
   LeaseId id;
@@ -30,12 +41,25 @@ struct Lease {
   std::uint32_t memory_mb = 0;
   std::uint32_t disk_mb = 0;
 
-  Micros device_hour;  // every price that entered
+  Micros device_hour;  // every price that entered; without discount
   Micros disk_gb_hour;
   Micros rate_hour;  // all of it together
   std::uint32_t fee_basis_points = 0;
+  std::uint32_t volume_basis_points = 0;  // of the fee that the renter is let off
   Micros hold;
-  Duration time_max;  // running time that the hold pays for
+  Duration time_max;       // running time that the hold pays for
+  Discounts discounts{};   // that the offer gave on device_hour
+  Duration term_before;    // what the task had been charged for when this lease began
+  bool cut_short = false;  // the node's owner or the market ended it, whoever stopped it then
+  Micros rerated_hour;     // the rate of the term really reached; 0: rate_hour holds
+
+  // Of a spot lease; rate_hour is then that of its bid. See core/spot.h.
+  bool spot = false;
+  Micros spot_bid;  // of a whole device
+  Micros spot_floor;
+  std::vector<PriceRun> runs;            // of the charged time, at most kPriceRunsMax
+  __extension__ __int128 runs_cost = 0;  // micros times microseconds of all but the last; derived
+  OrderId claimant;                      // the order that its preemption makes room for
 
   v1::LeaseState state = v1::PLACED;
   v1::EndReason stop_reason = v1::END_REASON_UNSPECIFIED;  // why it is STOPPING
@@ -54,7 +78,7 @@ struct Lease {
 
   std::uint32_t meter_sequence = 0;  // of the last accepted record
   Duration proven;
-  Micros charged;  // posted so far
+  Micros charged;  // posted so far, less what the renter was let off
   Micros fee;      // of it, the market's; at the end net of what it gave back
   Micros refunded;
 

@@ -9,6 +9,8 @@
 #include "core/nodes.h"
 #include "core/orders.h"
 #include "core/schedule.h"
+#include "core/spending.h"
+#include "core/spot.h"
 #include "core/wallets.h"
 
 namespace fallow::core {
@@ -20,8 +22,9 @@ Node& node_of(MarketState& state, const Lease& lease) {
   return *node;
 }
 
-void settle(Step& step, Lease& lease, const Ending& ending) {
+void settle(Step& step, Lease& lease, v1::EndReason reason, const Ending& ending) {
   MarketState& state = step.state;
+  rerate(step, lease, reason);
   Order& order = *state.orders.find(lease.order);
   order.assigned -= lease.hold - lease.charged;
   const Micros fee_before = lease.fee;
@@ -73,10 +76,17 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   lease.cpu_thousandths = wanted.cpu_thousandths();
   lease.memory_mb = wanted.memory_mb();
   lease.disk_mb = wanted.disk_mb();
-  lease.device_hour = placement.device_hour;
+  lease.device_hour = placement.list_hour;
+  if (wanted.tier() == v1::RESERVED) {
+    lease.discounts = placement.discounts;
+    lease.term_before = task.proven;
+  }
   lease.disk_gb_hour = placement.disk_gb_hour;
   lease.rate_hour = placement.rate_hour;
+  if (wanted.tier() == v1::SPOT) begin_spot(state, lease, order);
   lease.fee_basis_points = state.policy.fee_basis_points();
+  const Account& renter = *state.accounts.find(order.account);
+  lease.volume_basis_points = volume_basis_points(state.policy, spent_lately(renter, step.now));
   lease.hold = hold;
   lease.time_max = time_max;
   lease.placed_at = step.now;
@@ -89,8 +99,10 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   node.leases.push_back(id);
   ++node.leases_known;
   load_changed(state, node);
-  state.indexes.traded(node, lease.device_hour,
-                       std::uint64_t{lease.device_thousandths} * lease.devices.size());
+  if (!lease.spot) {  // what others leave says nothing of what a device is worth
+    state.indexes.traded(node, lease.device_hour,
+                         std::uint64_t{lease.device_thousandths} * lease.devices.size());
+  }
   order.assigned += hold;
   order.leases.push_back(id);
   ++state.leases_open;
@@ -106,6 +118,12 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   told.set_account(order.account.value);
   told.set_rate_hour_micros(lease.rate_hour.value);
   told.set_hold_micros(hold.value);
+  told.set_device_hour_micros(lease.device_hour.value);
+  told.set_disk_gb_hour_micros(lease.disk_gb_hour.value);
+  told.set_volume_basis_points(lease.volume_basis_points);
+  told.set_spot_bid_micros(lease.spot_bid.value);
+  told.set_spot_floor_micros(lease.spot_floor.value);
+  if (wanted.tier() == v1::RESERVED) *told.mutable_discounts() = message_of(lease.discounts);
 }
 
 void set_lease_state(Step& step, Lease& lease, v1::LeaseState to) {
@@ -120,10 +138,13 @@ void set_lease_state(Step& step, Lease& lease, v1::LeaseState to) {
 
 void stop_lease(Step& step, Lease& lease, v1::EndReason reason) {
   if (lease.state == v1::STOPPING) {
-    if (reason == v1::STOPPED && ending_of(lease.stop_reason).retry) lease.stop_reason = reason;
-    return;
+    if (reason != v1::STOPPED || !ending_of(lease.stop_reason).retry) return;
+    lease.stop_reason = reason;
+    return set_deadline(step.state, lease);  // who was preempted had longer notice
   }
+  leave_spot(step.state, lease);
   lease.stop_reason = reason;
+  lease.cut_short = ending_of(reason).retry;
   lease.stopping_at = step.now;
   ++node_of(step.state, lease).desired_revision;
   set_lease_state(step, lease, v1::STOPPING);
@@ -132,7 +153,8 @@ void stop_lease(Step& step, Lease& lease, v1::EndReason reason) {
 void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) {
   MarketState& state = step.state;
   const Ending ending = ending_of(reason);
-  settle(step, lease, ending);
+  settle(step, lease, reason, ending);
+  leave_spot(state, lease);
   clear_deadline(state, lease);
   lease.state = v1::ENDED;
   lease.ended_at = step.now;
@@ -157,7 +179,9 @@ void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) 
   told.set_charged_micros(lease.charged.value);
   told.set_refunded_micros(lease.refunded.value);
   told.set_fee_micros(lease.fee.value);
+  told.set_rerated_hour_micros(lease.rerated_hour.value);
   after_lease(step, lease, ending);
+  if (lease.claimant) take_room(step, lease.claimant);
 }
 
 }  // namespace fallow::core

@@ -7,9 +7,11 @@
 #include "core/deadlines.h"
 #include "core/handlers.h"
 #include "core/market_state.h"
+#include "core/meter.h"
 #include "core/orders.h"
 #include "core/requirements.h"
 #include "core/schedule.h"
+#include "core/spending.h"
 #include "core/step.h"
 
 namespace fallow::core {
@@ -162,14 +164,21 @@ void Machine::apply(LogIndex index, Time now, const v1::Command& command, Events
 std::optional<Time> Machine::next_deadline() const { return core::next_deadline(*state_); }
 
 tl::expected<Estimate, Refusal> Machine::estimate(const v1::Requirements& requirements,
-                                                  std::uint32_t tasks, Time now) const {
+                                                  std::uint32_t tasks, Time now,
+                                                  AccountId renter) const {
   if (!state_->founded) {
     return tl::unexpected(refusal(v1::NOT_ALLOWED, "", "the market is not founded yet"));
   }
   if (auto why = check_tasks(tasks, state_->limits)) return tl::unexpected(std::move(*why));
   auto demand = demand_of(understood(requirements), state_->limits);
   if (!demand) return tl::unexpected(std::move(demand).error());
-  return estimate_of(*state_, *demand, tasks, now);
+  auto estimate = estimate_of(*state_, *demand, tasks, now);
+  const Account* const account = state_->accounts.find(renter);
+  if (estimate && account != nullptr) {
+    estimate->let_off_hour = fee_of(
+        estimate->fee_hour, volume_basis_points(state_->policy, spent_lately(*account, now)));
+  }
+  return estimate;
 }
 
 }  // namespace fallow::core

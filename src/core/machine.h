@@ -96,9 +96,11 @@ class Machine {
   v1::Desired desired(NodeId node) const;
 
   // The price of `tasks` tasks at `now` (not before now()), or why not. Reserves nothing. The
-  // quote's requirements are those given with every default written out.
+  // quote's requirements are those given with every default written out. It is the same for every
+  // `renter`; what that one would be let off of the fee stands beside it.
   tl::expected<Estimate, Refusal> estimate(const v1::Requirements& requirements,
-                                           std::uint32_t tasks, Time now) const;
+                                           std::uint32_t tasks, Time now,
+                                           AccountId renter = {}) const;
 
  private:
   std::unique_ptr<MarketState> state_;

@@ -41,6 +41,19 @@ struct Turn {
   auto operator<=>(const Turn&) const = default;
 };
 
+// The place of a spot order among those with waiting tasks: the highest bid comes first.
+struct SpotTurn {
+  std::int64_t bid_turned = 0;  // for a whole device, before disk; turned round
+  Turn turn;
+  auto operator<=>(const SpotTurn&) const = default;
+};
+// Of an open spot lease that nothing stops, by its bid.
+struct SpotPlace {
+  Micros bid;
+  LeaseId lease;
+  auto operator<=>(const SpotPlace&) const = default;
+};
+
 // Earnings of an ended lease, PENDING until their delay has passed.
 struct Release {
   AccountId provider;
@@ -114,9 +127,11 @@ struct MarketState {
 
   // ---- waiting tasks: see core/schedule.h
   // ----------------------------------------------------------
-  std::uint64_t turn = 0;               // of the order served last
-  absl::btree_set<Turn> waiting;        // derived: every order with a waiting task
-  absl::btree_set<Turn> dirty;          // of them, those to be matched anew
+  std::uint64_t turn = 0;                  // of the order served last
+  absl::btree_set<Turn> waiting;           // derived: every order with a waiting task, but for spot
+  absl::btree_set<Turn> dirty;             // of them, those to be matched anew
+  absl::btree_set<SpotTurn> spot_waiting;  // derived: the same of spot orders
+  absl::btree_set<SpotTurn> spot_dirty;
   absl::btree_map<NodeId, Turn> fresh;  // nodes that gained capacity, tested from Turn on
 
   // ---- prices that move: see core/repricing.h
@@ -133,8 +148,9 @@ struct MarketState {
   boost::unordered_flat_map<ShortHash, std::uint32_t, ShortHashHash> deposit_places;
   DeadlineQueue deadlines;            // of every open lease
   absl::btree_set<NodeId> followers;  // nodes whose price follows its index
-  Micros payouts_total;               // of open payouts: may come back
-  Micros fees_open;                   // of open leases: MARKET_FEE owes them back on refund
+  absl::btree_set<SpotPlace> spot_leases;
+  Micros payouts_total;  // of open payouts: may come back
+  Micros fees_open;      // of open leases: MARKET_FEE owes them back on refund
   std::size_t orders_open = 0;
   std::size_t tasks_open = 0;  // of open orders
   std::size_t leases_open = 0;

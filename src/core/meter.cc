@@ -4,8 +4,11 @@
 
 #include "base/check.h"
 #include "base/money.h"
+#include "core/blame.h"
 #include "core/deadlines.h"
 #include "core/leases.h"
+#include "core/spending.h"
+#include "core/spot.h"
 
 namespace fallow::core {
 namespace {
@@ -21,11 +24,10 @@ Order& order_of(MarketState& state, const Lease& lease) {
 }
 
 void charge(Step& step, Lease& lease) {
-  const Micros total = std::min(lease.hold, price_of(lease.rate_hour, charged_time(lease)));
-  const Micros delta = total - lease.charged;
+  const Bill bill = bill_of(lease);
+  const Micros delta = bill.charged - lease.charged;
+  const Micros fee_delta = bill.fee - lease.fee;
   if (delta.value == 0) return;
-  const Micros fee_total = fee_of(total, lease.fee_basis_points);
-  const Micros fee_delta = fee_total - lease.fee;
   const LedgerKey held{lease.renter, v1::HELD};
   step.move(held, {lease.provider, v1::PENDING}, delta - fee_delta, v1::CHARGED, lease.id);
   step.move(held, kMarketFee, fee_delta, v1::FEE, lease.id);
@@ -33,8 +35,9 @@ void charge(Step& step, Lease& lease) {
   order.charged += delta;
   order.held -= delta;
   order.assigned -= delta;
-  lease.charged = total;
-  lease.fee = fee_total;
+  lease.charged = bill.charged;
+  lease.fee = bill.fee;
+  spend(*step.state.accounts.find(lease.renter), step.now, delta);
   step.state.fees_open += fee_delta;
 }
 
@@ -43,6 +46,7 @@ void take_back(Step& step, Lease& lease, Micros amount) {
   order.charged -= amount;
   order.held += amount;
   lease.refunded = amount;
+  spend(*step.state.accounts.find(lease.renter), step.now, -amount);
 }
 
 }  // namespace
@@ -55,6 +59,37 @@ Duration time_for(Micros hold, Micros rate_hour) {
 }
 
 Duration charged_time(const Lease& lease) { return std::min(lease.proven, lease.time_max); }
+
+Bill bill_of(const Lease& lease) {
+  const Micros rate = std::max(lease.rate_hour, lease.rerated_hour);
+  Bill bill;
+  bill.gross =
+      std::min(lease.hold, lease.spot ? cost_of_runs(lease) : price_of(rate, charged_time(lease)));
+  const Micros whole_fee = fee_of(bill.gross, lease.fee_basis_points);
+  bill.let_off = fee_of(whole_fee, lease.volume_basis_points);
+  bill.charged = bill.gross - bill.let_off;
+  bill.fee = whole_fee - bill.let_off;
+  return bill;
+}
+
+Micros rerated_hour(const Order& order, const Lease& lease, v1::EndReason reason) {
+  const v1::Requirements& wanted = order.requirements;
+  const Ending ending = ending_of(reason);
+  const bool renters = ending.blame == v1::BLAME_NONE || ending.blame == v1::BLAME_RENTER;
+  // A limit may be acted upon within a meter interval of the last proof: the term is over.
+  if (wanted.tier() != v1::RESERVED || !renters || lease.cut_short || reason == v1::TIME_LIMIT) {
+    return Micros(0);
+  }
+  const Bracket reached = bracket_of(lease.term_before + charged_time(lease));
+  const Micros device_hour = discounted(lease.device_hour, discount_in(lease.discounts, reached));
+  const Micros rate = rate_of(wanted, device_hour, lease.disk_gb_hour);
+  return rate > lease.rate_hour ? rate : Micros(0);
+}
+
+void rerate(Step& step, Lease& lease, v1::EndReason reason) {
+  lease.rerated_hour = rerated_hour(order_of(step.state, lease), lease, reason);
+  charge(step, lease);
+}
 
 Micros fee_of(Micros charged, std::uint32_t basis_points) {
   return fraction_of(charged, basis_points, kBasisPoints);
@@ -80,11 +115,13 @@ void accept_meter(Step& step, Lease& lease, const v1::MeterRecord& record) {
   lease.meter_sequence = record.sequence();
   lease.proven = running;
   lease.metered_index = step.index;
+  if (lease.spot) extend_runs(step.state, lease);
   charge(step, lease);
   v1::MeterAccepted& told = *step.tell().mutable_meter_accepted();
   *told.mutable_record() = record;
   told.set_proven_us(lease.proven.value);
   told.set_charged_micros(lease.charged.value);
+  if (!lease.runs.empty()) told.set_rate_hour_micros(lease.runs.back().rate_hour.value);
   if (lease.proven >= lease.time_max) stop_lease(step, lease, limit_reason(step.state, lease));
 }
 

@@ -18,6 +18,24 @@ Micros fee_of(Micros charged, std::uint32_t basis_points);
 // happens. A lease that has used its time up becomes STOPPING.
 void accept_meter(Step& step, Lease& lease, const v1::MeterRecord& record);
 
+// What a reserved lease that ends for this reason is charged by instead of its rate: that of the
+// bracket which the task's time really reached, when the renter ended the term early and it is
+// dearer. 0: its rate holds.
+//
+// The hold covers it: a hold is the price of the whole term at the discounted rate, and whatever
+// the rate, no charge passes the hold. So less time never costs more than the whole term.
+Micros rerated_hour(const Order& order, const Lease& lease, v1::EndReason reason);
+// Charges the difference of a lease that ends.
+void rerate(Step& step, Lease& lease, v1::EndReason reason);
+// What follows from the lease's rate and time. Every part only ever grows with the time.
+struct Bill {
+  Micros gross;    // min(hold, floor(rate * time / 1 h)), or of a spot lease the sum over its runs
+  Micros let_off;  // floor(fee of gross * volume basis points): out of the market's fee
+  Micros charged;  // gross - let_off: what the renter pays
+  Micros fee;      // of it, the market's: fee of gross - let_off
+};
+Bill bill_of(const Lease& lease);
+
 // The time that the renter was charged for, refunds apart.
 Duration charged_time(const Lease& lease);
 // Why a lease whose time is used up stops: TIME_LIMIT, or FUNDS when the budget cut its hold.

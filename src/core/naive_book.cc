@@ -1,6 +1,7 @@
 #include "core/naive_book.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <functional>
 #include <set>
@@ -9,6 +10,7 @@
 
 #include "core/book_digest.h"
 #include "core/listing.h"
+#include "core/price_index.h"
 #include "core/relaxation.h"
 #include "core/row_key.h"
 #include "core/speed.h"
@@ -35,6 +37,52 @@ struct NaiveBook::Row {
   }
 };
 
+namespace {
+
+// A device's price less the discount of the demand's term.
+Micros paid(const Demand& demand, Micros price, const Discounts& discounts) {
+  __extension__ using Wide = __int128;
+  std::int64_t off = 0;
+  if (demand.requirements.tier() == v1::RESERVED) {
+    constexpr std::array<std::int64_t, 4> kHours = {1, 24, 168, 720};
+    for (std::size_t i = 0; i < kHours.size(); ++i) {
+      if (demand.requirements.duration_us() >= kHours[i] * 3'600'000'000) off = discounts[i];
+    }
+  }
+  return Micros(static_cast<std::int64_t>((Wide{price.value} * (10'000 - off) + 9'999) / 10'000));
+}
+
+void put_price(const Node& node, const Demand& demand, Placement& out) {
+  const Offer& offer = node.offer;
+  if (demand.requirements.tier() == v1::SPOT) {
+    out.list_hour = offer.device_hour;
+    out.disk_gb_hour = offer.disk_gb_hour;
+    out.device_hour = std::min(offer.spot_floor, offer.device_hour);
+    if (node.counted.index != nullptr && !demand.at_floor) {
+      out.device_hour = std::max(out.device_hour, node.counted.index->spot);
+    }
+    return;
+  }
+  out.list_hour = offer.device_hour;
+  out.discounts = offer.discounts;
+  out.device_hour = paid(demand, offer.device_hour, offer.discounts);
+  out.disk_gb_hour = offer.disk_gb_hour;
+  if (demand.quoted_at.us <= 0) return;
+  const auto raised =
+      std::find_if(offer.former.begin(), offer.former.end(),
+                   [&](const FormerPrice& price) { return price.raised_at > demand.quoted_at; });
+  if (raised == offer.former.end()) return;
+  const Micros then = paid(demand, raised->device_hour, raised->discounts);
+  if (then < out.device_hour) {
+    out.device_hour = then;
+    out.list_hour = raised->device_hour;
+    out.discounts = raised->discounts;
+  }
+  out.disk_gb_hour = std::min(out.disk_gb_hour, raised->disk_gb_hour);
+}
+
+}  // namespace
+
 std::optional<NaiveBook::Row> NaiveBook::row(const Node& node, const Demand& demand,
                                              bool free) const {
   const v1::Requirements& wanted = demand.requirements;
@@ -42,6 +90,7 @@ std::optional<NaiveBook::Row> NaiveBook::row(const Node& node, const Demand& dem
   const std::uint32_t share =
       wanted.device_thousandths() == 0 ? 1'000 : wanted.device_thousandths();
   if (node.removed || node.offer.id == OfferId(0)) return std::nullopt;
+  if (wanted.tier() == v1::SPOT && !node.offer.spot) return std::nullopt;
   if (free && !node.connected) return std::nullopt;
   if (free && node.owner != v1::OWNER_AWAY) return std::nullopt;
   if (share < node.offer.share_thousandths_min) return std::nullopt;
@@ -61,18 +110,7 @@ std::optional<NaiveBook::Row> NaiveBook::row(const Node& node, const Demand& dem
   Row row;
   row.placement.node = &node;
   row.placement.free = free;
-  row.placement.device_hour = node.offer.device_hour;
-  row.placement.disk_gb_hour = node.offer.disk_gb_hour;
-  if (demand.quoted_at.us > 0) {
-    const auto& former = node.offer.former;
-    const auto raised = std::find_if(former.begin(), former.end(), [&](const FormerPrice& price) {
-      return price.raised_at > demand.quoted_at;
-    });
-    if (raised != former.end()) {
-      row.placement.device_hour = std::min(row.placement.device_hour, raised->device_hour);
-      row.placement.disk_gb_hour = std::min(row.placement.disk_gb_hour, raised->disk_gb_hour);
-    }
-  }
+  put_price(node, demand, row.placement);
   row.placement.rate_hour = rate_of(wanted, row.placement.device_hour, row.placement.disk_gb_hour);
   for (const std::int64_t max : {wanted.price_per_hour_micros_max(), demand.rate_hour_max.value}) {
     if (max > 0 && row.placement.rate_hour.value > max) return std::nullopt;
@@ -134,10 +172,14 @@ Digest NaiveBook::digest() const {
     known.offered = !node->removed && node->offer.id != OfferId(0) && !node->devices.empty();
     known.provider = node->provider;
     known.device_hour = known.least_hour = node->offer.device_hour;
+    known.discounts = node->offer.discounts;
     for (const FormerPrice& former : node->offer.former) {
+      known.discounts = largest(known.discounts, former.discounts);
       known.least_hour = std::min(known.least_hour, former.device_hour);
     }
     known.disk_gb_hour = node->offer.disk_gb_hour;
+    known.spot = node->offer.spot;
+    if (known.spot) known.spot_floor = std::min(node->offer.spot_floor, node->offer.device_hour);
     known.duration_max = node->offer.duration_max;
     known.share_min = node->offer.share_thousandths_min;
     known.isolation = static_cast<std::uint32_t>(node->facts.isolation());
@@ -231,11 +273,9 @@ void NaiveBook::relax_predicates(const Demand& demand, std::vector<v1::Relaxatio
       } else if (is_word(predicate.field)) {
         values.emplace(0, word_of(*node, predicate.field));
       } else {
-        const Micros now = node->offer.device_hour;
-        values.emplace(number_of(*node, predicate.field, now), "");
-        for (const FormerPrice& former : node->offer.former) {
-          values.emplace(number_of(*node, predicate.field, std::min(now, former.device_hour)), "");
-        }
+        Placement priced;
+        put_price(*node, demand, priced);
+        values.emplace(number_of(*node, predicate.field, priced.device_hour), "");
       }
     }
     using Rating = std::tuple<std::int64_t,
@@ -284,11 +324,16 @@ void NaiveBook::relax_requirements(const Demand& demand, std::vector<v1::Relaxat
     std::optional<std::pair<Rating, Micros>> best;
     for (const std::int64_t value : values) {
       Demand changed = demand;
+      changed.requirements.set_objective(v1::CHEAPEST);
       set(changed.requirements, value);
-      const std::optional<Row> row = cheapest(changed);
-      if (!row) continue;
-      const Rating rating{std::abs(wanted - value), row->rank(v1::CHEAPEST), value};
-      if (!best || rating < best->first) best = {rating, row->placement.rate_hour};
+      for (const Row& row : rows(changed, true)) {
+        // A shorter term is dearer: it is named for those only that end there.
+        const Duration longest = row.placement.node->offer.duration_max;
+        if (change == Change::kDuration && longest.value != value) continue;
+        const Rating rating{std::abs(wanted - value), row.rank(v1::CHEAPEST), value};
+        if (!best || rating < best->first) best = {rating, row.placement.rate_hour};
+        break;
+      }
     }
     if (best) tell(change, std::get<2>(best->first), best->second);
   };

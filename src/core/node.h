@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "core/term.h"
 #include "fallow/v1/commands.pb.h"
 
 namespace fallow::core {
@@ -19,12 +20,13 @@ struct NodeDevice {
   std::uint32_t free_thousandths = kWholeDevice;
 };
 
-// A price that was raised lately: quotes issued before `raised_at` are honoured at it until their
-// own end, so that what was shown stays true.
+// A price that was raised lately (a discount that was cut raises it, too): quotes issued before
+// `raised_at` are honoured at it until their own end, so that what was shown stays true.
 struct FormerPrice {
   Time raised_at;
   Micros device_hour;
   Micros disk_gb_hour;
+  Discounts discounts{};
 };
 
 struct Offer {
@@ -35,6 +37,9 @@ struct Offer {
   Duration duration_max;            // 0: none
   Micros floor;                     // of a price that follows its class's index
   Micros ceiling;                   // likewise; 0: the price is fixed
+  Discounts discounts{};            // of reserved leases
+  bool spot = false;                // may be leased to spot
+  Micros spot_floor;                // for at least this
   std::vector<FormerPrice> former;  // at most kFormerPricesMax, oldest first; pruned by quote TTL
 };
 constexpr std::size_t kFormerPricesMax = 8;

@@ -37,19 +37,31 @@ void tell_offer(Step& step, const Node& node, bool withdrawn) {
   told.set_withdrawn(withdrawn);
 }
 
+bool is_less_anywhere(const Discounts& discounts, const Discounts& than) {
+  for (std::size_t i = 0; i < kBrackets; ++i) {
+    if (discounts[i] < than[i]) return true;
+  }
+  return false;
+}
+
 // Lets the offer ask for the price, as far as quotes allow.
-bool ask(const Step& step, Offer& offer, Micros device_hour, Micros disk_gb_hour) {
+bool ask(const Step& step, Offer& offer, Micros device_hour, Micros disk_gb_hour,
+         const Discounts& discounts) {
   const Time oldest_quote = step.now - Duration(step.state.policy.quote_ttl_us());
-  const bool raised =
-      offer.id.value != 0 && (device_hour > offer.device_hour || disk_gb_hour > offer.disk_gb_hour);
+  const bool raised = offer.id.value != 0 &&
+                      (device_hour > offer.device_hour || disk_gb_hour > offer.disk_gb_hour ||
+                       is_less_anywhere(discounts, offer.discounts));
   const auto outlived = [&](const FormerPrice& former) { return former.raised_at <= oldest_quote; };
   const auto standing = static_cast<std::size_t>(
       std::count_if(offer.former.begin(), offer.former.end(), std::not_fn(outlived)));
   if (raised && standing >= kFormerPricesMax) return false;
   std::erase_if(offer.former, outlived);
-  if (raised) offer.former.push_back({step.now, offer.device_hour, offer.disk_gb_hour});
+  if (raised) {
+    offer.former.push_back({step.now, offer.device_hour, offer.disk_gb_hour, offer.discounts});
+  }
   offer.device_hour = device_hour;
   offer.disk_gb_hour = disk_gb_hour;
+  offer.discounts = discounts;
   return true;
 }
 
@@ -60,7 +72,8 @@ std::optional<Refusal> check_offer(const v1::SetOffer& command, const MarketStat
   } prices[] = {{"device_hour_micros", command.device_hour_micros()},
                 {"disk_gb_hour_micros", command.disk_gb_hour_micros()},
                 {"device_hour_micros_min", command.device_hour_micros_min()},
-                {"device_hour_micros_max", command.device_hour_micros_max()}};
+                {"device_hour_micros_max", command.device_hour_micros_max()},
+                {"spot_floor_micros", command.spot_floor_micros()}};
   for (const auto& price : prices) {
     if (auto why = check_price(price.field, price.micros, state.limits)) return why;
   }
@@ -71,6 +84,19 @@ std::optional<Refusal> check_offer(const v1::SetOffer& command, const MarketStat
   if (command.device_hour_micros_max() > 0 && !keeps_index(state.policy)) {
     return refusal(v1::VALUE_INVALID, "device_hour_micros_max",
                    "this market keeps no price index to follow: give a fixed price");
+  }
+  const std::int64_t dearest =
+      std::max(command.device_hour_micros(), command.device_hour_micros_max());
+  if (command.spot_floor_micros() > (command.spot() ? dearest : 0)) {
+    return refusal(v1::VALUE_INVALID, "spot_floor_micros",
+                   "the least that spot pays is not above the price, and stands only where spot "
+                   "is taken");
+  }
+  if (!are_discounts(command.discounts())) {
+    return refusal(v1::VALUE_INVALID, "discounts",
+                   "a longer term has no smaller discount than a shorter one, and none has more "
+                   "than {} basis points",
+                   kDiscountMax);
   }
   if (command.share_thousandths_min() > kWholeDevice) {
     return refusal(v1::VALUE_INVALID, "share_thousandths_min",
@@ -98,7 +124,7 @@ bool change_price(Step& step, Node& node, Micros device_hour, Micros disk_gb_hou
   Offer& offer = node.offer;
   if (device_hour == offer.device_hour && disk_gb_hour == offer.disk_gb_hour) return true;
   const bool lowered = device_hour < offer.device_hour || disk_gb_hour < offer.disk_gb_hour;
-  if (!ask(step, offer, device_hour, disk_gb_hour)) return false;
+  if (!ask(step, offer, device_hour, disk_gb_hour, offer.discounts)) return false;
   offer_changed(step.state, node);
   if (lowered) node_gained(step.state, node);
   tell_offer(step, node, false);
@@ -122,7 +148,8 @@ void handle(Step& step, const v1::SetOffer& command) {
   Micros device_hour(command.device_hour_micros());
   if (ceiling.value > 0) device_hour = price_within(*node, floor, ceiling, device_hour);
   Offer& offer = node->offer;
-  if (!ask(step, offer, device_hour, Micros(command.disk_gb_hour_micros()))) {
+  if (!ask(step, offer, device_hour, Micros(command.disk_gb_hour_micros()),
+           discounts_of(command.discounts()))) {
     return step.refuse(v1::LIMIT_REACHED, "device_hour_micros",
                        "the price was raised {} times while quotes at the former ones stand: "
                        "try again in a few minutes",
@@ -131,6 +158,8 @@ void handle(Step& step, const v1::SetOffer& command) {
   if (offer.id.value == 0) offer.id = step.next_id<OfferId>();
   offer.floor = floor;
   offer.ceiling = ceiling;
+  offer.spot = command.spot();
+  offer.spot_floor = Micros(command.spot_floor_micros());
   offer.share_thousandths_min =
       command.share_thousandths_min() == 0 ? kWholeDevice : command.share_thousandths_min();
   offer.duration_max = Duration(command.duration_us_max());

@@ -17,9 +17,10 @@ namespace fallow::core {
 struct Task {
   v1::TaskState state = v1::WAITING;
   std::uint32_t attempts = 0;
-  LeaseId lease;              // the latest attempt's
-  Duration proven;            // charged time of ended attempts, net of refunded ones
-  std::vector<NodeId> avoid;  // nodes that failed it, latest last; at most kAvoidMax
+  std::uint32_t preempted = 0;  // of them: no fault of the task, so they count for no limit
+  LeaseId lease;                // the latest attempt's
+  Duration proven;              // charged time of ended attempts, net of refunded ones
+  std::vector<NodeId> avoid;    // nodes that failed it, latest last; at most kAvoidMax
 };
 constexpr std::size_t kAvoidMax = 8;
 
@@ -47,6 +48,8 @@ struct Order {
   std::uint32_t done = 0;
   std::uint32_t failed = 0;
   std::uint32_t stopped = 0;
+  Time spot_after;                 // it was preempted: no spot place before
+  std::uint32_t claims = 0;        // open leases that make room for it; derived
   std::uint32_t rescued = 0;       // attempts that ended by provider, owner or market
   std::vector<LeaseId> leases;     // of all attempts, ascending
   std::uint64_t turn = 0;          // its place among the waiting; 0: no task waits

@@ -91,13 +91,17 @@ void after_lease(Step& step, const Lease& lease, const Ending& ending) {
   if (!ending.refund) task.proven += std::min(lease.proven, lease.time_max);
   if (ending.blame == v1::BLAME_PROVIDER) avoid(task, lease.node);
   if (ending.retry) ++order.rescued;
+  if (lease.reason == v1::PREEMPTED) {
+    ++task.preempted;
+    order.spot_after = step.now + Duration(step.state.policy.spot_cool_down_us());
+  }
 
   v1::TaskState to = v1::FAILED;
   if (ending.task_done) {
     to = v1::DONE;
   } else if (order.stop_asked || lease.reason == v1::STOPPED) {
     to = v1::TASK_STOPPED;
-  } else if (ending.retry && task.attempts < order.attempts_max &&
+  } else if (ending.retry && task.attempts - task.preempted < order.attempts_max &&
              remaining_time(order, task).value > 0) {
     to = v1::WAITING;
   }
@@ -122,6 +126,7 @@ void end_if_over(Step& step, Order& order) {
   Account& account = *state.accounts.find(order.account);
   if (month_of(order.created_at) == account.month) account.month_used -= order.held;
   order.held = Micros(0);
+  order.claims = 0;
   --account.orders_open;
   --state.orders_open;
   state.tasks_open -= order.tasks.size();

@@ -4,7 +4,9 @@
 #include <limits>
 
 #include "base/check.h"
+#include "core/price_index.h"
 #include "core/speed.h"
+#include "core/spot.h"
 
 namespace fallow::core {
 namespace {
@@ -52,12 +54,18 @@ std::uint32_t free_of(const NodeDevice& device, Supply supply) {
 
 }  // namespace
 
-OfferPrice price_at(const Offer& offer, Time quoted_at) {
-  OfferPrice price{offer.device_hour, offer.disk_gb_hour};
+OfferPrice price_at(const Offer& offer, Time quoted_at, Bracket term) {
+  OfferPrice price{discounted(offer.device_hour, discount_in(offer.discounts, term)),
+                   offer.disk_gb_hour, offer.device_hour, offer.discounts};
   if (quoted_at.us <= 0) return price;
   for (const FormerPrice& former : offer.former) {
     if (former.raised_at <= quoted_at) continue;
-    price.device_hour = std::min(price.device_hour, former.device_hour);
+    const Micros then = discounted(former.device_hour, discount_in(former.discounts, term));
+    if (then < price.device_hour) {
+      price.device_hour = then;
+      price.list_hour = former.device_hour;
+      price.discounts = former.discounts;
+    }
     price.disk_gb_hour = std::min(price.disk_gb_hour, former.disk_gb_hour);
     break;  // the first raise behind the quote ended the price that was quoted
   }
@@ -109,6 +117,7 @@ Matcher::Matcher(const Demand& demand)
       objective_(objective_of(demand.requirements)),
       gpus_(gpus_of(demand.requirements)),
       share_(share_of(demand.requirements)),
+      term_(bracket_of(demand.requirements)),
       disk_mb_(demand.requirements.disk_mb()),
       rate_hour_max_(std::numeric_limits<std::int64_t>::max()),
       device_hour_max_(std::numeric_limits<std::int64_t>::max()) {
@@ -129,6 +138,7 @@ Matcher::Matcher(const Demand& demand)
 
 bool Matcher::has_room(const Node& node, Supply supply) const {
   const v1::Requirements& wanted = demand_.requirements;
+  if (spot() && !node.offer.spot) return false;
   if (node.facts.isolation() < wanted.isolation_min()) return false;
   if (share_ < node.offer.share_thousandths_min) return false;
   if (node.offer.duration_max && node.offer.duration_max.value < wanted.duration_us()) return false;
@@ -167,8 +177,18 @@ std::optional<Candidate> Matcher::fit(const Node& node, Supply supply, const Hin
   return candidate;
 }
 
+OfferPrice Matcher::price_of(const Node& node) const {
+  if (!spot()) return price_at(node.offer, demand_.quoted_at, term_);
+  const PriceIndex* const index = node.counted.index;
+  const Micros clearing = index == nullptr || demand_.at_floor ? Micros(0) : index->spot;
+  return {std::max(spot_floor(node.offer), clearing),
+          node.offer.disk_gb_hour,
+          node.offer.device_hour,
+          {}};
+}
+
 Candidate Matcher::priced(const Node& node) const {
-  const OfferPrice price = price_at(node.offer, demand_.quoted_at);
+  const OfferPrice price = price_of(node);
   return Candidate{.device_hour = price.device_hour,
                    .disk_gb_hour = price.disk_gb_hour,
                    .rate_hour = rate(price.device_hour, price.disk_gb_hour)};
@@ -203,6 +223,9 @@ Placement Matcher::placement(const Node& node, const Candidate& candidate, Suppl
   for (const std::size_t at : choose(node, supply)) {
     placement.devices.push_back(node.devices[at].facts.index());
   }
+  const OfferPrice price = price_of(node);
+  placement.list_hour = price.list_hour;
+  placement.discounts = price.discounts;
   placement.device_hour = candidate.device_hour;
   placement.disk_gb_hour = candidate.disk_gb_hour;
   placement.rate_hour = candidate.rate_hour;

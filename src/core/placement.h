@@ -37,13 +37,16 @@ struct Rank {
   auto operator<=>(const Rank&) const = default;
 };
 
-// The prices of an offer that bind for a demand quoted at `quoted_at`: each the lower of today's
-// and the one before it was raised, so that nobody pays more than either.
+// The prices of an offer that bind for a demand quoted at `quoted_at` (0: not): each the lower of
+// today's and the one before it was raised, so that nobody pays more than either. Of a device less
+// the discount of the demand's term.
 struct OfferPrice {
-  Micros device_hour;
+  Micros device_hour;  // that is paid
   Micros disk_gb_hour;
+  Micros list_hour;  // the same without the discounts
+  Discounts discounts{};
 };
-OfferPrice price_at(const Offer& offer, Time quoted_at);
+OfferPrice price_at(const Offer& offer, Time quoted_at, Bracket term);
 
 // Is there an offer that stands, with devices?
 bool is_offered(const Node& node);
@@ -66,6 +69,8 @@ class Matcher {
 
   std::optional<Candidate> fit(const Node& node, Supply supply, const Hints& hints = {}) const;
 
+  // Of its offer, whether it fits or not. To spot it is the clearing price or its floor.
+  OfferPrice price_of(const Node& node) const;
   // What a task on the node would cost, whether it fits or not; no speed.
   Candidate priced(const Node& node) const;
   // The same by the prices: rate_of() its requirements.
@@ -88,6 +93,8 @@ class Matcher {
   Micros device_hour_from(Micros rate_hour) const;
 
   const Demand& demand() const { return demand_; }
+  bool spot() const { return demand_.requirements.tier() == v1::SPOT; }
+  Bracket term() const { return term_; }  // of the discounts that it gets
   v1::Objective objective() const { return objective_; }
   // No node with a dearer device meets the query's conditions on price.
   Micros device_hour_max() const { return device_hour_max_; }
@@ -103,6 +110,7 @@ class Matcher {
   v1::Objective objective_;
   std::uint32_t gpus_;
   std::uint32_t share_;
+  Bracket term_;
   std::uint32_t disk_mb_;
   Micros rate_hour_max_;
   Micros device_hour_max_;

@@ -8,6 +8,24 @@ namespace {
 constexpr std::int64_t kPolicySpanMax = hours(24 * 366).value;
 constexpr std::uint32_t kBasisPoints = 10'000;
 constexpr std::uint32_t kAttemptsMax = 1'000;
+constexpr int kVolumeDiscountsMax = 8;
+
+std::optional<Refusal> check_volume(const v1::Policy& policy) {
+  bool sound = policy.volume_discounts_size() <= kVolumeDiscountsMax;
+  const v1::VolumeDiscount* before = nullptr;
+  for (const v1::VolumeDiscount& step : policy.volume_discounts()) {
+    sound = sound && step.spent_micros_min() >= 0 && step.fee_basis_points() <= kBasisPoints;
+    sound = sound && (before == nullptr || (before->spent_micros_min() < step.spent_micros_min() &&
+                                            before->fee_basis_points() <= step.fee_basis_points()));
+    before = &step;
+  }
+  if (sound) return std::nullopt;
+  return refusal(
+      v1::VALUE_INVALID, "policy.volume_discounts",
+      "volume discounts are at most {}, each for more spending than the one before, of no "
+      "less and at most {} basis points of the fee",
+      kVolumeDiscountsMax, kBasisPoints);
+}
 
 }  // namespace
 
@@ -26,6 +44,9 @@ v1::Policy default_policy() {
   policy.set_price_interval_us(minutes(5).value);
   policy.set_price_step_basis_points(300);
   policy.set_use_target_basis_points(7'000);
+  policy.set_spot_min_run_us(minutes(5).value);
+  policy.set_spot_cool_down_us(minutes(10).value);
+  policy.set_spot_notice_us(seconds(30).value);
   return policy;
 }
 
@@ -44,6 +65,9 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
       {"payout_delay_us", policy.payout_delay_us(), 0},
       {"quote_ttl_us", policy.quote_ttl_us(), 1},
       {"price_interval_us", policy.price_interval_us(), 0},
+      {"spot_min_run_us", policy.spot_min_run_us(), 0},
+      {"spot_cool_down_us", policy.spot_cool_down_us(), 0},
+      {"spot_notice_us", policy.spot_notice_us(), 0},
   };
   for (const auto& span : spans) {
     if (span.value < span.min || span.value > kPolicySpanMax) {
@@ -62,6 +86,7 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
                    "a price cannot move by {} basis points at once: at most {}",
                    policy.price_step_basis_points(), kBasisPoints);
   }
+  if (auto why = check_volume(policy)) return why;
   const bool keeps_index = policy.price_interval_us() > 0;
   if (keeps_index &&
       (policy.use_target_basis_points() == 0 || policy.use_target_basis_points() >= kBasisPoints)) {

@@ -55,10 +55,16 @@ struct PriceIndex {
   std::int64_t leased_ms = 0;            // likewise
   Time counted_to;
 
+  // Of the tier spot: see core/spot.h.
+  Micros spot;         // the clearing price; 0: floors hold
+  Micros spot_losing;  // the highest losing bid since the interval began
+
   // Now; derived from the nodes.
   std::uint64_t nodes = 0;  // not removed
   std::uint64_t offered_thousandths = 0;
   std::uint64_t leased_thousandths = 0;
+  Micros spot_floor_max;          // of spot leases; while an interval is closed
+  std::uint64_t spot_leases = 0;  // likewise
 
   // Average use since the interval began; 0 when nothing was offered.
   std::uint32_t use_basis_points() const;
@@ -95,6 +101,10 @@ class PriceIndexes {
   template <class Visit>
   void visit(Visit&& visit) const {
     for (const auto& [unused, index] : classes_) visit(std::as_const(*index));
+  }
+  template <class Each>
+  void each(Each&& each) {
+    for (const auto& [unused, index] : classes_) each(*index);
   }
   // A class as a snapshot had it, without its nodes. False when it is there already.
   bool restore(PriceIndex index);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/money.h"
+#include "core/spot.h"
 
 namespace fallow::core {
 namespace {
@@ -35,7 +36,9 @@ Wave first_wave(const Book& book, const Demand& demand, std::uint32_t tasks) {
   }
   if (wave.tasks == 0) {
     // Nothing is free: the price of the best that could become free.
-    for (const Placement& placement : book.list(demand, false, 1)) wave.take(placement, 0);
+    Demand later = demand;
+    later.at_floor = true;
+    for (const Placement& placement : book.list(later, false, 1)) wave.take(placement, 0);
   }
   return wave;
 }
@@ -60,10 +63,17 @@ Refusal no_match(const MarketState& state, const Demand& demand, bool under_quot
 tl::expected<Estimate, Refusal> estimate_of(const MarketState& state, const Demand& demand,
                                             std::uint32_t tasks, Time now) {
   __extension__ using Wide = __int128;
+  if (demand.requirements.tier() == v1::SPOT && !offers_spot(state.policy)) {
+    return tl::unexpected(refusal(v1::TIER_NOT_OFFERED, "requirements.tier",
+                                  "this market has no intervals, so it cannot price spot"));
+  }
   Wave wave = first_wave(*state.book, demand, tasks);
   if (wave.offers.empty()) return tl::unexpected(no_match(state, demand, false));
   const v1::Requirements& wanted = demand.requirements;
-  const Micros task_hour = wave.dearest.rate_hour;
+  // To spot prices change while it runs: what binds is its bid.
+  const bool spot = wanted.tier() == v1::SPOT;
+  const Micros now_hour = wave.dearest.rate_hour;
+  const Micros task_hour = spot ? Micros(wanted.price_per_hour_micros_max()) : now_hour;
   const Micros task_total = price_of(task_hour, Duration(wanted.duration_us()));
   const Wide total = Wide{task_total.value} * tasks;
   if (total > state.limits.money_max.value) {
@@ -83,8 +93,12 @@ tl::expected<Estimate, Refusal> estimate_of(const MarketState& state, const Dema
   v1::Requirements without_disk = wanted;
   without_disk.set_disk_mb(0);
   estimate.gpu_hour = rate_of(without_disk, wave.dearest.device_hour, Micros(0));
-  estimate.disk_hour = task_hour - estimate.gpu_hour;
-  estimate.fee_hour = fraction_of(task_hour, state.policy.fee_basis_points(), kBasisPoints);
+  estimate.disk_hour = now_hour - estimate.gpu_hour;
+  if (wanted.tier() == v1::RESERVED) {
+    estimate.discount_hour =
+        rate_of(without_disk, wave.dearest.list_hour, Micros(0)) - estimate.gpu_hour;
+  }
+  estimate.fee_hour = fraction_of(now_hour, state.policy.fee_basis_points(), kBasisPoints);
   estimate.tasks_at_once = wave.tasks;
   estimate.offers = std::move(wave.offers);
   return estimate;

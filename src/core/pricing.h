@@ -14,9 +14,11 @@ struct Estimate {
   v1::BoundQuote quote;
   std::uint32_t tasks_at_once = 0;  // how many could start now
   std::vector<Placement> offers;    // the best, in the order they would be taken; at most 10
-  Micros gpu_hour;                  // parts of task_hour
+  Micros gpu_hour;                  // parts of task_hour; to spot of what it costs now
   Micros disk_hour;
-  Micros fee_hour;  // contained in the two above
+  Micros fee_hour;       // contained in the two above
+  Micros let_off_hour;   // of fee_hour, by what the renter has spent; not in the quote
+  Micros discount_hour;  // that the term took off gpu_hour
 };
 constexpr std::size_t kEstimateOffersMax = 10;
 

@@ -1,6 +1,7 @@
 // The reading half of Machine: nothing here changes anything.
 #include <utility>
 
+#include "core/deadlines.h"
 #include "core/machine.h"
 #include "core/market_state.h"
 
@@ -73,7 +74,7 @@ Machine::Counts Machine::counts() const {
   counts.nodes_connected = state_->nodes_connected;
   counts.devices = state_->devices;
   counts.orders_open = state_->orders_open;
-  counts.orders_waiting = state_->waiting.size();
+  counts.orders_waiting = state_->waiting.size() + state_->spot_waiting.size();
   counts.leases_open = state_->leases_open;
   return counts;
 }
@@ -102,7 +103,7 @@ v1::Desired Machine::desired(NodeId node_id) const {
     wanted.set_isolation(asked.requirements.isolation_min());
     wanted.set_time_us_max(bound.time_max.value);
     wanted.set_stop(bound.state == v1::STOPPING);
-    wanted.set_stop_grace_us(state_->policy.stop_grace_us());
+    wanted.set_stop_grace_us(stop_grace(state_->policy, bound).value);
   }
   return desired;
 }

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@ struct Refusal {
   std::string field;    // of the command; empty: none is at fault
   std::uint32_t column = 0;
   std::vector<v1::Relaxation> relaxations;
+  std::optional<v1::BoundQuote> next_quote;  // of QUOTE_GONE, when there is one
 };
 
 template <class... Args>

@@ -65,7 +65,7 @@ RelaxationScan::RelaxationScan(const Demand& demand)
 }
 
 void RelaxationScan::consider(const Node& node) {
-  if (!is_offered(node)) return;
+  if (!is_offered(node) || (matcher_.spot() && !node.offer.spot)) return;
   const Failures failures = failures_of(node);
   if (!failures.predicate) try_wait(node);
   if (failures.count > 1 || failures.link) return;
@@ -107,14 +107,21 @@ RelaxationScan::Failures RelaxationScan::failures_of(const Node& node) const {
     failures.change = change;
     ++failures.count;
   };
+  // With a shorter term it can only match at that term's price.
+  const bool too_long =
+      node.offer.duration_max && node.offer.duration_max.value < wanted.duration_us();
+  const Bracket term = too_long && wanted.tier() == v1::RESERVED
+                           ? bracket_of(node.offer.duration_max)
+                           : matcher_.term();
   check(node.memory_mb_free >= wanted.memory_mb(), Change::kMemory);
   check(node.cpu_thousandths_free >= wanted.cpu_thousandths(), Change::kCpu);
   check(node.disk_mb_free >= wanted.disk_mb(), Change::kDisk);
   check(node.facts.isolation() >= wanted.isolation_min(), Change::kIsolation);
-  check(!node.offer.duration_max || node.offer.duration_max.value >= wanted.duration_us(),
-        Change::kDuration);
+  check(!too_long, Change::kDuration);
   check(matcher_.share() >= node.offer.share_thousandths_min, Change::kShare);
-  const Micros device_hour = price_at(node.offer, demand_.quoted_at).device_hour;
+  const Micros device_hour = matcher_.spot()
+                                 ? matcher_.price_of(node).device_hour
+                                 : price_at(node.offer, demand_.quoted_at, term).device_hour;
   const std::vector<Predicate>& predicates = demand_.query.predicates();
   for (std::size_t i = 0; i < predicates.size() && failures.count < 2; ++i) {
     const Predicate& predicate = predicates[i];
@@ -202,7 +209,7 @@ void RelaxationScan::try_device_value(std::size_t at, const Node& node, const v1
 
 std::optional<std::int64_t> RelaxationScan::value_for(Change change, const Node& node) const {
   const v1::Requirements& wanted = demand_.requirements;
-  const OfferPrice price = price_at(node.offer, demand_.quoted_at);
+  const OfferPrice price = matcher_.price_of(node);
   const std::int64_t gpus = matcher_.gpus();
   const std::int64_t share = matcher_.share();
   const Wide limit = matcher_.rate_hour_max().value;

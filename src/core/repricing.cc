@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/offers.h"
+#include "core/spot.h"
 
 namespace fallow::core {
 namespace {
@@ -33,6 +34,7 @@ void close_interval(Step& step) {
                          state.limits.price_hour_max};
   state.indexes.close_interval(step.now, rules,
                                [&](const PriceIndex& index) { tell_index(step, index); });
+  close_spot_interval(step);
   state.interval_end = end_after(step.now, policy.price_interval_us());
   // What was left of the interval before follows the newer index now.
   state.reprice_after = state.followers.empty() ? std::nullopt : std::optional(NodeId());

@@ -16,9 +16,13 @@ v1::Requirements understood(const v1::Requirements& requirements) {
 
 tl::expected<Demand, Refusal> demand_of(const v1::Requirements& requirements,
                                         const Limits& limits) {
-  if (requirements.tier() != v1::ON_DEMAND) {
+  if (!v1::Tier_IsValid(requirements.tier()) || requirements.tier() == v1::TIER_UNSPECIFIED) {
     return tl::unexpected(refusal(v1::TIER_NOT_OFFERED, "requirements.tier",
-                                  "only the tier on_demand is offered by this market"));
+                                  "the tiers are on_demand, reserved and spot"));
+  }
+  if (requirements.tier() == v1::SPOT && requirements.price_per_hour_micros_max() == 0) {
+    return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.price_per_hour_micros_max",
+                                  "a spot order bids: say what an hour of a task may cost"));
   }
   if (!v1::Objective_IsValid(requirements.objective())) {
     return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.objective",

@@ -4,6 +4,9 @@
 // its account's last and the one served last; after each placement it gets one behind again. So
 // accounts alternate, however many orders or tasks each of them has.
 //
+// Spot orders stand apart: they get what the others leave, the highest bid first, and a turn
+// decides between equal bids. Who finds nothing may preempt spot leases: core/spot.h.
+//
 // Work: an order is matched when it becomes `dirty` (new, a task waits again, money came back), and
 // a node's gain of capacity (`fresh`) is tested against the waiting orders, in their turn, before
 // the book is asked. What the per-command limits leave over is done in the next Tick, which is due
@@ -18,10 +21,15 @@ namespace fallow::core {
 void wait_for_match(MarketState& state, Order& order);
 // No task of the order waits any more.
 void leave_waiting(MarketState& state, Order& order);
+// The same of an order that a snapshot had waiting.
+void restore_waiting(MarketState& state, const Order& order);
 // The node may now take what it could not before.
 void node_gained(MarketState& state, const Node& node);
 // Every waiting order is to be matched anew.
 void all_waiting_anew(MarketState& state);
+
+// A lease that made room for the order has ended: the order is served before all others.
+void take_room(Step& step, OrderId claimant);
 
 bool schedule_pending(const MarketState& state);
 // Places what can be placed. At the end of every command that was carried out.

@@ -40,6 +40,8 @@ void write_money(SnapshotWriter& writer, const MarketState& state) {
 
 void write_schedule(SnapshotWriter& writer, const MarketState& state) {
   list_fields(writer, state.dirty, [&](const Turn& turn) { turn_fields(writer, turn); });
+  list_fields(writer, state.spot_dirty,
+              [&](const SpotTurn& turn) { spot_turn_fields(writer, turn); });
   writer(static_cast<std::uint64_t>(state.fresh.size()));
   for (const auto& [node, from] : state.fresh) {
     writer(node);
@@ -150,6 +152,11 @@ void read_schedule(SnapshotReader& reader, MarketState& state) {
     Turn turn;
     turn_fields(reader, turn);
     state.dirty.insert(turn);
+  });
+  read_each(reader, [&] {
+    SpotTurn turn;
+    spot_turn_fields(reader, turn);
+    state.spot_dirty.insert(turn);
   });
   read_each(reader, [&] {
     NodeId node;

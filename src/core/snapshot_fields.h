@@ -6,7 +6,7 @@
 
 namespace fallow::core {
 
-constexpr std::uint32_t kSnapshotVersion = 2;
+constexpr std::uint32_t kSnapshotVersion = 5;
 
 template <class Archive, class List, class Each>
 void list_fields(Archive& archive, List& list, Each&& each) {
@@ -24,6 +24,7 @@ void list_fields(Archive& archive, List& list, Each&& each) {
 template <class Archive, class T>
 void account_fields(Archive& archive, T& x) {
   archive(x.id, x.name, x.scopes, x.created_at, x.month_budget, x.month, x.month_used, x.turn);
+  list_fields(archive, x.spent, [&](auto& spent) { archive(spent.day, spent.amount); });
 }
 
 template <class Archive, class T>
@@ -52,11 +53,19 @@ void answered_fields(Archive& archive, T& x) {
 }
 
 template <class Archive, class T>
+void discount_fields(Archive& archive, T& x) {
+  for (auto& basis_points : x) archive(basis_points);
+}
+
+template <class Archive, class T>
 void offer_fields(Archive& archive, T& x) {
   archive(x.id, x.device_hour, x.disk_gb_hour, x.share_thousandths_min, x.duration_max, x.floor,
           x.ceiling);
+  discount_fields(archive, x.discounts);
+  archive(x.spot, x.spot_floor);
   list_fields(archive, x.former, [&](auto& former) {
     archive(former.raised_at, former.device_hour, former.disk_gb_hour);
+    discount_fields(archive, former.discounts);
   });
 }
 
@@ -73,9 +82,9 @@ template <class Archive, class T>
 void order_fields(Archive& archive, T& x) {
   archive(x.id, x.account, x.name, x.requirements, x.workload, x.created_at, x.ended_at,
           x.quoted_at, x.quote_until, x.rate_hour_max, x.budget, x.charged, x.attempts_max,
-          x.stop_asked, x.state, x.rescued, x.turn);
+          x.stop_asked, x.state, x.rescued, x.turn, x.spot_after);
   list_fields(archive, x.tasks, [&](auto& task) {
-    archive(task.state, task.attempts, task.lease, task.proven, task.avoid);
+    archive(task.state, task.attempts, task.preempted, task.lease, task.proven, task.avoid);
   });
 }
 
@@ -83,7 +92,11 @@ template <class Archive, class T>
 void lease_fields(Archive& archive, T& x) {
   archive(x.id, x.order, x.task, x.attempt, x.renter, x.provider, x.node, x.devices,
           x.device_thousandths, x.cpu_thousandths, x.memory_mb, x.disk_mb);
-  archive(x.device_hour, x.disk_gb_hour, x.rate_hour, x.fee_basis_points, x.hold, x.time_max);
+  archive(x.device_hour, x.disk_gb_hour, x.rate_hour, x.fee_basis_points, x.volume_basis_points,
+          x.hold, x.time_max);
+  discount_fields(archive, x.discounts);
+  archive(x.term_before, x.cut_short, x.rerated_hour, x.spot, x.spot_bid, x.spot_floor, x.claimant);
+  list_fields(archive, x.runs, [&](auto& run) { archive(run.rate_hour, run.until); });
   archive(x.state, x.stop_reason, x.placed_at, x.started_at, x.heard_at, x.start_by, x.stopping_at,
           x.ended_at, x.placed_revision, x.placed_index, x.ended_index, x.metered_index);
   archive(x.meter_sequence, x.proven, x.charged, x.fee, x.refunded, x.reason, x.blame, x.exit_code,
@@ -93,7 +106,7 @@ void lease_fields(Archive& archive, T& x) {
 template <class Archive, class T>
 void index_fields(Archive& archive, T& x) {
   archive(x.key.model, x.key.region, x.value, x.open, x.low, x.high, x.mean, x.trades,
-          x.traded_thousandths, x.offered_ms, x.leased_ms, x.counted_to);
+          x.traded_thousandths, x.offered_ms, x.leased_ms, x.counted_to, x.spot, x.spot_losing);
 }
 
 // The market's own values, ahead of all things.
@@ -106,6 +119,12 @@ void market_fields(Archive& archive, T& x) {
 template <class Archive, class T>
 void turn_fields(Archive& archive, T& x) {
   archive(x.turn, x.order);
+}
+
+template <class Archive, class T>
+void spot_turn_fields(Archive& archive, T& x) {
+  archive(x.bid_turned);
+  turn_fields(archive, x.turn);
 }
 
 }  // namespace fallow::core

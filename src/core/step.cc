@@ -12,6 +12,7 @@ void Step::refuse(Refusal why) {
   for (v1::Relaxation& relaxation : why.relaxations) {
     *told.add_relaxations() = std::move(relaxation);
   }
+  if (why.next_quote) *told.mutable_next_quote() = *std::move(why.next_quote);
 }
 
 void Step::repeat(LogIndex first, std::uint64_t first_entity) {

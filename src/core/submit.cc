@@ -76,10 +76,18 @@ std::optional<Refusal> check_quote(const v1::SubmitOrder& command,
     return refusal(v1::VALUE_INVALID, "quote",
                    "the quote is for other requirements or another number of tasks");
   }
-  if (quote.expires_at_us() <= now.us) {
-    return refusal(v1::QUOTE_GONE, "quote", "the quote has run out: ask for a new one");
-  }
   return std::nullopt;
+}
+
+// What the same order is quoted at now, without the quote that is gone: something that it could
+// really have.
+std::optional<v1::BoundQuote> next_quote(const MarketState& state, const v1::SubmitOrder& command,
+                                         const v1::Requirements& requirements, Time now) {
+  const auto demand = demand_of(requirements, state.limits);
+  if (!demand) return std::nullopt;
+  auto estimate = estimate_of(state, *demand, command.tasks(), now);
+  if (!estimate || (!command.wait() && estimate->tasks_at_once == 0)) return std::nullopt;
+  return std::move(estimate->quote);
 }
 
 std::optional<Refusal> check_room(const MarketState& state, const Account& account,
@@ -137,12 +145,18 @@ tl::expected<Price, Refusal> price_of_order(const MarketState& state,
                                             const v1::SubmitOrder& command, Demand& demand,
                                             Time now) {
   const bool quoted = command.has_quote();
+  if (quoted && command.quote().expires_at_us() <= now.us) {
+    return tl::unexpected(
+        refusal(v1::QUOTE_GONE, "quote", "the quote has run out: ask for a new one"));
+  }
   if (quoted) {
     demand.quoted_at = Time{command.quote().issued_at_us()};
     demand.rate_hour_max = cap_of(Micros(command.quote().task_hour_micros()));
   }
+  demand.at_floor = command.wait();  // to spot, prices fall again
   const bool matches =
       command.wait() ? state.book->possible(demand) : state.book->match(demand).has_value();
+  demand.at_floor = false;
   if (!matches) return tl::unexpected(no_match(state, demand, quoted));
   if (quoted) return Price{demand.rate_hour_max, Micros(command.quote().total_micros())};
   auto estimate = estimate_of(state, demand, command.tasks(), now);
@@ -169,8 +183,14 @@ void handle(Step& step, const v1::SubmitOrder& command) {
   if (auto why = check_room(state, *account, command.tasks())) {
     return step.refuse(std::move(*why));
   }
-  const auto price = price_of_order(state, command, *demand, step.now);
-  if (!price) return step.refuse(price.error());
+  auto price = price_of_order(state, command, *demand, step.now);
+  if (!price) {
+    Refusal why = std::move(price).error();
+    if (why.code == v1::QUOTE_GONE) {
+      why.next_quote = next_quote(state, command, requirements, step.now);
+    }
+    return step.refuse(std::move(why));
+  }
   const Micros given(command.budget_micros_max());
   const Micros budget = given.value > 0 ? std::min(given, price->total) : price->total;
   if (auto why = check_funds(state, *account, budget, step.now)) {

@@ -145,11 +145,16 @@ class RandomCommands {
     wanted.set_objective(static_cast<v1::Objective>(below(4)));
     wanted.set_duration_us(chance(40) ? hostile()
                                       : seconds(static_cast<std::int64_t>(below(400))).value);
-    wanted.set_price_per_hour_micros_max(chance(4) ? amount(2'000'000) : 0);
+    wanted.set_price_per_hour_micros_max(chance(2) ? amount(2'000'000) : 0);
     wanted.set_memory_mb(static_cast<std::uint32_t>(below(20'000)));
     wanted.set_cpu_thousandths(static_cast<std::uint32_t>(below(6'000)));
     wanted.set_disk_mb(chance(3) ? static_cast<std::uint32_t>(below(50'000)) : 0);
-    if (chance(60)) wanted.set_tier(v1::SPOT);
+    if (chance(4)) wanted.set_tier(v1::SPOT);
+    if (chance(4)) {
+      wanted.set_tier(v1::RESERVED);
+      constexpr Duration kTerms[] = {minutes(1), hours(1), hours(24), hours(24 * 40)};
+      wanted.set_duration_us(kTerms[below(std::size(kTerms))].value);
+    }
     return wanted;
   }
 
@@ -274,6 +279,15 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     offer.set_disk_gb_hour_micros(chance(3) ? amount(300) : 0);
     offer.set_share_thousandths_min(static_cast<std::uint32_t>(chance(20) ? 1'001 : below(1'001)));
     offer.set_duration_us_max(chance(10) ? hostile() : 0);
+    offer.set_spot(chance(2));
+    if (offer.spot()) offer.set_spot_floor_micros(amount(600'000));
+    if (chance(2)) {
+      offer.mutable_discounts()->set_hour_basis_points(static_cast<std::uint32_t>(below(1'000)));
+      offer.mutable_discounts()->set_day_basis_points(static_cast<std::uint32_t>(below(5'000)));
+      offer.mutable_discounts()->set_week_basis_points(5'000);
+      offer.mutable_discounts()->set_month_basis_points(
+          static_cast<std::uint32_t>(5'000 + below(2)));
+    }
     if (chance(3)) {
       offer.set_device_hour_micros_min(amount(1'000'000));
       offer.set_device_hour_micros_max(amount(2'000'000));
@@ -333,6 +347,14 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     policy.set_use_target_basis_points(static_cast<std::uint32_t>(below(10'500)));
     policy.set_fee_basis_points(static_cast<std::uint32_t>(below(11'000)));
     policy.set_close_after_us(chance(6) ? hostile() : seconds(30).value);
+    policy.set_spot_min_run_us(chance(2) ? 0 : seconds(2).value);
+    policy.set_spot_cool_down_us(chance(2) ? 0 : seconds(20).value);
+    policy.set_spot_notice_us(chance(20) ? hostile() : seconds(10).value);
+    if (chance(2)) {
+      policy.add_volume_discounts()->set_spent_micros_min(static_cast<std::int64_t>(below(2'000)));
+      policy.mutable_volume_discounts(0)->set_fee_basis_points(
+          static_cast<std::uint32_t>(below(11'000)));
+    }
     policy.set_payout_delay_us(chance(2) ? 0 : hours(24).value);
   } else if (kind < 99) {
     command.mutable_withdraw_offer()->set_node(any_node(machine));

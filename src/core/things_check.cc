@@ -41,11 +41,14 @@ void check_offer(Complaint& complaint, const Node& node, const Limits& limits) {
                offer.share_thousandths_min >= 1 && offer.share_thousandths_min <= kWholeDevice &&
                is_span(offer.duration_max) && offer.former.size() <= kFormerPricesMax &&
                is_price(offer.floor) && is_price(offer.ceiling) && offer.floor <= offer.ceiling &&
-               (offer.id.value != 0 || offer.ceiling.value == 0);
+               (offer.id.value != 0 || offer.ceiling.value == 0) &&
+               are_discounts(message_of(offer.discounts)) && is_price(offer.spot_floor) &&
+               (offer.spot || offer.spot_floor.value == 0);
   Time before;
   for (const FormerPrice& former : offer.former) {
     sound = sound && is_price(former.device_hour) && is_price(former.disk_gb_hour) &&
-            is_moment(former.raised_at) && before <= former.raised_at;
+            is_moment(former.raised_at) && before <= former.raised_at &&
+            are_discounts(message_of(former.discounts));
     before = former.raised_at;
   }
   complaint.unless(sound, "node {} has an offer that cannot be", node.id.value);
@@ -77,7 +80,8 @@ void check_index(Complaint& complaint, const PriceIndex& index, const Limits& li
   complaint.unless(is_price(index.value) && is_price(index.open) && is_price(index.low) &&
                        is_price(index.mean) && is_price(index.high) && index.trades < kCountMax &&
                        index.traded_thousandths < kCountMax && index.offered_ms >= 0 &&
-                       index.leased_ms >= 0 && is_moment(index.counted_to),
+                       index.leased_ms >= 0 && is_moment(index.counted_to) &&
+                       is_price(index.spot) && index.spot_losing.value >= 0,
                    "the price index of \"{}\" in \"{}\" has values that cannot be", index.key.model,
                    index.key.region);
 }
@@ -88,7 +92,7 @@ void check_order(Complaint& complaint, const MarketState& state, const Order& or
       order.state != v1::ORDER_STATE_UNSPECIFIED && !order.tasks.empty() &&
       order.tasks.size() <= state.limits.tasks_per_order_max && is_moment(order.created_at) &&
       is_moment(order.ended_at) && is_moment(order.quoted_at) && is_moment(order.quote_until) &&
-      is_between(Micros(0), order.budget, state.limits.money_max) &&
+      is_moment(order.spot_after) && is_between(Micros(0), order.budget, state.limits.money_max) &&
       is_between(Micros(0), order.charged, order.budget) &&
       is_between(Micros(0), order.rate_hour_max, state.limits.money_max) &&
       order.attempts_max >= 1 && is_turn(order.turn);
@@ -97,6 +101,7 @@ void check_order(Complaint& complaint, const MarketState& state, const Order& or
   for (const Task& task : order.tasks) {
     complaint.unless(task.state >= v1::WAITING && v1::TaskState_IsValid(task.state) &&
                          task.avoid.size() <= kAvoidMax && task.proven.value >= 0 &&
+                         task.preempted <= task.attempts &&
                          (task.state != v1::WAITING || task.proven < duration),
                      "order {} has a task that cannot be", order.id.value);
   }
@@ -123,12 +128,18 @@ void check_lease(Complaint& complaint, const MarketState& state, const Lease& le
                            is_between(Micros(0), lease.refunded, lease.charged) &&
                            is_between(fee_least, lease.fee, lease.charged) &&
                            lease.rate_hour.value >= 0 && lease.device_hour.value >= 0 &&
-                           lease.disk_gb_hour.value >= 0 && lease.fee_basis_points <= 10'000;
+                           lease.disk_gb_hour.value >= 0 && lease.fee_basis_points <= 10'000 &&
+                           lease.volume_basis_points <= 10'000 && lease.rerated_hour.value >= 0 &&
+                           lease.spot_floor.value >= 0 && lease.spot_floor <= lease.spot_bid &&
+                           lease.device_hour <= state.limits.price_hour_max &&
+                           lease.disk_gb_hour <= state.limits.price_hour_max &&
+                           are_discounts(message_of(lease.discounts));
   complaint.unless(sound_money, "lease {} has money that cannot be", lease.id.value);
-  const bool sound_times =
-      is_moment(lease.placed_at) && is_moment(lease.started_at) && is_moment(lease.heard_at) &&
-      is_moment(lease.start_by) && is_moment(lease.stopping_at) && is_moment(lease.ended_at) &&
-      is_span(lease.proven) && is_span(lease.time_max) && lease.placed_at.us > 0;
+  const bool sound_times = is_moment(lease.placed_at) && is_moment(lease.started_at) &&
+                           is_moment(lease.heard_at) && is_moment(lease.start_by) &&
+                           is_moment(lease.stopping_at) && is_moment(lease.ended_at) &&
+                           is_span(lease.proven) && is_span(lease.time_max) &&
+                           is_span(lease.term_before) && lease.placed_at.us > 0;
   complaint.unless(sound_times, "lease {} has times that cannot be", lease.id.value);
   const Order* const order = state.orders.find(lease.order);
   const Node* const node = state.nodes.find(lease.node);
@@ -146,9 +157,13 @@ void check_lease(Complaint& complaint, const MarketState& state, const Lease& le
 void check_people(Complaint& complaint, const MarketState& state) {
   const auto known = [&](AccountId id) { return state.accounts.find(id) != nullptr; };
   const Micros money_max = state.limits.money_max;
+  const auto is_sum = [](const SpentDay& spent) {
+    return spent.day >= 0 && spent.amount.value > std::numeric_limits<std::int64_t>::min();
+  };
   state.accounts.each([&](const Account& account) {
     complaint.unless(account.month_budget.value >= 0 && account.month_used.value >= 0 &&
-                         is_moment(account.created_at) && is_turn(account.turn),
+                         is_moment(account.created_at) && is_turn(account.turn) &&
+                         std::all_of(account.spent.begin(), account.spent.end(), is_sum),
                      "account {} has values that cannot be", account.id.value);
   });
   for (const auto& [unused, key] : state.keys) {

@@ -140,6 +140,62 @@ TEST(Api, RefusalsSayWhatToDo) {
   EXPECT_EQ(market.post("/v1/orders", people.renter, "{}").at("field"), "requirements");
 }
 
+TEST(Api, TermsSpotAndQuotesThatAreGone) {
+  ServerOptions options;
+  v1::VolumeDiscount& volume = *options.policy.add_volume_discounts();
+  volume.set_fee_basis_points(5'000);  // of everybody
+  LoopbackMarket market(std::move(options));
+  const People people(market);
+  const std::string node = market.add_node(people.provider, "0.40");
+  const std::string offer = "/v1/nodes/" + node + "/offer";
+  const Reply set = market.put(offer, people.provider, R"({"price_per_hour": "0.40",
+      "spot_floor_per_hour": "0.10", "discounts": {"day_basis_points": 500,
+      "week_basis_points": 1000, "month_basis_points": 1000}})");
+  ASSERT_EQ(set.status, 200) << set.body;
+  EXPECT_EQ(set.at("spot_price_per_hour"), "0.10");
+  EXPECT_EQ(set.at("discounts.week_basis_points"), "1000");
+  EXPECT_EQ(std::stod(market.get("/v1/wallet", people.renter).at("fee_let_off")), 0.5);
+
+  const Reply week =
+      market.post("/v1/quotes", people.renter, R"({"hours": 168, "tier": "RESERVED"})");
+  ASSERT_EQ(week.status, 200) << week.body;
+  EXPECT_EQ(week.at("total"), "60.48");
+  EXPECT_EQ(week.at("parts.3.name"), "term discount (taken off)");
+  EXPECT_EQ(week.at("parts.4.name"), "volume discount (comes off)");
+  const Reply spot =
+      market.post("/v1/quotes", people.renter, R"({"tier": "SPOT", "max_price_per_hour": "0.25"})");
+  ASSERT_EQ(spot.status, 200) << spot.body;
+  EXPECT_EQ(spot.at("total"), "0.25");
+  EXPECT_EQ(spot.at("parts.3.price_per_hour"), "0.10") << spot.body;
+  EXPECT_EQ(market.post("/v1/quotes", people.renter, R"({"tier": "SPOT"})").at("field"),
+            "requirements.max_price_per_hour");
+  EXPECT_EQ(market
+                .put(offer, people.provider,
+                     R"({"price_per_hour": "0.40", "spot_floor_per_hour": "0.41"})")
+                .at("field"),
+            "spot_floor_per_hour");
+
+  // The offer behind the quote goes; another, dearer one stays.
+  const Reply quote = market.post("/v1/quotes", people.renter, R"({"hours": 1})");
+  const std::string dearer = market.add_node(people.provider, "0.60");
+  EXPECT_EQ(market.send("DELETE", offer, people.provider, {}, {}).status, 200);
+  const auto take = [&](const std::string& id) {
+    return market.post(
+        "/v1/orders", people.renter,
+        fmt::format(R"({{"quote": "{}", "workload": {{"command": ["true"]}}}})", id));
+  };
+  const Reply gone = take(quote.at("id"));
+  EXPECT_EQ(gone.status, 410) << gone.body;
+  EXPECT_EQ(gone.at("code"), "quote_gone");
+  EXPECT_EQ(gone.at("next_quote.total"), "0.60") << gone.body;
+  const Reply taken = take(gone.at("next_quote.id"));
+  EXPECT_EQ(taken.status, 200) << taken.body;
+  EXPECT_EQ(taken.at("budget"), "0.60");
+  const std::string metrics = market.get("/metrics", "").body;
+  EXPECT_NE(metrics.find("fallow_quotes_gone 1"), metrics.npos);
+  EXPECT_NE(metrics.find("fallow_quotes_honoured_share 0.5"), metrics.npos);
+}
+
 TEST(Api, AnIdempotencyKeyMakesOnceAndAnswersAgain) {
   LoopbackMarket market;
   const People people(market);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "server/views.h"
+
 namespace fallow::server {
 namespace {
 
@@ -85,11 +87,20 @@ v1::Problem Call::queue_problem(const Error& error) {
   }
 }
 
-Answer<Done> Call::done_of(const Result<engine::Applied>& applied, const core::Machine& machine) {
+Answer<Done> Call::done_of(const Result<engine::Applied>& applied,
+                           const core::Machine& machine) const {
   if (!applied) return tl::unexpected(queue_problem(applied.error()));
   Done done{applied->index, applied->time, applied->events, machine};
   for (const v1::Event& event : applied->events) {
-    if (event.has_refused()) return tl::unexpected(problem_of(event.refused()));
+    if (event.has_refused()) {
+      v1::Problem problem = problem_of(event.refused());
+      if (event.refused().has_next_quote()) {
+        const v1::BoundQuote& next = event.refused().next_quote();
+        *problem.mutable_next_quote() = quote_view(next);
+        problem.mutable_next_quote()->set_id(parts_.quotes->id_of(next));
+      }
+      return tl::unexpected(std::move(problem));
+    }
     if (event.has_repeated()) done.repeated = event.repeated().entity();
   }
   return done;

@@ -105,7 +105,7 @@ class Call {
 
  private:
   void sign(v1::Command& command, std::string_view part) const;
-  static Answer<Done> done_of(const Result<engine::Applied>& applied, const core::Machine& machine);
+  Answer<Done> done_of(const Result<engine::Applied>& applied, const core::Machine& machine) const;
   static v1::Problem queue_problem(const Error& error);
 
   const ApiParts& parts_;
@@ -133,7 +133,7 @@ net::Task<Answer<T>> Call::submit(v1::Command command, std::function<Answer<T>(c
   const net::OneShot<Answer<T>> taken(executor_);
   const Status queued = parts_.engine->submit(
       std::move(command),
-      [&take, taken](const Result<engine::Applied>& applied, const core::Machine& machine) {
+      [this, &take, taken](const Result<engine::Applied>& applied, const core::Machine& machine) {
         Answer<Done> done = done_of(applied, machine);
         taken.set(done ? take(*done) : Answer<T>(tl::unexpected(std::move(done).error())));
       });

@@ -102,20 +102,24 @@ void add_part(v1::QuoteView& view, std::string_view name, Micros hour, Duration 
   part.set_total(format_money(Micros(price_of(hour, time).value * tasks)));
 }
 
-v1::QuoteView quote_view(const core::Estimate& estimate) {
+v1::QuoteView estimate_view(const core::Estimate& estimate) {
   const v1::BoundQuote& quote = estimate.quote;
-  v1::QuoteView view;
-  *view.mutable_expires_at() = timestamp_of(Time{quote.expires_at_us()});
-  view.set_task_price_per_hour(format_money(Micros(quote.task_hour_micros())));
-  view.set_total(format_money(Micros(quote.total_micros())));
+  v1::QuoteView view = quote_view(quote);
   const Duration time(quote.requirements().duration_us());
   add_part(view, "gpu", estimate.gpu_hour, time, quote.tasks());
   add_part(view, "disk", estimate.disk_hour, time, quote.tasks());
   add_part(view, "fee (included)", estimate.fee_hour, time, quote.tasks());
-  view.set_tasks(quote.tasks());
+  if (estimate.discount_hour.value > 0) {
+    add_part(view, "term discount (taken off)", estimate.discount_hour, time, quote.tasks());
+  }
+  if (quote.requirements().tier() == v1::SPOT) {
+    add_part(view, "spot price now", estimate.gpu_hour + estimate.disk_hour, time, quote.tasks());
+  }
+  if (estimate.let_off_hour.value > 0) {
+    add_part(view, "volume discount (comes off)", estimate.let_off_hour, time, quote.tasks());
+  }
   view.set_tasks_at_once(estimate.tasks_at_once);
   for (const core::Placement& offer : estimate.offers) *view.add_offers() = offer_view(*offer.node);
-  *view.mutable_requirements() = quote.requirements();
   return view;
 }
 
@@ -137,9 +141,10 @@ net::Task<Answer<v1::QuoteView>> create_quote(Call& call, const v1::CreateQuoteR
   const std::function<Answer<Quoted>(const core::Machine&)> look =
       [&](const core::Machine& machine) -> Answer<Quoted> {
     const auto estimate =
-        machine.estimate(wanted.requirements, wanted.tasks, std::max(call.now(), machine.now()));
+        machine.estimate(wanted.requirements, wanted.tasks, std::max(call.now(), machine.now()),
+                         call.caller().account);
     if (!estimate) return tl::unexpected(refusal_problem(estimate.error()));
-    return Quoted(estimate->quote, quote_view(*estimate));
+    return Quoted(estimate->quote, estimate_view(*estimate));
   };
   FALLOW_CO_ASSIGN(Quoted quoted, co_await call.visit(look));
   quoted.second.set_id(call.parts().quotes->id_of(quoted.first));

@@ -197,6 +197,13 @@ net::Task<Answer<v1::OfferView>> set_offer(Call& call, const v1::SetOfferRequest
   out.set_share_thousandths_min(
       share == 0 ? core::kWholeDevice : static_cast<std::uint32_t>(std::ceil(share * 1000 - 1e-6)));
   out.set_duration_us_max(longest.value);
+  if (!request.spot_floor_per_hour().empty()) {
+    FALLOW_CO_ASSIGN(const Micros spot,
+                     money_of("spot_floor_per_hour", request.spot_floor_per_hour()));
+    out.set_spot(true);
+    out.set_spot_floor_micros(spot.value);
+  }
+  if (request.has_discounts()) *out.mutable_discounts() = request.discounts();
   const std::function<Answer<v1::OfferView>(const Done&)> take =
       [&](const Done& done) -> Answer<v1::OfferView> {
     FALLOW_ASSIGN(const core::Node* node, visible_node(call, done.machine, request.node()));

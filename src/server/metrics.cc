@@ -60,6 +60,13 @@ Metrics::Metrics(const Router& router) {
   gauges_.orders_open = &gauge("fallow_orders_open", "Orders that have not ended");
   gauges_.orders_waiting = &gauge("fallow_orders_waiting", "Orders with tasks that wait");
   gauges_.leases_open = &gauge("fallow_leases_open", "Leases that have not ended");
+  gauges_.quotes_honoured =
+      &gauge("fallow_quotes_honoured", "Quotes taken and honoured since the start");
+  gauges_.quotes_gone =
+      &gauge("fallow_quotes_gone", "Quotes taken in time whose offers were gone, since the start");
+  gauges_.quotes_late = &gauge("fallow_quotes_late", "Quotes taken too late, since the start");
+  gauges_.quotes_share = &gauge("fallow_quotes_honoured_share",
+                                "Of the quotes taken in time, the share that was honoured");
 }
 
 void Metrics::observe(std::size_t route, int status, Duration took) {
@@ -91,6 +98,10 @@ void Metrics::set(const Gauges& now) {
   gauges_.orders_open->Set(number(now.market.orders_open));
   gauges_.orders_waiting->Set(number(now.market.orders_waiting));
   gauges_.leases_open->Set(number(now.market.leases_open));
+  gauges_.quotes_honoured->Set(number(now.quotes.honoured));
+  gauges_.quotes_gone->Set(number(now.quotes.gone));
+  gauges_.quotes_late->Set(number(now.quotes.late));
+  gauges_.quotes_share->Set(now.quotes.share_honoured());
 }
 
 std::string Metrics::write(const Gauges& gauges) {

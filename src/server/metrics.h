@@ -17,6 +17,7 @@
 #include "base/types.h"
 #include "core/machine.h"
 #include "engine/engine.h"
+#include "server/quote_stats.h"
 #include "server/router.h"
 
 namespace fallow::server {
@@ -30,6 +31,7 @@ struct Gauges {
   std::uint64_t artifact_bytes = 0;
   engine::EngineStats engine;
   core::Machine::Counts market;
+  QuoteStats::Counts quotes;
 };
 
 class Metrics {
@@ -59,7 +61,8 @@ class Metrics {
     prometheus::Gauge *connections, *in_flight, *streams, *agents, *artifact_bytes, *commands,
         *batches, *commands_waiting, *reads_waiting, *turned_away, *storage_errors, *last_index,
         *snapshot_index, *snapshot_seconds, *accounts, *nodes, *nodes_connected, *devices,
-        *orders_open, *orders_waiting, *leases_open;
+        *orders_open, *orders_waiting, *leases_open, *quotes_honoured, *quotes_gone, *quotes_late,
+        *quotes_share;
   } gauges_;
 };
 

@@ -39,6 +39,7 @@ std::string field_of(const std::string& command_field) {
       {"month_micros_max", "month_budget"},
       {"device_hour_micros", "price_per_hour"},
       {"disk_gb_hour_micros", "disk_price_per_gb_hour"},
+      {"spot_floor_micros", "spot_floor_per_hour"},
       {"share_thousandths_min", "share_min"},
       {"duration_us_max", "hours_max"},
       {"duration_us", "hours"},

@@ -6,6 +6,7 @@
 #include "base/merkle.h"
 #include "base/meter_bytes.h"
 #include "base/receipt_bytes.h"
+#include "core/meter.h"
 
 namespace fallow::server {
 v1::ReceiptBody receipt_facts(const core::Machine& machine, const core::Lease& lease) {
@@ -35,6 +36,27 @@ v1::ReceiptBody receipt_facts(const core::Machine& machine, const core::Lease& l
   body.set_fee_basis_points(lease.fee_basis_points);
   body.set_hold_micros(lease.hold.value);
   body.set_time_us_max(lease.time_max.value);
+  const core::Order* order = machine.order(lease.order);
+  FALLOW_CHECK(order != nullptr, "lease {} names an unknown order", lease.id.value);
+  body.set_volume_basis_points(lease.volume_basis_points);
+  body.set_volume_discount_micros(core::bill_of(lease).let_off.value);
+  body.set_tier(order->requirements.tier());
+  if (order->requirements.tier() == v1::RESERVED) {
+    *body.mutable_discounts() = core::message_of(lease.discounts);
+    body.set_term_us(order->requirements.duration_us());
+    body.set_term_before_us(lease.term_before.value);
+    body.set_cut_short(lease.cut_short);
+    body.set_rerated_hour_micros(lease.rerated_hour.value);
+  }
+  if (lease.spot) {
+    body.set_spot_bid_micros(lease.spot_bid.value);
+    body.set_spot_floor_micros(lease.spot_floor.value);
+    for (const core::PriceRun& run : lease.runs) {
+      v1::PriceRun& told = *body.add_price_runs();
+      told.set_rate_hour_micros(run.rate_hour.value);
+      told.set_until_us(run.until.value);
+    }
+  }
   body.set_placed_at_us(lease.placed_at.us);
   body.set_started_at_us(lease.started_at.us);
   body.set_ended_at_us(lease.ended_at.us);

@@ -103,6 +103,7 @@ ApiEdges Server::edges() {
     gauges.connections = http_->connection_count();
     gauges.agents_connected = hub_->sessions();
     gauges.artifact_bytes = artifacts_->bytes_used();
+    gauges.quotes = quote_stats_.counts();
     return gauges;
   };
   return edges;
@@ -145,6 +146,7 @@ Status Server::open_market(const DataFolder& folder) {
   }
   engine::EngineParts parts = parts_.engine;
   parts.subscribers.push_back(&keys_);
+  parts.subscribers.push_back(&quote_stats_);
   parts.subscribers.push_back(history_.get());
   parts.subscribers.push_back(hub_.get());
   FALLOW_ASSIGN(engine_, engine::Engine::start(std::move(parts), options_.engine, found));

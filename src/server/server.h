@@ -29,6 +29,7 @@
 #include "server/hub_endpoint.h"
 #include "server/log_store.h"
 #include "server/quote_codec.h"
+#include "server/quote_stats.h"
 #include "server/receipt_maker.h"
 
 namespace fallow::server {
@@ -110,6 +111,7 @@ class Server {
   std::string secret_;
 
   // In the order of their making; each may use those above it.
+  QuoteStats quote_stats_;
   KeyCache keys_;
   std::unique_ptr<AccessLog> access_log_;
   std::unique_ptr<artifacts::BlobStore> artifacts_;

@@ -4,6 +4,9 @@
 #include <limits>
 
 #include "base/money.h"
+#include "core/price_index.h"
+#include "core/spending.h"
+#include "core/spot.h"
 
 namespace fallow::server {
 namespace {
@@ -65,6 +68,16 @@ v1::OfferView offer_view(const core::Node& node) {
     view.set_price_floor_per_hour(format_money(node.offer.floor));
     view.set_price_ceiling_per_hour(format_money(node.offer.ceiling));
   }
+  if (node.offer.discounts != core::Discounts{}) {
+    *view.mutable_discounts() = core::message_of(node.offer.discounts);
+  }
+  if (node.offer.spot) {
+    const Micros floor = core::spot_floor(node.offer);
+    const core::PriceIndex* index = node.counted.index;
+    view.set_spot_floor_per_hour(format_money(floor));
+    view.set_spot_price_per_hour(
+        format_money(index == nullptr ? floor : std::max(floor, index->spot)));
+  }
   view.set_region(node.facts.region());
   view.set_reliability(static_cast<double>(core::reliability_ppm(node)) / 1e6);
   view.set_cpu_cores(thousand(node.facts.cpu_thousandths()));
@@ -75,6 +88,16 @@ v1::OfferView offer_view(const core::Node& node) {
   view.set_isolation(node.facts.isolation());
   view.set_available(node.connected && !node.removed && node.owner == v1::OWNER_AWAY &&
                      node.offer.id.value != 0 && free > 0);
+  return view;
+}
+
+v1::QuoteView quote_view(const v1::BoundQuote& quote) {
+  v1::QuoteView view;
+  *view.mutable_expires_at() = timestamp_of(Time{quote.expires_at_us()});
+  view.set_task_price_per_hour(format_money(Micros(quote.task_hour_micros())));
+  view.set_total(format_money(Micros(quote.total_micros())));
+  view.set_tasks(quote.tasks());
+  *view.mutable_requirements() = quote.requirements();
   return view;
 }
 
@@ -166,7 +189,12 @@ v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine)
   view.set_blame(lease.blame);
   view.set_exit_code(lease.exit_code);
   view.set_detail(lease.detail);
-  view.set_price_per_hour(format_money(lease.rate_hour));
+  // Of a spot lease what it paid last; before that its bid.
+  view.set_price_per_hour(format_money(lease.runs.empty()
+                                           ? std::max(lease.rate_hour, lease.rerated_hour)
+                                           : lease.runs.back().rate_hour));
+  const core::Order* order = machine.order(lease.order);
+  if (order != nullptr) view.set_tier(order->requirements.tier());
   put_time(view, &v1::LeaseView::mutable_placed_at, lease.placed_at);
   put_time(view, &v1::LeaseView::mutable_started_at, lease.started_at);
   put_time(view, &v1::LeaseView::mutable_ended_at, lease.ended_at);
@@ -197,6 +225,9 @@ v1::WalletView wallet_view(AccountId account, const core::Machine& machine) {
   if (const core::Account* found = machine.account(account)) {
     if (found->month_budget.value != 0) view.set_month_budget(format_money(found->month_budget));
     view.set_month_used(format_money(found->month_used));
+    const Micros spent = core::spent_lately(*found, machine.now());
+    view.set_spent_30_days(format_money(spent));
+    view.set_fee_let_off(core::volume_basis_points(machine.policy(), spent) / 1e4);
   }
   return view;
 }

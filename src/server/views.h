@@ -18,6 +18,8 @@ constexpr std::size_t kTasksShownMax = 10'000;
 google::protobuf::Timestamp timestamp_of(Time time);
 
 v1::OfferView offer_view(const core::Node& node);
+// Price, time and what was understood; without id, parts and offers.
+v1::QuoteView quote_view(const v1::BoundQuote& quote);
 v1::NodeView node_view(const core::Node& node, const core::Machine& machine);
 // With its tasks, or without for lists.
 v1::OrderView order_view(const core::Order& order, const core::Machine& machine, bool with_tasks);

@@ -34,6 +34,11 @@ v1::Found found() {
   policy.set_start_timeout_us(minutes(3).value);
   policy.set_payout_delay_us(kPayoutDelay.value);
   policy.set_price_interval_us(minutes(1).value);
+  policy.set_spot_min_run_us(seconds(30).value);
+  policy.set_spot_cool_down_us(minutes(1).value);
+  policy.set_spot_notice_us(seconds(10).value);
+  policy.add_volume_discounts()->set_spent_micros_min(20'000);
+  policy.mutable_volume_discounts(0)->set_fee_basis_points(5'000);
   return found;
 }
 

@@ -93,6 +93,17 @@ class Lockstep {
     policy.set_payout_delay_us(static_cast<std::int64_t>(below(600'000'000)));
     policy.set_quote_ttl_us(300'000'000);
     policy.set_attempts_max(static_cast<std::uint32_t>(1 + below(4)));
+    policy.set_price_interval_us(20'000'000);
+    policy.set_price_step_basis_points(300);
+    policy.set_use_target_basis_points(7'000);
+    policy.set_spot_min_run_us(static_cast<std::int64_t>(below(5'000'000)));
+    policy.set_spot_cool_down_us(static_cast<std::int64_t>(below(30'000'000)));
+    policy.set_spot_notice_us(static_cast<std::int64_t>(below(10'000'000)));
+    for (std::uint32_t i = static_cast<std::uint32_t>(below(3)); i > 0; --i) {
+      v1::VolumeDiscount& step = *policy.add_volume_discounts();
+      step.set_spent_micros_min(static_cast<std::int64_t>((3 - i) * 200 + below(200)));
+      step.set_fee_basis_points(static_cast<std::uint32_t>((3 - i) * 2'500 + below(2'500)));
+    }
     return policy;
   }
 
@@ -113,7 +124,7 @@ class Lockstep {
         std::erase(leases_, event.lease_ended().lease());
       }
     }
-    ledger_.see(command, events);
+    ledger_.see(command, events, now_);
     ledger_.compare(*machine_);
   }
 
@@ -198,6 +209,18 @@ class Lockstep {
         command.mutable_set_offer()->set_disk_gb_hour_micros(static_cast<std::int64_t>(below(99)));
         command.mutable_set_offer()->set_share_thousandths_min(
             static_cast<std::uint32_t>(below(1'001)));
+        command.mutable_set_offer()->set_spot(one_in(2));
+        if (command.set_offer().spot()) {
+          command.mutable_set_offer()->set_spot_floor_micros(
+              command.set_offer().device_hour_micros() / static_cast<std::int64_t>(1 + below(6)));
+        }
+        if (one_in(2)) {
+          v1::TermDiscounts& discounts = *command.mutable_set_offer()->mutable_discounts();
+          discounts.set_hour_basis_points(static_cast<std::uint32_t>(below(2'000)));
+          discounts.set_day_basis_points(static_cast<std::uint32_t>(below(5'500)));
+          discounts.set_week_basis_points(one_in(20) ? 1 : 5'000);
+          discounts.set_month_basis_points(5'000);
+        }
         break;
       case 13:
         if (one_in(4)) {
@@ -346,8 +369,9 @@ TEST(Lockstep, NaiveLedgerNoticesAWrongCharge) {
   placed.set_lease(2);
   placed.set_order(1);
   placed.set_rate_hour_micros(1'000'000);
+  placed.set_device_hour_micros(1'000'000);
   placed.set_hold_micros(1'000'000);
-  ledger.see(command, events);
+  ledger.see(command, events, Time{});
   ASSERT_TRUE(differences.empty()) << differences.front();
   events.resize(1);
   v1::MeterAccepted& meter = *events[0].mutable_meter_accepted();
@@ -355,7 +379,7 @@ TEST(Lockstep, NaiveLedgerNoticesAWrongCharge) {
   meter.mutable_record()->set_running_us(minutes(30).value);
   meter.set_proven_us(minutes(30).value);
   meter.set_charged_micros(500'001);  // the half of an hour's price, and one micro
-  ledger.see(v1::Command(), events);
+  ledger.see(v1::Command(), events, Time{});
   EXPECT_FALSE(differences.empty());
 }
 

@@ -55,6 +55,10 @@ constexpr std::array<std::string_view, kMarkCount> kNames = {
     "refused: no match",
     "payout returned",
     "earnings released",
+    "term ended early: re-rated",
+    "lease ended: preempted",
+    "spot: outbid",
+    "spot: a losing bid sets the price",
 };
 static_assert(!kNames.back().empty(), "every mark has a name");
 

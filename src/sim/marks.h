@@ -63,8 +63,12 @@ enum class Mark : std::uint8_t {
   kNoMatch,
   kPayoutReturned,
   kEarningsReleased,
+  kTermRerated,
+  kPreempted,
+  kSpotOutbid,
+  kSpotPriceAboveFloor,
 };
-constexpr std::size_t kMarkCount = static_cast<std::size_t>(Mark::kEarningsReleased) + 1;
+constexpr std::size_t kMarkCount = static_cast<std::size_t>(Mark::kSpotPriceAboveFloor) + 1;
 
 // "torn write dropped": for people, in reports.
 std::string_view name_of(Mark mark);

@@ -10,6 +10,27 @@ namespace {
 __extension__ using Wide = __int128;
 constexpr Wide kHourUs = Wide{3'600'000'000};
 
+// Thousandths of a device, and megabytes as thousandths of a gigabyte; each part rounded up.
+std::int64_t rate_of(std::int64_t device_thousandths, std::int64_t disk_mb,
+                     std::int64_t device_hour, std::int64_t disk_gb_hour) {
+  const auto part = [](std::int64_t count, std::int64_t price) {
+    return (Wide{count} * price + 999) / 1'000;
+  };
+  return static_cast<std::int64_t>(part(device_thousandths, device_hour) +
+                                   part(disk_mb, disk_gb_hour));
+}
+
+// An hour, a day, a week, 30 days: the discount of the longest that the time reaches.
+std::int64_t after_discount(std::int64_t price, const std::array<std::int64_t, 4>& discounts,
+                            std::int64_t time_us) {
+  constexpr std::array<std::int64_t, 4> kTermHours = {1, 24, 168, 720};
+  std::int64_t off = 0;
+  for (std::size_t i = 0; i < kTermHours.size(); ++i) {
+    if (Wide{time_us} >= kTermHours[i] * kHourUs) off = discounts[i];
+  }
+  return static_cast<std::int64_t>((Wide{price} * (10'000 - off) + 9'999) / 10'000);
+}
+
 }  // namespace
 
 void NaiveLedger::expect(const char* what, std::uint64_t id, std::int64_t market,
@@ -19,24 +40,41 @@ void NaiveLedger::expect(const char* what, std::uint64_t id, std::int64_t market
 }
 
 void NaiveLedger::on_batch(const engine::Batch& batch, const core::Machine& machine) {
-  for (const engine::Applied& applied : batch.commands) see(*applied.command, applied.events);
+  for (const engine::Applied& applied : batch.commands) {
+    see(*applied.command, applied.events, applied.time);
+  }
   compare(machine);
 }
 
-void NaiveLedger::see(const v1::Command& command, std::span<const v1::Event> events) {
+void NaiveLedger::see_policy(const v1::Policy& policy) {
+  fee_basis_points_ = policy.fee_basis_points();
+  volume_.clear();
+  for (const v1::VolumeDiscount& step : policy.volume_discounts()) {
+    volume_.emplace_back(step.spent_micros_min(), step.fee_basis_points());
+  }
+}
+
+void NaiveLedger::see(const v1::Command& command, std::span<const v1::Event> events, Time now) {
+  today_ = now.us / (24 * 3'600'000'000);
   for (const v1::Event& event : events) {
-    if (event.has_founded()) fee_basis_points_ = command.found().policy().fee_basis_points();
-    if (event.has_policy_set()) {
-      fee_basis_points_ = command.set_policy().policy().fee_basis_points();
-    }
+    if (event.has_founded()) see_policy(command.found().policy());
+    if (event.has_policy_set()) see_policy(command.set_policy().policy());
     if (event.has_order_accepted()) {
       Order& order = orders_[event.order_accepted().order()];
       order.account = event.order_accepted().account();
       order.budget = event.order_accepted().budget_micros();
-      order.duration_us = command.submit_order().requirements().duration_us();
+      const v1::Requirements& wanted = command.submit_order().requirements();
+      order.duration_us = wanted.duration_us();
+      order.reserved = wanted.tier() == v1::RESERVED;
+      order.spot_bid_hour = wanted.tier() == v1::SPOT ? wanted.price_per_hour_micros_max() : 0;
+      const std::int64_t share =
+          wanted.device_thousandths() == 0 ? 1'000 : wanted.device_thousandths();
+      order.device_thousandths = std::max<std::int64_t>(wanted.gpus(), 1) * share;
+      order.disk_mb = wanted.disk_mb();
     }
     if (event.has_transferred()) see_transfer(event.transferred());
     if (event.has_lease_placed()) see_placed(event.lease_placed());
+    if (event.has_lease_changed()) see_changed(event.lease_changed(), command);
     if (event.has_meter_accepted()) see_meter(event.meter_accepted());
     if (event.has_lease_ended()) see_ended(event.lease_ended());
     if (event.has_order_ended()) see_order_ended(event.order_ended());
@@ -48,6 +86,12 @@ void NaiveLedger::see_transfer(const v1::Transferred& transfer) {
   if (amount <= 0) differ_(fmt::format("a transfer moves {} micros", amount));
   balances_[{transfer.from_account(), transfer.from_kind()}] -= amount;
   balances_[{transfer.to_account(), transfer.to_kind()}] += amount;
+  if (transfer.reason() == v1::CHARGED || transfer.reason() == v1::FEE) {
+    spent_[transfer.from_account()][today_] += amount;
+  }
+  if (transfer.reason() == v1::REFUNDED || transfer.reason() == v1::FEE_RETURNED) {
+    spent_[transfer.to_account()][today_] -= amount;
+  }
   const auto lease = leases_.find(transfer.lease());
   if (lease == leases_.end()) return;
   switch (transfer.reason()) {
@@ -73,8 +117,33 @@ void NaiveLedger::see_placed(const v1::LeasePlaced& placed) {
   lease.rate_hour = placed.rate_hour_micros();
   lease.hold = placed.hold_micros();
   lease.fee_basis_points = fee_basis_points_;
+  lease.volume_basis_points = volume_basis_points(placed.account());
+  expect("volume discount of lease", placed.lease(), placed.volume_basis_points(),
+         lease.volume_basis_points);
   const Order& order = orders_[placed.order()];
-  lease.time_max_us = order.duration_us - task_proven_us_[{placed.order(), placed.task()}];
+  lease.device_hour = placed.device_hour_micros();
+  lease.disk_gb_hour = placed.disk_gb_hour_micros();
+  const v1::TermDiscounts& given = placed.discounts();
+  lease.discounts = {given.hour_basis_points(), given.day_basis_points(), given.week_basis_points(),
+                     given.month_basis_points()};
+  lease.term_before_us = task_proven_us_[{placed.order(), placed.task()}];
+  lease.time_max_us = order.duration_us - lease.term_before_us;
+  std::int64_t device_hour = lease.device_hour;
+  if (order.reserved) {
+    device_hour = after_discount(lease.device_hour, lease.discounts, order.duration_us);
+  }
+  if (order.spot_bid_hour > 0) {
+    lease.spot = true;
+    device_hour = placed.spot_bid_micros();
+    lease.spot_least = rate_of(order.device_thousandths, order.disk_mb, placed.spot_floor_micros(),
+                               lease.disk_gb_hour);
+    if (lease.spot_least > lease.rate_hour || lease.rate_hour > order.spot_bid_hour) {
+      differ_(fmt::format("spot lease {} has its floor at {}, its bid at {}, the order's is {}",
+                          placed.lease(), lease.spot_least, lease.rate_hour, order.spot_bid_hour));
+    }
+  }
+  expect("rate of lease", placed.lease(), lease.rate_hour,
+         rate_of(order.device_thousandths, order.disk_mb, device_hour, lease.disk_gb_hour));
   // A hold that was cut by the budget pays for less.
   const Wide whole = Wide{lease.rate_hour} * lease.time_max_us / kHourUs;
   if (Wide{lease.hold} < whole) {
@@ -93,23 +162,86 @@ void NaiveLedger::see_placed(const v1::LeasePlaced& placed) {
 void NaiveLedger::see_meter(const v1::MeterAccepted& meter) {
   const std::uint64_t id = meter.record().lease();
   Lease& lease = leases_[id];
+  const std::int64_t before_us = lease.proven_us;
   lease.proven_us = meter.record().running_us();
-  const std::int64_t paid_us = std::min(lease.proven_us, lease.time_max_us);
-  const std::int64_t charged = static_cast<std::int64_t>(
-      std::min(Wide{lease.hold}, Wide{lease.rate_hour} * paid_us / kHourUs));
+  if (lease.spot) see_spot_meter(meter, before_us);
+  const auto [charged, fee] = cost_at(lease, lease.rate_hour);
   orders_[lease.order].charged += charged - lease.charged;
   lease.charged = charged;
   ++charges_;
   expect("time proven by lease", id, meter.proven_us(), lease.proven_us);
   expect("charge of lease", id, meter.charged_micros(), lease.charged);
   expect("money moved for lease", id, lease.moved, lease.charged);
-  expect("fee of lease", id, lease.fee,
-         static_cast<std::int64_t>(Wide{lease.charged} * lease.fee_basis_points / 10'000));
+  expect("fee of lease", id, lease.fee, fee);
+}
+
+void NaiveLedger::see_changed(const v1::LeaseChanged& changed, const v1::Command& command) {
+  if (changed.state() != v1::STOPPING) return;
+  Lease& lease = leases_[changed.lease()];
+  const bool renter = command.has_stop_order() || command.has_stop_lease();
+  lease.cut_short = !renter && lease.proven_us < lease.time_max_us;
+}
+
+void NaiveLedger::see_spot_meter(const v1::MeterAccepted& meter, std::int64_t proven_before_us) {
+  Lease& lease = leases_[meter.record().lease()];
+  const std::int64_t new_us =
+      std::min(lease.proven_us, lease.time_max_us) - std::min(proven_before_us, lease.time_max_us);
+  if (new_us == 0) return;
+  const std::int64_t rate = meter.rate_hour_micros();
+  if (rate < lease.spot_least || rate > lease.rate_hour) {
+    differ_(fmt::format("spot lease {} pays {}, its floor is {} and its bid {}",
+                        meter.record().lease(), rate, lease.spot_least, lease.rate_hour));
+  }
+  lease.spot_cost += Wide{rate} * new_us;
+}
+
+NaiveLedger::Cost NaiveLedger::cost_at(const Lease& lease, std::int64_t rate_hour) {
+  const std::int64_t paid_us = std::min(lease.proven_us, lease.time_max_us);
+  const Wide cost = lease.spot ? lease.spot_cost : Wide{rate_hour} * paid_us;
+  const auto gross = static_cast<std::int64_t>(std::min(Wide{lease.hold}, cost / kHourUs));
+  const auto whole_fee = static_cast<std::int64_t>(Wide{gross} * lease.fee_basis_points / 10'000);
+  const auto let_off =
+      static_cast<std::int64_t>(Wide{whole_fee} * lease.volume_basis_points / 10'000);
+  return {gross - let_off, whole_fee - let_off};
+}
+
+std::int64_t NaiveLedger::volume_basis_points(std::uint64_t account) {
+  Wide spent = 0;
+  for (const auto& [day, amount] : spent_[account]) {
+    if (day > today_ - 30) spent += amount;
+  }
+  spent = std::max<Wide>(spent, 0);
+  std::int64_t basis_points = 0;
+  for (const auto& [least, off] : volume_) {
+    if (spent >= least) basis_points = off;
+  }
+  return basis_points;
+}
+
+std::int64_t NaiveLedger::rate_at_end(const Lease& lease, const v1::LeaseEnded& ended) const {
+  const Order& order = orders_.at(lease.order);
+  const bool ended_by_renter = ended.blame() == v1::BLAME_NONE || ended.blame() == v1::BLAME_RENTER;
+  if (!order.reserved || !ended_by_renter || lease.cut_short || ended.reason() == v1::TIME_LIMIT) {
+    return lease.rate_hour;
+  }
+  const std::int64_t used_us = lease.term_before_us + std::min(lease.proven_us, lease.time_max_us);
+  return std::max(
+      lease.rate_hour,
+      rate_of(order.device_thousandths, order.disk_mb,
+              after_discount(lease.device_hour, lease.discounts, used_us), lease.disk_gb_hour));
 }
 
 void NaiveLedger::see_ended(const v1::LeaseEnded& ended) {
-  const Lease lease = leases_[ended.lease()];
+  Lease lease = leases_[ended.lease()];
   leases_.erase(ended.lease());
+  const std::int64_t rate = rate_at_end(lease, ended);
+  expect("dearer rate of ended lease", ended.lease(), ended.rerated_hour_micros(),
+         rate == lease.rate_hour ? 0 : rate);
+  const auto [charged, fee] = cost_at(lease, rate);
+  orders_[lease.order].charged += charged - lease.charged;
+  lease.charged = charged;
+  expect("money moved for ended lease", ended.lease(), lease.moved, lease.charged);
+  expect("fee taken of ended lease", ended.lease(), lease.fee, fee);
   expect("time proven by ended lease", ended.lease(), ended.proven_us(), lease.proven_us);
   expect("charge of ended lease", ended.lease(), ended.charged_micros(), lease.charged);
   expect("money returned for lease", ended.lease(), ended.refunded_micros(), lease.returned);

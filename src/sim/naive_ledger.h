@@ -6,6 +6,7 @@
 // Owner: the simulated server, or a test; it outlives the market's crashes. One thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -13,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/types.h"
 #include "core/machine.h"
 #include "engine/batch.h"
 
@@ -25,7 +27,7 @@ class NaiveLedger {
 
   void on_batch(const engine::Batch& batch, const core::Machine& machine);
   // One command with its events; compare() is then up to the caller.
-  void see(const v1::Command& command, std::span<const v1::Event> events);
+  void see(const v1::Command& command, std::span<const v1::Event> events, Time now);
   void compare(const core::Machine& machine) const;
   std::uint64_t charges() const { return charges_; }
 
@@ -38,14 +40,27 @@ class NaiveLedger {
     std::int64_t budget = 0;
     std::int64_t charged = 0;  // net of refunds
     std::int64_t duration_us = 0;
+    bool reserved = false;
+    std::int64_t spot_bid_hour = 0;       // of a task; 0: not spot
+    std::int64_t device_thousandths = 0;  // of all devices of a task
+    std::int64_t disk_mb = 0;
   };
   struct Lease {
     std::uint64_t order = 0;
     std::uint32_t task = 0;
     std::int64_t rate_hour = 0;
+    std::int64_t device_hour = 0;  // without discount
+    std::int64_t disk_gb_hour = 0;
+    std::array<std::int64_t, 4> discounts{};  // by term
+    std::int64_t term_before_us = 0;
+    bool spot = false;
+    std::int64_t spot_least = 0;           // an hour of it costs no less
+    __extension__ __int128 spot_cost = 0;  // micros times microseconds, at each record's price
+    bool cut_short = false;                // stopped by neither the renter nor its own limit
     std::int64_t hold = 0;
     std::int64_t time_max_us = 0;
     std::int64_t fee_basis_points = 0;
+    std::int64_t volume_basis_points = 0;
     std::int64_t proven_us = 0;
     std::int64_t charged = 0;   // that the formula comes to
     std::int64_t moved = 0;     // that was really moved for it
@@ -53,15 +68,31 @@ class NaiveLedger {
     std::int64_t returned = 0;  // and what came back
   };
 
+  void see_policy(const v1::Policy& policy);
   void see_transfer(const v1::Transferred& transfer);
   void see_placed(const v1::LeasePlaced& placed);
   void see_meter(const v1::MeterAccepted& meter);
+  void see_changed(const v1::LeaseChanged& changed, const v1::Command& command);
   void see_ended(const v1::LeaseEnded& ended);
+  // What the rate of a reserved lease becomes at its end.
+  std::int64_t rate_at_end(const Lease& lease, const v1::LeaseEnded& ended) const;
+  struct Cost {
+    std::int64_t charged = 0;  // of the renter
+    std::int64_t fee = 0;      // of it, the market's
+  };
+  static Cost cost_at(const Lease& lease, std::int64_t rate_hour);
+  // What a record adds to a spot lease: the time since the one before at the price that was told.
+  void see_spot_meter(const v1::MeterAccepted& meter, std::int64_t proven_before_us);
+  // Basis points of the fee that the renter is let off for what it spent.
+  std::int64_t volume_basis_points(std::uint64_t account);
   void see_order_ended(const v1::OrderEnded& ended);
   void expect(const char* what, std::uint64_t id, std::int64_t market, std::int64_t naive);
 
   const std::function<void(std::string)> differ_;
   std::int64_t fee_basis_points_ = 0;
+  std::vector<std::pair<std::int64_t, std::int64_t>> volume_;            // spent, basis points
+  std::int64_t today_ = 0;                                               // days since 1970
+  std::map<std::uint64_t, std::map<std::int64_t, std::int64_t>> spent_;  // by account and day
   std::map<Account, std::int64_t> balances_;
   std::map<std::uint64_t, Order> orders_;        // open ones
   std::map<std::uint64_t, Lease> leases_;        // open ones

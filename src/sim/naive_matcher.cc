@@ -41,11 +41,17 @@ v1::Requirements random_requirements(Random& random) {
   constexpr std::array kShares = {1'000U, 1'000U, 500U, 250U};
   wanted.set_device_thousandths(kShares[random.below(kShares.size())]);
   wanted.set_duration_us(static_cast<std::int64_t>(30'000'000 + random.below(600'000'000)));
+  if (random.below(4) == 0) {
+    constexpr std::array kTerms = {minutes(30), hours(1), hours(1), hours(2), hours(3)};
+    wanted.set_tier(v1::RESERVED);
+    wanted.set_duration_us(kTerms[random.below(kTerms.size())].value);
+  }
   wanted.set_objective(static_cast<v1::Objective>(random.below(4)));
+  if (random.below(4) == 0) wanted.set_tier(v1::SPOT);
   wanted.set_memory_mb(static_cast<std::uint32_t>(random.below(8'000)));
   wanted.set_cpu_thousandths(static_cast<std::uint32_t>(random.below(2'000)));
   wanted.set_disk_mb(static_cast<std::uint32_t>(random.below(4'000)));
-  if (random.below(5) == 0) {
+  if (random.below(5) == 0 || wanted.tier() == v1::SPOT) {
     wanted.set_price_per_hour_micros_max(
         static_cast<std::int64_t>(200'000 + random.below(900'000)));
   }
@@ -69,6 +75,8 @@ void NaiveMatcher::compare(const core::Machine& machine, Random& random) {
     demand->quoted_at =
         machine.now() - Duration(static_cast<std::int64_t>(random.below(300'000'000)));
   }
+
+  demand->at_floor = random.below(4) == 0;
 
   const core::Book& book = machine.book();
   const std::string fast = told(book.match(*demand));

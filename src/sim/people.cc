@@ -229,6 +229,18 @@ void People::set_offer(std::size_t agent, std::int64_t device_hour_micros) {
     offer.set_device_hour_micros_max(device_hour_micros * 2);
   }
   offer.set_disk_gb_hour_micros(world_.calm() ? 0 : 1'000);
+  if (world_.calm() || world_.one_in(2)) {
+    offer.set_spot(true);
+    offer.set_spot_floor_micros(static_cast<std::int64_t>(
+        world_.random().below(static_cast<std::uint64_t>(device_hour_micros))));
+  }
+  if (world_.one_in(2)) {
+    const auto off = static_cast<std::uint32_t>(world_.random().below(2'000));
+    offer.mutable_discounts()->set_hour_basis_points(off);
+    offer.mutable_discounts()->set_day_basis_points(2 * off);
+    offer.mutable_discounts()->set_week_basis_points(2 * off);
+    offer.mutable_discounts()->set_month_basis_points(2 * off + 500);
+  }
   offer.set_share_thousandths_min(world_.calm() ? 1
                                                 : kShares[world_.random().below(kShares.size())]);
   call(std::move(command), ignore);

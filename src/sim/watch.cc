@@ -37,6 +37,8 @@ Mark mark_of(v1::EndReason reason) {
       return Mark::kOwnerEvicted;
     case v1::MARKET_FAULT:
       return Mark::kMarketFault;
+    case v1::PREEMPTED:
+      return Mark::kPreempted;
     default:
       return Mark::kStopped;
   }
@@ -177,6 +179,17 @@ void Watch::see(const engine::Applied& applied, const core::Machine& machine) {
       state = changed.state();
     }
     if (event.has_lease_ended()) see_lease_ended(event.lease_ended(), applied);
+    if (event.has_spot_priced() && event.spot_priced().leases() > 0 &&
+        event.spot_priced().losing_micros() == event.spot_priced().price_micros()) {
+      world_.reach(Mark::kSpotPriceAboveFloor);
+    }
+    if (event.has_lease_changed() && event.lease_changed().state() == v1::STOPPING) {
+      const core::Lease* lease = machine.lease(LeaseId(event.lease_changed().lease()));
+      const core::Order* claimant = lease == nullptr ? nullptr : machine.order(lease->claimant);
+      if (claimant != nullptr && claimant->requirements.tier() == v1::SPOT) {
+        world_.reach(Mark::kSpotOutbid);
+      }
+    }
     if (event.has_payout_settled() && !event.payout_settled().paid()) {
       world_.reach(Mark::kPayoutReturned);
     }
@@ -197,6 +210,7 @@ void Watch::see_lease_ended(const v1::LeaseEnded& ended, const engine::Applied& 
   if (states_[lease] == v1::STOPPING && applied.command->has_tick()) {
     world_.reach(Mark::kStopNeverConfirmed);
   }
+  if (ended.rerated_hour_micros() > 0) world_.reach(Mark::kTermRerated);
   ended_[lease] = Ended{world_.now(), ended.reason()};
   states_.erase(lease);
   sequences_.erase(lease);

@@ -91,6 +91,17 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_price_interval_us(span("price_interval", "0s"));
   policy.set_price_step_basis_points(number(line, "price_step", "300"));
   policy.set_use_target_basis_points(number(line, "use_target", "7000"));
+  policy.set_spot_min_run_us(span("spot_run", "5m"));
+  policy.set_spot_cool_down_us(span("spot_cool_down", "10m"));
+  policy.set_spot_notice_us(span("spot_notice", "30s"));
+  // volume=100:5000,1000:10000
+  for (const std::string& part : split_at(line.option("volume"), ',')) {
+    const std::vector<std::string> step = split_at(part, ':');
+    v1::VolumeDiscount& discount = *policy.add_volume_discounts();
+    FALLOW_ASSIGN(const Micros spent, parse_money(step[0]));
+    discount.set_spent_micros_min(spent.value);
+    discount.set_fee_basis_points(static_cast<std::uint32_t>(std::stoul(step.back())));
+  }
   v1::Command command;
   if (line.verb == "policy") {
     *command.mutable_set_policy()->mutable_policy() = policy;
@@ -113,12 +124,13 @@ Result<v1::Requirements> Scenario::requirements_of(const Line& line) {
   wanted.set_device_thousandths(number(line, "share", "1000"));
   FALLOW_ASSIGN(const Duration time, parse_span(line.option("time", "1h")));
   wanted.set_duration_us(time.value);
-  FALLOW_ASSIGN(const std::int64_t price, money(line, "max_price", "0"));
+  FALLOW_ASSIGN(const std::int64_t price, money(line, "max_price", line.option("bid", "0")));
   wanted.set_price_per_hour_micros_max(price);
   wanted.set_memory_mb(number(line, "memory", "0"));
   wanted.set_cpu_thousandths(number(line, "cpu", "0"));
   wanted.set_disk_mb(number(line, "disk", "0"));
   if (line.option("tier") == "spot") wanted.set_tier(v1::SPOT);
+  if (line.option("tier") == "reserved") wanted.set_tier(v1::RESERVED);
   return wanted;
 }
 
@@ -286,6 +298,18 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
     offer.set_share_thousandths_min(number(line, "share", "1000"));
     FALLOW_ASSIGN(const Duration longest, parse_span(line.option("longest", "0s")));
     offer.set_duration_us_max(longest.value);
+    offer.set_spot(line.options.contains("spot"));
+    FALLOW_ASSIGN(const std::int64_t spot_floor, money(line, "spot", "0"));
+    offer.set_spot_floor_micros(spot_floor);
+    if (line.options.contains("discounts")) {
+      const std::vector<std::string> parts = split_at(line.option("discounts"), '/');
+      if (parts.size() != 4) return fail(ErrorCode::kInvalid, "discounts=0/500/1000/2000");
+      v1::TermDiscounts& discounts = *offer.mutable_discounts();
+      discounts.set_hour_basis_points(static_cast<std::uint32_t>(std::stoul(parts[0])));
+      discounts.set_day_basis_points(static_cast<std::uint32_t>(std::stoul(parts[1])));
+      discounts.set_week_basis_points(static_cast<std::uint32_t>(std::stoul(parts[2])));
+      discounts.set_month_basis_points(static_cast<std::uint32_t>(std::stoul(parts[3])));
+    }
   } else if (line.verb == "unoffer") {
     command.mutable_withdraw_offer()->set_node(id);
   } else if (line.verb == "link") {

@@ -28,6 +28,11 @@ std::string Scenario::text_of(const v1::Refused& refused) const {
     text +=
         fmt::format("\n    {} -> {}/h", relaxation.change(), money(relaxation.task_hour_micros()));
   }
+  if (refused.has_next_quote()) {
+    text += fmt::format("\n    next best: {}/h a task, {} in all",
+                        money(refused.next_quote().task_hour_micros()),
+                        money(refused.next_quote().total_micros()));
+  }
   return text;
 }
 
@@ -107,18 +112,24 @@ std::string Scenario::text_of(const v1::Event& event) {
       return fmt::format("lease {} {}", name_of(event.lease_changed().lease()),
                          lower(v1::LeaseState_Name(event.lease_changed().state())));
     case v1::Event::kMeterAccepted:
-      return fmt::format("meter {} #{} {}, charged {}",
-                         name_of(event.meter_accepted().record().lease()),
-                         event.meter_accepted().record().sequence(),
-                         span_text(Duration(event.meter_accepted().proven_us())),
-                         money(event.meter_accepted().charged_micros()));
+      return fmt::format(
+          "meter {} #{} {}, charged {}{}", name_of(event.meter_accepted().record().lease()),
+          event.meter_accepted().record().sequence(),
+          span_text(Duration(event.meter_accepted().proven_us())),
+          money(event.meter_accepted().charged_micros()),
+          event.meter_accepted().rate_hour_micros() == 0
+              ? ""
+              : fmt::format(" at {}/h", money(event.meter_accepted().rate_hour_micros())));
     case v1::Event::kLeaseEnded: {
       const v1::LeaseEnded& end = event.lease_ended();
-      return fmt::format("lease {} ended {} ({}), proven {}, charged {}, refunded {}, fee {}",
+      return fmt::format("lease {} ended {} ({}), proven {}, charged {}{}, refunded {}, fee {}",
                          name_of(end.lease()), lower(v1::EndReason_Name(end.reason())),
                          lower(v1::Blame_Name(end.blame())), span_text(Duration(end.proven_us())),
-                         money(end.charged_micros()), money(end.refunded_micros()),
-                         money(end.fee_micros()));
+                         money(end.charged_micros()),
+                         end.rerated_hour_micros() == 0
+                             ? ""
+                             : fmt::format(" at {}/h", money(end.rerated_hour_micros())),
+                         money(end.refunded_micros()), money(end.fee_micros()));
     }
     case v1::Event::kResumed:
       return "resumed";
@@ -133,6 +144,14 @@ std::string Scenario::text_of(const v1::Event& event) {
           moved.trades() == 0
               ? ""
               : fmt::format(" at {} to {}", money(moved.low_micros()), money(moved.high_micros())));
+    }
+    case v1::Event::kSpotPriced: {
+      const v1::SpotPriced& priced = event.spot_priced();
+      return fmt::format("spot of {} in {} at {}/h for {} leases{}", priced.model(),
+                         priced.region(), money(priced.price_micros()), priced.leases(),
+                         priced.losing_micros() == 0
+                             ? ""
+                             : fmt::format(", {} lost", money(priced.losing_micros())));
     }
     case v1::Event::KIND_NOT_SET:
       break;

@@ -1,0 +1,294 @@
+#include "core/spot.h"
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/money.h"
+#include "core/leases.h"
+#include "core/meter.h"
+#include "core/nodes.h"
+#include "core/placement.h"
+#include "core/repricing.h"
+
+namespace fallow::core {
+namespace {
+
+__extension__ using Wide = __int128;
+constexpr std::int64_t kThousand = 1'000;
+
+bool is_spot(const Order& order) { return order.requirements.tier() == v1::SPOT; }
+
+// What goes lost when the lease is preempted: proven time by thousandths of devices.
+Wide lost_work(const Lease& lease) {
+  return Wide{lease.proven.value} * lease.device_thousandths * lease.devices.size();
+}
+
+std::uint64_t thousandths_of(const Lease& lease) {
+  return std::uint64_t{lease.device_thousandths} * lease.devices.size();
+}
+
+// Who leaves one node for a task, and what it costs.
+struct Plan {
+  NodeId node;
+  std::vector<LeaseId> victims;
+  Micros highest_bid;
+  Wide cost = 0;  // lost work, and thousandths freed beyond the need over the least run
+};
+
+class Search {
+ public:
+  Search(const MarketState& state, const Order& order, const Task& task)
+      : state_(state), order_(order), task_(task), matcher_(order.demand), spot_(is_spot(order)) {}
+
+  std::optional<Plan> best() {
+    std::size_t tested = 0;
+    std::vector<NodeId> seen;  // at most kVictimsTestedMax
+    for (const SpotPlace& place : state_.spot_leases) {
+      if (spot_ && place.bid >= most()) break;
+      if (++tested > kVictimsTestedMax) break;
+      const NodeId id = state_.leases.find(place.lease)->node;
+      if (std::find(seen.begin(), seen.end(), id) != seen.end()) continue;
+      seen.push_back(id);
+      if (std::find(task_.avoid.begin(), task_.avoid.end(), id) != task_.avoid.end()) continue;
+      consider(*state_.nodes.find(id));
+    }
+    return std::move(best_);
+  }
+
+ private:
+  // No node leaves more of the bid for a device.
+  Micros most() const { return spot_bid(order_.requirements, Micros(0)); }
+
+  bool may_leave(const Lease& lease, Micros bid) const {
+    if (!lease.spot || lease.state == v1::STOPPING || lease.started_at.us == 0) return false;
+    if (state_.now - lease.started_at < Duration(state_.policy.spot_min_run_us())) return false;
+    return !spot_ || lease.spot_bid < bid;
+  }
+
+  auto order_of(const Lease& lease) const {
+    return spot_ ? std::tuple(Wide{lease.spot_bid.value}, lost_work(lease), lease.id)
+                 : std::tuple(lost_work(lease), Wide{lease.spot_bid.value}, lease.id);
+  }
+
+  void consider(const Node& node) {
+    // Most nodes would not do if they were empty: those are not copied.
+    if (!takes_leases(node) || !matcher_.fit(node, Supply::kOffered)) return;
+    const Micros bid = spot_bid(order_.requirements, node.offer.disk_gb_hour);
+    std::vector<const Lease*> leaving;
+    for (const LeaseId id : node.leases) {
+      const Lease& lease = *state_.leases.find(id);
+      if (may_leave(lease, bid)) leaving.push_back(&lease);
+    }
+    std::sort(leaving.begin(), leaving.end(),
+              [&](const Lease* a, const Lease* b) { return order_of(*a) < order_of(*b); });
+    if (leaving.empty()) return;
+    Node left = node;  // as the task would find it
+    std::size_t count = 0;
+    while (count < leaving.size() && !matcher_.fit(left, Supply::kFree)) {
+      give_back(left, *leaving[count++]);
+    }
+    if (count == 0 || !matcher_.fit(left, Supply::kFree)) return;
+    leaving.resize(count);
+    // Whoever turns out not to be in the way stays.
+    for (std::size_t i = 0; i < leaving.size();) {
+      std::vector<const Lease*> fewer = leaving;
+      fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
+      if (fits_without(node, fewer)) {
+        leaving = std::move(fewer);
+      } else {
+        ++i;
+      }
+    }
+    offer(node, leaving);
+  }
+
+  bool fits_without(const Node& node, const std::vector<const Lease*>& leaving) const {
+    Node left = node;
+    for (const Lease* const lease : leaving) give_back(left, *lease);
+    return matcher_.fit(left, Supply::kFree).has_value();
+  }
+
+  void offer(const Node& node, const std::vector<const Lease*>& victims) {
+    Plan plan;
+    plan.node = node.id;
+    std::uint64_t freed = 0;
+    for (const Lease* const lease : victims) {
+      plan.victims.push_back(lease->id);
+      plan.highest_bid = std::max(plan.highest_bid, lease->spot_bid);
+      plan.cost += lost_work(*lease);
+      freed += thousandths_of(*lease);
+    }
+    const std::uint64_t needed = std::uint64_t{matcher_.gpus()} * matcher_.share();
+    const Wide spare = freed > needed ? Wide{freed - needed} : 0;
+    plan.cost += spare * state_.policy.spot_min_run_us();
+    const auto rank = [&](const Plan& of) {
+      return spot_ ? std::tuple(Wide{of.highest_bid.value}, of.cost, of.node)
+                   : std::tuple(of.cost, Wide{of.highest_bid.value}, of.node);
+    };
+    if (!best_ || rank(plan) < rank(*best_)) best_ = std::move(plan);
+  }
+
+  const MarketState& state_;
+  const Order& order_;
+  const Task& task_;
+  const Matcher matcher_;
+  const bool spot_;
+  std::optional<Plan> best_;
+};
+
+// The class's index on whose nodes a task of the order would run if everything were free.
+PriceIndex* class_for(const MarketState& state, const Demand& asked) {
+  Demand demand = asked;
+  demand.at_floor = true;
+  demand.avoid = {};
+  const auto listed = state.book->list(demand, false, 1);
+  return listed.empty() ? nullptr : listed.front().node->counted.index;
+}
+
+// A bid that was turned away, although nothing in its class runs on a lower one.
+void count_losing(const MarketState& state, const Order& order) {
+  PriceIndex* const index = class_for(state, order.demand);
+  if (index == nullptr) return;
+  const Micros bid = spot_bid(order.requirements, Micros(0));
+  std::size_t tested = 0;
+  for (const SpotPlace& place : state.spot_leases) {
+    if (place.bid >= bid) break;
+    if (++tested > kVictimsTestedMax) return;
+    const Lease& lease = *state.leases.find(place.lease);
+    if (state.nodes.find(lease.node)->counted.index == index) return;
+  }
+  index->spot_losing = std::max(index->spot_losing, bid);
+}
+
+Wide cost_of(const PriceRun& run, Duration from) {
+  return Wide{run.rate_hour.value} * (run.until - from).value;
+}
+
+}  // namespace
+
+bool offers_spot(const v1::Policy& policy) { return keeps_index(policy); }
+
+Micros spot_floor(const Offer& offer) { return std::min(offer.spot_floor, offer.device_hour); }
+
+Micros spot_bid(const v1::Requirements& requirements, Micros disk_gb_hour) {
+  const Micros disk = rate_of(requirements, Micros(0), disk_gb_hour);
+  const Wide left = Wide{requirements.price_per_hour_micros_max()} - disk.value;
+  if (left < 0) return Micros(-1);
+  const Wide share = Wide{gpus_of(requirements)} * share_of(requirements);
+  return Micros(static_cast<std::int64_t>(left * kThousand / share));
+}
+
+void begin_spot(MarketState& state, Lease& lease, const Order& order) {
+  const Node& node = *state.nodes.find(lease.node);
+  lease.spot = true;
+  lease.spot_bid = spot_bid(order.requirements, lease.disk_gb_hour);
+  lease.spot_floor = spot_floor(node.offer);
+  lease.rate_hour = rate_of(order.requirements, lease.spot_bid, lease.disk_gb_hour);
+  state.spot_leases.insert({lease.spot_bid, lease.id});
+}
+
+void leave_spot(MarketState& state, const Lease& lease) {
+  if (lease.spot) state.spot_leases.erase({lease.spot_bid, lease.id});
+}
+
+Micros spot_rate(const MarketState& state, const Lease& lease) {
+  const PriceIndex* const index = state.nodes.find(lease.node)->counted.index;
+  const Micros price = index == nullptr ? Micros(0) : index->spot;
+  const Order& order = *state.orders.find(lease.order);
+  return rate_of(order.requirements, std::clamp(price, lease.spot_floor, lease.spot_bid),
+                 lease.disk_gb_hour);
+}
+
+void extend_runs(const MarketState& state, Lease& lease) {
+  const Duration until = charged_time(lease);
+  const Duration known = lease.runs.empty() ? Duration(0) : lease.runs.back().until;
+  if (until <= known) return;
+  const Micros rate = spot_rate(state, lease);
+  const bool goes_on = !lease.runs.empty() &&
+                       (lease.runs.back().rate_hour == rate || lease.runs.size() == kPriceRunsMax);
+  if (!goes_on) {
+    if (!lease.runs.empty()) {
+      const std::size_t last = lease.runs.size() - 1;
+      const Duration from = last == 0 ? Duration(0) : lease.runs[last - 1].until;
+      lease.runs_cost += cost_of(lease.runs.back(), from);
+    }
+    lease.runs.push_back({rate, known});
+  }
+  lease.runs.back().until = until;
+}
+
+Micros cost_of_runs(const Lease& lease) {
+  if (lease.runs.empty()) return Micros(0);
+  const std::size_t last = lease.runs.size() - 1;
+  const Duration from = last == 0 ? Duration(0) : lease.runs[last - 1].until;
+  const Wide cost = lease.runs_cost + cost_of(lease.runs.back(), from);
+  return Micros(static_cast<std::int64_t>(cost / kHour.value));
+}
+
+bool restore_runs(Lease& lease) {
+  if (lease.runs.size() > kPriceRunsMax) return false;
+  lease.runs_cost = 0;
+  Duration from(0);
+  for (std::size_t i = 0; i < lease.runs.size(); ++i) {
+    const PriceRun& run = lease.runs[i];
+    if (run.until <= from || run.rate_hour.value < 0 || run.rate_hour > lease.rate_hour) {
+      return false;
+    }
+    if (i + 1 < lease.runs.size()) lease.runs_cost += cost_of(run, from);
+    from = run.until;
+  }
+  return from <= lease.proven;
+}
+
+void close_spot_interval(Step& step) {
+  MarketState& state = step.state;
+  state.indexes.each([](PriceIndex& index) {
+    index.spot_floor_max = Micros(0);
+    index.spot_leases = 0;
+  });
+  for (const SpotPlace& place : state.spot_leases) {
+    const Lease& lease = *state.leases.find(place.lease);
+    PriceIndex* const index = state.nodes.find(lease.node)->counted.index;
+    if (index == nullptr) continue;
+    ++index->spot_leases;
+    index->spot_floor_max = std::max(index->spot_floor_max, lease.spot_floor);
+  }
+  state.indexes.each([&](PriceIndex& index) {
+    const Micros losing = std::exchange(index.spot_losing, Micros(0));
+    const Micros before = index.spot;
+    index.spot = index.spot_leases == 0 ? Micros(0) : std::max(losing, index.spot_floor_max);
+    if (index.spot_leases == 0 && before == index.spot) return;
+    v1::SpotPriced& told = *step.tell().mutable_spot_priced();
+    told.set_model(index.key.model);
+    told.set_region(index.key.region);
+    told.set_price_micros(index.spot.value);
+    told.set_losing_micros(losing.value);
+    told.set_leases(index.spot_leases);
+  });
+  // Prices fell, cool-downs and least runs are over: whoever waits may be served now.
+  if (!state.spot_leases.empty()) state.dirty = state.waiting;
+  state.spot_dirty = state.spot_waiting;
+}
+
+void make_room(Step& step, Order& order, const Task& task) {
+  MarketState& state = step.state;
+  // One room at a time.
+  if (order.claims > 0 || state.spot_leases.empty()) return;
+  const std::optional<Plan> plan = Search(state, order, task).best();
+  if (!plan) {
+    if (is_spot(order)) count_losing(state, order);
+    return;
+  }
+  for (const LeaseId id : plan->victims) {
+    Lease& lease = *state.leases.find(id);
+    lease.claimant = order.id;
+    ++order.claims;
+    stop_lease(step, lease, v1::PREEMPTED);
+  }
+}
+
+}  // namespace fallow::core

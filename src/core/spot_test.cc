@@ -1,0 +1,268 @@
+#include "core/spot.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "core/test_machine.h"
+
+namespace fallow::core {
+namespace {
+
+__extension__ using Wide = __int128;
+
+class SpotTest : public MachineTest {
+ protected:
+  void SetUp() override {
+    v1::Command founding = test_found();
+    v1::Policy& policy = *founding.mutable_found()->mutable_policy();
+    for (const auto set : {&v1::Policy::set_suspend_after_us, &v1::Policy::set_close_after_us,
+                           &v1::Policy::set_start_timeout_us}) {
+      (policy.*set)(hours(24).value);
+    }
+    policy.set_price_interval_us(minutes(5).value);
+    policy.set_spot_min_run_us(minutes(1).value);
+    policy.set_spot_cool_down_us(minutes(2).value);
+    policy.set_spot_notice_us(seconds(20).value);
+    ASSERT_EQ(refusal_of(founding), v1::REFUSAL_UNSPECIFIED);
+    provider_ = open(v1::PROVIDER);
+    renter_ = open(v1::RENTER);
+    deposit(renter_, 1'000'000'000);
+  }
+
+  std::uint64_t spot_node(std::int64_t floor, std::uint32_t devices = 1) {
+    const std::uint64_t id = node(provider_, 1'000'000, devices);
+    v1::Command command;
+    command.mutable_set_offer()->set_node(id);
+    command.mutable_set_offer()->set_device_hour_micros(1'000'000);
+    command.mutable_set_offer()->set_spot(true);
+    command.mutable_set_offer()->set_spot_floor_micros(floor);
+    EXPECT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
+    return id;
+  }
+
+  const Order& bid(std::int64_t micros, std::uint32_t gpus = 1, v1::Tier tier = v1::SPOT) {
+    v1::Command command = submit(renter_);
+    v1::Requirements& wanted = *command.mutable_submit_order()->mutable_requirements();
+    wanted.set_tier(tier);
+    wanted.set_gpus(gpus);
+    wanted.set_price_per_hour_micros_max(micros);
+    const std::uint64_t id = next_id();
+    EXPECT_EQ(refusal_of(command, renter_), v1::REFUSAL_UNSPECIFIED);
+    return *machine_.order(OrderId(id));
+  }
+  const Lease* lease_of(const Order& order) const {
+    return order.tasks[0].lease ? machine_.lease(order.tasks[0].lease) : nullptr;
+  }
+  bool runs(const Order& order) const {
+    const Lease* const lease = lease_of(order);
+    return lease != nullptr && is_open(*lease) && lease->state != v1::STOPPING;
+  }
+
+  // Runs the lease for a while, proving all of it.
+  void prove(const Order& order, Duration time) {
+    now_ = now_ + time;
+    const Lease& lease = *lease_of(order);
+    v1::Command command;
+    command.mutable_observe()->set_node(lease.node.value);
+    v1::WorkloadReport& report = *command.mutable_observe()->add_workloads();
+    report.set_lease(lease.id.value);
+    report.set_state(v1::RUNNING);
+    v1::MeterRecord& meter = *report.add_meters();
+    meter.set_lease(lease.id.value);
+    meter.set_sequence(lease.meter_sequence + 1);
+    meter.set_running_us((lease.proven + time).value);
+    apply(command);
+  }
+  void end(const Order& order, v1::EndReason reason) {
+    const Lease& lease = *lease_of(order);
+    v1::Command command;
+    command.mutable_observe()->set_node(lease.node.value);
+    v1::WorkloadReport& report = *command.mutable_observe()->add_workloads();
+    report.set_lease(lease.id.value);
+    report.set_state(v1::ENDED);
+    report.set_reason(reason);
+    apply(command);
+  }
+  // To the end of the interval and behind it.
+  void next_interval() {
+    const std::int64_t length = minutes(5).value;
+    now_ = Time{(now_.us / length + 1) * length};
+    v1::Command tick;
+    tick.mutable_tick();
+    for (int i = 0; i < 4; ++i) apply(tick);
+  }
+
+  std::uint64_t provider_ = 0;
+  std::uint64_t renter_ = 0;
+};
+
+TEST_F(SpotTest, ABidPerDeviceIsWhatDiskLeaves) {
+  v1::Requirements wanted;
+  wanted.set_gpus(2);
+  wanted.set_device_thousandths(500);
+  wanted.set_disk_mb(10'000);
+  wanted.set_price_per_hour_micros_max(1'000'000);
+  EXPECT_EQ(spot_bid(wanted, Micros(0)), Micros(1'000'000));
+  EXPECT_EQ(spot_bid(wanted, Micros(50'000)), Micros(500'000));
+  EXPECT_LT(spot_bid(wanted, Micros(200'000)), Micros(0));
+}
+
+TEST_F(SpotTest, TheHighestLosingBidOrTheHighestFloorClears) {
+  spot_node(100'000);
+  spot_node(200'000);
+  const Order& a = bid(500'000);
+  const Order& b = bid(400'000);
+  prove(a, seconds(10));
+  prove(b, seconds(10));
+  EXPECT_EQ(lease_of(a)->runs.back().rate_hour, Micros(100'000));  // floors hold at first
+  EXPECT_EQ(lease_of(b)->runs.back().rate_hour, Micros(200'000));
+  next_interval();
+  prove(a, seconds(10));
+  EXPECT_EQ(lease_of(a)->runs.back().rate_hour, Micros(200'000));
+  bid(300'000);  // loses
+  bid(250'000);
+  next_interval();
+  prove(a, seconds(10));
+  prove(b, seconds(10));
+  EXPECT_EQ(lease_of(a)->runs.back().rate_hour, Micros(300'000));
+  EXPECT_EQ(lease_of(b)->runs.back().rate_hour, Micros(300'000));
+  EXPECT_EQ(lease_of(a)->runs.size(), 3U);
+  EXPECT_EQ(lease_of(b)->runs.size(), 2U);
+}
+
+TEST_F(SpotTest, OnlyAHigherBidOutbidsAndTheLeastRunIsKept) {
+  spot_node(0);
+  const Order& first = bid(300'000);
+  prove(first, minutes(3));
+  const Order& equal = bid(300'000);
+  EXPECT_TRUE(runs(first));
+  const Order& higher = bid(300'001);
+  EXPECT_EQ(lease_of(first)->state, v1::STOPPING);
+  EXPECT_EQ(lease_of(first)->stop_reason, v1::PREEMPTED);
+  EXPECT_EQ(machine_.desired(lease_of(first)->node).leases(0).stop_grace_us(), seconds(20).value);
+  end(first, v1::STOPPED);
+  EXPECT_TRUE(runs(higher)) << "the place is that of who made it";
+  EXPECT_FALSE(runs(equal));
+  EXPECT_EQ(machine_.lease(first.leases[0])->reason, v1::PREEMPTED);
+  EXPECT_EQ(machine_.lease(first.leases[0])->blame, v1::BLAME_MARKET);
+  const Order& highest = bid(900'000);
+  EXPECT_TRUE(runs(higher)) << "it has only just begun";
+  prove(higher, minutes(1));
+  next_interval();
+  EXPECT_EQ(lease_of(higher)->state, v1::STOPPING);
+  end(higher, v1::STOPPED);
+  EXPECT_TRUE(runs(highest));
+}
+
+TEST_F(SpotTest, WhoWasPreemptedCoolsDown) {
+  spot_node(0);
+  const Order& low = bid(100'000);
+  prove(low, minutes(4) + seconds(30));
+  const Order& high = bid(200'000);
+  end(low, v1::STOPPED);
+  ASSERT_TRUE(runs(high));
+  end(high, v1::COMPLETED);
+  EXPECT_FALSE(runs(low)) << "the place is free, but it cools down";
+  next_interval();
+  if (now_ < low.spot_after) {
+    EXPECT_FALSE(runs(low));
+  }
+  next_interval();
+  EXPECT_TRUE(runs(low));
+}
+
+TEST_F(SpotTest, OtherTiersTakeThePlaceAndGiveUpNone) {
+  spot_node(0);
+  const Order& spot = bid(900'000);
+  prove(spot, minutes(2));
+  const Order& reserved = bid(2'000'000, 1, v1::RESERVED);
+  EXPECT_EQ(lease_of(spot)->state, v1::STOPPING);
+  end(spot, v1::STOPPED);
+  EXPECT_TRUE(runs(reserved));
+  prove(reserved, minutes(30));
+  bid(5'000'000);
+  bid(2'000'000, 1, v1::ON_DEMAND);
+  next_interval();
+  EXPECT_TRUE(runs(reserved));
+}
+
+// Two devices are needed: of three victims the one whose place is not needed stays.
+TEST_F(SpotTest, WhoLosesLeastLeavesAndNobodyElse) {
+  spot_node(0, 3);
+  const Order& a = bid(100'000);
+  const Order& b = bid(100'000);
+  const Order& c = bid(100'000);
+  prove(a, minutes(10));
+  prove(b, minutes(2));
+  prove(c, minutes(5));
+  const Order& two = bid(10'000'000, 2, v1::ON_DEMAND);
+  EXPECT_TRUE(runs(a));
+  EXPECT_EQ(lease_of(b)->state, v1::STOPPING);
+  EXPECT_EQ(lease_of(c)->state, v1::STOPPING);
+  EXPECT_EQ(two.claims, 2U);
+  end(b, v1::STOPPED);
+  EXPECT_FALSE(runs(two));
+  end(c, v1::STOPPED);
+  EXPECT_TRUE(runs(two));
+  EXPECT_EQ(two.claims, 0U);
+}
+
+TEST_F(SpotTest, WhoeverMadeRoomMayLeaveBeforeItIsThere) {
+  spot_node(0);
+  const Order& low = bid(100'000);
+  prove(low, minutes(2));
+  const Order& high = bid(200'000);
+  const OrderId id = high.id;
+  v1::Command stop;
+  stop.mutable_stop_order()->set_order(id.value);
+  apply(stop, renter_);
+  end(low, v1::STOPPED);
+  EXPECT_NE(machine_.order(id)->state, v1::OPEN);
+}
+
+// However often the price changes, the charge is that of the sum, rounded down once.
+TEST_F(SpotTest, TheChargeDoesNotDrift) {
+  const std::unique_ptr<Random> random = seeded_random(3);
+  spot_node(7);
+  spot_node(11);
+  const Order& order = bid(999'983);
+  const Order& other = bid(999'979);
+  Wide sum = 0;
+  Duration proven(0);
+  for (int i = 0; i < 60; ++i) {
+    if (random->below(3) == 0) {
+      const Order& loser = bid(static_cast<std::int64_t>(20 + random->below(900'000)));
+      next_interval();
+      v1::Command stop;
+      stop.mutable_stop_order()->set_order(loser.id.value);
+      apply(stop, renter_);
+    }
+    const auto time = Duration(static_cast<std::int64_t>(1 + random->below(20'000'000)));
+    if (!runs(order)) break;
+    prove(order, time);
+    proven += time;
+    sum += Wide{lease_of(order)->runs.back().rate_hour.value} * time.value;
+  }
+  EXPECT_GT(lease_of(order)->runs.size(), 5U);
+  EXPECT_EQ(lease_of(order)->proven, proven);
+  EXPECT_EQ(lease_of(order)->charged.value, static_cast<std::int64_t>(sum / kHour.value));
+  EXPECT_TRUE(runs(other));
+}
+
+TEST_F(SpotTest, AMarketWithoutIntervalsHasNone) {
+  spot_node(0);
+  v1::Command policy;
+  *policy.mutable_set_policy()->mutable_policy() = machine_.policy();
+  policy.mutable_set_policy()->mutable_policy()->set_price_interval_us(0);
+  ASSERT_EQ(refusal_of(policy), v1::REFUSAL_UNSPECIFIED);
+  v1::Command command = submit(renter_);
+  command.mutable_submit_order()->mutable_requirements()->set_tier(v1::SPOT);
+  EXPECT_EQ(refusal_of(command, renter_), v1::VALUE_INVALID);
+  command.mutable_submit_order()->mutable_requirements()->set_price_per_hour_micros_max(500'000);
+  EXPECT_EQ(refusal_of(command, renter_), v1::TIER_NOT_OFFERED);
+}
+
+}  // namespace
+}  // namespace fallow::core
