@@ -5,8 +5,10 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/context.h"
@@ -21,6 +23,9 @@ enum ExitCode : int {
   kRefused = 3,      // the market said no: no match, no funds, not allowed
   kUnreachable = 4,  // the server cannot be reached
 };
+
+// Reads a whole text as a number; false when it is none, or too large.
+bool read_number(std::string_view text, std::uint32_t& number);
 
 // Adds a command to `app`. The context and the host outlive the parsing and the run; the command
 // sets context.run to what shall happen.

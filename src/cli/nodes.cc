@@ -1,7 +1,6 @@
 // fallow nodes: a provider's machines, their offers, and the tokens with which they join.
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "cli/command.h"
 
@@ -33,10 +32,8 @@ std::string read_discounts(const std::string& text, v1::TermDiscounts& out) {
     const auto term = std::find(kTerms.begin(), kTerms.end(), part.substr(0, equals));
     const auto place = static_cast<std::size_t>(term - kTerms.begin());
     std::uint32_t value = 0;
-    const char* const last = part.data() + part.size();
-    if (equals == std::string::npos || place < next || place == kTerms.size() ||
-        std::from_chars(part.data() + equals + 1, last, value).ptr != last ||
-        equals + 1 == part.size()) {
+    const bool read = equals != std::string::npos && read_number(part.substr(equals + 1), value);
+    if (!read || place < next || place == kTerms.size()) {
       return "'" + part +
              "': write terms in their order with basis points, as in day=500,week=1000";
     }

@@ -67,15 +67,18 @@ std::shared_ptr<RequirementOptions> add_requirement_options(CLI::App& command) {
                   "spot for what a --bid gets, until a higher one or another tier needs the place")
       ->check(CLI::IsMember(keys(kTiers)))
       ->capture_default_str();
-  command.add_option("--bid", options->bid,
-                     "of spot: the most an hour of one task may cost; what it does cost is one "
-                     "price for all");
+  command
+      .add_option("--bid", options->bid,
+                  "of spot: the most an hour of one task may cost; what it does cost is one "
+                  "price for all")
+      ->excludes("--max-price");
   command
       .add_option("--term", options->term,
                   "how long, e.g. 90m, 12h, 3d, week, month (30 days): the same as --hours")
       ->check([](const std::string& text) {
         return hours_of_term(text) > 0 ? "" : text + " is no time: write 90m, 12h, 3d, 2w, month";
-      });
+      })
+      ->excludes("--hours");
   command.add_option("--objective", options->objective)
       ->check(CLI::IsMember(keys(kObjectives)))
       ->capture_default_str();

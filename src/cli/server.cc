@@ -1,5 +1,4 @@
 // fallow server: the market itself.
-#include <charconv>
 
 #include "base/money.h"
 #include "cli/command.h"
@@ -30,9 +29,8 @@ void add_volume_discount(const std::string& text, v1::Policy& policy) {
   const std::size_t equals = text.find('=');
   const auto spent = parse_money(text.substr(0, equals));
   std::uint32_t basis_points = 0;
-  const char* const last = text.data() + text.size();
   if (equals == std::string::npos || !spent ||
-      std::from_chars(text.data() + equals + 1, last, basis_points).ptr != last) {
+      !read_number(text.substr(equals + 1), basis_points)) {
     throw CLI::ValidationError("--volume-discount", "'" + text + "': write 100=1000");
   }
   v1::VolumeDiscount& step = *policy.add_volume_discounts();

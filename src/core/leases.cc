@@ -33,6 +33,8 @@ void settle(Step& step, Lease& lease, v1::EndReason reason, const Ending& ending
     earned = ending.blame == v1::BLAME_MARKET ? refund_from_market(step, lease)
                                               : refund_from_provider(step, lease);
   }
+  // Not before: what may still come back must not buy a discount.
+  spend(*state.accounts.find(lease.renter), step.now, lease.charged - lease.refunded);
   state.fees_open -= fee_before;
   delay_earnings(step, lease, earned);
 }

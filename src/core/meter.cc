@@ -7,7 +7,6 @@
 #include "core/blame.h"
 #include "core/deadlines.h"
 #include "core/leases.h"
-#include "core/spending.h"
 #include "core/spot.h"
 
 namespace fallow::core {
@@ -37,7 +36,6 @@ void charge(Step& step, Lease& lease) {
   order.assigned -= delta;
   lease.charged = bill.charged;
   lease.fee = bill.fee;
-  spend(*step.state.accounts.find(lease.renter), step.now, delta);
   step.state.fees_open += fee_delta;
 }
 
@@ -46,7 +44,6 @@ void take_back(Step& step, Lease& lease, Micros amount) {
   order.charged -= amount;
   order.held += amount;
   lease.refunded = amount;
-  spend(*step.state.accounts.find(lease.renter), step.now, -amount);
 }
 
 }  // namespace

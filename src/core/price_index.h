@@ -63,8 +63,7 @@ struct PriceIndex {
   std::uint64_t nodes = 0;  // not removed
   std::uint64_t offered_thousandths = 0;
   std::uint64_t leased_thousandths = 0;
-  Micros spot_floor_max;          // of spot leases; while an interval is closed
-  std::uint64_t spot_leases = 0;  // likewise
+  std::uint64_t spot_leases = 0;  // while an interval is closed
 
   // Average use since the interval began; 0 when nothing was offered.
   std::uint32_t use_basis_points() const;

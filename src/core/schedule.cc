@@ -165,14 +165,15 @@ bool could_take(const MarketState& state, const Node& node, Order& order) {
 // The cursor of a node whom only spot orders are still to be tested against.
 constexpr Turn kBehindAll{std::numeric_limits<std::uint64_t>::max(), OrderId()};
 // Of a node's gain so many spot orders are tested, the highest bids; the others when the interval
-// ends.
-constexpr std::size_t kSpotTestsMax = 1'024;
+// ends. A test may cost a match: a node's tests have to fit into one command's matches, because
+// they have no cursor and begin anew in the next one.
+constexpr std::size_t kSpotTestsMax = 256;
 
 // Says whether it came to the end.
 bool fill_with_spot(Step& step, const Node& node, Work& work) {
   MarketState& state = step.state;
   SpotTurn from{std::numeric_limits<std::int64_t>::min(), {}};
-  std::size_t tests = kSpotTestsMax;
+  std::size_t tests = std::min<std::size_t>(kSpotTestsMax, state.limits.matches_per_command_max);
   for (auto at = state.spot_waiting.lower_bound(from); at != state.spot_waiting.end() && tests > 0;
        at = state.spot_waiting.lower_bound(from)) {
     if (!takes_leases(node) || !has_free_device(node)) return true;

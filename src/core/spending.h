@@ -1,4 +1,5 @@
-// What an account spent lately: whole days (UTC) of charges less refunds. It decides how much of
+// What an account spent lately: whole days (UTC) of what ended leases
+// came to, less refunds. It decides how much of
 // the market's fee a renter is let off.
 #pragma once
 

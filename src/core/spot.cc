@@ -1,6 +1,7 @@
 #include "core/spot.h"
 
 #include <algorithm>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -45,16 +46,20 @@ class Search {
       : state_(state), order_(order), task_(task), matcher_(order.demand), spot_(is_spot(order)) {}
 
   std::optional<Plan> best() {
+    std::size_t places = 0;
     std::size_t tested = 0;
-    std::vector<NodeId> seen;  // at most kVictimsTestedMax
+    boost::unordered_flat_set<std::uint64_t> seen;
     for (const SpotPlace& place : state_.spot_leases) {
       if (spot_ && place.bid >= most()) break;
-      if (++tested > kVictimsTestedMax) break;
+      if (++places > kPlacesLookedAtMax) break;
       const NodeId id = state_.leases.find(place.lease)->node;
-      if (std::find(seen.begin(), seen.end(), id) != seen.end()) continue;
-      seen.push_back(id);
+      if (!seen.insert(id.value).second) continue;
       if (std::find(task_.avoid.begin(), task_.avoid.end(), id) != task_.avoid.end()) continue;
-      consider(*state_.nodes.find(id));
+      const Node& node = *state_.nodes.find(id);
+      // Most nodes would not do if they were empty: those are not copied, and do not count.
+      if (!takes_leases(node) || !matcher_.fit(node, Supply::kOffered)) continue;
+      if (++tested > kVictimsTestedMax) break;
+      consider(node);
     }
     return std::move(best_);
   }
@@ -64,6 +69,7 @@ class Search {
   Micros most() const { return spot_bid(order_.requirements, Micros(0)); }
 
   bool may_leave(const Lease& lease, Micros bid) const {
+    if (lease.order == order_.id) return false;
     if (!lease.spot || lease.state == v1::STOPPING || lease.started_at.us == 0) return false;
     if (state_.now - lease.started_at < Duration(state_.policy.spot_min_run_us())) return false;
     return !spot_ || lease.spot_bid < bid;
@@ -75,8 +81,6 @@ class Search {
   }
 
   void consider(const Node& node) {
-    // Most nodes would not do if they were empty: those are not copied.
-    if (!takes_leases(node) || !matcher_.fit(node, Supply::kOffered)) return;
     const Micros bid = spot_bid(order_.requirements, node.offer.disk_gb_hour);
     std::vector<const Lease*> leaving;
     for (const LeaseId id : node.leases) {
@@ -86,6 +90,7 @@ class Search {
     std::sort(leaving.begin(), leaving.end(),
               [&](const Lease* a, const Lease* b) { return order_of(*a) < order_of(*b); });
     if (leaving.empty()) return;
+    leaving.resize(std::min(leaving.size(), kVictimsOfNodeMax));
     Node left = node;  // as the task would find it
     std::size_t count = 0;
     while (count < leaving.size() && !matcher_.fit(left, Supply::kFree)) {
@@ -94,22 +99,13 @@ class Search {
     if (count == 0 || !matcher_.fit(left, Supply::kFree)) return;
     leaving.resize(count);
     // Whoever turns out not to be in the way stays.
-    for (std::size_t i = 0; i < leaving.size();) {
-      std::vector<const Lease*> fewer = leaving;
-      fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
-      if (fits_without(node, fewer)) {
-        leaving = std::move(fewer);
-      } else {
-        ++i;
-      }
-    }
+    std::erase_if(leaving, [&](const Lease* lease) {
+      reserve(left, *lease);
+      if (matcher_.fit(left, Supply::kFree)) return true;
+      give_back(left, *lease);
+      return false;
+    });
     offer(node, leaving);
-  }
-
-  bool fits_without(const Node& node, const std::vector<const Lease*>& leaving) const {
-    Node left = node;
-    for (const Lease* const lease : leaving) give_back(left, *lease);
-    return matcher_.fit(left, Supply::kFree).has_value();
   }
 
   void offer(const Node& node, const std::vector<const Lease*>& victims) {
@@ -140,24 +136,27 @@ class Search {
   std::optional<Plan> best_;
 };
 
-// The class's index on whose nodes a task of the order would run if everything were free.
-PriceIndex* class_for(const MarketState& state, const Demand& asked) {
+// Where a task of the order would run if everything were free; null for nowhere.
+const Node* node_for(const MarketState& state, const Demand& asked) {
   Demand demand = asked;
   demand.at_floor = true;
   demand.avoid = {};
   const auto listed = state.book->list(demand, false, 1);
-  return listed.empty() ? nullptr : listed.front().node->counted.index;
+  return listed.empty() ? nullptr : listed.front().node;
 }
 
 // A bid that was turned away, although nothing in its class runs on a lower one.
 void count_losing(const MarketState& state, const Order& order) {
-  PriceIndex* const index = class_for(state, order.demand);
-  if (index == nullptr) return;
-  const Micros bid = spot_bid(order.requirements, Micros(0));
+  const Node* const node = node_for(state, order.demand);
+  if (node == nullptr || node->counted.index == nullptr) return;
+  PriceIndex* const index = node->counted.index;
+  // A price of the class stays within what an offer may ask.
+  const Micros bid =
+      std::min(spot_bid(order.requirements, node->offer.disk_gb_hour), state.limits.price_hour_max);
   std::size_t tested = 0;
   for (const SpotPlace& place : state.spot_leases) {
     if (place.bid >= bid) break;
-    if (++tested > kVictimsTestedMax) return;
+    if (++tested > kPlacesLookedAtMax) return;
     const Lease& lease = *state.leases.find(place.lease);
     if (state.nodes.find(lease.node)->counted.index == index) return;
   }
@@ -246,21 +245,16 @@ bool restore_runs(Lease& lease) {
 
 void close_spot_interval(Step& step) {
   MarketState& state = step.state;
-  state.indexes.each([](PriceIndex& index) {
-    index.spot_floor_max = Micros(0);
-    index.spot_leases = 0;
-  });
+  state.indexes.each([](PriceIndex& index) { index.spot_leases = 0; });
   for (const SpotPlace& place : state.spot_leases) {
     const Lease& lease = *state.leases.find(place.lease);
     PriceIndex* const index = state.nodes.find(lease.node)->counted.index;
-    if (index == nullptr) continue;
-    ++index->spot_leases;
-    index->spot_floor_max = std::max(index->spot_floor_max, lease.spot_floor);
+    if (index != nullptr) ++index->spot_leases;
   }
   state.indexes.each([&](PriceIndex& index) {
     const Micros losing = std::exchange(index.spot_losing, Micros(0));
     const Micros before = index.spot;
-    index.spot = index.spot_leases == 0 ? Micros(0) : std::max(losing, index.spot_floor_max);
+    index.spot = index.spot_leases == 0 ? Micros(0) : losing;
     if (index.spot_leases == 0 && before == index.spot) return;
     v1::SpotPriced& told = *step.tell().mutable_spot_priced();
     told.set_model(index.key.model);

@@ -5,7 +5,7 @@
 // the end of each interval of the price indexes every class (model and region) gets one clearing
 // price:
 //
-//   price = max(highest losing bid, highest floor that spot leases of the class run at)
+//   price = highest losing bid of the interval; 0 when none lost
 //
 // and each of its spot leases pays clamp(price, floor of its offer, own bid) until the next. A bid
 // loses when a task was turned away in the interval although it would fit if everything were free,
@@ -52,5 +52,9 @@ void make_room(Step& step, Order& order, const Task& task);
 
 // How many spot leases are looked at to make room for one task; those with the lowest bids.
 constexpr std::size_t kVictimsTestedMax = 256;
+// Of the lowest bids so many are looked at to find those nodes.
+constexpr std::size_t kPlacesLookedAtMax = 4'096;
+// Of one node so many leases may be asked to leave at once.
+constexpr std::size_t kVictimsOfNodeMax = 64;
 
 }  // namespace fallow::core

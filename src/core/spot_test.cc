@@ -109,7 +109,7 @@ TEST_F(SpotTest, ABidPerDeviceIsWhatDiskLeaves) {
   EXPECT_LT(spot_bid(wanted, Micros(200'000)), Micros(0));
 }
 
-TEST_F(SpotTest, TheHighestLosingBidOrTheHighestFloorClears) {
+TEST_F(SpotTest, TheHighestLosingBidClearsAndFloorsHold) {
   spot_node(100'000);
   spot_node(200'000);
   const Order& a = bid(500'000);
@@ -120,7 +120,7 @@ TEST_F(SpotTest, TheHighestLosingBidOrTheHighestFloorClears) {
   EXPECT_EQ(lease_of(b)->runs.back().rate_hour, Micros(200'000));
   next_interval();
   prove(a, seconds(10));
-  EXPECT_EQ(lease_of(a)->runs.back().rate_hour, Micros(200'000));
+  EXPECT_EQ(lease_of(a)->runs.back().rate_hour, Micros(100'000)) << "the other's floor is its own";
   bid(300'000);  // loses
   bid(250'000);
   next_interval();
@@ -128,7 +128,7 @@ TEST_F(SpotTest, TheHighestLosingBidOrTheHighestFloorClears) {
   prove(b, seconds(10));
   EXPECT_EQ(lease_of(a)->runs.back().rate_hour, Micros(300'000));
   EXPECT_EQ(lease_of(b)->runs.back().rate_hour, Micros(300'000));
-  EXPECT_EQ(lease_of(a)->runs.size(), 3U);
+  EXPECT_EQ(lease_of(a)->runs.size(), 2U);
   EXPECT_EQ(lease_of(b)->runs.size(), 2U);
 }
 

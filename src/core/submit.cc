@@ -193,6 +193,13 @@ void handle(Step& step, const v1::SubmitOrder& command) {
   }
   const Micros given(command.budget_micros_max());
   const Micros budget = given.value > 0 ? std::min(given, price->total) : price->total;
+  // Its discount is for the whole term: less money would have the discount for less time.
+  if (requirements.tier() == v1::RESERVED && budget < price->total) {
+    return step.refuse(
+        refusal(v1::VALUE_INVALID, "budget_micros_max",
+                "a reserved term is paid for as a whole: give a budget of at least {}",
+                format_money(price->total)));
+  }
   if (auto why = check_funds(state, *account, budget, step.now)) {
     return step.refuse(std::move(*why));
   }

@@ -81,11 +81,10 @@ class ReservedTest : public MachineTest {
     ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
   }
 
-  const Lease& reserve(Duration term, std::int64_t budget = 0) {
+  const Lease& reserve(Duration term) {
     v1::Command command = submit(renter_);
     command.mutable_submit_order()->mutable_requirements()->set_tier(v1::RESERVED);
     command.mutable_submit_order()->mutable_requirements()->set_duration_us(term.value);
-    command.mutable_submit_order()->set_budget_micros_max(budget);
     EXPECT_EQ(refusal_of(command, renter_), v1::REFUSAL_UNSPECIFIED);
     const Lease* found = nullptr;
     machine_.visit_leases_newest(LeaseId(0), [&](const Lease& lease) {
@@ -192,13 +191,16 @@ TEST_F(ReservedTest, WhoStopsAfterTheOwnerCameHomeIsNotReRated) {
   EXPECT_EQ(lease.charged, Micros(24'000'000));
 }
 
-TEST_F(ReservedTest, ABudgetThatEndsTheTermEarlyIsNotPassed) {
+TEST_F(ReservedTest, ABudgetBelowTheTermsPriceIsRefused) {
   set_discounts(0, 1'000, 2'000, 3'000);
-  const Lease& lease = reserve(hours(168), 8'000'000);  // ten hours at 0.80
-  EXPECT_EQ(lease.time_max, hours(10));
-  observe(lease, hours(10), v1::COMPLETED);
-  EXPECT_EQ(lease.rerated_hour, Micros(1'000'000));
-  EXPECT_EQ(lease.charged, Micros(8'000'000));
+  v1::Command command = submit(renter_);
+  v1::SubmitOrder& order = *command.mutable_submit_order();
+  order.mutable_requirements()->set_tier(v1::RESERVED);
+  order.mutable_requirements()->set_duration_us(hours(168).value);
+  order.set_budget_micros_max(134'399'999);  // a week is 0.80 * 168
+  EXPECT_EQ(refusal_of(command, renter_), v1::VALUE_INVALID);
+  command.mutable_submit_order()->set_budget_micros_max(134'400'000);
+  EXPECT_EQ(refusal_of(command, renter_), v1::REFUSAL_UNSPECIFIED);
 }
 
 TEST_F(ReservedTest, LeasesAndQuotesKeepTheirDiscount) {

@@ -86,12 +86,6 @@ void NaiveLedger::see_transfer(const v1::Transferred& transfer) {
   if (amount <= 0) differ_(fmt::format("a transfer moves {} micros", amount));
   balances_[{transfer.from_account(), transfer.from_kind()}] -= amount;
   balances_[{transfer.to_account(), transfer.to_kind()}] += amount;
-  if (transfer.reason() == v1::CHARGED || transfer.reason() == v1::FEE) {
-    spent_[transfer.from_account()][today_] += amount;
-  }
-  if (transfer.reason() == v1::REFUNDED || transfer.reason() == v1::FEE_RETURNED) {
-    spent_[transfer.to_account()][today_] -= amount;
-  }
   const auto lease = leases_.find(transfer.lease());
   if (lease == leases_.end()) return;
   switch (transfer.reason()) {
@@ -255,6 +249,7 @@ void NaiveLedger::see_ended(const v1::LeaseEnded& ended) {
   if (ended.refunded_micros() > lease.charged) {
     differ_(fmt::format("lease {} was refunded more than its charge", ended.lease()));
   }
+  spent_[orders_[lease.order].account][today_] += lease.charged - lease.returned;
   orders_[lease.order].charged -= lease.returned;
   if (!by_provider && !by_market) {
     task_proven_us_[{lease.order, lease.task}] += std::min(lease.proven_us, lease.time_max_us);
