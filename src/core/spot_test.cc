@@ -38,6 +38,7 @@ class SpotTest : public MachineTest {
     command.mutable_set_offer()->set_device_hour_micros(1'000'000);
     command.mutable_set_offer()->set_spot(true);
     command.mutable_set_offer()->set_spot_floor_micros(floor);
+    command.mutable_set_offer()->set_share_thousandths_min(1);
     EXPECT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
     return id;
   }
@@ -223,6 +224,58 @@ TEST_F(SpotTest, WhoeverMadeRoomMayLeaveBeforeItIsThere) {
 }
 
 // However often the price changes, the charge is that of the sum, rounded down once.
+TEST_F(SpotTest, BidsThatWaitForTheirMoneyHoldNobodyUp) {
+  spot_node(0);
+  for (int i = 0; i < 600; ++i) {  // more than a command's matches
+    v1::Command command = submit(renter_);
+    v1::SubmitOrder& order = *command.mutable_submit_order();
+    order.mutable_requirements()->set_tier(v1::SPOT);
+    order.mutable_requirements()->set_device_thousandths(1);
+    order.mutable_requirements()->set_price_per_hour_micros_max(900);
+    order.set_tasks(2);
+    order.set_budget_micros_max(900);  // of one task: the other waits until it gives money back
+    ASSERT_EQ(refusal_of(command, renter_), v1::REFUSAL_UNSPECIFIED);
+  }
+  next_interval();
+  v1::Command tick;
+  tick.mutable_tick();
+  for (int i = 0; i < 20 && *machine_.next_deadline() <= now_; ++i) apply(tick);
+  spot_node(0);  // a node that they all fit
+  for (int i = 0; i < 20 && *machine_.next_deadline() <= now_; ++i) apply(tick);
+  EXPECT_GT(*machine_.next_deadline(), now_) << "they are tested without end";
+}
+
+TEST_F(SpotTest, ALosingBidBeyondAllPricesIsCutToOne) {
+  spot_node(0);
+  const auto tiny = [&](std::uint32_t thousandths) {
+    v1::Command command = submit(renter_);
+    v1::Requirements& wanted = *command.mutable_submit_order()->mutable_requirements();
+    wanted.set_tier(v1::SPOT);
+    wanted.set_device_thousandths(thousandths);
+    wanted.set_duration_us(seconds(1).value);
+    wanted.set_price_per_hour_micros_max(2'000'000'000LL);  // 2,000 for a thousandth
+    const std::uint64_t id = next_id();
+    EXPECT_EQ(refusal_of(command, renter_), v1::REFUSAL_UNSPECIFIED);
+    return id;
+  };
+  const Order& runs_on = *machine_.order(OrderId(tiny(1)));
+  ASSERT_TRUE(runs(runs_on));
+  v1::Command rest = submit(renter_);
+  rest.mutable_submit_order()->mutable_requirements()->set_device_thousandths(999);
+  ASSERT_EQ(refusal_of(rest, renter_), v1::REFUSAL_UNSPECIFIED);
+  tiny(1);  // an equal bid: it loses
+  next_interval();
+  std::string bytes;
+  machine_.snapshot([&](std::string_view piece) { bytes.append(piece); });
+  std::size_t at = 0;
+  const Status restored = Machine(Limits{}).restore([&](char* out, std::size_t size) {
+    const std::size_t read = bytes.copy(out, size, at);
+    at += read;
+    return Result<std::size_t>(read);
+  });
+  EXPECT_TRUE(restored) << restored.error().message;
+}
+
 TEST_F(SpotTest, TheChargeDoesNotDrift) {
   const std::unique_ptr<Random> random = seeded_random(3);
   spot_node(7);
