@@ -126,30 +126,30 @@ int revoke_key(const Context& context, const Options& options) {
 
 }  // namespace
 
-void add_account(CLI::App& app, Context& context, Host& /*host*/) {
+void add_account(Parser& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("account", "accounts and their API keys");
+  Parser* command = app.add_subcommand("account", "accounts and their API keys");
   command->require_subcommand(1);
   command->footer(
       "Examples:\n  fallow account create alice --scope renter\n"
       "  fallow account key --label laptop --hours 720");
-  CLI::App* make = command->add_subcommand("create", "open an account (operators only)");
+  Parser* make = command->add_subcommand("create", "open an account (operators only)");
   make->add_option("name", options->name)->required();
   make->add_option("--scope", options->scopes, "renter, provider, operator; may be repeated")
       ->required();
   make->callback(
       [=, &context] { context.run = [=, &context] { return create(context, *options); }; });
-  CLI::App* show = command->add_subcommand("list", "all accounts (operators only)");
+  Parser* show = command->add_subcommand("list", "all accounts (operators only)");
   show->callback([&context] { context.run = [&context] { return list(context); }; });
-  CLI::App* key = command->add_subcommand("key", "make a further key of this account");
+  Parser* key = command->add_subcommand("key", "make a further key of this account");
   key->add_option("--scope", options->scopes, "default: those of the key in use");
   key->add_option("--label", options->label);
   key->add_option("--hours", options->hours, "until it expires; 0: never");
   key->callback(
       [=, &context] { context.run = [=, &context] { return create_key(context, *options); }; });
-  CLI::App* keys = command->add_subcommand("keys", "keys of this account");
+  Parser* keys = command->add_subcommand("keys", "keys of this account");
   keys->callback([&context] { context.run = [&context] { return list_keys(context); }; });
-  CLI::App* revoke = command->add_subcommand("revoke", "revoke a key at once");
+  Parser* revoke = command->add_subcommand("revoke", "revoke a key at once");
   revoke->add_option("key", options->key, "its id, as `fallow account keys` shows it")->required();
   revoke->callback(
       [=, &context] { context.run = [=, &context] { return revoke_key(context, *options); }; });

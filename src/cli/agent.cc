@@ -13,10 +13,9 @@ int pause(const Context& context, Host& host, const std::string& data, bool paus
 
 }  // namespace
 
-void add_agent(CLI::App& app, Context& context, Host& host) {
+void add_agent(Parser& app, Context& context, Host& host) {
   auto arguments = std::make_shared<AgentArguments>();
-  CLI::App* command =
-      app.add_subcommand("agent", "offer this machine's devices; runs until SIGTERM");
+  Parser* command = app.add_subcommand("agent", "offer this machine's devices; runs until SIGTERM");
   command->add_option("--data", arguments->data, "folder of the node's key and its workloads")
       ->required();
   command->add_option("--join", arguments->join,
@@ -41,9 +40,9 @@ void add_agent(CLI::App& app, Context& context, Host& host) {
     if (!context.run) context.run = [=, &host] { return host.run_agent(*arguments); };
   });
   for (const bool paused : {true, false}) {
-    CLI::App* sub = paused
-                        ? command->add_subcommand("pause", "take no more leases; I want my machine")
-                        : command->add_subcommand("resume", "the machine may be leased again");
+    Parser* sub = paused
+                      ? command->add_subcommand("pause", "take no more leases; I want my machine")
+                      : command->add_subcommand("resume", "the machine may be leased again");
     sub->fallthrough();
     sub->callback([=, &context, &host] {
       context.run = [=, &context, &host] { return pause(context, host, arguments->data, paused); };

@@ -32,9 +32,9 @@ int audit(const Context& context, Host& host, const std::string& data) {
 
 }  // namespace
 
-void add_audit(CLI::App& app, Context& context, Host& host) {
+void add_audit(Parser& app, Context& context, Host& host) {
   auto data = std::make_shared<std::string>();
-  CLI::App* command =
+  Parser* command =
       app.add_subcommand("audit", "replay a market's log from nothing: chain, digest, ledger");
   command->add_option("--data", *data, "the server's data folder")->required();
   command->footer("Example:\n  fallow audit --data /var/lib/fallow");

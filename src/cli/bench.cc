@@ -68,9 +68,9 @@ int bench(const Context& context, const Options& options) {
 
 }  // namespace
 
-void add_bench(CLI::App& app, Context& context, Host& /*host*/) {
+void add_bench(Parser& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("bench", "measure how fast the market answers from here");
+  Parser* command = app.add_subcommand("bench", "measure how fast the market answers from here");
   command->add_option("query", options->query, "of the quotes");
   command->add_option("-n,--count", options->count, "calls of each kind")->capture_default_str();
   command->footer("Example:\n  fallow bench 'gpu_ram>=24' -n 2000\nA key's rate limit applies.");

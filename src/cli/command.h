@@ -4,7 +4,6 @@
 // it was chosen. Exit codes are the design's.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -13,6 +12,7 @@
 
 #include "cli/context.h"
 #include "cli/host.h"
+#include "cli/parser.h"
 
 namespace fallow::cli {
 
@@ -29,28 +29,28 @@ bool read_number(std::string_view text, std::uint32_t& number);
 
 // Adds a command to `app`. The context and the host outlive the parsing and the run; the command
 // sets context.run to what shall happen.
-using AddCommand = void (*)(CLI::App& app, Context& context, Host& host);
+using AddCommand = void (*)(Parser& app, Context& context, Host& host);
 
-void add_account(CLI::App& app, Context& context, Host& host);
-void add_agent(CLI::App& app, Context& context, Host& host);
-void add_audit(CLI::App& app, Context& context, Host& host);
-void add_bench(CLI::App& app, Context& context, Host& host);
-void add_completion(CLI::App& app, Context& context, Host& host);
-void add_jobs(CLI::App& app, Context& context, Host& host);
-void add_leases(CLI::App& app, Context& context, Host& host);
-void add_logs(CLI::App& app, Context& context, Host& host);
-void add_market(CLI::App& app, Context& context, Host& host);
-void add_nodes(CLI::App& app, Context& context, Host& host);
-void add_offers(CLI::App& app, Context& context, Host& host);
-void add_openapi(CLI::App& app, Context& context, Host& host);
-void add_quote(CLI::App& app, Context& context, Host& host);
-void add_receipt(CLI::App& app, Context& context, Host& host);
-void add_run(CLI::App& app, Context& context, Host& host);
-void add_server(CLI::App& app, Context& context, Host& host);
-void add_sim(CLI::App& app, Context& context, Host& host);
-void add_stop(CLI::App& app, Context& context, Host& host);
-void add_up(CLI::App& app, Context& context, Host& host);
-void add_wallet(CLI::App& app, Context& context, Host& host);
+void add_account(Parser& app, Context& context, Host& host);
+void add_agent(Parser& app, Context& context, Host& host);
+void add_audit(Parser& app, Context& context, Host& host);
+void add_bench(Parser& app, Context& context, Host& host);
+void add_completion(Parser& app, Context& context, Host& host);
+void add_jobs(Parser& app, Context& context, Host& host);
+void add_leases(Parser& app, Context& context, Host& host);
+void add_logs(Parser& app, Context& context, Host& host);
+void add_market(Parser& app, Context& context, Host& host);
+void add_nodes(Parser& app, Context& context, Host& host);
+void add_offers(Parser& app, Context& context, Host& host);
+void add_openapi(Parser& app, Context& context, Host& host);
+void add_quote(Parser& app, Context& context, Host& host);
+void add_receipt(Parser& app, Context& context, Host& host);
+void add_run(Parser& app, Context& context, Host& host);
+void add_server(Parser& app, Context& context, Host& host);
+void add_sim(Parser& app, Context& context, Host& host);
+void add_stop(Parser& app, Context& context, Host& host);
+void add_up(Parser& app, Context& context, Host& host);
+void add_wallet(Parser& app, Context& context, Host& host);
 
 // The whole program: parses, runs, answers the exit code. `host` does what only bin/ can wire.
 int run_program(int argc, const char* const* argv, Host& host);

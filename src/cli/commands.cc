@@ -16,7 +16,7 @@ constexpr AddCommand kCommands[] = {
     add_market, add_audit,  add_sim,   add_bench,  add_openapi, add_completion,
 };
 
-void add_common_options(CLI::App& app, Context& context) {
+void add_common_options(Parser& app, Context& context) {
   app.add_flag("--json", context.json, "print JSON, one document a line");
   app.add_option("--url", context.url, "the market; default: FALLOW_URL, then the config file");
   app.add_option("--api-key", context.api_key, "default: FALLOW_API_KEY, then the config file");
@@ -42,22 +42,18 @@ int run_program(int argc, const char* const* argv, Host& host) {
   context.random = &host.random();
   context.clock = &host.clock();
 
-  CLI::App app("Fallow puts idle GPUs to work: rent, run, and pay per proven second.", "fallow");
+  Parser app("Fallow puts idle GPUs to work: rent, run, and pay per proven second.", "fallow");
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", std::string("fallow ") + FALLOW_VERSION);
   add_common_options(app, context);
   for (const AddCommand add : kCommands) add(app, context, host);
-  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
-    command->fallthrough();
-  }
+  for (const auto& command : app.subcommands()) command->fallthrough();
   app.footer(
       "Settings: ~/.config/fallow/config.toml; FALLOW_URL, FALLOW_API_KEY, FALLOW_CERTIFICATE.\n"
       "Exit codes: 0 done, 1 the job failed, 2 usage, 3 refused by the market, 4 no server.");
-  try {
-    app.parse(static_cast<int>(dashes - argv), argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kDone : kUsage;
+  if (const auto ended = app.parse(static_cast<int>(dashes - argv), argv)) {
+    return *ended == 0 ? kDone : kUsage;
   }
   return context.run();
 }

@@ -5,21 +5,15 @@ namespace fallow::cli {
 namespace {
 
 // Every sub-command path with its sub-commands and long options, as "path: words".
-void collect(const CLI::App& app, const std::string& path, std::vector<std::string>& lines) {
+void collect(const Parser& app, const std::string& path, std::vector<std::string>& lines) {
   std::string words;
-  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
-    words += ' ' + sub->get_name();
-  }
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) words += " --" + name;
-  }
+  for (const auto& sub : app.subcommands()) words += ' ' + sub->name();
+  for (const std::string& name : app.long_option_names()) words += " --" + name;
   lines.push_back(path + ":" + words);
-  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
-    collect(*sub, path + " " + sub->get_name(), lines);
-  }
+  for (const auto& sub : app.subcommands()) collect(*sub, path + " " + sub->name(), lines);
 }
 
-int print(const CLI::App& app, const std::string& shell) {
+int print(const Parser& app, const std::string& shell) {
   std::vector<std::string> lines;
   collect(app, "fallow", lines);
   if (shell == "fish") {
@@ -60,10 +54,10 @@ int print(const CLI::App& app, const std::string& shell) {
 
 }  // namespace
 
-void add_completion(CLI::App& app, Context& context, Host& /*host*/) {
+void add_completion(Parser& app, Context& context, Host& /*host*/) {
   auto shell = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("completion", "print a completion script for your shell");
-  command->add_option("shell", *shell)->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  Parser* command = app.add_subcommand("completion", "print a completion script for your shell");
+  command->add_option("shell", *shell)->required()->check(one_of({"bash", "zsh", "fish"}));
   command->footer(
       "Example:\n  fallow completion bash > ~/.local/share/bash-completion/completions/fallow");
   command->callback(

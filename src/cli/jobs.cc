@@ -65,9 +65,9 @@ int jobs(const Context& context, const Options& options) {
 
 }  // namespace
 
-void add_jobs(CLI::App& app, Context& context, Host& /*host*/) {
+void add_jobs(Parser& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("jobs", "list jobs, or one with its tasks");
+  Parser* command = app.add_subcommand("jobs", "list jobs, or one with its tasks");
   command->add_option("job", options->order, "show this one with its tasks");
   command->add_flag("--open", options->open_only, "only those that have not ended");
   command->add_option("-n,--count", options->count_max)->capture_default_str();

@@ -48,9 +48,9 @@ int leases(const Context& context, const Options& options) {
 
 }  // namespace
 
-void add_leases(CLI::App& app, Context& context, Host& /*host*/) {
+void add_leases(Parser& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("leases", "list leases as renter or provider");
+  Parser* command = app.add_subcommand("leases", "list leases as renter or provider");
   command->add_option("--job", options->order, "only those of this job");
   command->add_option("--node", options->node, "only those on this node");
   command->add_flag("--open", options->open_only, "only those that have not ended");

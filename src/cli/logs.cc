@@ -95,9 +95,9 @@ void LogPrinter::write(std::uint32_t task, bool error_stream, std::string_view t
   std::fflush(out);
 }
 
-void add_logs(CLI::App& app, Context& context, Host& /*host*/) {
+void add_logs(Parser& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("logs", "output of a job, or with --lease of one lease");
+  Parser* command = app.add_subcommand("logs", "output of a job, or with --lease of one lease");
   command->add_option("id", options->id, "the job, or with --lease the lease")->required();
   command->add_flag("--lease", options->lease, "the id is a lease's");
   command->add_flag("-f,--follow", options->follow, "go on until it ends");

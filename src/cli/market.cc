@@ -43,8 +43,8 @@ int market(const Context& context) {
 
 }  // namespace
 
-void add_market(CLI::App& app, Context& context, Host& /*host*/) {
-  CLI::App* command = app.add_subcommand("market", "the market's name, key, rules and state");
+void add_market(Parser& app, Context& context, Host& /*host*/) {
+  Parser* command = app.add_subcommand("market", "the market's name, key, rules and state");
   command->footer("Example:\n  fallow market --json");
   command->callback([&context] { context.run = [&context] { return market(context); }; });
 }

@@ -150,8 +150,8 @@ int withdraw(const Context& context, std::uint64_t node, bool remove) {
 
 }  // namespace
 
-void add_nodes(CLI::App& app, Context& context, Host& /*host*/) {
-  CLI::App* command = app.add_subcommand("nodes", "list nodes; offer, withdraw and remove them");
+void add_nodes(Parser& app, Context& context, Host& /*host*/) {
+  Parser* command = app.add_subcommand("nodes", "list nodes; offer, withdraw and remove them");
   command->footer(
       "Examples:\n  fallow nodes\n  fallow nodes token --hours 24\n"
       "  fallow nodes offer 12345 0.35\n"
@@ -164,7 +164,7 @@ void add_nodes(CLI::App& app, Context& context, Host& /*host*/) {
 
   auto uses_max = std::make_shared<std::uint32_t>(1);
   auto hours = std::make_shared<double>(24);
-  CLI::App* make_token = command->add_subcommand("token", "a token with which agents join");
+  Parser* make_token = command->add_subcommand("token", "a token with which agents join");
   make_token->add_option("--uses", *uses_max, "how many nodes may join with it")
       ->capture_default_str();
   make_token->add_option("--hours", *hours, "how long it is good")->capture_default_str();
@@ -172,7 +172,7 @@ void add_nodes(CLI::App& app, Context& context, Host& /*host*/) {
       [=, &context] { context.run = [=, &context] { return token(context, *uses_max, *hours); }; });
 
   auto options = std::make_shared<OfferOptions>();
-  CLI::App* set_offer = command->add_subcommand("offer", "offer a node's devices at a price");
+  Parser* set_offer = command->add_subcommand("offer", "offer a node's devices at a price");
   set_offer->add_option("node", options->node)->required();
   set_offer->add_option("price", options->price,
                         "per whole device and hour, e.g. 0.35; with --ceiling where it begins");
@@ -198,9 +198,8 @@ void add_nodes(CLI::App& app, Context& context, Host& /*host*/) {
 
   auto node = std::make_shared<std::uint64_t>(0);
   for (const bool remove : {false, true}) {
-    CLI::App* end = remove
-                        ? command->add_subcommand("remove", "take a node away; its leases end")
-                        : command->add_subcommand("withdraw", "take the offer back; leases go on");
+    Parser* end = remove ? command->add_subcommand("remove", "take a node away; its leases end")
+                         : command->add_subcommand("withdraw", "take the offer back; leases go on");
     end->add_option("node", *node)->required();
     end->callback([=, &context] {
       context.run = [=, &context] { return withdraw(context, *node, remove); };

@@ -88,9 +88,9 @@ int prices(const Context& context, const Options& options) {
 
 }  // namespace
 
-void add_offers(CLI::App& app, Context& context, Host& /*host*/) {
+void add_offers(Parser& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("offers", "search offers with the query language");
+  Parser* command = app.add_subcommand("offers", "search offers with the query language");
   command->add_option("query", options->query, "e.g. 'gpu_name=RTX_4090 reliability>0.95'");
   command->add_option("-o,--order", options->order, "fields; a trailing minus turns one round")
       ->capture_default_str();

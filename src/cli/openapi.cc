@@ -3,8 +3,8 @@
 
 namespace fallow::cli {
 
-void add_openapi(CLI::App& app, Context& context, Host& host) {
-  CLI::App* command = app.add_subcommand("openapi", "print the API's OpenAPI document");
+void add_openapi(Parser& app, Context& context, Host& host) {
+  Parser* command = app.add_subcommand("openapi", "print the API's OpenAPI document");
   command->footer("Example:\n  fallow openapi > openapi.json");
   command->callback([&context, &host] {
     context.run = [&host] {

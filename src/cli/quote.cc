@@ -26,9 +26,8 @@ int quote(const Context& context, const RequirementOptions& options) {
 
 }  // namespace
 
-void add_quote(CLI::App& app, Context& context, Host& /*host*/) {
-  CLI::App* command =
-      app.add_subcommand("quote", "a firm all-in price; the bill is never above it");
+void add_quote(Parser& app, Context& context, Host& /*host*/) {
+  Parser* command = app.add_subcommand("quote", "a firm all-in price; the bill is never above it");
   const auto options = add_requirement_options(*command);
   command->footer(
       "Examples:\n  fallow quote 'gpu_ram>=24' --gpus 2 --hours 3 --max-price 0.90\n"

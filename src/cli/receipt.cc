@@ -71,20 +71,19 @@ int verify(const Context& context, const Options& options) {
 
 }  // namespace
 
-void add_receipt(CLI::App& app, Context& context, Host& /*host*/) {
+void add_receipt(Parser& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("receipt", "the signed bill of a lease; check one offline");
+  Parser* command = app.add_subcommand("receipt", "the signed bill of a lease; check one offline");
   command->add_option("lease", options->lease, "an ended lease");
   command->footer(
       "Examples:\n  fallow receipt 12345 > bill.json\n"
       "  fallow receipt verify bill.json --market-key HEX");
   command->callback([=, &context] {
     if (context.run) return;
-    if (options->lease == 0) throw CLI::RequiredError("a lease, or `verify FILE`");
+    if (options->lease == 0) refuse_missing("a lease, or `verify FILE`");
     context.run = [=, &context] { return show(context, *options); };
   });
-  CLI::App* check = command->add_subcommand("verify", "check a receipt with nothing but the file");
+  Parser* check = command->add_subcommand("verify", "check a receipt with nothing but the file");
   check->add_option("file", options->file)->required();
   check->add_option("--market-key", options->market_key, "the market's public key, in hex");
   check->callback(

@@ -45,7 +45,7 @@ double hours_of_term(const std::string& text) {
   return count * unit->second;
 }
 
-std::shared_ptr<RequirementOptions> add_requirement_options(CLI::App& command) {
+std::shared_ptr<RequirementOptions> add_requirement_options(Parser& command) {
   auto options = std::make_shared<RequirementOptions>();
   command.add_option(
       "query", options->query,
@@ -65,7 +65,7 @@ std::shared_ptr<RequirementOptions> add_requirement_options(CLI::App& command) {
       .add_option("--tier", options->tier,
                   "on_demand; reserved for the whole --term, at the provider's discount for it; or "
                   "spot for what a --bid gets, until a higher one or another tier needs the place")
-      ->check(CLI::IsMember(keys(kTiers)))
+      ->check(one_of(keys(kTiers)))
       ->capture_default_str();
   command
       .add_option("--bid", options->bid,
@@ -80,10 +80,10 @@ std::shared_ptr<RequirementOptions> add_requirement_options(CLI::App& command) {
       })
       ->excludes("--hours");
   command.add_option("--objective", options->objective)
-      ->check(CLI::IsMember(keys(kObjectives)))
+      ->check(one_of(keys(kObjectives)))
       ->capture_default_str();
   command.add_option("--isolation", options->isolation, "the weakest sandbox that will do")
-      ->check(CLI::IsMember(keys(kIsolations)));
+      ->check(one_of(keys(kIsolations)));
   return options;
 }
 

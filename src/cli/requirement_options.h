@@ -1,12 +1,12 @@
 // The options with which a renter says what is needed: the same for `quote` and `run`.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "cli/parser.h"
 #include "fallow/v1/services.pb.h"
 
 namespace fallow::cli {
@@ -32,7 +32,7 @@ struct RequirementOptions {
 // Hours of "90m", "12h", "3d", "2w", "week", "month"; 0 for what is no time.
 double hours_of_term(const std::string& text);
 
-std::shared_ptr<RequirementOptions> add_requirement_options(CLI::App& command);
+std::shared_ptr<RequirementOptions> add_requirement_options(Parser& command);
 v1::CreateQuoteRequest to_request(const RequirementOptions& options);
 // "12 tasks, each 1 GPU for up to 1.0 h: 0.40 per hour and task, 4.80 in all, firm until 12:00:05
 // UTC"

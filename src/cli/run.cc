@@ -23,6 +23,7 @@ struct Options {
   std::string quote;
   std::string name;
   std::string budget;
+  std::string project;
   std::string input;
   std::string output;
   std::string image;
@@ -42,6 +43,7 @@ Result<v1::CreateOrderRequest> make_request(const Context& context, const Option
                        ? std::filesystem::path(context.command[0]).filename().string()
                        : options.name);
   request.set_budget(options.budget);
+  request.set_project(options.project);
   request.set_attempts_max(options.attempts_max);
   request.set_no_wait(options.no_wait);
   v1::Workload& workload = *request.mutable_workload();
@@ -283,17 +285,19 @@ int run(const Context& context, const Options& options) {
 
 }  // namespace
 
-void add_run(CLI::App& app, Context& context, Host& /*host*/) {
+void add_run(Parser& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
+  Parser* command =
       app.add_subcommand("run", "run a command on matching GPUs; all of it, to the end");
   options->requirements = add_requirement_options(*command);
   command->add_option("--quote", options->quote, "take this quote instead of asking for one");
   command->add_option("--name", options->name, "of the job; default: the command's");
   command->add_option("--budget", options->budget, "the most the whole job may cost, e.g. 2.50");
+  command->add_option("--project", options->project,
+                      "count it for this project's budget (see `fallow wallet budget`), too");
   command->add_option("--image", options->image, "OCI image; default: the node's own /usr");
   command->add_option("--in", options->input, "folder that each task finds as its working folder")
-      ->check(CLI::ExistingDirectory);
+      ->check(existing_folder());
   command->add_option("--out", options->output,
                       "fetch what tasks write to $FALLOW_OUT into this folder");
   command->add_option("--env", options->environment, "NAME=VALUE; may be repeated");

@@ -31,7 +31,7 @@ void add_volume_discount(const std::string& text, v1::Policy& policy) {
   std::uint32_t basis_points = 0;
   if (equals == std::string::npos || !spent ||
       !read_number(text.substr(equals + 1), basis_points)) {
-    throw CLI::ValidationError("--volume-discount", "'" + text + "': write 100=1000");
+    refuse_value("--volume-discount", "'" + text + "': write 100=1000");
   }
   v1::VolumeDiscount& step = *policy.add_volume_discounts();
   step.set_spent_micros_min(spent->value);
@@ -40,7 +40,7 @@ void add_volume_discount(const std::string& text, v1::Policy& policy) {
 
 }  // namespace
 
-std::shared_ptr<ServerArguments> add_server_options(CLI::App& command) {
+std::shared_ptr<ServerArguments> add_server_options(Parser& command) {
   auto arguments = std::make_shared<ServerArguments>();
   command.add_option("--data", arguments->data, "folder of the log and everything else")
       ->required();
@@ -81,8 +81,8 @@ std::shared_ptr<ServerArguments> add_server_options(CLI::App& command) {
   return arguments;
 }
 
-void add_server(CLI::App& app, Context& context, Host& host) {
-  CLI::App* command = app.add_subcommand("server", "run a market until SIGTERM");
+void add_server(Parser& app, Context& context, Host& host) {
+  Parser* command = app.add_subcommand("server", "run a market until SIGTERM");
   const auto arguments = add_server_options(*command);
   command->footer(
       "Example:\n  fallow server --data /var/lib/fallow --listen 0.0.0.0:8470 --host "

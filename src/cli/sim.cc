@@ -98,26 +98,26 @@ int chaos(const Context& context, const ChaosArguments& arguments) {
 
 }  // namespace
 
-void add_sim(CLI::App& app, Context& context, Host&) {
-  CLI::App* group = app.add_subcommand("sim", "run the whole market in a simulated world");
+void add_sim(Parser& app, Context& context, Host&) {
+  Parser* group = app.add_subcommand("sim", "run the whole market in a simulated world");
   group->require_subcommand(1);
   add_sim_place(*group, context);
   add_sim_spot(*group, context);
   add_sim_scale(*group, context);
   add_sim_market(*group, context);
   auto arguments = std::make_shared<ChaosArguments>();
-  CLI::App* command = group->add_subcommand(
+  Parser* command = group->add_subcommand(
       "chaos",
       "crashes, lost messages, torn writes, owners and renters, from one seed: every rule is "
       "checked after every step, and at the end everything must settle");
   command->add_option("--seed", arguments->seed, "the same seed gives the same digest")
       ->capture_default_str();
   command->add_option("--nodes", arguments->nodes, "simulated provider machines")
-      ->check(CLI::Range(1U, sim::kNodesMax))
+      ->check(range(1U, sim::kNodesMax))
       ->capture_default_str();
   command
       ->add_option("--hours", arguments->hours, "simulated time with faults; settling comes on top")
-      ->check(CLI::Range(0.01, static_cast<double>(sim::kChaosMax.value) / 3'600e6))
+      ->check(range(0.01, static_cast<double>(sim::kChaosMax.value) / 3'600e6))
       ->capture_default_str();
   command->footer("Example:\n  fallow sim chaos --seed 17 --nodes 5 --hours 3");
   command->callback(

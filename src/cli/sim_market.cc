@@ -8,6 +8,7 @@
 
 #include "base/digest.h"
 #include "cli/command.h"
+#include "cli/sim_chart.h"
 #include "sim/market_report.h"
 
 namespace fallow::cli {
@@ -64,21 +65,17 @@ int market(const Context& context, MarketArguments arguments) {
   } else {
     print_market(*result);
   }
-  if (arguments.plot.empty()) return kDone;
-  const std::string name = fmt::format("market_{}", arguments.policy);
-  const Status drawn = sim::write_svg(sim::use_chart(*result), arguments.plot, name);
-  if (!drawn) return report(context, drawn.error());
-  if (!context.json) fmt::print("chart  {}/{}.svg\n", arguments.plot, name);
-  return kDone;
+  return draw_chart(context, sim::use_chart(*result), arguments.plot,
+                    fmt::format("market_{}", arguments.policy));
 }
 
 }  // namespace
 
-void add_sim_market(CLI::App& group, Context& context) {
+void add_sim_market(Parser& group, Context& context) {
   auto arguments = std::make_shared<MarketArguments>();
   sim::MarketOptions& options = arguments->options;
   sim::MarketRules& rules = options.rules;
-  CLI::App* command = group.add_subcommand(
+  Parser* command = group.add_subcommand(
       "market",
       "a cluster's job trace on a fleet drawn from a real market's price book, whose nodes come "
       "and go as fitted, through the market that ships");
@@ -88,27 +85,27 @@ void add_sim_market(CLI::App& group, Context& context) {
   std::vector<std::string> names;
   for (const sim::MarketPolicy policy : sim::kMarketPolicies) names.emplace_back(name_of(policy));
   command->add_option("--policy", arguments->policy, "which offers the jobs' owners take")
-      ->check(CLI::IsMember(names))
+      ->check(one_of(names))
       ->capture_default_str();
   command->add_option("--nodes", rules.nodes, "simulated provider machines")
-      ->check(CLI::Range(1U, sim::kMarketNodesMax))
+      ->check(range(1U, sim::kMarketNodesMax))
       ->capture_default_str();
   command->add_option("--days", rules.days, "simulated time")
-      ->check(CLI::Range(1U, sim::kMarketDaysMax))
+      ->check(range(1U, sim::kMarketDaysMax))
       ->capture_default_str();
   command->add_option("--load", rules.load_pct, "work that arrives, percent of what the fleet does")
-      ->check(CLI::Range(1U, 1'000U))
+      ->check(range(1U, 1'000U))
       ->capture_default_str();
   command
       ->add_option("--deadline-ratio", rules.deadline_ratio,
                    "deadline / running time on the reference card")
-      ->check(CLI::Range(1.0, 1'000.0))
+      ->check(range(1.0, 1'000.0))
       ->capture_default_str();
   command->add_option("--checkpoint-minutes", rules.checkpoint_minutes, "what is lost at most")
-      ->check(CLI::Range(1U, 1'440U))
+      ->check(range(1U, 1'440U))
       ->capture_default_str();
   command->add_option("--start-minutes", rules.start_minutes, "from placement until work; free")
-      ->check(CLI::Range(0U, 1'440U))
+      ->check(range(0U, 1'440U))
       ->capture_default_str();
   command->add_option("--home-churn", options.home_churn, "fit for unverified hosts")
       ->capture_default_str();

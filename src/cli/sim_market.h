@@ -1,13 +1,12 @@
 // fallow sim market: the market laboratory.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include "cli/context.h"
+#include "cli/parser.h"
 
 namespace fallow::cli {
 
 // Adds `market` to the group `sim`.
-void add_sim_market(CLI::App& group, Context& context);
+void add_sim_market(Parser& group, Context& context);
 
 }  // namespace fallow::cli

@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "cli/command.h"
+#include "cli/sim_chart.h"
 #include "sim/place_report.h"
 
 namespace fallow::cli {
@@ -57,19 +58,15 @@ int place(const Context& context, PlaceArguments arguments) {
   } else {
     print_place(*result);
   }
-  if (arguments.plot.empty()) return kDone;
-  const std::string name = fmt::format("place_{}", arguments.policy);
-  const Status drawn = sim::write_svg(sim::allocation_chart(*result), arguments.plot, name);
-  if (!drawn) return report(context, drawn.error());
-  if (!context.json) fmt::print("chart  {}/{}.svg\n", arguments.plot, name);
-  return kDone;
+  return draw_chart(context, sim::allocation_chart(*result), arguments.plot,
+                    fmt::format("place_{}", arguments.policy));
 }
 
 }  // namespace
 
-void add_sim_place(CLI::App& group, Context& context) {
+void add_sim_place(Parser& group, Context& context) {
   auto arguments = std::make_shared<PlaceArguments>();
-  CLI::App* command = group.add_subcommand(
+  Parser* command = group.add_subcommand(
       "place",
       "fills a fleet of GPU nodes with a trace's pods, as \"Beware of Fragmentation\" (USENIX "
       "ATC'23) does, and tells how much of the devices each policy puts to use");
@@ -80,12 +77,12 @@ void add_sim_place(CLI::App& group, Context& context) {
   std::vector<std::string> names;
   for (const sim::PolicyKind kind : sim::kPolicyKinds) names.emplace_back(sim::name_of(kind));
   command->add_option("--policy", arguments->policy, "who chooses the node and the device")
-      ->check(CLI::IsMember(names))
+      ->check(one_of(names))
       ->capture_default_str();
   command->add_option("--seeds", arguments->seeds, "one run each; the published ones are 42..51")
       ->capture_default_str();
   command->add_option("--threads", arguments->options.threads, "runs side by side")
-      ->check(CLI::Range(1U, sim::kPlaceThreadsMax))
+      ->check(range(1U, sim::kPlaceThreadsMax))
       ->capture_default_str();
   command->add_option("--plot", arguments->plot, "folder for an SVG chart; needs gnuplot");
   command->footer(

@@ -1,13 +1,12 @@
 // fallow sim place: the placement laboratory.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include "cli/context.h"
+#include "cli/parser.h"
 
 namespace fallow::cli {
 
 // Adds `place` to the group `sim`.
-void add_sim_place(CLI::App& group, Context& context);
+void add_sim_place(Parser& group, Context& context);
 
 }  // namespace fallow::cli

@@ -51,34 +51,34 @@ int scale(const Context& context, const sim::ScaleOptions& options) {
 
 }  // namespace
 
-void add_sim_scale(CLI::App& group, Context& context) {
+void add_sim_scale(Parser& group, Context& context) {
   auto options = std::make_shared<sim::ScaleOptions>();
-  CLI::App* command = group.add_subcommand(
+  Parser* command = group.add_subcommand(
       "scale",
       "many nodes with leases, meters and churn through the engine that ships, on one thread: "
       "commands, speed, memory, digest");
   command->add_option("--nodes", options->nodes, "simulated provider machines")
-      ->check(CLI::Range(1U, sim::kScaleNodesMax))
+      ->check(range(1U, sim::kScaleNodesMax))
       ->capture_default_str();
   command->add_option("--seconds", options->seconds, "simulated time, once the market is filled")
-      ->check(CLI::Range(1U, sim::kScaleSecondsMax))
+      ->check(range(1U, sim::kScaleSecondsMax))
       ->capture_default_str();
   command->add_option("--use", options->use_pct, "percent of the devices that are asked for")
-      ->check(CLI::Range(0U, 100U))
+      ->check(range(0U, 100U))
       ->capture_default_str();
   command
       ->add_option("--scarce", options->scarce_pct,
                    "percent of the orders that want one model in eight, so that many wait")
-      ->check(CLI::Range(0U, 100U))
+      ->check(range(0U, 100U))
       ->capture_default_str();
   command->add_option("--job-hours", options->job_hours, "mean running time of a task")
-      ->check(CLI::Range(0.001, 24.0))
+      ->check(range(0.001, 24.0))
       ->capture_default_str();
   command->add_option("--up-hours", options->up_hours, "mean time that a node is connected")
-      ->check(CLI::Range(0.001, 1e6))
+      ->check(range(0.001, 1e6))
       ->capture_default_str();
   command->add_option("--down-hours", options->down_hours, "mean time that it is gone")
-      ->check(CLI::Range(0.001, 1e6))
+      ->check(range(0.001, 1e6))
       ->capture_default_str();
   command->add_option("--seed", options->seed, "the same seed gives the same digest")
       ->capture_default_str();

@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "cli/command.h"
+#include "cli/sim_chart.h"
 #include "sim/spot_report.h"
 
 namespace fallow::cli {
@@ -53,19 +54,15 @@ int spot(const Context& context, SpotArguments arguments) {
   } else {
     print_spot(*result);
   }
-  if (arguments.plot.empty()) return kDone;
-  const Status drawn = sim::write_svg(sim::cost_chart(*result), arguments.plot, "spot");
-  if (!drawn) return report(context, drawn.error());
-  if (!context.json) fmt::print("chart  {}/spot.svg\n", arguments.plot);
-  return kDone;
+  return draw_chart(context, sim::cost_chart(*result), arguments.plot, "spot");
 }
 
 }  // namespace
 
-void add_sim_spot(CLI::App& group, Context& context) {
+void add_sim_spot(Parser& group, Context& context) {
   auto arguments = std::make_shared<SpotArguments>();
   sim::SpotOptions& options = arguments->options;
-  CLI::App* command = group.add_subcommand(
+  Parser* command = group.add_subcommand(
       "spot",
       "jobs with deadlines over traces of spot capacity: what the market's policy pays beside "
       "on_demand only, greedy, Uniform Progress (NSDI'24) and who knows the future");
@@ -75,22 +72,22 @@ void add_sim_spot(CLI::App& group, Context& context) {
       ->capture_default_str();
   command->add_option("--only", options.only, "traces whose name begins so, as aws-02-15-2023");
   command->add_option("--work-hours", options.work_hours, "running time of a job")
-      ->check(CLI::Range(0.1, 10'000.0))
+      ->check(range(0.1, 10'000.0))
       ->capture_default_str();
   command->add_option("--restart-minutes", options.restart_minutes, "from a start until new work")
-      ->check(CLI::Range(0U, 1'440U))
+      ->check(range(0U, 1'440U))
       ->capture_default_str();
   command->add_option("--starts", options.starts, "jobs on each trace, evenly apart")
-      ->check(CLI::Range(1U, sim::kSpotStartsMax))
+      ->check(range(1U, sim::kSpotStartsMax))
       ->capture_default_str();
   command->add_option("--on-demand-price", options.on_demand_price, "an hour")
-      ->check(CLI::Range(0.0, 1e6))
+      ->check(range(0.0, 1e6))
       ->capture_default_str();
   command->add_option("--spot-price", options.spot_price, "an hour, where the trace has no price")
-      ->check(CLI::Range(0.0, 1e6))
+      ->check(range(0.0, 1e6))
       ->capture_default_str();
   command->add_option("--threads", options.threads, "jobs side by side")
-      ->check(CLI::Range(1U, sim::kSpotThreadsMax))
+      ->check(range(1U, sim::kSpotThreadsMax))
       ->capture_default_str();
   command->add_option("--plot", arguments->plot, "folder for an SVG chart; needs gnuplot");
   command->footer(

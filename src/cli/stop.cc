@@ -40,9 +40,9 @@ int stop(const Context& context, const Options& options) {
 
 }  // namespace
 
-void add_stop(CLI::App& app, Context& context, Host& /*host*/) {
+void add_stop(Parser& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("stop", "stop a job, or with --lease one lease");
+  Parser* command = app.add_subcommand("stop", "stop a job, or with --lease one lease");
   command->add_option("id", options->id, "the job, or with --lease the lease")->required();
   command->add_flag("--lease", options->lease, "the id is a lease's");
   command->footer("Example:\n  fallow stop 12345");

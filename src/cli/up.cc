@@ -211,9 +211,9 @@ int up(Context& context, Host& host, const Options& options) {
 
 }  // namespace
 
-void add_up(CLI::App& app, Context& context, Host& host) {
+void add_up(Parser& app, Context& context, Host& host) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("up", "the whole market on this machine, until Ctrl-C");
+  Parser* command = app.add_subcommand("up", "the whole market on this machine, until Ctrl-C");
   options->server = add_server_options(*command);
   command->get_option("--data")->required(false);
   options->server->data = "fallow-data";

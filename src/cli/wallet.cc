@@ -12,6 +12,8 @@ struct Options {
   std::string amount;
   std::string reference;
   std::string destination;
+  std::string project;
+  bool total = false;
   std::uint32_t count_max = 50;
 };
 
@@ -29,6 +31,15 @@ int print(const Context& context, const client::ApiResult<v1::WalletView>& walle
   if (!wallet->month_budget().empty()) {
     std::printf("  this month %s of %s\n", wallet->month_used().c_str(),
                 wallet->month_budget().c_str());
+  }
+  if (!wallet->total_budget().empty()) {
+    std::printf("  in all     %s of %s\n", wallet->total_used().c_str(),
+                wallet->total_budget().c_str());
+  }
+  for (const v1::ProjectView& project : wallet->projects()) {
+    const std::string most = project.budget().empty() ? "" : " of " + project.budget();
+    std::printf("  project    %s: %s%s\n", printable(project.name()).c_str(),
+                project.used().c_str(), most.c_str());
   }
   if (wallet->fee_let_off() > 0) {
     std::printf("  30 days    %s spent: %.4g %% off the market's fee\n",
@@ -73,7 +84,13 @@ int budget(const Context& context, const Options& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::SetBudgetRequest request;
-  request.set_month_budget(options.amount == "none" ? "" : options.amount);
+  const std::string amount = options.amount == "none" ? "" : options.amount;
+  if (options.total || !options.project.empty()) {
+    request.set_total_budget(amount);
+    request.set_project(options.project);
+  } else {
+    request.set_month_budget(amount);
+  }
   return print(context, api->call<v1::WalletView>("Wallets.SetBudget", request));
 }
 
@@ -103,9 +120,9 @@ int history(const Context& context, const Options& options) {
 
 }  // namespace
 
-void add_wallet(CLI::App& app, Context& context, Host& /*host*/) {
+void add_wallet(Parser& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("wallet", "balances; deposit, withdraw, history, budget");
+  Parser* command = app.add_subcommand("wallet", "balances; deposit, withdraw, history, budget");
   command->add_option("--account", options->account, "another account (operators only)");
   command->footer(
       "Examples:\n  fallow wallet\n  fallow wallet deposit 12288 10.00 --reference bank-2217\n"
@@ -115,24 +132,31 @@ void add_wallet(CLI::App& app, Context& context, Host& /*host*/) {
   });
   const auto sub = [&](const char* name, const char* summary,
                        int (*run)(const Context&, const Options&)) {
-    CLI::App* made = command->add_subcommand(name, summary);
+    Parser* made = command->add_subcommand(name, summary);
     made->callback(
         [=, &context] { context.run = [=, &context] { return run(context, *options); }; });
     return made;
   };
-  CLI::App* in = sub("deposit", "book money that came in (operators only)", deposit);
+  Parser* in = sub("deposit", "book money that came in (operators only)", deposit);
   in->add_option("account", options->account, "whose wallet")->required();
   in->add_option("amount", options->amount, "e.g. 10.00")->required();
   in->add_option("--reference", options->reference, "the payment's own id: never booked twice");
-  CLI::App* out = sub("withdraw", "ask for money to be paid out", withdraw);
+  Parser* out = sub("withdraw", "ask for money to be paid out", withdraw);
   out->add_option("amount", options->amount)->required();
   out->add_option("destination", options->destination, "where the operator shall pay it")
       ->required();
-  CLI::App* past = sub("history", "the ledger as this account sees it", history);
+  Parser* past = sub("history", "the ledger as this account sees it", history);
   past->add_option("-n,--count", options->count_max)->capture_default_str();
-  sub("budget", "the most to spend in a calendar month; 'none' takes the limit away", budget)
-      ->add_option("amount", options->amount)
-      ->required();
+  Parser* most =
+      sub("budget", "the most to spend in a calendar month, in all, or for a project", budget);
+  most->add_option("amount", options->amount, "'none' takes the limit away")->required();
+  most->add_flag("--total", options->total, "of all that the account ever spends");
+  most->add_option("--project", options->project,
+                   "of all that is ever spent for this project, which is made if need be");
+  most->footer(
+      "Budgets nest: an order needs room in its project's, the account's and the month's.\n"
+      "Examples:\n  fallow wallet budget 50.00\n  fallow wallet budget 500 --total\n"
+      "  fallow wallet budget 20 --project thesis && fallow run --project thesis -- true");
 }
 
 }  // namespace fallow::cli

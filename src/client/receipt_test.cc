@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/merkle.h"
 #include "base/meter_bytes.h"
@@ -68,6 +70,20 @@ class ReceiptTest : public testing::Test {
     return receipt;
   }
 
+  // Each change alone makes body_, a good bill that stays as it is, one that is refused for this
+  // word.
+  using Wrong = std::pair<std::function<void(v1::ReceiptBody&)>, const char*>;
+  void expect_refused(std::initializer_list<Wrong> wrong) {
+    const v1::ReceiptBody good = body_;
+    for (const auto& [change, word] : wrong) {
+      change(body_);
+      const auto refused = verify_receipt(sign_as_is(), &market_key_.public_key());
+      ASSERT_FALSE(refused) << word;
+      EXPECT_NE(refused.error().message.find(word), std::string::npos) << refused.error().message;
+      body_ = good;
+    }
+  }
+
   std::unique_ptr<Random> random_;
   SigningKey market_key_ = SigningKey::generate(*random_);
   SigningKey node_key_ = SigningKey::generate(*random_);
@@ -98,7 +114,8 @@ TEST_F(ReceiptTest, EveryAlteredByteOfTheBodyIsNoticed) {
 
 // Even a market that signs it cannot make a wrong figure right.
 TEST_F(ReceiptTest, EveryWrongFigureIsNamed) {
-  const std::pair<std::function<void(v1::ReceiptBody&)>, const char*> cases[] = {
+  (void)sign();
+  expect_refused({
       {[](v1::ReceiptBody& b) { b.set_charged_micros(10'001); }, "charge"},
       {[](v1::ReceiptBody& b) { b.set_rate_hour_micros(3'600'360); }, "charge"},
       {[](v1::ReceiptBody& b) { b.set_hold_micros(9'999); }, "charge"},
@@ -111,16 +128,7 @@ TEST_F(ReceiptTest, EveryWrongFigureIsNamed) {
       {[](v1::ReceiptBody& b) { b.set_refunded_micros(20'000); }, "refunded"},
       {[](v1::ReceiptBody& b) { b.set_rate_hour_micros(-1); }, "negative"},
       {[](v1::ReceiptBody& b) { b.set_meters_root(std::string(32, 'x')); }, "Merkle"},
-  };
-  (void)sign();
-  const v1::ReceiptBody good = body_;
-  for (const auto& [change, word] : cases) {
-    body_ = good;
-    change(body_);
-    const auto verified = verify_receipt(sign_as_is(), &market_key_.public_key());
-    ASSERT_FALSE(verified) << word;
-    EXPECT_NE(verified.error().message.find(word), std::string::npos) << verified.error().message;
-  }
+  });
 }
 
 // Ten seconds of a day that was reserved: no bracket was reached, so it is billed without discount.
@@ -149,8 +157,7 @@ TEST_F(ReceiptTest, ATermEndedEarlyIsReRated) {
   EXPECT_NE(text.find("re-rated     3.60"), std::string::npos) << text;
   EXPECT_NE(text.find("0, 10, 15, 15 %"), std::string::npos) << text;
   const v1::ReceiptBody good = body_;
-
-  const std::pair<std::function<void(v1::ReceiptBody&)>, const char*> wrong[] = {
+  expect_refused({
       {[](v1::ReceiptBody& b) { b.set_rerated_hour_micros(0); }, "re-rated"},
       {[](v1::ReceiptBody& b) { b.set_cut_short(true); }, "re-rated"},
       {[](v1::ReceiptBody& b) { b.set_reason(v1::TIME_LIMIT); }, "re-rated"},
@@ -159,14 +166,7 @@ TEST_F(ReceiptTest, ATermEndedEarlyIsReRated) {
       {[](v1::ReceiptBody& b) { b.set_device_hour_micros(3'600'002); }, "discount"},
       {[](v1::ReceiptBody& b) { b.set_term_us(hours(23).value); }, "discount"},
       {[](v1::ReceiptBody& b) { b.mutable_discounts()->set_hour_basis_points(1'001); }, "order"},
-  };
-  for (const auto& [change, word] : wrong) {
-    body_ = good;
-    change(body_);
-    const auto refused = verify_receipt(sign_as_is(), nullptr);
-    ASSERT_FALSE(refused) << word;
-    EXPECT_NE(refused.error().message.find(word), std::string::npos) << refused.error().message;
-  }
+  });
   // The owner came home first: the discount stays.
   body_ = good;
   set(0, 9'000);
@@ -187,21 +187,13 @@ TEST_F(ReceiptTest, AVolumeDiscountComesOutOfTheFee) {
   const auto verified = verify_receipt(sign(), nullptr);
   ASSERT_TRUE(verified) << verified.error().message;
   EXPECT_NE(describe_receipt(verified->body).find("0.000125, 25 %"), std::string::npos);
-  const v1::ReceiptBody good = body_;
-  const std::pair<std::function<void(v1::ReceiptBody&)>, const char*> wrong[] = {
+  expect_refused({
       {[](v1::ReceiptBody& b) { b.set_volume_discount_micros(126); }, "volume"},
       {[](v1::ReceiptBody& b) { b.set_volume_basis_points(2'000); }, "volume"},
       {[](v1::ReceiptBody& b) { b.set_volume_basis_points(20'000); }, "volume"},
       {[](v1::ReceiptBody& b) { b.set_charged_micros(10'000); }, "charge"},
       {[](v1::ReceiptBody& b) { b.set_fee_micros(500); }, "fee"},
-  };
-  for (const auto& [change, word] : wrong) {
-    body_ = good;
-    change(body_);
-    const auto refused = verify_receipt(sign_as_is(), nullptr);
-    ASSERT_FALSE(refused) << word;
-    EXPECT_NE(refused.error().message.find(word), std::string::npos) << refused.error().message;
-  }
+  });
 }
 
 // Ten seconds: four at 1.80 an hour, six at 2.70, under a bid of 3.60.
@@ -224,8 +216,7 @@ TEST_F(ReceiptTest, ASpotLeaseIsBilledRunByRun) {
   const auto verified = verify_receipt(sign(), nullptr);
   ASSERT_TRUE(verified) << verified.error().message;
   EXPECT_NE(describe_receipt(verified->body).find("spot price   2.70"), std::string::npos);
-  const v1::ReceiptBody good = body_;
-  const std::pair<std::function<void(v1::ReceiptBody&)>, const char*> wrong[] = {
+  expect_refused({
       {[](v1::ReceiptBody& b) { b.set_charged_micros(6'501); }, "charge"},
       {[](v1::ReceiptBody& b) { b.mutable_price_runs(0)->set_rate_hour_micros(1'799'999); },
        "floor"},
@@ -234,14 +225,7 @@ TEST_F(ReceiptTest, ASpotLeaseIsBilledRunByRun) {
       {[](v1::ReceiptBody& b) { b.mutable_price_runs()->RemoveLast(); }, "billed"},
       {[](v1::ReceiptBody& b) { b.set_spot_bid_micros(3'600'001); }, "bid"},
       {[](v1::ReceiptBody& b) { b.set_tier(v1::ON_DEMAND); }, "no spot"},
-  };
-  for (const auto& [change, word] : wrong) {
-    body_ = good;
-    change(body_);
-    const auto refused = verify_receipt(sign_as_is(), nullptr);
-    ASSERT_FALSE(refused) << word;
-    EXPECT_NE(refused.error().message.find(word), std::string::npos) << refused.error().message;
-  }
+  });
 }
 
 TEST_F(ReceiptTest, MeterRecordsMustBeTheNodesInOrderAndWhole) {

@@ -1,12 +1,15 @@
 // A market account: a person or an organisation that rents, provides or operates.
 #pragma once
 
+#include <absl/container/btree_map.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "base/digest.h"
 #include "base/types.h"
+#include "core/budget.h"
 #include "fallow/v1/events.pb.h"
 
 namespace fallow::core {
@@ -28,6 +31,8 @@ struct Account {
   Micros month_budget;     // 0: none
   std::int32_t month = 0;  // months since 1970-01 (UTC) that month_used counts
   Micros month_used;       // held or charged in that month, net of what was voided or refunded
+  Budget total;
+  absl::btree_map<std::string, Budget> projects;  // by name; at most Limits' projects
   std::uint32_t orders_open = 0;
   std::vector<SpentDay> spent;  // oldest first, at most kSpendingDays: see core/spending.h
   std::uint64_t turn = 0;       // of its latest waiting order: see core/schedule.h

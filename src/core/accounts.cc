@@ -1,4 +1,4 @@
-// Accounts: opening them and their monthly budgets.
+// Accounts: opening them, and their budgets.
 #include "core/authority.h"
 #include "core/checks.h"
 #include "core/handlers.h"
@@ -41,6 +41,32 @@ void handle(Step& step, const v1::SetBudget& command) {
   account->month_budget = Micros(command.month_micros_max());
   step.entity = account->id.value;
   step.tell().mutable_budget_set()->set_account(account->id.value);
+}
+
+void handle(Step& step, const v1::SetProject& command) {
+  const Limits& limits = step.state.limits;
+  if (auto why = check_money("total_micros_max", command.total_micros_max(), true, limits)) {
+    return step.refuse(std::move(*why));
+  }
+  const bool whole = command.project().empty();
+  if (!whole) {
+    if (auto why = check_name("project", command.project(), limits)) {
+      return step.refuse(std::move(*why));
+    }
+  }
+  Account* const account = acting_for(step, AccountId(command.account()), v1::RENTER);
+  if (account == nullptr) return;
+  if (!whole && !account->projects.contains(command.project()) &&
+      account->projects.size() >= limits.projects_per_account_max) {
+    return step.refuse(v1::LIMIT_REACHED, "project", "account {} has its most projects, {}",
+                       account->id.value, limits.projects_per_account_max);
+  }
+  Budget& budget = whole ? account->total : account->projects[command.project()];
+  budget.max = Micros(command.total_micros_max());
+  step.entity = account->id.value;
+  v1::BudgetSet& told = *step.tell().mutable_budget_set();
+  told.set_account(account->id.value);
+  told.set_project(command.project());
 }
 
 }  // namespace fallow::core

@@ -15,6 +15,7 @@ void handle(Step& step, const v1::SetPolicy& command);
 // accounts.cc
 void handle(Step& step, const v1::OpenAccount& command);
 void handle(Step& step, const v1::SetBudget& command);
+void handle(Step& step, const v1::SetProject& command);
 // keys.cc
 void handle(Step& step, const v1::AddKey& command);
 void handle(Step& step, const v1::RevokeKey& command);

@@ -3,6 +3,8 @@
 #include <absl/container/btree_set.h>
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include "base/check.h"
 #include "base/money.h"
@@ -196,6 +198,8 @@ class Verifier {
     expect(order.claims == claims_[order.id], "order {} counts its claims wrong", order.id.value);
     if (!open) return;
     held_[order.account] += order.held.value;
+    budgets_[{order.account, ""}] += order.budget.value;
+    if (!order.project.empty()) budgets_[{order.account, order.project}] += order.budget.value;
     ++orders_open_[order.account];
     ++orders_open_all_;
     tasks_open_ += order.tasks.size();
@@ -204,6 +208,13 @@ class Verifier {
   void account_holds(const Account& account) {
     expect(held_[account.id] == state_.ledger.balance({account.id, v1::HELD}).value,
            "account {} holds other money than its open orders", account.id.value);
+    const auto covers = [&](const std::string& project, const Budget& budget) {
+      expect(budget.used.value >= budgets_[{account.id, project}],
+             "project \"{}\" of account {} counts less than its open orders", project,
+             account.id.value);
+    };
+    covers("", account.total);
+    for (const auto& [project, budget] : account.projects) covers(project, budget);
     for (std::size_t i = 0; i < account.spent.size(); ++i) {
       expect(account.spent.size() <= static_cast<std::size_t>(kSpendingDays) &&
                  (i == 0 || account.spent[i - 1].day < account.spent[i].day),
@@ -322,6 +333,7 @@ class Verifier {
   absl::btree_map<NodeId, OfNode> of_nodes_;
   absl::btree_map<OrderId, OfOrder> of_orders_;
   absl::btree_map<AccountId, Wide> held_;
+  absl::btree_map<std::pair<AccountId, std::string>, Wide> budgets_;  // of open orders, by project
   absl::btree_map<AccountId, Wide> pending_;
   absl::btree_map<AccountId, Wide> releases_;
   absl::btree_map<AccountId, std::size_t> orders_open_;

@@ -11,6 +11,7 @@ namespace fallow::core {
 
 struct Limits {
   std::size_t accounts_max = 1'000'000;
+  std::size_t projects_per_account_max = 1'000;
   std::size_t keys_max = 2'000'000;
   std::size_t join_tokens_max = 100'000;
   std::size_t nodes_max = 1'000'000;

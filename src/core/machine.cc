@@ -89,6 +89,8 @@ void dispatch(Step& step, const v1::Command& command) {
       return handle(step, command.settle_payout());
     case v1::Command::kSetBudget:
       return handle(step, command.set_budget());
+    case v1::Command::kSetProject:
+      return handle(step, command.set_project());
     case v1::Command::kCreateJoinToken:
       return handle(step, command.create_join_token());
     case v1::Command::kJoinNode:

@@ -46,6 +46,7 @@ Limits tight() {
   Limits limits;
   limits.accounts_max = 6;
   limits.keys_max = 8;
+  limits.projects_per_account_max = 1;
   limits.join_tokens_max = 3;
   limits.nodes_max = 10;
   limits.orders_open_max = 12;

@@ -212,7 +212,7 @@ TEST_F(MachineTest, FactsOfLeasedDevicesStay) {
   apply(order, renter);
   v1::Command report;
   report.mutable_report_node()->set_node(id);
-  *report.mutable_report_node()->mutable_facts() = facts(1);
+  *report.mutable_report_node()->mutable_facts() = test_facts(1);
   report.mutable_report_node()->mutable_facts()->mutable_devices(0)->set_uuid("another");
   report.mutable_report_node()->mutable_facts()->mutable_devices(0)->set_memory_mb(1);
   report.mutable_report_node()->mutable_facts()->set_memory_mb(30'000);

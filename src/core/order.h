@@ -28,6 +28,7 @@ struct Order {
   OrderId id;
   AccountId account;
   std::string name;
+  std::string project;  // empty: none
   v1::Requirements requirements;
   v1::Workload workload;
   Time created_at;

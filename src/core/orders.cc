@@ -125,6 +125,8 @@ void end_if_over(Step& step, Order& order) {
             LeaseId());
   Account& account = *state.accounts.find(order.account);
   if (month_of(order.created_at) == account.month) account.month_used -= order.held;
+  account.total.used -= order.held;
+  if (!order.project.empty()) account.projects.at(order.project).used -= order.held;
   order.held = Micros(0);
   order.claims = 0;
   --account.orders_open;

@@ -124,21 +124,9 @@ class Churn {
     const std::uint64_t node = next_id();
     join.mutable_join_node()->set_secret_hash(secret);
     join.mutable_join_node()->set_public_key(test_hash(node));
-    v1::NodeFacts& facts = *join.mutable_join_node()->mutable_facts();
-    facts.set_region(one_in(2) ? "eu" : "us");
-    facts.set_cpu_thousandths(16'000);
-    facts.set_memory_mb(64'000);
-    facts.set_disk_mb(100'000);
-    facts.set_isolation(v1::BUBBLEWRAP);
+    const char* const region = one_in(2) ? "eu" : "us";
     const char* const model = one_in(2) ? "RTX_4090" : "RTX_3090";
-    for (std::uint32_t i = 0; i < 2; ++i) {
-      v1::Device& device = *facts.add_devices();
-      device.set_index(i);
-      device.set_uuid("d" + std::to_string(i));
-      device.set_model(model);
-      device.set_kind(v1::GPU);
-      device.set_memory_mb(24'000);
-    }
+    *join.mutable_join_node()->mutable_facts() = test_facts(2, model, region);
     apply(join);
     nodes_.push_back(node);
     set_link(node, true);

@@ -6,7 +6,7 @@
 
 namespace fallow::core {
 
-constexpr std::uint32_t kSnapshotVersion = 5;
+constexpr std::uint32_t kSnapshotVersion = 6;
 
 template <class Archive, class List, class Each>
 void list_fields(Archive& archive, List& list, Each&& each) {
@@ -21,9 +21,30 @@ void list_fields(Archive& archive, List& list, Each&& each) {
   }
 }
 
+// A map by name.
+template <class Archive, class Map, class Each>
+void map_fields(Archive& archive, Map& map, Each&& each) {
+  if constexpr (Archive::kReading) {
+    map.clear();
+    for (auto left = archive.template value<std::uint64_t>(); left > 0 && archive.ok(); --left) {
+      std::string name;
+      archive(name);
+      each(map[name]);
+    }
+  } else {
+    archive(static_cast<std::uint64_t>(map.size()));
+    for (auto& [name, value] : map) {
+      archive(name);
+      each(value);
+    }
+  }
+}
+
 template <class Archive, class T>
 void account_fields(Archive& archive, T& x) {
   archive(x.id, x.name, x.scopes, x.created_at, x.month_budget, x.month, x.month_used, x.turn);
+  archive(x.total.max, x.total.used);
+  map_fields(archive, x.projects, [&](auto& project) { archive(project.max, project.used); });
   list_fields(archive, x.spent, [&](auto& spent) { archive(spent.day, spent.amount); });
 }
 
@@ -80,7 +101,7 @@ void node_fields(Archive& archive, T& x) {
 
 template <class Archive, class T>
 void order_fields(Archive& archive, T& x) {
-  archive(x.id, x.account, x.name, x.requirements, x.workload, x.created_at, x.ended_at,
+  archive(x.id, x.account, x.name, x.project, x.requirements, x.workload, x.created_at, x.ended_at,
           x.quoted_at, x.quote_until, x.rate_hour_max, x.budget, x.charged, x.attempts_max,
           x.stop_asked, x.state, x.rescued, x.turn, x.spot_after);
   list_fields(archive, x.tasks, [&](auto& task) {

@@ -105,23 +105,42 @@ std::optional<Refusal> check_room(const MarketState& state, const Account& accou
   return std::nullopt;
 }
 
-// Moves the account's month on to `now`, and says what is used of it.
+// What is used of the month of `now`.
 Micros month_used(const Account& account, Time now) {
   return account.month == month_of(now) ? account.month_used : Micros(0);
 }
 
-std::optional<Refusal> check_funds(const MarketState& state, const Account& account, Micros budget,
-                                   Time now) {
-  const Micros used = month_used(account, now);
+std::optional<Refusal> check_budget(const char* whose, const Budget& budget, Micros needed,
+                                    const char* advice) {
   Micros used_then;
-  if (__builtin_add_overflow(used.value, budget.value, &used_then.value)) {
-    return refusal(v1::LIMIT_REACHED, "", "account {} has spent the most that can be counted",
-                   account.id.value);
+  if (__builtin_add_overflow(budget.used.value, needed.value, &used_then.value)) {
+    return refusal(v1::LIMIT_REACHED, "", "the most that can be counted has been spent");
   }
-  if (account.month_budget.value > 0 && used_then > account.month_budget) {
-    return refusal(v1::OVER_BUDGET, "budget_micros_max",
-                   "the order needs {} and {} of this month's {} is used: raise the budget or wait",
-                   format_money(budget), format_money(used), format_money(account.month_budget));
+  if (budget.max.value == 0 || used_then <= budget.max) return std::nullopt;
+  return refusal(v1::OVER_BUDGET, "budget_micros_max",
+                 "the order needs {} and {} of {} {} is used: {}", format_money(needed),
+                 format_money(budget.used), whose, format_money(budget.max), advice);
+}
+
+// Budgets nest: the order's is within the project's, the account's, the month's and the wallet.
+std::optional<Refusal> check_funds(const MarketState& state, const Account& account,
+                                   const std::string& project, Micros budget, Time now) {
+  if (!project.empty()) {
+    const auto found = account.projects.find(project);
+    if (found == account.projects.end()) {
+      return refusal(v1::NOT_FOUND, "project",
+                     "there is no project {}: set its budget first, or none", project);
+    }
+    if (auto why = check_budget("the project's", found->second, budget, "raise its budget")) {
+      return why;
+    }
+  }
+  if (auto why = check_budget("the account's", account.total, budget, "raise the budget")) {
+    return why;
+  }
+  const Budget month{account.month_budget, month_used(account, now)};
+  if (auto why = check_budget("this month's", month, budget, "raise the budget or wait")) {
+    return why;
   }
   const Micros wallet = state.ledger.balance({account.id, v1::WALLET});
   if (wallet < budget) {
@@ -200,7 +219,7 @@ void handle(Step& step, const v1::SubmitOrder& command) {
                 "a reserved term is paid for as a whole: give a budget of at least {}",
                 format_money(price->total)));
   }
-  if (auto why = check_funds(state, *account, budget, step.now)) {
+  if (auto why = check_funds(state, *account, command.project(), budget, step.now)) {
     return step.refuse(std::move(*why));
   }
 
@@ -209,6 +228,7 @@ void handle(Step& step, const v1::SubmitOrder& command) {
   order.id = id;
   order.account = account->id;
   order.name = command.name();
+  order.project = command.project();
   order.requirements = requirements;
   order.workload = command.workload();
   order.created_at = step.now;
@@ -229,6 +249,8 @@ void handle(Step& step, const v1::SubmitOrder& command) {
 
   account->month_used = month_used(*account, step.now) + budget;
   account->month = month_of(step.now);
+  account->total.used += budget;
+  if (!order.project.empty()) account->projects.at(order.project).used += budget;
   ++account->orders_open;
   ++state.orders_open;
   state.tasks_open += order.tasks.size();

@@ -57,25 +57,8 @@ class MachineTest : public testing::Test {
     v1::Command command;
     command.mutable_join_node()->set_secret_hash(test_hash(secret));
     command.mutable_join_node()->set_public_key(test_hash(key));
-    *command.mutable_join_node()->mutable_facts() = facts(devices);
+    *command.mutable_join_node()->mutable_facts() = test_facts(devices);
     return command;
-  }
-  static v1::NodeFacts facts(std::uint32_t devices) {
-    v1::NodeFacts facts;
-    facts.set_region("eu");
-    facts.set_cpu_thousandths(16'000);
-    facts.set_memory_mb(64'000);
-    facts.set_disk_mb(100'000);
-    facts.set_isolation(v1::BUBBLEWRAP);
-    for (std::uint32_t i = 0; i < devices; ++i) {
-      v1::Device& device = *facts.add_devices();
-      device.set_index(i);
-      device.set_uuid("d" + std::to_string(i));
-      device.set_model("RTX_4090");
-      device.set_kind(v1::GPU);
-      device.set_memory_mb(24'000);
-    }
-    return facts;
   }
   std::uint64_t node(std::uint64_t provider, std::int64_t price, std::uint32_t devices = 1) {
     apply(token(provider, next_id()));

@@ -36,6 +36,26 @@ inline v1::Command test_found() {
   return command;
 }
 
+// A machine of like devices.
+inline v1::NodeFacts test_facts(std::uint32_t devices, const std::string& model = "RTX_4090",
+                                const std::string& region = "eu") {
+  v1::NodeFacts facts;
+  facts.set_region(region);
+  facts.set_cpu_thousandths(16'000);
+  facts.set_memory_mb(64'000);
+  facts.set_disk_mb(100'000);
+  facts.set_isolation(v1::BUBBLEWRAP);
+  for (std::uint32_t i = 0; i < devices; ++i) {
+    v1::Device& device = *facts.add_devices();
+    device.set_index(i);
+    device.set_uuid("d" + std::to_string(i));
+    device.set_model(model);
+    device.set_kind(v1::GPU);
+    device.set_memory_mb(24'000);
+  }
+  return facts;
+}
+
 class RandomCommands {
  public:
   explicit RandomCommands(std::uint64_t seed) : random_(seeded_random(seed)) {}
@@ -158,6 +178,8 @@ class RandomCommands {
     return wanted;
   }
 
+  std::string project() { return chance(20) ? std::string(300, 'p') : std::string(below(3), 'p'); }
+
   void fill_submit(const Machine& machine, v1::SubmitOrder& submit) {
     submit.set_account(any_account(machine));
     submit.set_name("job");
@@ -165,6 +187,7 @@ class RandomCommands {
     submit.set_tasks(static_cast<std::uint32_t>(chance(50) ? 2'000'000 : below(7)));
     if (!chance(30)) submit.mutable_workload()->add_command("true");
     if (chance(4)) submit.set_budget_micros_max(amount(chance(2) ? 500'000 : 3'000));
+    if (chance(4)) submit.set_project(project());
     submit.set_attempts_max(static_cast<std::uint32_t>(below(4)));
     submit.set_wait(!chance(3));
     if (chance(4)) {
@@ -327,8 +350,15 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     });
     command.mutable_settle_payout()->set_paid(chance(2));
   } else if (kind < 93) {
-    command.mutable_set_budget()->set_account(any_account(machine));
-    command.mutable_set_budget()->set_month_micros_max(chance(2) ? 0 : amount(20'000'000));
+    const std::int64_t most = chance(2) ? 0 : amount(20'000'000);
+    if (chance(2)) {
+      command.mutable_set_budget()->set_account(any_account(machine));
+      command.mutable_set_budget()->set_month_micros_max(most);
+    } else {
+      command.mutable_set_project()->set_account(any_account(machine));
+      command.mutable_set_project()->set_project(project());
+      command.mutable_set_project()->set_total_micros_max(most);
+    }
   } else if (kind < 95) {
     v1::AddKey& key = *command.mutable_add_key();
     key.set_account(any_account(machine));

@@ -97,6 +97,10 @@ void check_order(Complaint& complaint, const MarketState& state, const Order& or
       is_between(Micros(0), order.rate_hour_max, state.limits.money_max) &&
       order.attempts_max >= 1 && is_turn(order.turn);
   complaint.unless(sound, "order {} has values that cannot be", order.id.value);
+  if (sound && !order.project.empty()) {
+    complaint.unless(state.accounts.find(order.account)->projects.contains(order.project),
+                     "order {} is of a project that its account does not have", order.id.value);
+  }
   const Duration duration(order.requirements.duration_us());
   for (const Task& task : order.tasks) {
     complaint.unless(task.state >= v1::WAITING && v1::TaskState_IsValid(task.state) &&
@@ -160,11 +164,18 @@ void check_people(Complaint& complaint, const MarketState& state) {
   const auto is_sum = [](const SpentDay& spent) {
     return spent.day >= 0 && spent.amount.value > std::numeric_limits<std::int64_t>::min();
   };
+  const auto is_budget = [](const Budget& budget) {
+    return budget.max.value >= 0 && budget.used.value >= 0;
+  };
   state.accounts.each([&](const Account& account) {
-    complaint.unless(account.month_budget.value >= 0 && account.month_used.value >= 0 &&
-                         is_moment(account.created_at) && is_turn(account.turn) &&
-                         std::all_of(account.spent.begin(), account.spent.end(), is_sum),
-                     "account {} has values that cannot be", account.id.value);
+    complaint.unless(
+        account.month_budget.value >= 0 && account.month_used.value >= 0 &&
+            is_moment(account.created_at) && is_turn(account.turn) &&
+            std::all_of(account.spent.begin(), account.spent.end(), is_sum) &&
+            is_budget(account.total) &&
+            std::all_of(account.projects.begin(), account.projects.end(),
+                        [&](const auto& project) { return is_budget(project.second); }),
+        "account {} has values that cannot be", account.id.value);
   });
   for (const auto& [unused, key] : state.keys) {
     complaint.unless(known(key.account), "a key belongs to nobody");

@@ -58,6 +58,7 @@ net::Task<Answer<v1::OrderView>> create_order(Call& call, const v1::CreateOrderR
   v1::SubmitOrder& out = *command.mutable_submit_order();
   out.set_account(call.caller().account.value);
   out.set_name(request.name());
+  out.set_project(request.project());
   *out.mutable_workload() = request.workload();
   FALLOW_CO_TRY(put_shape(call, request, out));
   FALLOW_CO_TRY(put_input(request, out));

@@ -131,11 +131,26 @@ net::Task<Answer<v1::WalletView>> settle_payout(Call& call,
 }
 
 net::Task<Answer<v1::WalletView>> set_budget(Call& call, const v1::SetBudgetRequest& request) {
-  FALLOW_CO_ASSIGN(const Micros budget, money_of("month_budget", request.month_budget()));
+  const std::uint64_t account = call.caller().account.value;
   v1::Command command;
-  v1::SetBudget& out = *command.mutable_set_budget();
-  out.set_account(call.caller().account.value);
-  out.set_month_micros_max(budget.value);
+  if (request.has_month_budget() == request.has_total_budget()) {
+    co_return refuse_field("month_budget",
+                           "give either month_budget or total_budget; \"\" is no limit");
+  }
+  if (request.has_month_budget()) {
+    if (!request.project().empty()) {
+      co_return refuse_field("project", "a project has a total_budget, but none by the month");
+    }
+    FALLOW_CO_ASSIGN(const Micros budget, money_of("month_budget", request.month_budget()));
+    command.mutable_set_budget()->set_account(account);
+    command.mutable_set_budget()->set_month_micros_max(budget.value);
+  } else {
+    FALLOW_CO_ASSIGN(const Micros budget, money_of("total_budget", request.total_budget()));
+    v1::SetProject& out = *command.mutable_set_project();
+    out.set_account(account);
+    out.set_project(request.project());
+    out.set_total_micros_max(budget.value);
+  }
   co_return co_await submit_for(call, std::move(command), call.caller().account);
 }
 

@@ -37,6 +37,7 @@ std::string field_of(const std::string& command_field) {
       {"amount_micros", "amount"},
       {"budget_micros_max", "budget"},
       {"month_micros_max", "month_budget"},
+      {"total_micros_max", "total_budget"},
       {"device_hour_micros", "price_per_hour"},
       {"disk_gb_hour_micros", "disk_price_per_gb_hour"},
       {"spot_floor_micros", "spot_floor_per_hour"},

@@ -161,6 +161,7 @@ v1::OrderView order_view(const core::Order& order, const core::Machine& machine,
   view.set_tasks_waiting(order.waiting);
   view.set_tasks_failed(order.failed);
   view.set_budget(format_money(order.budget));
+  view.set_project(order.project);
   view.set_held(format_money(order.held));
   view.set_charged(format_money(order.charged));
   *view.mutable_requirements() = order.requirements;
@@ -225,6 +226,14 @@ v1::WalletView wallet_view(AccountId account, const core::Machine& machine) {
   if (const core::Account* found = machine.account(account)) {
     if (found->month_budget.value != 0) view.set_month_budget(format_money(found->month_budget));
     view.set_month_used(format_money(found->month_used));
+    if (found->total.max.value != 0) view.set_total_budget(format_money(found->total.max));
+    view.set_total_used(format_money(found->total.used));
+    for (const auto& [name, budget] : found->projects) {
+      v1::ProjectView& project = *view.add_projects();
+      project.set_name(name);
+      if (budget.max.value != 0) project.set_budget(format_money(budget.max));
+      project.set_used(format_money(budget.used));
+    }
     const Micros spent = core::spent_lately(*found, machine.now());
     view.set_spent_30_days(format_money(spent));
     view.set_fee_let_off(core::volume_basis_points(machine.policy(), spent) / 1e4);

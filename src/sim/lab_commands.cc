@@ -53,6 +53,25 @@ v1::Command join_token_command(std::uint64_t provider, const std::string& secret
   return command;
 }
 
+v1::NodeFacts facts_of(const MadeUpNode& node) {
+  v1::NodeFacts facts;
+  facts.set_name(fmt::format("node-{}", node.number));
+  facts.set_region(node.region);
+  facts.set_cpu_thousandths(node.cpu_thousandths * node.devices);
+  facts.set_memory_mb(node.memory_mb * node.devices);
+  facts.set_disk_mb(node.disk_mb * node.devices);
+  facts.set_isolation(v1::BUBBLEWRAP);
+  for (std::uint32_t i = 0; i < node.devices; ++i) {
+    v1::Device& device = *facts.add_devices();
+    device.set_index(i);
+    device.set_uuid(fmt::format("GPU-{}-{}", node.number, i));
+    device.set_model(node.model);
+    device.set_kind(v1::GPU);
+    device.set_memory_mb(node.device_memory_mb);
+  }
+  return facts;
+}
+
 v1::Command offer_command(NodeId node, Micros device_hour) {
   v1::Command command;
   command.mutable_set_offer()->set_node(node.value);

@@ -21,6 +21,18 @@ v1::Command account_command(v1::Scope scope);
 v1::Command deposit_command(std::uint64_t account, Micros amount, std::uint64_t reference);
 v1::Command join_token_command(std::uint64_t provider, const std::string& secret_hash,
                                std::uint32_t uses_max);
+// A made-up machine of like devices, with so much beside each of them.
+struct MadeUpNode {
+  std::uint64_t number = 0;
+  std::string region;
+  std::string model;
+  std::uint32_t device_memory_mb = 0;
+  std::uint32_t devices = 0;
+  std::uint32_t cpu_thousandths = 0;  // these a device
+  std::uint32_t memory_mb = 0;
+  std::uint32_t disk_mb = 0;
+};
+v1::NodeFacts facts_of(const MadeUpNode& node);
 v1::Command offer_command(NodeId node, Micros device_hour);
 v1::Command link_command(NodeId node, bool connected);
 // The whole time that the lease ran, in one record.

@@ -169,8 +169,14 @@ class Lockstep {
         command.mutable_settle_payout()->set_paid(one_in(2));
         break;
       case 4:
-        command.mutable_set_budget()->set_account(some(accounts_));
-        command.mutable_set_budget()->set_month_micros_max(one_in(2) ? 0 : amount());
+        if (one_in(2)) {
+          command.mutable_set_budget()->set_account(some(accounts_));
+          command.mutable_set_budget()->set_month_micros_max(one_in(2) ? 0 : amount());
+        } else {
+          command.mutable_set_project()->set_account(some(accounts_));
+          command.mutable_set_project()->set_project(one_in(3) ? "" : "p");
+          command.mutable_set_project()->set_total_micros_max(one_in(2) ? 0 : 10 * amount());
+        }
         break;
       case 5:
         token_ = std::string(32, static_cast<char>('A' + below(20)));
@@ -289,6 +295,7 @@ class Lockstep {
     order.set_wait(!one_in(3));
     order.mutable_workload()->add_command("true");
     if (one_in(3)) order.set_budget_micros_max(amount() / 10);
+    if (one_in(5)) order.set_project("p");
     if (one_in(3)) {
       const auto estimate = machine_->estimate(order.requirements(), order.tasks(), now_);
       if (!estimate) return;

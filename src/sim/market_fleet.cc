@@ -1,12 +1,12 @@
 #include "sim/market_fleet.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <array>
 #include <limits>
 
 #include "core/speed.h"
+#include "sim/exact_math.h"
+#include "sim/lab_commands.h"
 
 namespace fallow::sim {
 namespace {
@@ -60,29 +60,19 @@ MarketFleet::MarketFleet(const std::vector<BookRow>& book, const ChurnFit& home,
   }
 }
 
-double MarketFleet::uniform() {
-  return (static_cast<double>(random_->next_u64() >> 11) + 0.5) * 0x1p-53;
-}
+double MarketFleet::uniform() { return even_uniform(random_->next_u64()); }
 
 v1::NodeFacts MarketFleet::facts(std::uint32_t number) const {
   const MarketNode& node = nodes_[number];
   const BookRow& row = book_[node.row];
-  v1::NodeFacts facts;
-  facts.set_name(fmt::format("node-{}", number));
-  facts.set_region(node.verified ? kVerifiedRegion : kHomeRegion);
-  facts.set_cpu_thousandths(8'000 * node.devices);
-  facts.set_memory_mb(32'000 * node.devices);
-  facts.set_disk_mb(200'000 * node.devices);
-  facts.set_isolation(v1::BUBBLEWRAP);
-  for (std::uint32_t i = 0; i < node.devices; ++i) {
-    v1::Device& device = *facts.add_devices();
-    device.set_index(i);
-    device.set_uuid(fmt::format("GPU-{}-{}", number, i));
-    device.set_model(row.model);
-    device.set_kind(v1::GPU);
-    device.set_memory_mb(row.memory_mb);
-  }
-  return facts;
+  return facts_of({.number = number,
+                   .region = node.verified ? kVerifiedRegion : kHomeRegion,
+                   .model = row.model,
+                   .device_memory_mb = row.memory_mb,
+                   .devices = node.devices,
+                   .cpu_thousandths = 8'000,
+                   .memory_mb = 32'000,
+                   .disk_mb = 200'000});
 }
 
 Duration MarketFleet::span(const MarketNode& node) {

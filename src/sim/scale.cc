@@ -70,8 +70,8 @@ std::uint64_t mixed(std::uint64_t x) {
 
 // Exponential, from 64 even bits.
 Duration span_of(std::uint64_t bits, Duration mean) {
-  const double uniform = (static_cast<double>(bits >> 11) + 0.5) * 0x1p-53;
-  return Duration(static_cast<std::int64_t>(-exact_log(uniform) * static_cast<double>(mean.value)));
+  return Duration(
+      static_cast<std::int64_t>(-exact_log(even_uniform(bits)) * static_cast<double>(mean.value)));
 }
 
 struct Model {
@@ -201,21 +201,14 @@ class Scale {
     join.set_public_key(made_up_key(3, number));
     const Model& model = kModels[random_->below(kModels.size())];
     const std::uint32_t devices = kDeviceCounts[random_->below(kDeviceCounts.size())];
-    v1::NodeFacts& facts = *join.mutable_facts();
-    facts.set_name(fmt::format("node-{}", number));
-    facts.set_region(kRegions[random_->below(kRegions.size())]);
-    facts.set_cpu_thousandths(16'000 * devices);
-    facts.set_memory_mb(64'000 * devices);
-    facts.set_disk_mb(500'000 * devices);
-    facts.set_isolation(v1::BUBBLEWRAP);
-    for (std::uint32_t i = 0; i < devices; ++i) {
-      v1::Device& device = *facts.add_devices();
-      device.set_index(i);
-      device.set_uuid(fmt::format("GPU-{}-{}", number, i));
-      device.set_model(model.name);
-      device.set_kind(v1::GPU);
-      device.set_memory_mb(model.memory_mb);
-    }
+    *join.mutable_facts() = facts_of({.number = number,
+                                      .region = kRegions[random_->below(kRegions.size())],
+                                      .model = model.name,
+                                      .device_memory_mb = model.memory_mb,
+                                      .devices = devices,
+                                      .cpu_thousandths = 16'000,
+                                      .memory_mb = 64'000,
+                                      .disk_mb = 500'000});
     prices_.push_back(model.hour_micros);
     submit(std::move(command));
   }

@@ -145,6 +145,7 @@ Result<v1::Command> Scenario::submit_of(const Line& line) {
   submit.mutable_workload()->add_command("true");
   FALLOW_ASSIGN(const std::int64_t budget, money(line, "budget", "0"));
   submit.set_budget_micros_max(budget);
+  submit.set_project(line.option("project", ""));
   submit.set_attempts_max(number(line, "attempts", "0"));
   submit.set_wait(line.has("wait"));
   if (line.options.contains("quote")) {
@@ -284,6 +285,11 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
     command.mutable_set_budget()->set_account(id);
     FALLOW_ASSIGN(const std::int64_t amount, money(line, "month", "0"));
     command.mutable_set_budget()->set_month_micros_max(amount);
+  } else if (line.verb == "project") {
+    command.mutable_set_project()->set_account(id);
+    command.mutable_set_project()->set_project(line.option("name", ""));
+    FALLOW_ASSIGN(const std::int64_t amount, money(line, "total", "0"));
+    command.mutable_set_project()->set_total_micros_max(amount);
   } else if (line.verb == "offer") {
     v1::SetOffer& offer = *command.mutable_set_offer();
     offer.set_node(id);

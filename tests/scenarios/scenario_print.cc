@@ -69,7 +69,10 @@ std::string Scenario::text_of(const v1::Event& event) {
       return fmt::format("payout {} {}", name_of(event.payout_settled().payout()),
                          event.payout_settled().paid() ? "paid" : "came back");
     case v1::Event::kBudgetSet:
-      return fmt::format("budget of {}", name_of(event.budget_set().account()));
+      return fmt::format("budget of {}{}", name_of(event.budget_set().account()),
+                         event.budget_set().project().empty()
+                             ? ""
+                             : fmt::format("'s project {}", event.budget_set().project()));
     case v1::Event::kJoinTokenCreated:
       return fmt::format("join token of {}", name_of(event.join_token_created().account()));
     case v1::Event::kNodeJoined:

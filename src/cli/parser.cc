@@ -1,0 +1,145 @@
+#include "cli/parser.h"
+
+#include <CLI/CLI.hpp>
+
+#include "base/check.h"
+
+namespace fallow::cli {
+
+Check range(std::uint32_t least, std::uint32_t most) {
+  return {[=](CLI::Option& option) { option.check(CLI::Range(least, most)); }};
+}
+
+Check range(double least, double most) {
+  return {[=](CLI::Option& option) { option.check(CLI::Range(least, most)); }};
+}
+
+Check one_of(std::vector<std::string> words) {
+  return {[words = std::move(words)](CLI::Option& option) { option.check(CLI::IsMember(words)); }};
+}
+
+Check existing_folder() {
+  return {[](CLI::Option& option) { option.check(CLI::ExistingDirectory); }};
+}
+
+void refuse_value(const std::string& option, const std::string& why) {
+  throw CLI::ValidationError(option, why);
+}
+
+void refuse_missing(const std::string& what) { throw CLI::RequiredError(what); }
+
+Option* Option::required(bool is_required) {
+  option_.required(is_required);
+  return this;
+}
+
+Option* Option::capture_default_str() {
+  option_.capture_default_str();
+  return this;
+}
+
+Option* Option::excludes(const std::string& other) {
+  option_.excludes(other);
+  return this;
+}
+
+Option* Option::check(const Check& check) {
+  check.add(option_);
+  return this;
+}
+
+Option* Option::check(std::function<std::string(const std::string&)> complaint) {
+  option_.check(std::move(complaint));
+  return this;
+}
+
+Parser::Parser(const std::string& description, const std::string& name)
+    : root_(std::make_unique<CLI::App>(description, name)), app_(*root_), name_(name) {}
+
+Parser::Parser(CLI::App& app, const std::string& name) : app_(app), name_(name) {}
+
+Parser::~Parser() = default;
+
+Parser* Parser::add_subcommand(const std::string& name, const std::string& description) {
+  subcommands_.push_back(
+      std::unique_ptr<Parser>(new Parser(*app_.add_subcommand(name, description), name)));
+  return subcommands_.back().get();
+}
+
+Option* Parser::keep(CLI::Option& option) {
+  options_.emplace_back(&option, std::make_unique<Option>(option));
+  return options_.back().second.get();
+}
+
+template <class T>
+Option* Parser::add_option(const std::string& name, T& value, const std::string& description) {
+  return keep(*app_.add_option(name, value, description));
+}
+
+template <class T>
+Option* Parser::add_option_function(const std::string& name, std::function<void(const T&)> take,
+                                    const std::string& description) {
+  return keep(*app_.add_option_function<T>(name, take, description));
+}
+
+template Option* Parser::add_option(const std::string&, bool&, const std::string&);
+template Option* Parser::add_option(const std::string&, std::string&, const std::string&);
+template Option* Parser::add_option(const std::string&, std::uint32_t&, const std::string&);
+template Option* Parser::add_option(const std::string&, std::uint64_t&, const std::string&);
+template Option* Parser::add_option(const std::string&, double&, const std::string&);
+template Option* Parser::add_option(const std::string&, std::vector<std::string>&,
+                                    const std::string&);
+template Option* Parser::add_option(const std::string&, std::vector<double>&, const std::string&);
+template Option* Parser::add_option_function(const std::string&, std::function<void(const double&)>,
+                                             const std::string&);
+template Option* Parser::add_option_function(const std::string&,
+                                             std::function<void(const std::uint32_t&)>,
+                                             const std::string&);
+template Option* Parser::add_option_function(const std::string&,
+                                             std::function<void(const std::vector<std::string>&)>,
+                                             const std::string&);
+
+Option* Parser::add_flag(const std::string& name, bool& value, const std::string& description) {
+  return keep(*app_.add_flag(name, value, description));
+}
+
+Option* Parser::get_option(const std::string& name) {
+  CLI::Option* const wanted = app_.get_option_no_throw(name);
+  for (const auto& [option, cover] : options_) {
+    if (option == wanted) return cover.get();
+  }
+  FALLOW_CHECK(false, "no option {}", name);
+  return nullptr;
+}
+
+void Parser::set_version_flag(const std::string& name, const std::string& version) {
+  app_.set_version_flag(name, version);
+}
+
+void Parser::require_subcommand(std::size_t count) {
+  app_.require_subcommand(static_cast<int>(count));
+}
+
+void Parser::fallthrough() { app_.fallthrough(); }
+void Parser::footer(const std::string& text) { app_.footer(text); }
+void Parser::callback(std::function<void()> run) { app_.callback(std::move(run)); }
+
+std::vector<std::string> Parser::long_option_names() const {
+  std::vector<std::string> names;
+  for (const CLI::Option* const option : std::as_const(app_).get_options()) {
+    const auto& own = option->get_lnames();
+    names.insert(names.end(), own.begin(), own.end());
+  }
+  return names;
+}
+
+std::optional<int> Parser::parse(int argc, const char* const* argv) {
+  try {
+    app_.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app_.exit(error);
+  }
+  return std::nullopt;
+}
+
+}  // namespace fallow::cli
