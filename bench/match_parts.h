@@ -22,6 +22,9 @@ void measure_tails(std::uint64_t offers, double seconds, Report& report);
 // Offers and orders made to defeat the zone maps, and prices at the ends of their range.
 void measure_adversaries(std::uint64_t offers, double seconds, Report& report);
 
+// Gangs: several nodes at once, in the smallest group that suffices, beside a plain scan.
+void measure_gangs(std::uint64_t offers, double seconds, Report& report);
+
 // This thread's own time in microseconds: what else runs on the machine does not count.
 double cpu_us();
 

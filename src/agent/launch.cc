@@ -82,6 +82,10 @@ Result<LaunchSpec> launch_spec(const v1::DesiredLease& desired,
   spec.environment.emplace_back("FALLOW_ORDER", std::to_string(desired.order()));
   spec.environment.emplace_back("FALLOW_TASK", std::to_string(desired.task()));
   spec.environment.emplace_back("FALLOW_TASKS", std::to_string(desired.tasks()));
+  const std::uint32_t nodes = std::max(desired.nodes(), 1U);
+  spec.environment.emplace_back("FALLOW_NODES", std::to_string(nodes));
+  spec.environment.emplace_back("FALLOW_NODE_RANK", std::to_string(desired.task() % nodes));
+  spec.environment.emplace_back("FALLOW_GANG", std::to_string(desired.task() / nodes));
   spec.environment.emplace_back("FALLOW_ATTEMPT", std::to_string(desired.attempt()));
   spec.environment.emplace_back("FALLOW_OUT", "/out");
   spec.memory_bytes_max = desired.memory_mb() * kMiB;

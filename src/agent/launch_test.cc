@@ -50,6 +50,8 @@ TEST(Launch, NamesTheTaskAndItsDevicesOnly) {
   EXPECT_EQ(seen.at("FALLOW_TASK"), "2");
   EXPECT_EQ(seen.at("FALLOW_TASKS"), "12");
   EXPECT_EQ(seen.at("FALLOW_ATTEMPT"), "1");
+  EXPECT_EQ(seen.at("FALLOW_NODES"), "1");
+  EXPECT_EQ(seen.at("FALLOW_NODE_RANK"), "0");
   EXPECT_EQ(seen.at("FALLOW_LEASE"), "7");
   EXPECT_EQ(seen.at("FALLOW_ORDER"), "6");
   EXPECT_EQ(seen.at("FALLOW_OUT"), "/out");
@@ -61,6 +63,18 @@ TEST(Launch, NamesTheTaskAndItsDevicesOnly) {
   EXPECT_EQ(spec->memory_bytes_max, 100U << 20);
   EXPECT_EQ(spec->disk_bytes_max, kDiskBytesDefault);
   EXPECT_EQ(spec->fence_at, Time{9});
+}
+
+TEST(Launch, TellsAMemberItsPlaceInTheGang) {
+  v1::DesiredLease lease = desired();
+  lease.set_task(6);
+  lease.set_nodes(4);
+  const auto spec = launch_spec(lease, {}, Time{});
+  ASSERT_TRUE(spec);
+  const auto seen = environment(*spec);
+  EXPECT_EQ(seen.at("FALLOW_NODES"), "4");
+  EXPECT_EQ(seen.at("FALLOW_NODE_RANK"), "2");
+  EXPECT_EQ(seen.at("FALLOW_GANG"), "1");
 }
 
 TEST(Launch, RefusesWhatCannotBeSet) {

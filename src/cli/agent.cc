@@ -22,6 +22,8 @@ void add_agent(Parser& app, Context& context, Host& host) {
                       "join token of `fallow nodes token`; first start only");
   command->add_option("--name", arguments->name, "of the node; default: the host's");
   command->add_option("--region", arguments->region, "as the market's operator names them");
+  command->add_option("--lan", arguments->lan,
+                      "the LAN or rack it stands in: gangs take your nodes of one together");
   command->add_option(
       "--price", arguments->price_per_hour,
       "offer each device at this, per hour; first start only, then `fallow nodes offer`");

@@ -52,7 +52,13 @@ std::shared_ptr<RequirementOptions> add_requirement_options(Parser& command) {
       "what the offer must be, e.g. 'gpu_ram>=24 region in [eu,us]' (docs/query.md)");
   command.add_option("--gpus", options->gpus, "devices per task, on one node")
       ->capture_default_str();
-  command.add_option("--tasks", options->tasks, "tasks of the job")->capture_default_str();
+  command
+      .add_option("--nodes", options->nodes,
+                  "tasks that start together, each on a node of its own: in one LAN if that can be "
+                  "had, else in one region, else anywhere")
+      ->capture_default_str();
+  command.add_option("--tasks", options->tasks,
+                     "tasks of the job: a multiple of --nodes; default: as many as --nodes");
   command.add_option("--share", options->device_share, "share of each device, 0.001 to 1")
       ->capture_default_str();
   command.add_option("--hours", options->hours, "the most a task may run")->capture_default_str();
@@ -91,6 +97,7 @@ v1::CreateQuoteRequest to_request(const RequirementOptions& options) {
   v1::CreateQuoteRequest request;
   request.set_query(join(options.query));
   request.set_gpus(options.gpus);
+  request.set_nodes(options.nodes);
   request.set_tasks(options.tasks);
   request.set_device_share(options.device_share);
   request.set_hours(options.term.empty() ? options.hours : hours_of_term(options.term));
@@ -108,10 +115,12 @@ v1::CreateQuoteRequest to_request(const RequirementOptions& options) {
 std::string describe_quote(const v1::QuoteView& quote) {
   const v1::Requirements& needs = quote.requirements();
   return fmt::format(
-      "{} task{}, each {} GPU{} for up to {}: {} per hour and task, {} in all, firm until {}",
-      quote.tasks(), quote.tasks() == 1 ? "" : "s", needs.gpus(), needs.gpus() == 1 ? "" : "s",
-      span_text(static_cast<double>(needs.duration_us()) / 1e6), quote.task_price_per_hour(),
-      quote.total(), google::protobuf::util::TimeUtil::ToString(quote.expires_at()));
+      "{} task{}{}, each {} GPU{} for up to {}: {} per hour and task, {} in all, firm until {}",
+      quote.tasks(), quote.tasks() == 1 ? "" : "s",
+      needs.nodes() > 1 ? fmt::format(" in gangs of {} nodes", needs.nodes()) : "", needs.gpus(),
+      needs.gpus() == 1 ? "" : "s", span_text(static_cast<double>(needs.duration_us()) / 1e6),
+      quote.task_price_per_hour(), quote.total(),
+      google::protobuf::util::TimeUtil::ToString(quote.expires_at()));
 }
 
 std::string join(const std::vector<std::string>& words) {

@@ -14,7 +14,8 @@ namespace fallow::cli {
 struct RequirementOptions {
   std::vector<std::string> query;
   std::uint32_t gpus = 1;
-  std::uint32_t tasks = 1;
+  std::uint32_t nodes = 1;
+  std::uint32_t tasks = 0;  // 0: one gang, or one task
   double device_share = 1;
   double hours = 1;
   double memory_gb = 0;

@@ -309,8 +309,10 @@ void add_run(Parser& app, Context& context, Host& /*host*/) {
       "Everything behind -- is the command. Ctrl-C asks the market to stop the job; a second one\n"
       "leaves it to end by itself and says how to find it.\n"
       "Exit codes: 0 done, 1 the job failed, 2 usage, 3 refused by the market, 4 no server.\n"
-      "Example:\n  fallow run 'gpu_ram>=8' --tasks 12 --in ./scene --out ./tiles -- ./pathtrace "
-      "render");
+      "Examples:\n  fallow run 'gpu_ram>=8' --tasks 12 --in ./scene --out ./tiles -- ./pathtrace "
+      "render\n"
+      "  fallow run 'gpu_ram>=40' --nodes 4 --gpus 8 --network -- sh -c './train "
+      "--rank=$FALLOW_NODE_RANK --of=$FALLOW_NODES'");
   command->callback(
       [=, &context] { context.run = [=, &context] { return run(context, *options); }; });
 }

@@ -5,13 +5,17 @@
 namespace fallow::core {
 
 Ending ending_of(v1::EndReason reason) {
-  //                                        refund retry  task_done
-  constexpr Ending kDone{v1::BLAME_NONE, false, false, true};
-  constexpr Ending kRenter{v1::BLAME_RENTER, false, false, false};
-  constexpr Ending kProvider{v1::BLAME_PROVIDER, true, true, false};
-  constexpr Ending kOwner{v1::BLAME_OWNER, false, true, false};
-  constexpr Ending kPreempted{v1::BLAME_MARKET, false, true, false};
-  constexpr Ending kMarket{v1::BLAME_MARKET, true, true, false};
+  //                                         refund retry  task_done by_node
+  constexpr Ending kDone{v1::BLAME_NONE, false, false, true, false};
+  constexpr Ending kRenter{v1::BLAME_RENTER, false, false, false, false};
+  constexpr Ending kProvider{v1::BLAME_PROVIDER, true, true, false, true};
+  constexpr Ending kOwner{v1::BLAME_OWNER, false, true, false, true};
+  constexpr Ending kPreempted{v1::BLAME_MARKET, false, true, false, false};
+  constexpr Ending kMarket{v1::BLAME_MARKET, true, true, false, false};
+  // A gang ends as a whole. Who failed it gives back what all of its nodes earned by it; providers
+  // who did their part keep theirs, for else a renter with one node of a gang could have the others
+  // for nothing. See docs/decisions/0007-gangs.md.
+  constexpr Ending kGangLost{v1::BLAME_PROVIDER, true, true, false, false};
   switch (reason) {
     case v1::COMPLETED:
       return kDone;
@@ -22,6 +26,7 @@ Ending ending_of(v1::EndReason reason) {
     case v1::STOPPED:
     case v1::INPUT_INVALID:
     case v1::DISK_LIMIT:
+    case v1::GANG_FAILED:
       return kRenter;
     case v1::DEVICE_FAULT:
     case v1::HOST_LOST:
@@ -32,7 +37,10 @@ Ending ending_of(v1::EndReason reason) {
     case v1::OWNER_RETURNED:
       return kOwner;
     case v1::PREEMPTED:
+    case v1::GANG_BROKEN:
       return kPreempted;
+    case v1::GANG_LOST:
+      return kGangLost;
     case v1::MARKET_FAULT:
       return kMarket;
     default:

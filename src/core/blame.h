@@ -11,6 +11,7 @@ struct Ending {
   bool refund;     // the proven time since the last checkpoint is given back
   bool retry;      // the task runs again elsewhere, as long as it has attempts left
   bool task_done;  // the task is finished and well
+  bool by_node;    // this node or its owner ended it: its record counts it, the task avoids it
 };
 
 // Total over the endings: END_REASON_UNSPECIFIED and unknown numbers are a bug (CHECK).

@@ -41,6 +41,7 @@ Demand cheapest_of(const Demand& demand) {
   Demand cheapest = demand;
   cheapest.requirements.set_objective(v1::CHEAPEST);
   cheapest.avoid = {};
+  cheapest.barred = {};
   return cheapest;
 }
 
@@ -55,7 +56,7 @@ BlockAsk::BlockAsk(const Matcher& matcher, Supply supply, const OfferStore& offe
       device_hour_max_(greatest_price(matcher)),
       key_order_(ranks_as_keys(matcher)),
       quoted_(matcher.demand().quoted_at.us > 0 && !matcher.spot()),
-      avoids_(!matcher.demand().avoid.empty()),
+      avoids_(!matcher.demand().avoid.empty() || !matcher.demand().barred.empty()),
       supply_(supply),
       classes_(std::move(classes)),
       sieve_(matcher, supply, offers, regions),

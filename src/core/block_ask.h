@@ -33,7 +33,7 @@ class BlockAsk {
   Supply supply() const { return supply_; }
   // Do former prices count?
   bool quoted() const { return quoted_; }
-  // Are there nodes that are taken only when nothing else matches?
+  // Are there nodes that are taken only when nothing else matches, or never?
   bool avoids() const { return avoids_; }
   // No cheaper device meets the query's conditions on price.
   Micros device_hour_min() const { return device_hour_min_; }

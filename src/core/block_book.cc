@@ -70,6 +70,7 @@ void BlockBook::update(const Node& node) {
     leave(slot);
   }
   offer.node = &node;
+  lans_.put(slot, offered ? &node : nullptr);
   if (!offered) return;
   OfferFacts facts = describe(node);
   if (const BlockPlace place = offers_.place(slot)) {
@@ -143,6 +144,7 @@ void BlockBook::remove(NodeId node) {
   if (at == slots_.end()) return;
   const Slot slot = at->second;
   if (offers_.place(slot)) leave(slot);
+  lans_.put(slot, nullptr);
   offers_.free(slot);
   slots_.erase(at);
 }
@@ -318,6 +320,7 @@ KnownNode BlockBook::known(Slot slot) const {
   known.share_min = facts.share_min;
   known.isolation = facts.isolation;
   known.region = regions_.word(facts.region);
+  known.lan = lans_.name(slot);
   known.reliability = facts.load.reliability;
   known.cpu_thousandths = facts.cpu_thousandths;
   known.memory_mb = facts.memory_mb;

@@ -6,6 +6,9 @@
 // the order of what may rank first (block_walk.h). A lease's beginning or end changes a few bytes,
 // a new price moves one offer.
 //
+// Gangs are matched in the same order, offer by offer, until a group of offers is complete
+// (block_gangs.cc).
+//
 // Owner: Machine, market thread only.
 #pragma once
 
@@ -22,6 +25,7 @@
 #include "base/types.h"
 #include "core/block_ask.h"
 #include "core/block_class.h"
+#include "core/block_lans.h"
 #include "core/block_offer.h"
 #include "core/block_words.h"
 #include "core/book.h"
@@ -35,6 +39,7 @@ class BlockBook final : public Book {
   void update_load(const Node& node) override;
   void remove(NodeId node) override;
   std::optional<Placement> match(const Demand& demand) const override;
+  std::vector<Placement> match_gang(const Demand& demand) const override;
   std::vector<Placement> list(const Demand& demand, const ListOptions& options) const override;
   bool possible(const Demand& demand) const override;
   std::vector<v1::Relaxation> relaxations(const Demand& demand) const override;
@@ -106,6 +111,10 @@ class BlockBook final : public Book {
                   Visit&& visit) const;
   // Says whether it fits and is not to be avoided.
   struct Met;
+  // The same of an offer that may be met more than once: only where it counts.
+  std::optional<Candidate> fits_once(const BlockAsk& ask, const Met& met) const;
+  class RankedFits;
+  class GangSearch;
   bool consider(const BlockAsk& ask, const Met& met, Best& best, Best& fallback) const;
   // A node with several classes is met in each; the first of those that are asked for counts.
   bool counts_here(const BlockAsk& ask, Slot slot, const OfferClass& of) const;
@@ -114,6 +123,7 @@ class BlockBook final : public Book {
   BlockMemory memory_;
   OfferStore& offers_ = memory_.offers;
   WordNumbers regions_;
+  LanTable lans_;
   // Points only, never iterated.
   boost::unordered_flat_map<NodeId, Slot, NamedHash> slots_;
   absl::btree_map<ClassKey, std::unique_ptr<OfferClass>> classes_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/block_book.h"
+#include "core/block_met.h"
 #include "core/block_walk.h"
 #include "core/row_key.h"
 
@@ -14,10 +15,6 @@ namespace {
 bool holds_node(std::span<const NodeId> nodes, NodeId node) {
   return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
 }
-
-// So many offers of a block are tried in the order of keys, which takes a look at all that are left
-// for each; where the first few do not fit, the rest is taken as it stands.
-constexpr int kTriedInOrder = 4;
 
 }  // namespace
 
@@ -56,47 +53,13 @@ struct BlockBook::Best : Hit {
   bool found() const { return bool{place}; }
 };
 
-// An offer that a walk came to.
-struct BlockBook::Met {
-  const Block& block;
-  std::size_t lane;
-  const OfferClass& of;
-  bool former;    // it stands there by a former price
-  bool surely;    // its node fits, the price apart
-  bool in_order;  // none that comes after it in this block stands before it in the order of keys
-  Slot slot() const { return block.offers[lane].slot; }
-};
-
-template <class Visit>
-void BlockBook::each_offer(const BlockAsk& ask, const Block& block, const OfferClass& of,
-                           bool former, Visit&& visit) const {
-  const Sifted sifted = ask.sieve().sift(block);
-  LaneMask left = sifted.may;
-  // By former prices, spot's and with discounts anything may fit.
-  bool narrowed = former || ask.discounts(of);
-  for (int tried = 0; left != 0; ++tried) {
-    const bool in_order = tried < kTriedInOrder;
-    const std::size_t lane = in_order ? block.first_in_order(left) : first_lane(left);
-    const bool surely = (sifted.sure & lane_bit(lane)) != 0;
-    if (!surely && !narrowed && (left & (left - 1)) != 0) {
-      // Where codes leave a doubt the exact numbers of all that are left are compared at once.
-      narrowed = true;
-      const LaneMask doubtful = left & block.plain & ~sifted.sure;
-      left &= ~doubtful | ask.sieve().narrow(block, doubtful);
-      --tried;
-      continue;
-    }
-    left &= ~lane_bit(lane);
-    if (!visit(Met{block, lane, of, former, surely, in_order})) return;
-  }
-}
-
 bool BlockBook::consider(const BlockAsk& ask, const Met& met, Best& best, Best& fallback) const {
   // By a quote's price it stands elsewhere, too.
   if (!met.former && ask.quoted() && offers_[met.slot()].former()) return false;
+  const NodeId node = met.block.offers[met.lane].id;
+  if (ask.avoids() && holds_node(ask.matcher().demand().barred, node)) return false;
   const auto candidate = ask.fit(met.block, met.lane, met.of, met.former, met.surely);
   if (!candidate) return false;
-  const NodeId node = met.block.offers[met.lane].id;
   const bool avoided = ask.avoids() && holds_node(ask.matcher().demand().avoid, node);
   Best& kept = avoided ? fallback : best;
   const std::uint32_t reliability = met.block.offers[met.lane].reliability();
@@ -250,17 +213,23 @@ bool BlockBook::possible(const Demand& demand) const {
   // Any match will do: the order by price is the shortest walk.
   const Demand any = cheapest_of(demand);
   const BlockAsk ask = prepare(any, Supply::kOffered);
-  Best best;
+  std::uint32_t missing = nodes_of(demand.requirements);
   BlockWalk walk(ask, Micros(0));
-  while (!walk.done()) {
+  while (!walk.done() && missing > 0) {
     if (!walk.advance()) continue;
     each_offer(ask, walk.block(), walk.of_class(), walk.former(), [&](const Met& met) {
-      consider(ask, met, best, best);
-      return !best.found();
+      if (fits_once(ask, met)) --missing;
+      return missing > 0;
     });
-    if (best.found()) return true;
   }
-  return false;
+  return missing == 0;
+}
+
+std::optional<Candidate> BlockBook::fits_once(const BlockAsk& ask, const Met& met) const {
+  const Slot slot = met.slot();
+  if (!met.former && ask.quoted() && offers_[slot].former()) return std::nullopt;
+  if (!counts_here(ask, slot, met.of)) return std::nullopt;
+  return ask.fit(met.block, met.lane, met.of, met.former, met.surely);
 }
 
 bool BlockBook::counts_here(const BlockAsk& ask, Slot slot, const OfferClass& of) const {

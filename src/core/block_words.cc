@@ -1,5 +1,7 @@
 #include "core/block_words.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace fallow::core {
@@ -38,6 +40,12 @@ void WordNumbers::release(std::uint16_t number) {
 std::uint16_t WordNumbers::find(std::string_view word) const {
   const auto known = numbers_.find(word);
   return known == numbers_.end() ? kOther : known->second;
+}
+
+bool WordNumbers::any_held_by(std::size_t holders) const {
+  return overflowed_ || std::any_of(words_.begin(), words_.end(), [&](const Word& word) {
+           return !word.text.empty() && word.holders >= holders;
+         });
 }
 
 const std::string& WordNumbers::word(std::uint16_t number) const {

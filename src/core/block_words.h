@@ -25,6 +25,8 @@ class WordNumbers {
   std::uint16_t find(std::string_view word) const;
   // Were there ever more words than numbers? Then some may still have none.
   bool overflowed() const { return overflowed_; }
+  // Have so many offers one word, and not the empty one? Where words lack numbers they may.
+  bool any_held_by(std::size_t holders) const;
   // Of a number that is held; empty for kOther.
   const std::string& word(std::uint16_t number) const;
 

@@ -32,6 +32,8 @@ struct Demand {
   Micros rate_hour_max;           // 0: none; counts beside requirements.price_per_hour_micros_max
   bool at_floor = false;          // of spot: whatever it clears at now
   std::span<const NodeId> avoid;  // taken only when nothing else matches
+  // Kept for another order: never taken by match() and match_gang(); nobody else reads them.
+  std::span<const NodeId> barred;
 };
 
 // Few tasks take more devices than stand in the value itself.
@@ -64,12 +66,21 @@ class Book {
   // higher reliability, then the lower node id. None when nothing free matches.
   virtual std::optional<Placement> match(const Demand& demand) const = 0;
 
+  // Distinct nodes for a gang of requirements.nodes tasks, one each, in match()'s order: all of
+  // them or none. Of the kGangOffersMax best offers that fit, in match()'s order, it takes the
+  // smallest group that suffices: one LAN, else one region, else anywhere. Of several groups of
+  // that size the one whose best `nodes` cost least by the objective's measure together (FASTEST:
+  // whose slowest is fastest); ties go to the one whose last node comes first. Avoided nodes count
+  // only when there is no gang without them.
+  virtual std::vector<Placement> match_gang(const Demand& demand) const = 0;
+
   // A page of the nodes that satisfy the query and the shape, best first: by `options.order`, or
   // by the demand's objective in exactly match()'s order. demand.avoid is not read.
   virtual std::vector<Placement> list(const Demand& demand, const ListOptions& options) const = 0;
   std::vector<Placement> list(const Demand& demand, bool free_only, std::size_t count_max) const;
 
-  // Could it ever match, if everything offered were free, connected and its owner away?
+  // Could it ever match, if everything offered were free, connected and its owner away? A gang: do
+  // as many nodes as it has tasks?
   virtual bool possible(const Demand& demand) const = 0;
 
   // What would make it match now, each by the smallest change of one predicate or requirement;
@@ -85,6 +96,7 @@ class Book {
   virtual Digest digest() const = 0;
 };
 constexpr std::size_t kRelaxationsMax = 8;
+constexpr std::size_t kGangOffersMax = 4'096;
 
 // The block book: see core/block_book.h.
 std::unique_ptr<Book> make_book();

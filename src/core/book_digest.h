@@ -28,6 +28,7 @@ struct KnownNode {
   std::uint32_t share_min = 0;
   std::uint32_t isolation = 0;
   std::string region;  // canonical
+  std::string lan;     // canonical
   std::uint32_t reliability = 0;
   std::uint32_t cpu_thousandths = 0;
   std::uint32_t memory_mb = 0;

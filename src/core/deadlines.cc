@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/authority.h"
+#include "core/gangs.h"
 #include "core/handlers.h"
 #include "core/leases.h"
 #include "core/nodes.h"
@@ -46,6 +47,11 @@ std::optional<Due> first_due(MarketState& state) {
 void expire(Step& step, Lease& lease) {
   MarketState& state = step.state;
   if (lease.state == v1::STOPPING) {
+    if (is_lost_with_gang(lease)) {
+      fall_silent(step, *state.nodes.find(lease.node));
+      return end_lease(step, lease, v1::HOST_LOST,
+                       {0, "the node was not heard of since before its gang ended", ""});
+    }
     return end_lease(step, lease, lease.stop_reason, {0, "the node never confirmed the stop", ""});
   }
   Node& node = *state.nodes.find(lease.node);

@@ -11,6 +11,8 @@
 #include "core/deadlines.h"
 #include "core/machine.h"
 #include "core/meter.h"
+#include "core/placement.h"
+#include "core/reservation.h"
 #include "core/spending.h"
 #include "core/spot.h"
 
@@ -172,6 +174,10 @@ class Verifier {
                counts[v1::DONE] == order.done && counts[v1::FAILED] == order.failed &&
                counts[v1::TASK_STOPPED] == order.stopped,
            "order {} counts its tasks wrong", order.id.value);
+    const std::uint32_t nodes = nodes_of(order.requirements);
+    for (std::uint32_t at = 0; nodes > 1 && at < order.tasks.size(); at += nodes) {
+      gang_holds(order, at, nodes);
+    }
     const OfOrder& sums = of_orders_[order.id];
     const bool open = order.state == v1::OPEN;
     expect(sums.open == order.leased && sums.known == order.leases.size(),
@@ -183,6 +189,9 @@ class Verifier {
     if (order.turn != 0) {
       ++orders_waiting_;
       const Turn turn{order.turn, order.id};
+      if (is_big(order)) ++big_waiting_;
+      expect(state_.big_waiting.contains(turn) == is_big(order),
+             "order {} is big and does not wait as such, or is not", order.id.value);
       const bool spot = order.requirements.tier() == v1::SPOT;
       expect(spot ? state_.spot_waiting.contains(
                         {-spot_bid(order.requirements, Micros(0)).value, turn})
@@ -203,6 +212,36 @@ class Verifier {
     ++orders_open_[order.account];
     ++orders_open_all_;
     tasks_open_ += order.tasks.size();
+  }
+
+  // Placed all or none, on distinct nodes, as often as each other.
+  void gang_holds(const Order& order, std::uint32_t first, std::uint32_t nodes) {
+    expect(order.tasks.size() % nodes == 0, "order {} is of no whole gangs", order.id.value);
+    if (!status_) return;
+    absl::btree_set<NodeId> taken;
+    const Lease* const one = state_.leases.find(order.tasks[first].lease);
+    for (std::uint32_t at = first; at < first + nodes; ++at) {
+      const Task& task = order.tasks[at];
+      const Lease* const lease = state_.leases.find(task.lease);
+      expect(task.attempts == order.tasks[first].attempts && (lease == nullptr) == (one == nullptr),
+             "a gang of order {} is placed in part", order.id.value);
+      if (!status_ || lease == nullptr) continue;
+      expect(lease->placed_index == one->placed_index && taken.insert(lease->node).second,
+             "two members of a gang of order {} share a node or were placed apart", order.id.value);
+    }
+  }
+
+  void reservation_holds() {
+    if (!state_.reservation) return;
+    const Reservation& kept = *state_.reservation;
+    const Order* const order = state_.orders.find(kept.order);
+    expect(order != nullptr, "the reservation is for order {}, which is not there",
+           kept.order.value);
+    if (!status_) return;
+    expect(is_big(*order) && kept.nodes.size() == nodes_of(order->requirements) &&
+               std::is_sorted(kept.nodes.begin(), kept.nodes.end()) &&
+               std::adjacent_find(kept.nodes.begin(), kept.nodes.end()) == kept.nodes.end(),
+           "the reservation of order {} keeps other nodes than it needs", kept.order.value);
   }
 
   void account_holds(const Account& account) {
@@ -250,8 +289,10 @@ class Verifier {
            "open leases are counted wrong");
     expect(orders_open_all_ == state_.orders_open && tasks_open_ == state_.tasks_open,
            "open orders are counted wrong");
-    expect(orders_waiting_ == state_.waiting.size() + state_.spot_waiting.size(),
+    expect(orders_waiting_ == state_.waiting.size() + state_.spot_waiting.size() &&
+               big_waiting_ == state_.big_waiting.size(),
            "waiting orders are counted wrong");
+    reservation_holds();
     expect(std::includes(state_.spot_waiting.begin(), state_.spot_waiting.end(),
                          state_.spot_dirty.begin(), state_.spot_dirty.end()),
            "a spot order is to be matched that does not wait");
@@ -343,6 +384,7 @@ class Verifier {
   std::size_t leases_open_ = 0;
   std::size_t orders_open_all_ = 0;
   std::size_t orders_waiting_ = 0;
+  std::size_t big_waiting_ = 0;
   std::size_t tasks_open_ = 0;
   std::size_t nodes_present_ = 0;
   std::size_t nodes_connected_ = 0;

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "core/blame.h"
 #include "core/deadlines.h"
+#include "core/gangs.h"
 #include "core/meter.h"
 #include "core/nodes.h"
 #include "core/orders.h"
@@ -45,7 +46,7 @@ void leave_node(Step& step, const Lease& lease, const Ending& ending) {
   std::erase(node.leases, lease.id);
   ++node.desired_revision;
   node.proven_total = std::min(node.proven_total + lease.proven, kTimeUnbounded);
-  if (ending.blame == v1::BLAME_PROVIDER || ending.blame == v1::BLAME_OWNER) {
+  if (ending.by_node) {
     ++node.leases_broken;
   } else {
     ++node.leases_kept;
@@ -136,13 +137,15 @@ void set_lease_state(Step& step, Lease& lease, v1::LeaseState to) {
   told.set_lease(lease.id.value);
   told.set_node(lease.node.value);
   told.set_state(to);
+  if (to == v1::STOPPING) told.set_reason(lease.stop_reason);
 }
 
 void stop_lease(Step& step, Lease& lease, v1::EndReason reason) {
   if (lease.state == v1::STOPPING) {
     if (reason != v1::STOPPED || !ending_of(lease.stop_reason).retry) return;
     lease.stop_reason = reason;
-    return set_deadline(step.state, lease);  // who was preempted had longer notice
+    set_deadline(step.state, lease);  // who was preempted had longer notice
+    return stop_gang(step, lease, reason);
   }
   leave_spot(step.state, lease);
   lease.stop_reason = reason;
@@ -150,6 +153,7 @@ void stop_lease(Step& step, Lease& lease, v1::EndReason reason) {
   lease.stopping_at = step.now;
   ++node_of(step.state, lease).desired_revision;
   set_lease_state(step, lease, v1::STOPPING);
+  stop_gang(step, lease, reason);
 }
 
 void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) {
@@ -182,6 +186,7 @@ void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) 
   told.set_refunded_micros(lease.refunded.value);
   told.set_fee_micros(lease.fee.value);
   told.set_rerated_hour_micros(lease.rerated_hour.value);
+  stop_gang(step, lease, reason);
   after_lease(step, lease, ending);
   if (lease.claimant) take_room(step, lease.claimant);
 }

@@ -171,7 +171,8 @@ tl::expected<Estimate, Refusal> Machine::estimate(const v1::Requirements& requir
   if (!state_->founded) {
     return tl::unexpected(refusal(v1::NOT_ALLOWED, "", "the market is not founded yet"));
   }
-  if (auto why = check_tasks(tasks, state_->limits)) return tl::unexpected(std::move(*why));
+  if (auto why = check_tasks(tasks, requirements, state_->limits))
+    return tl::unexpected(std::move(*why));
   auto demand = demand_of(understood(requirements), state_->limits);
   if (!demand) return tl::unexpected(std::move(demand).error());
   auto estimate = estimate_of(*state_, *demand, tasks, now);

@@ -54,6 +54,13 @@ struct SpotPlace {
   auto operator<=>(const SpotPlace&) const = default;
 };
 
+// Nodes that are kept for an order until it is placed: see core/reservation.h.
+struct Reservation {
+  OrderId order;
+  Time at;                    // they have what it needs then at the latest
+  std::vector<NodeId> nodes;  // ascending
+};
+
 // Earnings of an ended lease, PENDING until their delay has passed.
 struct Release {
   AccountId provider;
@@ -132,6 +139,8 @@ struct MarketState {
   absl::btree_set<Turn> dirty;             // of them, those to be matched anew
   absl::btree_set<SpotTurn> spot_waiting;  // derived: the same of spot orders
   absl::btree_set<SpotTurn> spot_dirty;
+  absl::btree_set<Turn> big_waiting;  // derived: of the waiting, those of several devices
+  std::optional<Reservation> reservation;
   absl::btree_map<NodeId, Turn> fresh;  // nodes that gained capacity, tested from Turn on
 
   // ---- prices that move: see core/repricing.h

@@ -152,8 +152,61 @@ std::vector<NaiveBook::Row> NaiveBook::rows(const Demand& demand, bool free) con
   return found;
 }
 
+bool NaiveBook::holds(std::span<const NodeId> nodes, const Row& row) {
+  return std::find(nodes.begin(), nodes.end(), row.placement.node->id) != nodes.end();
+}
+
+std::vector<NaiveBook::Row> NaiveBook::gang_of(const std::vector<Row>& rows, const Demand& demand) {
+  __extension__ using Wide = __int128;
+  const std::size_t nodes = std::max(demand.requirements.nodes(), 1U);
+  const v1::Objective objective = objective_of(demand.requirements);
+  enum Level { kLan, kRegion, kAnywhere };
+  for (const Level level : {kLan, kRegion, kAnywhere}) {
+    std::map<std::tuple<std::uint64_t, std::string, std::string>, std::vector<Row>> groups;
+    for (const Row& row : rows) {
+      const Node& node = *row.placement.node;
+      const std::string region = canonical_word(node.facts.region());
+      const std::string lan = canonical_word(node.facts.lan());
+      if (level == kLan && !lan.empty()) groups[{node.provider.value, region, lan}].push_back(row);
+      if (level == kRegion && !region.empty()) groups[{0, region, ""}].push_back(row);
+      if (level == kAnywhere) groups[{0, "", ""}].push_back(row);
+    }
+    using Measure =
+        std::pair<Wide, std::tuple<std::int64_t, std::int64_t, std::int64_t, std::uint64_t>>;
+    std::optional<Measure> least;
+    std::vector<Row> best;
+    for (auto& [key, members] : groups) {
+      if (members.size() < nodes) continue;
+      members.resize(nodes);
+      Measure measure{0, members.back().rank(objective)};
+      for (const Row& row : members) measure.first += std::get<0>(row.rank(objective));
+      if (objective == v1::FASTEST) measure.first = 0;  // the last one's is the slowest
+      if (least && !(measure < *least)) continue;
+      least = measure;
+      best = members;
+    }
+    if (least) return best;
+  }
+  return {};
+}
+
+std::vector<Placement> NaiveBook::match_gang(const Demand& demand) const {
+  std::vector<Row> found = rows(demand, true);
+  std::erase_if(found, [&](const Row& row) { return holds(demand.barred, row); });
+  std::vector<Row> liked = found;
+  std::erase_if(liked, [&](const Row& row) { return holds(demand.avoid, row); });
+  for (std::vector<Row>* of : {&liked, &found}) {
+    if (of->size() > kGangOffersMax) of->resize(kGangOffersMax);
+    std::vector<Placement> gang;
+    for (const Row& row : gang_of(*of, demand)) gang.push_back(row.placement);
+    if (!gang.empty()) return gang;
+  }
+  return {};
+}
+
 std::optional<Placement> NaiveBook::match(const Demand& demand) const {
-  const std::vector<Row> found = rows(demand, true);
+  std::vector<Row> found = rows(demand, true);
+  std::erase_if(found, [&](const Row& row) { return holds(demand.barred, row); });
   for (const Row& row : found) {
     const NodeId id = row.placement.node->id;
     if (std::find(demand.avoid.begin(), demand.avoid.end(), id) == demand.avoid.end()) {
@@ -184,6 +237,7 @@ Digest NaiveBook::digest() const {
     known.share_min = node->offer.share_thousandths_min;
     known.isolation = static_cast<std::uint32_t>(node->facts.isolation());
     known.region = canonical_word(node->facts.region());
+    known.lan = canonical_word(node->facts.lan());
     known.reliability = reliability_ppm(*node);
     known.cpu_thousandths = node->facts.cpu_thousandths();
     known.memory_mb = node->facts.memory_mb();
@@ -214,7 +268,9 @@ Digest NaiveBook::digest() const {
   return digest_of(all);
 }
 
-bool NaiveBook::possible(const Demand& demand) const { return !rows(demand, false).empty(); }
+bool NaiveBook::possible(const Demand& demand) const {
+  return rows(demand, false).size() >= std::max(demand.requirements.nodes(), 1U);
+}
 
 std::vector<Placement> NaiveBook::list(const Demand& demand, const ListOptions& options) const {
   const Matcher matcher(demand);

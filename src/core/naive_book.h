@@ -18,6 +18,7 @@ class NaiveBook final : public Book {
   void update_load(const Node& node) override { nodes_[node.id] = &node; }
   void remove(NodeId node) override { nodes_.erase(node); }
   std::optional<Placement> match(const Demand& demand) const override;
+  std::vector<Placement> match_gang(const Demand& demand) const override;
   std::vector<Placement> list(const Demand& demand, const ListOptions& options) const override;
   bool possible(const Demand& demand) const override;
   std::vector<v1::Relaxation> relaxations(const Demand& demand) const override;
@@ -26,6 +27,9 @@ class NaiveBook final : public Book {
 
  private:
   struct Row;
+  static bool holds(std::span<const NodeId> nodes, const Row& row);
+  // The gang among these rows, in their order; empty: none.
+  static std::vector<Row> gang_of(const std::vector<Row>& rows, const Demand& demand);
   std::optional<Row> row(const Node& node, const Demand& demand, bool free) const;
   std::vector<Row> rows(const Demand& demand, bool free) const;
   // The best row of the cheapest objective, nobody avoided.

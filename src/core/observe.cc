@@ -5,6 +5,7 @@
 #include "core/blame.h"
 #include "core/checks.h"
 #include "core/deadlines.h"
+#include "core/gangs.h"
 #include "core/handlers.h"
 #include "core/leases.h"
 #include "core/meter.h"
@@ -47,7 +48,12 @@ v1::EndReason reason_of(const MarketState& state, const Lease& lease, LogIndex p
   if (reason == v1::COMPLETED && (report.exit_code() != 0 || report.signal() != 0)) {
     reason = v1::EXIT_CODE;
   }
-  if (lease.state == v1::STOPPING) return reason == v1::COMPLETED ? reason : lease.stop_reason;
+  if (lease.state == v1::STOPPING) {
+    // What brings a gang down may be told by the other members first.
+    const bool lost = reason == v1::DEVICE_FAULT || reason == v1::HOST_LOST;
+    const bool told_late = lost && is_of_gang(lease.stop_reason);
+    if (!told_late) return reason == v1::COMPLETED ? reason : lease.stop_reason;
+  }
   if (reason == v1::TIME_LIMIT) {
     // The node keeps the time itself; its last record may be one interval short of the limit.
     const Duration interval(state.policy.meter_interval_us());

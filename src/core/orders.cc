@@ -6,6 +6,7 @@
 #include "base/money.h"
 #include "core/authority.h"
 #include "core/calendar.h"
+#include "core/gangs.h"
 #include "core/handlers.h"
 #include "core/leases.h"
 #include "core/nodes.h"
@@ -89,7 +90,7 @@ void after_lease(Step& step, const Lease& lease, const Ending& ending) {
   Order& order = *step.state.orders.find(lease.order);
   Task& task = order.tasks[lease.task];
   if (!ending.refund) task.proven += std::min(lease.proven, lease.time_max);
-  if (ending.blame == v1::BLAME_PROVIDER) avoid(task, lease.node);
+  if (ending.blame == v1::BLAME_PROVIDER && ending.by_node) avoid(task, lease.node);
   if (ending.retry) ++order.rescued;
   if (lease.reason == v1::PREEMPTED) {
     ++task.preempted;
@@ -106,6 +107,7 @@ void after_lease(Step& step, const Lease& lease, const Ending& ending) {
     to = v1::WAITING;
   }
   set_task_state(step, order, lease.task, to);
+  if (is_gang(order)) judge_gang(step, order, lease.task);
   // The rest of the hold is the order's again: a task that waited for money can have it.
   if (order.waiting > 0) wait_for_match(step.state, order);
   end_if_over(step, order);

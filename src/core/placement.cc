@@ -91,6 +91,10 @@ std::uint32_t share_of(const v1::Requirements& requirements) {
   return requirements.device_thousandths() == 0 ? kWholeDevice : requirements.device_thousandths();
 }
 
+std::uint32_t nodes_of(const v1::Requirements& requirements) {
+  return std::max(requirements.nodes(), 1U);
+}
+
 v1::Objective objective_of(const v1::Requirements& requirements) {
   return requirements.objective() == v1::OBJECTIVE_UNSPECIFIED ? v1::CHEAPEST
                                                                : requirements.objective();

@@ -55,6 +55,7 @@ bool is_open(const Node& node);
 
 std::uint32_t gpus_of(const v1::Requirements& requirements);       // at least 1
 std::uint32_t share_of(const v1::Requirements& requirements);      // at least 1
+std::uint32_t nodes_of(const v1::Requirements& requirements);      // of a gang; at least 1
 v1::Objective objective_of(const v1::Requirements& requirements);  // CHEAPEST by default
 
 // What a caller knows of a node already.

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/money.h"
+#include "core/relaxation.h"
+#include "core/reservation.h"
 #include "core/spot.h"
 
 namespace fallow::core {
@@ -11,6 +13,8 @@ namespace {
 constexpr std::int64_t kBasisPoints = 10'000;
 // Nodes that a first wave is looked for on: a larger one is priced by its first this many.
 constexpr std::size_t kWaveNodesMax = 1'024;
+// And so many gangs; the others are priced as these.
+constexpr std::size_t kWaveGangsMax = 4;
 
 // What the tasks that could start now would take, and the dearest of it.
 struct Wave {
@@ -19,36 +23,70 @@ struct Wave {
   Placement dearest;
 
   void take(const Placement& placement, std::uint32_t count) {
-    if (tasks == 0 || placement.rate_hour > dearest.rate_hour) dearest = placement;
+    if (offers.empty() || placement.rate_hour > dearest.rate_hour) dearest = placement;
     tasks += count;
     if (offers.size() < kEstimateOffersMax) offers.push_back(placement);
   }
 };
 
-Wave first_wave(const Book& book, const Demand& demand, std::uint32_t tasks) {
+Wave first_wave(const MarketState& state, const Demand& demand, std::uint32_t tasks) {
   Wave wave;
   const std::size_t nodes_max = std::min<std::size_t>(tasks, kWaveNodesMax);
-  for (const Placement& placement : book.list(demand, true, nodes_max)) {
-    const std::uint32_t fits = tasks_that_fit(demand, *placement.node, tasks - wave.tasks);
+  for (const Placement& placement : state.book->list(demand, true, nodes_max)) {
+    const NodeId node = placement.node->id;
+    if (takes_reserved(state, demand, node, OrderId())) continue;
+    // What others leave of a reserved node is judged task by task.
+    const bool kept = is_kept(state, demand, node, OrderId());
+    const std::uint32_t most = kept ? 1 : tasks - wave.tasks;
+    const std::uint32_t fits = tasks_that_fit(demand, *placement.node, most);
     if (fits == 0) continue;
     wave.take(placement, fits);
     if (wave.tasks >= tasks) break;
   }
-  if (wave.tasks == 0) {
-    // Nothing is free: the price of the best that could become free.
-    Demand later = demand;
-    later.at_floor = true;
-    for (const Placement& placement : book.list(later, false, 1)) wave.take(placement, 0);
+  return wave;
+}
+
+// Gangs that could start now beside each other, each on nodes of its own.
+Wave first_gangs(const MarketState& state, const Demand& demand, std::uint32_t tasks) {
+  Wave wave;
+  Demand next = demand;
+  std::vector<NodeId> taken;
+  for (std::size_t gangs = 0; wave.tasks < tasks && gangs < kWaveGangsMax; ++gangs) {
+    const std::vector<Placement> gang = match_gang_around(state, next, OrderId(), taken);
+    if (gang.empty()) break;
+    for (const Placement& placement : gang) {
+      wave.take(placement, 1);
+      taken.push_back(placement.node->id);
+    }
   }
+  return wave;
+}
+
+Wave wave_of(const MarketState& state, const Demand& demand, std::uint32_t tasks) {
+  const std::uint32_t nodes = nodes_of(demand.requirements);
+  Wave wave = nodes > 1 ? first_gangs(state, demand, tasks) : first_wave(state, demand, tasks);
+  if (wave.tasks > 0) return wave;
+  // Nothing is free: the price of the best that could become free.
+  Demand later = demand;
+  later.at_floor = true;
+  const std::vector<Placement> best = state.book->list(later, false, nodes);
+  if (best.size() < nodes) return wave;
+  for (const Placement& placement : best) wave.take(placement, 0);
   return wave;
 }
 
 }  // namespace
 
-std::optional<Refusal> check_tasks(std::uint32_t tasks, const Limits& limits) {
-  if (tasks >= 1 && tasks <= limits.tasks_per_order_max) return std::nullopt;
-  return refusal(v1::VALUE_INVALID, "tasks", "{} tasks: 1 to {} are accepted", tasks,
-                 limits.tasks_per_order_max);
+std::optional<Refusal> check_tasks(std::uint32_t tasks, const v1::Requirements& requirements,
+                                   const Limits& limits) {
+  if (tasks < 1 || tasks > limits.tasks_per_order_max) {
+    return refusal(v1::VALUE_INVALID, "tasks", "{} tasks: 1 to {} are accepted", tasks,
+                   limits.tasks_per_order_max);
+  }
+  const std::uint32_t nodes = nodes_of(requirements);
+  if (tasks % nodes == 0) return std::nullopt;
+  return refusal(v1::VALUE_INVALID, "tasks",
+                 "{} tasks make no whole gangs of {}: ask for a multiple", tasks, nodes);
 }
 
 Refusal no_match(const MarketState& state, const Demand& demand, bool under_quote) {
@@ -56,7 +94,8 @@ Refusal no_match(const MarketState& state, const Demand& demand, bool under_quot
                     ? refusal(v1::QUOTE_GONE, "quote",
                               "the offers behind the quote are gone: ask for a new quote")
                     : refusal(v1::NO_MATCH, "requirements", "no offer meets the requirements now");
-  why.relaxations = state.book->relaxations(demand);
+  why.relaxations = nodes_of(demand.requirements) > 1 ? gang_relaxations(*state.book, demand)
+                                                      : state.book->relaxations(demand);
   return why;
 }
 
@@ -67,7 +106,7 @@ tl::expected<Estimate, Refusal> estimate_of(const MarketState& state, const Dema
     return tl::unexpected(refusal(v1::TIER_NOT_OFFERED, "requirements.tier",
                                   "this market has no intervals, so it cannot price spot"));
   }
-  Wave wave = first_wave(*state.book, demand, tasks);
+  Wave wave = wave_of(state, demand, tasks);
   if (wave.offers.empty()) return tl::unexpected(no_match(state, demand, false));
   const v1::Requirements& wanted = demand.requirements;
   // To spot prices change while it runs: what binds is its bid.

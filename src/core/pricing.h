@@ -27,8 +27,9 @@ constexpr std::size_t kEstimateOffersMax = 10;
 tl::expected<Estimate, Refusal> estimate_of(const MarketState& state, const Demand& demand,
                                             std::uint32_t tasks, Time now);
 
-// 1 to limits.tasks_per_order_max.
-std::optional<Refusal> check_tasks(std::uint32_t tasks, const Limits& limits);
+// 1 to limits.tasks_per_order_max; of gangs as many as make whole ones.
+std::optional<Refusal> check_tasks(std::uint32_t tasks, const v1::Requirements& requirements,
+                                   const Limits& limits);
 
 // NO_MATCH (or QUOTE_GONE under a quote), with what would help.
 Refusal no_match(const MarketState& state, const Demand& demand, bool under_quote);

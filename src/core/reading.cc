@@ -4,6 +4,7 @@
 #include "core/deadlines.h"
 #include "core/machine.h"
 #include "core/market_state.h"
+#include "core/placement.h"
 
 namespace fallow::core {
 
@@ -92,6 +93,7 @@ v1::Desired Machine::desired(NodeId node_id) const {
     wanted.set_order(bound.order.value);
     wanted.set_task(bound.task);
     wanted.set_tasks(static_cast<std::uint32_t>(asked.tasks.size()));
+    wanted.set_nodes(nodes_of(asked.requirements));
     wanted.set_attempt(bound.attempt);
     for (const std::uint32_t device : bound.devices) wanted.add_devices(device);
     wanted.set_device_thousandths(bound.device_thousandths);

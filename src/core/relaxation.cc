@@ -19,6 +19,7 @@ Demand cheapest(const Demand& demand) {
   copy.requirements.set_objective(v1::CHEAPEST);
   copy.requirements.clear_query();  // it is copied often, and stands parsed in copy.query
   copy.avoid = {};
+  copy.barred = {};
   return copy;
 }
 
@@ -270,6 +271,7 @@ std::optional<std::int64_t> RelaxationScan::value_for(Change change, const Node&
     case Change::kIsolation:
       return lower(node.facts.isolation(), wanted.isolation_min());
     case Change::kPredicate:
+    case Change::kNodes:
     case Change::kWait:
       break;
   }
@@ -316,6 +318,7 @@ void RelaxationScan::try_change(Change change, const Node& node) {
       requirements.set_isolation_min(static_cast<v1::Isolation>(*value));
       break;
     case Change::kPredicate:
+    case Change::kNodes:
     case Change::kWait:
       FALLOW_CHECK(false, "change {} has no value", static_cast<int>(change));
   }

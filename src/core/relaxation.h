@@ -18,6 +18,7 @@ namespace fallow::core {
 // What is changed, in the order in which equally cheap changes are told.
 enum class Change : std::uint8_t {
   kPredicate,
+  kNodes,
   kPrice,
   kGpus,
   kShare,
@@ -33,6 +34,10 @@ enum class Change : std::uint8_t {
 // that value. A comparison becomes <= or >=; = becomes in; != and notin lose the value.
 Predicate widened(const Predicate& predicate, std::int64_t number);
 Predicate widened(const Predicate& predicate, std::string_view word);
+
+// Of a gang that finds no place: fewer nodes, a higher price, fewer GPUs each, or waiting; each
+// with what the dearest of its nodes would then cost. What it does not look at is said of none.
+std::vector<v1::Relaxation> gang_relaxations(const Book& book, const Demand& demand);
 
 // The answer as the API gives it. `number` in the change's own unit: micros, devices, thousandths,
 // microseconds, megabytes, v1::Isolation, or offers for kWait.

@@ -92,6 +92,8 @@ Predicate widened(const Predicate& predicate, std::string_view word) {
 v1::Relaxation relaxation_of(Change change, const v1::Requirements& asked, std::int64_t number,
                              Micros rate_hour) {
   switch (change) {
+    case Change::kNodes:
+      return answer("nodes", fmt::format("lower nodes to {}", number), rate_hour);
     case Change::kPrice:
       return answer("max_price_per_hour",
                     fmt::format("raise max price to {}", format_money(Micros(number))), rate_hour);

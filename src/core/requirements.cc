@@ -9,6 +9,7 @@ v1::Requirements understood(const v1::Requirements& requirements) {
   if (whole.tier() == v1::TIER_UNSPECIFIED) whole.set_tier(v1::ON_DEMAND);
   if (whole.objective() == v1::OBJECTIVE_UNSPECIFIED) whole.set_objective(v1::CHEAPEST);
   if (whole.gpus() == 0) whole.set_gpus(1);
+  if (whole.nodes() == 0) whole.set_nodes(1);
   if (whole.device_thousandths() == 0) whole.set_device_thousandths(kWholeDevice);
   if (whole.isolation_min() == v1::ISOLATION_UNSPECIFIED) whole.set_isolation_min(v1::BUBBLEWRAP);
   return whole;
@@ -38,6 +39,16 @@ tl::expected<Demand, Refusal> demand_of(const v1::Requirements& requirements,
     return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.gpus",
                                   "{} GPUs: a node has at most {}", requirements.gpus(),
                                   limits.devices_per_node_max));
+  }
+  if (requirements.nodes() > limits.nodes_per_gang_max) {
+    return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.nodes",
+                                  "a gang of {} nodes: at most {} start together",
+                                  requirements.nodes(), limits.nodes_per_gang_max));
+  }
+  if (requirements.nodes() > 1 && requirements.tier() == v1::SPOT) {
+    return tl::unexpected(refusal(v1::TIER_NOT_OFFERED, "requirements.tier",
+                                  "a gang ends when one of its nodes is preempted, so it is not "
+                                  "offered on spot: take on_demand or reserved"));
   }
   if (requirements.device_thousandths() > kWholeDevice) {
     return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.device_thousandths",

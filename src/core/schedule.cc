@@ -5,11 +5,13 @@
 
 #include "base/check.h"
 #include "base/money.h"
+#include "core/gangs.h"
 #include "core/leases.h"
 #include "core/meter.h"
 #include "core/nodes.h"
 #include "core/orders.h"
 #include "core/placement.h"
+#include "core/reservation.h"
 #include "core/spot.h"
 
 namespace fallow::core {
@@ -20,15 +22,27 @@ constexpr std::uint64_t kRoomsPerCommandMax = kIdsPerCommand / 2;
 // A hold that pays for less is not worth a start.
 constexpr Duration kTimeMin = seconds(1);
 
+// A gang is looked for among many offers, and a reservation made of many: each as costly as so many
+// matches.
+constexpr std::size_t kGangMatches = 16;
+
 // What one command may do.
 struct Work {
   std::size_t placements;
   std::size_t matches;
   std::size_t tests;
+  std::size_t placed = 0;
   bool left() const { return placements > 0 && matches > 0; }
+  void match(std::size_t count) { matches -= std::min(matches, count); }
+  // A gang is placed as a whole: where it is more than is left, it comes first in the next command.
+  bool has_room(std::uint32_t tasks) const { return tasks <= placements || placed == 0; }
+  void place(std::uint32_t tasks) {
+    placements -= std::min<std::size_t>(placements, tasks);
+    placed += tasks;
+  }
 };
 
-enum class Outcome { kPlaced, kNotPlaced };
+enum class Outcome { kPlaced, kNotPlaced, kNextCommand };
 
 Turn turn_of(const Order& order) { return {order.turn, order.id}; }
 
@@ -57,6 +71,7 @@ void enter(MarketState& state, const Order& order) {
     state.spot_waiting.insert(spot_turn_of(order));
   } else {
     state.waiting.insert(turn_of(order));
+    if (is_big(order)) state.big_waiting.insert(turn_of(order));
   }
 }
 
@@ -67,6 +82,7 @@ void leave(MarketState& state, const Order& order) {
   } else {
     state.waiting.erase(turn_of(order));
     state.dirty.erase(turn_of(order));
+    state.big_waiting.erase(turn_of(order));
   }
 }
 
@@ -76,19 +92,21 @@ void next_turn(MarketState& state, Order& order) {
   account.turn = order.turn;
 }
 
-std::uint32_t first_waiting(Order& order) {
-  while (order.tasks[order.waiting_from].state != v1::WAITING) ++order.waiting_from;
-  return order.waiting_from;
-}
-
-// Asks the book as the order's quote and the task's history want it.
-std::optional<Placement> match(const MarketState& state, Order& order, const Task& task) {
+// Asks the book as the order's quote and the tasks' history want it: for one task, or for the gang
+// that begins with it.
+std::vector<Placement> match(const MarketState& state, Order& order, std::uint32_t task) {
   Demand& demand = order.demand;
   demand.quoted_at = state.now < order.quote_until ? order.quoted_at : Time{};
-  demand.avoid = task.avoid;
-  std::optional<Placement> placement = state.book->match(demand);
+  const std::vector<NodeId> avoid = avoided_by(order, task);
+  demand.avoid = avoid;
+  std::vector<Placement> found;
+  if (is_gang(order)) {
+    found = match_gang_around(state, demand, order.id);
+  } else if (auto placement = match_around(state, demand, order.id)) {
+    found.push_back(*std::move(placement));
+  }
   demand.avoid = {};
-  return placement;
+  return found;
 }
 
 // Do leases leave the node for another order? What they free one by one is not for spot.
@@ -99,55 +117,102 @@ bool makes_room(const MarketState& state, const Node& node, OrderId order) {
   });
 }
 
-// Places the order's first waiting task, or says why not. A task that the rest of the budget
+// What the members of a gang, or one task, take of the order's hold.
+struct Share {
+  Micros rate;
+  Micros hold;
+  Duration time_max;
+};
+
+// As much of each task's time as the unassigned money pays for, the same for all. Empty: of the
+// order's other leases money may come back, and the tasks wait for it rather than starting with
+// less.
+std::vector<Share> shares_of(const Order& order, std::uint32_t first,
+                             const std::vector<Placement>& placements) {
+  __extension__ using Wide = __int128;
+  std::vector<Share> shares;
+  Wide rates = 0;
+  Wide holds = 0;
+  for (const Placement& placement : placements) {
+    const Duration remaining = remaining_time(order, order.tasks[first + shares.size()]);
+    // A spot lease holds what its bid comes to.
+    const Micros rate =
+        is_spot(order)
+            ? rate_of(order.requirements, spot_bid(order.requirements, placement.disk_gb_hour),
+                      placement.disk_gb_hour)
+            : placement.rate_hour;
+    shares.push_back({rate, price_of(rate, remaining), remaining});
+    rates += rate.value;
+    holds += shares.back().hold.value;
+  }
+  const Micros unassigned = order.held - order.assigned;
+  if (holds <= unassigned.value) return shares;
+  if (order.leased > 0) return {};
+  constexpr Wide kMax = std::numeric_limits<std::int64_t>::max();
+  const Duration time =
+      time_for(unassigned, Micros(static_cast<std::int64_t>(std::min(rates, kMax))));
+  for (Share& share : shares) {
+    // One task takes all there is, gangs share it by what they cost.
+    const Micros part = shares.size() == 1 ? unassigned : price_of(share.rate, time);
+    if (share.hold <= part) continue;
+    share.hold = part;
+    share.time_max = time_for(part, share.rate);
+  }
+  return shares;
+}
+
+// Places the order's first waiting task or gang, or says why not. What the rest of the budget
 // cannot pay for fails.
 Outcome place_one(Step& step, Order& order, Work& work) {
   MarketState& state = step.state;
-  if (state.leases_open >= state.limits.leases_open_max) return Outcome::kNotPlaced;
+  const std::uint32_t nodes = nodes_of(order.requirements);
+  if (state.leases_open + nodes > state.limits.leases_open_max) return Outcome::kNotPlaced;
   if (state.now < order.spot_after) return Outcome::kNotPlaced;  // tried at each interval's end
-  const std::uint32_t index = first_waiting(order);
-  const Task& task = order.tasks[index];
-  --work.matches;
-  const std::optional<Placement> placement = match(state, order, task);
-  if (!placement) {
-    make_room(step, order, task);
+  const auto first = next_placeable(order);
+  if (!first) return Outcome::kNotPlaced;
+  if (!work.has_room(nodes)) return Outcome::kNextCommand;
+  work.match(nodes > 1 ? kGangMatches : 1);
+  const std::vector<Placement> placements = match(state, order, *first);
+  if (placements.empty()) {
+    if (nodes == 1) make_room(step, order, order.tasks[*first]);
+    if (is_big(order) && !state.reservation) {
+      work.match(kGangMatches);
+      reserve_for(state, order);
+    }
     return Outcome::kNotPlaced;
   }
 
-  if (is_spot(order) && makes_room(state, *placement->node, order.id)) return Outcome::kNotPlaced;
-
-  const Duration remaining = remaining_time(order, task);
-  const Micros unassigned = order.held - order.assigned;
-  // A spot lease holds what its bid comes to.
-  const Micros rate =
-      is_spot(order)
-          ? rate_of(order.requirements, spot_bid(order.requirements, placement->disk_gb_hour),
-                    placement->disk_gb_hour)
-          : placement->rate_hour;
-  Micros hold = price_of(rate, remaining);
-  Duration time_max = remaining;
-  if (hold > unassigned) {
-    // Money of this order's other leases may come back: the task waits for it rather than starting
-    // with less. With none of them open, what is left is all there will ever be.
-    if (order.leased > 0) return Outcome::kNotPlaced;
-    hold = unassigned;
-    time_max = time_for(hold, rate);
-    if (time_max < std::min(remaining, kTimeMin)) {
-      set_task_state(step, order, index, v1::FAILED);
-      end_if_over(step, order);
-      return Outcome::kNotPlaced;
-    }
+  if (is_spot(order) && makes_room(state, *placements.front().node, order.id)) {
+    return Outcome::kNotPlaced;
   }
-  --work.placements;
+
+  const std::vector<Share> shares = shares_of(order, *first, placements);
+  const auto too_short = [&](const Share& share) {
+    const Task& task = order.tasks[*first + static_cast<std::size_t>(&share - shares.data())];
+    return share.time_max < std::min(remaining_time(order, task), kTimeMin);
+  };
+  if (shares.empty() || std::any_of(shares.begin(), shares.end(), too_short)) {
+    give_up_reservation(state, order);
+    if (shares.empty()) return Outcome::kNotPlaced;
+    for (std::uint32_t at = *first; at < *first + nodes; ++at) {
+      set_task_state(step, order, at, v1::FAILED);
+    }
+    end_if_over(step, order);
+    return Outcome::kNotPlaced;
+  }
+  work.place(nodes);
   const bool was_dirty = is_dirty(state, order);
   state.turn = std::max(state.turn, order.turn);
-  place_lease(step, order, index, *placement, hold, time_max);
+  for (std::uint32_t i = 0; i < nodes; ++i) {
+    place_lease(step, order, *first + i, placements[i], shares[i].hold, shares[i].time_max);
+  }
   if (order.turn != 0) {
     leave(state, order);
     next_turn(state, order);
     enter(state, order);
     if (was_dirty) set_dirty(state, order);
   }
+  give_up_reservation(state, order);
   return Outcome::kPlaced;
 }
 
@@ -181,7 +246,8 @@ bool fill_with_spot(Step& step, const Node& node, Work& work) {
     --tests;
     from = {at->bid_turned, {at->turn.turn, OrderId(at->turn.order.value + 1)}};
     Order& order = *state.orders.find(at->turn.order);
-    if (could_take(state, node, order)) place_one(step, order, work);
+    if (!could_take(state, node, order)) continue;
+    if (place_one(step, order, work) == Outcome::kNextCommand) return false;
   }
   return true;
 }
@@ -197,8 +263,13 @@ bool fill_node(Step& step, const Node& node, Turn& from, Work& work) {
     --work.tests;
     Order& order = *state.orders.find(at->order);
     // Behind this one: what is placed moves further back and is met again.
-    from = Turn{at->turn, OrderId(at->order.value + 1)};
-    if (could_take(state, node, order)) place_one(step, order, work);
+    const Turn own = *at;
+    from = Turn{own.turn, OrderId(own.order.value + 1)};
+    if (!could_take(state, node, order)) continue;
+    if (place_one(step, order, work) == Outcome::kNextCommand) {
+      from = own;
+      return false;
+    }
   }
   if (!node.offer.spot || state.spot_waiting.empty()) return true;
   from = kBehindAll;
@@ -249,25 +320,29 @@ bool schedule_pending(const MarketState& state) {
 
 void schedule(Step& step) {
   MarketState& state = step.state;
+  check_reservation(state);
   Work work{state.limits.placements_per_command_max, state.limits.matches_per_command_max,
             state.limits.tests_per_command_max};
   while (!state.fresh.empty()) {
     const auto first = state.fresh.begin();
     const NodeId id = first->first;
     Turn from = first->second;
+    // While it is tested it may become fresh again: when it is reserved no more.
+    state.fresh.erase(first);
     const Node* const node = state.nodes.find(id);
     const bool done = node == nullptr || fill_node(step, *node, from, work);
     if (!done) {
-      state.fresh[id] = from;
+      state.fresh.emplace(id, from);
       return;
     }
-    state.fresh.erase(id);
   }
   while (!state.dirty.empty()) {
     if (!work.left()) return;
     const Turn turn = *state.dirty.begin();
     Order& order = *state.orders.find(turn.order);
-    if (place_one(step, order, work) == Outcome::kNotPlaced) state.dirty.erase(turn);
+    const Outcome outcome = place_one(step, order, work);
+    if (outcome == Outcome::kNextCommand) return;
+    if (outcome == Outcome::kNotPlaced) state.dirty.erase(turn);
   }
   while (!state.spot_dirty.empty()) {
     if (!work.left()) return;

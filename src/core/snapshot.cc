@@ -42,6 +42,8 @@ void write_schedule(SnapshotWriter& writer, const MarketState& state) {
   list_fields(writer, state.dirty, [&](const Turn& turn) { turn_fields(writer, turn); });
   list_fields(writer, state.spot_dirty,
               [&](const SpotTurn& turn) { spot_turn_fields(writer, turn); });
+  const Reservation kept = state.reservation.value_or(Reservation{});
+  writer(state.reservation.has_value(), kept.order, kept.at, kept.nodes);
   writer(static_cast<std::uint64_t>(state.fresh.size()));
   for (const auto& [node, from] : state.fresh) {
     writer(node);
@@ -158,6 +160,10 @@ void read_schedule(SnapshotReader& reader, MarketState& state) {
     spot_turn_fields(reader, turn);
     state.spot_dirty.insert(turn);
   });
+  bool is_kept = false;
+  Reservation kept;
+  reader(is_kept, kept.order, kept.at, kept.nodes);
+  if (is_kept) state.reservation = std::move(kept);
   read_each(reader, [&] {
     NodeId node;
     Turn from;

@@ -14,6 +14,7 @@
 #include "core/nodes.h"
 #include "core/placement.h"
 #include "core/repricing.h"
+#include "core/reservation.h"
 
 namespace fallow::core {
 namespace {
@@ -55,6 +56,7 @@ class Search {
       const NodeId id = state_.leases.find(place.lease)->node;
       if (!seen.insert(id.value).second) continue;
       if (std::find(task_.avoid.begin(), task_.avoid.end(), id) != task_.avoid.end()) continue;
+      if (is_kept(state_, order_.demand, id, order_.id)) continue;
       const Node& node = *state_.nodes.find(id);
       // Most nodes would not do if they were empty: those are not copied, and do not count.
       if (!takes_leases(node) || !matcher_.fit(node, Supply::kOffered)) continue;

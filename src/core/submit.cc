@@ -9,6 +9,7 @@
 #include "core/orders.h"
 #include "core/pricing.h"
 #include "core/requirements.h"
+#include "core/reservation.h"
 #include "core/schedule.h"
 
 namespace fallow::core {
@@ -55,7 +56,7 @@ std::optional<Refusal> check_order(const v1::SubmitOrder& command, const Limits&
     return refusal(v1::VALUE_INVALID, "name", "the name is longer than {} bytes",
                    limits.name_bytes_max);
   }
-  if (auto why = check_tasks(command.tasks(), limits)) return why;
+  if (auto why = check_tasks(command.tasks(), command.requirements(), limits)) return why;
   if (auto why = check_workload(command.workload(), limits)) return why;
   return check_money("budget_micros_max", command.budget_micros_max(), true, limits);
 }
@@ -160,6 +161,11 @@ struct Price {
 // 0 would mean no cap: an order that was priced at nothing waits for what costs nothing.
 Micros cap_of(Micros task_hour) { return std::max(task_hour, Micros(1)); }
 
+bool could_start(const MarketState& state, Demand& demand) {
+  return nodes_of(demand.requirements) > 1 ? !match_gang_around(state, demand, OrderId()).empty()
+                                           : match_around(state, demand, OrderId()).has_value();
+}
+
 tl::expected<Price, Refusal> price_of_order(const MarketState& state,
                                             const v1::SubmitOrder& command, Demand& demand,
                                             Time now) {
@@ -173,8 +179,7 @@ tl::expected<Price, Refusal> price_of_order(const MarketState& state,
     demand.rate_hour_max = cap_of(Micros(command.quote().task_hour_micros()));
   }
   demand.at_floor = command.wait();  // to spot, prices fall again
-  const bool matches =
-      command.wait() ? state.book->possible(demand) : state.book->match(demand).has_value();
+  const bool matches = command.wait() ? state.book->possible(demand) : could_start(state, demand);
   demand.at_floor = false;
   if (!matches) return tl::unexpected(no_match(state, demand, quoted));
   if (quoted) return Price{demand.rate_hour_max, Micros(command.quote().total_micros())};

@@ -137,6 +137,7 @@ class RandomCommands {
     v1::NodeFacts facts;
     facts.set_name(chance(50) ? std::string(300, 'x') : "node");
     facts.set_region(chance(2) ? "eu" : "us");
+    if (chance(2)) facts.set_lan(chance(2) ? "rack 1" : "rack 2");
     facts.set_cpu_thousandths(static_cast<std::uint32_t>(below(32'000)));
     facts.set_memory_mb(static_cast<std::uint32_t>(below(64'000)));
     facts.set_disk_mb(static_cast<std::uint32_t>(below(500'000)));
@@ -162,6 +163,7 @@ class RandomCommands {
     wanted.set_gpus(static_cast<std::uint32_t>(chance(40) ? 1'000 : below(3)));
     constexpr std::uint32_t kShares[] = {0, 1'000, 500, 333, 1, 1'001};
     wanted.set_device_thousandths(kShares[below(std::size(kShares))]);
+    if (chance(4)) wanted.set_nodes(static_cast<std::uint32_t>(chance(20) ? 1'000 : below(4)));
     wanted.set_objective(static_cast<v1::Objective>(below(4)));
     wanted.set_duration_us(chance(40) ? hostile()
                                       : seconds(static_cast<std::int64_t>(below(400))).value);
@@ -185,6 +187,7 @@ class RandomCommands {
     submit.set_name("job");
     *submit.mutable_requirements() = requirements();
     submit.set_tasks(static_cast<std::uint32_t>(chance(50) ? 2'000'000 : below(7)));
+    if (!chance(10)) submit.set_tasks(submit.tasks() * std::max(submit.requirements().nodes(), 1U));
     if (!chance(30)) submit.mutable_workload()->add_command("true");
     if (chance(4)) submit.set_budget_micros_max(amount(chance(2) ? 500'000 : 3'000));
     if (chance(4)) submit.set_project(project());
@@ -220,7 +223,7 @@ class RandomCommands {
       report.set_state(v1::ENDED);
       report.set_reason(chance(2)   ? v1::COMPLETED
                         : chance(2) ? v1::HOST_LOST
-                                    : static_cast<v1::EndReason>(below(19)));
+                                    : static_cast<v1::EndReason>(below(22)));
       report.set_exit_code(!chance(3) ? 0 : static_cast<std::int32_t>(below(200)));
       report.set_signal(chance(8) ? static_cast<std::int32_t>(hostile()) : 0);
       report.set_detail(std::string(below(700), 'd'));

@@ -6,6 +6,7 @@
 #include "core/derived.h"
 #include "core/node_facts.h"
 #include "core/policy.h"
+#include "core/pricing.h"
 #include "core/repricing.h"
 #include "core/step.h"
 
@@ -101,6 +102,9 @@ void check_order(Complaint& complaint, const MarketState& state, const Order& or
     complaint.unless(state.accounts.find(order.account)->projects.contains(order.project),
                      "order {} is of a project that its account does not have", order.id.value);
   }
+  complaint.unless(!check_tasks(static_cast<std::uint32_t>(order.tasks.size()), order.requirements,
+                                state.limits),
+                   "order {} has tasks that make no whole gangs", order.id.value);
   const Duration duration(order.requirements.duration_us());
   for (const Task& task : order.tasks) {
     complaint.unless(task.state >= v1::WAITING && v1::TaskState_IsValid(task.state) &&
@@ -226,6 +230,8 @@ Status check_things(const MarketState& state) {
       "the interval of the price indexes cannot be");
   state.indexes.visit(
       [&](const PriceIndex& index) { check_index(complaint, index, state.limits); });
+  complaint.unless(!state.reservation || is_moment(state.reservation->at),
+                   "the reservation's moment cannot be");
   check_people(complaint, state);
   state.nodes.each([&](const Node& node) { check_node(complaint, state, node); });
   state.orders.each([&](const Order& order) { check_order(complaint, state, order); });

@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kHoursMax = 24 * 366;
 constexpr std::uint32_t kGpusMax = 64;
+constexpr std::uint32_t kNodesMax = 64;
 constexpr std::uint32_t kTasksMax = 100'000;
 constexpr double kAmountMax = 1e6;  // GB or cores of one task
 
@@ -90,7 +91,11 @@ Answer<Wanted> wanted_of(const v1::CreateQuoteRequest& request, std::string_view
   out.set_network(request.network());
   out.set_isolation_min(request.isolation_min());
 
-  wanted.tasks = request.tasks() == 0 ? 1 : request.tasks();
+  out.set_nodes(request.nodes() == 0 ? 1 : request.nodes());
+  if (out.nodes() > kNodesMax) {
+    return refuse_field(name("nodes"), "nodes is at most {} of one gang", kNodesMax);
+  }
+  wanted.tasks = request.tasks() == 0 ? out.nodes() : request.tasks();
   if (wanted.tasks > kTasksMax) {
     return refuse_field(name("tasks"), "tasks is at most {} of one order", kTasksMax);
   }

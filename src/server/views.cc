@@ -79,6 +79,7 @@ v1::OfferView offer_view(const core::Node& node) {
         format_money(index == nullptr ? floor : std::max(floor, index->spot)));
   }
   view.set_region(node.facts.region());
+  view.set_lan(node.facts.lan());
   view.set_reliability(static_cast<double>(core::reliability_ppm(node)) / 1e6);
   view.set_cpu_cores(thousand(node.facts.cpu_thousandths()));
   view.set_cpu_ram_gb(thousand(node.facts.memory_mb()));

@@ -49,6 +49,7 @@ v1::NodeFacts facts_of(World& world, std::uint32_t index) {
   v1::NodeFacts facts;
   facts.set_name(fmt::format("node {}", index));
   facts.set_region(kRegions[world.random().below(kRegions.size())]);
+  if (world.one_in(2)) facts.set_lan(world.one_in(2) ? "rack 1" : "rack 2");
   facts.set_cpu_thousandths(16'000);
   facts.set_memory_mb(64'000);
   facts.set_disk_mb(200'000);

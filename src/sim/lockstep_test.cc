@@ -24,6 +24,7 @@ core::Limits small_limits() {
   limits.orders_ended_kept_max = 10;
   limits.orders_open_per_account_max = 6;
   limits.nodes_max = 6;
+  limits.nodes_per_gang_max = 4;
   limits.accounts_max = 8;
   limits.releases_max = 4;
   limits.placements_per_command_max = 2;
@@ -73,6 +74,7 @@ class Lockstep {
   std::uint64_t charges() const { return ledger_.charges(); }
   std::uint64_t matches() const { return matcher_.matches(); }
   std::uint64_t ended() const { return ended_; }
+  std::uint64_t gangs() const { return ledger_.gangs_placed(); }
 
  private:
   std::uint64_t below(std::uint64_t bound) { return random_->below(bound); }
@@ -273,6 +275,7 @@ class Lockstep {
   void set_facts(v1::NodeFacts& facts) {
     facts.set_name("n");
     facts.set_region(one_in(2) ? "eu" : "us");
+    if (one_in(2)) facts.set_lan(one_in(2) ? "rack 1" : "rack 2");
     facts.set_cpu_thousandths(16'000);
     facts.set_memory_mb(64'000);
     facts.set_disk_mb(100'000);
@@ -291,7 +294,9 @@ class Lockstep {
     order.set_account(some(accounts_));
     order.set_name("o");
     *order.mutable_requirements() = random_requirements(*random_);
-    order.set_tasks(static_cast<std::uint32_t>(1 + below(3)));
+    const std::uint32_t nodes = std::max(order.requirements().nodes(), 1U);
+    order.set_tasks(nodes * static_cast<std::uint32_t>(1 + below(3)));
+    if (one_in(40)) order.set_tasks(order.tasks() + 1);
     order.set_wait(!one_in(3));
     order.mutable_workload()->add_command("true");
     if (one_in(3)) order.set_budget_micros_max(amount() / 10);
@@ -318,7 +323,7 @@ class Lockstep {
       report.set_lease(id.value);
       constexpr std::array kStates = {v1::STARTING, v1::RUNNING, v1::RUNNING, v1::SUSPENDED};
       report.set_state(one_in(15) ? v1::ENDED : kStates[below(kStates.size())]);
-      report.set_reason(static_cast<v1::EndReason>(below(18)));
+      report.set_reason(static_cast<v1::EndReason>(below(21)));
       report.set_exit_code(one_in(5) ? 1 : 0);
       std::int64_t running = lease.proven.value;
       for (std::uint32_t i = 0; i < below(3); ++i) {
@@ -346,6 +351,7 @@ TEST(Lockstep, MarketAndNaiveModelsAgreeOnRandomCommands) {
   std::uint64_t charges = 0;
   std::uint64_t matches = 0;
   std::uint64_t ended = 0;
+  std::uint64_t gangs = 0;
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     SCOPED_TRACE(seed);
     Lockstep lockstep(seed);
@@ -357,10 +363,12 @@ TEST(Lockstep, MarketAndNaiveModelsAgreeOnRandomCommands) {
     charges += lockstep.charges();
     matches += lockstep.matches();
     ended += lockstep.ended();
+    gangs += lockstep.gangs();
   }
   EXPECT_GT(charges, 1'000U) << "the commands are too wild to show anything";
   EXPECT_GT(matches, 100U) << "the commands are too wild to show anything";
   EXPECT_GT(ended, 300U) << "the commands are too wild to show anything";
+  EXPECT_GT(gangs, 50U) << "the commands are too wild to show anything";
 }
 
 // A model that never differs from anything would prove nothing.

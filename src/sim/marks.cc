@@ -59,6 +59,7 @@ constexpr std::array<std::string_view, kMarkCount> kNames = {
     "lease ended: preempted",
     "spot: outbid",
     "spot: a losing bid sets the price",
+    "lease ended with its gang",
 };
 static_assert(!kNames.back().empty(), "every mark has a name");
 

@@ -67,8 +67,9 @@ enum class Mark : std::uint8_t {
   kPreempted,
   kSpotOutbid,
   kSpotPriceAboveFloor,
+  kGangEnded,
 };
-constexpr std::size_t kMarkCount = static_cast<std::size_t>(Mark::kSpotPriceAboveFloor) + 1;
+constexpr std::size_t kMarkCount = static_cast<std::size_t>(Mark::kGangEnded) + 1;
 
 // "torn write dropped": for people, in reports.
 std::string_view name_of(Mark mark);

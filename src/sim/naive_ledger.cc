@@ -57,6 +57,9 @@ void NaiveLedger::see_policy(const v1::Policy& policy) {
 void NaiveLedger::see(const v1::Command& command, std::span<const v1::Event> events, Time now) {
   today_ = now.us / (24 * 3'600'000'000);
   for (const v1::Event& event : events) {
+    if (event.has_node_joined()) {
+      providers_[event.node_joined().node()] = event.node_joined().account();
+    }
     if (event.has_founded()) see_policy(command.found().policy());
     if (event.has_policy_set()) see_policy(command.set_policy().policy());
     if (event.has_order_accepted()) {
@@ -71,6 +74,7 @@ void NaiveLedger::see(const v1::Command& command, std::span<const v1::Event> eve
           wanted.device_thousandths() == 0 ? 1'000 : wanted.device_thousandths();
       order.device_thousandths = std::max<std::int64_t>(wanted.gpus(), 1) * share;
       order.disk_mb = wanted.disk_mb();
+      order.nodes = std::max(wanted.nodes(), 1U);
     }
     if (event.has_transferred()) see_transfer(event.transferred());
     if (event.has_lease_placed()) see_placed(event.lease_placed());
@@ -79,6 +83,7 @@ void NaiveLedger::see(const v1::Command& command, std::span<const v1::Event> eve
     if (event.has_lease_ended()) see_ended(event.lease_ended());
     if (event.has_order_ended()) see_order_ended(event.order_ended());
   }
+  see_gangs_placed(events);
 }
 
 void NaiveLedger::see_transfer(const v1::Transferred& transfer) {
@@ -108,6 +113,8 @@ void NaiveLedger::see_placed(const v1::LeasePlaced& placed) {
   Lease& lease = leases_[placed.lease()];
   lease.order = placed.order();
   lease.task = placed.task();
+  lease.provider = providers_[placed.node()];
+  lease.attempt = ++attempts_[{placed.order(), placed.task()}];
   lease.rate_hour = placed.rate_hour_micros();
   lease.hold = placed.hold_micros();
   lease.fee_basis_points = fee_basis_points_;
@@ -172,7 +179,8 @@ void NaiveLedger::see_meter(const v1::MeterAccepted& meter) {
 void NaiveLedger::see_changed(const v1::LeaseChanged& changed, const v1::Command& command) {
   if (changed.state() != v1::STOPPING) return;
   Lease& lease = leases_[changed.lease()];
-  const bool renter = command.has_stop_order() || command.has_stop_lease();
+  const bool renter = command.has_stop_order() || command.has_stop_lease() ||
+                      changed.reason() == v1::STOPPED || changed.reason() == v1::GANG_FAILED;
   lease.cut_short = !renter && lease.proven_us < lease.time_max_us;
 }
 
@@ -239,6 +247,7 @@ void NaiveLedger::see_ended(const v1::LeaseEnded& ended) {
   expect("time proven by ended lease", ended.lease(), ended.proven_us(), lease.proven_us);
   expect("charge of ended lease", ended.lease(), ended.charged_micros(), lease.charged);
   expect("money returned for lease", ended.lease(), ended.refunded_micros(), lease.returned);
+  see_member_ended(lease, ended);
   const bool by_provider = ended.blame() == v1::BLAME_PROVIDER;
   const bool by_market = ended.reason() == v1::MARKET_FAULT;
   if (by_provider) {
@@ -256,6 +265,41 @@ void NaiveLedger::see_ended(const v1::LeaseEnded& ended) {
   }
 }
 
+void NaiveLedger::see_gangs_placed(std::span<const v1::Event> events) {
+  std::map<Task, std::set<std::uint64_t>> gangs;  // nodes by order and number of the gang
+  for (const v1::Event& event : events) {
+    if (!event.has_lease_placed()) continue;
+    const v1::LeasePlaced& placed = event.lease_placed();
+    const std::uint32_t nodes = orders_[placed.order()].nodes;
+    if (nodes == 1) continue;
+    if (!gangs[{placed.order(), placed.task() / nodes}].insert(placed.node()).second) {
+      differ_(fmt::format("two members of a gang of order {} are on node {}", placed.order(),
+                          placed.node()));
+    }
+    gangs_placed_ += placed.task() % nodes == 0 ? 1 : 0;
+  }
+  for (const auto& [gang, nodes] : gangs) {
+    expect("nodes of a gang of order", gang.first, static_cast<std::int64_t>(nodes.size()),
+           orders_[gang.first].nodes);
+  }
+}
+
+// Only a node of the same provider that was lost takes another's earnings along.
+void NaiveLedger::see_member_ended(const Lease& lease, const v1::LeaseEnded& ended) {
+  const Order& order = orders_[lease.order];
+  const auto gang = std::tuple(lease.order, lease.task / order.nodes, lease.attempt);
+  const bool of_gang = ended.reason() == v1::GANG_FAILED || ended.reason() == v1::GANG_LOST ||
+                       ended.reason() == v1::GANG_BROKEN;
+  if (of_gang && order.nodes == 1) {
+    differ_(fmt::format("lease {} ended with a gang that it is not of", ended.lease()));
+  }
+  if (order.nodes == 1) return;
+  if (ended.blame() == v1::BLAME_PROVIDER && !of_gang) losers_[gang].insert(lease.provider);
+  if (ended.reason() == v1::GANG_LOST && !losers_[gang].contains(lease.provider)) {
+    differ_(fmt::format("lease {} pays for a gang that its provider did not lose", ended.lease()));
+  }
+}
+
 void NaiveLedger::see_order_ended(const v1::OrderEnded& ended) {
   const Order order = orders_[ended.order()];
   expect("charge of order", ended.order(), ended.charged_micros(), order.charged);
@@ -264,6 +308,10 @@ void NaiveLedger::see_order_ended(const v1::OrderEnded& ended) {
                         order.budget));
   }
   orders_.erase(ended.order());
+  attempts_.erase(attempts_.lower_bound({ended.order(), 0}),
+                  attempts_.lower_bound({ended.order() + 1, 0}));
+  losers_.erase(losers_.lower_bound({ended.order(), 0, 0}),
+                losers_.lower_bound({ended.order() + 1, 0, 0}));
   task_proven_us_.erase(task_proven_us_.lower_bound({ended.order(), 0}),
                         task_proven_us_.lower_bound({ended.order() + 1, 0}));
 }

@@ -10,7 +10,10 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
+#include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -30,6 +33,7 @@ class NaiveLedger {
   void see(const v1::Command& command, std::span<const v1::Event> events, Time now);
   void compare(const core::Machine& machine) const;
   std::uint64_t charges() const { return charges_; }
+  std::uint64_t gangs_placed() const { return gangs_placed_; }
 
  private:
   using Account = std::pair<std::uint64_t, int>;         // market account, v1::LedgerKind
@@ -44,10 +48,13 @@ class NaiveLedger {
     std::int64_t spot_bid_hour = 0;       // of a task; 0: not spot
     std::int64_t device_thousandths = 0;  // of all devices of a task
     std::int64_t disk_mb = 0;
+    std::uint32_t nodes = 1;  // of a gang
   };
   struct Lease {
     std::uint64_t order = 0;
     std::uint32_t task = 0;
+    std::uint32_t attempt = 0;
+    std::uint64_t provider = 0;
     std::int64_t rate_hour = 0;
     std::int64_t device_hour = 0;  // without discount
     std::int64_t disk_gb_hour = 0;
@@ -85,6 +92,9 @@ class NaiveLedger {
   void see_spot_meter(const v1::MeterAccepted& meter, std::int64_t proven_before_us);
   // Basis points of the fee that the renter is let off for what it spent.
   std::int64_t volume_basis_points(std::uint64_t account);
+  // All members of a gang by one command, each on another node.
+  void see_gangs_placed(std::span<const v1::Event> events);
+  void see_member_ended(const Lease& lease, const v1::LeaseEnded& ended);
   void see_order_ended(const v1::OrderEnded& ended);
   void expect(const char* what, std::uint64_t id, std::int64_t market, std::int64_t naive);
 
@@ -94,10 +104,16 @@ class NaiveLedger {
   std::int64_t today_ = 0;                                               // days since 1970
   std::map<std::uint64_t, std::map<std::int64_t, std::int64_t>> spent_;  // by account and day
   std::map<Account, std::int64_t> balances_;
-  std::map<std::uint64_t, Order> orders_;        // open ones
-  std::map<std::uint64_t, Lease> leases_;        // open ones
-  std::map<Task, std::int64_t> task_proven_us_;  // of open orders
+  std::map<std::uint64_t, Order> orders_;             // open ones
+  std::map<std::uint64_t, Lease> leases_;             // open ones
+  std::map<Task, std::int64_t> task_proven_us_;       // of open orders
+  std::map<std::uint64_t, std::uint64_t> providers_;  // by node
+  std::map<Task, std::uint32_t> attempts_;            // of open orders
+  // Providers who lost an attempt of a gang (order, number, attempt), of open orders.
+  std::map<std::tuple<std::uint64_t, std::uint32_t, std::uint32_t>, std::set<std::uint64_t>>
+      losers_;
   std::uint64_t charges_ = 0;
+  std::uint64_t gangs_placed_ = 0;
 };
 
 }  // namespace fallow::sim

@@ -20,6 +20,12 @@ std::string told(const std::optional<core::Placement>& placement) {
   return text;
 }
 
+std::string told(const std::vector<core::Placement>& gang) {
+  std::string text;
+  for (const core::Placement& placement : gang) text += " " + told(std::optional(placement));
+  return text;
+}
+
 }  // namespace
 
 v1::Requirements random_requirements(Random& random) {
@@ -48,6 +54,9 @@ v1::Requirements random_requirements(Random& random) {
   }
   wanted.set_objective(static_cast<v1::Objective>(random.below(4)));
   if (random.below(4) == 0) wanted.set_tier(v1::SPOT);
+  if (random.below(4) == 0 && wanted.tier() != v1::SPOT) {
+    wanted.set_nodes(static_cast<std::uint32_t>(2 + random.below(2)));
+  }
   wanted.set_memory_mb(static_cast<std::uint32_t>(random.below(8'000)));
   wanted.set_cpu_thousandths(static_cast<std::uint32_t>(random.below(2'000)));
   wanted.set_disk_mb(static_cast<std::uint32_t>(random.below(4'000)));
@@ -83,6 +92,12 @@ void NaiveMatcher::compare(const core::Machine& machine, Random& random) {
   const std::string plain = told(naive.match(*demand));
   if (fast != plain) {
     differ_(fmt::format("the book matches {}, the naive one {}", fast, plain));
+  }
+  demand->requirements.set_nodes(static_cast<std::uint32_t>(1 + random.below(4)));
+  const std::string gang = told(book.match_gang(*demand));
+  const std::string plain_gang = told(naive.match_gang(*demand));
+  if (gang != plain_gang) {
+    differ_(fmt::format("the book matches the gang{}, the naive one{}", gang, plain_gang));
   }
   if (book.possible(*demand) != naive.possible(*demand)) {
     differ_("the book and the naive one differ about what could ever match");

@@ -132,7 +132,8 @@ void People::order(std::size_t renter) {
   order.set_name(fmt::format("order {}", ++orders_));
   *order.mutable_requirements() = random_requirements(world_.random());
   if (world_.one_in(25)) order.mutable_requirements()->set_query("gpu_name=H900");
-  order.set_tasks(static_cast<std::uint32_t>(1 + world_.random().below(4)));
+  const std::uint32_t nodes = std::max(order.requirements().nodes(), 1U);
+  order.set_tasks(nodes * static_cast<std::uint32_t>(1 + world_.random().below(nodes > 1 ? 2 : 4)));
   order.set_wait(!world_.one_in(4));
   if (world_.one_in(3))
     order.set_attempts_max(static_cast<std::uint32_t>(1 + world_.random().below(4)));
@@ -161,10 +162,22 @@ void People::order(std::size_t renter) {
 void People::submit(std::size_t renter, v1::SubmitOrder order) {
   watch_.ordered(Bound{order.name(), order.budget_micros_max(),
                        order.has_quote() ? order.quote().total_micros() : 0});
+  const bool gang = order.requirements().nodes() > 1;
   v1::Command command = command_by(renters_[renter].account);
   *command.mutable_submit_order() = std::move(order);
-  call(std::move(command), [this, renter](std::uint64_t entity, bool refused) {
-    if (!refused && world_.one_in(4)) change_mind(renter, entity);
+  call(std::move(command), [this, renter, gang](std::uint64_t entity, bool refused) {
+    if (refused) return;
+    if (world_.one_in(4)) change_mind(renter, entity);
+    if (gang) stop_waiting(renter, entity);
+  });
+}
+
+// One node can serve every wish; of nodes enough for a gang nobody can be sure.
+void People::stop_waiting(std::size_t renter, std::uint64_t order) {
+  world_.after(minutes(20), [this, renter, order] {
+    v1::Command command = command_by(renters_[renter].account);
+    command.mutable_stop_order()->set_order(order);
+    call(std::move(command), ignore);
   });
 }
 

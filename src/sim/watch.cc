@@ -39,6 +39,10 @@ Mark mark_of(v1::EndReason reason) {
       return Mark::kMarketFault;
     case v1::PREEMPTED:
       return Mark::kPreempted;
+    case v1::GANG_FAILED:
+    case v1::GANG_LOST:
+    case v1::GANG_BROKEN:
+      return Mark::kGangEnded;
     default:
       return Mark::kStopped;
   }

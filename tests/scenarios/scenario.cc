@@ -171,7 +171,8 @@ std::string Scenario::run_ticks(Time until) {
 
 Result<std::string> Scenario::run_quote(const Line& line) {
   FALLOW_ASSIGN(const v1::Requirements requirements, requirements_of(line));
-  const auto tasks = static_cast<std::uint32_t>(std::stoul(line.option("tasks", "1")));
+  const auto tasks =
+      static_cast<std::uint32_t>(std::stoul(line.option("tasks", line.option("nodes", "1"))));
   const auto estimate = machine_.estimate(requirements, tasks, line.at);
   if (!estimate) {
     v1::Refused refused;

@@ -121,6 +121,7 @@ Result<v1::Requirements> Scenario::requirements_of(const Line& line) {
   v1::Requirements wanted;
   wanted.set_query(line.option("query"));
   wanted.set_gpus(number(line, "gpus", "1"));
+  wanted.set_nodes(number(line, "nodes", "1"));
   wanted.set_device_thousandths(number(line, "share", "1000"));
   FALLOW_ASSIGN(const Duration time, parse_span(line.option("time", "1h")));
   wanted.set_duration_us(time.value);
@@ -141,7 +142,7 @@ Result<v1::Command> Scenario::submit_of(const Line& line) {
   FALLOW_ASSIGN(const std::uint64_t account, id_of(name));
   submit.set_account(account);
   FALLOW_ASSIGN(*submit.mutable_requirements(), requirements_of(line));
-  submit.set_tasks(number(line, "tasks", "1"));
+  submit.set_tasks(number(line, "tasks", line.option("nodes", "1")));
   submit.mutable_workload()->add_command("true");
   FALLOW_ASSIGN(const std::int64_t budget, money(line, "budget", "0"));
   submit.set_budget_micros_max(budget);
@@ -216,6 +217,7 @@ Result<std::string> Scenario::run_node(const Line& line) {
   v1::NodeFacts& facts = *join.mutable_join_node()->mutable_facts();
   facts.set_name(name);
   facts.set_region(line.option("region", "eu"));
+  facts.set_lan(line.option("lan"));
   facts.set_cpu_thousandths(number(line, "cpu", "16000"));
   facts.set_memory_mb(number(line, "memory", "64000"));
   facts.set_disk_mb(number(line, "disk", "500000"));

@@ -1,0 +1,185 @@
+#include "core/reservation.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "core/deadlines.h"
+#include "core/gangs.h"
+#include "core/nodes.h"
+#include "core/schedule.h"
+
+namespace fallow::core {
+namespace {
+
+// When the lease has left its node at the latest, as far as its node keeps time and is heard of.
+Time ends_by(const MarketState& state, const Lease& lease) {
+  if (lease.state == v1::STOPPING) {
+    return deadline_of(state, lease, *state.nodes.find(lease.node));
+  }
+  const Duration grace = stop_grace(state.policy, lease);
+  const Time from = lease.started_at.us == 0 ? std::max(state.now, lease.start_by) : state.now;
+  return from + std::max(lease.time_max - lease.proven, Duration(0)) + grace;
+}
+
+// The same of a lease of the demand that is placed now.
+Time ends_by(const MarketState& state, const Demand& demand) {
+  return state.now + Duration(state.policy.start_timeout_us()) +
+         Duration(demand.requirements.duration_us()) + Duration(state.policy.stop_grace_us());
+}
+
+// Its open leases, those first that leave first.
+std::vector<std::pair<Time, const Lease*>> leaving(const MarketState& state, const Node& node) {
+  std::vector<std::pair<Time, const Lease*>> leases;
+  for (const LeaseId id : node.leases) {
+    const Lease& lease = *state.leases.find(id);
+    leases.emplace_back(ends_by(state, lease), &lease);
+  }
+  std::sort(leases.begin(), leases.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.first, a.second->id) < std::pair(b.first, b.second->id);
+  });
+  return leases;
+}
+
+// When a task of the matcher's demand fits on the node at the latest; none: not by waiting.
+std::optional<Time> free_at(const MarketState& state, const Matcher& matcher, const Node& node) {
+  if (matcher.fit(node, Supply::kFree)) return state.now;
+  if (!matcher.fit(node, Supply::kOffered)) return std::nullopt;
+  Node left = node;
+  for (const auto& [at, lease] : leaving(state, node)) {
+    give_back(left, *lease);
+    if (matcher.fit(left, Supply::kFree)) return std::max(at, state.now);
+  }
+  return std::nullopt;
+}
+
+bool is_among(const std::vector<NodeId>& nodes, NodeId node) {
+  return std::binary_search(nodes.begin(), nodes.end(), node);
+}
+
+// Nodes that were kept are anybody's now.
+void set_free(MarketState& state, const std::vector<NodeId>& nodes) {
+  for (const NodeId id : nodes) {
+    const Node* const node = state.nodes.find(id);
+    if (node != nullptr) node_gained(state, *node);
+  }
+}
+
+// There is no reservation any more: who waits longest gets the next.
+void pass_on(MarketState& state, const std::vector<NodeId>& nodes) {
+  state.reservation.reset();
+  set_free(state, nodes);
+  if (!state.big_waiting.empty()) state.dirty.insert(*state.big_waiting.begin());
+}
+
+}  // namespace
+
+bool is_big(const Order& order) {
+  const v1::Requirements& wanted = order.requirements;
+  return wanted.tier() != v1::SPOT &&
+         std::uint64_t{gpus_of(wanted)} * nodes_of(wanted) * share_of(wanted) > kWholeDevice;
+}
+
+void reserve_for(MarketState& state, Order& order) {
+  if (state.reservation || !is_big(order) || order.claims > 0) return;
+  const std::size_t nodes = nodes_of(order.requirements);
+  const Matcher matcher(order.demand);
+  std::vector<std::pair<Time, NodeId>> found;
+  for (const Placement& placement : state.book->list(order.demand, false, kReservationOffersMax)) {
+    if (!takes_leases(*placement.node)) continue;
+    if (const auto at = free_at(state, matcher, *placement.node)) {
+      found.emplace_back(*at, placement.node->id);
+    }
+  }
+  if (found.size() < nodes) return;
+  // Of nodes that are free at the same moment the better offer.
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  Reservation& made = state.reservation.emplace();
+  made.order = order.id;
+  made.at = found[nodes - 1].first;
+  for (std::size_t i = 0; i < nodes; ++i) made.nodes.push_back(found[i].second);
+  std::sort(made.nodes.begin(), made.nodes.end());
+}
+
+void give_up_reservation(MarketState& state, const Order& order) {
+  if (!state.reservation || state.reservation->order != order.id) return;
+  const std::vector<NodeId> nodes = state.reservation->nodes;
+  pass_on(state, nodes);
+}
+
+void check_reservation(MarketState& state) {
+  if (!state.reservation) return;
+  const Reservation before = *state.reservation;
+  Order* const order = state.orders.find(before.order);
+  if (order == nullptr || order->turn == 0) return pass_on(state, before.nodes);
+  const auto stands = [&](NodeId id) {
+    const Node* const node = state.nodes.find(id);
+    return node != nullptr && takes_leases(*node) &&
+           Matcher(order->demand).fit(*node, Supply::kOffered).has_value();
+  };
+  const bool all_stand = std::all_of(before.nodes.begin(), before.nodes.end(), stands);
+  if (state.now <= before.at && all_stand) return;
+  // What it has waited for stays its own: nobody comes between the old one and the new.
+  state.reservation.reset();
+  reserve_for(state, *order);
+  if (!state.reservation) return pass_on(state, before.nodes);
+  std::vector<NodeId> left;
+  std::set_difference(before.nodes.begin(), before.nodes.end(), state.reservation->nodes.begin(),
+                      state.reservation->nodes.end(), std::back_inserter(left));
+  set_free(state, left);
+}
+
+bool is_kept(const MarketState& state, const Demand& demand, NodeId node, OrderId order) {
+  return state.reservation && state.reservation->order != order &&
+         is_among(state.reservation->nodes, node) && ends_by(state, demand) > state.reservation->at;
+}
+
+bool takes_reserved(const MarketState& state, const Demand& demand, NodeId node_id, OrderId order) {
+  if (!is_kept(state, demand, node_id, order)) return false;
+  const Reservation& kept = *state.reservation;
+  // As the reservation's order will find it, but for this one.
+  const Node& node = *state.nodes.find(node_id);
+  const Matcher matcher(demand);
+  Node left = node;
+  for (const std::size_t at : matcher.choose(node, Supply::kFree)) {
+    left.devices[at].free_thousandths -= matcher.share();
+  }
+  left.cpu_thousandths_used += demand.requirements.cpu_thousandths();
+  left.memory_mb_used += demand.requirements.memory_mb();
+  left.disk_mb_used += demand.requirements.disk_mb();
+  refresh_free(left);
+  for (const auto& [at, lease] : leaving(state, node)) {
+    if (at <= kept.at) give_back(left, *lease);
+  }
+  const Matcher owner(state.orders.find(kept.order)->demand);
+  return !owner.fit(left, Supply::kFree).has_value();
+}
+
+std::optional<Placement> match_around(const MarketState& state, Demand& demand, OrderId order) {
+  std::vector<NodeId> barred;
+  std::optional<Placement> placement = state.book->match(demand);
+  while (placement && takes_reserved(state, demand, placement->node->id, order)) {
+    barred.push_back(placement->node->id);
+    demand.barred = barred;
+    placement = state.book->match(demand);
+    demand.barred = {};
+  }
+  return placement;
+}
+
+std::vector<Placement> match_gang_around(const MarketState& state, Demand& demand, OrderId order,
+                                         std::span<const NodeId> taken) {
+  std::vector<NodeId> barred(taken.begin(), taken.end());
+  if (state.reservation) {
+    for (const NodeId node : state.reservation->nodes) {
+      if (takes_reserved(state, demand, node, order)) barred.push_back(node);
+    }
+  }
+  demand.barred = barred;
+  std::vector<Placement> gang = state.book->match_gang(demand);
+  demand.barred = {};
+  return gang;
+}
+
+}  // namespace fallow::core

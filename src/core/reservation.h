@@ -1,0 +1,45 @@
+// The reservation: so that big orders do not starve behind small ones.
+//
+// An order of more than one device that finds no place gets a reservation, when nobody has one: the
+// nodes it needs, and the moment at which they must be free at the latest, by what the leases on
+// them may still run. Until it is placed, others take nothing of these nodes that it needs then,
+// unless they surely end before (EASY backfill). There is one reservation at a time; whoever waits
+// longest gets the next.
+//
+// It is made of the kReservationOffersMax best offers for the order, whether free or not: the nodes
+// that are free first. When one of its nodes takes no leases any more or is no match, and when its
+// moment has passed, it is made anew for the same order. Free functions; market thread only.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "core/placement.h"
+#include "core/step.h"
+
+namespace fallow::core {
+
+constexpr std::size_t kReservationOffersMax = 256;
+
+// Does the order need more than one device, and may it have a reservation?
+bool is_big(const Order& order);
+
+// The order found no place. Gives it the reservation when nobody has it and one can be made.
+void reserve_for(MarketState& state, Order& order);
+// The order was placed, or waits for something else than a place: others may have its nodes.
+void give_up_reservation(MarketState& state, const Order& order);
+// Drops it when it has fallen; its order is then to be matched anew.
+void check_reservation(MarketState& state);
+
+// The book's answers around the reservation: for the order, or for one that is not there yet (0).
+// The demand's barred nodes are set on the way.
+std::optional<Placement> match_around(const MarketState& state, Demand& demand, OrderId order);
+// `taken`: nodes that are out of the question.
+std::vector<Placement> match_gang_around(const MarketState& state, Demand& demand, OrderId order,
+                                         std::span<const NodeId> taken = {});
+// Is the node kept for another order, when a lease of the demand may still run?
+bool is_kept(const MarketState& state, const Demand& demand, NodeId node, OrderId order);
+// Would a task of the demand on the node take what the reservation needs?
+bool takes_reserved(const MarketState& state, const Demand& demand, NodeId node, OrderId order);
+
+}  // namespace fallow::core
