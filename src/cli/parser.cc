@@ -43,6 +43,11 @@ Option* Option::excludes(const std::string& other) {
   return this;
 }
 
+Option* Option::needs(const std::string& other) {
+  option_.needs(other);
+  return this;
+}
+
 Option* Option::check(const Check& check) {
   check.add(option_);
   return this;

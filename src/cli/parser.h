@@ -43,6 +43,7 @@ class Option {
   Option* required(bool is_required = true);
   Option* capture_default_str();  // the help shows the value it has now
   Option* excludes(const std::string& other);
+  Option* needs(const std::string& other);
   Option* check(const Check& check);
   // Answers what is wrong with the text, or nothing.
   Option* check(std::function<std::string(const std::string&)> complaint);

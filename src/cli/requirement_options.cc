@@ -21,9 +21,9 @@ const std::map<std::string, v1::Isolation> kIsolations{{"bubblewrap", v1::BUBBLE
                                                        {"microvm", v1::MICROVM}};
 
 template <class Map>
-std::set<std::string> keys(const Map& map) {
-  std::set<std::string> names;
-  for (const auto& [name, value] : map) names.insert(name);
+std::vector<std::string> keys(const Map& map) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : map) names.push_back(name);
   return names;
 }
 

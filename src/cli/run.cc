@@ -24,6 +24,8 @@ struct Options {
   std::string name;
   std::string budget;
   std::string project;
+  double deadline_hours = 0;
+  double restart_minutes = 5;
   std::string input;
   std::string output;
   std::string image;
@@ -44,6 +46,10 @@ Result<v1::CreateOrderRequest> make_request(const Context& context, const Option
                        : options.name);
   request.set_budget(options.budget);
   request.set_project(options.project);
+  if (options.deadline_hours > 0) {
+    request.set_deadline_hours(options.deadline_hours);
+    request.set_restart_hours(options.restart_minutes / 60);
+  }
   request.set_attempts_max(options.attempts_max);
   request.set_no_wait(options.no_wait);
   v1::Workload& workload = *request.mutable_workload();
@@ -295,6 +301,18 @@ void add_run(Parser& app, Context& context, Host& /*host*/) {
   command->add_option("--budget", options->budget, "the most the whole job may cost, e.g. 2.50");
   command->add_option("--project", options->project,
                       "count it for this project's budget (see `fallow wallet budget`), too");
+  command
+      ->add_option("--deadline", options->deadline_hours,
+                   "hours from now until every task shall be done: the market runs them on spot "
+                   "while that is safe, and on demand where it is not")
+      ->check(range(0.01, 17'568.0))
+      ->excludes("--tier");
+  command
+      ->add_option("--restart", options->restart_minutes,
+                   "minutes that a start takes until new work is done")
+      ->check(range(0.0, 1'440.0))
+      ->needs("--deadline")
+      ->capture_default_str();
   command->add_option("--image", options->image, "OCI image; default: the node's own /usr");
   command->add_option("--in", options->input, "folder that each task finds as its working folder")
       ->check(existing_folder());

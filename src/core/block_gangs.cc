@@ -171,14 +171,18 @@ class BlockBook::GangSearch {
       if (lan != LanTable::kNone) lans_.add({lan, {}}, place, fit.rank.first);
     }
     if (!any_region_ || lans_.best() != nullptr) return;
-    std::string word;  // of one that has no number
-    if (offer.region == WordNumbers::kOther) {
+    // Once numbers had run out the same word may stand for itself in one offer and have a number in
+    // another: then words count.
+    std::string word;
+    const bool by_word = book_.regions_.overflowed();
+    if (by_word || offer.region == WordNumbers::kOther) {
       word = canonical_word(book_.offers_[offer.slot].node->facts.region());
       if (word.empty()) return;
     } else if (book_.regions_.word(offer.region).empty()) {
       return;
     }
-    regions_.add({offer.region, std::move(word)}, place, fit.rank.first);
+    regions_.add({by_word ? WordNumbers::kOther : offer.region, std::move(word)}, place,
+                 fit.rank.first);
   }
 
   std::vector<Placement> placements(const GangGroups::Members& gang) const {

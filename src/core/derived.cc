@@ -1,11 +1,14 @@
 #include "core/derived.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/checks.h"
 #include "core/deadlines.h"
 #include "core/nodes.h"
+#include "core/orders.h"
 #include "core/requirements.h"
+#include "core/run_mode.h"
 #include "core/schedule.h"
 #include "core/spot.h"
 
@@ -55,7 +58,6 @@ Status derive_orders(MarketState& state) {
     ++state.orders_open;
     state.tasks_open += order.tasks.size();
     ++state.accounts.find(order.account)->orders_open;
-    if (order.turn != 0) restore_waiting(state, order);
     auto demand = demand_of(order.requirements, state.limits);
     if (!demand) {
       status = fail(ErrorCode::kCorrupt, "order {} asks for what cannot be: {}", order.id.value,
@@ -64,6 +66,13 @@ Status derive_orders(MarketState& state) {
     }
     order.demand = std::move(*demand);
     order.demand.rate_hour_max = order.rate_hour_max;
+    date_demand(state, order);
+    if (order.on_spot) {
+      const std::uint64_t turn = std::exchange(order.turn, 0);
+      ask_for(order, true);
+      order.turn = turn;
+    }
+    if (order.turn != 0) restore_waiting(state, order);
   });
   return status;
 }

@@ -5,6 +5,7 @@
 #include "core/handlers.h"
 #include "core/policy.h"
 #include "core/repricing.h"
+#include "core/schedule.h"
 
 namespace fallow::core {
 void handle(Step& step, const v1::Found& command) {
@@ -55,6 +56,7 @@ void handle(Step& step, const v1::SetPolicy& command) {
   step.state.policy = command.policy();
   restart_interval(step.state);
   reset_deadlines(step.state);
+  all_waiting_anew(step.state);  // what made them wait may be a rule of before
   step.tell().mutable_policy_set();
 }
 

@@ -13,6 +13,7 @@
 #include "core/meter.h"
 #include "core/placement.h"
 #include "core/reservation.h"
+#include "core/run_mode.h"
 #include "core/spending.h"
 #include "core/spot.h"
 
@@ -192,10 +193,9 @@ class Verifier {
       if (is_big(order)) ++big_waiting_;
       expect(state_.big_waiting.contains(turn) == is_big(order),
              "order {} is big and does not wait as such, or is not", order.id.value);
-      const bool spot = order.requirements.tier() == v1::SPOT;
-      expect(spot ? state_.spot_waiting.contains(
-                        {-spot_bid(order.requirements, Micros(0)).value, turn})
-                  : state_.waiting.contains(turn),
+      expect(is_spot(order) ? state_.spot_waiting.contains(
+                                  {-spot_bid(order.demand.requirements, Micros(0)).value, turn})
+                            : state_.waiting.contains(turn),
              "order {} is not among the waiting", order.id.value);
     }
     expect(order.charged.value >= 0 && order.charged <= order.budget,
@@ -309,6 +309,8 @@ class Verifier {
                state_.deposits.size() == state_.deposit_places.size(),
            "keys, requests or deposits are counted wrong");
     ended_hold();
+    spot_seen_holds();
+    reservation_next_holds();
     prices_hold();
   }
 
@@ -352,6 +354,21 @@ class Verifier {
              index.key.region);
     });
     expect(classes == sums.size(), "a node counts in a price class that is not there");
+  }
+
+  void reservation_next_holds() {
+    if (!state_.reservation_next) return;
+    expect(!state_.reservation && state_.big_waiting.contains(*state_.reservation_next),
+           "the reservation is offered to an order that is not there");
+  }
+
+  void spot_seen_holds() {
+    for (const auto& [id, seen] : state_.spot_seen) {
+      const Order* const order = state_.orders.find(id);
+      expect(order != nullptr && order->state == v1::OPEN && has_deadline(*order) &&
+                 seen.is_sound(state_.now),
+             "order {} remembers spot without a deadline", id.value);
+    }
   }
 
   void ended_hold() {

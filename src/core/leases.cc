@@ -9,6 +9,7 @@
 #include "core/meter.h"
 #include "core/nodes.h"
 #include "core/orders.h"
+#include "core/run_mode.h"
 #include "core/schedule.h"
 #include "core/spending.h"
 #include "core/spot.h"
@@ -86,7 +87,7 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   }
   lease.disk_gb_hour = placement.disk_gb_hour;
   lease.rate_hour = placement.rate_hour;
-  if (wanted.tier() == v1::SPOT) begin_spot(state, lease, order);
+  if (is_spot(order)) begin_spot(state, lease, order);
   lease.fee_basis_points = state.policy.fee_basis_points();
   const Account& renter = *state.accounts.find(order.account);
   lease.volume_basis_points = volume_basis_points(state.policy, spent_lately(renter, step.now));
@@ -170,7 +171,12 @@ void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) 
   lease.exit_code = words.exit_code;
   lease.detail = std::move(words.detail);
   lease.output_manifest = std::move(words.output_manifest);
-  if (state.leases_open-- == state.limits.leases_open_max) all_waiting_anew(state);
+  const std::size_t open_before = state.leases_open--;
+  if (open_before == state.limits.leases_open_max) {
+    all_waiting_anew(state);
+  } else if (open_before + state.limits.nodes_per_gang_max > state.limits.leases_open_max) {
+    state.dirty.insert(state.big_waiting.begin(), state.big_waiting.end());  // gangs need several
+  }
   leave_node(step, lease, ending);
 
   v1::LeaseEnded& told = *step.tell().mutable_lease_ended();

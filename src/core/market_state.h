@@ -30,6 +30,7 @@
 #include "core/node.h"
 #include "core/order.h"
 #include "core/price_index.h"
+#include "core/spot_history.h"
 #include "core/table.h"
 
 namespace fallow::core {
@@ -141,7 +142,10 @@ struct MarketState {
   absl::btree_set<SpotTurn> spot_dirty;
   absl::btree_set<Turn> big_waiting;  // derived: of the waiting, those of several devices
   std::optional<Reservation> reservation;
-  absl::btree_map<NodeId, Turn> fresh;  // nodes that gained capacity, tested from Turn on
+  std::optional<Turn> reservation_next;  // who is to be matched for it next; none while it is held
+  absl::btree_map<NodeId, Turn> fresh;   // nodes that gained capacity, tested from Turn on
+  // What open orders with a deadline have seen of spot: see core/run_mode.h.
+  absl::btree_map<OrderId, SpotHistory> spot_seen;
 
   // ---- prices that move: see core/repricing.h
   // ------------------------------------------------------

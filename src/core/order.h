@@ -50,6 +50,9 @@ struct Order {
   std::uint32_t failed = 0;
   std::uint32_t stopped = 0;
   Time spot_after;                 // it was preempted: no spot place before
+  Time deadline;                   // 0: none. With one, see core/run_mode.h
+  Duration restart;                // what a start of a task takes until new work is done
+  bool on_spot = false;            // with a deadline: its demand is of spot at the moment
   std::uint32_t claims = 0;        // open leases that make room for it; derived
   std::uint32_t rescued = 0;       // attempts that ended by provider, owner or market
   std::vector<LeaseId> leases;     // of all attempts, ascending

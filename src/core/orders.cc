@@ -113,6 +113,10 @@ void after_lease(Step& step, const Lease& lease, const Ending& ending) {
   end_if_over(step, order);
 }
 
+void date_demand(const MarketState& state, Order& order) {
+  order.demand.quoted_at = state.now < order.quote_until ? order.quoted_at : Time{};
+}
+
 void end_if_over(Step& step, Order& order) {
   if (order.waiting > 0 || order.leased > 0) return;
   MarketState& state = step.state;
@@ -123,6 +127,7 @@ void end_if_over(Step& step, Order& order) {
                                                  : v1::ORDER_FAILED;
   order.ended_at = step.now;
   order.demand = Demand{};
+  state.spot_seen.erase(order.id);
   step.move({order.account, v1::HELD}, {order.account, v1::WALLET}, order.held, v1::HOLD_VOIDED,
             LeaseId());
   Account& account = *state.accounts.find(order.account);

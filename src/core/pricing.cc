@@ -115,11 +115,13 @@ tl::expected<Estimate, Refusal> estimate_of(const MarketState& state, const Dema
   const Micros task_hour = spot ? Micros(wanted.price_per_hour_micros_max()) : now_hour;
   const Micros task_total = price_of(task_hour, Duration(wanted.duration_us()));
   const Wide total = Wide{task_total.value} * tasks;
-  if (total > state.limits.money_max.value) {
-    return tl::unexpected(refusal(v1::VALUE_INVALID, "tasks",
-                                  "the order would cost more than {}: ask for less time or fewer "
-                                  "tasks",
-                                  format_money(state.limits.money_max)));
+  // The rate, too: an order for a moment may cost little at a price that nothing else could hold.
+  if (total > state.limits.money_max.value || task_hour > state.limits.money_max) {
+    return tl::unexpected(
+        refusal(v1::VALUE_INVALID, "tasks",
+                "the order, or an hour of a task, would cost more than {}: ask for "
+                "less time, fewer tasks or a cheaper offer",
+                format_money(state.limits.money_max)));
   }
   Estimate estimate;
   v1::BoundQuote& quote = estimate.quote;

@@ -7,6 +7,8 @@
 #include "core/deadlines.h"
 #include "core/gangs.h"
 #include "core/nodes.h"
+#include "core/orders.h"
+#include "core/run_mode.h"
 #include "core/schedule.h"
 
 namespace fallow::core {
@@ -28,10 +30,14 @@ Time ends_by(const MarketState& state, const Demand& demand) {
          Duration(demand.requirements.duration_us()) + Duration(state.policy.stop_grace_us());
 }
 
+// Of a node with more leases the others count as if they stayed.
+constexpr std::size_t kLeasesLookedAtMax = 256;
+
 // Its open leases, those first that leave first.
 std::vector<std::pair<Time, const Lease*>> leaving(const MarketState& state, const Node& node) {
   std::vector<std::pair<Time, const Lease*>> leases;
   for (const LeaseId id : node.leases) {
+    if (leases.size() == kLeasesLookedAtMax) break;
     const Lease& lease = *state.leases.find(id);
     leases.emplace_back(ends_by(state, lease), &lease);
   }
@@ -45,6 +51,7 @@ std::vector<std::pair<Time, const Lease*>> leaving(const MarketState& state, con
 std::optional<Time> free_at(const MarketState& state, const Matcher& matcher, const Node& node) {
   if (matcher.fit(node, Supply::kFree)) return state.now;
   if (!matcher.fit(node, Supply::kOffered)) return std::nullopt;
+  if (node.leases.size() > kLeasesLookedAtMax) return std::nullopt;
   Node left = node;
   for (const auto& [at, lease] : leaving(state, node)) {
     give_back(left, *lease);
@@ -65,23 +72,37 @@ void set_free(MarketState& state, const std::vector<NodeId>& nodes) {
   }
 }
 
+// Of the big orders the one at the place is to be matched next, and may have the reservation.
+void offer_reservation(MarketState& state, absl::btree_set<Turn>::const_iterator at) {
+  state.reservation_next.reset();
+  if (at == state.big_waiting.end()) return;
+  state.reservation_next = *at;
+  state.dirty.insert(*at);
+}
+
 // There is no reservation any more: who waits longest gets the next.
 void pass_on(MarketState& state, const std::vector<NodeId>& nodes) {
   state.reservation.reset();
   set_free(state, nodes);
-  if (!state.big_waiting.empty()) state.dirty.insert(*state.big_waiting.begin());
+  offer_reservation(state, state.big_waiting.begin());
 }
 
 }  // namespace
 
 bool is_big(const Order& order) {
   const v1::Requirements& wanted = order.requirements;
-  return wanted.tier() != v1::SPOT &&
+  return wanted.tier() != v1::SPOT && !has_deadline(order) &&
          std::uint64_t{gpus_of(wanted)} * nodes_of(wanted) * share_of(wanted) > kWholeDevice;
+}
+
+void pass_over(MarketState& state, const Turn& turn) {
+  if (state.reservation_next != turn) return;
+  offer_reservation(state, state.big_waiting.upper_bound(turn));
 }
 
 void reserve_for(MarketState& state, Order& order) {
   if (state.reservation || !is_big(order) || order.claims > 0) return;
+  date_demand(state, order);
   const std::size_t nodes = nodes_of(order.requirements);
   const Matcher matcher(order.demand);
   std::vector<std::pair<Time, NodeId>> found;
@@ -95,6 +116,7 @@ void reserve_for(MarketState& state, Order& order) {
   // Of nodes that are free at the same moment the better offer.
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
+  state.reservation_next.reset();
   Reservation& made = state.reservation.emplace();
   made.order = order.id;
   made.at = found[nodes - 1].first;
@@ -113,6 +135,7 @@ void check_reservation(MarketState& state) {
   const Reservation before = *state.reservation;
   Order* const order = state.orders.find(before.order);
   if (order == nullptr || order->turn == 0) return pass_on(state, before.nodes);
+  date_demand(state, *order);
   const auto stands = [&](NodeId id) {
     const Node* const node = state.nodes.find(id);
     return node != nullptr && takes_leases(*node) &&
@@ -156,26 +179,32 @@ bool takes_reserved(const MarketState& state, const Demand& demand, NodeId node_
   return !owner.fit(left, Supply::kFree).has_value();
 }
 
-std::optional<Placement> match_around(const MarketState& state, Demand& demand, OrderId order) {
-  std::vector<NodeId> barred;
-  std::optional<Placement> placement = state.book->match(demand);
-  while (placement && takes_reserved(state, demand, placement->node->id, order)) {
-    barred.push_back(placement->node->id);
-    demand.barred = barred;
-    placement = state.book->match(demand);
-    demand.barred = {};
+// The reserved nodes that a task of the demand may not have.
+static std::vector<NodeId> kept_from(const MarketState& state, const Demand& demand,
+                                     OrderId order) {
+  std::vector<NodeId> kept;
+  if (!state.reservation) return kept;
+  for (const NodeId node : state.reservation->nodes) {
+    if (takes_reserved(state, demand, node, order)) kept.push_back(node);
   }
+  return kept;
+}
+
+std::optional<Placement> match_around(const MarketState& state, Demand& demand, OrderId order) {
+  std::optional<Placement> placement = state.book->match(demand);
+  if (!placement || !takes_reserved(state, demand, placement->node->id, order)) return placement;
+  // Once more around all that is kept, so that it is never more than two searches.
+  const std::vector<NodeId> barred = kept_from(state, demand, order);
+  demand.barred = barred;
+  placement = state.book->match(demand);
+  demand.barred = {};
   return placement;
 }
 
 std::vector<Placement> match_gang_around(const MarketState& state, Demand& demand, OrderId order,
                                          std::span<const NodeId> taken) {
-  std::vector<NodeId> barred(taken.begin(), taken.end());
-  if (state.reservation) {
-    for (const NodeId node : state.reservation->nodes) {
-      if (takes_reserved(state, demand, node, order)) barred.push_back(node);
-    }
-  }
+  std::vector<NodeId> barred = kept_from(state, demand, order);
+  barred.insert(barred.end(), taken.begin(), taken.end());
   demand.barred = barred;
   std::vector<Placement> gang = state.book->match_gang(demand);
   demand.barred = {};

@@ -21,11 +21,15 @@ namespace fallow::core {
 
 constexpr std::size_t kReservationOffersMax = 256;
 
-// Does the order need more than one device, and may it have a reservation?
+// Does the order need more than one device, and may it have a reservation? Not on spot, nor with a
+// deadline: it may be of spot at any time.
 bool is_big(const Order& order);
 
 // The order found no place. Gives it the reservation when nobody has it and one can be made.
 void reserve_for(MarketState& state, Order& order);
+// The order with this turn was matched in vain, or waits no more: when the reservation was offered
+// to it, the next one is to be matched.
+void pass_over(MarketState& state, const Turn& turn);
 // The order was placed, or waits for something else than a place: others may have its nodes.
 void give_up_reservation(MarketState& state, const Order& order);
 // Drops it when it has fallen; its order is then to be matched anew.

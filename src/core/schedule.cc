@@ -12,6 +12,7 @@
 #include "core/orders.h"
 #include "core/placement.h"
 #include "core/reservation.h"
+#include "core/run_mode.h"
 #include "core/spot.h"
 
 namespace fallow::core {
@@ -46,10 +47,8 @@ enum class Outcome { kPlaced, kNotPlaced, kNextCommand };
 
 Turn turn_of(const Order& order) { return {order.turn, order.id}; }
 
-bool is_spot(const Order& order) { return order.requirements.tier() == v1::SPOT; }
-
 SpotTurn spot_turn_of(const Order& order) {
-  return {-spot_bid(order.requirements, Micros(0)).value, turn_of(order)};
+  return {-spot_bid(order.demand.requirements, Micros(0)).value, turn_of(order)};
 }
 
 bool is_dirty(const MarketState& state, const Order& order) {
@@ -63,6 +62,12 @@ void set_dirty(MarketState& state, const Order& order) {
   } else {
     state.dirty.insert(turn_of(order));
   }
+}
+
+// It was matched in vain; one with a deadline may have changed its tier meanwhile.
+void set_clean(MarketState& state, const Turn& turn, const Order& order) {
+  state.dirty.erase(turn);
+  if (order.turn != 0 && is_spot(order)) state.spot_dirty.erase(spot_turn_of(order));
 }
 
 // Its turn is set.
@@ -83,6 +88,7 @@ void leave(MarketState& state, const Order& order) {
     state.waiting.erase(turn_of(order));
     state.dirty.erase(turn_of(order));
     state.big_waiting.erase(turn_of(order));
+    pass_over(state, turn_of(order));
   }
 }
 
@@ -95,8 +101,8 @@ void next_turn(MarketState& state, Order& order) {
 // Asks the book as the order's quote and the tasks' history want it: for one task, or for the gang
 // that begins with it.
 std::vector<Placement> match(const MarketState& state, Order& order, std::uint32_t task) {
+  date_demand(state, order);
   Demand& demand = order.demand;
-  demand.quoted_at = state.now < order.quote_until ? order.quoted_at : Time{};
   const std::vector<NodeId> avoid = avoided_by(order, task);
   demand.avoid = avoid;
   std::vector<Placement> found;
@@ -115,6 +121,47 @@ bool makes_room(const MarketState& state, const Node& node, OrderId order) {
     const OrderId claimant = state.leases.find(id)->claimant;
     return claimant && claimant != order;
   });
+}
+
+// The order, which has a deadline, asks for the other tier from now on.
+void change_tier(MarketState& state, Order& order, bool spot) {
+  if (is_spot(order) == spot) return;
+  const std::uint64_t turn = order.turn;
+  const bool waits = turn != 0;
+  const bool was_dirty = waits && is_dirty(state, order);
+  if (waits) leave(state, order);
+  order.turn = 0;
+  ask_for(order, spot);
+  order.turn = turn;
+  if (waits) enter(state, order);
+  if (was_dirty) set_dirty(state, order);
+}
+
+// Of an order with a deadline: a place on the tier that serves it best, if it is to have one now.
+// `outbids`: it asked for spot in earnest and found nothing.
+std::vector<Placement> match_by_deadline(MarketState& state, Order& order, std::uint32_t task,
+                                         Work& work, bool& outbids) {
+  change_tier(state, order, true);
+  std::vector<Placement> spot;
+  const bool cools_down = state.now < order.spot_after;
+  if (!cools_down) spot = match(state, order, task);
+  outbids = !cools_down && spot.empty();
+  if (!spot.empty() && makes_room(state, *spot.front().node, order.id)) spot.clear();
+  const Task& waiting = order.tasks[task];
+  if (cools_down) {
+    if (choose_tier_in_cool_down(state, order, waiting) == v1::SPOT) return {};
+  } else if (choose_tier(state, order, waiting, spot.empty() ? nullptr : &spot.front().rate_hour) ==
+             v1::SPOT) {
+    return spot;
+  }
+  change_tier(state, order, false);
+  work.match(1);
+  std::vector<Placement> on_demand = match(state, order, task);
+  outbids = true;
+  if (!on_demand.empty() || spot.empty()) return on_demand;
+  // Late on spot is better than not at all.
+  change_tier(state, order, true);
+  return spot;
 }
 
 // What the members of a gang, or one task, take of the order's hold.
@@ -136,11 +183,11 @@ std::vector<Share> shares_of(const Order& order, std::uint32_t first,
   for (const Placement& placement : placements) {
     const Duration remaining = remaining_time(order, order.tasks[first + shares.size()]);
     // A spot lease holds what its bid comes to.
-    const Micros rate =
-        is_spot(order)
-            ? rate_of(order.requirements, spot_bid(order.requirements, placement.disk_gb_hour),
-                      placement.disk_gb_hour)
-            : placement.rate_hour;
+    const Micros rate = is_spot(order)
+                            ? rate_of(order.requirements,
+                                      spot_bid(order.demand.requirements, placement.disk_gb_hour),
+                                      placement.disk_gb_hour)
+                            : placement.rate_hour;
     shares.push_back({rate, price_of(rate, remaining), remaining});
     rates += rate.value;
     holds += shares.back().hold.value;
@@ -167,14 +214,18 @@ Outcome place_one(Step& step, Order& order, Work& work) {
   MarketState& state = step.state;
   const std::uint32_t nodes = nodes_of(order.requirements);
   if (state.leases_open + nodes > state.limits.leases_open_max) return Outcome::kNotPlaced;
-  if (state.now < order.spot_after) return Outcome::kNotPlaced;  // tried at each interval's end
+  // Tried at each interval's end.
+  if (state.now < order.spot_after && !has_deadline(order)) return Outcome::kNotPlaced;
   const auto first = next_placeable(order);
   if (!first) return Outcome::kNotPlaced;
   if (!work.has_room(nodes)) return Outcome::kNextCommand;
   work.match(nodes > 1 ? kGangMatches : 1);
-  const std::vector<Placement> placements = match(state, order, *first);
+  bool outbids = true;
+  const std::vector<Placement> placements =
+      has_deadline(order) ? match_by_deadline(state, order, *first, work, outbids)
+                          : match(state, order, *first);
   if (placements.empty()) {
-    if (nodes == 1) make_room(step, order, order.tasks[*first]);
+    if (nodes == 1 && outbids) make_room(step, order, order.tasks[*first]);
     if (is_big(order) && !state.reservation) {
       work.match(kGangMatches);
       reserve_for(state, order);
@@ -198,7 +249,9 @@ Outcome place_one(Step& step, Order& order, Work& work) {
       set_task_state(step, order, at, v1::FAILED);
     }
     end_if_over(step, order);
-    return Outcome::kNotPlaced;
+    if (order.turn == 0) return Outcome::kNotPlaced;
+    wait_for_match(state, order);  // what is left of it fails likewise, or is cheaper
+    return Outcome::kPlaced;
   }
   work.place(nodes);
   const bool was_dirty = is_dirty(state, order);
@@ -222,9 +275,8 @@ bool has_free_device(const Node& node) {
 }
 
 bool could_take(const MarketState& state, const Node& node, Order& order) {
-  Demand& demand = order.demand;
-  demand.quoted_at = state.now < order.quote_until ? order.quoted_at : Time{};
-  return tasks_that_fit(demand, node, 1) > 0;
+  date_demand(state, order);
+  return tasks_that_fit(order.demand, node, 1) > 0;
 }
 
 // The cursor of a node whom only spot orders are still to be tested against.
@@ -342,13 +394,21 @@ void schedule(Step& step) {
     Order& order = *state.orders.find(turn.order);
     const Outcome outcome = place_one(step, order, work);
     if (outcome == Outcome::kNextCommand) return;
-    if (outcome == Outcome::kNotPlaced) state.dirty.erase(turn);
+    if (outcome == Outcome::kNotPlaced) {
+      set_clean(state, turn, order);
+      pass_over(state, turn);
+    }
   }
   while (!state.spot_dirty.empty()) {
     if (!work.left()) return;
     const SpotTurn turn = *state.spot_dirty.begin();
     Order& order = *state.orders.find(turn.turn.order);
-    if (place_one(step, order, work) == Outcome::kNotPlaced) state.spot_dirty.erase(turn);
+    const Outcome outcome = place_one(step, order, work);
+    if (outcome == Outcome::kNextCommand) return;
+    if (outcome == Outcome::kNotPlaced) {
+      state.spot_dirty.erase(turn);
+      set_clean(state, turn.turn, order);
+    }
   }
 }
 

@@ -44,6 +44,14 @@ void write_schedule(SnapshotWriter& writer, const MarketState& state) {
               [&](const SpotTurn& turn) { spot_turn_fields(writer, turn); });
   const Reservation kept = state.reservation.value_or(Reservation{});
   writer(state.reservation.has_value(), kept.order, kept.at, kept.nodes);
+  const Turn next = state.reservation_next.value_or(Turn{});
+  writer(state.reservation_next.has_value());
+  turn_fields(writer, next);
+  writer(static_cast<std::uint64_t>(state.spot_seen.size()));
+  for (const auto& [order, seen] : state.spot_seen) {
+    writer(order);
+    SpotHistory::fields(writer, seen);
+  }
   writer(static_cast<std::uint64_t>(state.fresh.size()));
   for (const auto& [node, from] : state.fresh) {
     writer(node);
@@ -164,6 +172,18 @@ void read_schedule(SnapshotReader& reader, MarketState& state) {
   Reservation kept;
   reader(is_kept, kept.order, kept.at, kept.nodes);
   if (is_kept) state.reservation = std::move(kept);
+  bool is_next = false;
+  Turn next;
+  reader(is_next);
+  turn_fields(reader, next);
+  if (is_next) state.reservation_next = next;
+  read_each(reader, [&] {
+    OrderId order;
+    SpotHistory seen;
+    reader(order);
+    SpotHistory::fields(reader, seen);
+    if (!state.spot_seen.emplace(order, seen).second) reader.fail("an order saw spot twice");
+  });
   read_each(reader, [&] {
     NodeId node;
     Turn from;

@@ -15,14 +15,14 @@
 #include "core/placement.h"
 #include "core/repricing.h"
 #include "core/reservation.h"
+#include "core/run_mode.h"
+#include "core/schedule.h"
 
 namespace fallow::core {
 namespace {
 
 __extension__ using Wide = __int128;
 constexpr std::int64_t kThousand = 1'000;
-
-bool is_spot(const Order& order) { return order.requirements.tier() == v1::SPOT; }
 
 // What goes lost when the lease is preempted: proven time by thousandths of devices.
 Wide lost_work(const Lease& lease) {
@@ -68,7 +68,7 @@ class Search {
 
  private:
   // No node leaves more of the bid for a device.
-  Micros most() const { return spot_bid(order_.requirements, Micros(0)); }
+  Micros most() const { return spot_bid(order_.demand.requirements, Micros(0)); }
 
   bool may_leave(const Lease& lease, Micros bid) const {
     if (lease.order == order_.id) return false;
@@ -83,7 +83,7 @@ class Search {
   }
 
   void consider(const Node& node) {
-    const Micros bid = spot_bid(order_.requirements, node.offer.disk_gb_hour);
+    const Micros bid = spot_bid(order_.demand.requirements, node.offer.disk_gb_hour);
     std::vector<const Lease*> leaving;
     for (const LeaseId id : node.leases) {
       const Lease& lease = *state_.leases.find(id);
@@ -153,8 +153,8 @@ void count_losing(const MarketState& state, const Order& order) {
   if (node == nullptr || node->counted.index == nullptr) return;
   PriceIndex* const index = node->counted.index;
   // A price of the class stays within what an offer may ask.
-  const Micros bid =
-      std::min(spot_bid(order.requirements, node->offer.disk_gb_hour), state.limits.price_hour_max);
+  const Micros bid = std::min(spot_bid(order.demand.requirements, node->offer.disk_gb_hour),
+                              state.limits.price_hour_max);
   std::size_t tested = 0;
   for (const SpotPlace& place : state.spot_leases) {
     if (place.bid >= bid) break;
@@ -186,7 +186,7 @@ Micros spot_bid(const v1::Requirements& requirements, Micros disk_gb_hour) {
 void begin_spot(MarketState& state, Lease& lease, const Order& order) {
   const Node& node = *state.nodes.find(lease.node);
   lease.spot = true;
-  lease.spot_bid = spot_bid(order.requirements, lease.disk_gb_hour);
+  lease.spot_bid = spot_bid(order.demand.requirements, lease.disk_gb_hour);
   lease.spot_floor = spot_floor(node.offer);
   lease.rate_hour = rate_of(order.requirements, lease.spot_bid, lease.disk_gb_hour);
   state.spot_leases.insert({lease.spot_bid, lease.id});
@@ -268,6 +268,10 @@ void close_spot_interval(Step& step) {
   // Prices fell, cool-downs and least runs are over: whoever waits may be served now.
   if (!state.spot_leases.empty()) state.dirty = state.waiting;
   state.spot_dirty = state.spot_waiting;
+  for (const auto& [id, seen] : state.spot_seen) {
+    Order& order = *state.orders.find(id);
+    if (order.turn != 0) wait_for_match(state, order);
+  }
 }
 
 void make_room(Step& step, Order& order, const Task& task) {

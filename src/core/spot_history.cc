@@ -45,6 +45,19 @@ void SpotHistory::note(bool available, Time now) {
   since_ = now;
 }
 
+bool SpotHistory::is_sound(Time now) const {
+  // Products of both are computed with 128 bits.
+  constexpr std::int64_t kEndsMax = std::int64_t{1} << 40;
+  constexpr std::int64_t kMost = std::int64_t{1} << 60;
+  for (const auto& buckets : buckets_) {
+    for (const Bucket& bucket : buckets) {
+      if (bucket.ends < 0 || bucket.ends > kEndsMax) return false;
+      if (bucket.watched.value < 0 || bucket.watched.value > kMost) return false;
+    }
+  }
+  return Time{} <= since_ && since_ <= noted_ && noted_ <= now;
+}
+
 Hazards SpotHistory::hazards(bool available) const {
   Hazards hazards;
   for (std::size_t i = 0; i < kAgeBuckets; ++i) {

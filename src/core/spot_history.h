@@ -39,6 +39,20 @@ class SpotHistory {
   // How long the state of the latest note() has lasted at `now`.
   Duration age(Time now) const { return now - since_; }
 
+  // Was spot noted as available at this very moment?
+  bool was_there(Time now) const { return begun_ && available_ && noted_ == now; }
+
+  // For a snapshot, in order.
+  template <class Archive, class History>
+  static void fields(Archive& archive, History& history) {
+    for (auto& buckets : history.buckets_) {
+      for (auto& bucket : buckets) archive(bucket.ends, bucket.watched);
+    }
+    archive(history.begun_, history.available_, history.since_, history.noted_);
+  }
+  // Could calls of note() until `now` have made it?
+  bool is_sound(Time now) const;
+
   // Of the spans in which spot was available, or was not. What was never watched is taken as
   // likely to last twice as long as it has as not to: one such end is mixed into every bucket.
   Hazards hazards(bool available) const;

@@ -10,6 +10,7 @@
 #include "core/pricing.h"
 #include "core/requirements.h"
 #include "core/reservation.h"
+#include "core/run_mode.h"
 #include "core/schedule.h"
 
 namespace fallow::core {
@@ -197,6 +198,9 @@ void handle(Step& step, const v1::SubmitOrder& command) {
   const v1::Requirements requirements = understood(command.requirements());
   auto demand = demand_of(requirements, state.limits);
   if (!demand) return step.refuse(std::move(demand).error());
+  if (auto why = check_deadline(command, requirements, state.limits)) {
+    return step.refuse(std::move(*why));
+  }
   if (command.has_quote()) {
     if (auto why = check_quote(command, requirements, state.limits, step.now)) {
       return step.refuse(std::move(*why));
@@ -242,6 +246,10 @@ void handle(Step& step, const v1::SubmitOrder& command) {
     order.quote_until = Time{command.quote().expires_at_us()};
   }
   order.rate_hour_max = price->task_hour_max;
+  if (command.deadline_after_us() > 0) {
+    order.deadline = step.now + Duration(command.deadline_after_us());
+    order.restart = Duration(command.restart_us());
+  }
   order.budget = budget;
   order.held = budget;
   order.attempts_max = command.attempts_max() == 0

@@ -190,7 +190,16 @@ class RandomCommands {
     if (!chance(10)) submit.set_tasks(submit.tasks() * std::max(submit.requirements().nodes(), 1U));
     if (!chance(30)) submit.mutable_workload()->add_command("true");
     if (chance(4)) submit.set_budget_micros_max(amount(chance(2) ? 500'000 : 3'000));
-    if (chance(4)) submit.set_project(project());
+    if (chance(12)) submit.set_project(project());
+    if (chance(5)) {
+      submit.set_restart_us(amount(60'000'000));
+      const auto sum = [](std::int64_t a, std::int64_t b) {  // of hostile ones, too
+        return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) +
+                                         static_cast<std::uint64_t>(b));
+      };
+      submit.set_deadline_after_us(sum(
+          sum(submit.requirements().duration_us(), submit.restart_us()), amount(3'600'000'000)));
+    }
     submit.set_attempts_max(static_cast<std::uint32_t>(below(4)));
     submit.set_wait(!chance(3));
     if (chance(4)) {

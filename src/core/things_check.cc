@@ -5,6 +5,7 @@
 #include "core/checks.h"
 #include "core/derived.h"
 #include "core/node_facts.h"
+#include "core/placement.h"
 #include "core/policy.h"
 #include "core/pricing.h"
 #include "core/repricing.h"
@@ -98,6 +99,12 @@ void check_order(Complaint& complaint, const MarketState& state, const Order& or
       is_between(Micros(0), order.rate_hour_max, state.limits.money_max) &&
       order.attempts_max >= 1 && is_turn(order.turn);
   complaint.unless(sound, "order {} has values that cannot be", order.id.value);
+  complaint.unless(is_moment(order.deadline) && is_span(order.restart) &&
+                       (order.deadline.us > 0 || (order.restart.value == 0 && !order.on_spot)) &&
+                       (order.deadline.us == 0 ||
+                        (order.requirements.tier() == v1::ON_DEMAND &&
+                         nodes_of(order.requirements) == 1 && order.rate_hour_max.value > 0)),
+                   "order {} has a deadline that cannot be", order.id.value);
   if (sound && !order.project.empty()) {
     complaint.unless(state.accounts.find(order.account)->projects.contains(order.project),
                      "order {} is of a project that its account does not have", order.id.value);

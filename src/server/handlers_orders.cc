@@ -11,6 +11,8 @@
 namespace fallow::server {
 namespace {
 
+constexpr double kDeadlineHoursMax = 2 * 24 * 366;
+
 tl::unexpected<v1::Problem> order_unknown(std::uint64_t order) {
   return refuse(404, "not_found", "there is no order {} of yours; GET /v1/orders lists them",
                 order);
@@ -59,6 +61,12 @@ net::Task<Answer<v1::OrderView>> create_order(Call& call, const v1::CreateOrderR
   out.set_account(call.caller().account.value);
   out.set_name(request.name());
   out.set_project(request.project());
+  FALLOW_CO_ASSIGN(const Duration until, hours_of("deadline_hours", request.deadline_hours(),
+                                                  Duration(0), kDeadlineHoursMax));
+  FALLOW_CO_ASSIGN(const Duration restart, hours_of("restart_hours", request.restart_hours(),
+                                                    Duration(0), kDeadlineHoursMax));
+  out.set_deadline_after_us(until.value);
+  out.set_restart_us(restart.value);
   *out.mutable_workload() = request.workload();
   FALLOW_CO_TRY(put_shape(call, request, out));
   FALLOW_CO_TRY(put_input(request, out));

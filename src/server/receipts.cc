@@ -40,7 +40,7 @@ v1::ReceiptBody receipt_facts(const core::Machine& machine, const core::Lease& l
   FALLOW_CHECK(order != nullptr, "lease {} names an unknown order", lease.id.value);
   body.set_volume_basis_points(lease.volume_basis_points);
   body.set_volume_discount_micros(core::bill_of(lease).let_off.value);
-  body.set_tier(order->requirements.tier());
+  body.set_tier(lease.spot ? v1::SPOT : order->requirements.tier());
   if (order->requirements.tier() == v1::RESERVED) {
     *body.mutable_discounts() = core::message_of(lease.discounts);
     body.set_term_us(order->requirements.duration_us());

@@ -163,6 +163,7 @@ v1::OrderView order_view(const core::Order& order, const core::Machine& machine,
   view.set_tasks_failed(order.failed);
   view.set_budget(format_money(order.budget));
   view.set_project(order.project);
+  put_time(view, &v1::OrderView::mutable_deadline, order.deadline);
   view.set_held(format_money(order.held));
   view.set_charged(format_money(order.charged));
   *view.mutable_requirements() = order.requirements;
@@ -196,7 +197,7 @@ v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine)
                                            ? std::max(lease.rate_hour, lease.rerated_hour)
                                            : lease.runs.back().rate_hour));
   const core::Order* order = machine.order(lease.order);
-  if (order != nullptr) view.set_tier(order->requirements.tier());
+  if (order != nullptr) view.set_tier(lease.spot ? v1::SPOT : order->requirements.tier());
   put_time(view, &v1::LeaseView::mutable_placed_at, lease.placed_at);
   put_time(view, &v1::LeaseView::mutable_started_at, lease.started_at);
   put_time(view, &v1::LeaseView::mutable_ended_at, lease.ended_at);

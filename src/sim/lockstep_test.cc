@@ -301,6 +301,11 @@ class Lockstep {
     order.mutable_workload()->add_command("true");
     if (one_in(3)) order.set_budget_micros_max(amount() / 10);
     if (one_in(5)) order.set_project("p");
+    if (one_in(4)) {
+      order.set_restart_us(seconds(static_cast<std::int64_t>(below(60))).value);
+      order.set_deadline_after_us(order.requirements().duration_us() + order.restart_us() +
+                                  minutes(static_cast<std::int64_t>(below(30))).value);
+    }
     if (one_in(3)) {
       const auto estimate = machine_->estimate(order.requirements(), order.tasks(), now_);
       if (!estimate) return;

@@ -70,6 +70,7 @@ void NaiveLedger::see(const v1::Command& command, std::span<const v1::Event> eve
       order.duration_us = wanted.duration_us();
       order.reserved = wanted.tier() == v1::RESERVED;
       order.spot_bid_hour = wanted.tier() == v1::SPOT ? wanted.price_per_hour_micros_max() : 0;
+      order.has_deadline = command.submit_order().deadline_after_us() > 0;
       const std::int64_t share =
           wanted.device_thousandths() == 0 ? 1'000 : wanted.device_thousandths();
       order.device_thousandths = std::max<std::int64_t>(wanted.gpus(), 1) * share;
@@ -133,12 +134,13 @@ void NaiveLedger::see_placed(const v1::LeasePlaced& placed) {
   if (order.reserved) {
     device_hour = after_discount(lease.device_hour, lease.discounts, order.duration_us);
   }
-  if (order.spot_bid_hour > 0) {
+  if (order.spot_bid_hour > 0 || (order.has_deadline && placed.spot_bid_micros() > 0)) {
     lease.spot = true;
     device_hour = placed.spot_bid_micros();
     lease.spot_least = rate_of(order.device_thousandths, order.disk_mb, placed.spot_floor_micros(),
                                lease.disk_gb_hour);
-    if (lease.spot_least > lease.rate_hour || lease.rate_hour > order.spot_bid_hour) {
+    const bool beyond = !order.has_deadline && lease.rate_hour > order.spot_bid_hour;
+    if (lease.spot_least > lease.rate_hour || beyond) {
       differ_(fmt::format("spot lease {} has its floor at {}, its bid at {}, the order's is {}",
                           placed.lease(), lease.spot_least, lease.rate_hour, order.spot_bid_hour));
     }

@@ -140,6 +140,11 @@ void People::order(std::size_t renter) {
   if (world_.one_in(6)) {
     order.set_budget_micros_max(static_cast<std::int64_t>(2'000 + world_.random().below(60'000)));
   }
+  if (world_.one_in(5)) {
+    order.set_restart_us(seconds(20).value);
+    order.set_deadline_after_us(order.requirements().duration_us() + order.restart_us() +
+                                world_.between(minutes(1), hours(1)).value);
+  }
   const auto behaviour = world_.one_in(2)
                              ? Behaviour::kDone
                              : static_cast<Behaviour>(world_.random().below(kBehaviours));

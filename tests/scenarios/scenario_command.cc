@@ -147,6 +147,10 @@ Result<v1::Command> Scenario::submit_of(const Line& line) {
   FALLOW_ASSIGN(const std::int64_t budget, money(line, "budget", "0"));
   submit.set_budget_micros_max(budget);
   submit.set_project(line.option("project", ""));
+  FALLOW_ASSIGN(const Duration until, parse_span(line.option("deadline", "0s")));
+  submit.set_deadline_after_us(until.value);
+  FALLOW_ASSIGN(const Duration restart, parse_span(line.option("restart", "0s")));
+  submit.set_restart_us(restart.value);
   submit.set_attempts_max(number(line, "attempts", "0"));
   submit.set_wait(line.has("wait"));
   if (line.options.contains("quote")) {
