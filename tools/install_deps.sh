@@ -15,6 +15,8 @@ packages=(
   # sandbox, tests
   bubblewrap libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev python3 ca-certificates
   curl procps
+  # the Python SDK
+  python3-httpx python3-cloudpickle python3-cryptography python3-numpy
   # the charts of `fallow sim ... --plot`
   gnuplot-nox
 )
