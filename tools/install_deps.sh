@@ -16,7 +16,7 @@ packages=(
   bubblewrap libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev python3 ca-certificates
   curl procps
   # the Python SDK
-  python3-httpx python3-cloudpickle python3-cryptography python3-numpy
+  python3-h11 python3-cloudpickle python3-cryptography python3-numpy
   # the charts of `fallow sim ... --plot`
   gnuplot-nox
 )

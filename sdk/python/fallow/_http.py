@@ -1,94 +1,77 @@
 """Requests to the market, each carried out once however often it has to be sent.
 
 Changes carry an Idempotency-Key and are sent again, with the same key and the same bytes, when an answer is lost or
-the market is busy. Nothing is sent before the server has shown the trusted certificate.
+the market is busy.
 """
 import asyncio
-import hashlib
 import json
 import random
 import secrets
-import socket
-import ssl
+import time
 import urllib.parse
-from typing import Any, AsyncIterator, Dict, Mapping, Optional
-
-import httpx
+from dataclasses import dataclass
+from typing import Any, AsyncIterator, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
 from . import errors
+from ._connection import Connection, Distrusted, Lost, tls_of
 from ._routes import ROUTES
 from ._sse import EventParser
-from ._wire import decode
+from ._wire import decode, scalars_of
 from .config import Config
 
 ATTEMPTS_MAX = 8
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 5.0
 RETRY_AFTER_MAX_S = 60.0
-CONNECT_S_MAX = 10.0
 ANSWER_S_MAX = 30.0
 # The server breaks a stream's silence every 15 seconds.
 SILENCE_S_MAX = 45.0
 CONNECTIONS_MAX = 256
+IDLE_MAX = 32
+IDLE_S_MAX = 20.0
 
+# Whose id an answer has, when its request names it.
+_NAMED_BY = {"OrderView": "order", "LeaseView": "lease", "NodeView": "node", "PayoutView": "payout", "KeyView": "key"}
 _COME_BACK = {408, 429, 502, 503, 504}
-# OpenSSL's names of these have no equal in Python's ssl before 3.10.
-_PARTIAL_CHAIN = 0x80000
-_NO_CHECK_TIME = 0x200000
-# What a lost connection raises; httpx lets some of the TLS layer's errors through as they are.
-_LOST = (httpx.TransportError, OSError)
 
 
-def _is_distrusted(error: Exception) -> bool:
-    """Asking again changes nothing: it is not the server that we trust."""
-    return isinstance(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(error)
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.content)
 
 
-def _pinned_context(config: Config) -> ssl.SSLContext:
-    """Trusts one certificate alone: the one whose digest is pinned. The first, empty, connection learns its bytes;
-    from then on every handshake has to prove the key that belongs to them."""
-    url = urllib.parse.urlsplit(config.url)
-    look = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    look.check_hostname = False
-    look.verify_mode = ssl.CERT_NONE
-    host = url.hostname or ""
-    with socket.create_connection((host, url.port or 443), timeout=CONNECT_S_MAX) as plain:
-        with look.wrap_socket(plain, server_hostname=host) as tls:
-            certificate = tls.getpeercert(binary_form=True) or b""
-    if hashlib.sha256(certificate).hexdigest() != config.certificate:
-        raise errors.Unreachable(
-            f"the server at {config.url} shows another certificate than the trusted one; if it was renewed, ask its "
-            "operator for the new fingerprint (FALLOW_CERTIFICATE)")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.check_hostname = False  # the pin says more than a name
-    context.verify_flags |= ssl.VerifyFlags(_PARTIAL_CHAIN) | ssl.VerifyFlags(_NO_CHECK_TIME)
-    context.load_verify_locations(cadata=certificate)
-    return context
-
-
-def _trust(config: Config) -> Any:
-    if not config.url.startswith("https:"):
-        return True
-    return _pinned_context(config) if config.certificate else ssl.create_default_context()
-
-
-def _after(response: Optional[httpx.Response], attempt: int) -> float:
+def _pause_s(headers: Mapping[str, str], attempt: int) -> float:
     """Seconds until the next attempt: what the server asks for, else doubling with jitter."""
-    if response is not None:
-        try:
-            return min(float(response.headers.get("Retry-After", "")), RETRY_AFTER_MAX_S)
-        except ValueError:
-            pass
-    return min(BACKOFF_FIRST_S * 2 ** attempt, BACKOFF_MAX_S) * (0.5 + random.random() / 2)
-
-
-def _problem(response: httpx.Response) -> errors.Refused:
     try:
-        document = response.json()
+        return max(0.0, min(float(headers.get("retry-after", "")), RETRY_AFTER_MAX_S))
+    except ValueError:
+        return min(BACKOFF_FIRST_S * 2 ** attempt, BACKOFF_MAX_S) * (0.5 + random.random() / 2)
+
+
+def _problem(answer: Answer) -> errors.Refused:
+    try:
+        document = answer.json()
     except ValueError:
         document = None
-    return errors.refusal(response.status_code, document if isinstance(document, dict) else None)
+    return errors.refusal(answer.status, document if isinstance(document, dict) else None)
+
+
+def _is_of(model: Optional[Type[Any]], answer: Answer, asked_id: Optional[str]) -> bool:
+    """An answer holds every field of its message, and the id that was asked for. What a broken line brings in its
+    place, an earlier answer for the second time, does not."""
+    if model is None:
+        return True
+    try:
+        document = answer.json()
+    except ValueError:
+        return False
+    return (isinstance(document, dict) and scalars_of(model) <= document.keys()
+            and (asked_id is None or document["id"] == asked_id))
 
 
 class Http:
@@ -96,63 +79,89 @@ class Http:
 
     def __init__(self, config: Config):
         self.config = config
-        self._client: Optional[httpx.AsyncClient] = None
-        self._opening: Optional["asyncio.Lock"] = None
-
-    async def _open(self) -> httpx.AsyncClient:
-        if self._client is not None:
-            return self._client
-        if self._opening is None:
-            self._opening = asyncio.Lock()
-        async with self._opening:
-            if self._client is None:
-                try:
-                    trust = await asyncio.get_running_loop().run_in_executor(None, _trust, self.config)
-                except OSError as error:
-                    raise self._unreachable(error) from None
-                headers = {"Authorization": f"Bearer {self.config.api_key}"} if self.config.api_key else {}
-                self._client = httpx.AsyncClient(
-                    base_url=self.config.url, headers=headers, verify=trust, trust_env=False,
-                    timeout=httpx.Timeout(ANSWER_S_MAX, connect=CONNECT_S_MAX, pool=None),
-                    limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=32,
-                                        keepalive_expiry=10))
-        return self._client
+        self._tls = tls_of(config)
+        self._idle: List[Tuple[float, Connection]] = []
+        self._slots: Optional[asyncio.Semaphore] = None
+        self._headers = {"Accept": "application/json"}
+        if config.api_key:
+            self._headers["Authorization"] = f"Bearer {config.api_key}"
 
     def _unreachable(self, error: Exception) -> errors.Unreachable:
-        words = str(error) or type(error).__name__
-        return errors.Unreachable(f"no answer from the market at {self.config.url} ({words}): is it running, and is "
+        return errors.Unreachable(f"no answer from the market at {self.config.url} ({error}): is it running, and is "
                                   "this its address?")
 
+    async def _connect(self, fresh: bool) -> Connection:
+        """`fresh`: one over which nothing was asked before, so that no earlier answer can be late on it."""
+        while self._idle and not fresh:
+            since, connection = self._idle.pop()
+            if time.monotonic() - since < IDLE_S_MAX and connection.is_quiet():
+                return connection
+            connection.close()
+        try:
+            return await Connection.open(self.config, self._tls)
+        except Distrusted as error:
+            raise errors.Unreachable(f"the server at {self.config.url} is not to be trusted: {error}") from None
+
+    def _release(self, connection: Connection) -> None:
+        if len(self._idle) < IDLE_MAX and connection.rest():
+            self._idle.append((time.monotonic(), connection))
+        else:
+            connection.close()
+
     async def close(self) -> None:
-        if self._client is not None:
-            client, self._client = self._client, None
-            await client.aclose()
+        while self._idle:
+            self._idle.pop()[1].close()
+
+    def _slot(self) -> asyncio.Semaphore:
+        if self._slots is None:
+            self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
+        return self._slots
+
+    async def _ask(self, method: str, target: str, headers: Dict[str, str], content: Optional[bytes]) -> Answer:
+        """One attempt. Lost."""
+        async with self._slot():
+            connection = await self._connect(fresh=method not in ("GET", "HEAD"))
+            try:
+                status, found = await connection.send(method, target, headers, content, ANSWER_S_MAX)
+                parts = []
+                while True:
+                    part = await connection.read(ANSWER_S_MAX)
+                    if not part:
+                        break
+                    parts.append(part)
+            except BaseException:
+                connection.close()
+                raise
+            self._release(connection)
+            return Answer(status, found, b"".join(parts))
 
     async def send(self, method: str, path: str, *, query: Optional[Mapping[str, str]] = None,
                    content: Optional[bytes] = None, headers: Optional[Mapping[str, str]] = None,
-                   accept: Optional[int] = None) -> httpx.Response:
-        """The answer of a success, or of the status `accept`. Refused, Unreachable."""
-        sent = dict(headers or {})
+                   accept: Optional[int] = None, fits: Callable[[Answer], bool] = lambda answer: True) -> Answer:
+        """The answer of a success that fits, or of the status `accept`. Refused, Unreachable."""
+        sent = {**self._headers, **(headers or {})}
         if method not in ("GET", "HEAD") and "Idempotency-Key" not in sent:
             sent["Idempotency-Key"] = secrets.token_hex(16)
+        target = path + ("?" + urllib.parse.urlencode(query) if query else "")
         last: Optional[errors.FallowError] = None
         for attempt in range(ATTEMPTS_MAX):
-            client = await self._open()
-            response: Optional[httpx.Response] = None
+            asked: Mapping[str, str] = {}
             try:
-                response = await client.request(method, path, params=query or None, content=content, headers=sent)
-            except _LOST as error:
+                answer = await self._ask(method, target, sent, content)
+                if answer.status == accept:
+                    return answer
+                if answer.status < 300:
+                    if fits(answer):
+                        return answer
+                    last = self._unreachable(ValueError("what it answers is not the answer to what was asked"))
+                else:
+                    last, asked = _problem(answer), answer.headers
+                    if answer.status not in _COME_BACK:
+                        raise last
+            except Lost as error:
                 last = self._unreachable(error)
-                if _is_distrusted(error):
-                    raise last from None
-            if response is not None:
-                if response.status_code < 300 or response.status_code == accept:
-                    return response
-                last = _problem(response)
-                if response.status_code not in _COME_BACK:
-                    raise last
             if attempt + 1 < ATTEMPTS_MAX:
-                await asyncio.sleep(_after(response, attempt))
+                await asyncio.sleep(_pause_s(asked, attempt))
         assert last is not None
         raise last
 
@@ -166,59 +175,70 @@ class Http:
         if route.method in ("POST", "PUT"):
             headers["Content-Type"] = "application/json"
             content = json.dumps(body).encode()
-        response = await self.send(route.method, path, query=query, content=content, headers=headers)
+        named_by = _NAMED_BY.get(route.answer.__name__ if route.answer else "")
+        asked_id = str(fields[named_by]) if fields and named_by in route.in_path else None
+
+        def fits(answer: Answer) -> bool:
+            return _is_of(route.answer, answer, asked_id)
+
+        response = await self.send(route.method, path, query=query, content=content, headers=headers, fits=fits)
         return decode(route.answer, response.json()) if route.answer is not None else None
 
     async def stream(self, operation: str, fields: Mapping[str, Any]) -> AsyncIterator[Any]:
         """The messages of a stream up to its end, over as many connections as it takes."""
         route = ROUTES[operation]
         path, query, _ = _place(operation, fields)
+        target = path + ("?" + urllib.parse.urlencode(query) if query else "")
         last_id: Optional[str] = None
         attempt = 0
         while True:
-            client = await self._open()
-            headers = {"Accept": "text/event-stream"}
+            headers = {**self._headers, "Accept": "text/event-stream"}
             if last_id:
                 headers["Last-Event-ID"] = last_id
-            response: Optional[httpx.Response] = None
-            last: Any
+            asked: Mapping[str, str] = {}
+            last: errors.FallowError = errors.Unreachable("the stream was cut off")
+            connection: Optional[Connection] = None
             try:
-                async with client.stream("GET", path, params=query or None, headers=headers,
-                                         timeout=httpx.Timeout(SILENCE_S_MAX, connect=CONNECT_S_MAX,
-                                                               pool=None)) as response:
-                    if response.status_code >= 300:
-                        await response.aread()
-                        last = _problem(response)
-                        if response.status_code not in _COME_BACK:
-                            raise last
-                    else:
-                        parser = EventParser()
-                        last = errors.Unreachable("the stream was cut off")
-                        async for data in response.aiter_bytes():
-                            for event in parser.feed(data):
-                                if event.name == "end":
-                                    return
-                                document = json.loads(event.data)
-                                if event.name == "error":
-                                    last = errors.refusal(int(document.get("status", 500)), document)
-                                    if last.status not in _COME_BACK:
-                                        raise last
-                                    break
-                                attempt = 0
-                                if event.id:
-                                    last_id = event.id
-                                yield decode(route.answer, document)  # type: ignore[arg-type]
-            except _LOST as error:
+                async with self._slot():
+                    connection = await self._connect(fresh=True)
+                    status, asked = await connection.send("GET", target, headers, None, ANSWER_S_MAX)
+                    parser = EventParser()
+                    content = b""
+                    while True:
+                        data = await connection.read(SILENCE_S_MAX)
+                        if not data:
+                            break
+                        if status >= 300:
+                            content += data
+                            continue
+                        for event in parser.feed(data):
+                            if event.name == "end":
+                                return
+                            document = json.loads(event.data)
+                            if event.name == "error":
+                                raise errors.refusal(int(document.get("status", 500)), document)
+                            attempt = 0
+                            if event.id:
+                                last_id = event.id
+                            yield decode(route.answer, document)  # type: ignore[arg-type]
+                    if status >= 300:
+                        raise _problem(Answer(status, asked, content))
+            except Lost as error:
                 last = self._unreachable(error)
-                if _is_distrusted(error):
-                    raise last from None
+            except errors.Refused as error:
+                if error.status not in _COME_BACK:
+                    raise
+                last = error
+            finally:
+                if connection is not None:
+                    connection.close()
             attempt += 1
             if attempt >= ATTEMPTS_MAX:
                 raise last
-            await asyncio.sleep(_after(response, attempt - 1))
+            await asyncio.sleep(_pause_s(asked, attempt - 1))
 
 
-def _place(operation: str, fields: Mapping[str, Any]) -> "tuple[str, Dict[str, str], Dict[str, Any]]":
+def _place(operation: str, fields: Mapping[str, Any]) -> Tuple[str, Dict[str, str], Dict[str, Any]]:
     """The fields by where the route wants them: (path, query, body)."""
     route = ROUTES[operation]
     path, query, body = route.path, {}, {}

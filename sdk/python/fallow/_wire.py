@@ -7,7 +7,7 @@ import functools
 import re
 import typing
 from decimal import Decimal
-from typing import Any, Callable, Dict, Mapping, Type, TypeVar
+from typing import Any, Callable, Dict, FrozenSet, Mapping, Optional, Type, TypeVar
 
 Model = TypeVar("Model")
 _UTC = datetime.timezone.utc
@@ -78,3 +78,11 @@ def decode(model: Type[Model], document: Mapping[str, Any]) -> Model:
     """The model of a JSON object. What a newer server says beyond the model is passed over."""
     readers = _readers(model)
     return model(**{name: readers[name](value) for name, value in document.items() if name in readers})
+
+
+@functools.lru_cache(maxsize=None)
+def scalars_of(model: Type[Any]) -> FrozenSet[str]:
+    """The fields that every answer holds: those that are no message and no moment."""
+    hints = typing.get_type_hints(model)
+    return frozenset(field.name for field in dataclasses.fields(model)
+                     if typing.get_origin(hints[field.name]) is not typing.Union or hints[field.name] == Optional[Decimal])

@@ -99,7 +99,7 @@ class Store:
         if digest in self._known:
             return True
         response = await self._http.send("HEAD", f"/v1/artifacts/{digest}", accept=404)
-        return response.status_code != 404
+        return response.status != 404
 
     async def put(self, data: bytes) -> str:
         """Its digest. Sends nothing when the store has it."""
@@ -120,9 +120,8 @@ class Store:
         return digest
 
     async def get(self, digest: str) -> bytes:
-        response = await self._http.send("GET", f"/v1/artifacts/{digest}")
-        if digest_of(response.content) != digest:
-            raise ArtifactError(f"the store's bytes are not those of artifact {digest}")
+        response = await self._http.send("GET", f"/v1/artifacts/{digest}",
+                                         fits=lambda answer: digest_of(answer.content) == digest)
         return response.content
 
     async def put_files(self, files: Mapping[str, bytes]) -> str:
