@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """map_bench: what one trivial input of fallow.function(...).map() costs over local providers, beside a local process
 pool in the same process, with 8 tasks in flight per node; and the same with one lease for every input."""
 import argparse

@@ -48,7 +48,7 @@ class _Reader(asyncio.StreamReader):
         self.bytes_come = 0
         self.has_ended = False
 
-    def feed_data(self, data: bytes) -> None:
+    def feed_data(self, data: Any) -> None:
         self.bytes_come += len(data)
         super().feed_data(data)
 
@@ -73,14 +73,15 @@ class Connection:
     async def open(cls, config: Config, tls: Optional[ssl.SSLContext]) -> "Connection":
         """Lost, Distrusted."""
         url = urllib.parse.urlsplit(config.url)
+        host = url.hostname or ""
         port = url.port or (443 if tls else 80)
         try:
             loop = asyncio.get_running_loop()
             reader = _Reader()
             protocol = asyncio.StreamReaderProtocol(reader)
             transport, _ = await asyncio.wait_for(
-                loop.create_connection(lambda: protocol, url.hostname, port, ssl=tls,
-                                       server_hostname=url.hostname if tls else None), CONNECT_S_MAX)
+                loop.create_connection(lambda: protocol, host, port, ssl=tls,
+                                       server_hostname=host if tls else None), CONNECT_S_MAX)
             writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         except ssl.SSLCertVerificationError as error:
             raise Distrusted(f"its certificate is not trusted: {error.verify_message}; pin it with FALLOW_CERTIFICATE "

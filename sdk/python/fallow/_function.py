@@ -34,7 +34,7 @@ class AsyncResults(Generic[Value]):
         if error is not None and not self._return_exceptions:
             await self.aclose()
             raise error
-        return error if error is not None else value  # type: ignore[no-any-return,return-value]
+        return error if error is not None else value  # type: ignore[return-value]
 
     async def aclose(self) -> None:
         """Stops what is under way."""

@@ -10,7 +10,7 @@ import secrets
 import time
 import urllib.parse
 from dataclasses import dataclass
-from typing import Any, AsyncIterator, Callable, Dict, List, Mapping, Optional, Tuple, Type
+from typing import Any, AsyncIterator, Callable, Dict, Hashable, List, Mapping, Optional, Tuple, Type, cast
 
 from . import errors
 from ._connection import Connection, Distrusted, Lost, tls_of
@@ -50,7 +50,8 @@ def _pause_s(headers: Mapping[str, str], attempt: int) -> float:
     try:
         return max(0.0, min(float(headers.get("retry-after", "")), RETRY_AFTER_MAX_S))
     except ValueError:
-        return min(BACKOFF_FIRST_S * 2 ** attempt, BACKOFF_MAX_S) * (0.5 + random.random() / 2)
+        doubled: float = min(BACKOFF_FIRST_S * 2 ** attempt, BACKOFF_MAX_S)
+        return doubled * (0.5 + random.random() / 2)
 
 
 def _problem(answer: Answer) -> errors.Refused:
@@ -70,18 +71,19 @@ def _is_of(model: Optional[Type[Any]], answer: Answer, asked_id: Optional[str]) 
         document = answer.json()
     except ValueError:
         return False
-    return (isinstance(document, dict) and scalars_of(model) <= document.keys()
+    return (isinstance(document, dict) and scalars_of(cast(Hashable, model)) <= document.keys()
             and (asked_id is None or document["id"] == asked_id))
 
 
 class Http:
-    """One market, one key, kept connections. Belongs to the event loop that uses it first."""
+    """One market, one key, kept connections. One event loop at a time."""
 
     def __init__(self, config: Config):
         self.config = config
         self._tls = tls_of(config)
+        self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._idle: List[Tuple[float, Connection]] = []
-        self._slots: Optional[asyncio.Semaphore] = None
+        self._slots: asyncio.Semaphore
         self._headers = {"Accept": "application/json"}
         if config.api_key:
             self._headers["Authorization"] = f"Bearer {config.api_key}"
@@ -113,8 +115,9 @@ class Http:
             self._idle.pop()[1].close()
 
     def _slot(self) -> asyncio.Semaphore:
-        if self._slots is None:
-            self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:  # the first call, or another loop: that of a forked child
+            self._loop, self._idle, self._slots = loop, [], asyncio.Semaphore(CONNECTIONS_MAX)
         return self._slots
 
     async def _ask(self, method: str, target: str, headers: Dict[str, str], content: Optional[bytes]) -> Answer:

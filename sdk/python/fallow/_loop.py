@@ -11,6 +11,8 @@ from typing import Any, AsyncIterator, Coroutine, Iterator, Optional, TypeVar
 
 Value = TypeVar("Value")
 
+CLEAN_UP_S_MAX = 15.0
+
 _lock = threading.Lock()
 _loop: Optional[asyncio.AbstractEventLoop] = None
 _pid = 0
@@ -30,12 +32,21 @@ def start(coroutine: Coroutine[Any, Any, Value]) -> "concurrent.futures.Future[V
 
 
 def run(coroutine: Coroutine[Any, Any, Value]) -> Value:
-    """Its value. Ctrl-C cancels it and waits until it has cleaned up."""
-    future = start(coroutine)
+    """Its value. Ctrl-C cancels it and waits until it has cleaned up: stopped its job, say."""
+    ended = threading.Event()
+
+    async def whole() -> Value:
+        try:
+            return await coroutine
+        finally:
+            ended.set()
+
+    future = start(whole())
     try:
         return future.result()
     except KeyboardInterrupt:
         future.cancel()
+        ended.wait(CLEAN_UP_S_MAX)
         raise
 
 

@@ -78,8 +78,8 @@ class Map:
         self._size = 0
         self._input_s: Optional[float] = None
         self._load_s = 0.0
-        self._outcomes: "asyncio.Queue[Union[Outcome, BaseException, object]]" = asyncio.Queue()
-        self._room = asyncio.Event()
+        self._outcomes: "asyncio.Queue[Union[Outcome, BaseException, object]]"
+        self._room: asyncio.Event
         self._flights: Set["asyncio.Task[None]"] = set()
         self._paid_for: Set["asyncio.Task[None]"] = set()  # those with an order
         self._driver: Optional["asyncio.Task[None]"] = None
@@ -114,6 +114,8 @@ class Map:
         return found
 
     def _start(self) -> None:
+        self._outcomes = asyncio.Queue()
+        self._room = asyncio.Event()
         self._progress = _progress.make(self._settings.name, self._show)
         if self._logs or (self._logs is None and type(self._progress) is not _progress.Progress):
             self._printer = _progress.LinePrinter(self._progress, several=False)
@@ -231,7 +233,7 @@ class Map:
     async def _order(self, calls: List[Tuple[int, bytes]]) -> "AsyncJob":
         settings = self._settings
         inputs = package_inputs([call for _, call in calls])
-        manifest = await self._client.store.put_files({"job.pyz": settings.archive, "inputs": inputs})
+        manifest = await self._client.store.put_files({"job.pyz": settings.archive}, {"inputs": inputs})
         while True:
             try:
                 return await submitted(self._client.submit(

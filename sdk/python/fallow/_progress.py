@@ -91,7 +91,7 @@ class TerminalProgress(Progress):
 class NotebookProgress(Progress):
     def __init__(self, label: str):
         super().__init__(label)
-        from IPython.display import display  # type: ignore[import-not-found]
+        from IPython.display import display
 
         self._handle = display({"text/plain": label}, raw=True, display_id=True)
 

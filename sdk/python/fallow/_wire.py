@@ -64,24 +64,24 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
     if kind in _SCALARS:
         return _SCALARS[kind]
     if issubclass(kind, enum.Enum):
-        return kind
+        return lambda value: kind(value)
     return lambda value: decode(kind, value)
 
 
 @functools.lru_cache(maxsize=None)
-def _readers(model: Type[Any]) -> Dict[str, Callable[[Any], Any]]:
+def _readers(model: Any) -> Dict[str, Callable[[Any], Any]]:
     hints = typing.get_type_hints(model)
     return {field.name: _reader(hints[field.name]) for field in dataclasses.fields(model)}
 
 
 def decode(model: Type[Model], document: Mapping[str, Any]) -> Model:
     """The model of a JSON object. What a newer server says beyond the model is passed over."""
-    readers = _readers(model)
+    readers = _readers(typing.cast(typing.Hashable, model))
     return model(**{name: readers[name](value) for name, value in document.items() if name in readers})
 
 
 @functools.lru_cache(maxsize=None)
-def scalars_of(model: Type[Any]) -> FrozenSet[str]:
+def scalars_of(model: Any) -> FrozenSet[str]:
     """The fields that every answer holds: those that are no message and no moment."""
     hints = typing.get_type_hints(model)
     return frozenset(field.name for field in dataclasses.fields(model)

@@ -18,6 +18,7 @@ import sys
 import time
 import traceback
 import zipfile
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Set
 
 # A report: its kind, the input's place in the batch, the length of what follows.
 HEAD = struct.Struct("<cII")
@@ -35,15 +36,15 @@ _READ_BYTES = 1 << 16
 _LOOK_S = 0.2
 
 
-def words_of(error):
+def words_of(error: BaseException) -> bytes:
     ours = error.__traceback__
     lines = traceback.format_exception(type(error), error, ours.tb_next if ours is not None else None)
     return json.dumps({"type": type(error).__qualname__, "text": str(error)[:2000],
                        "traceback": "".join(lines)[-8000:]}).encode()
 
 
-def read_inputs(path):
-    inputs = []
+def read_inputs(path: str) -> List[bytes]:
+    inputs: List[bytes] = []
     with open(path, "rb") as file:
         data = file.read()
     at = 0
@@ -54,7 +55,7 @@ def read_inputs(path):
     return inputs
 
 
-def write_all(descriptor, data):
+def write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view):]
@@ -63,12 +64,12 @@ def write_all(descriptor, data):
 class Reports:
     """The parent's two ways out."""
 
-    def __init__(self, line_fd, folder):
+    def __init__(self, line_fd: int, folder: str):
         self.line_fd = line_fd
         self.lines_bytes = 0
         self.file = open(os.path.join(folder, "results"), "wb", buffering=0)
 
-    def put(self, kind, index, payload=b""):
+    def put(self, kind: bytes, index: int, payload: bytes = b"") -> None:
         write_all(self.file.fileno(), HEAD.pack(kind, index, len(payload)) + payload)
         if len(payload) <= LINE_BYTES_MAX and self.lines_bytes < LINES_BYTES_MAX:
             line = b"%s %d %s\n" % (kind, index, base64.b64encode(payload))
@@ -76,12 +77,13 @@ class Reports:
             write_all(self.line_fd, line)
 
 
-def child(inputs, pending, pipe, meta, until, began):
+def child(inputs: List[bytes], pending: List[int], pipe: int, meta: Dict[str, Any], until: float,
+          began: float) -> NoReturn:
     """Works through `pending`; never returns."""
-    def put(kind, index, payload=b""):
+    def put(kind: bytes, index: int, payload: bytes = b"") -> None:
         write_all(pipe, HEAD.pack(kind, index, len(payload)) + payload)
 
-    import _plain
+    import _plain  # beside this file in job.pyz
 
     try:
         with zipfile.ZipFile(sys.argv[0]) as archive:
@@ -115,10 +117,10 @@ def child(inputs, pending, pipe, meta, until, began):
     os._exit(0)
 
 
-def receive(pipe, process, take):
+def receive(pipe: int, process: int, take: Callable[[bytes, int, bytes], None]) -> int:
     """Hands what the child reports to take(); its wait status when it has ended."""
     rest = bytearray()
-    status = None
+    status: Optional[int] = None
     while True:
         readable, _, _ = select.select([pipe], [], [], _LOOK_S if status is None else 0)
         if readable:
@@ -140,7 +142,7 @@ def receive(pipe, process, take):
     return os.waitpid(process, 0)[1] if status is None else status
 
 
-def how_it_died(status):
+def how_it_died(status: int) -> str:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         name = signal.Signals(number).name if number in signal.valid_signals() else str(number)
@@ -148,7 +150,7 @@ def how_it_died(status):
     return f"the process ended itself with code {os.WEXITSTATUS(status)}"
 
 
-def main():
+def main() -> None:
     began = time.monotonic()
     inputs = read_inputs(sys.argv[1])
     until = began + float(sys.argv[2])
@@ -165,9 +167,9 @@ def main():
                     "functions travel between equal versions only"}).encode())
         return
     sys.path.insert(1, os.path.join(sys.argv[0], "modules"))
-    done = set()
-    broken = []
-    begun = None
+    done: Set[int] = set()
+    broken: List[bool] = []
+    begun: Optional[int] = None
     while len(done) < len(inputs):
         pending = [index for index in range(len(inputs)) if index not in done]
         ours, theirs = os.pipe()
@@ -179,7 +181,7 @@ def main():
         os.close(theirs)
         begun = None
 
-        def take(kind, index, payload):
+        def take(kind: bytes, index: int, payload: bytes) -> None:
             nonlocal begun
             if kind == BEGUN:
                 begun = index

@@ -113,22 +113,19 @@ class Store:
         await self._http.send("PUT", f"/v1/artifacts/{digest}", content=data,
                               headers={"Content-Type": "application/octet-stream"})
 
-    async def put_new(self, data: bytes) -> str:
-        """As put(), for what the store can hardly have: without asking first."""
-        digest = digest_of(data)
-        await self.send(digest, data)
-        return digest
-
     async def get(self, digest: str) -> bytes:
         response = await self._http.send("GET", f"/v1/artifacts/{digest}",
                                          fits=lambda answer: digest_of(answer.content) == digest)
         return response.content
 
-    async def put_files(self, files: Mapping[str, bytes]) -> str:
-        """The manifest's digest of a folder that stands in memory only."""
-        digests = await asyncio.gather(*(self.put(data) for data in files.values()))
-        return await self.put(manifest_text(File(path, digest, len(data)) for (path, data), digest
-                                            in zip(files.items(), digests)))
+    async def put_files(self, files: Mapping[str, bytes], new: Mapping[str, bytes]) -> str:
+        """The manifest's digest of a folder that stands in memory only. Whether the store has what is in `new` is not
+        asked first: it can hardly have it, nor the manifest."""
+        everything = {**files, **new}
+        text = manifest_text(File(path, digest_of(data), len(data)) for path, data in everything.items())
+        await asyncio.gather(*(self.put(data) for data in files.values()),
+                             *(self.send(digest_of(data), data) for data in (*new.values(), text)))
+        return digest_of(text)
 
     async def put_folder(self, folder: PathLike) -> str:
         """The manifest's digest. Refuses links and whatever is no regular file, with its name."""

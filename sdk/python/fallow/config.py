@@ -11,7 +11,7 @@ from .errors import ConfigError
 try:
     import tomllib as _toml
 except ImportError:  # before Python 3.11
-    import tomli as _toml  # type: ignore[import-not-found,no-redef]
+    import tomli as _toml  # type: ignore[import-not-found,no-redef,unused-ignore]
 
 _SETTINGS = ("url", "api_key", "certificate")
 

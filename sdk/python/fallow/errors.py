@@ -1,5 +1,5 @@
 """Everything the SDK raises on purpose. All of it is a FallowError, so one `except` can catch the lot."""
-from typing import TYPE_CHECKING, Any, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 if TYPE_CHECKING:
     from .models import OrderView, Problem
@@ -110,7 +110,7 @@ def refusal(status: int, document: Optional[Mapping[str, Any]]) -> Refused:
     from ._wire import decode
     from .models import Problem
 
-    fields = dict(document) if document and document.get("detail") else {
+    fields: Dict[str, Any] = dict(document) if document and document.get("detail") else {
         "code": f"http_{status}", "detail": f"the server answered {status}"}
     fields["status"] = status
     problem = decode(Problem, fields)

@@ -245,13 +245,13 @@ def _device_hour_for(body: Mapping[str, Any], time_us: int) -> int:
     for hours, name in ((1, "hour"), (24, "day"), (168, "week"), (720, "month")):
         if time_us >= hours * _HOUR_US:
             left = _BASIS_POINTS - given[f"{name}_basis_points"]
-    return -(-body["device_hour_micros"] * left // _BASIS_POINTS)
+    return int(-(-body["device_hour_micros"] * left // _BASIS_POINTS))
 
 
 def _rate_for(body: Mapping[str, Any], device_hour: int) -> int:
     """Devices and disk for an hour, each rounded up."""
     devices = len(body["devices"]) * body["device_thousandths"]
-    return -(-devices * device_hour // 1_000) - (-body["disk_mb"] * body["disk_gb_hour_micros"] // 1_000)
+    return int(-(-devices * device_hour // 1_000) - (-body["disk_mb"] * body["disk_gb_hour_micros"] // 1_000))
 
 
 def _check_term(body: Mapping[str, Any], billed_us: int) -> None:
@@ -282,7 +282,7 @@ def _cost(body: Mapping[str, Any], billed_us: int) -> int:
     if body["tier"] != "SPOT":
         if body["price_runs"]:
             raise _wrong("it has prices of intervals, but is no spot lease")
-        return min(rate * billed_us // _HOUR_US, _INT64_MAX)
+        return int(min(rate * billed_us // _HOUR_US, _INT64_MAX))
     least, most = _rate_for(body, body["spot_floor_micros"]), _rate_for(body, body["spot_bid_micros"])
     if most != body["rate_hour_micros"]:
         raise _wrong(f"the rate is {format_micros(body['rate_hour_micros'])} per hour, its bid comes to "

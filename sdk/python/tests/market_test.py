@@ -5,13 +5,20 @@ import base64
 import concurrent.futures
 import dataclasses
 import json
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from decimal import Decimal
 
-from harness import PATIENCE, QUERY, MarketTest, fallow, main
+from harness import PATIENCE, QUERY, ROOT, MarketTest, fallow, main
 
 from fallow import receipts
+
+
+def account_of(_):
+    return fallow.wallet().account
 
 
 class ClientTest(MarketTest):
@@ -185,6 +192,24 @@ class ClientTest(MarketTest):
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             wallets = list(pool.map(lambda _: fallow.wallet(), range(32)))
         self.assertEqual({wallet.account for wallet in wallets}, {int(self.renter_id)})
+
+    def test_ctrl_c_stops_the_job(self):
+        script = f"import fallow; fallow.run({QUERY!r}, ['sleep', '600'], name='interrupted', hours=0.2)"
+        process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, env={
+            **os.environ, "PYTHONPATH": str(ROOT / "sdk" / "python"), "FALLOW_URL": self.market.url,
+            "FALLOW_API_KEY": self.renter, "FALLOW_CERTIFICATE": self.market.certificate})
+        self.wait_until("the job", lambda: [job for job in self.client.jobs(open_only=True)
+                                            if job.view.name == "interrupted" and job.view.tasks_running])
+        process.send_signal(signal.SIGINT)
+        self.assertIn(b"KeyboardInterrupt", process.communicate(timeout=30 * PATIENCE)[1])
+        self.assert_nothing_open()
+        job = next(job for job in self.client.jobs() if job.view.name == "interrupted")
+        self.assertEqual(job.view.state, "ORDER_STOPPED")
+
+    def test_a_forked_child_has_a_loop_of_its_own(self):
+        fallow.wallet()
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            self.assertEqual(pool.map(account_of, range(2)), [int(self.renter_id)] * 2)
 
     def test_events_resume_behind_an_index(self):
         market = fallow.market()

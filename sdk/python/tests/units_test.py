@@ -298,6 +298,7 @@ class LogsTest(unittest.TestCase):
 
 
 class WorkerTest(unittest.TestCase):
+    @unittest.skipIf(sys.version_info < (3, 10), "needs sys.stdlib_module_names")
     def test_needs_nothing_but_the_standard_library(self):
         # It runs where neither the SDK nor its dependencies are.
         for name in ("_worker", "_plain"):
