@@ -3,9 +3,11 @@
 import ast
 import asyncio
 import base64
+import contextlib
 import dataclasses
 import datetime
 import inspect
+import io
 import json
 import math
 import os
@@ -265,6 +267,37 @@ class ProgressTest(unittest.TestCase):
     def test_a_workload_cannot_speak_to_the_terminal(self):
         self.assertEqual(_progress.defused("a\x1b[31mred\x1b[0m\x1b]0;title\x07\x9b2J\tb"),
                          "a\x1b[31mred\x1b[0m?]0;title??2J\tb")
+
+    def test_in_a_terminal_one_line_follows_below_what_is_printed(self):
+        out, error = io.StringIO(), mock.Mock(wraps=io.StringIO())
+        error.isatty.return_value = True
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+            progress = _progress.make("square")
+            progress.update(done=3, total=10, running=2, failed=1, charged=Decimal("0.01"))
+            progress.print("a word\x1b[2J", False)
+            progress.close()
+        self.assertEqual(out.getvalue(), "a word?[2J\n")
+        line = "\r\x1b[2Ksquare: 3/10 done, 2 running, 1 failed, charged 0.01"
+        self.assertEqual("".join(call.args[0] for call in error.write.call_args_list), line + "\r\x1b[2K" + line
+                         + "\r\x1b[2K")
+
+    def test_in_a_notebook_one_place_is_kept_up_to_date(self):
+        handle = mock.Mock()
+        shell = mock.Mock(config={"IPKernelApp": {}})
+        display = mock.Mock(display=mock.Mock(return_value=handle))
+        modules = {"IPython": mock.Mock(get_ipython=lambda: shell, display=display), "IPython.display": display}
+        with mock.patch.dict(sys.modules, modules):
+            self.assertTrue(_progress.wanted(io.StringIO()))
+            progress = _progress.make("job 7")
+            progress.update(done=1, total=2)
+            progress.close()
+        handle.update.assert_called_once_with({"text/plain": "job 7: 1/2 done"}, raw=True)
+
+    def test_a_pipe_gets_no_progress(self):
+        error = io.StringIO()
+        with contextlib.redirect_stderr(error):
+            _progress.make("job 7").update(done=1, total=2)
+        self.assertEqual(error.getvalue(), "")
 
     def test_lines_are_put_together(self):
         shown = []
