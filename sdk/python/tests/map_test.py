@@ -285,5 +285,24 @@ class DyingNodeTest(MarketTest):
         self.assert_nothing_open()
 
 
+class DyingServerTest(MarketTest):
+    def test_a_killed_server_costs_no_result(self):
+        @fallow.function(gpu=QUERY, hours=0.2, batch=10)
+        def slow(x):
+            time.sleep(0.1)
+            return x
+
+        with slow.map(range(150), in_flight=8) as results:
+            values = [next(results) for _ in range(5)]
+            self.market.kill("server", signal.SIGKILL)
+            time.sleep(1)
+            self.market.start_server()
+            values += list(results)
+        self.assertEqual(values, list(range(150)))
+        # No order was placed that the run does not know of.
+        self.assertEqual({job.id for job in fallow.jobs()}, set(results.orders))
+        self.assert_nothing_open()
+
+
 if __name__ == "__main__":
     main()
