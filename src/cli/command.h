@@ -50,6 +50,7 @@ void add_server(CLI::App& app, Context& context, Host& host);
 void add_sim(CLI::App& app, Context& context, Host& host);
 void add_stop(CLI::App& app, Context& context, Host& host);
 void add_up(CLI::App& app, Context& context, Host& host);
+void add_validate(CLI::App& app, Context& context, Host& host);
 void add_wallet(CLI::App& app, Context& context, Host& host);
 
 // The whole program: parses, runs, answers the exit code. `host` does what only bin/ can wire.
