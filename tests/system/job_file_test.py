@@ -68,6 +68,48 @@ class JobFileTest(SystemTest):
         for name in [*known, *known["resources"]["properties"]]:
             self.assertIn(f"`{name}`", text)
 
+    def convert(self, text):
+        path = self.write(text, "task.yaml")
+        return subprocess.run([FALLOW, "validate", "--from-skypilot", str(path)], capture_output=True, text=True)
+
+    def test_skypilots_common_fields_come_over(self):
+        done = self.convert("""
+name: train
+resources:
+  accelerators: RTX4090:2
+  cpus: 8+
+  memory: 32+
+  disk_size: 100
+  region: eu
+  use_spot: true
+  cloud: aws
+num_nodes: 2
+workdir: ./code
+file_mounts:
+  /data: s3://bucket
+envs:
+  EPOCHS: 10
+setup: |
+  echo preparing
+run: |
+  cd code
+  python3 train.py
+""")
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual([line for line in done.stdout.splitlines() if line], [
+            "name: train", "input: ./code", "env:", "  EPOCHS: 10", "setup: |", "  echo preparing", "run: |",
+            "  cd code", "  python3 train.py", "resources:", "  query: gpu_name=RTX_4090 region=eu", "  gpus: 2",
+            "  cpus: 8", "  memory_gb: 32", "  disk_gb: 100"])
+        left = [line.split(":")[1].strip() for line in done.stderr.splitlines()]
+        self.assertEqual(left, ["resources.accelerators", "resources.use_spot", "resources.cloud", "num_nodes",
+                                "file_mounts"])
+        self.assertEqual(self.validate(str(self.write(done.stdout))).returncode, 0)
+        several = self.convert("run: x\nresources: {accelerators: [A100-80GB, H100]}\n")
+        self.assertIn("gpu_name in [A100_80GB,H100]", several.stdout)
+        for wrong in ("", "run: [", "resources: {cpus: 3}\n", "- run: x\n"):
+            done = self.convert(wrong)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), wrong)
+
     def test_a_file_runs_as_the_same_options_would(self):
         self.join("node", count=2)
         work = self.folder / "work"
