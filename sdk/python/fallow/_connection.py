@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import ssl
 import urllib.parse
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Awaitable, Coroutine, Dict, List, Optional, Tuple, TypeVar
 
 import h11
 
@@ -40,6 +40,23 @@ def tls_of(config: Config) -> Optional[ssl.SSLContext]:
     return context
 
 
+Value = TypeVar("Value")
+
+
+async def _opened(connecting: Coroutine[Any, Any, Any]) -> asyncio.Transport:
+    task = asyncio.ensure_future(connecting)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=CONNECT_S_MAX)
+    except asyncio.CancelledError:
+        task.add_done_callback(lambda late: None if late.cancelled() or late.exception() else late.result()[0].abort())
+        task.cancel()
+        raise
+    if not done:
+        task.cancel()
+        raise asyncio.TimeoutError
+    return task.result()[0]  # type: ignore[no-any-return]
+
+
 class _Reader(asyncio.StreamReader):
     """Knows what has come, read or not."""
 
@@ -68,6 +85,7 @@ class Connection:
         self._host = host
         self._http = h11.Connection(h11.CLIENT)
         self._bytes_read = 0
+        self._has_expired = False
 
     @classmethod
     async def open(cls, config: Config, tls: Optional[ssl.SSLContext]) -> "Connection":
@@ -79,9 +97,8 @@ class Connection:
             loop = asyncio.get_running_loop()
             reader = _Reader()
             protocol = asyncio.StreamReaderProtocol(reader)
-            transport, _ = await asyncio.wait_for(
-                loop.create_connection(lambda: protocol, host, port, ssl=tls,
-                                       server_hostname=host if tls else None), CONNECT_S_MAX)
+            transport = await _opened(loop.create_connection(lambda: protocol, host, port, ssl=tls,
+                                                             server_hostname=host if tls else None))
             writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         except ssl.SSLCertVerificationError as error:
             raise Distrusted(f"its certificate is not trusted: {error.verify_message}; pin it with FALLOW_CERTIFICATE "
@@ -109,9 +126,9 @@ class Connection:
             try:
                 for at in range(0, len(content or b""), _PIECE_BYTES):
                     self._write(h11.Data(data=(content or b"")[at:at + _PIECE_BYTES]))
-                    await asyncio.wait_for(self._writer.drain(), seconds_max)
+                    await self._within(seconds_max, self._writer.drain())
                 self._write(h11.EndOfMessage())
-                await asyncio.wait_for(self._writer.drain(), seconds_max)
+                await self._within(seconds_max, self._writer.drain())
             except ConnectionError:
                 pass  # it may have answered before it cut us off
             while True:
@@ -139,9 +156,29 @@ class Connection:
             event = self._http.next_event()
             if event is not h11.NEED_DATA:
                 return event
-            data = await asyncio.wait_for(self._reader.read(_READ_BYTES), seconds_max)
+            data = await self._within(seconds_max, self._reader.read(_READ_BYTES))
             self._bytes_read += len(data)
             self._http.receive_data(data)
+
+    async def _within(self, seconds: float, step: Awaitable[Value]) -> Value:
+        """What asyncio.wait_for does, but before Python 3.12 that can swallow a cancellation that comes with the answer:
+        then a job that was to be stopped goes on."""
+        timer = asyncio.get_running_loop().call_later(seconds, self._expire)
+        try:
+            value = await step
+        except Exception:
+            if self._has_expired:
+                raise asyncio.TimeoutError from None
+            raise
+        finally:
+            timer.cancel()
+        if self._has_expired:
+            raise asyncio.TimeoutError
+        return value
+
+    def _expire(self) -> None:
+        self._has_expired = True
+        self._writer.transport.abort()  # which ends the step
 
     def _write(self, event: Any) -> None:
         data = self._http.send(event)

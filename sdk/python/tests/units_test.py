@@ -24,7 +24,7 @@ from unittest import mock
 
 from harness import ROOT, fallow, main
 
-from fallow import _plain, _progress, _worker, artifacts, config, models, money, receipts, requirements
+from fallow import _http, _plain, _progress, _worker, artifacts, config, models, money, receipts, requirements
 from fallow._routes import ROUTES
 from fallow._sse import EventParser
 from fallow._wire import decode
@@ -307,6 +307,37 @@ class ProgressTest(unittest.TestCase):
             printer.print(models.LogLine(lease=lease, task=lease + 10, error_stream=error, data=data))
         printer.flush()
         self.assertEqual(shown, [("[12] x", False), ("[11] e", True), ("[11] one", False), ("[12] y", False)])
+
+
+class CancellationTest(unittest.TestCase):
+    def test_one_that_comes_with_the_answer_is_not_lost(self):
+        # Whatever the moment: who is cancelled while it waits for an answer ends.
+        async def serve(reader, writer):
+            try:
+                while await reader.readuntil(b"\r\n\r\n"):
+                    await asyncio.sleep(0.001)
+                    writer.write(b"HTTP/1.1 200 x\r\nContent-Length: 2\r\n\r\n{}")
+            except (asyncio.IncompleteReadError, ConnectionError):
+                writer.close()
+
+        async def ask_for_ever(http):
+            while True:
+                await http.send("GET", "/")
+
+        async def play():
+            server = await asyncio.start_server(serve, "127.0.0.1", 0)
+            http = _http.Http(config.Config(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+            for number in range(150):
+                task = asyncio.ensure_future(ask_for_ever(http))
+                await asyncio.sleep(0.004 + number * 0.00003)
+                task.cancel()
+                done, _ = await asyncio.wait({task}, timeout=2)
+                self.assertTrue(done, number)
+                self.assertTrue(task.cancelled())
+            await http.close()
+            server.close()
+
+        asyncio.run(play())
 
 
 class LogsTest(unittest.TestCase):
