@@ -32,6 +32,8 @@ build/release/src/fallow openapi | diff -q - docs/openapi.json >/dev/null || {
   exit 1
 }
 
+python3 sdk/python/tools/generate_models.py --check
+
 if [[ "$scope" == all ]]; then
   mapfile -t files < <(cpp | grep '^src/.*\.cc$' || true)
 else

@@ -43,6 +43,11 @@ Option* Option::excludes(const std::string& other) {
   return this;
 }
 
+Option* Option::excludes(Option* other) {
+  option_.excludes(&other->option_);
+  return this;
+}
+
 Option* Option::needs(const std::string& other) {
   option_.needs(other);
   return this;
@@ -115,6 +120,12 @@ Option* Parser::get_option(const std::string& name) {
   }
   FALLOW_CHECK(false, "no option {}", name);
   return nullptr;
+}
+
+void Parser::exclude_others(Option& option) {
+  for (const auto& [other, cover] : options_) {
+    if (cover.get() != &option) option.option_.excludes(other);
+  }
 }
 
 void Parser::set_version_flag(const std::string& name, const std::string& version) {

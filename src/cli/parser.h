@@ -43,12 +43,14 @@ class Option {
   Option* required(bool is_required = true);
   Option* capture_default_str();  // the help shows the value it has now
   Option* excludes(const std::string& other);
+  Option* excludes(Option* other);
   Option* needs(const std::string& other);
   Option* check(const Check& check);
   // Answers what is wrong with the text, or nothing.
   Option* check(std::function<std::string(const std::string&)> complaint);
 
  private:
+  friend class Parser;
   CLI::Option& option_;
 };
 
@@ -72,6 +74,8 @@ class Parser {
                               const std::string& description);
   Option* add_flag(const std::string& name, bool& value, const std::string& description = {});
   Option* get_option(const std::string& name);  // that was added here
+  // Goes with no other option that was added so far.
+  void exclude_others(Option& option);
   void set_version_flag(const std::string& name, const std::string& version);
 
   void require_subcommand(std::size_t count);

@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/job_file.h"
 #include "cli/logs.h"
 #include "cli/requirement_options.h"
 #include "client/transfer.h"
@@ -20,42 +21,47 @@ constexpr int kEndingPollsMax = 50;  // after the logs ended, until the order sa
 
 struct Options {
   std::shared_ptr<RequirementOptions> requirements;
+  Job job;  // but for what needs and command say
+  std::string file;
   std::string quote;
-  std::string name;
-  std::string budget;
-  std::string project;
-  double deadline_hours = 0;
-  double restart_minutes = 5;
-  std::string input;
-  std::string output;
-  std::string image;
-  std::vector<std::string> environment;
-  std::uint32_t attempts_max = 0;
-  bool no_wait = false;
   bool detach = false;
 };
 
-Result<v1::CreateOrderRequest> make_request(const Context& context, const Options& options) {
-  if (context.command.empty()) {
+// The job that the file or the command line says.
+Result<Job> job_of(const Context& context, const Options& options) {
+  if (!options.file.empty()) {
+    if (!context.command.empty()) {
+      return fail(ErrorCode::kInvalid, "what runs stands in {}: leave out what is behind `--`",
+                  options.file);
+    }
+    return load_job_file(options.file);
+  }
+  Job job = options.job;
+  job.requirements = *options.requirements;
+  job.command = context.command;
+  return job;
+}
+
+Result<v1::CreateOrderRequest> make_request(const Job& job) {
+  if (job.command.empty()) {
     return fail(ErrorCode::kInvalid,
                 "say what to run behind `--`, e.g.  fallow run 'gpu_ram>=24' -- nvidia-smi");
   }
   v1::CreateOrderRequest request;
-  request.set_name(options.name.empty()
-                       ? std::filesystem::path(context.command[0]).filename().string()
-                       : options.name);
-  request.set_budget(options.budget);
-  request.set_project(options.project);
-  if (options.deadline_hours > 0) {
-    request.set_deadline_hours(options.deadline_hours);
-    request.set_restart_hours(options.restart_minutes / 60);
+  request.set_name(job.name.empty() ? std::filesystem::path(job.command[0]).filename().string()
+                                    : job.name);
+  request.set_budget(job.budget);
+  request.set_project(job.project);
+  if (job.deadline_hours > 0) {
+    request.set_deadline_hours(job.deadline_hours);
+    request.set_restart_hours(job.restart_minutes / 60);
   }
-  request.set_attempts_max(options.attempts_max);
-  request.set_no_wait(options.no_wait);
+  request.set_attempts_max(job.attempts_max);
+  request.set_no_wait(job.no_wait);
   v1::Workload& workload = *request.mutable_workload();
-  workload.set_image(options.image);
-  for (const std::string& word : context.command) workload.add_command(word);
-  for (const std::string& setting : options.environment) {
+  workload.set_image(job.image);
+  for (const std::string& word : job.command) workload.add_command(word);
+  for (const std::string& setting : job.environment) {
     const std::size_t equals = setting.find('=');
     if (equals == 0 || equals == std::string::npos) {
       return fail(ErrorCode::kInvalid, "--env takes NAME=VALUE, not '{}'", setting);
@@ -64,7 +70,7 @@ Result<v1::CreateOrderRequest> make_request(const Context& context, const Option
     variable.set_name(setting.substr(0, equals));
     variable.set_value(setting.substr(equals + 1));
   }
-  workload.set_collect_output(!options.output.empty());
+  workload.set_collect_output(!job.output.empty());
   return request;
 }
 
@@ -212,11 +218,9 @@ int fetch_outputs(const Context& context, client::Api& api, const v1::OrderView&
   return kDone;
 }
 
-int finish(const Context& context, client::Api& api, const v1::OrderView& order,
-           const Options& options) {
-  if (!options.output.empty()) {
-    if (const int code = fetch_outputs(context, api, order, options.output); code != kDone)
-      return code;
+int finish(const Context& context, client::Api& api, const v1::OrderView& order, const Job& job) {
+  if (!job.output.empty()) {
+    if (const int code = fetch_outputs(context, api, order, job.output); code != kDone) return code;
   }
   if (context.json) {
     print_json(order);
@@ -238,12 +242,14 @@ int finish(const Context& context, client::Api& api, const v1::OrderView& order,
 }
 
 int run(const Context& context, const Options& options) {
-  auto request = make_request(context, options);
+  const auto job = job_of(context, options);
+  if (!job) return report(context, job.error());
+  auto request = make_request(*job);
   if (!request) return report(context, request.error());
   const auto api = context.connect();
   if (!api) return kUsage;
-  if (!options.input.empty()) {
-    const auto uploaded = client::upload_folder(*api, options.input);
+  if (!job->input.empty()) {
+    const auto uploaded = client::upload_folder(*api, job->input);
     if (!uploaded) return report(context, uploaded.error());
     request->set_input_manifest(to_hex(uploaded->manifest));
     if (!context.json) {
@@ -254,7 +260,7 @@ int run(const Context& context, const Options& options) {
   }
   if (options.quote.empty()) {
     const auto quote =
-        api->call<v1::QuoteView>("Market.CreateQuote", to_request(*options.requirements));
+        api->call<v1::QuoteView>("Market.CreateQuote", to_request(job->requirements));
     if (!quote) return report(context, quote.error());
     if (!context.json) std::fprintf(stderr, "quote: %s\n", describe_quote(*quote).c_str());
     request->set_quote(quote->id());
@@ -286,7 +292,7 @@ int run(const Context& context, const Options& options) {
         static_cast<unsigned long long>(order->id()));
     return kJobFailed;
   }
-  return finish(context, *api, *ended, options);
+  return finish(context, *api, *ended, *job);
 }
 
 }  // namespace
@@ -297,31 +303,36 @@ void add_run(Parser& app, Context& context, Host& /*host*/) {
       app.add_subcommand("run", "run a command on matching GPUs; all of it, to the end");
   options->requirements = add_requirement_options(*command);
   command->add_option("--quote", options->quote, "take this quote instead of asking for one");
-  command->add_option("--name", options->name, "of the job; default: the command's");
-  command->add_option("--budget", options->budget, "the most the whole job may cost, e.g. 2.50");
-  command->add_option("--project", options->project,
+  command->add_option("--name", options->job.name, "of the job; default: the command's");
+  command->add_option("--budget", options->job.budget,
+                      "the most the whole job may cost, e.g. 2.50");
+  command->add_option("--project", options->job.project,
                       "count it for this project's budget (see `fallow wallet budget`), too");
   command
-      ->add_option("--deadline", options->deadline_hours,
+      ->add_option("--deadline", options->job.deadline_hours,
                    "hours from now until every task shall be done: the market runs them on spot "
                    "while that is safe, and on demand where it is not")
       ->check(range(0.01, 17'568.0))
       ->excludes("--tier");
   command
-      ->add_option("--restart", options->restart_minutes,
+      ->add_option("--restart", options->job.restart_minutes,
                    "minutes that a start takes until new work is done")
       ->check(range(0.0, 1'440.0))
       ->needs("--deadline")
       ->capture_default_str();
-  command->add_option("--image", options->image, "OCI image; default: the node's own /usr");
-  command->add_option("--in", options->input, "folder that each task finds as its working folder")
+  command->add_option("--image", options->job.image, "OCI image; default: the node's own /usr");
+  command
+      ->add_option("--in", options->job.input, "folder that each task finds as its working folder")
       ->check(existing_folder());
-  command->add_option("--out", options->output,
+  command->add_option("--out", options->job.output,
                       "fetch what tasks write to $FALLOW_OUT into this folder");
-  command->add_option("--env", options->environment, "NAME=VALUE; may be repeated");
-  command->add_option("--attempts", options->attempts_max,
+  command->add_option("--env", options->job.environment, "NAME=VALUE; may be repeated");
+  command->add_option("--attempts", options->job.attempts_max,
                       "of one task over all nodes; 0: the market's");
-  command->add_flag("--no-wait", options->no_wait, "refuse when nothing can start now");
+  command->add_flag("--no-wait", options->job.no_wait, "refuse when nothing can start now");
+  Option* file = command->add_option("-f,--file", options->file,
+                                     "the job as docs/job-files.md has it; then no other option");
+  command->exclude_others(*file);
   command->add_flag("-d,--detach", options->detach, "print the job's id and leave it running");
   command->footer(
       "Everything behind -- is the command. Ctrl-C asks the market to stop the job; a second one\n"
@@ -330,7 +341,8 @@ void add_run(Parser& app, Context& context, Host& /*host*/) {
       "Examples:\n  fallow run 'gpu_ram>=8' --tasks 12 --in ./scene --out ./tiles -- ./pathtrace "
       "render\n"
       "  fallow run 'gpu_ram>=40' --nodes 4 --gpus 8 --network -- sh -c './train "
-      "--rank=$FALLOW_NODE_RANK --of=$FALLOW_NODES'");
+      "--rank $FALLOW_NODE_RANK --of $FALLOW_NODES'\n"
+      "  fallow run 'gpu_ram>=24' --hours 2 --deadline 6 --budget 1.50 -- ./train");
   command->callback(
       [=, &context] { context.run = [=, &context] { return run(context, *options); }; });
 }

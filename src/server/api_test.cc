@@ -389,6 +389,41 @@ TEST(Api, ArtifactsAreStoredServedAndResumed) {
   EXPECT_EQ(market.send("DELETE", path, people.renter, {}, {}).status, 405);
 }
 
+TEST(Api, AnUploadThatIsOvertakenByItsOwnTwinIsNoError) {
+  LoopbackMarket market;
+  const People people(market);
+  std::string bytes(900'000, '\0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 11);
+  const std::string path = "/v1/artifacts/" + to_hex(digest_of(bytes));
+  const net::Headers raw{{"Content-Type", "application/octet-stream"}};
+
+  net::HttpClientOptions options;
+  options.url = *net::parse_url(market.server().url());
+  net::BlockingHttpClient slow(std::move(options));
+  net::ClientRequest request;
+  request.method = "PUT";
+  request.target = path;
+  request.headers = raw;
+  request.headers.set("Authorization", "Bearer " + people.renter);
+  request.source_bytes = bytes.size();
+  std::size_t sent = 0;
+  request.source = [&](std::span<char> into) -> Result<std::size_t> {
+    // Half-way the twin begins and ends.
+    if (sent > 0 && sent < bytes.size()) {
+      const int status = market.send("PUT", path, people.renter, bytes, raw).status;
+      EXPECT_TRUE(status == 200 || status == 201) << status;
+    }
+    const std::size_t count = std::min<std::size_t>({into.size(), 400'000, bytes.size() - sent});
+    bytes.copy(into.data(), count, sent);
+    sent += count;
+    return count;
+  };
+  const auto answered = slow.send(std::move(request));
+  ASSERT_TRUE(answered) << answered.error().message;
+  EXPECT_EQ(answered->status, 201) << answered->body;
+  EXPECT_EQ(market.get(path, people.renter).body, bytes);
+}
+
 TEST(Api, MetricsAndHealthAndTheApiItself) {
   LoopbackMarket market;
   EXPECT_EQ(market.get("/healthz", "").body, "ok\n");

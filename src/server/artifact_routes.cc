@@ -166,8 +166,27 @@ net::Task<Answer<std::uint64_t>> ArtifactRoutes::append(net::Exchange& exchange,
   co_return co_await disk_.run(exchange.executor(), work);
 }
 
+net::Task<Answer<std::uint64_t>> ArtifactRoutes::append_or_pass(net::Exchange& exchange,
+                                                                const artifacts::UploadKey& key,
+                                                                std::uint64_t size,
+                                                                std::uint64_t offset,
+                                                                std::string_view bytes) {
+  for (;;) {
+    Answer<std::uint64_t> reached = co_await append(exchange, key, offset, bytes);
+    if (reached || (reached.error().status() != 404 && reached.error().status() != 409)) {
+      co_return reached;
+    }
+    const Answer<std::uint64_t> at = co_await begin_upload(exchange, key, size);
+    if (!at || *at <= offset) co_return reached;
+    if (*at - offset >= bytes.size()) co_return offset + bytes.size();
+    bytes.remove_prefix(static_cast<std::size_t>(*at - offset));
+    offset = *at;
+  }
+}
+
 net::Task<Answer<std::uint64_t>> ArtifactRoutes::take_body(net::Exchange& exchange,
                                                            const artifacts::UploadKey& key,
+                                                           std::optional<std::uint64_t> size,
                                                            std::uint64_t offset,
                                                            std::uint64_t skip) {
   std::string piece;
@@ -186,7 +205,11 @@ net::Task<Answer<std::uint64_t>> ArtifactRoutes::take_body(net::Exchange& exchan
       piece.append(*some, skipped);
     }
     if (piece.empty()) break;
-    FALLOW_CO_ASSIGN(offset, co_await append(exchange, key, offset, piece));
+    if (size) {
+      FALLOW_CO_ASSIGN(offset, co_await append_or_pass(exchange, key, *size, offset, piece));
+    } else {
+      FALLOW_CO_ASSIGN(offset, co_await append(exchange, key, offset, piece));
+    }
     piece.clear();
   }
   co_return offset;
@@ -201,7 +224,7 @@ net::Task<Answer<int>> ArtifactRoutes::put(net::Exchange& exchange,
   }
   const std::uint64_t size = exchange.request().content_length.value_or(0);
   FALLOW_CO_ASSIGN(const std::uint64_t offset, co_await begin_upload(exchange, key, size));
-  if (offset < size) FALLOW_CO_TRY(co_await take_body(exchange, key, offset, offset));
+  if (offset < size) FALLOW_CO_TRY(co_await take_body(exchange, key, size, offset, offset));
   net::Response response{offset == size ? 200 : 201, offset_headers(size), {}};
   const int status = response.status;
   co_await exchange.respond(std::move(response));
@@ -224,7 +247,8 @@ net::Task<Answer<int>> ArtifactRoutes::begin(net::Exchange& exchange,
 net::Task<Answer<int>> ArtifactRoutes::patch(net::Exchange& exchange,
                                              const artifacts::UploadKey& key) {
   FALLOW_CO_ASSIGN(const std::uint64_t offset, number_header(exchange, "Upload-Offset"));
-  FALLOW_CO_ASSIGN(const std::uint64_t reached, co_await take_body(exchange, key, offset, 0));
+  FALLOW_CO_ASSIGN(const std::uint64_t reached,
+                   co_await take_body(exchange, key, std::nullopt, offset, 0));
   net::Response taken{204, offset_headers(reached), {}};
   co_await exchange.respond(std::move(taken));
   co_return 204;

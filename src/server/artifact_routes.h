@@ -40,9 +40,17 @@ class ArtifactRoutes {
   net::Task<Answer<int>> begin(net::Exchange& exchange, const artifacts::UploadKey& key);
   net::Task<Answer<int>> patch(net::Exchange& exchange, const artifacts::UploadKey& key);
   // Stores the request's body from `offset` on; the first `skip` bytes of it are stored already.
+  // With `size`, that of the whole, another upload of the same may overtake it.
   net::Task<Answer<std::uint64_t>> take_body(net::Exchange& exchange,
-                                             const artifacts::UploadKey& key, std::uint64_t offset,
-                                             std::uint64_t skip);
+                                             const artifacts::UploadKey& key,
+                                             std::optional<std::uint64_t> size,
+                                             std::uint64_t offset, std::uint64_t skip);
+  // As append(), but what the same uploader has brought meanwhile on another connection is passed
+  // over: two tasks of a node that end with the same output send it at the same time.
+  net::Task<Answer<std::uint64_t>> append_or_pass(net::Exchange& exchange,
+                                                  const artifacts::UploadKey& key,
+                                                  std::uint64_t size, std::uint64_t offset,
+                                                  std::string_view bytes);
   net::Task<Answer<std::uint64_t>> append(net::Exchange& exchange, const artifacts::UploadKey& key,
                                           std::uint64_t offset, std::string_view bytes);
   net::Task<Answer<std::uint64_t>> begin_upload(net::Exchange& exchange,

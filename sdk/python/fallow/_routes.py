@@ -1,0 +1,201 @@
+"""Every operation of the API. Made from docs/openapi.json by tools/generate_models.py; do not edit."""
+
+from dataclasses import dataclass
+from typing import Any, Dict, FrozenSet, Optional, Type
+
+from . import models
+
+
+@dataclass(frozen=True)
+class Route:
+    method: str
+    path: str
+    in_path: FrozenSet[str]
+    in_query: FrozenSet[str]
+    in_body: FrozenSet[str]
+    answer: Optional[Type[Any]]
+    is_stream: bool
+
+
+ROUTES: Dict[str, Route] = {
+    "GetMarket": Route(
+        "GET", "/v1/market", frozenset([]),
+        frozenset([]),
+        frozenset([]),
+        models.MarketView, False),
+    "ListOffers": Route(
+        "GET", "/v1/offers", frozenset([]),
+        frozenset(['order', 'page_size', 'page_token', 'query']),
+        frozenset([]),
+        models.ListOffersResponse, False),
+    "ListPrices": Route(
+        "GET", "/v1/prices", frozenset([]),
+        frozenset(['model', 'page_size', 'page_token', 'region']),
+        frozenset([]),
+        models.ListPricesResponse, False),
+    "CreateQuote": Route(
+        "POST", "/v1/quotes", frozenset([]),
+        frozenset([]),
+        frozenset(['cpu_cores', 'device_share', 'disk_gb', 'gpus', 'hours', 'isolation_min', 'max_price_per_hour', 'memory_gb', 'network', 'objective', 'query', 'tasks', 'tier']),
+        models.QuoteView, False),
+    "FollowEvents": Route(
+        "GET", "/v1/events", frozenset([]),
+        frozenset(['after']),
+        frozenset([]),
+        models.FeedEvent, True),
+    "CreateOrder": Route(
+        "POST", "/v1/orders", frozenset([]),
+        frozenset([]),
+        frozenset(['attempts_max', 'budget', 'input_manifest', 'name', 'no_wait', 'quote', 'requirements', 'tasks', 'workload']),
+        models.OrderView, False),
+    "ListOrders": Route(
+        "GET", "/v1/orders", frozenset([]),
+        frozenset(['open_only', 'page_size', 'page_token']),
+        frozenset([]),
+        models.ListOrdersResponse, False),
+    "GetOrder": Route(
+        "GET", "/v1/orders/{order}", frozenset(['order']),
+        frozenset([]),
+        frozenset([]),
+        models.OrderView, False),
+    "StopOrder": Route(
+        "POST", "/v1/orders/{order}/stop", frozenset(['order']),
+        frozenset([]),
+        frozenset([]),
+        models.OrderView, False),
+    "FollowOrderLogs": Route(
+        "GET", "/v1/orders/{order}/logs", frozenset(['order']),
+        frozenset(['follow']),
+        frozenset([]),
+        models.LogLine, True),
+    "ListLeases": Route(
+        "GET", "/v1/leases", frozenset([]),
+        frozenset(['node', 'open_only', 'order', 'page_size', 'page_token']),
+        frozenset([]),
+        models.ListLeasesResponse, False),
+    "GetLease": Route(
+        "GET", "/v1/leases/{lease}", frozenset(['lease']),
+        frozenset([]),
+        frozenset([]),
+        models.LeaseView, False),
+    "StopLease": Route(
+        "POST", "/v1/leases/{lease}/stop", frozenset(['lease']),
+        frozenset([]),
+        frozenset([]),
+        models.LeaseView, False),
+    "GetReceipt": Route(
+        "GET", "/v1/leases/{lease}/receipt", frozenset(['lease']),
+        frozenset([]),
+        frozenset([]),
+        models.Receipt, False),
+    "FollowLeaseLogs": Route(
+        "GET", "/v1/leases/{lease}/logs", frozenset(['lease']),
+        frozenset(['follow']),
+        frozenset([]),
+        models.LogLine, True),
+    "GetWallet": Route(
+        "GET", "/v1/wallet", frozenset([]),
+        frozenset(['account']),
+        frozenset([]),
+        models.WalletView, False),
+    "ListTransfers": Route(
+        "GET", "/v1/wallet/transfers", frozenset([]),
+        frozenset(['account', 'page_size', 'page_token']),
+        frozenset([]),
+        models.ListTransfersResponse, False),
+    "CreateDeposit": Route(
+        "POST", "/v1/deposits", frozenset([]),
+        frozenset([]),
+        frozenset(['account', 'amount', 'reference']),
+        models.WalletView, False),
+    "CreateWithdrawal": Route(
+        "POST", "/v1/withdrawals", frozenset([]),
+        frozenset([]),
+        frozenset(['amount', 'destination']),
+        models.WalletView, False),
+    "ListPayouts": Route(
+        "GET", "/v1/payouts", frozenset([]),
+        frozenset(['page_size', 'page_token']),
+        frozenset([]),
+        models.ListPayoutsResponse, False),
+    "SettlePayout": Route(
+        "POST", "/v1/payouts/{payout}/settle", frozenset(['payout']),
+        frozenset([]),
+        frozenset(['paid', 'reference']),
+        models.WalletView, False),
+    "SetBudget": Route(
+        "PUT", "/v1/wallet/budget", frozenset([]),
+        frozenset([]),
+        frozenset(['month_budget']),
+        models.WalletView, False),
+    "CreateJoinToken": Route(
+        "POST", "/v1/join-tokens", frozenset([]),
+        frozenset([]),
+        frozenset(['hours', 'uses_max']),
+        models.JoinTokenResponse, False),
+    "JoinNode": Route(
+        "POST", "/v1/nodes", frozenset([]),
+        frozenset([]),
+        frozenset(['facts', 'price_per_hour', 'public_key', 'secret']),
+        models.NodeView, False),
+    "ListNodes": Route(
+        "GET", "/v1/nodes", frozenset([]),
+        frozenset(['page_size', 'page_token']),
+        frozenset([]),
+        models.ListNodesResponse, False),
+    "GetNode": Route(
+        "GET", "/v1/nodes/{node}", frozenset(['node']),
+        frozenset([]),
+        frozenset([]),
+        models.NodeView, False),
+    "RemoveNode": Route(
+        "DELETE", "/v1/nodes/{node}", frozenset(['node']),
+        frozenset([]),
+        frozenset([]),
+        models.NodeView, False),
+    "SetOffer": Route(
+        "PUT", "/v1/nodes/{node}/offer", frozenset(['node']),
+        frozenset([]),
+        frozenset(['discounts', 'disk_price_per_gb_hour', 'hours_max', 'price_ceiling_per_hour', 'price_floor_per_hour', 'price_per_hour', 'share_min', 'spot_floor_per_hour']),
+        models.OfferView, False),
+    "WithdrawOffer": Route(
+        "DELETE", "/v1/nodes/{node}/offer", frozenset(['node']),
+        frozenset([]),
+        frozenset([]),
+        models.NodeView, False),
+    "CreateAccount": Route(
+        "POST", "/v1/accounts", frozenset([]),
+        frozenset([]),
+        frozenset(['name', 'scopes']),
+        models.CreateAccountResponse, False),
+    "ListAccounts": Route(
+        "GET", "/v1/accounts", frozenset([]),
+        frozenset(['page_size', 'page_token']),
+        frozenset([]),
+        models.ListAccountsResponse, False),
+    "GetAccount": Route(
+        "GET", "/v1/account", frozenset([]),
+        frozenset([]),
+        frozenset([]),
+        models.AccountView, False),
+    "CreateKey": Route(
+        "POST", "/v1/keys", frozenset([]),
+        frozenset([]),
+        frozenset(['hours', 'label', 'scopes']),
+        models.CreateKeyResponse, False),
+    "ListKeys": Route(
+        "GET", "/v1/keys", frozenset([]),
+        frozenset([]),
+        frozenset([]),
+        models.ListKeysResponse, False),
+    "RevokeKey": Route(
+        "DELETE", "/v1/keys/{key}", frozenset(['key']),
+        frozenset([]),
+        frozenset([]),
+        models.KeyView, False),
+    "SetPolicy": Route(
+        "PUT", "/v1/policy", frozenset([]),
+        frozenset([]),
+        frozenset(['policy']),
+        models.MarketView, False),
+}

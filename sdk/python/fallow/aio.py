@@ -1,0 +1,298 @@
+"""The market for programs that `await`: everything the SDK does, written once. client.py is the same without."""
+import asyncio
+import os
+import secrets
+import sys
+from typing import TYPE_CHECKING, Any, AsyncIterator, Coroutine, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+from . import _progress, models
+from ._http import Http
+from .artifacts import PathLike, Store
+from .config import Config, load_config
+from .errors import FallowError, JobFailed
+from .money import Amount, format_amount
+from .receipts import Bill, verify_receipt
+from .requirements import Requirements, to_json
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+_POLL_FIRST_S = 0.02
+_POLL_MAX_S = 0.5
+_PAGE = 1000
+
+
+class AsyncClient:
+    """One market and one key. Use it on one event loop; `async with` closes its connections."""
+
+    def __init__(self, config: Optional[Config] = None, *, url: Optional[str] = None, api_key: Optional[str] = None,
+                 certificate: Optional[str] = None):
+        """Without a Config: the config file, FALLOW_URL, FALLOW_API_KEY, FALLOW_CERTIFICATE, then the arguments."""
+        self.config = config or load_config(url, api_key, certificate)
+        self._http = Http(self.config)
+        self.store = Store(self._http)
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def call(self, operation: str, *, idempotency_key: Optional[str] = None, **fields: Any) -> Any:
+        """Any operation of docs/openapi.json by its operationId, with the fields of its request in JSON form."""
+        return await self._http.call(operation, fields, idempotency_key)
+
+    # ---- what there is, and what it costs ---------------------------------------------------------
+    async def market(self) -> models.MarketView:
+        return await self.call("GetMarket")  # type: ignore[no-any-return]
+
+    async def offers(self, query: str = "", *, order: str = "") -> List[models.OfferView]:
+        """Offers that meet the query, also those without a free device (`available` says which)."""
+        return [offer async for offer in self._pages("ListOffers", "offers", query=query, order=order)]
+
+    async def prices(self, model: str, region: str = "", *, count: int = 100) -> List[models.PriceView]:
+        """The newest intervals of the price index of a class of device."""
+        fields: Dict[str, Any] = {"model": model, "region": region, "page_size": count}
+        return list((await self._http.call("ListPrices", _set(fields))).prices)
+
+    async def quote(self, query: str = "", *, tasks: int = 1,
+                    **requirements: "Unpack[Requirements]") -> models.QuoteView:
+        """A firm, all-in price; `submit(..., quote=it)` takes it while it lasts."""
+        return await self._http.call(  # type: ignore[no-any-return]
+            "CreateQuote", to_json(query, tasks, requirements))
+
+    # ---- jobs -------------------------------------------------------------------------------------
+    async def submit(self, query: str, command: Sequence[str], *, tasks: int = 1,
+                     quote: Union[models.QuoteView, str, None] = None, name: str = "", image: str = "",
+                     input: Union[PathLike, None] = None, input_manifest: str = "", output: bool = False,
+                     env: Optional[Mapping[str, str]] = None, budget: Optional[Amount] = None, attempts: int = 0,
+                     no_wait: bool = False, idempotency_key: Optional[str] = None,
+                     **requirements: "Unpack[Requirements]") -> "AsyncJob":
+        """Starts a job and returns at once.
+
+        `input`: a folder that each task finds as its working folder. `output`: keep what tasks write to $FALLOW_OUT.
+        `attempts`: of one task over all nodes, 0 is the market's. With `quote`, query and requirements are the
+        quote's. The same `idempotency_key` never makes a second job.
+        """
+        if isinstance(command, str):
+            raise TypeError(f'command is a list of words: ["sh", "-c", {command!r}] runs it in a shell')
+        if input is not None:
+            input_manifest = await self.store.put_folder(input)
+        workload: Dict[str, Any] = {"command": [os.fspath(word) for word in command], "collect_output": output}
+        if image:
+            workload["image"] = image
+        if env:
+            workload["environment"] = [{"name": key, "value": value} for key, value in env.items()]
+        fields: Dict[str, Any] = {"workload": workload, "name": name or os.path.basename(command[0]),
+                                  "attempts_max": attempts, "no_wait": no_wait, "input_manifest": input_manifest}
+        if budget is not None:
+            fields["budget"] = format_amount(budget)
+        if quote is not None:
+            fields["quote"] = quote if isinstance(quote, str) else quote.id
+        else:
+            fields["requirements"] = to_json(query, tasks, requirements)
+        order = await self._http.call("CreateOrder", _set(fields), idempotency_key or secrets.token_hex(16))
+        return AsyncJob(self, order)
+
+    async def run(self, query: str, command: Sequence[str], *, output: Optional[PathLike] = None,
+                  logs: Optional[bool] = None, **options: Any) -> "AsyncJob":
+        """submit(), then its output as it comes and its progress (in a terminal or notebook, or with logs=True),
+        to the end; `output` is a folder for what tasks wrote. Cancelled, it stops the job. JobFailed."""
+        job = await submitted(self.submit(query, command, output=output is not None, **options))
+        try:
+            if _progress.wanted(sys.stderr) if logs is None else logs:
+                await job.show()
+            await job.wait()
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            await asyncio.shield(job.stop())
+            raise
+        if output is not None:
+            await job.download(output)
+        return job.check()
+
+    async def job(self, order: int) -> "AsyncJob":
+        return AsyncJob(self, await self.call("GetOrder", order=order))
+
+    async def jobs(self, *, open_only: bool = False) -> List["AsyncJob"]:
+        """Newest first."""
+        return [AsyncJob(self, order) async for order in self._pages("ListOrders", "orders", open_only=open_only)]
+
+    # ---- leases, bills, money ---------------------------------------------------------------------
+    async def leases(self, *, order: int = 0, open_only: bool = False) -> List[models.LeaseView]:
+        return [lease async for lease in self._pages("ListLeases", "leases", order=order, open_only=open_only)]
+
+    async def lease(self, lease: int) -> models.LeaseView:
+        return await self.call("GetLease", lease=lease)  # type: ignore[no-any-return]
+
+    async def stop_lease(self, lease: int) -> models.LeaseView:
+        return await self.call("StopLease", lease=lease)  # type: ignore[no-any-return]
+
+    async def receipt(self, lease: int) -> models.Receipt:
+        """The signed bill of an ended lease; `fallow.verify_receipt` checks it."""
+        return await self.call("GetReceipt", lease=lease)  # type: ignore[no-any-return]
+
+    async def verified_receipt(self, lease: int) -> Bill:
+        """The bill of an ended lease, checked here against the market's own key."""
+        receipt, market = await asyncio.gather(self.receipt(lease), self.market())
+        return verify_receipt(receipt, market.public_key)
+
+    async def wallet(self) -> models.WalletView:
+        return await self.call("GetWallet")  # type: ignore[no-any-return]
+
+    async def transfers(self) -> List[models.TransferView]:
+        """Every movement of this account's money, newest first."""
+        return [transfer async for transfer in self._pages("ListTransfers", "transfers")]
+
+    async def set_month_budget(self, amount: Optional[Amount]) -> models.WalletView:
+        """The most that may be spent in a calendar month; None: no limit."""
+        return await self.call(  # type: ignore[no-any-return]
+            "SetBudget", month_budget="" if amount is None else format_amount(amount))
+
+    async def events(self, after: int = 0) -> AsyncIterator[models.FeedEvent]:
+        """What happens to this account, from now on or behind the log's index `after`; without an end."""
+        async for event in self._http.stream("FollowEvents", _set({"after": after})):
+            yield event
+
+    # ---- inside -----------------------------------------------------------------------------------
+    async def _pages(self, operation: str, items: str, **fields: Any) -> AsyncIterator[Any]:
+        token = ""
+        while True:
+            page = await self._http.call(operation, _set({**fields, "page_size": _PAGE, "page_token": token}))
+            for item in getattr(page, items):
+                yield item
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def follow_logs(self, operation: str, **fields: Any) -> AsyncIterator[models.LogLine]:
+        """Each byte once and in order, over any number of connections."""
+        reached: Dict[Tuple[int, bool], int] = {}
+        async for line in self._http.stream(operation, fields):
+            key = (line.lease, line.error_stream)
+            old = reached.get(key, 0) - line.offset
+            if old > 0 and old >= len(line.data):
+                continue
+            reached[key] = line.offset + len(line.data)
+            if old > 0:
+                line = models.LogLine(lease=line.lease, task=line.task, error_stream=line.error_stream,
+                                      offset=line.offset + old, data=line.data[old:], last=line.last)
+            yield line
+
+
+class AsyncJob:
+    """An order: one workload in one or many tasks. `view` is what was last seen of it."""
+
+    def __init__(self, client: AsyncClient, view: models.OrderView):
+        self._client = client
+        self.view = view
+
+    @property
+    def id(self) -> int:
+        return self.view.id
+
+    @property
+    def is_open(self) -> bool:
+        return self.view.state == models.OrderState.OPEN
+
+    def __repr__(self) -> str:
+        view = self.view
+        return f"<job {view.id}: {view.state.lower()}, {view.tasks_done}/{view.tasks_total} done, {view.charged} charged>"
+
+    async def refresh(self) -> models.OrderView:
+        self.view = await self._client.call("GetOrder", order=self.id)
+        return self.view
+
+    async def wait(self, timeout_s: Optional[float] = None) -> models.OrderView:
+        """Until it has ended, well or not; TimeoutError."""
+        loop = asyncio.get_running_loop()
+        until = None if timeout_s is None else loop.time() + timeout_s
+        pause_s = _POLL_FIRST_S
+        while (await self.refresh()).state == models.OrderState.OPEN:
+            if until is not None and loop.time() >= until:
+                raise TimeoutError(f"job {self.id} has not ended within {timeout_s} s; it goes on")
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 1.3, _POLL_MAX_S)
+        return self.view
+
+    def check(self) -> "AsyncJob":
+        """Itself when every task is done, else JobFailed."""
+        if self.view.state not in (models.OrderState.OPEN, models.OrderState.ORDER_DONE):
+            raise JobFailed(self.view)
+        return self
+
+    async def stop(self) -> models.OrderView:
+        """Asks the market to stop it; no error when it has ended."""
+        if (await self.refresh()).state == models.OrderState.OPEN:
+            self.view = await self._client.call("StopOrder", order=self.id)
+        return self.view
+
+    def logs(self, *, follow: bool = False) -> AsyncIterator[models.LogLine]:
+        """What its tasks wrote up to now, or with `follow` up to its end."""
+        return self._client.follow_logs("FollowOrderLogs", order=self.id, follow=follow)
+
+    async def output(self) -> str:
+        """What its tasks wrote to stdout and stderr up to now, as text."""
+        return b"".join([line.data async for line in self.logs()]).decode("utf-8", "replace")
+
+    async def show(self) -> None:
+        """Prints its output and its progress until it has ended."""
+        progress = _progress.make(f"job {self.id}")
+        printer = _progress.LinePrinter(progress, several=self.view.tasks_total > 1)
+
+        async def report() -> None:
+            while True:
+                await asyncio.sleep(_POLL_MAX_S)
+                view = await self.refresh()
+                progress.update(done=view.tasks_done, total=view.tasks_total, running=view.tasks_running,
+                                waiting=view.tasks_waiting, rescued=view.rescued, charged=view.charged)
+
+        reporter = asyncio.ensure_future(report())
+        try:
+            async for line in self.logs(follow=True):
+                printer.print(line)
+        finally:
+            reporter.cancel()
+            await asyncio.gather(reporter, return_exceptions=True)
+            printer.flush()
+            progress.close()
+
+    async def leases(self) -> List[models.LeaseView]:
+        return await self._client.leases(order=self.id)
+
+    async def bills(self) -> List[Bill]:
+        """The verified receipts of its ended leases."""
+        ended = [lease.id for lease in await self.leases() if lease.state == models.LeaseState.ENDED]
+        return list(await asyncio.gather(*(self._client.verified_receipt(lease) for lease in ended)))
+
+    async def download(self, folder: PathLike) -> List[Any]:
+        """Writes what tasks left in $FALLOW_OUT below `folder`; of several tasks each into a folder named by its
+        number. The paths of the files."""
+        several = self.view.tasks_total > 1
+        paths: List[Any] = []
+        for task in self.view.tasks:
+            if task.output_manifest:
+                into = os.path.join(folder, str(task.index)) if several else folder
+                paths += await self._client.store.get_folder(task.output_manifest, into)
+        return paths
+
+
+async def submitted(submit: Coroutine[Any, Any, AsyncJob]) -> AsyncJob:
+    """Its job. Cancelled meanwhile, the order may stand all the same: it is waited for and stopped."""
+    task = asyncio.ensure_future(submit)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        try:
+            job = await task
+            await job.stop()
+        except FallowError:
+            pass  # there is none, or nobody answers any more
+        raise
+
+
+def _set(fields: Mapping[str, Any]) -> Dict[str, Any]:
+    """Without what is empty: the API's default is the same."""
+    return {name: value for name, value in fields.items() if value not in ("", 0, False, None)}

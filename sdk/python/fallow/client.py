@@ -1,0 +1,150 @@
+"""The market for programs that do not `await`: aio.py, run on a thread of its own."""
+from typing import TYPE_CHECKING, Any, Iterator, List, Mapping, Optional, Sequence, Union
+
+from . import _loop, models
+from .aio import AsyncClient, AsyncJob
+from .artifacts import PathLike
+from .config import Config
+from .money import Amount
+from .receipts import Bill
+from .requirements import Requirements
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class Client:
+    """One market and one key; any thread. Every method does what AsyncClient's of the same name does."""
+
+    def __init__(self, config: Optional[Config] = None, *, url: Optional[str] = None, api_key: Optional[str] = None,
+                 certificate: Optional[str] = None):
+        self.aio = AsyncClient(config, url=url, api_key=api_key, certificate=certificate)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        _loop.run(self.aio.close())
+
+    @property
+    def config(self) -> Config:
+        return self.aio.config
+
+    def call(self, operation: str, *, idempotency_key: Optional[str] = None, **fields: Any) -> Any:
+        return _loop.run(self.aio.call(operation, idempotency_key=idempotency_key, **fields))
+
+    def market(self) -> models.MarketView:
+        return _loop.run(self.aio.market())
+
+    def offers(self, query: str = "", *, order: str = "") -> List[models.OfferView]:
+        return _loop.run(self.aio.offers(query, order=order))
+
+    def prices(self, model: str, region: str = "", *, count: int = 100) -> List[models.PriceView]:
+        return _loop.run(self.aio.prices(model, region, count=count))
+
+    def quote(self, query: str = "", *, tasks: int = 1, **requirements: "Unpack[Requirements]") -> models.QuoteView:
+        return _loop.run(self.aio.quote(query, tasks=tasks, **requirements))
+
+    def submit(self, query: str, command: Sequence[str], *, tasks: int = 1,
+               quote: Union[models.QuoteView, str, None] = None, name: str = "", image: str = "",
+               input: Union[PathLike, None] = None, input_manifest: str = "", output: bool = False,
+               env: Optional[Mapping[str, str]] = None, budget: Optional[Amount] = None, attempts: int = 0,
+               no_wait: bool = False, idempotency_key: Optional[str] = None,
+               **requirements: "Unpack[Requirements]") -> "Job":
+        return Job(_loop.run(self.aio.submit(
+            query, command, tasks=tasks, quote=quote, name=name, image=image, input=input,
+            input_manifest=input_manifest, output=output, env=env, budget=budget, attempts=attempts, no_wait=no_wait,
+            idempotency_key=idempotency_key, **requirements)))
+
+    def run(self, query: str, command: Sequence[str], *, output: Optional[PathLike] = None,
+            logs: Optional[bool] = None, **options: Any) -> "Job":
+        return Job(_loop.run(self.aio.run(query, command, output=output, logs=logs, **options)))
+
+    def job(self, order: int) -> "Job":
+        return Job(_loop.run(self.aio.job(order)))
+
+    def jobs(self, *, open_only: bool = False) -> List["Job"]:
+        return [Job(job) for job in _loop.run(self.aio.jobs(open_only=open_only))]
+
+    def leases(self, *, order: int = 0, open_only: bool = False) -> List[models.LeaseView]:
+        return _loop.run(self.aio.leases(order=order, open_only=open_only))
+
+    def lease(self, lease: int) -> models.LeaseView:
+        return _loop.run(self.aio.lease(lease))
+
+    def stop_lease(self, lease: int) -> models.LeaseView:
+        return _loop.run(self.aio.stop_lease(lease))
+
+    def receipt(self, lease: int) -> models.Receipt:
+        return _loop.run(self.aio.receipt(lease))
+
+    def verified_receipt(self, lease: int) -> Bill:
+        return _loop.run(self.aio.verified_receipt(lease))
+
+    def wallet(self) -> models.WalletView:
+        return _loop.run(self.aio.wallet())
+
+    def transfers(self) -> List[models.TransferView]:
+        return _loop.run(self.aio.transfers())
+
+    def set_month_budget(self, amount: Optional[Amount]) -> models.WalletView:
+        return _loop.run(self.aio.set_month_budget(amount))
+
+    def events(self, after: int = 0) -> Iterator[models.FeedEvent]:
+        return _loop.iterate(self.aio.events(after))
+
+
+class Job:
+    """AsyncJob without `await`."""
+
+    def __init__(self, job: AsyncJob):
+        self.aio = job
+
+    @property
+    def id(self) -> int:
+        return self.aio.id
+
+    @property
+    def view(self) -> models.OrderView:
+        return self.aio.view
+
+    @property
+    def is_open(self) -> bool:
+        return self.aio.is_open
+
+    def __repr__(self) -> str:
+        return repr(self.aio)
+
+    def refresh(self) -> models.OrderView:
+        return _loop.run(self.aio.refresh())
+
+    def wait(self, timeout_s: Optional[float] = None) -> models.OrderView:
+        return _loop.run(self.aio.wait(timeout_s))
+
+    def check(self) -> "Job":
+        self.aio.check()
+        return self
+
+    def stop(self) -> models.OrderView:
+        return _loop.run(self.aio.stop())
+
+    def logs(self, *, follow: bool = False) -> Iterator[models.LogLine]:
+        return _loop.iterate(self.aio.logs(follow=follow))
+
+    def output(self) -> str:
+        return _loop.run(self.aio.output())
+
+    def show(self) -> None:
+        _loop.run(self.aio.show())
+
+    def leases(self) -> List[models.LeaseView]:
+        return _loop.run(self.aio.leases())
+
+    def bills(self) -> List[Bill]:
+        return _loop.run(self.aio.bills())
+
+    def download(self, folder: PathLike) -> List[Any]:
+        return _loop.run(self.aio.download(folder))

@@ -1,0 +1,121 @@
+"""Everything the SDK raises on purpose. All of it is a FallowError, so one `except` can catch the lot."""
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
+
+if TYPE_CHECKING:
+    from .models import OrderView, Problem
+
+
+class FallowError(Exception):
+    """Something of Fallow went wrong; the message says what, why and what to do next."""
+
+
+class ConfigError(FallowError):
+    """The configuration is missing or cannot be understood."""
+
+
+class Unreachable(FallowError):
+    """No answer from the market: no connection, not the trusted certificate, or lost too often."""
+
+
+class Refused(FallowError):
+    """The market said no (RFC 9457): `code` is stable, `field` and `column` say where.
+
+    `problem` is the whole answer: `relaxations` names the smallest changes that would match, and
+    `next_quote` stands in for a quote that is gone.
+    """
+
+    def __init__(self, problem: "Problem"):
+        self.problem = problem
+        self.status: int = problem.status
+        self.code: str = problem.code
+        self.detail: str = problem.detail
+        self.field: str = problem.field
+        self.column: int = problem.column
+        where = f" ({self.field}{f', column {self.column}' if self.column else ''})" if self.field else ""
+        hints = [relaxation.change for relaxation in problem.relaxations]
+        advice = f"; would match: {' or '.join(hints)}" if hints else ""
+        super().__init__(f"{self.code}: {self.detail}{where}{advice}")
+
+    @property
+    def relaxations(self) -> List[Any]:
+        return self.problem.relaxations
+
+
+class NoMatch(Refused):
+    """No offer meets the requirements; `relaxations` says what would."""
+
+
+class NoFunds(Refused):
+    """The wallet or a budget does not cover it."""
+
+
+class NotFound(Refused):
+    """There is no such thing, or it is somebody else's."""
+
+
+class QuoteGone(Refused):
+    """The quote ran out, or its offers did; `problem.next_quote` is what it costs now."""
+
+
+class NotAllowed(Refused):
+    """The key is missing, unknown or may not do this."""
+
+
+class JobFailed(FallowError):
+    """A job ended without all of its tasks done. `order` says which, by which reason and blame."""
+
+    def __init__(self, order: "OrderView"):
+        self.order = order
+        failed = [task for task in order.tasks if task.state in ("FAILED", "TASK_STOPPED")]
+        words = []
+        for task in failed[:3]:
+            why = f"exit code {task.exit_code}" if task.last_reason == "EXIT_CODE" else task.last_reason.lower()
+            words.append(f"task {task.index}: {why}" + (f" ({task.detail})" if task.detail else ""))
+        more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
+        super().__init__(f"job {order.id} ended as {order.state.lower()}: "
+                         f"{', '.join(words) or 'it was stopped before it began'}{more}")
+
+
+class RemoteError(FallowError):
+    """The function raised on the node. `type_name`, `text` and `traceback` are words, not objects:
+    an exception from a machine of a stranger is never rebuilt here."""
+
+    def __init__(self, type_name: str, text: str, traceback: str):
+        self.type_name = type_name
+        self.text = text
+        self.traceback = traceback
+        super().__init__(f"{type_name}: {text}\n\n{traceback}" if traceback else f"{type_name}: {text}")
+
+
+class InputLost(FallowError):
+    """An input ended the process or the lease that worked on it: by a signal, os._exit, memory, time.
+    `reason` and `blame` are the market's words."""
+
+    def __init__(self, message: str, reason: str, blame: str):
+        self.reason = reason
+        self.blame = blame
+        super().__init__(message)
+
+
+class ReceiptInvalid(FallowError):
+    """A receipt is not what it says; the message names the first thing that is wrong."""
+
+
+class ValueRefused(FallowError):
+    """A value cannot travel: not one of the plain types, or not to be pickled."""
+
+
+def refusal(status: int, document: Optional[Mapping[str, Any]]) -> Refused:
+    """The exception for an answer that is not a success."""
+    from ._wire import decode
+    from .models import Problem
+
+    fields: Dict[str, Any] = dict(document) if document and document.get("detail") else {
+        "code": f"http_{status}", "detail": f"the server answered {status}"}
+    fields["status"] = status
+    problem = decode(Problem, fields)
+    kind = {
+        "no_match": NoMatch, "no_funds": NoFunds, "over_budget": NoFunds, "quote_gone": QuoteGone,
+        "not_allowed": NotAllowed, "key_missing": NotAllowed, "key_unknown": NotAllowed,
+    }.get(problem.code, NotFound if status == 404 else Refused)
+    return kind(problem)

@@ -1,0 +1,823 @@
+"""What the API answers: frozen values, money as Decimal. Made from docs/openapi.json by tools/generate_models.py; do not edit."""
+
+import dataclasses
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import List, Optional
+
+from ._wire import OpenEnum
+
+
+class Blame(OpenEnum):
+    BLAME_NONE = "BLAME_NONE"
+    BLAME_RENTER = "BLAME_RENTER"
+    BLAME_PROVIDER = "BLAME_PROVIDER"
+    BLAME_OWNER = "BLAME_OWNER"
+    BLAME_MARKET = "BLAME_MARKET"
+
+
+class DeviceKind(OpenEnum):
+    DEVICE_KIND_UNSPECIFIED = "DEVICE_KIND_UNSPECIFIED"
+    GPU = "GPU"
+    CPU = "CPU"
+
+
+class EndReason(OpenEnum):
+    END_REASON_UNSPECIFIED = "END_REASON_UNSPECIFIED"
+    COMPLETED = "COMPLETED"
+    EXIT_CODE = "EXIT_CODE"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    TIME_LIMIT = "TIME_LIMIT"
+    FUNDS = "FUNDS"
+    STOPPED = "STOPPED"
+    INPUT_INVALID = "INPUT_INVALID"
+    DISK_LIMIT = "DISK_LIMIT"
+    DEVICE_FAULT = "DEVICE_FAULT"
+    HOST_LOST = "HOST_LOST"
+    START_FAILED = "START_FAILED"
+    WORKLOAD_LOST = "WORKLOAD_LOST"
+    NODE_WITHDRAWN = "NODE_WITHDRAWN"
+    OWNER_RETURNED = "OWNER_RETURNED"
+    PREEMPTED = "PREEMPTED"
+    MARKET_FAULT = "MARKET_FAULT"
+
+
+class Isolation(OpenEnum):
+    ISOLATION_UNSPECIFIED = "ISOLATION_UNSPECIFIED"
+    BUBBLEWRAP = "BUBBLEWRAP"
+    RUNC = "RUNC"
+    GVISOR = "GVISOR"
+    MICROVM = "MICROVM"
+
+
+class LeaseState(OpenEnum):
+    LEASE_STATE_UNSPECIFIED = "LEASE_STATE_UNSPECIFIED"
+    PLACED = "PLACED"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    SUSPENDED = "SUSPENDED"
+    STOPPING = "STOPPING"
+    ENDED = "ENDED"
+
+
+class LedgerKind(OpenEnum):
+    LEDGER_KIND_UNSPECIFIED = "LEDGER_KIND_UNSPECIFIED"
+    WALLET = "WALLET"
+    HELD = "HELD"
+    PENDING = "PENDING"
+    EARNED = "EARNED"
+    MARKET_FEE = "MARKET_FEE"
+    RESERVE = "RESERVE"
+    OUTSIDE = "OUTSIDE"
+
+
+class Objective(OpenEnum):
+    OBJECTIVE_UNSPECIFIED = "OBJECTIVE_UNSPECIFIED"
+    CHEAPEST = "CHEAPEST"
+    FASTEST = "FASTEST"
+    COST_TO_COMPLETE = "COST_TO_COMPLETE"
+
+
+class OrderState(OpenEnum):
+    ORDER_STATE_UNSPECIFIED = "ORDER_STATE_UNSPECIFIED"
+    OPEN = "OPEN"
+    ORDER_DONE = "ORDER_DONE"
+    ORDER_FAILED = "ORDER_FAILED"
+    ORDER_STOPPED = "ORDER_STOPPED"
+
+
+class OwnerState(OpenEnum):
+    OWNER_STATE_UNSPECIFIED = "OWNER_STATE_UNSPECIFIED"
+    OWNER_AWAY = "OWNER_AWAY"
+    OWNER_PRESENT = "OWNER_PRESENT"
+    OWNER_PAUSED = "OWNER_PAUSED"
+
+
+class Refusal(OpenEnum):
+    REFUSAL_UNSPECIFIED = "REFUSAL_UNSPECIFIED"
+    ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
+    NOT_ALLOWED = "NOT_ALLOWED"
+    NO_MATCH = "NO_MATCH"
+    NO_FUNDS = "NO_FUNDS"
+    OVER_BUDGET = "OVER_BUDGET"
+    QUOTE_GONE = "QUOTE_GONE"
+    QUERY_INVALID = "QUERY_INVALID"
+    VALUE_INVALID = "VALUE_INVALID"
+    NOT_FOUND = "NOT_FOUND"
+    ALREADY_ENDED = "ALREADY_ENDED"
+    LIMIT_REACHED = "LIMIT_REACHED"
+    KEY_REUSED = "KEY_REUSED"
+    TOKEN_INVALID = "TOKEN_INVALID"
+    TIER_NOT_OFFERED = "TIER_NOT_OFFERED"
+    NODE_KEY_TAKEN = "NODE_KEY_TAKEN"
+    STALE = "STALE"
+
+
+class Scope(OpenEnum):
+    SCOPE_UNSPECIFIED = "SCOPE_UNSPECIFIED"
+    RENTER = "RENTER"
+    PROVIDER = "PROVIDER"
+    OPERATOR = "OPERATOR"
+
+
+class TaskState(OpenEnum):
+    TASK_STATE_UNSPECIFIED = "TASK_STATE_UNSPECIFIED"
+    WAITING = "WAITING"
+    LEASED = "LEASED"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    TASK_STOPPED = "TASK_STOPPED"
+
+
+class Tier(OpenEnum):
+    TIER_UNSPECIFIED = "TIER_UNSPECIFIED"
+    ON_DEMAND = "ON_DEMAND"
+    RESERVED = "RESERVED"
+    SPOT = "SPOT"
+
+
+class TransferReason(OpenEnum):
+    TRANSFER_REASON_UNSPECIFIED = "TRANSFER_REASON_UNSPECIFIED"
+    DEPOSITED = "DEPOSITED"
+    HOLD_PLACED = "HOLD_PLACED"
+    CHARGED = "CHARGED"
+    FEE = "FEE"
+    REFUNDED = "REFUNDED"
+    FEE_RETURNED = "FEE_RETURNED"
+    HOLD_VOIDED = "HOLD_VOIDED"
+    RELEASED = "RELEASED"
+    WITHDRAWN = "WITHDRAWN"
+    WITHDRAWAL_RETURNED = "WITHDRAWAL_RETURNED"
+
+
+@dataclasses.dataclass(frozen=True)
+class AccountOpened:
+    account: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class AccountView:
+    id: int = 0
+    name: str = ""
+    scopes: List[Scope] = dataclasses.field(default_factory=list)
+    created_at: Optional[datetime] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class BoundQuote:
+    issued_at_us: int = 0
+    expires_at_us: int = 0
+    task_hour_micros: int = 0
+    total_micros: int = 0
+    tasks: int = 0
+    requirements: Optional["Requirements"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class BudgetSet:
+    account: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class CreateAccountResponse:
+    account: Optional["AccountView"] = None
+    api_key: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class CreateKeyResponse:
+    key: Optional["KeyView"] = None
+    api_key: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    index: int = 0
+    uuid: str = ""
+    model: str = ""
+    kind: DeviceKind = DeviceKind.DEVICE_KIND_UNSPECIFIED
+    memory_mb: int = 0
+    driver: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class EnvironmentVariable:
+    name: str = ""
+    value: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    refused: Optional["Refused"] = None
+    repeated: Optional["Repeated"] = None
+    founded: Optional["Founded"] = None
+    policy_set: Optional["PolicySet"] = None
+    account_opened: Optional["AccountOpened"] = None
+    key_added: Optional["KeyAdded"] = None
+    key_revoked: Optional["KeyRevoked"] = None
+    transferred: Optional["Transferred"] = None
+    payout_requested: Optional["PayoutRequested"] = None
+    payout_settled: Optional["PayoutSettled"] = None
+    budget_set: Optional["BudgetSet"] = None
+    join_token_created: Optional["JoinTokenCreated"] = None
+    node_joined: Optional["NodeJoined"] = None
+    node_changed: Optional["NodeChanged"] = None
+    node_removed: Optional["NodeRemoved"] = None
+    offer_changed: Optional["OfferChanged"] = None
+    order_accepted: Optional["OrderAccepted"] = None
+    task_changed: Optional["TaskChanged"] = None
+    order_ended: Optional["OrderEnded"] = None
+    lease_placed: Optional["LeasePlaced"] = None
+    lease_changed: Optional["LeaseChanged"] = None
+    meter_accepted: Optional["MeterAccepted"] = None
+    lease_ended: Optional["LeaseEnded"] = None
+    resumed: Optional["Resumed"] = None
+    price_moved: Optional["PriceMoved"] = None
+    spot_priced: Optional["SpotPriced"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class FeedEvent:
+    index: int = 0
+    at: Optional[datetime] = None
+    event: Optional["Event"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Founded:
+    operator_account: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class JoinTokenCreated:
+    account: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class JoinTokenResponse:
+    token: str = ""
+    expires_at: Optional[datetime] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyAdded:
+    account: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyRevoked:
+    account: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyView:
+    id: str = ""
+    account: int = 0
+    scopes: List[Scope] = dataclasses.field(default_factory=list)
+    label: str = ""
+    expires_at: Optional[datetime] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class LeaseChanged:
+    lease: int = 0
+    node: int = 0
+    state: LeaseState = LeaseState.LEASE_STATE_UNSPECIFIED
+
+
+@dataclasses.dataclass(frozen=True)
+class LeaseEnded:
+    lease: int = 0
+    order: int = 0
+    task: int = 0
+    node: int = 0
+    account: int = 0
+    reason: EndReason = EndReason.END_REASON_UNSPECIFIED
+    blame: Blame = Blame.BLAME_NONE
+    proven_us: int = 0
+    charged_micros: int = 0
+    refunded_micros: int = 0
+    fee_micros: int = 0
+    rerated_hour_micros: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class LeasePlaced:
+    lease: int = 0
+    order: int = 0
+    task: int = 0
+    node: int = 0
+    account: int = 0
+    rate_hour_micros: int = 0
+    hold_micros: int = 0
+    device_hour_micros: int = 0
+    disk_gb_hour_micros: int = 0
+    discounts: Optional["TermDiscounts"] = None
+    volume_basis_points: int = 0
+    spot_bid_micros: int = 0
+    spot_floor_micros: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class LeaseView:
+    id: int = 0
+    order: int = 0
+    task: int = 0
+    attempt: int = 0
+    account: int = 0
+    node: int = 0
+    node_name: str = ""
+    devices: List[int] = dataclasses.field(default_factory=list)
+    state: LeaseState = LeaseState.LEASE_STATE_UNSPECIFIED
+    reason: EndReason = EndReason.END_REASON_UNSPECIFIED
+    blame: Blame = Blame.BLAME_NONE
+    exit_code: int = 0
+    detail: str = ""
+    price_per_hour: Decimal = Decimal(0)
+    placed_at: Optional[datetime] = None
+    started_at: Optional[datetime] = None
+    ended_at: Optional[datetime] = None
+    proven: Optional[timedelta] = None
+    held: Decimal = Decimal(0)
+    charged: Decimal = Decimal(0)
+    refunded: Decimal = Decimal(0)
+    output_manifest: str = ""
+    tier: Tier = Tier.TIER_UNSPECIFIED
+
+
+@dataclasses.dataclass(frozen=True)
+class ListAccountsResponse:
+    accounts: List["AccountView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ListKeysResponse:
+    keys: List["KeyView"] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class ListLeasesResponse:
+    leases: List["LeaseView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ListNodesResponse:
+    nodes: List["NodeView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ListOffersResponse:
+    offers: List["OfferView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ListOrdersResponse:
+    orders: List["OrderView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ListPayoutsResponse:
+    payouts: List["PayoutView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ListPricesResponse:
+    prices: List["PriceView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ListTransfersResponse:
+    transfers: List["TransferView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class LogLine:
+    lease: int = 0
+    task: int = 0
+    error_stream: bool = False
+    offset: int = 0
+    data: bytes = b""
+    last: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class MarketView:
+    name: str = ""
+    currency: str = ""
+    public_key: str = ""
+    policy: Optional["Policy"] = None
+    last_index: int = 0
+    digest: str = ""
+    log_head: str = ""
+    now: Optional[datetime] = None
+    nodes_connected: int = 0
+    devices_total: int = 0
+    leases_open: int = 0
+    orders_open: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class MeterAccepted:
+    record: Optional["MeterRecord"] = None
+    proven_us: int = 0
+    charged_micros: int = 0
+    rate_hour_micros: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class MeterRecord:
+    lease: int = 0
+    sequence: int = 0
+    running_us: int = 0
+    measured_at_us: int = 0
+    signature: bytes = b""
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeChanged:
+    node: int = 0
+    connected: bool = False
+    owner: OwnerState = OwnerState.OWNER_STATE_UNSPECIFIED
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeFacts:
+    name: str = ""
+    region: str = ""
+    cpu_thousandths: int = 0
+    memory_mb: int = 0
+    disk_mb: int = 0
+    download_mbps: int = 0
+    upload_mbps: int = 0
+    isolation: Isolation = Isolation.ISOLATION_UNSPECIFIED
+    devices: List["Device"] = dataclasses.field(default_factory=list)
+    agent_version: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeJoined:
+    node: int = 0
+    account: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeRemoved:
+    node: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeView:
+    id: int = 0
+    provider: int = 0
+    facts: Optional["NodeFacts"] = None
+    connected: bool = False
+    owner: OwnerState = OwnerState.OWNER_STATE_UNSPECIFIED
+    reliability: float = 0.0
+    joined_at: Optional[datetime] = None
+    seen_at: Optional[datetime] = None
+    leases_running: int = 0
+    offer: Optional["OfferView"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class OfferChanged:
+    offer: int = 0
+    node: int = 0
+    withdrawn: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class OfferView:
+    id: int = 0
+    node: int = 0
+    provider: int = 0
+    node_name: str = ""
+    gpu_name: str = ""
+    device_kind: DeviceKind = DeviceKind.DEVICE_KIND_UNSPECIFIED
+    num_gpus: int = 0
+    free_thousandths: int = 0
+    gpu_ram_gb: float = 0.0
+    price_per_hour: Decimal = Decimal(0)
+    disk_price_per_gb_hour: Decimal = Decimal(0)
+    region: str = ""
+    reliability: float = 0.0
+    cpu_cores: float = 0.0
+    cpu_ram_gb: float = 0.0
+    disk_gb: float = 0.0
+    download_mbps: int = 0
+    upload_mbps: int = 0
+    isolation: Isolation = Isolation.ISOLATION_UNSPECIFIED
+    available: bool = False
+    price_floor_per_hour: Optional[Decimal] = None
+    price_ceiling_per_hour: Optional[Decimal] = None
+    discounts: Optional["TermDiscounts"] = None
+    spot_floor_per_hour: Optional[Decimal] = None
+    spot_price_per_hour: Optional[Decimal] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class OrderAccepted:
+    order: int = 0
+    account: int = 0
+    budget_micros: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class OrderEnded:
+    order: int = 0
+    account: int = 0
+    state: OrderState = OrderState.ORDER_STATE_UNSPECIFIED
+    charged_micros: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class OrderView:
+    id: int = 0
+    account: int = 0
+    name: str = ""
+    state: OrderState = OrderState.ORDER_STATE_UNSPECIFIED
+    created_at: Optional[datetime] = None
+    ended_at: Optional[datetime] = None
+    tasks_total: int = 0
+    tasks_done: int = 0
+    tasks_running: int = 0
+    tasks_waiting: int = 0
+    tasks_failed: int = 0
+    budget: Decimal = Decimal(0)
+    held: Decimal = Decimal(0)
+    charged: Decimal = Decimal(0)
+    requirements: Optional["Requirements"] = None
+    workload: Optional["Workload"] = None
+    tasks: List["TaskView"] = dataclasses.field(default_factory=list)
+    rescued: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class PayoutRequested:
+    payout: int = 0
+    account: int = 0
+    amount_micros: int = 0
+    destination: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class PayoutSettled:
+    payout: int = 0
+    paid: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class PayoutView:
+    id: int = 0
+    account: int = 0
+    amount: Decimal = Decimal(0)
+    destination: str = ""
+    requested_at: Optional[datetime] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    meter_interval_us: int = 0
+    suspend_after_us: int = 0
+    close_after_us: int = 0
+    start_timeout_us: int = 0
+    stop_grace_us: int = 0
+    owner_notice_us: int = 0
+    fee_basis_points: int = 0
+    payout_delay_us: int = 0
+    quote_ttl_us: int = 0
+    attempts_max: int = 0
+    price_interval_us: int = 0
+    price_step_basis_points: int = 0
+    use_target_basis_points: int = 0
+    volume_discounts: List["VolumeDiscount"] = dataclasses.field(default_factory=list)
+    spot_min_run_us: int = 0
+    spot_cool_down_us: int = 0
+    spot_notice_us: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicySet:
+    pass
+
+
+@dataclasses.dataclass(frozen=True)
+class PriceMoved:
+    model: str = ""
+    region: str = ""
+    open_micros: int = 0
+    close_micros: int = 0
+    low_micros: int = 0
+    high_micros: int = 0
+    mean_micros: int = 0
+    trades: int = 0
+    traded_thousandths: int = 0
+    use_basis_points: int = 0
+    offered_thousandths: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class PricePart:
+    name: str = ""
+    price_per_hour: Decimal = Decimal(0)
+    total: Decimal = Decimal(0)
+
+
+@dataclasses.dataclass(frozen=True)
+class PriceView:
+    at: Optional[datetime] = None
+    model: str = ""
+    region: str = ""
+    open: Decimal = Decimal(0)
+    close: Decimal = Decimal(0)
+    low: Decimal = Decimal(0)
+    high: Decimal = Decimal(0)
+    mean: Decimal = Decimal(0)
+    leases: int = 0
+    devices_leased: float = 0.0
+    use: float = 0.0
+    devices_offered: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    type: str = ""
+    title: str = ""
+    status: int = 0
+    detail: str = ""
+    code: str = ""
+    field: str = ""
+    column: int = 0
+    relaxations: List["RelaxationView"] = dataclasses.field(default_factory=list)
+    next_quote: Optional["QuoteView"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class QuoteView:
+    id: str = ""
+    expires_at: Optional[datetime] = None
+    task_price_per_hour: Decimal = Decimal(0)
+    total: Decimal = Decimal(0)
+    parts: List["PricePart"] = dataclasses.field(default_factory=list)
+    tasks: int = 0
+    tasks_at_once: int = 0
+    offers: List["OfferView"] = dataclasses.field(default_factory=list)
+    requirements: Optional["Requirements"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Receipt:
+    body: bytes = b""
+    signature: bytes = b""
+    market_public_key: bytes = b""
+
+
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    code: Refusal = Refusal.REFUSAL_UNSPECIFIED
+    message: str = ""
+    field: str = ""
+    column: int = 0
+    relaxations: List["Relaxation"] = dataclasses.field(default_factory=list)
+    next_quote: Optional["BoundQuote"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Relaxation:
+    field: str = ""
+    change: str = ""
+    task_hour_micros: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class RelaxationView:
+    field: str = ""
+    change: str = ""
+    task_price_per_hour: Decimal = Decimal(0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeated:
+    first_index: int = 0
+    entity: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Requirements:
+    query: str = ""
+    gpus: int = 0
+    device_thousandths: int = 0
+    tier: Tier = Tier.TIER_UNSPECIFIED
+    objective: Objective = Objective.OBJECTIVE_UNSPECIFIED
+    duration_us: int = 0
+    price_per_hour_micros_max: int = 0
+    memory_mb: int = 0
+    cpu_thousandths: int = 0
+    disk_mb: int = 0
+    network: bool = False
+    isolation_min: Isolation = Isolation.ISOLATION_UNSPECIFIED
+
+
+@dataclasses.dataclass(frozen=True)
+class Resumed:
+    pass
+
+
+@dataclasses.dataclass(frozen=True)
+class SpotPriced:
+    model: str = ""
+    region: str = ""
+    price_micros: int = 0
+    losing_micros: int = 0
+    leases: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskChanged:
+    order: int = 0
+    task: int = 0
+    state: TaskState = TaskState.TASK_STATE_UNSPECIFIED
+    lease: int = 0
+    attempt: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskView:
+    index: int = 0
+    state: TaskState = TaskState.TASK_STATE_UNSPECIFIED
+    lease: int = 0
+    node: int = 0
+    node_name: str = ""
+    attempts: int = 0
+    last_reason: EndReason = EndReason.END_REASON_UNSPECIFIED
+    last_blame: Blame = Blame.BLAME_NONE
+    exit_code: int = 0
+    detail: str = ""
+    output_manifest: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class TermDiscounts:
+    hour_basis_points: int = 0
+    day_basis_points: int = 0
+    week_basis_points: int = 0
+    month_basis_points: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TransferView:
+    index: int = 0
+    at: Optional[datetime] = None
+    amount: Decimal = Decimal(0)
+    kind: LedgerKind = LedgerKind.LEDGER_KIND_UNSPECIFIED
+    reason: TransferReason = TransferReason.TRANSFER_REASON_UNSPECIFIED
+    lease: int = 0
+    counterparty: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Transferred:
+    from_account: int = 0
+    from_kind: LedgerKind = LedgerKind.LEDGER_KIND_UNSPECIFIED
+    to_account: int = 0
+    to_kind: LedgerKind = LedgerKind.LEDGER_KIND_UNSPECIFIED
+    amount_micros: int = 0
+    reason: TransferReason = TransferReason.TRANSFER_REASON_UNSPECIFIED
+    lease: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class VolumeDiscount:
+    spent_micros_min: int = 0
+    fee_basis_points: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class WalletView:
+    account: int = 0
+    currency: str = ""
+    available: Decimal = Decimal(0)
+    held: Decimal = Decimal(0)
+    pending: Decimal = Decimal(0)
+    earned: Decimal = Decimal(0)
+    month_budget: Optional[Decimal] = None
+    month_used: Decimal = Decimal(0)
+    spent_30_days: Decimal = Decimal(0)
+    fee_let_off: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    image: str = ""
+    command: List[str] = dataclasses.field(default_factory=list)
+    environment: List["EnvironmentVariable"] = dataclasses.field(default_factory=list)
+    input_manifest: bytes = b""
+    collect_output: bool = False

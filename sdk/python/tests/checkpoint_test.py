@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+"""Checkpoints: a training that is killed and moved ends with the same weights. numpy always; PyTorch where it is."""
+import importlib.util
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import numpy
+
+from harness import PATIENCE, main
+
+from fallow.checkpoint import Batches, Checkpoint, CheckpointError
+
+HERE = pathlib.Path(__file__).resolve().parent
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+
+
+class Part:
+    def __init__(self, **state):
+        self.state = state
+
+    def state_dict(self):
+        return self.state
+
+    def load_state_dict(self, state):
+        self.state = state
+
+
+class CheckpointTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="fallow-checkpoint-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.addCleanup(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+
+    def blobs(self):
+        return sorted(path.name for path in (self.folder / "blobs").iterdir())
+
+    def test_saves_what_changed(self):
+        part = Part(large=numpy.zeros(100_000), small=numpy.ones(10), words={"a": (1, None), 3: [0.5, "x"]})
+        checkpoint = Checkpoint(self.folder, part=part)
+        checkpoint.save()
+        first = checkpoint.bytes_written
+        self.assertGreater(first, 800_000)
+        part.state["small"] = part.state["small"] + 1
+        checkpoint.save()
+        self.assertLess(checkpoint.bytes_written - first, 50_000)
+        other = Part()
+        self.assertTrue(Checkpoint(self.folder, part=other).restore())
+        numpy.testing.assert_array_equal(other.state["small"], part.state["small"])
+        self.assertEqual(other.state["words"], part.state["words"])
+
+    def test_old_ones_go(self):
+        part = Part(array=numpy.zeros(3))
+        checkpoint = Checkpoint(self.folder, keep=2, part=part)
+        for number in range(5):
+            part.state["array"] = numpy.full(3, number)
+            checkpoint.save()
+        indexes = sorted(path.name for path in self.folder.glob("checkpoint-*"))
+        self.assertEqual(indexes, ["checkpoint-000000000004", "checkpoint-000000000005"])
+        checkpoint.restore()
+        self.assertEqual(part.state["array"][0], 4)
+
+    def test_a_torn_one_gives_way_to_the_one_before(self):
+        part = Part(array=numpy.zeros(3))
+        checkpoint = Checkpoint(self.folder, part=part)
+        checkpoint.save()
+        part.state["array"] = numpy.ones(3)
+        before = set(self.blobs())
+        last = checkpoint.save()
+        for harm in (lambda: last.write_bytes(last.read_bytes()[:-1]), lambda: last.write_bytes(b""),
+                     lambda: (self.folder / "blobs" / (set(self.blobs()) - before).pop()).write_bytes(b"x")):
+            whole = tempfile.mkdtemp()
+            shutil.copytree(self.folder, whole, dirs_exist_ok=True)
+            harm()
+            other = Part()
+            self.assertTrue(Checkpoint(self.folder, part=other).restore())
+            self.assertEqual(other.state["array"][0], 0)
+            shutil.copytree(whole, self.folder, dirs_exist_ok=True)
+            shutil.rmtree(whole)
+
+    def test_says_what_does_not_fit(self):
+        self.assertFalse(Checkpoint(self.folder, part=Part()).restore())
+        Checkpoint(self.folder, part=Part()).save()
+        with self.assertRaisesRegex(CheckpointError, "has no model"):
+            Checkpoint(self.folder, part=Part(), model=Part()).restore()
+        with self.assertRaises(TypeError):
+            Checkpoint(self.folder, part=3)
+        with self.assertRaises(CheckpointError):
+            Checkpoint("/dev/null/nowhere", part=Part()).save()
+
+    def test_random_generators_go_on(self):
+        checkpoint = Checkpoint(self.folder)
+        random.seed(1)
+        numpy.random.seed(2)
+        checkpoint.save()
+        drawn = (random.random(), numpy.random.rand(3).tolist())
+        checkpoint.restore()
+        self.assertEqual((random.random(), numpy.random.rand(3).tolist()), drawn)
+
+    def test_asked_to_leave_it_saves_first(self):
+        part = Part(count=0)
+        checkpoint = Checkpoint(self.folder, part=part, due_after_s=3600)
+        self.assertFalse(checkpoint.save_when_due())
+        part.state["count"] = 7
+        os.kill(os.getpid(), signal.SIGTERM)
+        with self.assertRaises(SystemExit) as left:
+            checkpoint.save_when_due()
+        self.assertEqual(left.exception.code, 143)
+        part.state["count"] = 0
+        checkpoint.restore()
+        self.assertEqual(part.state["count"], 7)
+
+    def test_the_folder_is_the_nodes_when_it_offers_one(self):
+        os.environ["FALLOW_CHECKPOINT_DIR"] = str(self.folder / "node")
+        self.addCleanup(os.environ.pop, "FALLOW_CHECKPOINT_DIR")
+        self.assertEqual(Checkpoint().folder, self.folder / "node")
+
+
+class BatchesTest(unittest.TestCase):
+    def test_any_interruption_gives_the_same_batches(self):
+        data = numpy.arange(23)
+        whole = [batch.tolist() for batch in Batches(data, 4, seed=5).epochs(3)]
+        self.assertEqual(sorted(sum(whole[:6], [])), list(range(23)))
+        self.assertNotEqual(whole[:6], whole[6:12])
+        for cut in range(len(whole) + 1):
+            first = Batches(data, 4, seed=5)
+            source = first.epochs(3)
+            got = [next(source).tolist() for _ in range(cut)]
+            second = Batches(data, 4, seed=99)
+            second.load_state_dict(first.state_dict())
+            got += [batch.tolist() for batch in second.epochs(3)]
+            self.assertEqual(got, whole, cut)
+        with self.assertRaises(CheckpointError):
+            Batches(data, 5).load_state_dict(first.state_dict())
+
+
+class MovedTrainingTest(unittest.TestCase):
+    """tests/training.py: killed without a word wherever it stands, its folder carried elsewhere by hand, twice."""
+
+    def train(self, kind, folder, kill_after_saves=None):
+        environment = {**os.environ, "FALLOW_CHECKPOINT_DIR": str(folder)}
+        process = subprocess.Popen([sys.executable, "-B", str(HERE / "training.py"), kind], env=environment,
+                                   stdout=subprocess.PIPE, text=True)
+        if kill_after_saves is None:
+            output, _ = process.communicate(timeout=300 * PATIENCE)
+            self.assertEqual(process.returncode, 0)
+            return output.splitlines()[-1]
+        for line in process.stdout:
+            if line.startswith("saved"):
+                kill_after_saves -= 1
+                if kill_after_saves == 0:
+                    time.sleep(0.01)
+                    process.kill()
+                    break
+        process.stdout.close()
+        self.assertEqual(process.wait(), -signal.SIGKILL)
+        return None
+
+    def moved_twice(self, kind):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            straight = self.train(kind, root / "straight")
+            self.train(kind, root / "a", kill_after_saves=2)
+            shutil.move(root / "a", root / "b")
+            self.train(kind, root / "b", kill_after_saves=3)
+            shutil.move(root / "b", root / "c")
+            self.assertEqual(self.train(kind, root / "c"), straight)
+            self.assertTrue(straight.startswith("weights "))
+
+    def test_with_numpy(self):
+        self.moved_twice("numpy")
+
+    @unittest.skipUnless(HAS_TORCH, "PyTorch is not installed here: apt install python3-torch, or pip install torch")
+    def test_with_torch(self):
+        self.moved_twice("torch")
+
+    @unittest.skipUnless(HAS_TORCH, "PyTorch is not installed here: apt install python3-torch, or pip install torch")
+    def test_tensors_of_every_kind(self):
+        import torch
+
+        tensors = {"bf16": torch.randn(3, 2).to(torch.bfloat16), "scalar": torch.tensor(2.5), "none": torch.empty(0, 3),
+                   "bool": torch.tensor([True, False]), "long": torch.arange(4).reshape(2, 2).t()}
+        with tempfile.TemporaryDirectory() as folder:
+            Checkpoint(folder, part=Part(**tensors)).save()
+            other = Part()
+            Checkpoint(folder, part=other).restore()
+        for name, tensor in tensors.items():
+            self.assertEqual(other.state[name].dtype, tensor.dtype)
+            self.assertTrue(torch.equal(other.state[name], tensor), name)
+
+
+if __name__ == "__main__":
+    main()
