@@ -232,7 +232,9 @@ class Lockstep {
                                         "device_kind!=gpu",
                                         "node>12",
                                         "node!=3",
-                                        "provider=1"};
+                                        "provider=1",
+                                        "lan=rack-1",
+                                        "lan notin [rack-1,rack_2]"};
     std::string text;
     for (std::uint64_t n = below(4); n > 0; --n) text += std::string(pick(kConditions)) + " ";
     Demand demand = test_demand(text);

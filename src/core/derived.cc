@@ -5,6 +5,7 @@
 #include "core/checks.h"
 #include "core/deadlines.h"
 #include "core/nodes.h"
+#include "core/orders.h"
 #include "core/requirements.h"
 #include "core/schedule.h"
 #include "core/spot.h"
@@ -64,6 +65,7 @@ Status derive_orders(MarketState& state) {
     }
     order.demand = std::move(*demand);
     order.demand.rate_hour_max = order.rate_hour_max;
+    demand_now(state, order);
   });
   return status;
 }

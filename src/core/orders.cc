@@ -67,6 +67,11 @@ Duration remaining_time(const Order& order, const Task& task) {
   return Duration(order.requirements.duration_us()) - task.proven;
 }
 
+Demand& demand_now(const MarketState& state, Order& order) {
+  order.demand.quoted_at = state.now < order.quote_until ? order.quoted_at : Time{};
+  return order.demand;
+}
+
 void set_task_state(Step& step, Order& order, std::uint32_t index, v1::TaskState to) {
   Task& task = order.tasks[index];
   --count_of(order, task.state);

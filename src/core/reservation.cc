@@ -7,6 +7,7 @@
 #include "core/deadlines.h"
 #include "core/gangs.h"
 #include "core/nodes.h"
+#include "core/orders.h"
 #include "core/schedule.h"
 
 namespace fallow::core {
@@ -81,7 +82,8 @@ bool is_big(const Order& order) {
 }
 
 void reserve_for(MarketState& state, Order& order) {
-  if (state.reservation || !is_big(order) || order.claims > 0) return;
+  // Room on one node is the order's own; a gang needs others to stay free until all of it is made.
+  if (state.reservation || !is_big(order) || (order.claims > 0 && !is_gang(order))) return;
   const std::size_t nodes = nodes_of(order.requirements);
   const Matcher matcher(order.demand);
   std::vector<std::pair<Time, NodeId>> found;
@@ -113,10 +115,11 @@ void check_reservation(MarketState& state) {
   const Reservation before = *state.reservation;
   Order* const order = state.orders.find(before.order);
   if (order == nullptr || order->turn == 0) return pass_on(state, before.nodes);
+  const Demand& demand = demand_now(state, *order);
   const auto stands = [&](NodeId id) {
     const Node* const node = state.nodes.find(id);
     return node != nullptr && takes_leases(*node) &&
-           Matcher(order->demand).fit(*node, Supply::kOffered).has_value();
+           Matcher(demand).fit(*node, Supply::kOffered).has_value();
   };
   const bool all_stand = std::all_of(before.nodes.begin(), before.nodes.end(), stands);
   if (state.now <= before.at && all_stand) return;

@@ -95,8 +95,7 @@ void next_turn(MarketState& state, Order& order) {
 // Asks the book as the order's quote and the tasks' history want it: for one task, or for the gang
 // that begins with it.
 std::vector<Placement> match(const MarketState& state, Order& order, std::uint32_t task) {
-  Demand& demand = order.demand;
-  demand.quoted_at = state.now < order.quote_until ? order.quoted_at : Time{};
+  Demand& demand = demand_now(state, order);
   const std::vector<NodeId> avoid = avoided_by(order, task);
   demand.avoid = avoid;
   std::vector<Placement> found;
@@ -174,7 +173,7 @@ Outcome place_one(Step& step, Order& order, Work& work) {
   work.match(nodes > 1 ? kGangMatches : 1);
   const std::vector<Placement> placements = match(state, order, *first);
   if (placements.empty()) {
-    if (nodes == 1) make_room(step, order, order.tasks[*first]);
+    make_room(step, order, order.tasks[*first]);
     if (is_big(order) && !state.reservation) {
       work.match(kGangMatches);
       reserve_for(state, order);
@@ -222,9 +221,7 @@ bool has_free_device(const Node& node) {
 }
 
 bool could_take(const MarketState& state, const Node& node, Order& order) {
-  Demand& demand = order.demand;
-  demand.quoted_at = state.now < order.quote_until ? order.quoted_at : Time{};
-  return tasks_that_fit(demand, node, 1) > 0;
+  return tasks_that_fit(demand_now(state, order), node, 1) > 0;
 }
 
 // The cursor of a node whom only spot orders are still to be tested against.
