@@ -1,6 +1,8 @@
 // What the block book answers for gangs: the nodes of the smallest group that suffices.
 #include <algorithm>
-#include <map>
+#include <boost/container/small_vector.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <optional>
 #include <queue>
 #include <utility>
 
@@ -21,39 +23,37 @@ bool holds_node(std::span<const NodeId> nodes, NodeId node) {
 // group are its best, and of two equally cheap groups the one that is complete first counts.
 class GangGroups {
  public:
-  using Key = std::pair<std::uint32_t, std::string>;  // the word where it has no number
-  using Members = std::vector<std::uint32_t>;         // places among the fits, ascending
+  using Members = boost::container::small_vector<std::uint32_t, 8>;  // places among fits, ascending
 
   GangGroups(std::size_t nodes, bool by_slowest) : nodes_(nodes), by_slowest_(by_slowest) {}
 
-  void add(const Key& key, std::uint32_t fit, std::int64_t first) {
-    Group& group = groups_[key];
+  void add(std::uint32_t key, std::uint32_t fit, std::int64_t first) {
+    const auto [at, is_new] = places_.try_emplace(key, static_cast<std::uint32_t>(groups_.size()));
+    if (is_new) groups_.emplace_back();
+    Group& group = groups_[at->second];
     if (group.members.size() == nodes_) return;
     group.members.push_back(fit);
     group.sum += first;
     if (group.members.size() < nodes_) return;
     const Wide total = by_slowest_ ? Wide{first} : group.sum;
-    if (best_ != nullptr && least_ <= total) return;
-    best_ = &group;
+    if (best_ && least_ <= total) return;
+    best_ = at->second;
     least_ = total;
   }
 
   // Null: none is complete.
-  const Members* best() const { return best_ == nullptr ? nullptr : &best_->members; }
+  const Members* best() const { return best_ ? &groups_[*best_].members : nullptr; }
 
   // Can no group do better any more, when fits from now on are no better than `first`?
   bool settled(std::int64_t first) {
-    if (best_ == nullptr) return false;
+    if (!best_) return false;
     if (by_slowest_) return least_ <= first;
     if (could_beat(Group{}, first)) return false;
     // One group that still may is witness enough, and mostly the same one as before.
-    if (const auto at = groups_.find(witness_);
-        at != groups_.end() && could_beat(at->second, first)) {
-      return false;
-    }
-    for (const auto& [key, group] : groups_) {
-      if (!could_beat(group, first)) continue;
-      witness_ = key;
+    if (could_beat(groups_[witness_], first)) return false;
+    for (std::uint32_t at = 0; at < groups_.size(); ++at) {
+      if (!could_beat(groups_[at], first)) continue;
+      witness_ = at;
       return false;
     }
     return true;
@@ -71,9 +71,11 @@ class GangGroups {
 
   const std::size_t nodes_;
   const bool by_slowest_;
-  std::map<Key, Group> groups_;  // at stable addresses
-  Key witness_;
-  const Group* best_ = nullptr;
+  std::vector<Group> groups_;  // as they were met
+  // Points only, never iterated.
+  boost::unordered_flat_map<std::uint32_t, std::uint32_t> places_;
+  std::uint32_t witness_ = 0;
+  std::optional<std::uint32_t> best_;
   Wide least_ = 0;
 };
 
@@ -168,21 +170,22 @@ class BlockBook::GangSearch {
     const LaneOffer& offer = fit.hit.place.block().offers[fit.hit.place.lane()];
     if (any_lan_) {
       const std::uint32_t lan = book_.lans_.of(offer.slot);
-      if (lan != LanTable::kNone) lans_.add({lan, {}}, place, fit.rank.first);
+      if (lan != LanTable::kNone) lans_.add(lan, place, fit.rank.first);
     }
     if (!any_region_ || lans_.best() != nullptr) return;
     // Once numbers had run out the same word may stand for itself in one offer and have a number in
     // another: then words count.
-    std::string word;
     const bool by_word = book_.regions_.overflowed();
-    if (by_word || offer.region == WordNumbers::kOther) {
-      word = canonical_word(book_.offers_[offer.slot].node->facts.region());
+    std::uint32_t region = by_word ? WordNumbers::kOther : offer.region;
+    if (region == WordNumbers::kOther) {
+      const std::string word = canonical_word(book_.offers_[offer.slot].node->facts.region());
       if (word.empty()) return;
+      region +=
+          1 + others_.try_emplace(word, static_cast<std::uint32_t>(others_.size())).first->second;
     } else if (book_.regions_.word(offer.region).empty()) {
       return;
     }
-    regions_.add({by_word ? WordNumbers::kOther : offer.region, std::move(word)}, place,
-                 fit.rank.first);
+    regions_.add(region, place, fit.rank.first);
   }
 
   std::vector<Placement> placements(const GangGroups::Members& gang) const {
@@ -198,7 +201,8 @@ class BlockBook::GangSearch {
   std::vector<RankedFits::Fit> fits_;  // at most kGangOffersMax
   GangGroups lans_;
   GangGroups regions_;
-  const bool any_lan_;  // does any have offers enough?
+  boost::unordered_flat_map<std::string, std::uint32_t> others_;  // regions without numbers; points
+  const bool any_lan_;                                            // does any have offers enough?
   const bool any_region_;
 };
 

@@ -96,7 +96,7 @@ class Book {
   virtual Digest digest() const = 0;
 };
 constexpr std::size_t kRelaxationsMax = 8;
-constexpr std::size_t kGangOffersMax = 4'096;
+constexpr std::size_t kGangOffersMax = 1'024;
 
 // The block book: see core/block_book.h.
 std::unique_ptr<Book> make_book();

@@ -169,7 +169,7 @@ class Lockstep {
     node.id = id;
     node.provider = AccountId(1 + below(2));
     node.facts.set_region(pick(std::array{"eu", "us", "ap", ""}));
-    node.facts.set_lan(pick(std::array{"", "", "rack-1", "Rack 2", "rack 1"}));
+    node.facts.set_lan(pick(std::array{"", "", "rack-1", "Rack 2", "rack_1"}));
     node.facts.set_cpu_thousandths(static_cast<std::uint32_t>((1 + below(3)) * 1'000));
     node.facts.set_memory_mb(static_cast<std::uint32_t>((2 + below(2)) * 16));
     node.facts.set_disk_mb(static_cast<std::uint32_t>((2 + below(2)) * 20));
@@ -232,7 +232,9 @@ class Lockstep {
                                         "device_kind!=gpu",
                                         "node>12",
                                         "node!=3",
-                                        "provider=1"};
+                                        "provider=1",
+                                        "lan=rack-1",
+                                        "lan notin [rack-1,rack_2]"};
     std::string text;
     for (std::uint64_t n = below(4); n > 0; --n) text += std::string(pick(kConditions)) + " ";
     Demand demand = test_demand(text);

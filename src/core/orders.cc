@@ -67,6 +67,11 @@ Duration remaining_time(const Order& order, const Task& task) {
   return Duration(order.requirements.duration_us()) - task.proven;
 }
 
+Demand& demand_now(const MarketState& state, Order& order) {
+  order.demand.quoted_at = state.now < order.quote_until ? order.quoted_at : Time{};
+  return order.demand;
+}
+
 void set_task_state(Step& step, Order& order, std::uint32_t index, v1::TaskState to) {
   Task& task = order.tasks[index];
   --count_of(order, task.state);
@@ -111,10 +116,6 @@ void after_lease(Step& step, const Lease& lease, const Ending& ending) {
   // The rest of the hold is the order's again: a task that waited for money can have it.
   if (order.waiting > 0) wait_for_match(step.state, order);
   end_if_over(step, order);
-}
-
-void date_demand(const MarketState& state, Order& order) {
-  order.demand.quoted_at = state.now < order.quote_until ? order.quoted_at : Time{};
 }
 
 void end_if_over(Step& step, Order& order) {

@@ -18,8 +18,8 @@ void end_if_over(Step& step, Order& order);
 // Forgets the oldest ended orders beyond the limits, with their leases. Not while a handler runs.
 void forget_old_orders(MarketState& state);
 
-// The order's demand is of the prices of its quote while that is good. Before the book is asked.
-void date_demand(const MarketState& state, Order& order);
+// What the book is asked for: at the former prices that the order's quote binds, while it stands.
+Demand& demand_now(const MarketState& state, Order& order);
 
 // Running time that the task may still be charged for.
 Duration remaining_time(const Order& order, const Task& task);

@@ -40,6 +40,7 @@ constexpr std::array<FieldFacts, kFields> kFieldFacts = {{
     {"device_kind", Kind::kWord, Of::kDevice, 0},
     {"node", Kind::kNumber, Of::kOffer, 0},
     {"provider", Kind::kNumber, Of::kOffer, 0},
+    {"lan", Kind::kWord, Of::kOffer, 0},
 }};
 
 const FieldFacts& facts_of(Field field) { return kFieldFacts[static_cast<std::size_t>(field)]; }
@@ -305,6 +306,7 @@ std::int64_t number_of(const v1::Device& device, Field field) {
 }
 
 std::string_view word_of(const Node& node, Field field) {
+  if (field == Field::kLan) return node.facts.lan();
   FALLOW_CHECK(field == Field::kRegion, "{} is not a word of a node", name_of(field));
   return node.facts.region();
 }

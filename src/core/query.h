@@ -38,8 +38,9 @@ enum class Field : std::uint8_t {
   kDeviceKind,  // word: gpu, cpu
   kNode,        // id
   kProvider,    // id
+  kLan,         // word, within a provider and region
 };
-constexpr std::size_t kFields = 15;
+constexpr std::size_t kFields = 16;
 
 enum class Operator : std::uint8_t {
   kLess,
@@ -138,7 +139,7 @@ std::string number_text(Field field, std::int64_t number);
 std::int64_t number_of(const Node& node, Field field, Micros device_hour);
 // A number field of a device: gpu_ram (else CHECK).
 std::int64_t number_of(const v1::Device& device, Field field);
-// A word field, as it was reported: region.
+// A word field, as it was reported: region, lan.
 std::string_view word_of(const Node& node, Field field);
 // A word field of a device: gpu_name, device_kind.
 std::string_view word_of(const v1::Device& device, Field field);

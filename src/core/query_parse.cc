@@ -341,6 +341,8 @@ class Parser {
         return "RTX_4090";
       case Field::kRegion:
         return "eu";
+      case Field::kLan:
+        return "rack-7";
       case Field::kIsolation:
         return "gvisor";
       case Field::kDeviceKind:

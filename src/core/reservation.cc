@@ -101,12 +101,13 @@ void pass_over(MarketState& state, const Turn& turn) {
 }
 
 void reserve_for(MarketState& state, Order& order) {
-  if (state.reservation || !is_big(order) || order.claims > 0) return;
-  date_demand(state, order);
+  // Room on one node is the order's own; a gang needs others to stay free until all of it is made.
+  if (state.reservation || !is_big(order) || (order.claims > 0 && !is_gang(order))) return;
   const std::size_t nodes = nodes_of(order.requirements);
-  const Matcher matcher(order.demand);
+  const Demand& demand = demand_now(state, order);
+  const Matcher matcher(demand);
   std::vector<std::pair<Time, NodeId>> found;
-  for (const Placement& placement : state.book->list(order.demand, false, kReservationOffersMax)) {
+  for (const Placement& placement : state.book->list(demand, false, kReservationOffersMax)) {
     if (!takes_leases(*placement.node)) continue;
     if (const auto at = free_at(state, matcher, *placement.node)) {
       found.emplace_back(*at, placement.node->id);
@@ -135,11 +136,11 @@ void check_reservation(MarketState& state) {
   const Reservation before = *state.reservation;
   Order* const order = state.orders.find(before.order);
   if (order == nullptr || order->turn == 0) return pass_on(state, before.nodes);
-  date_demand(state, *order);
+  const Demand& demand = demand_now(state, *order);
   const auto stands = [&](NodeId id) {
     const Node* const node = state.nodes.find(id);
     return node != nullptr && takes_leases(*node) &&
-           Matcher(order->demand).fit(*node, Supply::kOffered).has_value();
+           Matcher(demand).fit(*node, Supply::kOffered).has_value();
   };
   const bool all_stand = std::all_of(before.nodes.begin(), before.nodes.end(), stands);
   if (state.now <= before.at && all_stand) return;

@@ -101,8 +101,7 @@ void next_turn(MarketState& state, Order& order) {
 // Asks the book as the order's quote and the tasks' history want it: for one task, or for the gang
 // that begins with it.
 std::vector<Placement> match(const MarketState& state, Order& order, std::uint32_t task) {
-  date_demand(state, order);
-  Demand& demand = order.demand;
+  Demand& demand = demand_now(state, order);
   const std::vector<NodeId> avoid = avoided_by(order, task);
   demand.avoid = avoid;
   std::vector<Placement> found;
@@ -225,7 +224,7 @@ Outcome place_one(Step& step, Order& order, Work& work) {
       has_deadline(order) ? match_by_deadline(state, order, *first, work, outbids)
                           : match(state, order, *first);
   if (placements.empty()) {
-    if (nodes == 1 && outbids) make_room(step, order, order.tasks[*first]);
+    if (outbids) make_room(step, order, order.tasks[*first]);
     if (is_big(order) && !state.reservation) {
       work.match(kGangMatches);
       reserve_for(state, order);
@@ -275,8 +274,7 @@ bool has_free_device(const Node& node) {
 }
 
 bool could_take(const MarketState& state, const Node& node, Order& order) {
-  date_demand(state, order);
-  return tasks_that_fit(order.demand, node, 1) > 0;
+  return tasks_that_fit(demand_now(state, order), node, 1) > 0;
 }
 
 // The cursor of a node whom only spot orders are still to be tested against.

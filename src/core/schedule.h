@@ -7,8 +7,8 @@
 // Spot orders stand apart: they get what the others leave, the highest bid first, and a turn
 // decides between equal bids. Who finds nothing may preempt spot leases: core/spot.h.
 //
-// Gangs (core/gangs.h) are placed as a whole or not at all. Who needs more than one device and finds
-// no place may have others kept off what it waits for: core/reservation.h.
+// Gangs (core/gangs.h) are placed as a whole or not at all. Who needs more than one device and
+// finds no place may have others kept off what it waits for: core/reservation.h.
 //
 // Work: an order is matched when it becomes `dirty` (new, a task waits again, money came back), and
 // a node's gain of capacity (`fresh`) is tested against the waiting orders, in their turn, before

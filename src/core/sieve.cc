@@ -159,6 +159,8 @@ void Sieve::add(const Predicate& predicate, std::size_t index, const WordNumbers
   if (predicate.op == Operator::kAny || is_of_device(predicate.field)) return;
   if (predicate.field == Field::kRegion) {
     add_region(predicate, index, regions);
+  } else if (predicate.field == Field::kLan) {
+    doubts_ = asks_node_ = true;  // few ask for it: it has no column
   } else {
     add_numbers(predicate, index);
   }
@@ -348,7 +350,7 @@ Sieve::Verdict Sieve::judge(const Block& block, std::size_t lane) const {
   for (const RegionTest& test : region_tests_) {
     if (!holds(test, block.offers[lane].region)) return Verdict::kNo;
   }
-  return free && !whole && gpus_ > 1 ? Verdict::kAskNode : Verdict::kYes;
+  return asks_node_ || (free && !whole && gpus_ > 1) ? Verdict::kAskNode : Verdict::kYes;
 }
 
 Sieve::Failures Sieve::failures(const Block& block, std::size_t lane) const {

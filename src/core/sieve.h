@@ -111,8 +111,9 @@ class Sieve {
   std::size_t gate_;
   RegionMask regions_ = ~RegionMask{0};
   bool never_ = false;
-  bool prices_ = false;  // some predicate is on the price
-  bool doubts_ = false;  // no code is sure: the numbers decide
+  bool prices_ = false;     // some predicate is on the price
+  bool asks_node_ = false;  // what stands in the block never decides
+  bool doubts_ = false;     // no code is sure: the numbers decide
   Supply supply_;
   boost::container::small_vector<RowTest, 8> zone_tests_;    // by bound
   boost::container::small_vector<LaneTest, 8> bound_tests_;  // by column

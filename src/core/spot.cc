@@ -46,7 +46,8 @@ class Search {
   Search(const MarketState& state, const Order& order, const Task& task)
       : state_(state), order_(order), task_(task), matcher_(order.demand), spot_(is_spot(order)) {}
 
-  std::optional<Plan> best() {
+  // Of so many nodes the best plans; empty when there are not as many.
+  std::vector<Plan> best(std::size_t count) {
     std::size_t places = 0;
     std::size_t tested = 0;
     boost::unordered_flat_set<std::uint64_t> seen;
@@ -63,7 +64,11 @@ class Search {
       if (++tested > kVictimsTestedMax) break;
       consider(node);
     }
-    return std::move(best_);
+    if (plans_.size() < count) return {};
+    std::sort(plans_.begin(), plans_.end(),
+              [&](const Plan& a, const Plan& b) { return rank(a) < rank(b); });
+    plans_.resize(count);
+    return std::move(plans_);
   }
 
  private:
@@ -123,11 +128,12 @@ class Search {
     const std::uint64_t needed = std::uint64_t{matcher_.gpus()} * matcher_.share();
     const Wide spare = freed > needed ? Wide{freed - needed} : 0;
     plan.cost += spare * state_.policy.spot_min_run_us();
-    const auto rank = [&](const Plan& of) {
-      return spot_ ? std::tuple(Wide{of.highest_bid.value}, of.cost, of.node)
-                   : std::tuple(of.cost, Wide{of.highest_bid.value}, of.node);
-    };
-    if (!best_ || rank(plan) < rank(*best_)) best_ = std::move(plan);
+    plans_.push_back(std::move(plan));
+  }
+
+  std::tuple<Wide, Wide, NodeId> rank(const Plan& of) const {
+    return spot_ ? std::tuple(Wide{of.highest_bid.value}, of.cost, of.node)
+                 : std::tuple(of.cost, Wide{of.highest_bid.value}, of.node);
   }
 
   const MarketState& state_;
@@ -135,8 +141,19 @@ class Search {
   const Task& task_;
   const Matcher matcher_;
   const bool spot_;
-  std::optional<Plan> best_;
+  std::vector<Plan> plans_;  // one a node, at most kVictimsTestedMax
 };
+
+// Nodes on which room must be made: one for a task, as many as are not free for a gang.
+std::size_t nodes_lacking(const MarketState& state, const Order& order) {
+  const std::size_t nodes = nodes_of(order.requirements);
+  if (nodes == 1) return 1;
+  const std::vector<Placement> free = state.book->list(order.demand, true, nodes);
+  return nodes - static_cast<std::size_t>(
+                     std::count_if(free.begin(), free.end(), [&](const Placement& placement) {
+                       return !takes_reserved(state, order.demand, placement.node->id, order.id);
+                     }));
+}
 
 // Where a task of the order would run if everything were free; null for nowhere.
 const Node* node_for(const MarketState& state, const Demand& asked) {
@@ -278,16 +295,15 @@ void make_room(Step& step, Order& order, const Task& task) {
   MarketState& state = step.state;
   // One room at a time.
   if (order.claims > 0 || state.spot_leases.empty()) return;
-  const std::optional<Plan> plan = Search(state, order, task).best();
-  if (!plan) {
-    if (is_spot(order)) count_losing(state, order);
-    return;
-  }
-  for (const LeaseId id : plan->victims) {
-    Lease& lease = *state.leases.find(id);
-    lease.claimant = order.id;
-    ++order.claims;
-    stop_lease(step, lease, v1::PREEMPTED);
+  const std::vector<Plan> plans = Search(state, order, task).best(nodes_lacking(state, order));
+  if (plans.empty() && is_spot(order)) count_losing(state, order);
+  for (const Plan& plan : plans) {
+    for (const LeaseId id : plan.victims) {
+      Lease& lease = *state.leases.find(id);
+      lease.claimant = order.id;
+      ++order.claims;
+      stop_lease(step, lease, v1::PREEMPTED);
+    }
   }
 }
 

@@ -46,8 +46,8 @@ bool restore_runs(Lease& lease);
 // what waits is to be matched anew. Visits every spot lease.
 void close_spot_interval(Step& step);
 
-// A task of the order found no place. Preempts what must make room for it, if anything may; a spot
-// task that outbids nothing counts among the losing bids.
+// A task or a gang of the order found no place. Preempts what must make room for it, if anything
+// may; a spot task that outbids nothing counts among the losing bids.
 void make_room(Step& step, Order& order, const Task& task);
 
 // How many spot leases are looked at to make room for one task; those with the lowest bids.
