@@ -3,11 +3,15 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <string>
 
 #include "cli/host.h"
 
 namespace fallow::cli {
 
 std::shared_ptr<ServerArguments> add_server_options(CLI::App& command);
+
+// Where a person finds the console, in a line.
+std::string console_words(const ServerStarted& started);
 
 }  // namespace fallow::cli
