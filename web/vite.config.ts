@@ -10,6 +10,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     rollupOptions: {
+      onwarn: (warning, warn) => warning.code === 'MODULE_LEVEL_DIRECTIVE' || warn(warning), // "use client" in libraries
       output: {
         // What changes with every release apart from what does not.
         manualChunks: (id) => (id.includes('node_modules') && !/uplot|noble/.test(id) ? 'libraries' : undefined),
@@ -17,5 +18,6 @@ export default defineConfig({
     },
   },
   server: { proxy: { '/v1': { target: market, secure: false }, '/metrics': { target: market, secure: false } } },
-  test: { include: ['test/**/*_test.ts'] },
+  // Signatures in script take their time on a busy machine.
+  test: { include: ['test/**/*_test.ts'], testTimeout: 60_000 },
 });

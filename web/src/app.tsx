@@ -1,6 +1,5 @@
 // The frame around every page: who is signed in, where one can go, whether it is live.
 import * as Ariakit from '@ariakit/react';
-import { useQueryClient } from '@tanstack/react-query';
 import { lazy, Suspense, useEffect, useState } from 'react';
 import { Link, Redirect, Route, Switch, useLocation } from 'wouter';
 
@@ -121,7 +120,6 @@ function LiveLight() {
 }
 
 function AccountMenu({ session }: { session: Session }) {
-  const queries = useQueryClient();
   const [, go] = useLocation();
   const [theme, set_theme] = useState<Theme>(stored_theme());
   const name = session.account?.name ?? 'account';
@@ -131,9 +129,8 @@ function AccountMenu({ session }: { session: Session }) {
     } catch {
       // Signed out already, or the server is away: the next answer tells.
     }
-    queries.clear();
-    await queries.invalidateQueries({ queryKey: ['session'] });
-    go('/');
+    // A fresh page: nothing of this person's stays in memory.
+    location.assign('/');
   };
   const choose = (chosen: Theme) => {
     apply_theme(chosen);

@@ -82,7 +82,7 @@ export function Table<Row extends object>({ label, rows, columns, row_id, open, 
                 {row.getVisibleCells().map((one, at) => (
                   <div key={one.id} role="cell" className={cell(one.column.columnDef.meta)}>
                     {at === 0 && open ? (
-                      <button type="button" className="link" aria-label={open_label?.(row.original)} onClick={() => open(row.original)}>
+                      <button type="button" className="link" aria-description={open_label?.(row.original)} onClick={() => open(row.original)}>
                         {flexRender(one.column.columnDef.cell, one.getContext())}
                       </button>
                     ) : (
