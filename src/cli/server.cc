@@ -41,11 +41,6 @@ void add_volume_discount(const std::string& text, v1::Policy& policy) {
 
 }  // namespace
 
-std::string console_words(const ServerStarted& started) {
-  if (started.has_console) return "console at " + started.url + "/ (sign in with an API key)";
-  return "no console here: `make web` builds its pages, then start again";
-}
-
 std::shared_ptr<ServerArguments> add_server_options(CLI::App& command) {
   auto arguments = std::make_shared<ServerArguments>();
   command.add_option("--data", arguments->data, "folder of the log and everything else")
@@ -100,6 +95,11 @@ void add_server(CLI::App& app, Context& context, Host& host) {
   command->callback([=, &context, &host] {
     context.run = [=, &context, &host] { return serve(context, host, *arguments); };
   });
+}
+
+std::string console_words(const ServerStarted& started) {
+  if (started.has_console) return "console at " + started.url + "/ (sign in with an API key)";
+  return "no console here: `make web` builds its pages, then start again";
 }
 
 }  // namespace fallow::cli
