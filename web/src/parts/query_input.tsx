@@ -68,7 +68,7 @@ export function QueryInput({ value, set, error, known, label }: { value: string;
         aria-activedescendant={open && chosen >= 0 ? `${id}-${chosen}` : undefined}
         aria-invalid={error ? true : undefined}
         aria-describedby={error ? `${id}-error` : undefined}
-        placeholder="gpu_ram>=24 price<0.40 region in [eu,us]"
+        placeholder="price<0.40 region in [eu,us]"
         spellCheck={false}
         autoComplete="off"
         autoCapitalize="off"
