@@ -270,7 +270,7 @@ test('every page at both widths, in both themes: no serious finding, nothing wid
   for (const finding of await findings(page)) found.push(`sign-in: ${finding}`);
   await page.context().close();
   if (process.env.SHOTS) {
-    const made = spawnSync('sh', ['-c', 'pngquant --force --ext .png --speed 1 --quality 50-90 console-*.png'], { cwd: images });
+    const made = spawnSync('sh', ['-c', 'pngquant --force --ext .png --speed 4 --quality 50-90 console-*.png'], { cwd: images });
     assert.equal(made.status, 0, String(made.stderr));
   }
   assert.deepEqual(found, []);

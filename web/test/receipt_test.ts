@@ -23,7 +23,7 @@ describe('a real receipt', () => {
   });
   it('is wrong with any one byte changed', async () => {
     const body = bytes_of(receipt.body);
-    for (let at = 0; at < body.length; at += 97) {
+    for (let at = 0; at < body.length; at += 397) {
       const changed = body.slice();
       changed[at]! ^= 1;
       expect(await failed(JSON.stringify({ ...receipt, body: text_of(changed) })), `byte ${at}`).toContain("The market's signature");
