@@ -29,6 +29,16 @@ demo: deps build/release/build.ninja ## the whole market on this machine: rent, 
 	@cmake --build --preset release -j $(JOBS) --target fallow pathtrace
 	@tools/demo.py $(if $(SCENE),--scene "$(SCENE)")
 
+.PHONY: web
+web: ## the console's pages, which the server then serves (needs npm's registry once)
+	@tools/install_deps.sh --web
+	@tools/web_test.sh build
+
+.PHONY: browse
+browse: build web ## journeys through the console in a real browser; SHOTS=1 renews docs/images
+	@tools/install_deps.sh --browse
+	@FALLOW_BUILD=build/release SHOTS=$(SHOTS) node --test web/browse/journeys.test.mjs
+
 .PHONY: test
 test: build ## every test
 	@ctest --preset release -j $(JOBS)

@@ -25,6 +25,17 @@ if [[ "${1:-}" == "--tools" ]]; then
   packages+=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev sqlite3)
 fi
 
+# The console: `make web`. A Node.js of one's own, 18 or newer and with npm, will do as well.
+if [[ "${1:-}" == "--web" || "${1:-}" == "--browse" ]]; then
+  if ! node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' 2>/dev/null || ! command -v npm >/dev/null; then
+    packages+=(nodejs npm)
+  fi
+fi
+# Journeys through it in a real browser, and their pictures: `make browse`.
+if [[ "${1:-}" == "--browse" ]]; then
+  packages+=(chromium pngquant fonts-dejavu-core)
+fi
+
 missing=()
 for package in "${packages[@]}"; do
   state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "base/digest.h"
+#include "bin/console_folder.h"
 #include "bin/market_host.h"
 #include "bin/shutdown.h"
 #include "cli/command.h"
@@ -58,6 +59,8 @@ int MarketHost::serve(const cli::ServerArguments& arguments,
   server::ServerOptions options;
   if (const auto read = read_listen(arguments.listen, options); !read) return refuse(read.error());
   options.plain_http = arguments.plain_http;
+  options.console = arguments.console.empty() ? console_folder() : arguments.console;
+  const bool has_console = !options.console.empty();
   options.market_name = arguments.name;
   options.currency = arguments.currency;
   options.policy = policy_of(arguments.policy);
@@ -85,6 +88,7 @@ int MarketHost::serve(const cli::ServerArguments& arguments,
 
   cli::ServerStarted running;
   running.url = (*server)->url();
+  running.has_console = has_console;
   if (!arguments.plain_http) running.certificate = to_hex((*server)->certificate());
   running.operator_key_path = folder->operator_key_file();
   started(running);

@@ -23,6 +23,7 @@ struct ServerArguments {
   std::string currency = "TEST";          // on first start
   std::vector<std::string> hosts;         // names and addresses in the certificate
   bool plain_http = false;                // loopback only
+  std::string console;                    // folder of the built console; empty: where it is found
   v1::Policy policy;                      // on first start; zero fields take the defaults
 };
 
@@ -30,6 +31,7 @@ struct ServerArguments {
 struct ServerStarted {
   std::string url;
   std::string certificate;        // SHA-256 in hex; empty for plain HTTP
+  bool has_console = false;       // pages at that url
   std::string operator_key_path;  // the first operator key, in a file of mode 0600
 };
 

@@ -17,6 +17,7 @@ int serve(const Context& context, Host& host, const ServerArguments& arguments) 
                   started.operator_key_path.c_str());
     } else {
       std::printf("market at %s\n", started.url.c_str());
+      std::printf("%s\n", console_words(started).c_str());
       if (!started.certificate.empty())
         std::printf("certificate %s\n", started.certificate.c_str());
       std::printf("operator key in %s\n", started.operator_key_path.c_str());
@@ -49,6 +50,9 @@ std::shared_ptr<ServerArguments> add_server_options(Parser& command) {
   command.add_option("--host", arguments->hosts,
                      "a name or address for the certificate; may be repeated");
   command.add_flag("--plain-http", arguments->plain_http, "no TLS; on loopback only");
+  command.add_option("--console", arguments->console,
+                     "folder of the console's built pages; without it they are looked for beside "
+                     "the program (`make web` builds them)");
   command.add_option("--name", arguments->name, "the market's, at its first start")
       ->capture_default_str();
   command.add_option("--currency", arguments->currency, "at its first start")
@@ -91,6 +95,11 @@ void add_server(Parser& app, Context& context, Host& host) {
   command->callback([=, &context, &host] {
     context.run = [=, &context, &host] { return serve(context, host, *arguments); };
   });
+}
+
+std::string console_words(const ServerStarted& started) {
+  if (started.has_console) return "console at " + started.url + "/ (sign in with an API key)";
+  return "no console here: `make web` builds its pages, then start again";
 }
 
 }  // namespace fallow::cli

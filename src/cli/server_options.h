@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "cli/host.h"
 #include "cli/parser.h"
@@ -9,5 +10,8 @@
 namespace fallow::cli {
 
 std::shared_ptr<ServerArguments> add_server_options(Parser& command);
+
+// Where a person finds the console, in a line.
+std::string console_words(const ServerStarted& started);
 
 }  // namespace fallow::cli

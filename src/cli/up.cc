@@ -180,6 +180,7 @@ client::ApiResult<void> furnish(Context& context, const Options& options,
   } else {
     std::printf("market at %s with %u local node%s; keys are in %s\n", started.url.c_str(),
                 options.providers, options.providers == 1 ? "" : "s", data.c_str());
+    std::printf("%s\n", console_words(started).c_str());
     if (options.save) {
       std::printf("your config now points to it; try, in another terminal:\n\n  fallow wallet\n");
     } else {

@@ -129,6 +129,15 @@ net::Task<bool> Api::serve_plain(net::Exchange& exchange, Outcome& outcome) {
     co_await respond(exchange, outcome, json_response(200, openapi_));
     co_return true;
   }
+  // The console's pages stand while the market replays its log, and say so.
+  if (is_get) {
+    std::optional<net::Response> page = edges_.console->find(request);
+    if (page) {
+      outcome.route = "console";
+      co_await respond(exchange, outcome, std::move(*page));
+      co_return true;
+    }
+  }
   if (!open_.load(std::memory_order_acquire)) {
     co_await respond_problem(exchange, outcome,
                              make_problem(503, "starting",
@@ -296,7 +305,11 @@ net::Task<void> Api::serve_rpc(net::Exchange& exchange, Outcome& outcome) {
     co_await respond_problem(exchange, outcome, std::move(answer).error());
     co_return;
   }
-  co_await respond(exchange, outcome, json_response(200, write_json(**answer)));
+  net::Response response = json_response(200, write_json(**answer));
+  for (const net::HeaderField& field : call.answer_headers().fields()) {
+    response.headers.add(field.name, field.value);
+  }
+  co_await respond(exchange, outcome, std::move(response));
 }
 
 net::Task<Answer<std::unique_ptr<google::protobuf::Message>>> Api::read_request(
@@ -327,25 +340,39 @@ Answer<void> Api::check_rate(RateLimiter& limiter, std::uint64_t caller) {
       429, "rate_limited", fmt::format("too many requests; wait {} ms", wait->value / 1000 + 1)));
 }
 
+Answer<Api::Shown> Api::shown_key(const net::Request& request) const {
+  // A header that no page of another site can set comes before a cookie that it may make be sent.
+  if (request.headers.find("Authorization") == nullptr) {
+    if (const auto id = session_of(parts_.cookie, request.headers)) {
+      if (const auto own = check_same_origin(request); !own) return tl::unexpected(own.error());
+      const auto session = parts_.sessions->find(*id, edges_.clock->now());
+      if (session) return Shown{session->key_hash, id};
+      return refuse(401, "session_unknown",
+                    "you are signed out, or the session has expired; sign in again");
+    }
+  }
+  FALLOW_ASSIGN(const std::string_view token, bearer_token(request.headers));
+  FALLOW_ASSIGN(const Digest key_hash, key_hash_of(token));
+  return Shown{key_hash, std::nullopt};
+}
+
 net::Task<Answer<Caller>> Api::authenticate(net::Exchange& exchange, core::ScopeSet scopes) {
-  const net::Headers& headers = exchange.request().headers;
   const std::uint64_t peer = peer_number(exchange.peer_address());
-  const Answer<std::string_view> token = bearer_token(headers);
-  if (!token || scopes == 0) {
+  if (scopes == 0) {
     FALLOW_CO_TRY(check_rate(per_peer_, peer));
-    if (scopes != 0) co_return tl::unexpected(token.error());
     co_return Caller{};
   }
-  const Answer<Digest> key_hash = key_hash_of(*token);
+  const Answer<Shown> shown = shown_key(exchange.request());
   std::optional<Caller> known;
-  if (key_hash) known = parts_.keys->find(*key_hash, edges_.clock->now());
+  if (shown) known = parts_.keys->find(shown->key_hash, edges_.clock->now());
   if (!known) {
     // Nobody's guesses reach the market thread faster than this.
     FALLOW_CO_TRY(check_rate(per_peer_, peer));
-    if (!key_hash) co_return tl::unexpected(key_hash.error());
-    FALLOW_CO_ASSIGN(known, co_await look_up(exchange, *key_hash));
+    if (!shown) co_return tl::unexpected(shown.error());
+    FALLOW_CO_ASSIGN(known, co_await look_up(exchange, shown->key_hash));
   }
-  FALLOW_CO_TRY(check_rate(per_key_, number_of(*key_hash)));
+  known->session = shown->session;
+  FALLOW_CO_TRY(check_rate(per_key_, number_of(shown->key_hash)));
   FALLOW_CO_TRY(check_scopes(*known, scopes));
   co_return *known;
 }

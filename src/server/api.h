@@ -18,6 +18,7 @@
 #include "server/artifact_routes.h"
 #include "server/auth.h"
 #include "server/call.h"
+#include "server/console_files.h"
 #include "server/handlers.h"
 #include "server/limits.h"
 #include "server/metrics.h"
@@ -40,6 +41,7 @@ struct ApiEdges {
   artifacts::BlobStore* store = nullptr;
   DiskPool* disk = nullptr;
   const SessionTokens* sessions = nullptr;
+  const ConsoleFiles* console = nullptr;
   AccessLog* access_log = nullptr;
   const Clock* clock = nullptr;
   std::function<net::Task<void>(net::Exchange&)> serve_agent;  // GET /v1/agent
@@ -85,8 +87,14 @@ class Api {
                        const net::Notifier& wake);
 
   net::Task<Answer<Caller>> authenticate(net::Exchange& exchange, core::ScopeSet scopes);
+  // The key that a request shows, itself or by a session.
+  struct Shown {
+    Digest key_hash{};
+    std::optional<Digest> session;
+  };
+  Answer<Shown> shown_key(const net::Request& request) const;
   net::Task<Answer<Caller>> look_up(net::Exchange& exchange, const Digest& key_hash);
-  // The key still stands: asked for long streams.
+  // The key, and the session if that showed it, still stand: asked for long streams.
   net::Task<bool> still_known(net::Exchange& exchange, const Caller& caller);
   Answer<void> check_rate(RateLimiter& limiter, std::uint64_t caller);
 

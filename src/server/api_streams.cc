@@ -53,6 +53,9 @@ net::Task<void> Api::pump(net::Exchange& exchange, const Call& call, EventSource
 }
 
 net::Task<bool> Api::still_known(net::Exchange& exchange, const Caller& caller) {
+  if (caller.session && !parts_.sessions->find(*caller.session, edges_.clock->now())) {
+    co_return false;
+  }
   if (parts_.keys->find(caller.key_hash, edges_.clock->now())) co_return true;
   const Answer<Caller> found = co_await look_up(exchange, caller.key_hash);
   co_return found.has_value();

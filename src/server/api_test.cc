@@ -107,6 +107,10 @@ TEST(Api, PricesFollowTheMarketAndAreRemembered) {
   EXPECT_GT(next.at("prices.0.close"), page.at("prices.0.close"));
   EXPECT_EQ(market.get("/v1/prices?model=RTX_4090&region=nowhere", "").at("prices.0.close"), "");
   EXPECT_EQ(market.get("/v1/prices", "").at("field"), "model");
+  const Reply classes = market.get("/v1/classes", "");
+  EXPECT_EQ(classes.at("classes.0.model"), "rtx_4090") << classes.body;
+  EXPECT_EQ(classes.at("classes.0.region"), "eu");
+  EXPECT_EQ(classes.at("classes.1.model"), "");
 
   for (const char* wrong :
        {R"({"price_floor_per_hour": "0.6", "price_ceiling_per_hour": "0.5"})",

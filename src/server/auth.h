@@ -24,7 +24,8 @@ struct Caller {
   AccountId account;
   core::ScopeSet scopes = 0;
   Digest key_hash{};
-  Time expires_at;  // 0: never
+  Time expires_at;                // 0: never
+  std::optional<Digest> session;  // by which the key was shown; else the key itself was
 
   bool may(v1::Scope scope) const { return (scopes & (1U << scope)) != 0; }
   bool is_operator() const { return may(v1::OPERATOR); }

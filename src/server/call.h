@@ -25,6 +25,8 @@
 #include "server/problem.h"
 #include "server/quote_codec.h"
 #include "server/router.h"
+#include "server/session_cookie.h"
+#include "server/sessions.h"
 
 namespace fallow::server {
 
@@ -41,6 +43,8 @@ struct ApiParts {
   PriceHistory* prices = nullptr;
   FeedSource* feed = nullptr;
   DiskPool* disk = nullptr;
+  Sessions* sessions = nullptr;
+  CookieForm cookie;
   std::string secret;    // 32 bytes of the data folder: secrets that are given out derive from it
   std::string url;       // where agents reach this server; goes into join tokens
   Digest certificate{};  // SHA-256 that agents pin; zero over plain HTTP
@@ -80,6 +84,8 @@ class Call {
   const net::Request& request() const { return request_; }
   const net::Executor& executor() const { return executor_; }
   Time now() const { return parts_.clock->now(); }
+  // Sent with the answer when it is not a problem.
+  net::Headers& answer_headers() { return answer_headers_; }
 
   // 400 when the header Idempotency-Key is malformed. Before anything else.
   Answer<void> check_idempotency_key() const;
@@ -113,6 +119,7 @@ class Call {
   const net::Request& request_;
   const std::string_view body_;
   const net::Executor executor_;
+  net::Headers answer_headers_;
 };
 
 template <class T>

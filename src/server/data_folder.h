@@ -6,6 +6,7 @@
 //   keys/server.key             secret of quotes and of idempotent answers (hex)
 //   operator.key                the first API key: written once, to be moved to a safe place
 //   tls/certificate.pem key.pem shown to agents and clients
+//   sessions.db                 who is signed in to the console
 //   history.db  output/  artifacts/  access.log
 //
 // A value; one thread.
@@ -33,6 +34,7 @@ class DataFolder {
   std::string output_folder() const { return path_ + "/output"; }
   std::string artifacts_folder() const { return path_ + "/artifacts"; }
   std::string access_log_file() const { return path_ + "/access.log"; }
+  std::string sessions_file() const { return path_ + "/sessions.db"; }
   std::string operator_key_file() const { return path_ + "/operator.key"; }
 
   // The market's signing key. Made when missing for a new market; an older one without it does not

@@ -12,6 +12,7 @@ Handlers::Handlers(const Router& router)
   add_wallet_handlers(*this);
   add_node_handlers(*this);
   add_account_handlers(*this);
+  add_session_handlers(*this);
   for (const Route& route : router.routes()) {
     FALLOW_CHECK((route.is_stream() ? static_cast<bool>(streams_[route.number])
                                     : static_cast<bool>(unary_[route.number])),

@@ -88,5 +88,6 @@ void add_lease_handlers(Handlers& handlers);
 void add_wallet_handlers(Handlers& handlers);
 void add_node_handlers(Handlers& handlers);
 void add_account_handlers(Handlers& handlers);
+void add_session_handlers(Handlers& handlers);
 
 }  // namespace fallow::server

@@ -94,6 +94,18 @@ net::Task<Answer<v1::ListPricesResponse>> list_prices(Call& call,
   co_return co_await call.on_disk(read);
 }
 
+net::Task<Answer<v1::ListClassesResponse>> list_classes(Call& call, const v1::ListClassesRequest&) {
+  const std::function<Answer<v1::ListClassesResponse>()> read =
+      [&]() -> Answer<v1::ListClassesResponse> {
+    auto classes = call.parts().prices->classes(kPageSizeMax);
+    if (!classes) return tl::unexpected(problem_of(classes.error(), "read the prices"));
+    v1::ListClassesResponse response;
+    for (v1::PriceView& price : *classes) *response.add_classes() = std::move(price);
+    return response;
+  };
+  co_return co_await call.on_disk(read);
+}
+
 void add_part(v1::QuoteView& view, std::string_view name, Micros hour, Duration time,
               std::uint32_t tasks) {
   v1::PricePart& part = *view.add_parts();
@@ -157,6 +169,7 @@ void add_market_handlers(Handlers& handlers) {
   handlers.add("Market.GetMarket", get_market);
   handlers.add("Market.ListOffers", list_offers);
   handlers.add("Market.ListPrices", list_prices);
+  handlers.add("Market.ListClasses", list_classes);
   handlers.add("Market.CreateQuote", create_quote);
   handlers.add_stream<v1::FollowEventsRequest, v1::FeedEvent>("Market.FollowEvents", follow_events);
 }

@@ -58,6 +58,7 @@ class History final : public engine::Subscriber,
                                           std::size_t count_max) override;
   Result<PriceHistory::Page> prices(const std::string& model, const std::string& region,
                                     std::uint64_t before, std::size_t count_max) override;
+  Result<std::vector<v1::PriceView>> classes(std::size_t count_max) override;
   Result<FeedSource::Batch> read(AccountId account, LogIndex after, std::size_t count_max) override;
   std::unique_ptr<Subscription> watch(std::function<void()> changed) override;
 

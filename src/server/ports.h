@@ -79,6 +79,8 @@ class PriceHistory {
   // block.
   virtual Result<Page> prices(const std::string& model, const std::string& region,
                               std::uint64_t before, std::size_t count_max) = 0;
+  // The newest interval of each class, ascending by model and region. May block.
+  virtual Result<std::vector<v1::PriceView>> classes(std::size_t count_max) = 0;
 };
 
 // The market's events, kept for those who follow them.

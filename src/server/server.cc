@@ -75,6 +75,11 @@ Status Server::open_stores(const DataFolder& folder) {
                 artifacts::BlobStore::open(folder.artifacts_folder(), options_.artifacts));
   FALLOW_ASSIGN(output_, LogStore::open(folder.output_folder(), options_.output));
   FALLOW_ASSIGN(history_, History::open(folder.history_file(), options_.history));
+  FALLOW_ASSIGN(sessions_, Sessions::open(folder.sessions_file(), options_.sessions,
+                                          parts_.engine.clock->now()));
+  if (!options_.console.empty()) {
+    FALLOW_ASSIGN(console_, ConsoleFiles::load(options_.console));
+  }
   hub_ =
       std::make_unique<HubEndpoint>(*output_, *parts_.engine.clock, *parts_.random, options_.hub);
   disk_ = std::make_unique<DiskPool>(options_.disk_threads);
@@ -91,6 +96,7 @@ ApiEdges Server::edges() {
   edges.store = artifacts_.get();
   edges.disk = disk_.get();
   edges.sessions = hub_.get();
+  edges.console = &console_;
   edges.access_log = access_log_.get();
   edges.clock = parts_.engine.clock;
   edges.limiter_seed = parts_.random->next_u64();
@@ -167,6 +173,8 @@ Status Server::open_market(const DataFolder& folder) {
   api.prices = history_.get();
   api.feed = history_.get();
   api.disk = disk_.get();
+  api.sessions = sessions_.get();
+  api.cookie = CookieForm::of(secret_, !options_.plain_http || options_.url.starts_with("https:"));
   api.secret = secret_;
   api.url = url_;
   api.certificate = certificate_;

@@ -23,6 +23,7 @@
 #include "net/io_pool.h"
 #include "server/access_log.h"
 #include "server/api.h"
+#include "server/console_files.h"
 #include "server/data_folder.h"
 #include "server/disk_pool.h"
 #include "server/history.h"
@@ -31,6 +32,7 @@
 #include "server/quote_codec.h"
 #include "server/quote_stats.h"
 #include "server/receipt_maker.h"
+#include "server/sessions.h"
 
 namespace fallow::server {
 
@@ -41,6 +43,7 @@ struct ServerOptions {
   // Where others reach the server ("https://market.example:8470"); goes into join tokens. Empty:
   // made from address, host name and port.
   std::string url;
+  std::string console;  // folder of the built console; empty: none
 
   // Of a new market; an older one keeps what its log says.
   std::string market_name = "fallow";
@@ -52,6 +55,7 @@ struct ServerOptions {
   ApiLimits api;
   HubLimits hub;
   HistoryLimits history;
+  SessionLimits sessions;
   LogStoreLimits output;
   artifacts::StoreLimits artifacts;
   net::HttpLimits http;
@@ -116,6 +120,8 @@ class Server {
   std::unique_ptr<AccessLog> access_log_;
   std::unique_ptr<artifacts::BlobStore> artifacts_;
   std::unique_ptr<LogStore> output_;
+  ConsoleFiles console_;
+  std::unique_ptr<Sessions> sessions_;
   std::unique_ptr<History> history_;
   std::unique_ptr<HubEndpoint> hub_;
   std::optional<QuoteCodec> quotes_;

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Checks, tests and builds the console (web/). Usage: tools/web_test.sh [build]
+#
+# `build` (what `make web` runs) fails where the console cannot be built. Without it, as ctest runs
+# it, a machine without Node.js or without a way to npm's registry says so and exits with 77, which
+# ctest shows as skipped, by name: nothing of the market itself needs them.
+set -euo pipefail
+cd "$(dirname "$0")/../web"
+mode=${1:-test}
+
+cannot() {
+  echo "web: $1" >&2
+  [[ "$mode" == build ]] && exit 1
+  echo "web: SKIPPED: the console's own tests did not run" >&2
+  exit 77
+}
+
+major=$(node --version 2>/dev/null | sed -E 's/^v([0-9]+)\..*/\1/' || true)
+[[ -n "$major" && "$major" -ge 18 ]] || cannot "Node.js 18 or newer is needed; on Debian 12: apt-get install nodejs npm"
+command -v npm >/dev/null || cannot "npm is needed; on Debian 12: apt-get install npm"
+
+# Packages are installed as the lock file names them, and again when it changes.
+stamp=node_modules/.installed
+if ! cmp -s package-lock.json "$stamp"; then
+  log=$(mktemp)
+  if ! npm ci --no-audit --no-fund >"$log" 2>&1; then
+    if grep -qE 'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|network' "$log"; then
+      tail -3 "$log" >&2
+      rm -f "$log"
+      cannot "npm's registry cannot be reached, and the packages are not installed yet"
+    fi
+    cat "$log" >&2
+    rm -f "$log"
+    echo "web: npm could not install the packages; the lines above say why" >&2
+    exit 1
+  fi
+  rm -f "$log"
+  cp package-lock.json "$stamp"
+fi
+
+npm run -s test
+npm run -s build
+kilobytes=$(($(find dist -name '*.gz' -print0 | xargs -0 cat | wc -c) / 1000))
+[[ "$kilobytes" -le 300 ]] || { echo "web: the built files are $kilobytes KB compressed, more than 300" >&2; exit 1; }
+echo "web: built in web/dist, $kilobytes KB compressed in all"

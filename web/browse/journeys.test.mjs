@@ -1,0 +1,303 @@
+// What people do with the console, in Debian's Chromium, against a real market with real agents.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { chromium } from 'playwright-core';
+
+import { Market, until } from './market.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const images = resolve(here, '../../docs/images');
+const axe = readFileSync(resolve(here, '../node_modules/axe-core/axe.min.js'), 'utf8');
+const desktop = { width: 1440, height: 900 };
+const phone = { width: 390, height: 844 };
+
+let browser;
+let market;
+const troubles = []; // of every page: exceptions, and what the Content-Security-Policy refused
+
+before(async () => {
+  market = await Market.furnished();
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+});
+after(async () => {
+  await browser?.close();
+  await market?.end_all();
+});
+
+async function open(who, { viewport = desktop, colorScheme = 'light', path = '/' } = {}) {
+  const context = await browser.newContext({ viewport, colorScheme, acceptDownloads: true });
+  const page = await context.newPage();
+  page.on('pageerror', (error) => troubles.push(`${page.url()}: ${error.message}`));
+  page.on('console', (message) => {
+    if (/Content Security Policy|Trusted Type|Uncaught/i.test(message.text())) troubles.push(`${page.url()}: ${message.text()}`);
+  });
+  await page.goto(market.url + path);
+  if (who) {
+    await page.getByLabel('API key').fill(market.keys[who]);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('navigation', { name: 'Pages' }).waitFor();
+  }
+  return page;
+}
+
+// Serious findings of axe. Its script is given by the test, past the policy of the page.
+async function findings(page) {
+  await page.evaluate(axe);
+  const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  return result.violations.filter((one) => ['serious', 'critical'].includes(one.impact)).map((one) => `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 140)).join(' | ')}`);
+}
+
+let job;
+
+test('from sign-in to a checked receipt', async () => {
+  const page = await open('alice', { path: '/new' });
+  // The page that was asked for stands after the sign-in. Three presses: template, run, and the tab.
+  await page.getByRole('button', { name: /Parameter sweep/ }).click();
+  const run = page.getByRole('button', { name: /^Run for at most/ });
+  await run.waitFor();
+  await page.waitForFunction(() => document.querySelector('.total')?.textContent.includes('4 tasks'));
+  const total = await page.locator('.total .money').innerText();
+  await run.click();
+  await page.waitForURL(/\/jobs\/\d+/);
+  job = /jobs\/(\d+)/.exec(page.url())[1];
+  await page.getByText('done', { exact: true }).first().waitFor();
+  await page.getByText('4/4').waitFor({ timeout: 60_000 });
+
+  await page.getByRole('tab', { name: 'Output' }).click();
+  await page.getByText('task 3: learning rate 0.0001').waitFor();
+  await page.getByLabel('Search the output').fill('rate 0.01');
+  await page.getByText('1 line found').waitFor();
+  const saving = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Download' }).click();
+  const saved = readFileSync(await (await saving).path(), 'utf8');
+  assert.match(saved, /\[2\] task 2: learning rate 0\.001\n/);
+
+  await page.getByRole('tab', { name: 'Tasks' }).click();
+  await page.getByRole('button', { name: /^Task 1:/ }).click();
+  const file = page.waitForEvent('download');
+  await page.getByRole('link', { name: 'rate.txt' }).click();
+  assert.equal(readFileSync(await (await file).path(), 'utf8'), '0.01\n');
+
+  await page.getByRole('tab', { name: 'Leases and bills' }).click();
+  await page.getByRole('table', { name: /^Leases/ }).getByRole('button', { name: /^Task 0/ }).click();
+  await page.getByText('Nobody is to blame').waitFor();
+  const receipt = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Download receipt' }).click();
+  const receipt_path = await (await receipt).path();
+  await page.getByRole('button', { name: 'Check it here' }).click();
+  await page.getByText('This receipt is right').waitFor();
+
+  // The same file, dropped into the wallet's page: no request leaves the browser for it.
+  await page.goto(`${market.url}/wallet?tab=receipts`);
+  await page.getByText('Drop a receipt here').waitFor();
+  await page.waitForLoadState('networkidle').catch(() => {});
+  await page.locator('input[type=file]').setInputFiles(receipt_path);
+  await page.getByText('This receipt is right').waitFor();
+  const altered = JSON.parse(readFileSync(receipt_path, 'utf8'));
+  altered.body = altered.body.replace(/^(.{40})(.)/, (_, start, c) => start + (c === 'A' ? 'B' : 'A'));
+  const wrong = join(market.folder, 'altered.json');
+  writeFileSync(wrong, JSON.stringify(altered));
+  await page.locator('input[type=file]').setInputFiles(wrong);
+  await page.getByText('This receipt is not right').waitFor();
+
+  const [order] = market.run('alice', 'jobs', job);
+  assert.ok(Number(order.charged) <= Number(total.split(/\s/)[0]), `${order.charged} was charged, ${total} was quoted`);
+  await page.context().close();
+});
+
+test('the query: completion, an error at its column, relaxations as buttons', async () => {
+  const page = await open('alice', { path: '/market' });
+  const query = page.getByRole('combobox', { name: 'Which offers will do' });
+  const rows = page.getByRole('table', { name: 'Offers' }).getByRole('row');
+  await query.click();
+  await query.pressSequentially('gpu_n');
+  await page.getByRole('option', { name: /gpu_name/ }).waitFor();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await query.pressSequentially('=');
+  await page.getByRole('option', { name: /rtx_4090/ }).click();
+  assert.equal((await query.inputValue()).trim(), 'gpu_name=rtx_4090');
+  await until('one offer', async () => (await rows.count()) === 2);
+
+  await query.fill('gpu_ram>=24 gpu_rma>16');
+  await page.getByText('Column 13: there is no field').waitFor();
+  await query.fill('gpu_ram>=40 region=eu');
+  await page.getByText('Nothing matches').waitFor();
+  await page.getByRole('button', { name: /accept region us-west/ }).click();
+  assert.equal(await query.inputValue(), 'gpu_ram>=40 region in [eu,us-west]');
+  await until('one offer', async () => (await rows.count()) === 2);
+  assert.match(await rows.last().innerText(), /A100/);
+  await page.context().close();
+});
+
+test('a stopped job gives back what it did not use', async () => {
+  const page = await open('alice', { path: '/new?query=gpu_name%3Drtx_3090' });
+  await page.getByRole('button', { name: /Shell command/ }).click();
+  await page.getByLabel('Command').fill('echo begun; sleep 300');
+  await page.getByRole('button', { name: /^Run for at most/ }).click();
+  await page.waitForURL(/\/jobs\/\d+/);
+  await page.getByRole('tab', { name: 'Output' }).click();
+  await page.getByText('begun', { exact: true }).waitFor({ timeout: 30_000 });
+  await page.getByRole('button', { name: 'Stop', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Stop the job' }).click();
+  await page.getByText('stopped', { exact: true }).first().waitFor({ timeout: 30_000 });
+  await until('the money coming back', () => Number(market.run('alice', 'wallet')[0].held) === 0);
+  await page.context().close();
+});
+
+test('a second user sees nothing of the first', async () => {
+  const page = await open('bob', { path: `/jobs/${job}` });
+  await page.getByText(`There is no order ${job} of yours`).waitFor();
+  await page.goto(`${market.url}/jobs`);
+  await page.getByText('No jobs yet').waitFor();
+  const lease = market.run('alice', 'leases', '--job', job)[0].id;
+  await page.goto(`${market.url}/leases/${lease}`);
+  await page.getByText(/There is no lease .* of yours/).first().waitFor();
+  for (const path of [`/v1/orders/${job}`, `/v1/orders/${job}/logs`, `/v1/leases/${lease}`, `/v1/leases/${lease}/receipt`, `/v1/leases/${lease}/logs`]) {
+    assert.equal(await page.evaluate(async (one) => (await fetch(one)).status, path), 404, path);
+  }
+  for (const path of ['/v1/accounts', '/v1/payouts']) {
+    assert.equal(await page.evaluate(async (one) => (await fetch(one)).status, path), 403, path);
+  }
+  assert.equal(await page.getByRole('link', { name: 'Operator' }).count(), 0);
+  await page.context().close();
+});
+
+test('the session is out of reach of scripts and of other sites, and ends with sign-out', async () => {
+  const page = await open('alice');
+  assert.equal(await page.evaluate(() => document.cookie), '');
+  const [cookie] = await page.context().cookies();
+  assert.equal(cookie.httpOnly, true);
+  assert.equal(cookie.sameSite, 'Strict');
+  // Another origin on the same host: browsers send it the cookie's site, the server looks closer.
+  const other = { Cookie: `${cookie.name}=${cookie.value}` };
+  const ask = (headers, method = 'GET', path = '/v1/account') => fetch(market.url + path, { method, headers: { ...other, ...headers }, body: method === 'POST' ? '{}' : undefined }).then((answer) => answer.status);
+  assert.equal(await ask({ 'Sec-Fetch-Site': 'same-origin' }), 200);
+  assert.equal(await ask({ 'Sec-Fetch-Site': 'same-site', Origin: 'http://127.0.0.1:1' }), 403);
+  assert.equal(await ask({ 'Sec-Fetch-Site': 'same-site', Origin: 'http://127.0.0.1:1', 'Content-Type': 'application/json' }, 'POST', '/v1/keys'), 403);
+  await page.getByRole('button', { name: 'alice' }).click();
+  await page.getByRole('menuitem', { name: 'Sign out' }).click();
+  await page.getByRole('button', { name: 'Sign in' }).waitFor();
+  assert.equal(await ask({ 'Sec-Fetch-Site': 'same-origin' }), 401);
+  await page.context().close();
+});
+
+test('a server that restarts is found again, with the session and the stream', async () => {
+  const page = await open('alice', { path: '/new?query=gpu_name%3Da100' });
+  await page.getByRole('button', { name: /Shell command/ }).click();
+  await page.getByLabel('Command').fill('for i in $(seq 1 25); do echo "step $i"; sleep 1; done');
+  await page.getByRole('button', { name: /^Run for at most/ }).click();
+  await page.waitForURL(/\/jobs\/\d+/);
+  await page.getByRole('tab', { name: 'Output' }).click();
+  await page.getByText('step 3', { exact: true }).waitFor({ timeout: 30_000 });
+  await market.end('server', 'SIGKILL');
+  await page.getByText('Reconnecting…').waitFor();
+  await page.getByText('connection lost, resuming…').waitFor();
+  await market.start_server();
+  await page.getByText('Live', { exact: true }).waitFor({ timeout: 20_000 });
+  await page.getByText('step 25', { exact: true }).waitFor({ timeout: 60_000 });
+  const lines = (await page.locator('.log-line').allInnerTexts()).map((line) => line.trim()).filter((line) => line.startsWith('step'));
+  assert.equal(new Set(lines).size, lines.length, 'no line stands there twice');
+  await page.getByText('1/1').waitFor({ timeout: 30_000 });
+  await page.context().close();
+});
+
+test('a provider sets a price, an operator opens an account', async () => {
+  const page = await open('dora', { path: '/provide' });
+  await page.getByRole('table', { name: 'Nodes' }).getByRole('button', { name: /attic/ }).click();
+  await page.getByLabel('Price', { exact: true }).fill('0.26');
+  await page.getByRole('button', { name: 'Save the offer' }).click();
+  await page.getByText('Saved.').waitFor();
+  assert.equal(market.run('alice', 'offers', 'gpu_name=RTX_3090')[0].price_per_hour, '0.26');
+  await page.goto(`${market.url}/provide`);
+  await page.getByRole('button', { name: 'Add a node' }).click();
+  await page.getByRole('button', { name: 'Make the join command' }).click();
+  await page.getByText(/fallow agent --data .* --join fj1\./).waitFor();
+  await page.context().close();
+
+  const operator = await open('operator', { path: '/operator?tab=accounts' });
+  await operator.getByRole('button', { name: 'Open an account' }).click();
+  await operator.getByLabel('Name').fill('erin');
+  await operator.getByRole('button', { name: 'Open it' }).click();
+  const key = await operator.getByLabel('New API key').innerText();
+  assert.match(key, /^fk_[0-9a-f]{64}$/);
+  market.keys.erin = key;
+  const erin = await open('erin');
+  await erin.getByRole('button', { name: 'erin' }).waitFor();
+  await erin.context().close();
+  await operator.context().close();
+});
+
+test('every page at both widths, in both themes: no serious finding, nothing wider than the screen', async () => {
+  const lease = market.run('alice', 'leases', '--job', job)[0];
+  const shown = {
+    alice: { market: '/market', 'market-no-match': '/market?query=gpu_ram%3E%3D40+region%3Deu', new: '/new', jobs: '/jobs', job: `/jobs/${job}`, output: `/jobs/${job}?tab=output`, leases: '/leases', lease: `/leases/${lease.id}`, wallet: '/wallet', receipt: '/wallet?tab=receipts', account: '/account' },
+    dora: { provide: '/provide', node: `/provide/${lease.node}` },
+    operator: { operator: '/operator', rules: '/operator?tab=rules', accounts: '/operator?tab=accounts', payouts: '/operator?tab=payouts' },
+  };
+  const found = [];
+  if (process.env.SHOTS) mkdirSync(images, { recursive: true });
+  for (const [who, pages] of Object.entries(shown)) {
+    for (const [viewport, colorScheme] of [[desktop, 'light'], [phone, 'dark'], [desktop, 'dark'], [phone, 'light']]) {
+      const page = await open(who, { viewport, colorScheme });
+      for (const [name, path] of Object.entries(pages)) {
+        await page.goto(market.url + path);
+        await page.getByRole('heading', { level: 1 }).waitFor();
+        await until('the page settling', async () => (await page.getByText(/^Loading /).count()) === 0);
+        await page.waitForTimeout(300);
+        if (name === 'new') {
+          await page.getByRole('button', { name: /Parameter sweep/ }).click();
+          await page.getByRole('button', { name: /^Run for at most/ }).waitFor();
+        }
+        const what = `${name} at ${viewport.width}, ${colorScheme}`;
+        const surplus = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+        if (surplus > 0) found.push(`${what}: ${surplus} px too wide`);
+        if (process.env.SHOTS && (colorScheme === 'light') === (viewport === desktop)) {
+          await page.screenshot({ path: join(images, `console-${name}-${viewport.width}.png`), fullPage: viewport === phone });
+        }
+        for (const finding of await findings(page)) found.push(`${what}: ${finding}`);
+      }
+      await page.context().close();
+    }
+  }
+  const page = await open(null);
+  await page.getByLabel('API key').waitFor();
+  for (const finding of await findings(page)) found.push(`sign-in: ${finding}`);
+  await page.context().close();
+  if (process.env.SHOTS) {
+    const made = spawnSync('sh', ['-c', 'pngquant --force --ext .png --speed 4 --quality 50-90 console-*.png'], { cwd: images });
+    assert.equal(made.status, 0, String(made.stderr));
+  }
+  assert.deepEqual(found, []);
+});
+
+test('the first load is small and soon there', async () => {
+  const context = await browser.newContext({ viewport: desktop });
+  const page = await context.newPage();
+  const devtools = await context.newCDPSession(page);
+  await devtools.send('Network.enable');
+  let bytes = 0;
+  devtools.on('Network.loadingFinished', (event) => (bytes += event.encodedDataLength));
+  await page.goto(market.url);
+  await page.getByLabel('API key').fill(market.keys.alice);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('table', { name: 'Offers' }).waitFor();
+  await page.waitForTimeout(500);
+  const first = bytes;
+  const start = Date.now();
+  await page.goto(`${market.url}/market`);
+  await page.getByRole('table', { name: 'Offers' }).waitFor();
+  const again_ms = Date.now() - start;
+  console.log(`first load: ${Math.round(first / 1000)} KB over the wire, sign-in and market; a second load shows offers after ${again_ms} ms`);
+  assert.ok(first < 300_000, `${first} bytes`);
+  await context.close();
+});
+
+test('no page threw, and the policy refused nothing', () => {
+  assert.deepEqual(troubles, []);
+});

@@ -1,0 +1,99 @@
+// A real market for the journeys: a server with the built console, and agents with declared devices.
+// Every process that is started here is ended here.
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const fallow = resolve(root, process.env.FALLOW_BUILD ?? 'build/release', 'src/fallow');
+export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+export async function until(what, check, seconds = 30) {
+  for (const end = Date.now() + seconds * 1000; Date.now() < end; await sleep(50)) {
+    const answer = await check();
+    if (answer) return answer;
+  }
+  throw new Error(`${what} did not happen within ${seconds} s`);
+}
+
+export class Market {
+  constructor() {
+    this.folder = mkdtempSync(join(tmpdir(), 'fallow-browse-'));
+    this.environment = { ...process.env, HOME: this.folder, XDG_CONFIG_HOME: join(this.folder, 'config') };
+    for (const name of Object.keys(this.environment)) if (name.startsWith('FALLOW_')) delete this.environment[name];
+    this.processes = new Map();
+    this.listen = '127.0.0.1:0';
+    this.keys = {};
+    this.accounts = {};
+  }
+
+  log_of = (name) => readFileSync(join(this.folder, `${name}.log`), 'utf8');
+
+  start(name, ...words) {
+    const log = openSync(join(this.folder, `${name}.log`), 'a');
+    const child = spawn(fallow, words, { env: this.environment, stdio: ['ignore', log, log] });
+    this.processes.set(name, child);
+    return child;
+  }
+
+  async end(name, signal = 'SIGTERM') {
+    const child = this.processes.get(name);
+    this.processes.delete(name);
+    if (!child || child.exitCode !== null) return;
+    const ended = new Promise((done) => child.once('exit', done));
+    child.kill(signal);
+    await ended;
+  }
+
+  // Starts, or starts again on the same port.
+  async start_server() {
+    this.starts = (this.starts ?? 0) + 1;
+    const before = this.starts > 1 ? this.log_of('server').length : 0;
+    this.start('server', 'server', '--json', '--plain-http', '--data', join(this.folder, 'data'), '--listen', this.listen, '--name', 'Hillside', '--console', join(root, 'web/dist'),
+      '--price-interval', '2', '--meter-interval', '0.5', '--suspend-after', '3', '--close-after', '8');
+    const line = await until('the server starting', () => this.log_of('server').slice(before).split('\n').find((one) => one.startsWith('{"url"')));
+    this.url = JSON.parse(line).url;
+    this.listen = new URL(this.url).host;
+    this.environment.FALLOW_URL = this.url;
+    this.keys.operator = readFileSync(join(this.folder, 'data/operator.key'), 'utf8').trim();
+  }
+
+  // The JSON lines that `fallow --json WORDS` prints.
+  run(who, ...words) {
+    const done = spawnSync(fallow, ['--json', ...words], { env: { ...this.environment, FALLOW_API_KEY: this.keys[who] }, encoding: 'utf8', timeout: 120_000 });
+    if (done.status !== 0) throw new Error(`fallow ${words.join(' ')}: ${done.stderr || done.stdout}`);
+    return done.stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  }
+
+  open_account(name, scope, deposit) {
+    const [made] = this.run('operator', 'account', 'create', name, '--scope', scope);
+    this.keys[name] = made.api_key;
+    this.accounts[name] = made.account.id;
+    if (deposit) this.run('operator', 'wallet', 'deposit', made.account.id, deposit, '--reference', `first of ${name}`);
+  }
+
+  async join_agent(name, region, device, price) {
+    const [{ token }] = this.run('dora', 'nodes', 'token');
+    this.start(name, 'agent', '--data', join(this.folder, name), '--name', name, '--region', region, '--join', token, '--device', device, '--price', price);
+    await until(`${name} joining`, () => this.run('alice', 'offers').some((offer) => offer.node_name === name && offer.available));
+  }
+
+  static async furnished() {
+    const market = new Market();
+    await market.start_server();
+    market.open_account('alice', 'renter', '250.00');
+    market.open_account('bob', 'renter', '50.00');
+    market.open_account('dora', 'provider');
+    await market.join_agent('barn', 'eu', 'model=RTX_4090,memory_gb=24,count=2', '0.42');
+    await market.join_agent('attic', 'eu', 'model=RTX_3090,memory_gb=24', '0.24');
+    await market.join_agent('cellar', 'us-west', 'model=A100,memory_gb=80', '1.10');
+    return market;
+  }
+
+  async end_all() {
+    await Promise.all([...this.processes.keys()].map((name) => this.end(name)));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

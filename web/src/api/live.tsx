@@ -1,0 +1,98 @@
+// The market's events of this account, turned into "look again at this". One stream a tab, and none
+// while the tab is hidden: browsers allow six connections to a server.
+import { useQueryClient } from '@tanstack/react-query';
+import { createContext, useContext, useEffect, useRef, useState, type ReactNode } from 'react';
+
+import { follow } from './sse';
+
+// Which queries an event makes old, by the event's kind.
+const touches: Record<string, string[]> = {
+  order_accepted: ['orders', 'wallet', 'transfers'],
+  task_changed: ['orders'],
+  order_ended: ['orders', 'wallet', 'transfers'],
+  lease_placed: ['orders', 'leases', 'nodes'],
+  lease_changed: ['orders', 'leases'],
+  lease_ended: ['orders', 'leases', 'wallet', 'transfers', 'nodes'],
+  meter_accepted: ['orders', 'leases', 'wallet', 'transfers'],
+  transferred: ['wallet', 'transfers'],
+  payout_requested: ['wallet', 'transfers', 'payouts'],
+  payout_settled: ['wallet', 'transfers', 'payouts'],
+  budget_set: ['wallet'],
+  node_joined: ['nodes'],
+  node_changed: ['nodes'],
+  node_removed: ['nodes'],
+  offer_changed: ['nodes', 'offers'],
+  account_opened: ['accounts'],
+  key_added: ['keys'],
+  key_revoked: ['keys', 'session'],
+  policy_set: ['market'],
+  price_moved: ['prices', 'classes'],
+};
+const gather_ms = 400; // events come in crowds: one look for all of them
+
+export interface Live {
+  state: 'live' | 'lost';
+  since: number; // when it was last known to be live
+}
+const LiveContext = createContext<Live>({ state: 'live', since: 0 });
+export const useLive = () => useContext(LiveContext);
+
+export function LiveProvider({ children }: { children: ReactNode }) {
+  const queries = useQueryClient();
+  const [live, set_live] = useState<Live>({ state: 'live', since: Date.now() });
+  const last_index = useRef('0');
+
+  useEffect(() => {
+    const old = new Set<string>();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const look_again = (keys: string[]) => {
+      for (const key of keys) old.add(key);
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        for (const key of old) void queries.invalidateQueries({ queryKey: [key] });
+        old.clear();
+      }, gather_ms);
+    };
+    let close: (() => void) | undefined;
+    let was_lost = false;
+    const open = () => {
+      if (close || document.hidden) return;
+      close = follow(`/v1/events?after=${last_index.current}`, {
+        on_event: (data) => {
+          const told = data as { index: string; event: Record<string, unknown> };
+          last_index.current = told.index;
+          for (const kind of Object.keys(told.event ?? {})) look_again(touches[kind] ?? []);
+        },
+        on_state: (connected) => {
+          set_live((before) => (connected ? { state: 'live', since: Date.now() } : before.state === 'lost' ? before : { state: 'lost', since: Date.now() }));
+          if (connected && was_lost) void queries.invalidateQueries();
+          was_lost = !connected;
+        },
+        on_gap: () => {
+          last_index.current = '0';
+          void queries.invalidateQueries();
+        },
+        // Signed out, or the key is gone: whatever asks next finds out and shows it.
+        on_end: () => void queries.invalidateQueries({ queryKey: ['session'] }),
+      });
+    };
+    const on_visibility = () => {
+      if (document.hidden) {
+        close?.();
+        close = undefined;
+      } else {
+        open();
+        if (last_index.current === '0') void queries.invalidateQueries();
+      }
+    };
+    document.addEventListener('visibilitychange', on_visibility);
+    open();
+    return () => {
+      document.removeEventListener('visibilitychange', on_visibility);
+      close?.();
+      clearTimeout(timer);
+    };
+  }, [queries]);
+
+  return <LiveContext.Provider value={live}>{children}</LiveContext.Provider>;
+}

@@ -1,0 +1,168 @@
+// The frame around every page: who is signed in, where one can go, whether it is live.
+import * as Ariakit from '@ariakit/react';
+import { lazy, Suspense, useEffect, useState } from 'react';
+import { Link, Redirect, Route, Switch, useLocation } from 'wouter';
+
+import { useMarket, useSession } from './api/asks';
+import { ApiError, call, client, type Session } from './api/client';
+import { LiveProvider, useLive } from './api/live';
+import { apply_theme, stored_theme, type Theme } from './lib/theme';
+import { SignIn } from './pages/sign_in';
+import { ErrorBox, Loading } from './parts/states';
+import { sections } from './routes';
+
+const MarketPage = lazy(() => import('./pages/market'));
+const NewPage = lazy(() => import('./pages/new'));
+const JobsPage = lazy(() => import('./pages/jobs'));
+const JobPage = lazy(() => import('./pages/job'));
+const LeasesPage = lazy(() => import('./pages/leases'));
+const LeasePage = lazy(() => import('./pages/lease'));
+const ProvidePage = lazy(() => import('./pages/provide'));
+const NodePage = lazy(() => import('./pages/node'));
+const WalletPage = lazy(() => import('./pages/wallet'));
+const OperatorPage = lazy(() => import('./pages/operator'));
+const AccountPage = lazy(() => import('./pages/account'));
+
+export function App() {
+  const session = useSession();
+  useEffect(() => apply_theme(stored_theme()), []);
+  const signed_out = session.error instanceof ApiError && session.error.status === 401;
+  if (signed_out) return <SignIn />;
+  if (!session.data) {
+    return (
+      <main className="alone">
+        {session.error ? <Unreachable error={session.error} retry={() => void session.refetch()} /> : <Loading what="the console" />}
+      </main>
+    );
+  }
+  return (
+    <LiveProvider>
+      <Frame session={session.data} />
+    </LiveProvider>
+  );
+}
+
+// The server is starting, or away: the page looks again by itself.
+function Unreachable({ error, retry }: { error: unknown; retry: () => void }) {
+  useEffect(() => {
+    const timer = setInterval(retry, 2_000);
+    return () => clearInterval(timer);
+  });
+  return <ErrorBox error={error} retry={retry} />;
+}
+
+function Frame({ session }: { session: Session }) {
+  const market = useMarket();
+  const [path] = useLocation();
+  const mine = sections.filter((section) => section.scopes.some((scope) => session.scopes.includes(scope)));
+  const home = session.scopes.includes('RENTER') ? '/market' : session.scopes.includes('PROVIDER') ? '/provide' : '/operator';
+  return (
+    <div className="frame">
+      <a className="skip" href="#content">
+        Skip to the content
+      </a>
+      <header className="top">
+        <Link href={home} className="brand">
+          <Mark />
+          <span>{market.data?.name ?? 'Fallow'}</span>
+        </Link>
+        <nav aria-label="Pages">
+          {mine.map((section) => (
+            <Link key={section.path} href={section.path} aria-current={path.startsWith(section.path) ? 'page' : undefined}>
+              {section.name}
+            </Link>
+          ))}
+        </nav>
+        <div className="row tight">
+          <LiveLight />
+          <AccountMenu session={session} />
+        </div>
+      </header>
+      <main id="content" tabIndex={-1}>
+        <Suspense fallback={<Loading what="the page" />}>
+          <Switch>
+            <Route path="/market">{() => <MarketPage session={session} />}</Route>
+            <Route path="/new">{() => <NewPage />}</Route>
+            <Route path="/jobs">{() => <JobsPage session={session} />}</Route>
+            <Route path="/jobs/:order">{({ order }) => <JobPage key={order} order={order} session={session} />}</Route>
+            <Route path="/leases">{() => <LeasesPage />}</Route>
+            <Route path="/leases/:lease">{({ lease }) => <LeasePage key={lease} lease={lease} session={session} />}</Route>
+            <Route path="/provide">{() => <ProvidePage session={session} />}</Route>
+            <Route path="/provide/:node">{({ node }) => <NodePage key={node} node={node} session={session} />}</Route>
+            <Route path="/wallet">{() => <WalletPage session={session} />}</Route>
+            <Route path="/operator">{() => <OperatorPage />}</Route>
+            <Route path="/account">{() => <AccountPage session={session} />}</Route>
+            <Route>{() => <Redirect to={home} replace />}</Route>
+          </Switch>
+        </Suspense>
+      </main>
+    </div>
+  );
+}
+
+export const Mark = () => (
+  <svg viewBox="0 0 32 32" width="28" height="28" aria-hidden="true" className="mark">
+    <rect width="32" height="32" rx="7" />
+    <path d="M6 22h20M6 26h20" className="furrow" />
+    <path d="M16 19V9m0 5c-5 0-6-3-6-6 4 0 6 2 6 6zm0 2c4 0 6-3 6-6-4 0-6 2-6 6z" />
+  </svg>
+);
+
+function LiveLight() {
+  const live = useLive();
+  const lost = live.state === 'lost';
+  return (
+    <span className={`live ${live.state}`} role="status" title={lost ? 'The connection to the server is lost; it is being taken up again' : 'Connected: pages follow the market by themselves'}>
+      <i aria-hidden="true" />
+      <span>{lost ? 'Reconnecting…' : 'Live'}</span>
+    </span>
+  );
+}
+
+function AccountMenu({ session }: { session: Session }) {
+  const [, go] = useLocation();
+  const [theme, set_theme] = useState<Theme>(stored_theme());
+  const name = session.account?.name ?? 'account';
+  const sign_out = async () => {
+    try {
+      await call(client.DELETE('/v1/session'));
+    } catch {
+      // Signed out already, or the server is away: the next answer tells.
+    }
+    // A fresh page: nothing of this person's stays in memory.
+    location.assign('/');
+  };
+  const choose = (chosen: Theme) => {
+    apply_theme(chosen);
+    set_theme(chosen);
+  };
+  return (
+    <Ariakit.MenuProvider placement="bottom-end">
+      <Ariakit.MenuButton className="plain account">
+        <span className="avatar" aria-hidden="true">
+          {name[0]?.toUpperCase()}
+        </span>
+        <span className="account-name">{name}</span>
+      </Ariakit.MenuButton>
+      <Ariakit.Menu className="menu" gutter={6} preventBodyScroll={false}>
+        <p className="menu-about">
+          {name} · account {session.account?.id}
+          <br />
+          {session.scopes.map((scope) => scope.toLowerCase()).join(', ')}
+        </p>
+        <Ariakit.MenuItem className="menu-item" onClick={() => go('/account')}>
+          Keys
+        </Ariakit.MenuItem>
+        {(['system', 'light', 'dark'] as const).map((one) => (
+          <Ariakit.MenuItem key={one} className="menu-item" hideOnClick={false} onClick={() => choose(one)}>
+            {theme === one ? '● ' : '○ '}
+            {one === 'system' ? "Colours: the system's" : `Colours: ${one}`}
+          </Ariakit.MenuItem>
+        ))}
+        <Ariakit.MenuItem className="menu-item" onClick={() => void sign_out()}>
+          Sign out
+        </Ariakit.MenuItem>
+      </Ariakit.Menu>
+    </Ariakit.MenuProvider>
+  );
+}

@@ -1,0 +1,160 @@
+// One job: its tasks as a grid, its output, its leases with blame and money.
+import { useMemo, useState } from 'react';
+import { useSearchParams } from 'wouter';
+
+import { useChange, useLeases, useMarket, useOrder } from '../api/asks';
+import { call, client, type Order, type Session, type Task } from '../api/client';
+import { show_moment, show_seconds } from '../lib/time';
+import { blame_names, end_reasons, plural, task_states, tiers } from '../lib/words';
+import { AskButton, Card, Facts, Money, Page, Tabs, type Tone, Badge } from '../parts/basics';
+import { Files } from '../parts/files';
+import { LogView } from '../parts/log_view';
+import { Empty, View } from '../parts/states';
+import { LeaseTable } from './leases';
+import { OrderBadge, Progress } from './jobs';
+
+const task_tone: Record<string, Tone> = { WAITING: 'warn', LEASED: 'busy', DONE: 'good', FAILED: 'bad', TASK_STOPPED: 'calm' };
+const tasks_shown_max = 2_000;
+
+export default function JobPage({ order: id, session }: { order: string; session: Session }) {
+  const order = useOrder(id);
+  const market = useMarket();
+  const [address, set_address] = useSearchParams();
+  const stop = useChange(() => call(client.POST('/v1/orders/{order}/stop', { params: { path: { order: id } }, body: {} as never })), ['orders', 'leases', 'wallet']);
+  const currency = market.data?.currency ?? '';
+  const mine = order.data?.account === session.account?.id;
+  return (
+    <Page
+      title={order.data?.name || `Job ${id}`}
+      lead={
+        order.data && (
+          <>
+            <OrderBadge order={order.data} /> {order.data.name && `Job ${id}, `}begun {show_moment(order.data.created_at)}
+            {!mine && ` · account ${order.data.account}`}
+          </>
+        )
+      }
+      actions={
+        order.data?.state === 'OPEN' && (
+          <AskButton label="Stop" title="Stop this job?" danger action="Stop the job" act={() => stop.mutateAsync(undefined)}>
+            <p>Running tasks are told to end and have a moment to save. What has been proven so far is charged; all that is left of the held money comes back.</p>
+          </AskButton>
+        )
+      }
+    >
+      <View of={order} what="the job">
+        {(data) => (
+          <>
+            <Card>
+              <Facts
+                of={[
+                  ['Tasks', <Progress key="p" order={data} />],
+                  ['Charged', <Money key="c" of={data.charged} currency={currency} />],
+                  ['Held', <Money key="h" of={data.held} currency={currency} />],
+                  ['Budget', <Money key="b" of={data.budget} currency={currency} />],
+                  ['Tier', tiers[data.requirements?.tier ?? 'ON_DEMAND']],
+                  data.requirements?.query ? ['Offers', <code key="q">{data.requirements.query}</code>] : null,
+                  data.rescued > 0 && ['Rescued', `${plural(data.rescued, 'attempt')} ended through no fault of yours and ran again`],
+                  data.ended_at ? ['Took', show_seconds((Date.parse(data.ended_at) - Date.parse(data.created_at ?? data.ended_at)) / 1000)] : null,
+                ]}
+              />
+              <details>
+                <summary>What it runs</summary>
+                <pre tabIndex={0} aria-label="Command">
+                  {(data.workload?.command ?? []).join(' ').replace(/^sh -c /, '')}
+                </pre>
+              </details>
+            </Card>
+            <Card>
+              <Tabs
+                label="Parts of the job"
+                selected={address.get('tab') ?? 'tasks'}
+                select={(tab) => set_address({ tab }, { replace: true })}
+                tabs={[
+                  { id: 'tasks', name: 'Tasks', body: () => <Tasks order={data} /> },
+                  { id: 'output', name: 'Output', body: () => <LogView path={`/v1/orders/${id}/logs`} name={data.name || `job-${id}`} show_task={data.tasks_total > 1} /> },
+                  { id: 'leases', name: 'Leases and bills', body: () => <LeasesOf order={id} currency={currency} /> },
+                ]}
+              />
+            </Card>
+          </>
+        )}
+      </View>
+    </Page>
+  );
+}
+
+function Tasks({ order }: { order: Order }) {
+  const [chosen, set_chosen] = useState<number | null>(null);
+  const tasks = useMemo(() => order.tasks.slice(0, tasks_shown_max), [order.tasks]);
+  const task = order.tasks.find((one) => one.index === chosen) ?? (order.tasks.length === 1 ? order.tasks[0] : undefined);
+  return (
+    <div className="stack">
+      {order.tasks.length > 1 && (
+        <>
+          <div className="grid-of-tasks" role="group" aria-label="Tasks">
+            {tasks.map((one) => (
+              <button
+                key={one.index}
+                type="button"
+                className={`task ${task_tone[one.state]}`}
+                aria-pressed={one.index === chosen}
+                aria-label={`Task ${one.index}: ${task_states[one.state]}${one.node_name ? ` on ${one.node_name}` : ''}`}
+                title={`${one.index}: ${task_states[one.state]}${one.node_name ? ` on ${one.node_name}` : ''}`}
+                onClick={() => set_chosen(one.index)}
+              >
+                {order.tasks.length <= 200 ? one.index : ''}
+              </button>
+            ))}
+          </div>
+          <p className="legend">
+            {(['WAITING', 'LEASED', 'DONE', 'FAILED', 'TASK_STOPPED'] as const).map((state) => (
+              <span key={state}>
+                <i className={`task ${task_tone[state]}`} aria-hidden="true" /> {task_states[state]}
+              </span>
+            ))}
+          </p>
+          {order.tasks_total > tasks.length && <p className="hint">The first {tasks.length} of {order.tasks_total} tasks are shown.</p>}
+        </>
+      )}
+      {task ? <TaskBox task={task} /> : order.tasks.length > 1 ? <p className="hint">Choose a task to see how it goes.</p> : null}
+    </div>
+  );
+}
+
+function TaskBox({ task }: { task: Task }) {
+  const over = task.last_reason !== 'END_REASON_UNSPECIFIED';
+  return (
+    <div className="box">
+      <h3>
+        Task {task.index} <Badge tone={task_tone[task.state] ?? 'calm'}>{task_states[task.state]}</Badge>
+      </h3>
+      <Facts
+        of={[
+          task.node_name ? ['Node', `${task.node_name} (${task.node})`] : null,
+          ['Attempts', String(task.attempts)],
+          over && ['Last ending', `${end_reasons[task.last_reason]}${task.exit_code ? ` (${task.exit_code})` : ''}`],
+          over && ['To blame', blame_names[task.last_blame]],
+          task.detail ? ['In words', task.detail] : null,
+        ]}
+      />
+      {task.output_manifest ? (
+        <>
+          <h4>Files it left</h4>
+          <Files manifest={task.output_manifest} />
+        </>
+      ) : (
+        task.state === 'DONE' && <p className="hint">It left no files.</p>
+      )}
+    </div>
+  );
+}
+
+function LeasesOf({ order, currency }: { order: string; currency: string }) {
+  const leases = useLeases({ order });
+  return (
+    <View of={leases} what="leases">
+      {() => <LeaseTable rows={leases.rows ?? []} more={leases.more} currency={currency} empty={<Empty title="No lease yet">A lease begins when a device is free for a task.</Empty>} />}
+    </View>
+  );
+}

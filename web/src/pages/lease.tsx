@@ -1,0 +1,153 @@
+// One lease: how it went, whom its end is charged to, its output and its bill.
+import { useState } from 'react';
+import { Link } from 'wouter';
+
+import { useChange, useLease, useMarket } from '../api/asks';
+import { call, client, type Lease, type Session } from '../api/client';
+import { seconds_of, show_moment, show_seconds } from '../lib/time';
+import { blames, end_reasons, tiers } from '../lib/words';
+import { AskButton, Card, Facts, Money, Page, save_file } from '../parts/basics';
+import { Files } from '../parts/files';
+import { LogView } from '../parts/log_view';
+import { ReceiptView } from '../parts/receipt_view';
+import { ErrorBox, View } from '../parts/states';
+import type { Verdict } from '../receipt/verify';
+import { LeaseBadge } from './leases';
+
+export default function LeasePage({ lease: id, session }: { lease: string; session: Session }) {
+  const lease = useLease(id);
+  const market = useMarket();
+  const stop = useChange(() => call(client.POST('/v1/leases/{lease}/stop', { params: { path: { lease: id } }, body: {} as never })), ['leases', 'orders', 'wallet']);
+  const currency = market.data?.currency ?? '';
+  const is_renter = lease.data?.account === session.account?.id || session.scopes.includes('OPERATOR');
+  return (
+    <Page
+      title={`Lease ${id}`}
+      lead={
+        lease.data && (
+          <>
+            <LeaseBadge lease={lease.data} /> Task {lease.data.task} of <Link href={`/jobs/${lease.data.order}`}>job {lease.data.order}</Link> on {lease.data.node_name || `node ${lease.data.node}`}
+          </>
+        )
+      }
+      actions={
+        lease.data &&
+        lease.data.state !== 'ENDED' &&
+        is_renter && (
+          <AskButton label="Stop" title="Stop this lease?" danger action="Stop the lease" act={() => stop.mutateAsync(undefined)}>
+            <p>Its task is stopped, too. What has been proven so far is charged.</p>
+          </AskButton>
+        )
+      }
+    >
+      <View of={lease} what="the lease">
+        {(data) => (
+          <>
+            <Card title="How it went">
+              <Timeline lease={data} />
+              {data.state === 'ENDED' && (
+                <div className={`box ${data.blame === 'BLAME_NONE' ? 'good' : data.reason === 'STOPPED' ? '' : 'warn'}`}>
+                  <strong>
+                    {end_reasons[data.reason]}
+                    {data.exit_code !== 0 && ` (exit code ${data.exit_code})`}.
+                  </strong>
+                  <p>{data.reason === 'STOPPED' ? 'The proven time up to then is charged.' : blames[data.blame]}</p>
+                  {data.detail && <p className="muted">{data.detail}</p>}
+                </div>
+              )}
+              <Facts
+                of={[
+                  ['Proven time', show_seconds(seconds_of(data.proven))],
+                  ['Price an hour', <Money key="p" of={data.price_per_hour} currency={currency} />],
+                  ['Charged', <Money key="c" of={data.charged} currency={currency} />],
+                  ['Refunded', <Money key="r" of={data.refunded} currency={currency} />],
+                  ['Held', <Money key="h" of={data.held} currency={currency} />],
+                  ['Tier', tiers[data.tier]],
+                  ['Devices', data.devices.map((device) => `#${device}`).join(', ') || '–'],
+                  ['Attempt', String(data.attempt)],
+                ]}
+              />
+            </Card>
+            {data.state === 'ENDED' && <Bill lease={id} market_key={market.data?.public_key} />}
+            {data.output_manifest && (
+              <Card title="Files it left">
+                <Files manifest={data.output_manifest} />
+              </Card>
+            )}
+            {is_renter && (
+              <Card title="Output">
+                <LogView path={`/v1/leases/${id}/logs`} name={`lease-${id}`} show_task={false} />
+              </Card>
+            )}
+          </>
+        )}
+      </View>
+    </Page>
+  );
+}
+
+function Timeline({ lease }: { lease: Lease }) {
+  const moments = [
+    ['Placed', lease.placed_at, 'devices set aside'],
+    ['Started', lease.started_at, 'charged from here on'],
+    ['Ended', lease.ended_at, ''],
+  ] as const;
+  return (
+    <ol className="timeline">
+      {moments.map(([name, at, about]) => (
+        <li key={name} className={at ? 'done' : ''}>
+          <strong>{name}</strong>
+          <span>{at ? show_moment(at) : 'not yet'}</span>
+          {about && <small>{about}</small>}
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function Bill({ lease, market_key }: { lease: string; market_key?: string }) {
+  const [file, set_file] = useState('');
+  const [verdict, set_verdict] = useState<Verdict | null>(null);
+  const [error, set_error] = useState<unknown>(null);
+  const fetch_receipt = async () => {
+    if (file) return file;
+    const receipt = await call(client.GET('/v1/leases/{lease}/receipt', { params: { path: { lease } } }));
+    const text = JSON.stringify(receipt, null, 2);
+    set_file(text);
+    return text;
+  };
+  const attempt = (act: (text: string) => Promise<void> | void) => async () => {
+    set_error(null);
+    try {
+      await act(await fetch_receipt());
+    } catch (failure) {
+      set_error(failure);
+    }
+  };
+  return (
+    <Card
+      title="The bill"
+      actions={
+        <>
+          <button type="button" className="plain" onClick={() => void attempt((text) => save_file(`receipt-${lease}.json`, [text], 'application/json'))()}>
+            Download receipt
+          </button>
+          <button
+            type="button"
+            onClick={() =>
+              void attempt(async (text) => {
+                const { verify_receipt } = await import('../receipt/verify');
+                set_verdict(await verify_receipt(text));
+              })()
+            }
+          >
+            Check it here
+          </button>
+        </>
+      }
+    >
+      {error !== null && <ErrorBox error={error} />}
+      {verdict ? <ReceiptView verdict={verdict} market_key={market_key} /> : <p className="hint">The receipt is signed by the market and holds every meter record that the node signed. Anyone can check it, offline and for ever.</p>}
+    </Card>
+  );
+}

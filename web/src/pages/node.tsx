@@ -1,0 +1,222 @@
+// One node: what it is, what it asks for, what ran on it.
+import { useEffect, useState } from 'react';
+import { useLocation } from 'wouter';
+
+import { useChange, useClasses, useLeases, useMarket, useNode } from '../api/asks';
+import { call, client, type NodeOfMarket, type Schemas, type Session } from '../api/client';
+import { micros_of, parse_money } from '../lib/money';
+import { show_moment } from '../lib/time';
+import { owner_states } from '../lib/words';
+import { AskButton, Card, Facts, Field, Money, Page } from '../parts/basics';
+import { Empty, ErrorBox, View } from '../parts/states';
+import { LeaseTable } from './leases';
+import { device_name } from './market';
+import { NodeBadge } from './provide';
+
+export default function NodePage({ node: id, session }: { node: string; session: Session }) {
+  const node = useNode(id);
+  const market = useMarket();
+  const leases = useLeases({ node: id });
+  const [, go] = useLocation();
+  const remove = useChange(() => call(client.DELETE('/v1/nodes/{node}', { params: { path: { node: id } } })), ['nodes', 'offers']);
+  const mine = node.data?.provider === session.account?.id;
+  return (
+    <Page
+      title={node.data?.facts?.name || `Node ${id}`}
+      lead={
+        node.data && (
+          <>
+            <NodeBadge node={node.data} /> {id} · owner {owner_states[node.data.owner]}
+          </>
+        )
+      }
+      actions={
+        node.data && (
+          <AskButton label="Take away" title="Take this node out of the market?" danger action="Take it away" act={async () => { await remove.mutateAsync(undefined); go('/provide'); }}>
+            <p>Its leases end at once, and since that is the provider's doing, all that they were charged is refunded. To end in good order, withdraw the offer first and wait for the leases to run out.</p>
+          </AskButton>
+        )
+      }
+    >
+      <View of={node} what="the node">
+        {(data) => (
+          <>
+            <div className="pair">
+              <Card title="What it is">
+                <Facts
+                  of={[
+                    ['Reliability', `${(data.reliability * 100).toFixed(2)} %`],
+                    ['Region', data.facts?.region || '–'],
+                    ['Processor', `${(data.facts?.cpu_thousandths ?? 0) / 1000} cores`],
+                    ['Memory', `${((data.facts?.memory_mb ?? 0) / 1000).toFixed(1)} GB`],
+                    ['Disk', `${((data.facts?.disk_mb ?? 0) / 1000).toFixed(0)} GB`],
+                    ['Sandbox', (data.facts?.isolation ?? '–').toLowerCase()],
+                    ['Agent', data.facts?.agent_version || '–'],
+                    ['Joined', show_moment(data.joined_at)],
+                    ['Last heard', show_moment(data.seen_at)],
+                  ]}
+                />
+                <h3>Devices</h3>
+                <ul className="plain-list">
+                  {(data.facts?.devices ?? []).map((device) => (
+                    <li key={device.index}>
+                      <strong>
+                        #{device.index} {device_name(device.model ?? '')}
+                      </strong>
+                      <span className="muted">
+                        {((device.memory_mb ?? 0) / 1000).toFixed(1)} GB, {device.kind?.toLowerCase()}
+                        {device.driver ? `, driver ${device.driver}` : ''}
+                      </span>
+                    </li>
+                  ))}
+                </ul>
+              </Card>
+              <OfferEditor node={data} mine={mine && session.scopes.includes('PROVIDER')} currency={market.data?.currency ?? ''} />
+            </div>
+            <Card title="What ran on it">
+              <View of={leases} what="leases">
+                {() => <LeaseTable rows={leases.rows ?? []} more={leases.more} currency={market.data?.currency ?? ''} empty={<Empty title="No lease yet" />} />}
+              </View>
+            </Card>
+          </>
+        )}
+      </View>
+    </Page>
+  );
+}
+
+type OfferForm = { kind: 'fixed' | 'follows'; price: string; floor: string; ceiling: string; disk: string; spot: string; day: string; week: string; month: string };
+
+function form_of(node: NodeOfMarket): OfferForm {
+  const offer = node.offer;
+  const percent = (points: number | undefined) => (points ? String(points / 100) : '');
+  return {
+    kind: offer?.price_ceiling_per_hour ? 'follows' : 'fixed',
+    price: offer?.price_per_hour ?? '',
+    floor: offer?.price_floor_per_hour ?? '',
+    ceiling: offer?.price_ceiling_per_hour ?? '',
+    disk: offer && micros_of(offer.disk_price_per_gb_hour) > 0n ? offer.disk_price_per_gb_hour : '',
+    spot: offer?.spot_floor_per_hour ?? '',
+    day: percent(offer?.discounts?.day_basis_points),
+    week: percent(offer?.discounts?.week_basis_points),
+    month: percent(offer?.discounts?.month_basis_points),
+  };
+}
+
+function OfferEditor({ node, mine, currency }: { node: NodeOfMarket; mine: boolean; currency: string }) {
+  const [form, set_form] = useState(() => form_of(node));
+  const [touched, set_touched] = useState(false);
+  const [error, set_error] = useState<unknown>(null);
+  const [saved, set_saved] = useState(false);
+  const classes = useClasses();
+  useEffect(() => {
+    if (!touched) set_form(form_of(node));
+  }, [node, touched]);
+  const model = (node.facts?.devices?.[0]?.model ?? '').toLowerCase().replace(/ /g, '_');
+  const index = classes.data?.classes.find((one) => one.model === model && one.region === (node.facts?.region ?? ''));
+  const set_offer = useChange((body: Schemas['SetOfferRequest']) => call(client.PUT('/v1/nodes/{node}/offer', { params: { path: { node: node.id } }, body })), ['nodes', 'offers']);
+  const withdraw = useChange(() => call(client.DELETE('/v1/nodes/{node}/offer', { params: { path: { node: node.id } } })), ['nodes', 'offers']);
+  const set = (key: keyof OfferForm, value: string) => {
+    set_touched(true);
+    set_saved(false);
+    set_form((before) => ({ ...before, [key]: value }));
+  };
+  const points = (text: string) => Math.round(Number(text || '0') * 100);
+  const money_wrong = (text: string, needed: boolean) => (text === '' ? (needed ? 'An amount is needed.' : null) : parse_money(text) === null ? 'An amount such as 0.35.' : null);
+  const percent_wrong = (text: string) => (text !== '' && !(Number(text) >= 0 && Number(text) <= 50) ? 'At most 50.' : null);
+  const wrong = [
+    form.kind === 'fixed' ? money_wrong(form.price, true) : (money_wrong(form.floor, false) ?? money_wrong(form.ceiling, true)),
+    money_wrong(form.disk, false), money_wrong(form.spot, false), percent_wrong(form.day), percent_wrong(form.week), percent_wrong(form.month),
+  ].some(Boolean);
+  const save = async () => {
+    set_error(null);
+    const discounts = { hour_basis_points: 0, day_basis_points: points(form.day), week_basis_points: points(form.week), month_basis_points: points(form.month) };
+    try {
+      await set_offer.mutateAsync({
+        ...(form.kind === 'fixed' ? { price_per_hour: form.price } : { price_floor_per_hour: form.floor, price_ceiling_per_hour: form.ceiling }),
+        disk_price_per_gb_hour: form.disk,
+        spot_floor_per_hour: form.spot,
+        ...(discounts.day_basis_points + discounts.week_basis_points + discounts.month_basis_points > 0 ? { discounts } : {}),
+      } as Schemas['SetOfferRequest']);
+      set_touched(false);
+      set_saved(true);
+    } catch (failure) {
+      set_error(failure);
+    }
+  };
+  const amount = (key: 'price' | 'floor' | 'ceiling' | 'disk' | 'spot', label: string, hint: string, needed = false) => (
+    <Field label={label} hint={hint} error={touched ? money_wrong(form[key], needed) : null}>
+      {(props) => <input {...props} inputMode="decimal" disabled={!mine} value={form[key]} onChange={(event) => set(key, event.target.value.trim())} />}
+    </Field>
+  );
+  const percent = (key: 'day' | 'week' | 'month', label: string) => (
+    <Field label={label} error={percent_wrong(form[key])}>
+      {(props) => <input {...props} inputMode="decimal" disabled={!mine} value={form[key]} onChange={(event) => set(key, event.target.value.trim())} />}
+    </Field>
+  );
+  return (
+    <Card
+      title="What it asks for"
+      actions={
+        mine &&
+        node.offer && (
+          <AskButton label="Withdraw" title="Withdraw the offer?" action="Withdraw it" act={() => withdraw.mutateAsync(undefined)}>
+            <p>Nothing new begins on this node. What runs goes on to its end.</p>
+          </AskButton>
+        )
+      }
+    >
+      <div className="index-beside">
+        {index ? (
+          <>
+            <span>
+              Index of {device_name(model)} {index.region && `in ${index.region}`}
+            </span>
+            <Money of={index.close} currency={`${currency} / h`} />
+            <small>{(index.use * 100).toFixed(0)} % in use; moved {show_moment(index.at)}</small>
+          </>
+        ) : (
+          <span>No index of this class yet.</span>
+        )}
+      </div>
+      <fieldset className="choice" disabled={!mine}>
+        <legend>Price of a device and hour</legend>
+        <label className="check">
+          <input type="radio" name="kind" checked={form.kind === 'fixed'} onChange={() => set('kind', 'fixed')} /> fixed
+        </label>
+        <label className="check">
+          <input type="radio" name="kind" checked={form.kind === 'follows'} onChange={() => set('kind', 'follows')} /> follows the index
+        </label>
+      </fieldset>
+      <div className="fields">
+        {form.kind === 'fixed' ? amount('price', 'Price', 'Running leases keep theirs.', true) : amount('floor', 'Not below', 'Your electricity, at least.')}
+        {form.kind === 'follows' && amount('ceiling', 'Not above', 'The index moves it in between.', true)}
+        {amount('disk', 'Disk, a GB and hour', 'Empty: free.')}
+        {amount('spot', 'Spot from', 'Empty: takes no spot leases.')}
+      </div>
+      <fieldset className="choice" disabled={!mine}>
+        <legend>Percent off for who reserves</legend>
+      </fieldset>
+      <div className="fields three">
+        {percent('day', 'a day')}
+        {percent('week', 'a week')}
+        {percent('month', 'a month')}
+      </div>
+      {error !== null && <ErrorBox error={error} />}
+      {mine ? (
+        <div className="row">
+          <button type="button" disabled={wrong || set_offer.isPending || (!touched && node.offer !== undefined)} onClick={() => void save()}>
+            {node.offer ? 'Save the offer' : 'Offer it'}
+          </button>
+          {saved && (
+            <span className="muted" role="status">
+              Saved.
+            </span>
+          )}
+        </div>
+      ) : (
+        <p className="hint">Only its provider sets the price.</p>
+      )}
+    </Card>
+  );
+}

@@ -1,0 +1,321 @@
+// The operator's side: health, rules, accounts, payouts.
+import { useQuery } from '@tanstack/react-query';
+import type { ColumnDef } from '@tanstack/react-table';
+import { useMemo, useState } from 'react';
+import { useSearchParams } from 'wouter';
+
+import { useAccounts, useChange, useMarket, usePayouts } from '../api/asks';
+import { ApiError, call, client, unreachable, type Known, type Market, type Schemas } from '../api/client';
+import { parse_metrics, sum_metric } from '../lib/metrics';
+import { parse_money } from '../lib/money';
+import { show_moment } from '../lib/time';
+import { AskButton, Badge, Card, Copy, Facts, Field, Money, Page, Tabs } from '../parts/basics';
+import { Empty, View } from '../parts/states';
+import { Table } from '../parts/table';
+
+export default function OperatorPage() {
+  const [address, set_address] = useSearchParams();
+  return (
+    <Page title="Operator">
+      <Card>
+        <Tabs
+          label="Parts of the market"
+          selected={address.get('tab') ?? 'health'}
+          select={(tab) => set_address({ tab }, { replace: true })}
+          tabs={[
+            { id: 'health', name: 'Health', body: () => <Health /> },
+            { id: 'rules', name: 'Rules', body: () => <Rules /> },
+            { id: 'accounts', name: 'Accounts', body: () => <Accounts /> },
+            { id: 'payouts', name: 'Payouts', body: () => <Payouts /> },
+          ]}
+        />
+      </Card>
+    </Page>
+  );
+}
+
+async function fetch_text(path: string): Promise<string> {
+  const response = await fetch(path, { credentials: 'same-origin' }).catch(() => {
+    throw unreachable();
+  });
+  const text = await response.text();
+  if (!response.ok) throw new ApiError({ code: 'unavailable', status: response.status, detail: text.trim() || `the server answered ${response.status}` });
+  return text;
+}
+
+function Health() {
+  const market = useMarket();
+  const metrics = useQuery({ queryKey: ['metrics'], queryFn: () => fetch_text('/metrics'), refetchInterval: 5_000, retry: false });
+  const ready = useQuery({ queryKey: ['ready'], queryFn: () => fetch_text('/readyz'), refetchInterval: 5_000, retry: false });
+  return (
+    <div className="stack">
+      <View of={metrics} what="metrics">
+        {(text) => {
+          const value = parse_metrics(text);
+          const at = (name: string) => value.get(`fallow_${name}`) ?? 0;
+          const failures = sum_metric(text, 'fallow_http_requests_total', (labels) => labels.includes('status="5xx"'));
+          const share = at('quotes_honoured_share');
+          const lights: [string, boolean, string][] = [
+            ['Takes commands', !ready.isError, ready.error instanceof Error ? ready.error.message : 'the log is replayed and its disk takes entries'],
+            ['Storage', at('storage_errors') === 0, at('storage_errors') === 0 ? 'no error since the start' : `${at('storage_errors')} errors: free or repair the log's disk`],
+            ['Commands waiting', at('commands_waiting') < 12_000, `${at('commands_waiting')} of 16384`],
+            ['Turned away', at('turned_away') === 0, `${at('turned_away')} callers were told to come back`],
+            ['Server failures', failures === 0, `${failures} answers of 500 and above`],
+            ['Quotes honoured', share >= 0.999 || at('quotes_honoured') + at('quotes_gone') === 0, `${(share * 100).toFixed(2)} % of those taken in time`],
+          ];
+          return (
+            <>
+              <ul className="checks two">
+                {lights.map(([name, ok, about]) => (
+                  <li key={name} className={ok ? 'ok' : 'wrong'}>
+                    <span className="mark-of" role="img" aria-label={ok ? 'well' : 'look at this'}>
+                      {ok ? '✓' : '!'}
+                    </span>
+                    <span>
+                      <strong>{name}</strong>
+                      <small>{about}</small>
+                    </span>
+                  </li>
+                ))}
+              </ul>
+              <Facts
+                of={[
+                  ['Agents connected', `${at('agents_connected')} of ${at('nodes')} nodes`],
+                  ['Devices', String(at('devices'))],
+                  ['Open leases', String(at('leases_open'))],
+                  ['Open orders', `${at('orders_open')}, ${at('orders_waiting')} of them with tasks that wait`],
+                  ['Accounts', String(at('accounts'))],
+                  ['Requests in flight', `${at('requests_in_flight')}, ${at('streams_open')} streams, ${at('connections')} connections`],
+                  ['Artifacts', `${(at('artifact_bytes') / 1e9).toFixed(3)} GB`],
+                ]}
+              />
+            </>
+          );
+        }}
+      </View>
+      <View of={market} what="the market">
+        {(data) => (
+          <Facts
+            of={[
+              ['Log', `command ${data.last_index}`],
+              ["Log's head", <code key="h" className="long">{data.log_head}</code>],
+              ['Digest of the state', <code key="d" className="long">{data.digest || 'too large to take here: `fallow audit` computes it'}</code>],
+              ["Market's key", <code key="k" className="long">{data.public_key}</code>],
+              ["Server's clock", show_moment(data.now)],
+            ]}
+          />
+        )}
+      </View>
+    </div>
+  );
+}
+
+type Policy = Known<Schemas['Policy']>;
+type Rule = { key: keyof Schemas['Policy']; name: string; about: string; unit: 's' | '%' | 'count' };
+const rules: Rule[] = [
+  { key: 'meter_interval_us', name: 'Meter interval', about: 'How often a node proves running time.', unit: 's' },
+  { key: 'suspend_after_us', name: 'Suspended after', about: 'Silence of a node until its leases are suspended.', unit: 's' },
+  { key: 'close_after_us', name: 'Closed after', about: 'Silence until they are closed at the last proven moment.', unit: 's' },
+  { key: 'start_timeout_us', name: 'Start timeout', about: 'A lease that does not run by then has failed to start.', unit: 's' },
+  { key: 'stop_grace_us', name: 'Stop grace', about: 'Between the stop signal and the kill.', unit: 's' },
+  { key: 'owner_notice_us', name: "Owner's notice", about: "Between the owner's return and the eviction.", unit: 's' },
+  { key: 'fee_basis_points', name: "Market's fee", about: 'Of what a provider earns.', unit: '%' },
+  { key: 'payout_delay_us', name: 'Payout delay', about: 'Earned money waits this long for disputes.', unit: 's' },
+  { key: 'quote_ttl_us', name: 'Quotes stand for', about: '', unit: 's' },
+  { key: 'attempts_max', name: 'Attempts of a task', about: 'Over all nodes.', unit: 'count' },
+  { key: 'price_interval_us', name: 'Price interval', about: 'Between moves of the indexes; 0: none is kept.', unit: 's' },
+  { key: 'price_step_basis_points', name: 'Price step', about: 'The most that one interval moves an index by.', unit: '%' },
+  { key: 'use_target_basis_points', name: 'Use target', about: 'Use at which an index stays.', unit: '%' },
+  { key: 'spot_min_run_us', name: 'Spot runs at least', about: 'Before it may be preempted.', unit: 's' },
+  { key: 'spot_cool_down_us', name: 'Spot cool-down', about: 'After a preemption.', unit: 's' },
+  { key: 'spot_notice_us', name: "Spot's notice", about: 'Between the signal and the end.', unit: 's' },
+];
+
+// A rule's value as a person writes it, and back; decimals of integers, without floating point.
+const scale = { s: 6, '%': 2, count: 0 } as const;
+export function rule_text(value: string | number | undefined, unit: Rule['unit']): string {
+  const digits = String(value ?? '0').padStart(scale[unit] + 1, '0');
+  const whole = digits.slice(0, digits.length - scale[unit]);
+  const decimals = scale[unit] ? digits.slice(-scale[unit]).replace(/0+$/, '') : '';
+  return decimals ? `${whole}.${decimals}` : whole;
+}
+export function rule_value(text: string, unit: Rule['unit']): string | null {
+  const match = /^(\d{1,12})(?:\.(\d+))?$/.exec(text.trim());
+  if (!match || (match[2]?.length ?? 0) > scale[unit]) return null;
+  return (match[1]! + (match[2] ?? '').padEnd(scale[unit], '0')).replace(/^0+(?=\d)/, '');
+}
+
+function Rules() {
+  const market = useMarket();
+  return <View of={market} what="the rules">{(data) => <RulesForm key={JSON.stringify(data.policy)} market={data} />}</View>;
+}
+
+function RulesForm({ market }: { market: Market }) {
+  const policy = market.policy as Policy;
+  const text_of = (rule: Rule) => rule_text(policy[rule.key] as string | number, rule.unit);
+  const [edited, set_edited] = useState<Record<string, string>>({});
+  const change = useChange((body: Schemas['SetPolicyRequest']) => call(client.PUT('/v1/policy', { body })), ['market']);
+  const changed = rules.filter((rule) => edited[rule.key] !== undefined && edited[rule.key] !== text_of(rule));
+  const wrong = changed.some((rule) => rule_value(edited[rule.key]!, rule.unit) === null);
+  const apply = async () => {
+    const next: Record<string, unknown> = { ...policy };
+    for (const rule of changed) {
+      const value = rule_value(edited[rule.key]!, rule.unit)!;
+      next[rule.key] = typeof policy[rule.key] === 'number' ? Number(value) : value;
+    }
+    await change.mutateAsync({ policy: next as Schemas['Policy'] });
+  };
+  return (
+    <div className="stack">
+      <p className="hint">Rules decide money, so a change is a command in the log and holds from then on. Running leases keep what was promised to them.</p>
+      <div className="fields three">
+        {rules.map((rule) => (
+          <Field key={rule.key} label={`${rule.name}${rule.unit === 'count' ? '' : ` (${rule.unit})`}`} hint={rule.about} error={edited[rule.key] !== undefined && rule_value(edited[rule.key]!, rule.unit) === null ? 'A plain number.' : null}>
+            {(props) => <input {...props} inputMode="decimal" value={edited[rule.key] ?? text_of(rule)} onChange={(event) => set_edited((before) => ({ ...before, [rule.key]: event.target.value }))} />}
+          </Field>
+        ))}
+      </div>
+      {changed.length > 0 && !wrong && (
+        <div className="row">
+          <AskButton label={`Lay down ${changed.length} change${changed.length === 1 ? '' : 's'}`} title="Change the market's rules?" action="Lay them down" act={apply}>
+            <ul>
+              {changed.map((rule) => (
+                <li key={rule.key}>
+                  {rule.name}: {text_of(rule)} → {edited[rule.key]} {rule.unit === 'count' ? '' : rule.unit}
+                </li>
+              ))}
+            </ul>
+          </AskButton>
+          <button type="button" className="plain" onClick={() => set_edited({})}>
+            Undo
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+type AccountRow = Known<Schemas['AccountView']>;
+
+function Accounts() {
+  const accounts = useAccounts();
+  const market = useMarket();
+  const [made, set_made] = useState<{ name: string; key: string } | null>(null);
+  const currency = market.data?.currency ?? '';
+  const columns = useMemo<ColumnDef<AccountRow>[]>(
+    () => [
+      {
+        id: 'name',
+        header: 'Account',
+        cell: ({ row }) => (
+          <span className="two-lines">
+            <strong>{row.original.name || 'without a name'}</strong>
+            <small>{row.original.id}</small>
+          </span>
+        ),
+        meta: { width: 'minmax(8rem, 1.5fr)' },
+      },
+      { id: 'scopes', header: 'May act as', cell: ({ row }) => row.original.scopes.map((scope) => <Badge key={scope} tone="calm">{scope.toLowerCase()}</Badge>), meta: { width: 'minmax(8rem, 1.2fr)', wide_only: true } },
+      { id: 'created', header: 'Opened', cell: ({ row }) => show_moment(row.original.created_at), meta: { width: 'minmax(11rem, 1.2fr)', wide_only: true } },
+      { id: 'deposit', header: '', cell: ({ row }) => <Deposit account={row.original} currency={currency} />, meta: { width: '8rem', right: true } },
+    ],
+    [currency],
+  );
+  return (
+    <div className="stack">
+      <div className="row">
+        <NewAccount made={(name, key) => set_made({ name, key })} />
+      </div>
+      {made && (
+        <div className="box good">
+          <strong>The first key of {made.name}, shown only this once</strong>
+          <Copy text={made.key} what="New API key" />
+        </div>
+      )}
+      <View of={accounts} what="accounts">
+        {() => <Table label="Accounts" rows={accounts.rows ?? []} columns={columns} row_id={(account) => account.id} more={accounts.more} empty={<Empty title="No account" />} />}
+      </View>
+    </div>
+  );
+}
+
+function NewAccount({ made }: { made: (name: string, key: string) => void }) {
+  const [name, set_name] = useState('');
+  const [scopes, set_scopes] = useState<Schemas['Scope'][]>(['RENTER']);
+  const create = useChange(async () => {
+    const answer = await call(client.POST('/v1/accounts', { body: { name, scopes } }));
+    made(name, answer.api_key);
+    set_name('');
+  }, ['accounts']);
+  return (
+    <AskButton label="Open an account" title="Open an account" action="Open it" act={() => create.mutateAsync(undefined)}>
+      <Field label="Name">{(props) => <input {...props} value={name} maxLength={200} onChange={(event) => set_name(event.target.value)} />}</Field>
+      <fieldset className="choice">
+        <legend>May act as</legend>
+        {(['RENTER', 'PROVIDER', 'OPERATOR'] as const).map((scope) => (
+          <label key={scope} className="check">
+            <input type="checkbox" checked={scopes.includes(scope)} onChange={(event) => set_scopes((before) => (event.target.checked ? [...before, scope] : before.filter((one) => one !== scope)))} /> {scope.toLowerCase()}
+          </label>
+        ))}
+      </fieldset>
+    </AskButton>
+  );
+}
+
+function Deposit({ account, currency }: { account: AccountRow; currency: string }) {
+  const [amount, set_amount] = useState('');
+  const [reference, set_reference] = useState('');
+  const book = useChange((body: { account: string; amount: string; reference: string }) => call(client.POST('/v1/deposits', { body })), ['wallet', 'transfers']);
+  return (
+    <AskButton label="Deposit" title={`Book a deposit for ${account.name}`} action="Book it" act={() => book.mutateAsync({ account: account.id, amount: amount.trim(), reference: reference.trim() })}>
+      <Field label={`Amount, in ${currency}`} error={amount && (parse_money(amount) ?? 0n) <= 0n ? 'An amount such as 25.00.' : null}>
+        {(props) => <input {...props} inputMode="decimal" value={amount} onChange={(event) => set_amount(event.target.value)} />}
+      </Field>
+      <Field label="Reference" hint="The rail's own id. The same one is never booked twice.">
+        {(props) => <input {...props} value={reference} onChange={(event) => set_reference(event.target.value)} />}
+      </Field>
+    </AskButton>
+  );
+}
+
+function Payouts() {
+  const payouts = usePayouts();
+  const market = useMarket();
+  const settle = useChange(({ payout, paid, reference }: { payout: string; paid: boolean; reference: string }) => call(client.POST('/v1/payouts/{payout}/settle', { params: { path: { payout } }, body: { paid, reference } as Schemas['SettlePayoutRequest'] })), ['payouts', 'wallet', 'transfers']);
+  const [reference, set_reference] = useState('');
+  return (
+    <View of={payouts} what="payouts">
+      {() =>
+        (payouts.rows ?? []).length === 0 ? (
+          <Empty title="No payout waits">What people ask to have paid out stands here until it is settled.</Empty>
+        ) : (
+          <ul className="plain-list">
+            {(payouts.rows ?? []).map((payout) => (
+              <li key={payout.id}>
+                <span>
+                  <strong>
+                    <Money of={payout.amount} currency={market.data?.currency} />
+                  </strong>{' '}
+                  to {payout.destination || 'nowhere named'}
+                  <br />
+                  <span className="muted">
+                    account {payout.account}, asked for {show_moment(payout.requested_at)}
+                  </span>
+                </span>
+                <span className="row">
+                  <AskButton label="Paid" title="This has been paid?" action="It has been paid" act={() => settle.mutateAsync({ payout: payout.id, paid: true, reference })}>
+                    <Field label="Reference" hint="The rail's own id.">{(props) => <input {...props} value={reference} onChange={(event) => set_reference(event.target.value)} />}</Field>
+                  </AskButton>
+                  <AskButton label="Return" title="Return the money?" action="Return it" act={() => settle.mutateAsync({ payout: payout.id, paid: false, reference: '' })}>
+                    <p>The rail refused it: the money goes back to where it came from.</p>
+                  </AskButton>
+                </span>
+              </li>
+            ))}
+          </ul>
+        )
+      }
+    </View>
+  );
+}
+

@@ -1,0 +1,213 @@
+// A provider's side: joining, nodes, what they earn.
+import type { ColumnDef } from '@tanstack/react-table';
+import { useMemo, useState } from 'react';
+import { useLocation } from 'wouter';
+
+import { useChange, useMarket, useNodes, useTransfers, useWallet } from '../api/asks';
+import { call, client, type NodeOfMarket, type Session, type Transfer } from '../api/client';
+import { approximate, format_money, micros_of, parse_money } from '../lib/money';
+import { local_day, show_ago, show_day, show_moment } from '../lib/time';
+import { owner_states, plural } from '../lib/words';
+import { AskButton, Badge, Card, Copy, Field, Money, Page } from '../parts/basics';
+import { Chart } from '../parts/chart';
+import { Empty, ErrorBox, useNow, View } from '../parts/states';
+import { Table } from '../parts/table';
+import { device_name } from './market';
+
+export function NodeBadge({ node }: { node: NodeOfMarket }) {
+  if (!node.connected) return <Badge tone="bad">not connected</Badge>;
+  if (node.owner === 'OWNER_PRESENT') return <Badge tone="warn">owner is here</Badge>;
+  if (node.owner === 'OWNER_PAUSED') return <Badge tone="warn">paused</Badge>;
+  return <Badge tone={node.leases_running > 0 ? 'busy' : 'good'}>{node.leases_running > 0 ? plural(node.leases_running, 'lease') : 'idle'}</Badge>;
+}
+
+export const devices_of = (node: NodeOfMarket) => {
+  const counts = new Map<string, number>();
+  for (const device of node.facts?.devices ?? []) counts.set(device.model ?? '?', (counts.get(device.model ?? '?') ?? 0) + 1);
+  return [...counts].map(([model, count]) => `${count > 1 ? `${count} × ` : ''}${device_name(model)}`).join(', ') || 'no device';
+};
+
+export default function ProvidePage({ session }: { session: Session }) {
+  const nodes = useNodes();
+  const now = useNow(5_000);
+  const [, go] = useLocation();
+  const is_provider = session.scopes.includes('PROVIDER');
+  const columns = useMemo<ColumnDef<NodeOfMarket>[]>(
+    () => [
+      {
+        id: 'node',
+        header: 'Node',
+        cell: ({ row: { original: node } }) => (
+          <span className="two-lines">
+            <strong>{node.facts?.name || node.id}</strong>
+            <small>
+              {node.id} · {node.facts?.region || 'no region'}
+            </small>
+          </span>
+        ),
+        meta: { width: 'minmax(8rem, 1.4fr)' },
+      },
+      { id: 'state', header: 'State', cell: ({ row }) => <span title={`Owner ${owner_states[row.original.owner]}`}><NodeBadge node={row.original} /></span>, meta: { width: 'minmax(7rem, 1fr)' } },
+      { id: 'devices', header: 'Devices', cell: ({ row }) => devices_of(row.original), meta: { width: 'minmax(9rem, 1.6fr)', wide_only: true } },
+      { id: 'price', header: 'Price / h', cell: ({ row }) => (row.original.offer ? <Money of={row.original.offer.price_per_hour} /> : 'not offered'), meta: { width: 'minmax(5.5rem, 1fr)', right: true } },
+      { id: 'reliability', header: 'Reliability', cell: ({ row }) => `${(row.original.reliability * 100).toFixed(1)} %`, meta: { width: 'minmax(6rem, 0.8fr)', right: true, wide_only: true } },
+      { id: 'seen', header: 'Heard', cell: ({ row }) => show_ago(row.original.seen_at, now), meta: { width: 'minmax(7rem, 1fr)', wide_only: true } },
+    ],
+    [now],
+  );
+  return (
+    <Page title="Provide" lead="Your machines earn while you do not use them. Your own use comes first, always." actions={is_provider && <Join />}>
+      {is_provider && <Earnings />}
+      <Card title="Nodes">
+        <View of={nodes} what="nodes">
+          {() => (
+            <Table
+              label="Nodes"
+              rows={nodes.rows ?? []}
+              columns={columns}
+              row_id={(node) => node.id}
+              open={(node) => go(`/provide/${node.id}`)}
+              open_label={(node) => `Node ${node.facts?.name || node.id}`}
+              more={nodes.more}
+              empty={<Empty title="No node yet">{is_provider ? 'Press “Add a node” and run the line it gives you on the machine.' : 'Nobody has joined this market with a machine.'}</Empty>}
+            />
+          )}
+        </View>
+      </Card>
+    </Page>
+  );
+}
+
+function Join() {
+  const [price, set_price] = useState('');
+  const [token, set_token] = useState<{ token: string; expires_at?: string } | null>(null);
+  const [error, set_error] = useState<unknown>(null);
+  const [busy, set_busy] = useState(false);
+  const [open, set_open] = useState(false);
+  const make = async () => {
+    set_busy(true);
+    set_error(null);
+    try {
+      set_token(await call(client.POST('/v1/join-tokens', { body: {} })));
+    } catch (failure) {
+      set_error(failure);
+    } finally {
+      set_busy(false);
+    }
+  };
+  if (!open) {
+    return (
+      <button type="button" onClick={() => set_open(true)}>
+        Add a node
+      </button>
+    );
+  }
+  const command = token ? `fallow agent --data ~/.local/share/fallow --join ${token.token}${price ? ` --price ${price}` : ''}` : '';
+  return (
+    <Card title="Add a node" className="join">
+      <Field label="Price of a device and hour" hint="Empty: you offer it later." error={price && parse_money(price) === null ? 'An amount such as 0.35.' : null}>
+        {(props) => <input {...props} inputMode="decimal" value={price} onChange={(event) => set_price(event.target.value.trim())} />}
+      </Field>
+      {token ? (
+        <>
+          <p>Run this on the machine. It dials out only: no port needs to be open.</p>
+          <Copy text={command} what="Join command" />
+          <p className="hint">Good for one node until {show_moment(token.expires_at)}. Whoever has it can join as you: keep it to yourself.</p>
+        </>
+      ) : (
+        <button type="button" disabled={busy} onClick={() => void make()}>
+          Make the join command
+        </button>
+      )}
+      {error !== null && <ErrorBox error={error} />}
+    </Card>
+  );
+}
+
+// What came into the pending side less what was refunded from it, a day of the viewer's.
+export function earnings_by_day(transfers: Transfer[]): { day: string; micros: bigint }[] {
+  const days = new Map<string, bigint>();
+  for (const transfer of transfers) {
+    if (!transfer.at || transfer.kind !== 'PENDING' || (transfer.reason !== 'CHARGED' && transfer.reason !== 'REFUNDED')) continue;
+    const day = local_day(transfer.at);
+    days.set(day, (days.get(day) ?? 0n) + micros_of(transfer.amount));
+  }
+  return [...days].map(([day, micros]) => ({ day, micros })).sort((a, b) => (a.day < b.day ? -1 : 1));
+}
+
+// The days up to today, the empty ones, too: at least a fortnight.
+function with_empty_days(days: { day: string; micros: bigint }[]): { day: string; micros: bigint }[] {
+  const first = days[0];
+  if (!first) return [];
+  const known = new Map(days.map(({ day, micros }) => [day, micros]));
+  const at = new Date();
+  const all: { day: string; micros: bigint }[] = [];
+  for (let day = local_day(at.toISOString()); all.length < 14 || (day >= first.day && all.length < 400); day = local_day(at.toISOString())) {
+    all.unshift({ day, micros: known.get(day) ?? 0n });
+    at.setDate(at.getDate() - 1);
+  }
+  return all;
+}
+
+function Earnings() {
+  const transfers = useTransfers(1000);
+  const wallet = useWallet();
+  const market = useMarket();
+  const picture = useMemo(() => {
+    const days = with_empty_days(earnings_by_day(transfers.rows ?? []));
+    const times = days.map(({ day }) => new Date(`${day}T12:00`).getTime() / 1000);
+    return { days, times, series: [{ name: 'Earned', values: days.map(({ micros }) => approximate(format_money(micros).replace('−', '-'))), colour: '--accent' as const, bars: true }] };
+  }, [transfers.rows]);
+  const change = useChange((body: { amount: string; destination: string }) => call(client.POST('/v1/withdrawals', { body })), ['wallet', 'transfers']);
+  const [destination, set_destination] = useState('');
+  const currency = market.data?.currency ?? '';
+  const all = picture.days.reduce((sum, { micros }) => sum + micros, 0n);
+  return (
+    <Card
+      title="Earnings"
+      actions={
+        wallet.data &&
+        micros_of(wallet.data.earned) > 0n && (
+          <AskButton label="Pay out" title="Pay out what is earned" action={`Pay out ${wallet.data.earned}`} act={() => change.mutateAsync({ amount: wallet.data.earned, destination })}>
+            <Field label="Where to" hint="As the operator asks for it.">
+              {(props) => <input {...props} value={destination} onChange={(event) => set_destination(event.target.value)} />}
+            </Field>
+          </AskButton>
+        )
+      }
+    >
+      {wallet.data && (
+        <p className="figures">
+          <span>
+            <small>May be paid out</small>
+            <Money of={wallet.data.earned} currency={currency} />
+          </span>
+          <span>
+            <small>Pending</small>
+            <Money of={wallet.data.pending} currency={currency} />
+          </span>
+          <span>
+            <small>In these days</small>
+            <Money of={all} currency={currency} />
+          </span>
+        </p>
+      )}
+      <View of={transfers} what="earnings">
+        {() =>
+          picture.days.length === 0 ? (
+            <Empty title="Nothing earned yet">The first proven second of a lease is the first entry here.</Empty>
+          ) : (
+            <>
+              <Chart times={picture.times} series={picture.series} height={180} about={`Earnings of the last ${plural(picture.days.length, 'day')}, ${format_money(all)} ${currency} in all, up to ${show_day(new Date(picture.times[picture.times.length - 1]! * 1000))}`} />
+              {transfers.more.has && (
+                <p className="hint">
+                  Of the newest {transfers.rows?.length} entries. <button type="button" className="link" onClick={transfers.more.fetch}>Further back</button>
+                </p>
+              )}
+            </>
+          )
+        }
+      </View>
+    </Card>
+  );
+}

@@ -1,0 +1,82 @@
+// A chart over time. Pictures may round: values are numbers here and nowhere else.
+import { useEffect, useRef } from 'react';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+
+export interface Series {
+  name: string;
+  values: (number | null)[];
+  colour: '--accent' | '--second' | '--muted';
+  bars?: boolean;
+  scale?: 'y' | 'share';
+  dashed?: boolean;
+}
+
+// `times`: seconds since 1970, ascending. `about` says in words what the picture shows.
+export function Chart({ times, series, about, height = 220, digits = 2 }: { times: number[]; series: Series[]; about: string; height?: number; digits?: number }) {
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const element = place.current;
+    if (!element) return;
+    let plot: uPlot | undefined;
+    const draw = () => {
+      plot?.destroy();
+      const colours = getComputedStyle(element);
+      const colour = (name: string) => colours.getPropertyValue(name).trim();
+      const axis = { stroke: colour('--muted'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, font: '12px system-ui' };
+      const has_share = series.some((one) => one.scale === 'share');
+      plot = new uPlot(
+        {
+          width: element.clientWidth,
+          height,
+          padding: [8, 8, 0, 0],
+          cursor: { y: false },
+          legend: { live: true },
+          // The newest values stand in the legend while nobody points at others.
+          hooks: { setCursor: [(u) => u.cursor.idx == null && u.setLegend({ idx: times.length - 1 })], ready: [(u) => u.setLegend({ idx: times.length - 1 })] },
+          scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0) || 0, (high ?? 0) > 0 ? high! * 1.12 : 1] }, share: { range: [0, 100] } },
+          axes: [
+            axis,
+            { ...axis, size: 58, values: (_, ticks) => ticks.map((tick) => tick.toFixed(digits)) },
+            ...(has_share ? [{ ...axis, scale: 'share', side: 1 as const, size: 44, grid: { show: false }, values: (_: uPlot, ticks: number[]) => ticks.map((tick) => `${tick} %`) }] : []),
+          ],
+          series: [
+            {},
+            ...series.map((one) => ({
+              label: one.name,
+              scale: one.scale ?? 'y',
+              stroke: colour(one.colour),
+              width: one.bars || one.scale === 'share' ? 1 : 2,
+              dash: one.dashed ? [5, 4] : undefined,
+              fill: one.bars ? colour(one.colour) : undefined,
+              paths: one.bars ? uPlot.paths.bars!({ size: [0.7, 48] }) : undefined,
+              points: { show: times.length < 3 && !one.bars },
+              value: (_: uPlot, value: number | null) => (value === null || value === undefined ? '–' : one.scale === 'share' ? `${value.toFixed(0)} %` : value.toFixed(digits + 2)),
+            })),
+          ],
+        },
+        [times, ...series.map((one) => one.values)] as uPlot.AlignedData,
+        element,
+      );
+    };
+    draw();
+    let width = element.clientWidth;
+    const resized = new ResizeObserver(() => {
+      if (element.clientWidth === width) return;
+      width = element.clientWidth;
+      plot?.setSize({ width, height });
+    });
+    resized.observe(element);
+    const scheme = matchMedia('(prefers-color-scheme: dark)');
+    scheme.addEventListener('change', draw);
+    const theme = new MutationObserver(draw);
+    theme.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
+    return () => {
+      resized.disconnect();
+      theme.disconnect();
+      scheme.removeEventListener('change', draw);
+      plot?.destroy();
+    };
+  }, [times, series, height, digits]);
+  return <div ref={place} className="chart" role="img" aria-label={about} style={{ minHeight: height }} />;
+}

@@ -1,0 +1,101 @@
+// A list of any length: only the rows in sight are in the document, and further pages are fetched
+// as the reader comes near the end.
+import { flexRender, getCoreRowModel, useReactTable, type ColumnDef, type RowData } from '@tanstack/react-table';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { useEffect, useRef, type ReactNode } from 'react';
+
+declare module '@tanstack/react-table' {
+  interface ColumnMeta<TData extends RowData, TValue> {
+    width: string; // of a grid column: "8rem", "minmax(8rem, 2fr)"
+    right?: boolean; // numbers
+    wide_only?: boolean; // left out on narrow screens
+    sort?: string; // the server's name of this order
+    unused?: [TData, TValue];
+  }
+}
+
+export interface TableProps<Row extends object> {
+  label: string;
+  rows: Row[];
+  columns: ColumnDef<Row>[];
+  row_id: (row: Row) => string;
+  open?: (row: Row) => void; // a row is pressed
+  open_label?: (row: Row) => string;
+  order?: string; // "price", "price-"
+  set_order?: (order: string) => void;
+  more?: { fetch: () => void; has: boolean; busy: boolean };
+  rows_high?: number; // height in rows, at most
+  empty?: ReactNode;
+}
+
+const row_height = 44;
+
+export function Table<Row extends object>({ label, rows, columns, row_id, open, open_label, order, set_order, more, rows_high = 14, empty }: TableProps<Row>) {
+  const table = useReactTable({ data: rows, columns, getRowId: row_id, getCoreRowModel: getCoreRowModel() });
+  const body = useRef<HTMLDivElement>(null);
+  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => body.current, estimateSize: () => row_height, overscan: 12 });
+  const shown = virtual.getVirtualItems();
+  const last = shown[shown.length - 1]?.index ?? 0;
+
+  useEffect(() => {
+    if (more?.has && !more.busy && rows.length > 0 && last >= rows.length - 20) more.fetch();
+  }, [more, last, rows.length]);
+
+  if (rows.length === 0 && !more?.busy) return <>{empty}</>;
+  const template = table.getAllLeafColumns();
+  const all = template.map((column) => column.columnDef.meta?.width ?? 'minmax(6rem, 1fr)').join(' ');
+  const narrow = template.filter((column) => !column.columnDef.meta?.wide_only).map((column) => column.columnDef.meta?.width ?? 'minmax(6rem, 1fr)').join(' ');
+  const style = { '--columns': all, '--columns-narrow': narrow } as React.CSSProperties;
+  const cell = (meta: { right?: boolean; wide_only?: boolean } | undefined) => `cell${meta?.right ? ' right' : ''}${meta?.wide_only ? ' wide-only' : ''}`;
+  const height = Math.min(rows.length, rows_high) * row_height;
+
+  return (
+    <div className={`table${rows.length > rows_high ? ' scrolls' : ''}`} role="table" aria-label={label} aria-rowcount={more?.has ? -1 : rows.length + 1} style={style}>
+      <div role="rowgroup" className="table-head">
+        <div role="row" className="table-row" aria-rowindex={1}>
+          {table.getFlatHeaders().map((header) => {
+            const meta = header.column.columnDef.meta;
+            const sorted = meta?.sort && order?.replace(/-$/, '') === meta.sort;
+            const down = sorted && order?.endsWith('-');
+            return (
+              <div key={header.id} role="columnheader" className={cell(meta)} aria-sort={sorted ? (down ? 'descending' : 'ascending') : undefined}>
+                {meta?.sort && set_order ? (
+                  <button type="button" className="sort" onClick={() => set_order(sorted && !down ? `${meta.sort}-` : meta.sort!)}>
+                    {flexRender(header.column.columnDef.header, header.getContext())}
+                    <span aria-hidden="true">{sorted ? (down ? ' ↓' : ' ↑') : ''}</span>
+                  </button>
+                ) : (
+                  flexRender(header.column.columnDef.header, header.getContext())
+                )}
+              </div>
+            );
+          })}
+        </div>
+      </div>
+      <div ref={body} role="rowgroup" className="table-body" tabIndex={0} aria-label={`${label}, rows`} style={{ height }}>
+        <div role="presentation" className="table-inside" style={{ height: virtual.getTotalSize() }}>
+          {shown.map((item) => {
+            const row = table.getRowModel().rows[item.index];
+            if (!row) return null;
+            return (
+              <div key={row.id} role="row" aria-rowindex={item.index + 2} className={`table-row${open ? ' pressable' : ''}`} style={{ transform: `translateY(${item.start}px)` }} onClick={open && ((event) => !(event.target as HTMLElement).closest('a,button,input') && open(row.original))}>
+                {row.getVisibleCells().map((one, at) => (
+                  <div key={one.id} role="cell" className={cell(one.column.columnDef.meta)}>
+                    {at === 0 && open ? (
+                      <button type="button" className="link" aria-description={open_label?.(row.original)} onClick={() => open(row.original)}>
+                        {flexRender(one.column.columnDef.cell, one.getContext())}
+                      </button>
+                    ) : (
+                      flexRender(one.column.columnDef.cell, one.getContext())
+                    )}
+                  </div>
+                ))}
+              </div>
+            );
+          })}
+        </div>
+      </div>
+      {more?.busy && <div className="table-foot" role="status">Loading more…</div>}
+    </div>
+  );
+}

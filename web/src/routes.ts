@@ -1,0 +1,22 @@
+// The console's pages. The server serves index.html under these names and no others
+// (src/server/console_files.cc); test/routes_test.ts holds both lists to each other.
+import type { Schemas } from './api/client';
+
+export const pages = ['sign-in', 'market', 'new', 'jobs', 'leases', 'provide', 'wallet', 'operator', 'account'] as const;
+
+export interface Section {
+  path: string;
+  name: string;
+  scopes: Schemas['Scope'][]; // one of these
+}
+
+// What the navigation shows, to whom.
+export const sections: Section[] = [
+  { path: '/market', name: 'Market', scopes: ['RENTER', 'PROVIDER', 'OPERATOR'] },
+  { path: '/new', name: 'New', scopes: ['RENTER'] },
+  { path: '/jobs', name: 'Jobs', scopes: ['RENTER', 'OPERATOR'] },
+  { path: '/leases', name: 'Leases', scopes: ['RENTER', 'PROVIDER', 'OPERATOR'] },
+  { path: '/provide', name: 'Provide', scopes: ['PROVIDER', 'OPERATOR'] },
+  { path: '/wallet', name: 'Wallet', scopes: ['RENTER', 'PROVIDER', 'OPERATOR'] },
+  { path: '/operator', name: 'Operator', scopes: ['OPERATOR'] },
+];

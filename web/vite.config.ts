@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config';
+
+// FALLOW_URL: the market that `npm run dev` stands in front of.
+const market = process.env.FALLOW_URL ?? 'http://127.0.0.1:8470';
+
+export default defineConfig({
+  esbuild: { jsx: 'automatic' },
+  build: {
+    target: 'es2021',
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    rollupOptions: {
+      onwarn: (warning, warn) => warning.code === 'MODULE_LEVEL_DIRECTIVE' || warn(warning), // "use client" in libraries
+      output: {
+        // What changes with every release apart from what does not.
+        manualChunks: (id) => (id.includes('node_modules') && !/uplot|noble/.test(id) ? 'libraries' : undefined),
+      },
+    },
+  },
+  server: { proxy: { '/v1': { target: market, secure: false }, '/metrics': { target: market, secure: false } } },
+  // Signatures in script take their time on a busy machine.
+  test: { include: ['test/**/*_test.ts'], testTimeout: 60_000 },
+});
