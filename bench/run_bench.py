@@ -49,7 +49,8 @@ def main():
             market.start_server()
             _, provider = market.open_account("provider", "provider")
             _, renter = market.open_account("renter", "renter", deposit="10.00")
-            market.join_agent("node", provider, "--price", "0.1", "--device", "model=TEST_GPU,memory_gb=24")
+            market.join_agent("node", provider, "--price", "0.1", "--device", "model=TEST_GPU,memory_gb=24",
+                              "--sandbox", "bubblewrap")
             market.wait_for_offers(renter, QUERY, 1)
             environment = dict(market.environment, FALLOW_API_KEY=renter)
             run = [str(market.fallow), "run", QUERY, "--", "true"]

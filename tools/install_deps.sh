@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need from Debian 12's own packages, and nothing else.
 # Does nothing, and needs no rights, when all of it is there. `make deps` runs it.
+#
+#   --tools    also what formatting, tidying and fuzzing need
+#   --gvisor   also gVisor's runsc, of bookworm-backports, without adding that to the machine's sources;
+#              tests and agents do without it where it is not there, and say so
 set -euo pipefail
 
 packages=(
@@ -13,7 +17,7 @@ packages=(
   # OpenCL: loader, headers, and PoCL so that a machine without a GPU can run the demo
   ocl-icd-libopencl1 ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
   # sandbox, tests
-  bubblewrap libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev python3 ca-certificates
+  bubblewrap runc libseccomp-dev libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev python3 ca-certificates
   curl procps
   # the Python SDK
   python3-h11 python3-cloudpickle python3-cryptography python3-numpy
@@ -34,6 +38,21 @@ fi
 # Journeys through it in a real browser, and their pictures: `make browse`.
 if [[ "${1:-}" == "--browse" ]]; then
   packages+=(chromium pngquant fonts-dejavu-core)
+fi
+
+if [[ "${1:-}" == "--gvisor" ]]; then
+  command -v runsc >/dev/null && exit 0
+  [[ $EUID -eq 0 ]] || { echo "deps: installing runsc needs root" >&2; exit 1; }
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' EXIT
+  chmod 755 "$folder"
+  mkdir -p "$folder"/lists/partial "$folder"/cache/archives/partial
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm-backports main" >"$folder/sources.list"
+  options=(-qq -o "Dir::Etc::sourcelist=$folder/sources.list" -o Dir::Etc::sourceparts=/dev/null
+    -o "Dir::State::lists=$folder/lists" -o "Dir::Cache=$folder/cache")
+  apt-get "${options[@]}" update
+  DEBIAN_FRONTEND=noninteractive apt-get "${options[@]}" install -y --no-install-recommends -t bookworm-backports runsc
+  exit 0
 fi
 
 missing=()

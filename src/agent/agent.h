@@ -4,7 +4,7 @@
 // bin/ makes the parts and hands them over:
 //
 //   key = load_or_make_node_key(data)           membership = load_membership(data) or join_market()
-//   runtime = BubblewrapRuntime::open(...)      link = MarketLink::make(config_of(membership))
+//   runtime = SandboxRuntime::open(...)      link = MarketLink::make(config_of(membership))
 //   devices = find_devices(...)                 store = MarketStore(config_of(membership), random)
 //   Agent::make(options, *runtime, *link, *store, *random), then run() until stop().
 //

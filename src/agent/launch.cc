@@ -92,6 +92,7 @@ Result<LaunchSpec> launch_spec(const v1::DesiredLease& desired,
   spec.disk_bytes_max = desired.disk_mb() > 0 ? desired.disk_mb() * kMiB : kDiskBytesDefault;
   spec.cpu_thousandths = desired.cpu_thousandths();
   spec.network = desired.network();
+  spec.isolation_min = std::max(desired.isolation(), v1::BUBBLEWRAP);
   spec.fence_at = fence_at;
   return spec;
 }

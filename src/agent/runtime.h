@@ -1,4 +1,4 @@
-// Runtime: sandboxes as the agent needs them. runtime/bubblewrap.h is the first.
+// Runtime: sandboxes as the agent needs them. runtime/sandbox_runtime.h is the one that ships.
 //
 // A workload's processes belong to a supervisor of their own, which outlives the agent, keeps the
 // logs, sees the exit, and kills the workload by itself when its fence passes. What an earlier
@@ -16,6 +16,7 @@
 #include "agent/actions.h"
 #include "base/result.h"
 #include "base/types.h"
+#include "fallow/v1/types.pb.h"
 
 namespace fallow::agent {
 
@@ -30,6 +31,8 @@ struct LaunchSpec {
   std::uint32_t cpu_thousandths = 0;      // 0: no limit
   std::uint32_t processes_max = 1024;
   bool network = false;
+  // The weakest sandbox that will do; the runtime refuses the start rather than give a weaker one.
+  v1::Isolation isolation_min = v1::BUBBLEWRAP;
   Time fence_at;  // CLOCK_BOOTTIME
 };
 

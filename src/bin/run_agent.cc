@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -19,7 +20,7 @@
 #include "bin/market_host.h"
 #include "bin/shutdown.h"
 #include "cli/command.h"
-#include "runtime/bubblewrap.h"
+#include "runtime/sandbox_runtime.h"
 
 namespace fallow::bin {
 namespace {
@@ -58,14 +59,24 @@ Result<std::vector<agent::LocalDevice>> devices_of(const cli::AgentArguments& ar
   return devices;
 }
 
+v1::Isolation sandbox_named(const std::string& name) {
+  return name == "bubblewrap" ? v1::BUBBLEWRAP
+         : name == "runc"     ? v1::RUNC
+         : name == "gvisor"   ? v1::GVISOR
+                              : v1::ISOLATION_UNSPECIFIED;
+}
+
 v1::NodeFacts facts_of(const cli::AgentArguments& arguments, const std::string& data,
-                       const std::vector<agent::LocalDevice>& devices) {
+                       const std::vector<agent::LocalDevice>& devices,
+                       const runtime::SandboxRuntime& sandboxes) {
   v1::NodeFacts facts = agent::machine_facts(arguments.name.empty() ? host_name() : arguments.name,
                                              arguments.region, data);
   facts.set_lan(arguments.lan);
   if (arguments.cpu_thousandths > 0) facts.set_cpu_thousandths(arguments.cpu_thousandths);
   if (arguments.memory_mb > 0) facts.set_memory_mb(arguments.memory_mb);
-  facts.set_isolation(v1::BUBBLEWRAP);
+  const bool has_files = std::any_of(devices.begin(), devices.end(),
+                                     [](const auto& device) { return !device.files.empty(); });
+  facts.set_isolation(runtime::strongest(sandboxes.levels(), has_files));
   for (const agent::LocalDevice& device : devices) *facts.add_devices() = device.facts;
   return facts;
 }
@@ -91,10 +102,26 @@ Result<agent::Membership> member(const cli::AgentArguments& arguments, const std
 Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random,
                             Shutdown& shutdown) {
   FALLOW_ASSIGN(const std::string data, absolute_folder(arguments.data));
-  FALLOW_ASSIGN(auto sandboxes, runtime::BubblewrapRuntime::open({.folder = data + "/workloads"}));
+  FALLOW_ASSIGN(auto sandboxes,
+                runtime::SandboxRuntime::open(
+                    {.folder = data + "/workloads", .only = sandbox_named(arguments.sandbox)}));
+  for (const runtime::Level& level : sandboxes->levels()) {
+    if (level.works) {
+      spdlog::info("{} sandboxes work", runtime::isolation_name(level.isolation));
+    } else {
+      spdlog::info("no {} sandboxes: {}; `fallow agent doctor` says more",
+                   runtime::isolation_name(level.isolation), level.why);
+    }
+  }
   FALLOW_ASSIGN(const auto devices, devices_of(arguments));
   FALLOW_ASSIGN(const SigningKey key, agent::load_or_make_node_key(data, random));
-  v1::NodeFacts facts = facts_of(arguments, data, devices);
+  v1::NodeFacts facts = facts_of(arguments, data, devices, *sandboxes);
+  if (facts.isolation() == v1::ISOLATION_UNSPECIFIED) {
+    return fail(
+        ErrorCode::kInvalid,
+        "gVisor is the only sandbox that may be given here, and it cannot be given devices; "
+        "leave out --sandbox");
+  }
   FALLOW_ASSIGN(const auto membership, member(arguments, data, key, facts, random));
   const client::Config market = agent::config_of(membership);
   FALLOW_ASSIGN(const auto link, agent::MarketLink::make(market));

@@ -1,4 +1,7 @@
 // fallow agent: a provider's node.
+#include <algorithm>
+
+#include "base/json_text.h"
 #include "cli/command.h"
 
 namespace fallow::cli {
@@ -11,13 +14,43 @@ int pause(const Context& context, Host& host, const std::string& data, bool paus
   return kDone;
 }
 
+const std::vector<std::string> kSandboxes{"bubblewrap", "runc", "gvisor"};
+
+void print_line(const DoctorLine& line) {
+  JsonText json;
+  json.open_object().key("what").value(line.what).key("works").value(line.works);
+  json.key("detail").value(line.detail).key("remedy").value(line.remedy).close_object();
+  std::string text = json.text();
+  std::erase(text, '\n');
+  std::printf("%s\n", text.c_str());
+}
+
+int doctor(const Context& context, Host& host) {
+  const auto lines = host.examine_machine();
+  if (!lines) return report(context, lines.error());
+  Table table({"CHECK", "STATE", "DETAIL"});
+  bool has_sandbox = false;
+  std::string remedies;
+  for (const DoctorLine& line : *lines) {
+    has_sandbox = has_sandbox || (line.works && std::count(kSandboxes.begin(), kSandboxes.end(),
+                                                           lower(line.what)) > 0);
+    table.add({line.what, line.works ? "ok" : "missing", line.detail});
+    if (!line.works) remedies += "  " + line.what + ": " + line.remedy + "\n";
+    if (context.json) print_line(line);
+  }
+  if (!context.json) {
+    table.print("");
+    if (!remedies.empty()) std::printf("\nTo get what is missing:\n%s", remedies.c_str());
+  }
+  return has_sandbox ? kDone : kJobFailed;
+}
+
 }  // namespace
 
 void add_agent(Parser& app, Context& context, Host& host) {
   auto arguments = std::make_shared<AgentArguments>();
   Parser* command = app.add_subcommand("agent", "offer this machine's devices; runs until SIGTERM");
-  command->add_option("--data", arguments->data, "folder of the node's key and its workloads")
-      ->required();
+  command->add_option("--data", arguments->data, "folder of the node's key and its workloads");
   command->add_option("--join", arguments->join,
                       "join token of `fallow nodes token`; first start only");
   command->add_option("--name", arguments->name, "of the node; default: the host's");
@@ -35,18 +68,30 @@ void add_agent(Parser& app, Context& context, Host& host) {
   command->add_option("--cpu-thousandths", arguments->cpu_thousandths,
                       "processor share to lease out");
   command->add_option("--memory-mb", arguments->memory_mb, "main memory to lease out");
+  command
+      ->add_option("--sandbox", arguments->sandbox,
+                   "give no other kind; default: runc where it works, gvisor to those who ask")
+      ->check(one_of(kSandboxes));
   command->footer(
       "Examples:\n  fallow agent --data ~/.local/share/fallow --join fj1.... --price 0.35\n"
-      "  fallow agent pause --data ~/.local/share/fallow");
+      "  fallow agent pause --data ~/.local/share/fallow\n  fallow agent doctor");
+  const auto need_data = [arguments] {
+    if (arguments->data.empty()) refuse_missing("--data");
+  };
   command->callback([=, &context, &host] {
-    if (!context.run) context.run = [=, &host] { return host.run_agent(*arguments); };
+    if (context.run) return;
+    need_data();
+    context.run = [=, &host] { return host.run_agent(*arguments); };
   });
+  command->add_subcommand("doctor", "which sandboxes work here, and what is missing for the others")
+      ->callback([&context, &host] { context.run = [&] { return doctor(context, host); }; });
   for (const bool paused : {true, false}) {
     Parser* sub = paused
                       ? command->add_subcommand("pause", "take no more leases; I want my machine")
                       : command->add_subcommand("resume", "the machine may be leased again");
     sub->fallthrough();
     sub->callback([=, &context, &host] {
+      need_data();
       context.run = [=, &context, &host] { return pause(context, host, arguments->data, paused); };
     });
   }

@@ -46,6 +46,15 @@ struct AgentArguments {
   bool cpu = false;                   // list the processor as an OpenCL device, too
   std::uint32_t cpu_thousandths = 0;  // 0: all of the machine's
   std::uint32_t memory_mb = 0;        // 0: all of it
+  std::string sandbox;                // "bubblewrap", "runc", "gvisor": no other kind; empty: all
+};
+
+// One thing that a provider's machine should have.
+struct DoctorLine {
+  std::string what;
+  bool works = false;
+  std::string detail;  // what was found, or what is wrong
+  std::string remedy;  // what to do about it; empty when it works
 };
 
 struct AuditReport {
@@ -75,6 +84,9 @@ class Host {
 
   virtual Random& random() = 0;
   virtual const Clock& clock() = 0;
+
+  // Tries what leases would need of this machine.
+  virtual Result<std::vector<DoctorLine>> examine_machine() = 0;
 };
 
 }  // namespace fallow::cli

@@ -1,446 +1,158 @@
 #include "runtime/bubblewrap.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <spawn.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/file.h>
-#include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <csignal>
-#include <map>
-#include <optional>
-#include <set>
-#include <string_view>
-#include <unordered_map>
 
-#include "agent/program.h"
-#include "base/file.h"
-#include "runtime/cgroup.h"
-#include "runtime/launch_file.h"
-#include "runtime/supervisor.h"
-#include "runtime/trash.h"
+#include "runtime/host_root.h"
+#include "runtime/sandbox_init.h"
+#include "runtime/syscalls.h"
 
 namespace fallow::runtime {
 namespace {
 
-using agent::ExitCause;
-using agent::Exited;
-using agent::Started;
+constexpr std::size_t kStatusBytesMax = 64 << 10;
+// The numbers under which bubblewrap finds what it is given.
+constexpr int kArgumentsFd = 3;
+constexpr int kStatusFd = 4;
+constexpr int kSeccompFd = 5;
 
-// 1879048192 and up: beyond what systemd and subuid ranges hand out.
-constexpr std::uint32_t kUidFirst = 0x70000000;
-constexpr std::uint32_t kUidCount = 1 << 16;
-constexpr std::size_t kSmallFileBytesMax = 64 << 10;
-constexpr Duration kProbeMax = seconds(20);
-// A supervisor that has just been made writes its process id within this.
-constexpr int kPidTries = 200;  // of 5 ms
-constexpr int kLockFd = 3;      // the number by which a supervisor inherits its lock
-
-std::optional<LeaseId> lease_of(std::string_view name) {
-  LeaseId lease;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), lease.value);
-  if (error != std::errc() || end != name.data() + name.size() || !lease) return std::nullopt;
-  return lease;
+// The number after `key` in bubblewrap's status lines.
+std::optional<std::uint64_t> status_number(std::string_view text, std::string_view key) {
+  const std::size_t at = text.find(key);
+  if (at == std::string_view::npos) return std::nullopt;
+  std::size_t begin = text.find(':', at + key.size());
+  if (begin == std::string_view::npos) return std::nullopt;
+  begin = text.find_first_not_of(' ', begin + 1);
+  if (begin == std::string_view::npos) return std::nullopt;
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data() + begin, text.data() + text.size(), number);
+  // A number at the very end may still go on.
+  if (error != std::errc() || end == text.data() + text.size()) return std::nullopt;
+  return number;
 }
 
-Status make_folder(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return tl::unexpected(file_error("make", path, errno));
+void append(std::vector<std::string>& to, std::initializer_list<std::string_view> arguments) {
+  for (const std::string_view argument : arguments) to.emplace_back(argument);
+}
+
+void mask(std::vector<std::string>& to) {
+  for (const std::string_view path : kMasked) {
+    struct stat info {};
+    if (::stat(std::string(path).c_str(), &info) != 0) continue;
+    if (S_ISDIR(info.st_mode)) {
+      append(to, {"--tmpfs", path, "--remount-ro", path});
+    } else {
+      append(to, {"--ro-bind", "/dev/null", path});
+    }
   }
-  return {};
 }
-
-std::uint64_t default_memory_bytes() {
-  const auto pages = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES));
-  const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  // An eighth stays for the host and the agent.
-  return pages * page_bytes / 8 * 7;
-}
-
-// What we know of one supervisor.
-struct Supervised {
-  Fd control;
-  Fd pid_fd;
-  int watch = -1;    // inotify
-  pid_t child = -1;  // ours to reap; -1 when an earlier agent's
-  bool saw_start = false;
-  bool saw_exit = false;
-};
 
 }  // namespace
 
-struct BubblewrapRuntime::Impl {
-  BubblewrapOptions options;
-  std::vector<std::string> cgroups;
-  bool has_own_users = false;
-  Fd epoll;
-  Fd inotify;
-  std::unique_ptr<Trash> trash;
-  std::map<LeaseId, Supervised> supervised;  // as many as leases were taken up
-  std::unordered_map<int, LeaseId> by_watch;
-  std::vector<agent::RuntimeEvent> ready;  // found by adopt()
-  Fd ready_fd;                             // an eventfd: `ready` has something
-  std::vector<pid_t> forgotten_children;
-
-  std::string folder_of(LeaseId lease) const {
-    return options.folder + "/" + std::to_string(lease.value);
+std::vector<std::string> BubblewrapSandbox::arguments(const LaunchFile& launch,
+                                                      const PrivateFolders& folders) {
+  const agent::LaunchSpec& spec = launch.spec;
+  const std::string inner = std::to_string(kInnerUid);
+  std::vector<std::string> words;
+  append(words,
+         {"--unshare-user", "--disable-userns", "--uid", inner, "--gid", inner, "--unshare-ipc",
+          "--unshare-pid", "--as-pid-1", "--unshare-uts", "--unshare-cgroup-try", "--hostname",
+          "fallow", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"});
+  if (!spec.network) append(words, {"--unshare-net"});
+  const HostRoot root = host_root(spec);
+  for (const auto& [path, target] : root.links) append(words, {"--symlink", target, path});
+  for (const std::string& path : root.shown) append(words, {"--ro-bind", path, path});
+  for (const auto& [name, text] : inner_etc()) {
+    append(words, {"--ro-bind", folders.etc + "/" + name, "/etc/" + name});
   }
-
-  void send(LeaseId lease, ControlByte byte) {
-    const auto found = supervised.find(lease);
-    if (found == supervised.end() || !found->second.control) return;
-    const char letter = static_cast<char>(byte);
-    // A full FIFO means a supervisor that has been stopped; the wish comes again.
-    [[maybe_unused]] const ssize_t n = ::write(found->second.control.get(), &letter, 1);
+  append(words, {"--proc", "/proc", "--dev", "/dev"});
+  mask(words);
+  append(words, {"--ro-bind", folders.init, kInitPath});
+  append(words, {"--perms", "1777", "--size", std::to_string(shared_memory_bytes(spec)), "--tmpfs",
+                 "/dev/shm"});
+  for (const std::string& device : spec.device_files) {
+    append(words, {"--dev-bind-try", device, device});
   }
-
-  Status watch(LeaseId lease, Supervised& one) {
-    const std::string folder = folder_of(lease);
-    one.watch = ::inotify_add_watch(inotify.get(), folder.c_str(), IN_MOVED_TO | IN_MODIFY);
-    if (one.watch < 0) {
-      return fail(ErrorCode::kFailed,
-                  "cannot watch {}: {}; raise fs.inotify.max_user_watches with sysctl", folder,
-                  errno);
-    }
-    by_watch[one.watch] = lease;
-    return {};
-  }
-
-  Status watch_pid(LeaseId lease, Supervised& one, pid_t pid) {
-    one.pid_fd = Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (!one.pid_fd) return tl::unexpected(file_error("watch", "the supervisor", errno));
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.u64 = lease.value;
-    if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, one.pid_fd.get(), &event) != 0) {
-      return tl::unexpected(file_error("watch", "the supervisor", errno));
-    }
-    return {};
-  }
-
-  Result<pid_t> spawn(const std::string& folder, const Fd& lock) const;
-  void look(LeaseId lease, Supervised& one, std::vector<agent::RuntimeEvent>& events);
-  void read_inotify(Events& events);
-  void supervisor_gone(LeaseId lease, Supervised& one, std::vector<agent::RuntimeEvent>& events);
-  void drop(LeaseId lease);
-};
-
-Result<std::unique_ptr<BubblewrapRuntime>> BubblewrapRuntime::open(BubblewrapOptions options) {
-  FALLOW_TRY(make_folder(options.folder));
-  FALLOW_TRY(make_folder(options.folder + "/trash"));
-  auto impl = std::make_unique<Impl>();
-  impl->epoll = Fd(::epoll_create1(EPOLL_CLOEXEC));
-  impl->inotify = Fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-  impl->ready_fd = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-  if (!impl->epoll || !impl->inotify || !impl->ready_fd) {
-    return fail(ErrorCode::kFailed,
-                "cannot watch files: raise fs.inotify.max_user_instances with sysctl");
-  }
-  epoll_event event{};
-  event.events = EPOLLIN;
-  if (::epoll_ctl(impl->epoll.get(), EPOLL_CTL_ADD, impl->inotify.get(), &event) != 0 ||
-      ::epoll_ctl(impl->epoll.get(), EPOLL_CTL_ADD, impl->ready_fd.get(), &event) != 0) {
-    return tl::unexpected(file_error("watch", "files", errno));
-  }
-  std::vector<std::string> words = options.supervisor;
-  words.insert(words.end(), {"--probe", options.bwrap});
-  FALLOW_ASSIGN(const auto probed, agent::run_program(words, kProbeMax, kSmallFileBytesMax));
-  const std::string answer = probed.out.substr(0, probed.out.find('\n'));
-  if (probed.exit_code != 0) {
-    return fail(ErrorCode::kFailed,
-                "bubblewrap cannot make a sandbox on this machine ({}); install the package "
-                "bubblewrap and allow user namespaces (sysctl user.max_user_namespaces, "
-                "kernel.apparmor_restrict_unprivileged_userns)",
-                answer.empty() ? "no answer" : answer);
-  }
-  impl->has_own_users = ::geteuid() == 0 && answer == "user";
-  impl->cgroups = find_cgroup_parents();
-  impl->trash = std::make_unique<Trash>(options.folder + "/trash", impl->cgroups);
-  impl->options = std::move(options);
-  return std::unique_ptr<BubblewrapRuntime>(new BubblewrapRuntime(std::move(impl)));
+  append(words,
+         {"--bind", folders.work, "/work", "--bind", folders.out, "/out", "--bind", folders.tmp,
+          "/tmp", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/work"});
+  for (const auto& [name, value] : spec.environment) append(words, {"--setenv", name, value});
+  return words;
 }
 
-BubblewrapRuntime::BubblewrapRuntime(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-BubblewrapRuntime::~BubblewrapRuntime() = default;
+Status BubblewrapSandbox::start() {
+  std::array<int, 2> status{};
+  if (::pipe2(status.data(), O_CLOEXEC) != 0) {
+    return tl::unexpected(file_error("make", "a pipe", errno));
+  }
+  ::fcntl(status[0], F_SETFL, O_NONBLOCK);
+  status_ = Fd(status[0]);
+  const Fd status_end(status[1]);
 
-Result<agent::WorkloadFolders> BubblewrapRuntime::prepare(LeaseId lease) {
-  forget(lease);
-  const std::string folder = impl_->folder_of(lease);
-  FALLOW_TRY(make_folder(folder));
-  for (const char* name : {"/work", "/out", "/tmp"}) FALLOW_TRY(make_folder(folder + name));
-  return folders(lease);
+  std::vector<std::string> words = arguments(launch_, folders_);
+  append(words,
+         {"--json-status-fd", std::to_string(kStatusFd), "--seccomp", std::to_string(kSeccompFd)});
+  std::string text;
+  for (const std::string& word : words) text.append(word).push_back('\0');
+  text.pop_back();
+  const Fd arguments_file(::memfd_create("arguments", MFD_CLOEXEC));
+  if (!arguments_file) return tl::unexpected(file_error("make", "a file in memory", errno));
+  FALLOW_TRY(write_all(arguments_file, text, "the sandbox's arguments"));
+  ::lseek(arguments_file.get(), 0, SEEK_SET);
+  FALLOW_ASSIGN(const Fd seccomp, seccomp_program());
+
+  // bubblewrap takes its options from the descriptor, but the command only from its own arguments.
+  Start start;
+  start.words = {launch_.tool,           "--args", std::to_string(kArgumentsFd), "--",
+                 std::string(kInitPath), "-"};
+  start.words.insert(start.words.end(), launch_.spec.command.begin(), launch_.spec.command.end());
+  start.kept = {{arguments_file.get(), kArgumentsFd},
+                {status_end.get(), kStatusFd},
+                {seccomp.get(), kSeccompFd}};
+  start.becomes_user = true;
+  start.limits_files = true;
+  return run(std::move(start));
 }
 
-agent::WorkloadFolders BubblewrapRuntime::folders(LeaseId lease) const {
-  const std::string folder = impl_->folder_of(lease);
-  return {folder + "/work", folder + "/out", folder + "/stdout", folder + "/stderr"};
-}
-
-Status BubblewrapRuntime::start(const agent::LaunchSpec& spec) {
-  const std::string folder = impl_->folder_of(spec.lease);
-  LaunchFile launch;
-  launch.spec = spec;
-  if (launch.spec.memory_bytes_max == 0) launch.spec.memory_bytes_max = default_memory_bytes();
-  launch.bwrap = impl_->options.bwrap;
-  if (impl_->has_own_users) {
-    launch.uid = kUidFirst + static_cast<std::uint32_t>(NamedHash()(spec.lease) % kUidCount);
-  }
-  launch.cgroup_parents = impl_->cgroups;
-  FALLOW_ASSIGN(const Fd spec_file, open_file(folder + "/spec", O_WRONLY | O_CREAT | O_EXCL));
-  FALLOW_TRY(write_all(spec_file, encode_launch(launch), "spec"));
-  FALLOW_ASSIGN(const Fd fence, open_file(folder + "/fence", O_WRONLY | O_CREAT));
-  FALLOW_TRY(write_all(fence, encode_time(spec.fence_at), "fence"));
-  const std::string control = folder + "/control";
-  if (::mkfifo(control.c_str(), 0600) != 0) {
-    return tl::unexpected(file_error("make", control, errno));
-  }
-  Supervised one;
-  FALLOW_ASSIGN(one.control, open_file(control, O_RDWR | O_NONBLOCK));
-  FALLOW_ASSIGN(const Fd lock, open_file(folder + "/lock", O_RDWR | O_CREAT));
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    return fail(ErrorCode::kBusy, "lease {} has a supervisor already", spec.lease.value);
-  }
-  FALLOW_TRY(impl_->watch(spec.lease, one));
-  const auto pid = impl_->spawn(folder, lock);
-  if (!pid) {
-    impl_->supervised[spec.lease] = std::move(one);
-    impl_->drop(spec.lease);
-    return tl::unexpected(pid.error());
-  }
-  one.child = *pid;
-  const Status watched = impl_->watch_pid(spec.lease, one, *pid);
-  impl_->supervised[spec.lease] = std::move(one);
-  if (!watched) {
-    // Without a watch nobody would see its end.
-    impl_->send(spec.lease, ControlByte::kKill);
-    return watched;
-  }
-  return {};
-}
-
-Result<pid_t> BubblewrapRuntime::Impl::spawn(const std::string& folder, const Fd& lock) const {
-  std::vector<std::string> words = options.supervisor;
-  words.push_back(folder);
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  const std::array<char*, 1> envp{nullptr};
-
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  const std::string words_file = folder + "/supervisor.log";
-  ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, words_file.c_str(),
-                                     O_WRONLY | O_CREAT | O_APPEND, 0600);
-  ::posix_spawn_file_actions_adddup2(&actions, lock.get(), kLockFd);
-  posix_spawnattr_t attributes;
-  ::posix_spawnattr_init(&attributes);
-  sigset_t signals;
-  ::sigemptyset(&signals);
-  ::posix_spawnattr_setsigmask(&attributes, &signals);
-  ::sigfillset(&signals);
-  ::posix_spawnattr_setsigdefault(&attributes, &signals);
-  ::posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-  pid_t pid = -1;
-  const int error = ::posix_spawn(&pid, argv[0], &actions, &attributes, argv.data(), envp.data());
-  ::posix_spawn_file_actions_destroy(&actions);
-  ::posix_spawnattr_destroy(&attributes);
-  if (error != 0) return tl::unexpected(file_error("run", words[0], error));
-  return pid;
-}
-
-void BubblewrapRuntime::set_fence(LeaseId lease, Time fence_at) {
-  const auto file = open_file(impl_->folder_of(lease) + "/fence", O_WRONLY);
-  // In place: its 8 bytes are read as they were before or after.
-  if (file) (void)write_all_at(*file, encode_time(fence_at), 0, "fence").has_value();
-}
-
-void BubblewrapRuntime::suspend(LeaseId lease) { impl_->send(lease, ControlByte::kSuspend); }
-void BubblewrapRuntime::resume(LeaseId lease) { impl_->send(lease, ControlByte::kResume); }
-void BubblewrapRuntime::stop(LeaseId lease) { impl_->send(lease, ControlByte::kStop); }
-void BubblewrapRuntime::kill(LeaseId lease) { impl_->send(lease, ControlByte::kKill); }
-
-std::vector<LeaseId> BubblewrapRuntime::list() const {
-  std::vector<LeaseId> leases;
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(impl_->options.folder.c_str()),
-                                                   ::closedir);
-  while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
-    if (const auto lease = lease_of(entry->d_name)) leases.push_back(*lease);
-  }
-  std::sort(leases.begin(), leases.end());
-  return leases;
-}
-
-agent::Adopted BubblewrapRuntime::adopt(LeaseId lease) {
-  using agent::AdoptState;
-  const std::string folder = impl_->folder_of(lease);
-  const auto lock = open_file(folder + "/lock", O_RDWR);
-  if (!lock) return {AdoptState::kNotStarted, {}};
-  Supervised one;
-  // Before the first look, so that nothing falls between.
-  if (!impl_->watch(lease, one)) return {AdoptState::kLost, {}};
-  bool lives = ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0;
-  std::optional<pid_t> pid;
-  for (int tries = 0; lives && !pid && tries < kPidTries; ++tries) {
-    if (const auto text = read_file(folder + "/pid", kSmallFileBytesMax)) {
-      pid_t number = 0;
-      std::from_chars(text->data(), text->data() + text->size(), number);
-      if (number > 0) pid = number;
-    } else {
-      ::usleep(5'000);
-      lives = ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0;
-    }
-  }
-  if (lives && pid) {
-    if (auto control = open_file(folder + "/control", O_RDWR | O_NONBLOCK)) {
-      one.control = std::move(*control);
-    }
-    // It may end in between; then the lock is free and its exit file is there.
-    if (!impl_->watch_pid(lease, one, *pid)) lives = false;
-  }
-  const bool has_run = ::access((folder + "/pid").c_str(), F_OK) == 0;
-  Supervised& kept = impl_->supervised[lease] = std::move(one);
-  if (!has_run) {
-    impl_->drop(lease);
-    return {AdoptState::kNotStarted, {}};
-  }
-  impl_->look(lease, kept, impl_->ready);
-  if (!lives && !kept.saw_exit) {
-    impl_->look(lease, kept, impl_->ready);
-    if (!kept.saw_exit) {
-      impl_->drop(lease);
-      return {AdoptState::kLost, {}};
-    }
-  }
-  if (!impl_->ready.empty()) ::eventfd_write(impl_->ready_fd.get(), 1);
-  agent::Adopted adopted{AdoptState::kTaken, {}};
-  if (const auto bytes = read_file(folder + "/fence", kSmallFileBytesMax)) {
-    adopted.fence_at = decode_time(*bytes).value_or(Time{});
-  }
-  return adopted;
-}
-
-void BubblewrapRuntime::forget(LeaseId lease) {
-  kill(lease);
-  impl_->drop(lease);
-  impl_->trash->take(impl_->folder_of(lease), std::to_string(lease.value));
-}
-
-int BubblewrapRuntime::event_fd() const { return impl_->epoll.get(); }
-
-agent::Runtime::Events BubblewrapRuntime::take_events() {
-  Events events;
-  eventfd_t pokes = 0;
-  ::eventfd_read(impl_->ready_fd.get(), &pokes);
-  events.events.swap(impl_->ready);
-  impl_->read_inotify(events);
-  std::array<epoll_event, 64> polled{};
-  const int count =
-      ::epoll_wait(impl_->epoll.get(), polled.data(), static_cast<int>(polled.size()), 0);
-  for (int i = 0; i < count; ++i) {
-    const LeaseId lease(polled[static_cast<std::size_t>(i)].data.u64);
-    const auto found = impl_->supervised.find(lease);
-    if (found != impl_->supervised.end()) {
-      impl_->supervisor_gone(lease, found->second, events.events);
-    }
-  }
-  std::erase_if(impl_->forgotten_children,
-                [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
-  return events;
-}
-
-const std::vector<std::string>& BubblewrapRuntime::cgroup_parents() const { return impl_->cgroups; }
-
-// Takes up the files that tell of its start and its end, each once.
-void BubblewrapRuntime::Impl::look(LeaseId lease, Supervised& one,
-                                   std::vector<agent::RuntimeEvent>& events) {
-  const std::string folder = folder_of(lease);
-  if (!one.saw_start) {
-    if (const auto bytes = read_file(folder + "/started", kSmallFileBytesMax)) {
-      one.saw_start = true;
-      events.emplace_back(Started{lease, decode_time(*bytes).value_or(boot_time())});
-    }
-  }
-  if (one.saw_exit) return;
-  const auto bytes = read_file(folder + "/exit", kSmallFileBytesMax);
-  if (!bytes) return;
-  one.saw_exit = true;
-  const auto file = decode_exit(*bytes);
-  if (!file) {
-    events.emplace_back(Exited{lease, {}, ExitCause::kLost, 0, 0, file.error().message});
-    return;
-  }
-  events.emplace_back(
-      Exited{lease, file->at, file->cause, file->exit_code, file->signal, file->detail});
-}
-
-void BubblewrapRuntime::Impl::read_inotify(Events& events) {
-  std::set<LeaseId> grown;
-  std::set<LeaseId> changed;
-  alignas(inotify_event) std::array<char, 16 << 10> buffer;
+void BubblewrapSandbox::follow() {
+  std::array<char, 4096> buffer{};
   ssize_t n = 0;
-  while ((n = ::read(inotify.get(), buffer.data(), buffer.size())) > 0) {
-    for (ssize_t at = 0; at < n;) {
-      const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
-      at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
-      if ((event->mask & IN_Q_OVERFLOW) != 0) {
-        for (const auto& [lease, one] : supervised) {
-          grown.insert(lease);
-          changed.insert(lease);
-        }
-      }
-      const auto found = by_watch.find(event->wd);
-      if (found == by_watch.end() || event->len == 0) continue;
-      const std::string_view name = event->name;
-      if (name == "stdout" || name == "stderr") grown.insert(found->second);
-      if (name == "started" || name == "exit") changed.insert(found->second);
-    }
+  while (status_ && (n = ::read(status_.get(), buffer.data(), buffer.size())) > 0) {
+    if (said_.size() < kStatusBytesMax) said_.append(buffer.data(), static_cast<std::size_t>(n));
   }
-  for (const LeaseId lease : changed) look(lease, supervised[lease], events.events);
-  events.logs_grown.assign(grown.begin(), grown.end());
+  if (n == 0) status_.reset();
+  if (begun_) return;
+  const auto pid = status_number(said_, "\"child-pid\"");
+  const auto pid_namespace = status_number(said_, "\"pid-namespace\"");
+  if (!pid || !pid_namespace) return;
+  set_init(static_cast<pid_t>(*pid));
+  // It may be gone already; bubblewrap knows.
+  pid_namespace_ = *pid_namespace;
 }
 
-void BubblewrapRuntime::Impl::supervisor_gone(LeaseId lease, Supervised& one,
-                                              std::vector<agent::RuntimeEvent>& events) {
-  ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, one.pid_fd.get(), nullptr);
-  one.pid_fd.reset();
-  if (one.child > 0) ::waitpid(std::exchange(one.child, -1), nullptr, WNOHANG);
-  look(lease, one, events);
-  if (one.saw_exit) return;
-  one.saw_exit = true;
-  const bool had_begun = ::access((folder_of(lease) + "/pid").c_str(), F_OK) == 0;
-  events.emplace_back(Exited{lease,
-                             {},
-                             had_begun ? ExitCause::kLost : ExitCause::kStartFailed,
-                             0,
-                             0,
-                             "the workload's supervisor ended unexpectedly"});
+void BubblewrapSandbox::child_ended(pid_t pid, int) {
+  if (pid != tool_) return;
+  tool_ = -1;
+  over_ = true;
+  follow();
 }
 
-void BubblewrapRuntime::Impl::drop(LeaseId lease) {
-  const auto found = supervised.find(lease);
-  if (found == supervised.end()) return;
-  Supervised& one = found->second;
-  if (one.watch >= 0) {
-    by_watch.erase(one.watch);
-    ::inotify_rm_watch(inotify.get(), one.watch);
+SandboxEnd BubblewrapSandbox::end(std::string_view err_head) const {
+  SandboxEnd end;
+  if (const auto code = status_number(said_, "\"exit-code\"")) {
+    end.exit_code = static_cast<int>(*code);
+    if (*end.exit_code == kNotFoundCode) end.command_error = init_error(err_head);
+    return end;
   }
-  if (one.child > 0 && ::waitpid(one.child, nullptr, WNOHANG) == 0) {
-    forgotten_children.push_back(one.child);
-  }
-  supervised.erase(found);
+  // It ended without having run anything; what it said stands alone in the error output.
+  end.start_error = err_head.substr(0, err_head.find('\n'));
+  return end;
 }
 
 }  // namespace fallow::runtime

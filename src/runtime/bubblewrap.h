@@ -1,56 +1,34 @@
-// BubblewrapRuntime: agent::Runtime over bubblewrap, for Linux of Debian 12's age and later.
-//
-// Each workload has a supervisor process (runtime/supervisor.h) and a folder <folder>/<lease>
-// (runtime/launch_file.h). Run by root, the sandbox runs as an unprivileged user of its own for
-// each lease; run by another user, as that one. Folders that are no longer needed move to
-// <folder>/trash and are removed by a thread.
+// BubblewrapSandbox: what a machine can give without root, and the weakest kind: the workload
+// speaks to the host's kernel directly, as the agent's user or, under a root agent, as a user of
+// its lease.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "agent/runtime.h"
-#include "base/result.h"
+#include "runtime/sandbox.h"
 
 namespace fallow::runtime {
 
-struct BubblewrapOptions {
-  // Absolute. Readable by the agent's user only.
-  std::string folder;
-  // How to run this program as a supervisor; the lease's folder is added.
-  std::vector<std::string> supervisor = {"/proc/self/exe", "workload-supervisor"};
-  std::string bwrap = "/usr/bin/bwrap";
-};
-
-class BubblewrapRuntime final : public agent::Runtime {
+class BubblewrapSandbox final : public NamespaceSandbox {
  public:
-  // Tries a sandbox first: kFailed with what to install or to allow when none can be made here.
-  static Result<std::unique_ptr<BubblewrapRuntime>> open(BubblewrapOptions options);
-  // Waits for the removal of what was forgotten. Workloads run on.
-  ~BubblewrapRuntime() override;
+  BubblewrapSandbox(const LaunchFile& launch, PrivateFolders folders, const Cgroup& cgroup)
+      : NamespaceSandbox(launch, std::move(folders), cgroup) {}
 
-  Result<agent::WorkloadFolders> prepare(LeaseId lease) override;
-  agent::WorkloadFolders folders(LeaseId lease) const override;
-  Status start(const agent::LaunchSpec& spec) override;
-  void set_fence(LeaseId lease, Time fence_at) override;
-  void suspend(LeaseId lease) override;
-  void resume(LeaseId lease) override;
-  void stop(LeaseId lease) override;
-  void kill(LeaseId lease) override;
-  std::vector<LeaseId> list() const override;
-  agent::Adopted adopt(LeaseId lease) override;
-  void forget(LeaseId lease) override;
-  int event_fd() const override;
-  Events take_events() override;
+  Status start() override;
+  int status_fd() const override { return status_.get(); }
+  void follow() override;
+  void child_ended(pid_t pid, int status) override;
+  SandboxEnd end(std::string_view err_head) const override;
 
-  // Which control groups limit the workloads; empty: the supervisors watch instead. For the log.
-  const std::vector<std::string>& cgroup_parents() const;
+  // All arguments but the program's name and the descriptors'. They hold the workload's
+  // environment: hand them over by descriptor (--args), not by command line.
+  static std::vector<std::string> arguments(const LaunchFile& launch,
+                                            const PrivateFolders& folders);
 
  private:
-  struct Impl;
-  explicit BubblewrapRuntime(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  Fd status_;         // where bubblewrap writes { "child-pid": 42, ... }
+  std::string said_;  // by it
 };
 
 }  // namespace fallow::runtime

@@ -47,20 +47,28 @@ std::optional<std::string> own_group(std::string_view controller) {
     if (names.empty() && controller.empty()) return path;
     while (!names.empty()) {
       const std::string_view name = names.substr(0, names.find(','));
-      if (name == controller) return path;
+      // A hierarchy without controllers has a name only, and is mounted under it.
+      if (name == controller || name == "name=" + std::string(controller)) return path;
       names.remove_prefix(std::min(names.size(), name.size() + 1));
     }
   }
   return std::nullopt;
 }
 
-std::optional<std::string> parent_v1(std::string_view controller) {
+// Under v1: <the calling process's own group>/fallow, which need not be there.
+std::optional<std::string> place_v1(std::string_view controller) {
   const auto group = own_group(controller);
   if (!group) return std::nullopt;
   const std::string own = std::string(kRoot) + "/" + std::string(controller) + *group;
   if (!exists(own + "/cgroup.procs")) return std::nullopt;
-  std::string parent = own + (own.ends_with('/') ? "fallow" : "/fallow");
-  if (!make_folder(parent) || ::access(parent.c_str(), W_OK) != 0) return std::nullopt;
+  return own + (own.ends_with('/') ? "fallow" : "/fallow");
+}
+
+std::optional<std::string> parent_v1(std::string_view controller) {
+  auto parent = place_v1(controller);
+  if (!parent || !make_folder(*parent) || ::access(parent->c_str(), W_OK) != 0) {
+    return std::nullopt;
+  }
   return parent;
 }
 
@@ -119,7 +127,13 @@ std::string cgroup_name(LeaseId lease, std::int64_t supervisor) {
 }
 
 void remove_cgroups(const std::vector<std::string>& parents, std::string_view name) {
-  for (const std::string& parent : parents) {
+  std::vector<std::string> all = parents;
+  for (const char* controller :
+       {"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "net_cls", "net_prio",
+        "perf_event", "rdma", "misc", "systemd"}) {
+    if (auto place = place_v1(controller)) all.push_back(std::move(*place));
+  }
+  for (const std::string& parent : all) {
     const std::string folder = parent + "/" + std::string(name);
     // The kernel needs a moment to see that the processes are gone.
     for (int tries = 0; tries < 200 && ::rmdir(folder.c_str()) != 0 && errno == EBUSY; ++tries) {
@@ -162,6 +176,15 @@ Cgroup::Cgroup(const std::vector<std::string>& parents, std::string_view name,
     }
     if (exists(file("cgroup.freeze"))) freezer_ = file("cgroup.freeze");
   }
+}
+
+std::string Cgroup::oci_path() const {
+  if (folders_.empty()) return "";
+  const std::string& folder = folders_.front();
+  const std::size_t name = folder.rfind('/');
+  if (exists(folder + "/cgroup.controllers")) return folder.substr(kRoot.size());
+  // "fallow/<name>", without a slash in front: below the caller's own group.
+  return folder.substr(folder.rfind('/', name - 1) + 1);
 }
 
 bool Cgroup::join() const {

@@ -27,7 +27,8 @@ std::vector<std::string> find_cgroup_parents();
 
 // The name of a workload's groups: not reused while its supervisor's process id is not.
 std::string cgroup_name(LeaseId lease, std::int64_t supervisor);
-// Removes the groups of that name once they are empty, waiting a second for that.
+// Removes the groups of that name once they are empty, waiting a second for that; under v1 also
+// those that an OCI runtime made beside ours in the other hierarchies.
 void remove_cgroups(const std::vector<std::string>& parents, std::string_view name);
 
 // One workload's groups. Made and removed by its supervisor; one thread.
@@ -36,6 +37,10 @@ class Cgroup {
   // Makes <parent>/<name> in each parent, with the limits; keeps those that could be made.
   Cgroup(const std::vector<std::string>& parents, std::string_view name,
          const CgroupLimits& limits);
+
+  // Where the groups are, as an OCI configuration says it in linux.cgroupsPath: under v2 below the
+  // one hierarchy, under v1 below the caller's own group in each. Empty: there are none.
+  std::string oci_path() const;
 
   bool limits_memory() const { return limits_memory_; }
   bool limits_processes() const { return limits_processes_; }

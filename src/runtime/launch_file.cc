@@ -5,7 +5,7 @@
 namespace fallow::runtime {
 namespace {
 
-constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH1\n";
+constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH2\n";
 constexpr std::string_view kExitMagic = "FALLOWEXIT1\n";
 
 void put(std::string& bytes, std::uint64_t value) {
@@ -87,7 +87,10 @@ std::string encode_launch(const LaunchFile& launch) {
   put(bytes, std::uint64_t{spec.processes_max});
   put(bytes, std::uint64_t{spec.network});
   put(bytes, static_cast<std::uint64_t>(spec.fence_at.us));
-  put(bytes, launch.bwrap);
+  put(bytes, static_cast<std::uint64_t>(spec.isolation_min));
+  put(bytes, static_cast<std::uint64_t>(launch.isolation));
+  put(bytes, launch.tool);
+  put(bytes, launch.init);
   put(bytes, std::uint64_t{launch.uid});
   put(bytes, launch.cgroup_parents);
   return bytes;
@@ -111,10 +114,14 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
   spec.processes_max = static_cast<std::uint32_t>(reader.number());
   spec.network = reader.number() != 0;
   spec.fence_at = Time{static_cast<std::int64_t>(reader.number())};
-  launch.bwrap = reader.text();
+  spec.isolation_min = static_cast<v1::Isolation>(reader.number());
+  launch.isolation = static_cast<v1::Isolation>(reader.number());
+  launch.tool = reader.text();
+  launch.init = reader.text();
   launch.uid = static_cast<std::uint32_t>(reader.number());
   launch.cgroup_parents = read_texts(reader);
-  if (!reader.is_whole() || spec.command.empty()) {
+  if (!reader.is_whole() || spec.command.empty() || !v1::Isolation_IsValid(spec.isolation_min) ||
+      !v1::Isolation_IsValid(launch.isolation)) {
     return fail(ErrorCode::kCorrupt, "the description of the workload is damaged");
   }
   return launch;

@@ -38,9 +38,11 @@ enum class ControlByte : char {
 // What the supervisor needs beside the workload's own wishes.
 struct LaunchFile {
   agent::LaunchSpec spec;
-  std::string bwrap;                        // path of the program
-  std::uint32_t uid = 0;                    // the host's user it runs as; 0: the supervisor's own
-  std::vector<std::string> cgroup_parents;  // folders to make its control groups in
+  v1::Isolation isolation = v1::BUBBLEWRAP;  // the kind of sandbox
+  std::string tool;                          // path of the program that makes it
+  std::string init;                          // path of the program of runtime/sandbox_init.h
+  std::uint32_t uid = 0;                     // the host's user it runs as; 0: the supervisor's own
+  std::vector<std::string> cgroup_parents;   // folders to make its control groups in
 };
 
 std::string encode_launch(const LaunchFile& launch);

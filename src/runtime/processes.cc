@@ -78,6 +78,13 @@ void walk(const std::string& path, const std::function<void(const FTSENT&)>& eac
 
 }  // namespace
 
+std::uint64_t pid_namespace_of(pid_t pid) {
+  struct stat info {};
+  // The link's target, not the link: the number that its text shows in brackets.
+  const std::string path = "/proc/" + std::to_string(pid) + "/ns/pid";
+  return ::stat(path.c_str(), &info) == 0 ? info.st_ino : 0;
+}
+
 std::vector<pid_t> processes_of(std::uint64_t pid_namespace) {
   std::vector<pid_t> found;
   const std::string wanted = "pid:[" + std::to_string(pid_namespace) + "]";

@@ -13,6 +13,8 @@
 
 namespace fallow::runtime {
 
+// The inode number of the process-id namespace a process is in; 0 when it is gone.
+std::uint64_t pid_namespace_of(pid_t pid);
 // Processes in the process-id namespace with this inode number, in ascending order.
 std::vector<pid_t> processes_of(std::uint64_t pid_namespace);
 // Resident memory of them together; pages shared among them count for each.

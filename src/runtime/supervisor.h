@@ -12,8 +12,9 @@ namespace fallow::runtime {
 // argument with it and returns supervisor_main(argc - 2, argv + 2).
 inline constexpr const char* kSupervisorMode = "workload-supervisor";
 
-// Arguments: the lease's folder; or "--probe" and bubblewrap's path, which prints the way in which
-// sandboxes can be made here: "user" or "root", or a sentence why not with exit status 1.
+// Arguments: the lease's folder, with its `spec`. With "--probe" before it, the command is not the
+// file's but `true`: exit status 0 when a sandbox of the file's kind ran it, else 1 and a sentence
+// why not.
 int supervisor_main(int argc, char** argv);
 
 }  // namespace fallow::runtime

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "fallow/v1/services.pb.h"
-#include "server/json_text.h"
+#include "base/json_text.h"
 #include "server/router.h"
 
 namespace fallow::server {

@@ -17,9 +17,9 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/meter_bytes.h"
-#include "runtime/bubblewrap.h"
 #include "runtime/launch_file.h"
 #include "runtime/processes.h"
+#include "runtime/sandbox_runtime.h"
 #include "runtime/supervisor.h"
 
 namespace fallow::runtime {
@@ -185,8 +185,7 @@ class AgentTest : public testing::Test {
   }
 
   void begin() {
-    auto runtime =
-        BubblewrapRuntime::open({folder_ + "/leases", {"/proc/self/exe", kSupervisorMode}});
+    auto runtime = SandboxRuntime::open({folder_ + "/leases", {"/proc/self/exe", kSupervisorMode}});
     if (!runtime) {
       error_ = runtime.error().message;
       return;
@@ -232,7 +231,7 @@ class AgentTest : public testing::Test {
   std::optional<SigningKey> key_;
   Hub hub_;
   OneFileStore store_;
-  std::unique_ptr<BubblewrapRuntime> runtime_;
+  std::unique_ptr<SandboxRuntime> runtime_;
   std::unique_ptr<Agent> agent_;
   std::thread thread_;
 };
@@ -289,6 +288,8 @@ TEST_F(AgentTest, ARestartedAgentGoesOnWithItsWorkload) {
   EXPECT_EQ(read_file(folder_ + "/leases/7/pid", 64).value(), supervisor);
   const v1::WorkloadReport ended = hub_.wait_for(7, v1::ENDED);
   EXPECT_EQ(ended.exit_code(), 6);
+  // It may have ended before the new agent was connected; its output then comes after its end.
+  hub_.wait_for_words(7, "done\n");
   EXPECT_EQ(hub_.log(7).find("begun"), hub_.log(7).rfind("begun")) << "ran twice";
   EXPECT_THAT(hub_.log(7), testing::EndsWith("done\n"));
   const auto meters = hub_.meters(7);

@@ -1,10 +1,12 @@
-// JsonText: writes indented JSON, in the order in which it is told.
+// JsonText: writes indented JSON, in the order in which it is told. Texts are UTF-8.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
-namespace fallow::server {
+namespace fallow {
 
 // A value of one thread. Inside an object a key comes before each value.
 class JsonText {
@@ -28,6 +30,8 @@ class JsonText {
   JsonText& value(const char* text) { return value(std::string_view(text)); }
   JsonText& value(bool truth) { return raw(truth ? "true" : "false"); }
   JsonText& value(int number) { return raw(std::to_string(number)); }
+  JsonText& value(std::uint32_t number) { return raw(std::to_string(number)); }
+  JsonText& value(std::uint64_t number) { return raw(std::to_string(number)); }
 
   const std::string& text() const { return text_; }
 
@@ -72,6 +76,11 @@ class JsonText {
       if (c == '"' || c == '\\') text_ += '\\';
       if (c == '\n') {
         text_ += "\\n";
+      } else if (static_cast<unsigned char>(c) < 0x20) {
+        constexpr std::string_view kHex = "0123456789abcdef";
+        text_ += "\\u00";
+        text_ += kHex[static_cast<unsigned char>(c) >> 4];
+        text_ += kHex[static_cast<unsigned char>(c) & 15];
       } else {
         text_ += c;
       }
@@ -85,4 +94,4 @@ class JsonText {
   bool after_key_ = false;
 };
 
-}  // namespace fallow::server
+}  // namespace fallow

@@ -1,0 +1,139 @@
+#include <set>
+
+#include "agent/agent_impl.h"
+
+namespace fallow::agent {
+namespace {
+
+// An end is told even if its logs cannot be brought; and what has been told is kept this long for
+// logs that are still on their way.
+constexpr Duration kLogWaitMax = seconds(10);
+constexpr Duration kLingerMax = seconds(30);
+constexpr std::uint64_t kOutputBytesMax = std::uint64_t{64} << 30;
+
+}  // namespace
+
+void Agent::Impl::act(std::vector<Action> actions) {
+  std::set<LeaseId> unstored;
+  for (Action& action : actions) {
+    std::visit(
+        Overloaded{
+            [&](const Persist& persist) {
+              const Status saved = states.save(persist.record);
+              if (saved) return;
+              spdlog::error("the state of lease {} cannot be stored: {}",
+                            persist.record.lease().value, saved.error().message);
+              unstored.insert(persist.record.lease());
+              reconciler.not_stored(persist.record.lease());
+            },
+            [&](const Prepare& prepare_action) {
+              const LeaseId lease(prepare_action.desired.lease());
+              if (unstored.contains(lease)) {
+                own_events.emplace_back(PrepareFailed{lease, v1::START_FAILED,
+                                                      "the node's disk takes no more records"});
+              } else {
+                prepare(prepare_action);
+              }
+            },
+            [&](const Start& start_action) {
+              const LeaseId lease(start_action.desired.lease());
+              if (unstored.contains(lease)) {
+                own_events.emplace_back(Exited{lease, read_now().monotonic, ExitCause::kStartFailed,
+                                               0, 0, "the node's disk takes no more records"});
+              } else {
+                start(start_action);
+              }
+            },
+            [&](const ExtendFence& fence) { runtime.set_fence(fence.lease, fence.fence_at); },
+            [&](const Suspend& suspend) { runtime.suspend(suspend.lease); },
+            [&](const Resume& resume) { runtime.resume(resume.lease); },
+            [&](const Stop& stop_action) { runtime.stop(stop_action.lease); },
+            [&](const Kill& kill) {
+              transfers.cancel(kill.lease);
+              runtime.kill(kill.lease);
+            },
+            [&](const Collect& collect) {
+              Collection& collection = collections[collect.lease];
+              collection.until = read_now().monotonic + kLogWaitMax;
+              pump.finish(collect.lease);
+              if (collect.outputs) {
+                transfers.put(collect.lease, runtime.folders(collect.lease).out, kOutputBytesMax);
+              } else {
+                collection.outputs = Collected{collect.lease, ""};
+              }
+            },
+            [&](const Forget& forget) {
+              transfers.cancel(forget.lease);
+              collections.erase(forget.lease);
+              forgetting[forget.lease] =
+                  read_now().monotonic + (removed ? Duration(0) : kLingerMax);
+            },
+            [&](const Connect&) { connect(); },
+            [&](const Disconnect& disconnect) {
+              spdlog::warn("leaving the connection to the market: {}", disconnect.reason);
+              connect_pending = false;
+              link.close();
+            },
+            [&](const Send& message) {
+              // A meter record that is not stored must not be seen by anyone.
+              if (unstored.empty() || !message.message.has_observed()) send(message.message);
+            },
+            [&](const Quit& quit) {
+              spdlog::warn("the market removed this node: {}", quit.reason);
+              removed = true;
+            },
+        },
+        action);
+  }
+}
+
+void Agent::Impl::prepare(const Prepare& action) {
+  const LeaseId lease(action.desired.lease());
+  const auto spec = launch_spec(action.desired, options.devices, Time{});
+  if (!spec) {
+    own_events.emplace_back(PrepareFailed{lease, v1::INPUT_INVALID, spec.error().message});
+    return;
+  }
+  const auto folders = runtime.prepare(lease);
+  if (!folders) {
+    own_events.emplace_back(PrepareFailed{lease, v1::START_FAILED, folders.error().message});
+    return;
+  }
+  const std::string& manifest = action.desired.workload().input_manifest();
+  if (manifest.empty()) {
+    own_events.emplace_back(Prepared{lease});
+  } else if (!transfers.is_busy(lease)) {
+    transfers.fetch(lease, manifest, folders->work, spec->disk_bytes_max);
+  }
+}
+
+void Agent::Impl::start(const Start& action) {
+  const LeaseId lease(action.desired.lease());
+  const auto spec = launch_spec(action.desired, options.devices, action.fence_at);
+  const Status started = spec ? runtime.start(*spec) : Status(tl::unexpected(spec.error()));
+  if (!started) {
+    own_events.emplace_back(Exited{lease, read_now().monotonic, ExitCause::kStartFailed, 0, 0,
+                                   started.error().message});
+    return;
+  }
+  pump.add(lease);
+  spdlog::info("lease {} starts: {}", lease.value, spec->command[0]);
+}
+
+void Agent::Impl::connect() {
+  // The link must have told the end of its last connection first.
+  connect_pending = link_open;
+  if (link_open) return;
+  link_open = true;
+  link.open(Inbox::events(inbox));
+}
+
+bool Agent::Impl::send(const v1::AgentMessage& message) {
+  const Status sent = link.send(message.SerializeAsString());
+  if (!sent && sent.error().code != ErrorCode::kBusy && sent.error().code != ErrorCode::kClosed) {
+    spdlog::error("a message to the market could not be sent: {}", sent.error().message);
+  }
+  return sent.has_value();
+}
+
+}  // namespace fallow::agent

@@ -1,0 +1,155 @@
+#include "agent/reconciler_test.h"
+#include "base/digest.h"
+
+namespace fallow::agent {
+namespace {
+
+using testing::IsEmpty;
+
+TEST_F(ReconcilerTest, StoresBeforeItActsAndBeforeItTells) {
+  connect();
+  desire({lease(7)});
+  auto actions = step();
+  ASSERT_GE(actions.size(), 2U);
+  EXPECT_TRUE(std::holds_alternative<Persist>(actions[0]));
+  acknowledge_all();
+  reconciler_->happened(Prepared{LeaseId(7)}, now());
+  step();
+  reconciler_->happened(Started{LeaseId(7), clock_}, now());
+  step();
+  pass(seconds(5));
+  actions = step();
+  std::uint32_t stored = 0;
+  bool sent = false;
+  for (const Action& action : actions) {
+    if (const auto* persist = std::get_if<Persist>(&action))
+      stored = persist->record.meter_sequence;
+    if (const auto* send = std::get_if<Send>(&action)) {
+      sent = true;
+      ASSERT_EQ(send->message.observed().workloads(0).meters_size(), 1);
+      EXPECT_EQ(send->message.observed().workloads(0).meters(0).sequence(), stored);
+    }
+  }
+  EXPECT_TRUE(sent);
+}
+
+TEST_F(ReconcilerTest, MetersAreCumulativeInOrderAndSigned) {
+  connect();
+  bring_up(lease(7));
+  std::uint32_t sequence = 0;
+  std::int64_t running = 0;
+  for (int i = 0; i < 30; ++i) {
+    pass(seconds(1));
+    step();
+    for (const v1::Observed& observed : observed_) {
+      for (const v1::MeterRecord& meter : observed.workloads(0).meters()) {
+        if (meter.sequence() <= sequence) continue;
+        EXPECT_EQ(meter.sequence(), sequence + 1);
+        EXPECT_GT(meter.running_us(), running);
+        EXPECT_TRUE(verify_signature(
+            to_bytes(signer_.public_key()),
+            meter_bytes(signer_.public_key(), LeaseId(7), meter.sequence(),
+                        Duration(meter.running_us()), Time{meter.measured_at_us()}),
+            meter.signature()));
+        sequence = meter.sequence();
+        running = meter.running_us();
+      }
+    }
+    acknowledge_all();
+  }
+  EXPECT_EQ(sequence, 6U);
+  EXPECT_NEAR(static_cast<double>(running), 30e6, 1.1e6);
+}
+
+TEST_F(ReconcilerTest, UnacknowledgedMetersComeAgainUnchanged) {
+  connect();
+  bring_up(lease(7));
+  acknowledges_ = false;
+  observed_.clear();
+  run_for(seconds(8));
+  ASSERT_FALSE(observed_.empty());
+  const v1::MeterRecord first = observed_.back().workloads(0).meters(0);
+  reconciler_->link_closed(now());
+  run_for(seconds(6));
+  observed_.clear();
+  welcome();
+  step();
+  ASSERT_EQ(observed_.size(), 1U);
+  ASSERT_GE(observed_[0].workloads(0).meters_size(), 2);
+  EXPECT_EQ(observed_[0].workloads(0).meters(0).SerializeAsString(), first.SerializeAsString());
+  acknowledge_all();
+  run_for(milliseconds(1));
+  EXPECT_THAT(reconciler_->workloads().at(LeaseId(7)).record.meters, IsEmpty());
+}
+
+TEST_F(ReconcilerTest, SuspendedTimeIsNotRunningTime) {
+  connect();
+  bring_up(lease(7));
+  run_for(seconds(3));
+  reconciler_->set_owner(v1::OWNER_PRESENT, now());
+  EXPECT_EQ(of<Suspend>(step()).size(), 1U);
+  run_for(seconds(4));
+  EXPECT_EQ(report(7).state(), v1::SUSPENDED);
+  reconciler_->set_owner(v1::OWNER_AWAY, now());
+  EXPECT_EQ(of<Resume>(step()).size(), 1U);
+  run_for(seconds(2));
+  exit_with(7, 0);
+  run_for(milliseconds(1));
+  EXPECT_NEAR(static_cast<double>(reconciler_->workloads().at(LeaseId(7)).record.metered.value),
+              5e6, 1e4);
+}
+
+TEST_F(ReconcilerTest, TimeThatWasPaidForEndsIt) {
+  connect();
+  v1::DesiredLease desired = lease(7);
+  desired.set_time_us_max(seconds(8).value);
+  bring_up(desired);
+  EXPECT_THAT(of<Stop>(run_for(milliseconds(7900))), IsEmpty());
+  EXPECT_EQ(of<Stop>(run_for(milliseconds(200))).size(), 1U);
+  run_for(seconds(1));
+  reconciler_->happened(Exited{LeaseId(7), clock_, ExitCause::kExited, 143, 15, ""}, now());
+  collected(7);
+  run_for(milliseconds(1));
+  EXPECT_EQ(report(7).reason(), v1::TIME_LIMIT);
+  // Nothing after the decision to stop counts.
+  EXPECT_NEAR(static_cast<double>(reconciler_->workloads().at(LeaseId(7)).record.metered.value),
+              8e6, 1e4);
+}
+
+TEST_F(ReconcilerTest, TheBacklogOfMetersIsBounded) {
+  connect();
+  bring_up(lease(7));
+  // A market that acknowledges, so that nothing fences, but only reports before the meters: each
+  // is answered late by more than the flights that are remembered.
+  WorkloadRecord& record =
+      const_cast<WorkloadRecord&>(reconciler_->workloads().at(LeaseId(7)).record);
+  v1::MeterRecord meter;
+  while (record.meters.size() < Reconciler::kMetersMax) {
+    meter.set_sequence(++record.meter_sequence);
+    record.meters.push_back(meter);
+  }
+  acknowledges_ = false;
+  run_for(seconds(9));
+  EXPECT_EQ(record.meters.size(), Reconciler::kMetersMax);
+  EXPECT_LE(observed_.back().workloads(0).meters_size(),
+            static_cast<int>(Reconciler::kMetersPerReport));
+  // The end is proven all the same.
+  exit_with(7, 0);
+  EXPECT_EQ(record.meters.size(), Reconciler::kMetersMax + 1);
+  EXPECT_GE(record.metered.value, seconds(9).value);
+}
+
+TEST_F(ReconcilerTest, ASleepOfTheMachineIsNotRunningTime) {
+  connect();
+  bring_up(lease(7));
+  run_for(seconds(3));
+  pass(seconds(10));
+  reconciler_->slept(seconds(10), now());
+  run_for(seconds(1));
+  exit_with(7, 0);
+  EXPECT_NEAR(static_cast<double>(reconciler_->workloads().at(LeaseId(7)).record.ran.value), 4e6,
+              1e5);
+}
+
+}  // namespace
+}  // namespace fallow::agent

@@ -1,0 +1,54 @@
+// fallow agent doctor: what leases would need of this machine, each thing tried.
+#include <unistd.h>
+
+#include "base/file.h"
+#include "bin/market_host.h"
+#include "runtime/cgroup.h"
+#include "runtime/levels.h"
+#include "runtime/processes.h"
+#include "runtime/sandbox_init.h"
+
+namespace fallow::bin {
+namespace {
+
+cli::DoctorLine control_groups(const std::vector<std::string>& parents) {
+  cli::DoctorLine line{"control groups", !parents.empty(), "", ""};
+  for (const std::string& parent : parents)
+    line.detail += (line.detail.empty() ? "" : ", ") + parent;
+  if (parents.empty()) {
+    line.detail = "none may be made: memory and processes are watched ten times a second instead";
+    line.remedy =
+        "run the agent as root, or as a systemd unit with Delegate=memory pids cpu (needs cgroup "
+        "v2)";
+  }
+  return line;
+}
+
+}  // namespace
+
+Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine() {
+  std::string folder = "/tmp/fallow-doctor-XXXXXX";
+  if (::mkdtemp(folder.data()) == nullptr) return tl::unexpected(file_error("make", folder, errno));
+  const std::vector<std::string> parents = runtime::find_cgroup_parents();
+  const Status written = replace_file(folder + "/init", runtime::sandbox_init(), 0755);
+  auto levels = written ? runtime::try_levels({}, {"/proc/self/exe", "workload-supervisor"}, folder,
+                                              folder + "/init", parents)
+                        : Result<std::vector<runtime::Level>>(tl::unexpected(written.error()));
+  runtime::remove_tree(folder);
+  if (!levels) return tl::unexpected(levels.error());
+  std::vector<cli::DoctorLine> lines;
+  const runtime::Level* usual = runtime::choose_level(*levels, v1::BUBBLEWRAP);
+  for (const runtime::Level& level : *levels) {
+    cli::DoctorLine line{runtime::isolation_name(level.isolation), level.works, level.why,
+                         level.remedy};
+    if (level.works)
+      line.detail = &level == usual ? "what orders get" : "for orders that ask for it";
+    if (level.works && usual != nullptr && level.isolation < usual->isolation)
+      line.detail = "not needed";
+    lines.push_back(std::move(line));
+  }
+  lines.push_back(control_groups(parents));
+  return lines;
+}
+
+}  // namespace fallow::bin

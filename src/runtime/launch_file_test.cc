@@ -1,0 +1,44 @@
+#include "runtime/launch_file.h"
+
+#include <gtest/gtest.h>
+
+namespace fallow::runtime {
+namespace {
+
+using agent::ExitCause;
+
+TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
+  LaunchFile launch;
+  launch.spec.lease = LeaseId(42);
+  launch.spec.command = {"a", "", "b c"};
+  launch.spec.environment = {{"N", std::string("v\0w", 3)}};
+  launch.spec.device_files = {"/dev/x"};
+  launch.spec.disk_bytes_max = 5;
+  launch.spec.network = true;
+  launch.uid = 9;
+  launch.spec.isolation_min = v1::RUNC;
+  launch.isolation = v1::GVISOR;
+  launch.tool = "/usr/bin/runsc";
+  launch.cgroup_parents = {"/p"};
+  const std::string bytes = encode_launch(launch);
+  const auto back = decode_launch(bytes);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(encode_launch(*back), bytes);
+  EXPECT_EQ(back->isolation, v1::GVISOR);
+  EXPECT_EQ(back->spec.environment[0].second.size(), 3U);
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(decode_launch(bytes.substr(0, size))) << size;
+  }
+  EXPECT_FALSE(decode_launch(bytes + "x"));
+
+  const ExitFile file{Time{5}, ExitCause::kDiskFull, 1, 2, "why"};
+  const auto exit_back = decode_exit(encode_exit(file));
+  ASSERT_TRUE(exit_back);
+  EXPECT_EQ(exit_back->detail, "why");
+  EXPECT_EQ(exit_back->cause, ExitCause::kDiskFull);
+  EXPECT_FALSE(decode_exit("FALLOWEXIT1\nx"));
+  EXPECT_FALSE(decode_time("1234567"));
+}
+
+}  // namespace
+}  // namespace fallow::runtime

@@ -1,0 +1,132 @@
+#include "runtime/levels.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "agent/program.h"
+#include "base/file.h"
+#include "runtime/processes.h"
+
+namespace fallow::runtime {
+namespace {
+
+constexpr Duration kTrialMax = seconds(20);
+constexpr std::size_t kAnswerBytesMax = 4096;
+// A user for trials, beyond those of leases.
+constexpr std::uint32_t kTrialUid = 0x70010000;
+
+const char* remedy_of(v1::Isolation isolation) {
+  switch (isolation) {
+    case v1::RUNC:
+      return "run the agent as root on a machine with control groups and install runc: "
+             "apt-get install runc";
+    case v1::GVISOR:
+      return "run the agent as root with control groups and install runsc: tools/install_deps.sh "
+             "--gvisor, or apt-get install -t bookworm-backports runsc";
+    default:
+      return "install bubblewrap (apt-get install bubblewrap) and allow user namespaces: sysctl "
+             "user.max_user_namespaces=10000 kernel.apparmor_restrict_unprivileged_userns=0";
+  }
+}
+
+struct Trial {
+  const std::vector<std::string>& supervisor;
+  const std::string& folder;
+
+  // Why it did not work; empty: it did.
+  Result<std::string> run(const LaunchFile& launch) const {
+    std::string place = folder + "/trial-XXXXXX";
+    if (::mkdtemp(place.data()) == nullptr) {
+      return tl::unexpected(file_error("make", place, errno));
+    }
+    const Status written = replace_file(place + "/spec", encode_launch(launch));
+    std::vector<std::string> words = supervisor;
+    words.insert(words.end(), {"--probe", place});
+    auto answer = written ? agent::run_program(words, kTrialMax, kAnswerBytesMax)
+                          : Result<agent::ProgramOutput>(tl::unexpected(written.error()));
+    remove_tree(place);
+    if (!answer) return answer.error().message;
+    if (answer->exit_code == 0) return std::string();
+    std::string why = answer->out.substr(0, answer->out.find('\n'));
+    return why.empty() ? "it gave no answer" : why;
+  }
+};
+
+}  // namespace
+
+std::string isolation_name(v1::Isolation isolation) {
+  switch (isolation) {
+    case v1::BUBBLEWRAP:
+      return "bubblewrap";
+    case v1::RUNC:
+      return "runc";
+    case v1::GVISOR:
+      return "gVisor";
+    default:
+      return "microvm";
+  }
+}
+
+Result<std::vector<Level>> try_levels(const SandboxTools& tools,
+                                      const std::vector<std::string>& supervisor,
+                                      const std::string& folder, const std::string& init,
+                                      const std::vector<std::string>& cgroup_parents,
+                                      v1::Isolation only) {
+  const Trial trial{supervisor, folder};
+  const bool is_root = ::geteuid() == 0;
+  std::vector<Level> levels = {{v1::BUBBLEWRAP, false, is_root, tools.bwrap, "", ""},
+                               {v1::RUNC, false, true, tools.runc, "", ""},
+                               {v1::GVISOR, false, true, tools.runsc, "", ""}};
+  if (only != v1::ISOLATION_UNSPECIFIED) {
+    std::erase_if(levels, [only](const Level& level) { return level.isolation != only; });
+  }
+  for (Level& level : levels) {
+    LaunchFile launch;
+    launch.isolation = level.isolation;
+    launch.tool = level.tool;
+    launch.cgroup_parents = cgroup_parents;
+    launch.spec.command = {"true"};
+    launch.uid = is_root ? kTrialUid : 0;
+    launch.init = init;
+    if (::access(level.tool.c_str(), X_OK) != 0) {
+      level.why = level.tool + " is not installed";
+    } else if (level.isolation != v1::BUBBLEWRAP && !is_root) {
+      level.why = "the agent does not run as root";
+    } else {
+      FALLOW_ASSIGN(level.why, trial.run(launch));
+      if (!level.why.empty() && level.isolation == v1::BUBBLEWRAP && is_root) {
+        // Some machines let only root make user namespaces.
+        launch.uid = 0;
+        level.has_own_users = false;
+        FALLOW_ASSIGN(level.why, trial.run(launch));
+      }
+    }
+    level.works = level.why.empty();
+    if (!level.works) level.remedy = remedy_of(level.isolation);
+  }
+  return levels;
+}
+
+const Level* choose_level(const std::vector<Level>& levels, v1::Isolation isolation_min) {
+  const Level* chosen = nullptr;
+  for (const Level& level : levels) {
+    if (!level.works || level.isolation < isolation_min) continue;
+    // runc stands in for bubblewrap wherever it works; what is stronger only when asked for.
+    if (chosen == nullptr || level.isolation <= v1::RUNC) chosen = &level;
+  }
+  return chosen;
+}
+
+v1::Isolation strongest(const std::vector<Level>& levels, bool with_device_files) {
+  v1::Isolation found = v1::ISOLATION_UNSPECIFIED;
+  for (const Level& level : levels) {
+    if (!level.works || (with_device_files && level.isolation == v1::GVISOR)) continue;
+    found = std::max(found, level.isolation);
+  }
+  return found;
+}
+
+}  // namespace fallow::runtime

@@ -1,0 +1,50 @@
+// Levels: which kinds of sandbox really work on this machine, found by starting one of each.
+//
+// Blocks for as long as those starts take (about a quarter of a second together); any thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "fallow/v1/types.pb.h"
+#include "runtime/launch_file.h"
+
+namespace fallow::runtime {
+
+// Where the programs lie; a path that does not exist is a kind that is not offered.
+struct SandboxTools {
+  std::string bwrap = "/usr/bin/bwrap";
+  std::string runc = "/usr/sbin/runc";
+  std::string runsc = "/usr/bin/runsc";
+};
+
+// "bubblewrap", "runc", "gVisor".
+std::string isolation_name(v1::Isolation isolation);
+
+struct Level {
+  v1::Isolation isolation = v1::BUBBLEWRAP;
+  bool works = false;
+  // bubblewrap under root: sandboxes can be made by users without rights, so each lease gets one.
+  bool has_own_users = true;
+  std::string tool;
+  std::string why;     // when it does not work, a sentence
+  std::string remedy;  // and how to get it
+};
+
+// bubblewrap, runc, gVisor in this order. `supervisor` is how to run this program as one; folders
+// for the trials are made in `folder` and removed. `only`: no other kind is tried, or answered.
+Result<std::vector<Level>> try_levels(const SandboxTools& tools,
+                                      const std::vector<std::string>& supervisor,
+                                      const std::string& folder, const std::string& init,
+                                      const std::vector<std::string>& cgroup_parents,
+                                      v1::Isolation only = v1::ISOLATION_UNSPECIFIED);
+
+// The kind that an order gets: the default (runc where it works, else bubblewrap), or the weakest
+// stronger one when it asks for more. nullptr: this machine has none that is strong enough.
+const Level* choose_level(const std::vector<Level>& levels, v1::Isolation isolation_min);
+
+// The strongest kind that works for leases with these device files; unspecified: none does.
+v1::Isolation strongest(const std::vector<Level>& levels, bool with_device_files);
+
+}  // namespace fallow::runtime

@@ -1,0 +1,36 @@
+// An OCI bundle for one workload: the root's skeleton and config.json, built below a stage.
+//
+// The root is a folder in memory that holds mount points and links only; everything else is
+// mounted. For runc and gVisor alike.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "runtime/launch_file.h"
+#include "runtime/private_folders.h"
+
+namespace fallow::runtime {
+
+// What the two runtimes are told differently.
+struct OciOptions {
+  // "TIE" of runtime/init/init.cc.
+  std::string tie = "-";
+  // linux.cgroupsPath; empty: the runtime leaves control groups alone.
+  std::string cgroups_path;
+  // gVisor lets nobody write to a device that lies on a read-only mount, /dev/null among them.
+  bool read_only_devices = true;
+};
+
+// Makes <stage>/bundle, with config.json, and answers its path.
+Result<std::string> make_oci_bundle(const LaunchFile& launch, const PrivateFolders& folders,
+                                    const OciOptions& options);
+
+// The configuration's text, for a root at `root`. `mount_points` receives what must exist below it:
+// "/usr/" a folder, "/etc/localtime" a file.
+std::string oci_config(const LaunchFile& launch, const PrivateFolders& folders,
+                       const OciOptions& options, const std::string& root,
+                       std::vector<std::string>& mount_points);
+
+}  // namespace fallow::runtime

@@ -1,0 +1,109 @@
+#include "runtime/private_folders.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/file.h"
+#include "runtime/host_root.h"
+#include "runtime/processes.h"
+
+namespace fallow::runtime {
+namespace {
+
+constexpr const char* kStage = "/tmp";
+
+Status bind_mount(const std::string& from, const std::string& at) {
+  if (::mount(from.c_str(), at.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+    return tl::unexpected(file_error("mount", at, errno));
+  }
+  return {};
+}
+
+// A mount namespace of our own with the folders in a place that every user can reach. False when
+// we may not make one; then nothing has changed.
+Result<bool> stage(const std::string& lease_folder, const std::string& init) {
+  if (::unshare(CLONE_NEWNS) != 0) return false;
+  // Only now, for nothing of another namespace can be bound; and before its path is covered.
+  FALLOW_ASSIGN(const Fd folder, open_file(lease_folder, O_RDONLY | O_DIRECTORY));
+  Fd program;
+  if (!init.empty()) {
+    FALLOW_ASSIGN(program, open_file(init, O_PATH));
+  }
+  if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      ::mount("fallow", kStage, "tmpfs", MS_NOSUID | MS_NODEV, "size=8m,mode=0755") != 0) {
+    return tl::unexpected(file_error("mount over", kStage, errno));
+  }
+  for (const std::string_view name : {"work", "out", "tmp"}) {
+    const std::string at = std::string(kStage) + "/" + std::string(name);
+    FALLOW_TRY(make_open_folder(at));
+    FALLOW_TRY(
+        bind_mount("/proc/self/fd/" + std::to_string(folder.get()) + "/" + std::string(name), at));
+  }
+  if (program) {
+    const std::string at = std::string(kStage) + "/init";
+    FALLOW_TRY(write_open_file(at, ""));
+    FALLOW_TRY(bind_mount("/proc/self/fd/" + std::to_string(program.get()), at));
+  }
+  return true;
+}
+
+Status write_etc(const std::string& folder) {
+  FALLOW_TRY(make_open_folder(folder));
+  for (const auto& [name, text] : inner_etc()) {
+    FALLOW_TRY(write_open_file(folder + "/" + name, text));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status make_open_folder(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
+    return tl::unexpected(file_error("make", path, errno));
+  }
+  ::chmod(path.c_str(), 0755);
+  return {};
+}
+
+Status write_open_file(const std::string& path, std::string_view text) {
+  FALLOW_ASSIGN(const Fd file, open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644));
+  FALLOW_TRY(write_all(file, text, path));
+  ::fchmod(file.get(), 0644);
+  return {};
+}
+
+Result<PrivateFolders> make_private_folders(const std::string& lease_folder, std::uint32_t uid,
+                                            const std::string& init) {
+  if (::geteuid() == 0) {
+    for (const std::string_view name : {"work", "out", "tmp"}) {
+      const std::string path = lease_folder + "/" + std::string(name);
+      if (uid != 0 && !give_tree(path, uid)) {
+        return fail(ErrorCode::kFailed, "cannot give {} to the sandbox's user", path);
+      }
+    }
+    FALLOW_ASSIGN(const bool staged, stage(lease_folder, init));
+    if (staged) {
+      const std::string at = kStage;
+      PrivateFolders folders{at + "/work", at + "/out",   at + "/tmp",
+                             at + "/etc",  at + "/stage", init.empty() ? "" : at + "/init"};
+      FALLOW_TRY(make_open_folder(folders.stage));
+      FALLOW_TRY(write_etc(folders.etc));
+      return folders;
+    }
+  }
+  PrivateFolders folders{lease_folder + "/work",
+                         lease_folder + "/out",
+                         lease_folder + "/tmp",
+                         lease_folder + "/etc",
+                         "",
+                         init};
+  FALLOW_TRY(write_etc(folders.etc));
+  return folders;
+}
+
+}  // namespace fallow::runtime

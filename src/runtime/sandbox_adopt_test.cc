@@ -1,0 +1,112 @@
+#include <csignal>
+
+#include "runtime/sandbox_test.h"
+
+namespace fallow::runtime {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST_P(SandboxTest, LeavesNoProcessBehind) {
+  run(shell("setsid sleep 4242 >/dev/null 2>&1 & (sleep 4243 &) ; exit 0"));
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const auto line = read_file(entry.path().string() + "/cmdline", 4096);
+    if (!line) continue;
+    EXPECT_THAT(*line, Not(HasSubstr("424"
+                                     "2")));
+    EXPECT_THAT(*line, Not(HasSubstr("424"
+                                     "3")));
+  }
+}
+
+TEST_P(SandboxTest, OutlivesTheAgentAndIsTakenOver) {
+  start(shell("echo ready; while [ ! -e /tmp/go ]; do sleep 0.02; done; echo done; exit 4"));
+  ASSERT_TRUE(next<Started>());
+  wait_for_output("ready");
+  const pid_t supervisor = supervisor_of();
+
+  runtime_.reset();
+  open();
+  ASSERT_THAT(runtime_->list(), testing::ElementsAre(LeaseId(7)));
+  const agent::Adopted adopted = runtime_->adopt(LeaseId(7));
+  EXPECT_EQ(adopted.state, AdoptState::kTaken);
+  EXPECT_GT(adopted.fence_at, boot_time());
+  EXPECT_EQ(supervisor_of(), supervisor);
+  const auto started = next<Started>();
+  ASSERT_TRUE(started) << "told again to the new agent";
+  EXPECT_FALSE(next<Exited>(milliseconds(50)));
+
+  // A second start of the same lease is refused while it lives.
+  EXPECT_FALSE(runtime_->start(shell("echo twice")));
+
+  ASSERT_TRUE(replace_file(folder_ + "/leases/7/tmp/go", "", 0644));
+  const auto exited = next<Exited>();
+  ASSERT_TRUE(exited);
+  EXPECT_EQ(exited->exit_code, 4);
+  EXPECT_EQ(out(), "ready\ndone\n");
+}
+
+TEST_P(SandboxTest, AnEndBetweenTwoAgentsIsTold) {
+  start(shell("sleep 0.2; exit 9"));
+  ASSERT_TRUE(next<Started>());
+  runtime_.reset();
+  ::usleep(600'000);
+  open();
+  EXPECT_EQ(runtime_->adopt(LeaseId(7)).state, AdoptState::kTaken);
+  const auto exited = next<Exited>();
+  ASSERT_TRUE(exited);
+  EXPECT_EQ(exited->exit_code, 9);
+  EXPECT_LT(exited->at, boot_time() - milliseconds(100)) << "when it happened, not when it is told";
+}
+
+TEST_P(SandboxTest, WhatNeverBeganAndWhatIsLostAreToldApart) {
+  ASSERT_TRUE(runtime_->prepare(LeaseId(7)));
+  EXPECT_EQ(runtime_->adopt(LeaseId(7)).state, AdoptState::kNotStarted);
+  EXPECT_EQ(runtime_->adopt(LeaseId(99)).state, AdoptState::kNotStarted);
+
+  start(shell("echo ready; sleep 60"));
+  wait_for_output("ready");
+  ASSERT_EQ(::kill(supervisor_of(), SIGKILL), 0);
+  const auto exited = next<Exited>();
+  ASSERT_TRUE(exited);
+  EXPECT_EQ(exited->cause, ExitCause::kLost);
+  runtime_.reset();
+  open();
+  EXPECT_EQ(runtime_->adopt(LeaseId(7)).state, AdoptState::kLost);
+}
+
+TEST_P(SandboxTest, AKilledSupervisorTakesItsWorkloadAlong) {
+  start(shell("echo ready; sleep 4244"));
+  wait_for_output("ready");
+  ASSERT_EQ(::kill(supervisor_of(), SIGKILL), 0);
+  ASSERT_TRUE(next<Exited>());
+  bool lives = true;
+  for (int i = 0; i < 200 && lives; ++i) {
+    lives = false;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      const auto line = read_file(entry.path().string() + "/cmdline", 4096);
+      lives = lives || (line && line->find("424"
+                                           "4") != std::string::npos);
+    }
+    if (lives) ::usleep(10'000);
+  }
+  EXPECT_FALSE(lives);
+}
+
+TEST_P(SandboxTest, ForgettingKillsAndRemovesEverything) {
+  start(
+      shell("mkdir -p a/b/c; chmod 0 a/b; mkfifo f; ln -s / l; "
+            "d=0; while [ $d -lt 300 ]; do mkdir -p 12345678901234567890 && "
+            "cd 12345678901234567890; d=$((d+1)); done; echo ready; sleep 60"));
+  wait_for_output("ready");
+  runtime_->forget(LeaseId(7));
+  EXPECT_THAT(runtime_->list(), testing::IsEmpty());
+  runtime_.reset();  // waits for the removal
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/leases/trash"));
+  EXPECT_TRUE(std::filesystem::exists("/usr/bin"));
+  open();
+}
+
+}  // namespace
+}  // namespace fallow::runtime

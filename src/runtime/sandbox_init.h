@@ -1,0 +1,23 @@
+// The program that is process 1 of every sandbox (runtime/init/init.cc), carried inside this one.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace fallow::runtime {
+
+// The bytes of the static program. Valid for ever.
+std::string_view sandbox_init();
+
+// Where it lies inside.
+inline constexpr std::string_view kInitPath = "/.init";
+
+// The exit code that stands for a command that cannot be run, and what it says then, before "NAME:
+// reason".
+constexpr int kNotFoundCode = 127;
+inline constexpr std::string_view kInitExecFailed = "fallow-init: ";
+
+// "NAME: reason", when that is how the workload's error output begins; else empty.
+std::string init_error(std::string_view err_head);
+
+}  // namespace fallow::runtime

@@ -1,0 +1,90 @@
+#include <csignal>
+
+#include "runtime/sandbox_test.h"
+
+namespace fallow::runtime {
+namespace {
+
+using testing::HasSubstr;
+
+TEST_P(SandboxTest, AForkBombEndsWithItsLease) {
+  start(shell("echo ready; bomb() { bomb | bomb & }; bomb; sleep 60"));
+  wait_for_output("ready");
+  ::usleep(300'000);
+  const Time asked = boot_time();
+  runtime_->kill(LeaseId(7));
+  const auto exited = next<Exited>();
+  ASSERT_TRUE(exited);
+  EXPECT_EQ(exited->signal, SIGKILL);
+  EXPECT_EQ(exited->cause, ExitCause::kExited);
+  EXPECT_LT(boot_time() - asked, seconds(15));
+}
+
+TEST_P(SandboxTest, AMemoryHogEndsOutOfMemory) {
+  LaunchSpec spec = spec_of({"python3", "-c", "x = bytearray(400 << 20); print(len(x))"});
+  spec.memory_bytes_max = 128 * kMiB;
+  const Exited exited = run(spec);
+  EXPECT_EQ(exited.cause, ExitCause::kOutOfMemory) << exited.detail << err();
+  EXPECT_NE(exited.exit_code, 0);
+  EXPECT_THAT(exited.detail, HasSubstr("memory"));
+}
+
+TEST_P(SandboxTest, FilesInSharedMemoryCountAsMemory) {
+  LaunchSpec spec = shell(
+      "dd if=/dev/zero of=/dev/shm/x bs=1M count=100 2>/dev/null; "
+      "python3 -c 'x = bytearray(90 << 20)'; exit $?");
+  spec.memory_bytes_max = 128 * kMiB;
+  EXPECT_EQ(run(spec).cause, ExitCause::kOutOfMemory);
+}
+
+TEST_P(SandboxTest, ADiskFillerEndsAtItsLimit) {
+  // One large file, many files, and a program that sees the error and ends by itself.
+  for (const char* script :
+       {"dd if=/dev/zero of=/work/x bs=1M count=1000 2>/dev/null",
+        "i=0; while :; do dd if=/dev/zero of=/tmp/x$i bs=1M count=8 2>/dev/null; i=$((i+1)); done",
+        "python3 -c \"open('/out/x','wb').write(bytes(100 << 20))\""}) {
+    LaunchSpec spec = shell(script);
+    spec.disk_bytes_max = 32 * kMiB;
+    const Exited exited = run(spec);
+    EXPECT_EQ(exited.cause, ExitCause::kDiskFull) << script;
+    EXPECT_THAT(exited.detail, HasSubstr("disk"));
+  }
+}
+
+TEST_P(SandboxTest, OutputIsBounded) {
+  run(shell("head -c 70000000 /dev/zero; echo end >&2"));
+  EXPECT_GT(out().size(), kLogBytesMax);
+  EXPECT_LT(out().size(), kLogBytesMax + 100);
+  EXPECT_THAT(out().substr(kLogBytesMax), HasSubstr("dropped"));
+  EXPECT_EQ(err(), "end\n");
+}
+
+TEST_P(SandboxTest, EndsByItselfWhenTheFencePasses) {
+  // gVisor takes longer to begin.
+  const Duration first = GetParam() == v1::GVISOR ? seconds(6) : milliseconds(600);
+  LaunchSpec spec = shell("echo ready; sleep 60");
+  spec.fence_at = boot_time() + first;
+  start(spec);
+  wait_for_output("ready");
+  // Moved on once, then nobody speaks any more.
+  const Time fence_at = spec.fence_at + milliseconds(300);
+  runtime_->set_fence(LeaseId(7), fence_at);
+  runtime_.reset();
+  ::usleep(static_cast<useconds_t>((fence_at - boot_time()).value) + 600'000);
+  open();
+  EXPECT_EQ(runtime_->adopt(LeaseId(7)).state, AdoptState::kTaken);
+  const auto exited = next<Exited>();
+  ASSERT_TRUE(exited);
+  EXPECT_EQ(exited->cause, ExitCause::kFenced);
+  EXPECT_GE(exited->at, fence_at);
+  EXPECT_LT(exited->at, fence_at + milliseconds(400));
+}
+
+TEST_P(SandboxTest, AFenceInThePastLetsNothingRun) {
+  LaunchSpec spec = shell("echo ran > /out/x");
+  spec.fence_at = boot_time() - seconds(1);
+  EXPECT_EQ(run(spec).cause, ExitCause::kFenced);
+}
+
+}  // namespace
+}  // namespace fallow::runtime

@@ -1,0 +1,419 @@
+#include "runtime/sandbox_runtime.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/file.h"
+#include "runtime/cgroup.h"
+#include "runtime/launch_file.h"
+#include "runtime/sandbox_init.h"
+#include "runtime/supervisor_process.h"
+#include "runtime/trash.h"
+
+namespace fallow::runtime {
+namespace {
+
+using agent::ExitCause;
+using agent::Exited;
+using agent::Started;
+
+// 1879048192 and up: beyond what systemd and subuid ranges hand out.
+constexpr std::uint32_t kUidFirst = 0x70000000;
+constexpr std::uint32_t kUidCount = 1 << 16;
+constexpr std::size_t kSmallFileBytesMax = 64 << 10;
+// A supervisor that has just been made writes its process id within this.
+constexpr int kPidTries = 200;  // of 5 ms
+
+std::optional<LeaseId> lease_of(std::string_view name) {
+  LeaseId lease;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), lease.value);
+  if (error != std::errc() || end != name.data() + name.size() || !lease) return std::nullopt;
+  return lease;
+}
+
+Status make_folder(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return tl::unexpected(file_error("make", path, errno));
+  }
+  return {};
+}
+
+std::uint64_t default_memory_bytes() {
+  const auto pages = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES));
+  const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  // An eighth stays for the host and the agent.
+  return pages * page_bytes / 8 * 7;
+}
+
+// What we know of one supervisor.
+struct Supervised {
+  Fd control;
+  Fd pid_fd;
+  int watch = -1;    // inotify
+  pid_t child = -1;  // ours to reap; -1 when an earlier agent's
+  bool saw_start = false;
+  bool saw_exit = false;
+};
+
+}  // namespace
+
+struct SandboxRuntime::Impl {
+  SandboxOptions options;
+  std::vector<std::string> cgroups;
+  std::vector<Level> levels;
+  Fd epoll;
+  Fd inotify;
+  std::unique_ptr<Trash> trash;
+  std::map<LeaseId, Supervised> supervised;  // as many as leases were taken up
+  std::unordered_map<int, LeaseId> by_watch;
+  std::vector<agent::RuntimeEvent> ready;  // found by adopt()
+  Fd ready_fd;                             // an eventfd: `ready` has something
+  std::vector<pid_t> forgotten_children;
+
+  std::string folder_of(LeaseId lease) const {
+    return options.folder + "/" + std::to_string(lease.value);
+  }
+
+  void send(LeaseId lease, ControlByte byte) {
+    const auto found = supervised.find(lease);
+    if (found == supervised.end() || !found->second.control) return;
+    const char letter = static_cast<char>(byte);
+    // A full FIFO means a supervisor that has been stopped; the wish comes again.
+    [[maybe_unused]] const ssize_t n = ::write(found->second.control.get(), &letter, 1);
+  }
+
+  Status watch(LeaseId lease, Supervised& one) {
+    const std::string folder = folder_of(lease);
+    one.watch = ::inotify_add_watch(inotify.get(), folder.c_str(), IN_MOVED_TO | IN_MODIFY);
+    if (one.watch < 0) {
+      return fail(ErrorCode::kFailed,
+                  "cannot watch {}: {}; raise fs.inotify.max_user_watches with sysctl", folder,
+                  errno);
+    }
+    by_watch[one.watch] = lease;
+    return {};
+  }
+
+  Status watch_pid(LeaseId lease, Supervised& one, pid_t pid) {
+    one.pid_fd = Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!one.pid_fd) return tl::unexpected(file_error("watch", "the supervisor", errno));
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = lease.value;
+    if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, one.pid_fd.get(), &event) != 0) {
+      return tl::unexpected(file_error("watch", "the supervisor", errno));
+    }
+    return {};
+  }
+
+  void look(LeaseId lease, Supervised& one, std::vector<agent::RuntimeEvent>& events);
+  void read_inotify(Events& events);
+  void supervisor_gone(LeaseId lease, Supervised& one, std::vector<agent::RuntimeEvent>& events);
+  void drop(LeaseId lease);
+};
+
+Result<std::unique_ptr<SandboxRuntime>> SandboxRuntime::open(SandboxOptions options) {
+  FALLOW_TRY(make_folder(options.folder));
+  FALLOW_TRY(make_folder(options.folder + "/trash"));
+  auto impl = std::make_unique<Impl>();
+  impl->epoll = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  impl->inotify = Fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  impl->ready_fd = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (!impl->epoll || !impl->inotify || !impl->ready_fd) {
+    return fail(ErrorCode::kFailed,
+                "cannot watch files: raise fs.inotify.max_user_instances with sysctl");
+  }
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (::epoll_ctl(impl->epoll.get(), EPOLL_CTL_ADD, impl->inotify.get(), &event) != 0 ||
+      ::epoll_ctl(impl->epoll.get(), EPOLL_CTL_ADD, impl->ready_fd.get(), &event) != 0) {
+    return tl::unexpected(file_error("watch", "files", errno));
+  }
+  const std::string init = options.folder + "/init";
+  FALLOW_TRY(replace_file(init, sandbox_init(), 0755));
+  impl->cgroups = find_cgroup_parents();
+  FALLOW_ASSIGN(impl->levels,
+                try_levels(options.tools, options.supervisor, options.folder + "/trash", init,
+                           impl->cgroups, options.only));
+  if (choose_level(impl->levels, v1::BUBBLEWRAP) == nullptr) {
+    std::string why = "no sandbox can be made on this machine";
+    for (const Level& level : impl->levels) {
+      why += "; " + isolation_name(level.isolation) + ": " + level.why + "; " + level.remedy;
+    }
+    return fail(ErrorCode::kFailed, "{}", why);
+  }
+  impl->trash = std::make_unique<Trash>(options.folder + "/trash", impl->cgroups);
+  impl->options = std::move(options);
+  return std::unique_ptr<SandboxRuntime>(new SandboxRuntime(std::move(impl)));
+}
+
+SandboxRuntime::SandboxRuntime(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+SandboxRuntime::~SandboxRuntime() = default;
+
+Result<agent::WorkloadFolders> SandboxRuntime::prepare(LeaseId lease) {
+  forget(lease);
+  const std::string folder = impl_->folder_of(lease);
+  FALLOW_TRY(make_folder(folder));
+  for (const char* name : {"/work", "/out", "/tmp"}) FALLOW_TRY(make_folder(folder + name));
+  return folders(lease);
+}
+
+agent::WorkloadFolders SandboxRuntime::folders(LeaseId lease) const {
+  const std::string folder = impl_->folder_of(lease);
+  return {folder + "/work", folder + "/out", folder + "/stdout", folder + "/stderr"};
+}
+
+Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
+  const std::string folder = impl_->folder_of(spec.lease);
+  LaunchFile launch;
+  launch.spec = spec;
+  if (launch.spec.memory_bytes_max == 0) launch.spec.memory_bytes_max = default_memory_bytes();
+  const Level* level = choose_level(impl_->levels, spec.isolation_min);
+  if (level == nullptr) {
+    return fail(ErrorCode::kFailed, "this node cannot give the isolation that the order asks for");
+  }
+  if (level->isolation == v1::GVISOR && !spec.device_files.empty()) {
+    return fail(ErrorCode::kFailed, "this node cannot give its devices to a gVisor sandbox");
+  }
+  launch.isolation = level->isolation;
+  launch.tool = level->tool;
+  launch.init = impl_->options.folder + "/init";
+  if (level->has_own_users) {
+    launch.uid = kUidFirst + static_cast<std::uint32_t>(NamedHash()(spec.lease) % kUidCount);
+  }
+  launch.cgroup_parents = impl_->cgroups;
+  FALLOW_ASSIGN(const Fd spec_file, open_file(folder + "/spec", O_WRONLY | O_CREAT | O_EXCL));
+  FALLOW_TRY(write_all(spec_file, encode_launch(launch), "spec"));
+  FALLOW_ASSIGN(const Fd fence, open_file(folder + "/fence", O_WRONLY | O_CREAT));
+  FALLOW_TRY(write_all(fence, encode_time(spec.fence_at), "fence"));
+  const std::string control = folder + "/control";
+  if (::mkfifo(control.c_str(), 0600) != 0) {
+    return tl::unexpected(file_error("make", control, errno));
+  }
+  Supervised one;
+  FALLOW_ASSIGN(one.control, open_file(control, O_RDWR | O_NONBLOCK));
+  FALLOW_ASSIGN(const Fd lock, open_file(folder + "/lock", O_RDWR | O_CREAT));
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    return fail(ErrorCode::kBusy, "lease {} has a supervisor already", spec.lease.value);
+  }
+  FALLOW_TRY(impl_->watch(spec.lease, one));
+  const auto pid = spawn_supervisor(impl_->options.supervisor, folder, lock);
+  if (!pid) {
+    impl_->supervised[spec.lease] = std::move(one);
+    impl_->drop(spec.lease);
+    return tl::unexpected(pid.error());
+  }
+  one.child = *pid;
+  const Status watched = impl_->watch_pid(spec.lease, one, *pid);
+  impl_->supervised[spec.lease] = std::move(one);
+  if (!watched) {
+    // Without a watch nobody would see its end.
+    impl_->send(spec.lease, ControlByte::kKill);
+    return watched;
+  }
+  return {};
+}
+
+void SandboxRuntime::set_fence(LeaseId lease, Time fence_at) {
+  const auto file = open_file(impl_->folder_of(lease) + "/fence", O_WRONLY);
+  // In place: its 8 bytes are read as they were before or after.
+  if (file) (void)write_all_at(*file, encode_time(fence_at), 0, "fence").has_value();
+}
+
+void SandboxRuntime::suspend(LeaseId lease) { impl_->send(lease, ControlByte::kSuspend); }
+void SandboxRuntime::resume(LeaseId lease) { impl_->send(lease, ControlByte::kResume); }
+void SandboxRuntime::stop(LeaseId lease) { impl_->send(lease, ControlByte::kStop); }
+void SandboxRuntime::kill(LeaseId lease) { impl_->send(lease, ControlByte::kKill); }
+
+std::vector<LeaseId> SandboxRuntime::list() const {
+  std::vector<LeaseId> leases;
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(impl_->options.folder.c_str()),
+                                                   ::closedir);
+  while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
+    if (const auto lease = lease_of(entry->d_name)) leases.push_back(*lease);
+  }
+  std::sort(leases.begin(), leases.end());
+  return leases;
+}
+
+agent::Adopted SandboxRuntime::adopt(LeaseId lease) {
+  using agent::AdoptState;
+  const std::string folder = impl_->folder_of(lease);
+  const auto lock = open_file(folder + "/lock", O_RDWR);
+  if (!lock) return {AdoptState::kNotStarted, {}};
+  Supervised one;
+  // Before the first look, so that nothing falls between.
+  if (!impl_->watch(lease, one)) return {AdoptState::kLost, {}};
+  bool lives = ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0;
+  std::optional<pid_t> pid;
+  for (int tries = 0; lives && !pid && tries < kPidTries; ++tries) {
+    if (const auto text = read_file(folder + "/pid", kSmallFileBytesMax)) {
+      pid_t number = 0;
+      std::from_chars(text->data(), text->data() + text->size(), number);
+      if (number > 0) pid = number;
+    } else {
+      ::usleep(5'000);
+      lives = ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0;
+    }
+  }
+  if (lives && pid) {
+    if (auto control = open_file(folder + "/control", O_RDWR | O_NONBLOCK)) {
+      one.control = std::move(*control);
+    }
+    // It may end in between; then the lock is free and its exit file is there.
+    if (!impl_->watch_pid(lease, one, *pid)) lives = false;
+  }
+  const bool has_run = ::access((folder + "/pid").c_str(), F_OK) == 0;
+  Supervised& kept = impl_->supervised[lease] = std::move(one);
+  if (!has_run) {
+    impl_->drop(lease);
+    return {AdoptState::kNotStarted, {}};
+  }
+  impl_->look(lease, kept, impl_->ready);
+  if (!lives && !kept.saw_exit) {
+    impl_->look(lease, kept, impl_->ready);
+    if (!kept.saw_exit) {
+      impl_->drop(lease);
+      return {AdoptState::kLost, {}};
+    }
+  }
+  if (!impl_->ready.empty()) ::eventfd_write(impl_->ready_fd.get(), 1);
+  agent::Adopted adopted{AdoptState::kTaken, {}};
+  if (const auto bytes = read_file(folder + "/fence", kSmallFileBytesMax)) {
+    adopted.fence_at = decode_time(*bytes).value_or(Time{});
+  }
+  return adopted;
+}
+
+void SandboxRuntime::forget(LeaseId lease) {
+  kill(lease);
+  impl_->drop(lease);
+  impl_->trash->take(impl_->folder_of(lease), std::to_string(lease.value));
+}
+
+int SandboxRuntime::event_fd() const { return impl_->epoll.get(); }
+
+agent::Runtime::Events SandboxRuntime::take_events() {
+  Events events;
+  eventfd_t pokes = 0;
+  ::eventfd_read(impl_->ready_fd.get(), &pokes);
+  events.events.swap(impl_->ready);
+  impl_->read_inotify(events);
+  std::array<epoll_event, 64> polled{};
+  const int count =
+      ::epoll_wait(impl_->epoll.get(), polled.data(), static_cast<int>(polled.size()), 0);
+  for (int i = 0; i < count; ++i) {
+    const LeaseId lease(polled[static_cast<std::size_t>(i)].data.u64);
+    const auto found = impl_->supervised.find(lease);
+    if (found != impl_->supervised.end()) {
+      impl_->supervisor_gone(lease, found->second, events.events);
+    }
+  }
+  std::erase_if(impl_->forgotten_children,
+                [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
+  return events;
+}
+
+const std::vector<Level>& SandboxRuntime::levels() const { return impl_->levels; }
+const std::vector<std::string>& SandboxRuntime::cgroup_parents() const { return impl_->cgroups; }
+
+// Takes up the files that tell of its start and its end, each once.
+void SandboxRuntime::Impl::look(LeaseId lease, Supervised& one,
+                                std::vector<agent::RuntimeEvent>& events) {
+  const std::string folder = folder_of(lease);
+  if (!one.saw_start) {
+    if (const auto bytes = read_file(folder + "/started", kSmallFileBytesMax)) {
+      one.saw_start = true;
+      events.emplace_back(Started{lease, decode_time(*bytes).value_or(boot_time())});
+    }
+  }
+  if (one.saw_exit) return;
+  const auto bytes = read_file(folder + "/exit", kSmallFileBytesMax);
+  if (!bytes) return;
+  one.saw_exit = true;
+  const auto file = decode_exit(*bytes);
+  if (!file) {
+    events.emplace_back(Exited{lease, {}, ExitCause::kLost, 0, 0, file.error().message});
+    return;
+  }
+  events.emplace_back(
+      Exited{lease, file->at, file->cause, file->exit_code, file->signal, file->detail});
+}
+
+void SandboxRuntime::Impl::read_inotify(Events& events) {
+  std::set<LeaseId> grown;
+  std::set<LeaseId> changed;
+  alignas(inotify_event) std::array<char, 16 << 10> buffer;
+  ssize_t n = 0;
+  while ((n = ::read(inotify.get(), buffer.data(), buffer.size())) > 0) {
+    for (ssize_t at = 0; at < n;) {
+      const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+      at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+      if ((event->mask & IN_Q_OVERFLOW) != 0) {
+        for (const auto& [lease, one] : supervised) {
+          grown.insert(lease);
+          changed.insert(lease);
+        }
+      }
+      const auto found = by_watch.find(event->wd);
+      if (found == by_watch.end() || event->len == 0) continue;
+      const std::string_view name = event->name;
+      if (name == "stdout" || name == "stderr") grown.insert(found->second);
+      if (name == "started" || name == "exit") changed.insert(found->second);
+    }
+  }
+  for (const LeaseId lease : changed) look(lease, supervised[lease], events.events);
+  events.logs_grown.assign(grown.begin(), grown.end());
+}
+
+void SandboxRuntime::Impl::supervisor_gone(LeaseId lease, Supervised& one,
+                                           std::vector<agent::RuntimeEvent>& events) {
+  ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, one.pid_fd.get(), nullptr);
+  one.pid_fd.reset();
+  if (one.child > 0) ::waitpid(std::exchange(one.child, -1), nullptr, WNOHANG);
+  look(lease, one, events);
+  if (one.saw_exit) return;
+  one.saw_exit = true;
+  const bool had_begun = ::access((folder_of(lease) + "/pid").c_str(), F_OK) == 0;
+  events.emplace_back(Exited{lease,
+                             {},
+                             had_begun ? ExitCause::kLost : ExitCause::kStartFailed,
+                             0,
+                             0,
+                             "the workload's supervisor ended unexpectedly"});
+}
+
+void SandboxRuntime::Impl::drop(LeaseId lease) {
+  const auto found = supervised.find(lease);
+  if (found == supervised.end()) return;
+  Supervised& one = found->second;
+  if (one.watch >= 0) {
+    by_watch.erase(one.watch);
+    ::inotify_rm_watch(inotify.get(), one.watch);
+  }
+  if (one.child > 0 && ::waitpid(one.child, nullptr, WNOHANG) == 0) {
+    forgotten_children.push_back(one.child);
+  }
+  supervised.erase(found);
+}
+
+}  // namespace fallow::runtime

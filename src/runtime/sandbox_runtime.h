@@ -1,0 +1,63 @@
+// SandboxRuntime: agent::Runtime over the kinds of sandbox that work here (runtime/levels.h), for
+// Linux of Debian 12's age and later.
+//
+// Each workload has a supervisor process (runtime/supervisor.h) and a folder <folder>/<lease>
+// (runtime/launch_file.h). Run by root, the sandbox runs as an unprivileged user of its own for
+// each lease; run by another user, as that one. Folders that are no longer needed move to
+// <folder>/trash and are removed by a thread; <folder>/init is process 1 of every sandbox.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/runtime.h"
+#include "base/result.h"
+#include "runtime/levels.h"
+
+namespace fallow::runtime {
+
+struct SandboxOptions {
+  // Absolute. Readable by the agent's user only.
+  std::string folder;
+  // How to run this program as a supervisor; the lease's folder is added.
+  std::vector<std::string> supervisor = {"/proc/self/exe", "workload-supervisor"};
+  SandboxTools tools;
+  // For tests: every workload gets this kind, and none other is tried. Unspecified: the rule of
+  // choose_level().
+  v1::Isolation only = v1::ISOLATION_UNSPECIFIED;
+};
+
+class SandboxRuntime final : public agent::Runtime {
+ public:
+  // Tries each kind first: kFailed with what to install or to allow when none can be made here.
+  static Result<std::unique_ptr<SandboxRuntime>> open(SandboxOptions options);
+  // Waits for the removal of what was forgotten. Workloads run on.
+  ~SandboxRuntime() override;
+
+  Result<agent::WorkloadFolders> prepare(LeaseId lease) override;
+  agent::WorkloadFolders folders(LeaseId lease) const override;
+  Status start(const agent::LaunchSpec& spec) override;
+  void set_fence(LeaseId lease, Time fence_at) override;
+  void suspend(LeaseId lease) override;
+  void resume(LeaseId lease) override;
+  void stop(LeaseId lease) override;
+  void kill(LeaseId lease) override;
+  std::vector<LeaseId> list() const override;
+  agent::Adopted adopt(LeaseId lease) override;
+  void forget(LeaseId lease) override;
+  int event_fd() const override;
+  Events take_events() override;
+
+  // What was found at open().
+  const std::vector<Level>& levels() const;
+  // Which control groups limit the workloads; empty: the supervisors watch instead. For the log.
+  const std::vector<std::string>& cgroup_parents() const;
+
+ private:
+  struct Impl;
+  explicit SandboxRuntime(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fallow::runtime
