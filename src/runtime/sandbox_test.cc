@@ -204,6 +204,9 @@ TEST_P(SandboxTest, CannotTraceReachKeysOrMakeNamespaces) {
 }
 
 TEST_P(SandboxTest, PoclWorksInside) {
+  if (GetParam() == v1::GVISOR) {
+    GTEST_SKIP() << "PoCL aborts under gVisor: a known gap, see docs/decisions/0008";
+  }
   if (::access("/usr/bin/clinfo", X_OK) != 0) {
     GTEST_SKIP() << "clinfo is not installed, so no OpenCL program is at hand";
   }
