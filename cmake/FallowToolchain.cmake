@@ -4,8 +4,10 @@ set(FALLOW_SANITIZE "" CACHE STRING "Sanitizers: empty, 'address,undefined', or 
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-  # Without this laxness ccache stores nothing that was compiled with precompiled headers.
-  set(CMAKE_C_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE_PROGRAM})
+  # Without this laxness ccache stores nothing that was compiled with precompiled headers; with paths
+  # below the checkout made relative it serves another checkout, too.
+  set(CMAKE_C_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros
+    CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${CCACHE_PROGRAM})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_C_COMPILER_LAUNCHER})
 endif()
 option(FALLOW_PRECOMPILE "Parse the headers of libraries once for many files" ON)

@@ -32,6 +32,10 @@ build/release/src/fallow openapi | diff -q - docs/openapi.json >/dev/null || {
   exit 1
 }
 
+build/release/src/fallow validate --schema | diff -q - docs/job.schema.json >/dev/null || {
+  echo "check: docs/job.schema.json is not what job files hold; run: build/release/src/fallow validate --schema > docs/job.schema.json" >&2
+  exit 1
+}
 python3 sdk/python/tools/generate_models.py --check
 
 if [[ "$scope" == all ]]; then

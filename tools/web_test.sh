@@ -23,11 +23,13 @@ command -v npm >/dev/null || cannot "npm is needed; on Debian 12: apt-get instal
 stamp=node_modules/.installed
 if ! cmp -s package-lock.json "$stamp"; then
   log=$(mktemp)
-  if ! npm ci --no-audit --no-fund >"$log" 2>&1; then
-    if grep -qE 'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|network' "$log"; then
+  if ! npm ci --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000 >"$log" 2>&1; then
+    # A registry fails in many ways: by itself, through proxies and mirrors. What is ours to mend are
+    # a lock file that does not fit and packages that are not what it names.
+    if ! grep -qE 'EUSAGE|EINTEGRITY|EJSONPARSE|ERESOLVE' "$log"; then
       tail -3 "$log" >&2
       rm -f "$log"
-      cannot "npm's registry cannot be reached, and the packages are not installed yet"
+      cannot "npm's registry did not serve the packages, and they are not installed yet"
     fi
     cat "$log" >&2
     rm -f "$log"

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <numeric>
 #include <optional>
@@ -78,7 +79,8 @@ Result<double> number(const YAML::Node& node, const JobField& field) {
   FALLOW_ASSIGN(const std::string text, scalar(node, field));
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !(value > 0)) {
+  if (error != std::errc() || end != text.data() + text.size() || !(value > 0) ||
+      !std::isfinite(value)) {
     return wrong(node.Mark(), "'{}' is a number above 0, not '{}'", field.name, text);
   }
   return value;

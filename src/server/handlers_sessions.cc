@@ -48,7 +48,8 @@ net::Task<Answer<v1::SessionView>> create_session(Call& call,
   call.parts().random->fill({reinterpret_cast<std::uint8_t*>(secret.data()), secret.size()});
   const Digest id = digest_of(std::string_view(secret));
   const std::function<Answer<bool>()> keep = [&]() -> Answer<bool> {
-    const Status added = sessions.add(id, Session{key_hash, expires_at}, now);
+    const Status added =
+        sessions.add(id, Session{AccountId(view.account().id()), key_hash, expires_at}, now);
     if (added) return true;
     if (added.error().code == ErrorCode::kBusy) {
       return refuse(503, "busy", "{}", added.error().message);

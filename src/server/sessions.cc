@@ -10,8 +10,8 @@ constexpr std::int64_t kVersion = 1;
 
 constexpr const char* kSchema = R"sql(
 begin immediate;
-create table sessions(id blob primary key, key_hash blob not null, expires_at_us integer not null)
-  without rowid;
+create table sessions(id blob primary key, account integer not null, key_hash blob not null,
+  expires_at_us integer not null) without rowid;
 pragma user_version = 1;
 commit;
 )sql";
@@ -60,7 +60,7 @@ Result<std::unique_ptr<Sessions>> Sessions::open(const std::string& path,
 Status Sessions::load(Time now) {
   FALLOW_ASSIGN(
       SqliteStatement select,
-      db_.prepare("select expires_at_us, id, key_hash from sessions where expires_at_us > "
+      db_.prepare("select expires_at_us, id, key_hash, account from sessions where expires_at_us > "
                   "?1 order by expires_at_us desc limit ?2"));
   select.bind(1, now.us);
   select.bind(2, static_cast<std::int64_t>(limits_.sessions_max));
@@ -74,17 +74,18 @@ Status Sessions::load(Time now) {
                   "console anew",
                   db_.path());
     }
-    sessions_.emplace(*id, Session{*key_hash, Time{select.integer(0)}});
+    const AccountId account(static_cast<std::uint64_t>(select.integer(3)));
+    sessions_.emplace(*id, Session{account, *key_hash, Time{select.integer(0)}});
   }
   if (code != SQLITE_DONE) return tl::unexpected(db_.error(code, "read"));
   return {};
 }
 
-Status Sessions::make_room(const Digest& key_hash, Time now) {
+Status Sessions::make_room(AccountId account, Time now) {
   std::vector<Digest> leaving;
   const Digest* first = nullptr;
   Time first_ends;
-  std::size_t of_key = 0;
+  std::size_t of_account = 0;
   {
     const std::unique_lock lock(mutex_);
     for (auto at = sessions_.begin(); at != sessions_.end();) {
@@ -93,8 +94,8 @@ Status Sessions::make_room(const Digest& key_hash, Time now) {
         at = sessions_.erase(at);
         continue;
       }
-      if (at->second.key_hash == key_hash) {
-        ++of_key;
+      if (at->second.account == account) {
+        ++of_account;
         if (first == nullptr || at->second.expires_at < first_ends) {
           first = &at->first;
           first_ends = at->second.expires_at;
@@ -102,7 +103,7 @@ Status Sessions::make_room(const Digest& key_hash, Time now) {
       }
       ++at;
     }
-    if (of_key >= limits_.per_key_max) {
+    if (of_account >= limits_.per_account_max) {
       leaving.push_back(*first);
       sessions_.erase(leaving.back());
     }
@@ -118,14 +119,15 @@ Status Sessions::make_room(const Digest& key_hash, Time now) {
 
 Status Sessions::add(const Digest& id, const Session& session, Time now) {
   const std::lock_guard order(disk_mutex_);
-  FALLOW_TRY(make_room(session.key_hash, now));
+  FALLOW_TRY(make_room(session.account, now));
   FALLOW_ASSIGN(SqliteStatement insert,
-                db_.prepare("insert or replace into sessions values(?1, ?2, ?3)"));
+                db_.prepare("insert or replace into sessions values(?1, ?2, ?3, ?4)"));
   const std::string id_bytes = to_bytes(id);
   const std::string key_bytes = to_bytes(session.key_hash);
   insert.bind(1, id_bytes);
-  insert.bind(2, key_bytes);
-  insert.bind(3, session.expires_at.us);
+  insert.bind(2, static_cast<std::int64_t>(session.account.value));
+  insert.bind(3, key_bytes);
+  insert.bind(4, session.expires_at.us);
   FALLOW_TRY(run(db_, insert));
   const std::unique_lock lock(mutex_);
   sessions_.insert_or_assign(id, session);

@@ -24,11 +24,13 @@ namespace fallow::server {
 
 struct SessionLimits {
   Duration lifetime = hours(7 * 24);   // from the sign-in; use does not prolong it
-  std::size_t sessions_max = 100'000;  // of all keys together
-  std::size_t per_key_max = 32;        // the one that ends first makes room for a new one
+  std::size_t sessions_max = 100'000;  // of all accounts together
+  // Of an account, however many keys it makes; the one that ends first makes room for a new one.
+  std::size_t per_account_max = 256;
 };
 
 struct Session {
+  AccountId account;
   Digest key_hash{};
   Time expires_at;
 };
@@ -53,8 +55,8 @@ class Sessions {
  private:
   Sessions(SqliteDb db, const SessionLimits& limits) : limits_(limits), db_(std::move(db)) {}
   Status load(Time now);
-  // The expired ones, and the first of the key's when it has its maximum.
-  Status make_room(const Digest& key_hash, Time now);
+  // The expired ones, and the first of the account's when it has its maximum.
+  Status make_room(AccountId account, Time now);
 
   struct IdHash {
     std::size_t operator()(const Digest& digest) const;

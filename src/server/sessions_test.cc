@@ -27,7 +27,9 @@ class SessionsTest : public testing::Test {
     return opened ? std::move(*opened) : nullptr;
   }
   static Digest named(std::string_view name) { return digest_of(name); }
-  static Session until(Time end, std::string_view key = "key") { return {named(key), end}; }
+  static Session until(Time end, std::uint64_t account = 1, std::string_view key = "key") {
+    return {AccountId(account), named(key), end};
+  }
 
   std::string folder_;
 };
@@ -60,22 +62,22 @@ TEST_F(SessionsTest, ARestartKeepsThemAndForgetsTheExpired) {
   EXPECT_FALSE(sessions->find(named("gone"), kNow + hours(2)));
 }
 
-TEST_F(SessionsTest, AKeyHasSoManyAndTheirSumIsBounded) {
+TEST_F(SessionsTest, AnAccountHasSoManyAndTheirSumIsBounded) {
   SessionLimits limits;
-  limits.per_key_max = 2;
+  limits.per_account_max = 2;
   limits.sessions_max = 3;
   const auto sessions = open(limits);
   ASSERT_TRUE(sessions->add(named("1"), until(kNow + hours(1)), kNow));
-  ASSERT_TRUE(sessions->add(named("2"), until(kNow + hours(2)), kNow));
+  ASSERT_TRUE(sessions->add(named("2"), until(kNow + hours(2), 1, "another of its keys"), kNow));
   ASSERT_TRUE(sessions->add(named("3"), until(kNow + hours(3)), kNow));
   EXPECT_FALSE(sessions->find(named("1"), kNow));
   EXPECT_TRUE(sessions->find(named("2"), kNow));
-  ASSERT_TRUE(sessions->add(named("4"), until(kNow + hours(3), "other"), kNow));
-  const Status more = sessions->add(named("5"), until(kNow + hours(3), "third"), kNow);
+  ASSERT_TRUE(sessions->add(named("4"), until(kNow + hours(3), 2), kNow));
+  const Status more = sessions->add(named("5"), until(kNow + hours(3), 3), kNow);
   ASSERT_FALSE(more);
   EXPECT_EQ(more.error().code, ErrorCode::kBusy);
   // Time makes room.
-  EXPECT_TRUE(sessions->add(named("5"), until(kNow + hours(9), "third"), kNow + hours(3)));
+  EXPECT_TRUE(sessions->add(named("5"), until(kNow + hours(9), 3), kNow + hours(3)));
   EXPECT_EQ(sessions->size(), 1U);
 }
 

@@ -33,10 +33,15 @@ ROUTES: Dict[str, Route] = {
         frozenset(['model', 'page_size', 'page_token', 'region']),
         frozenset([]),
         models.ListPricesResponse, False),
+    "ListClasses": Route(
+        "GET", "/v1/classes", frozenset([]),
+        frozenset([]),
+        frozenset([]),
+        models.ListClassesResponse, False),
     "CreateQuote": Route(
         "POST", "/v1/quotes", frozenset([]),
         frozenset([]),
-        frozenset(['cpu_cores', 'device_share', 'disk_gb', 'gpus', 'hours', 'isolation_min', 'max_price_per_hour', 'memory_gb', 'network', 'objective', 'query', 'tasks', 'tier']),
+        frozenset(['cpu_cores', 'device_share', 'disk_gb', 'gpus', 'hours', 'isolation_min', 'max_price_per_hour', 'memory_gb', 'network', 'nodes', 'objective', 'query', 'tasks', 'tier']),
         models.QuoteView, False),
     "FollowEvents": Route(
         "GET", "/v1/events", frozenset([]),
@@ -46,7 +51,7 @@ ROUTES: Dict[str, Route] = {
     "CreateOrder": Route(
         "POST", "/v1/orders", frozenset([]),
         frozenset([]),
-        frozenset(['attempts_max', 'budget', 'input_manifest', 'name', 'no_wait', 'quote', 'requirements', 'tasks', 'workload']),
+        frozenset(['attempts_max', 'budget', 'deadline_hours', 'input_manifest', 'name', 'no_wait', 'project', 'quote', 'requirements', 'restart_hours', 'tasks', 'workload']),
         models.OrderView, False),
     "ListOrders": Route(
         "GET", "/v1/orders", frozenset([]),
@@ -126,7 +131,7 @@ ROUTES: Dict[str, Route] = {
     "SetBudget": Route(
         "PUT", "/v1/wallet/budget", frozenset([]),
         frozenset([]),
-        frozenset(['month_budget']),
+        frozenset(['month_budget', 'project', 'total_budget']),
         models.WalletView, False),
     "CreateJoinToken": Route(
         "POST", "/v1/join-tokens", frozenset([]),
@@ -198,4 +203,19 @@ ROUTES: Dict[str, Route] = {
         frozenset([]),
         frozenset(['policy']),
         models.MarketView, False),
+    "CreateSession": Route(
+        "POST", "/v1/session", frozenset([]),
+        frozenset([]),
+        frozenset(['api_key']),
+        models.SessionView, False),
+    "GetSession": Route(
+        "GET", "/v1/session", frozenset([]),
+        frozenset([]),
+        frozenset([]),
+        models.SessionView, False),
+    "DeleteSession": Route(
+        "DELETE", "/v1/session", frozenset([]),
+        frozenset([]),
+        frozenset([]),
+        models.DeleteSessionResponse, False),
 }

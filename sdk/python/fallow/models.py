@@ -40,6 +40,9 @@ class EndReason(OpenEnum):
     OWNER_RETURNED = "OWNER_RETURNED"
     PREEMPTED = "PREEMPTED"
     MARKET_FAULT = "MARKET_FAULT"
+    GANG_FAILED = "GANG_FAILED"
+    GANG_LOST = "GANG_LOST"
+    GANG_BROKEN = "GANG_BROKEN"
 
 
 class Isolation(OpenEnum):
@@ -176,6 +179,7 @@ class BoundQuote:
 @dataclasses.dataclass(frozen=True)
 class BudgetSet:
     account: int = 0
+    project: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,6 +192,11 @@ class CreateAccountResponse:
 class CreateKeyResponse:
     key: Optional["KeyView"] = None
     api_key: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class DeleteSessionResponse:
+    pass
 
 
 @dataclasses.dataclass(frozen=True)
@@ -283,6 +292,7 @@ class LeaseChanged:
     lease: int = 0
     node: int = 0
     state: LeaseState = LeaseState.LEASE_STATE_UNSPECIFIED
+    reason: EndReason = EndReason.END_REASON_UNSPECIFIED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -349,6 +359,11 @@ class LeaseView:
 class ListAccountsResponse:
     accounts: List["AccountView"] = dataclasses.field(default_factory=list)
     next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ListClassesResponse:
+    classes: List["PriceView"] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -460,6 +475,7 @@ class NodeFacts:
     isolation: Isolation = Isolation.ISOLATION_UNSPECIFIED
     devices: List["Device"] = dataclasses.field(default_factory=list)
     agent_version: str = ""
+    lan: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -521,6 +537,7 @@ class OfferView:
     discounts: Optional["TermDiscounts"] = None
     spot_floor_per_hour: Optional[Decimal] = None
     spot_price_per_hour: Optional[Decimal] = None
+    lan: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -558,6 +575,8 @@ class OrderView:
     workload: Optional["Workload"] = None
     tasks: List["TaskView"] = dataclasses.field(default_factory=list)
     rescued: int = 0
+    project: str = ""
+    deadline: Optional[datetime] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -661,6 +680,13 @@ class Problem:
 
 
 @dataclasses.dataclass(frozen=True)
+class ProjectView:
+    name: str = ""
+    budget: Decimal = Decimal(0)
+    used: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class QuoteView:
     id: str = ""
     expires_at: Optional[datetime] = None
@@ -724,11 +750,20 @@ class Requirements:
     disk_mb: int = 0
     network: bool = False
     isolation_min: Isolation = Isolation.ISOLATION_UNSPECIFIED
+    nodes: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Resumed:
     pass
+
+
+@dataclasses.dataclass(frozen=True)
+class SessionView:
+    account: Optional["AccountView"] = None
+    scopes: List[Scope] = dataclasses.field(default_factory=list)
+    key: str = ""
+    expires_at: Optional[datetime] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -812,6 +847,9 @@ class WalletView:
     month_used: Decimal = Decimal(0)
     spent_30_days: Decimal = Decimal(0)
     fee_let_off: float = 0.0
+    total_budget: str = ""
+    total_used: str = ""
+    projects: List["ProjectView"] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -48,13 +48,25 @@ export function error_of(problem: unknown, status: number): ApiError {
 
 export const client = createClient<paths>({ baseUrl: '/', credentials: 'same-origin', fetch: (request) => fetch(request) });
 
-// Mutating calls carry an idempotency key: a press that was sent twice is carried out once.
+// Mutating calls carry an idempotency key, and the same one again for as long as the same call was not
+// answered: a press that was sent twice, or again after a lost answer, is carried out once.
+const unanswered = new Map<string, string>(); // key, by call
+const UNANSWERED_MAX = 100;
+
 client.use({
-  onRequest({ request }) {
-    if (request.method !== 'GET' && !request.headers.has('Idempotency-Key')) {
-      request.headers.set('Idempotency-Key', new_key());
-    }
+  async onRequest({ request }) {
+    if (request.method === 'GET' || request.headers.has('Idempotency-Key')) return request;
+    const asked = `${request.method} ${request.url} ${await request.clone().text()}`;
+    const key = unanswered.get(asked) ?? new_key();
+    unanswered.set(asked, key);
+    if (unanswered.size > UNANSWERED_MAX) unanswered.delete(unanswered.keys().next().value as string);
+    request.headers.set('Idempotency-Key', key);
     return request;
+  },
+  onResponse({ request, response }) {
+    if (response.status >= 500) return; // perhaps it was carried out all the same
+    const key = request.headers.get('Idempotency-Key');
+    for (const [asked, known] of unanswered) if (known === key) unanswered.delete(asked);
   },
 });
 
