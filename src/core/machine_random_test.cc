@@ -18,7 +18,7 @@ std::vector<std::uint64_t> seeds() {
   return {1, 2, 3, 4, 5, 6};
 }
 
-constexpr int kCommands = 3'000;
+constexpr int kCommands = 4'000;
 
 std::string snapshot_of(const Machine& machine) {
   std::string bytes;

@@ -141,7 +141,13 @@ void Hub::proven(SessionId id, const v1::Hello& hello, const core::Machine& mach
   v1::Command report;
   report.mutable_report_node()->set_node(node->id.value);
   *report.mutable_report_node()->mutable_facts() = hello.facts();
-  if (!port_.submit(std::move(report), [](bool) {})) {
+  const auto stored = [this, id](bool durable) {
+    if (durable) return;
+    const std::lock_guard lock(mutex_);
+    Session* open = find(id);
+    if (open != nullptr) say_goodbye(id, *open, "busy", "the market could not store the report");
+  };
+  if (!port_.submit(std::move(report), stored)) {
     say_goodbye(id, *session, "busy", "the market is busy; try again later");
     return;
   }
@@ -309,7 +315,13 @@ void Hub::flush_links() {
     v1::Command command;
     command.mutable_set_node_link()->set_node(first->first.value);
     command.mutable_set_node_link()->set_connected(first->second);
-    if (!port_.submit(std::move(command), [](bool) {})) return;
+    // What was not stored is wanted again, as things stand then: tick() tries.
+    const auto stored = [this, node = first->first](bool durable) {
+      if (durable) return;
+      const std::lock_guard lock(mutex_);
+      links_wanted_.try_emplace(node, by_node_.contains(node));
+    };
+    if (!port_.submit(std::move(command), stored)) return;
     links_wanted_.erase(first);
   }
 }

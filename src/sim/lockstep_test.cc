@@ -300,8 +300,8 @@ class Lockstep {
     order.set_wait(!one_in(3));
     order.mutable_workload()->add_command("true");
     if (one_in(3)) order.set_budget_micros_max(amount() / 10);
-    if (one_in(5)) order.set_project("p");
-    if (one_in(4)) {
+    if (one_in(20)) order.set_project("p");
+    if (order.requirements().nodes() < 2 && one_in(4)) {
       order.set_restart_us(seconds(static_cast<std::int64_t>(below(60))).value);
       order.set_deadline_after_us(order.requirements().duration_us() + order.restart_us() +
                                   minutes(static_cast<std::int64_t>(below(30))).value);

@@ -22,6 +22,9 @@ export const end_reasons: Words<Schemas['EndReason']> = {
   OWNER_RETURNED: "The node's owner came back to it",
   PREEMPTED: 'A higher bid took its place',
   MARKET_FAULT: 'The market could not go on with it',
+  GANG_FAILED: 'Another task of its gang failed by the fault of the renter',
+  GANG_LOST: "Another task of its gang failed by this provider's fault",
+  GANG_BROKEN: 'Another task of its gang ended, so all of the gang begins again',
 };
 
 // Whom it is charged to, and what that does to the money.
