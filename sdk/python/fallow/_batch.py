@@ -5,7 +5,9 @@ import json
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple, Union
 
 from . import _plain, _progress, _worker, models
-from .errors import FallowError, InputLost, RemoteError, ValueRefused
+from ._http import TooLarge
+from .artifacts import ArtifactError
+from .errors import FallowError, InputLost, NotFound, RemoteError, ValueRefused
 
 if TYPE_CHECKING:
     from .aio import AsyncClient, AsyncJob
@@ -15,6 +17,8 @@ Outcome = Tuple[int, Any, Optional[FallowError]]
 
 _ENDED_WELL = (models.OrderState.ORDER_DONE, models.OrderState.ORDER_FAILED)
 _WORDS_BYTES_MAX = 4096
+# A worker begins no further input when its results have _worker.RESULTS_BYTES_MAX: the rest is for the last value.
+_RESULTS_BYTES_MAX = 512 << 20
 
 
 class FunctionBroken(FallowError):
@@ -36,6 +40,7 @@ class Batch:
         self._unfinished: Dict[int, bytes] = {}  # of each lease's stdout, the line that has no end yet
         self._words = b""                        # the end of stderr, for who has to explain a failure
         self.times: Dict[str, float] = {}
+        self.trouble = ""                        # why there are no results, where more is known
         self.order: Optional[models.OrderView] = None
 
     @property
@@ -86,8 +91,12 @@ class Batch:
     async def _take_file(self, manifest: str) -> None:
         if not manifest:
             return
-        files = [file for file in await self._client.store.files_of(manifest) if file.path == "results"]
-        data = await self._client.store.get(files[0].digest) if files else b""
+        try:
+            files = [file for file in await self._client.store.files_of(manifest) if file.path == "results"]
+            data = await self._client.store.get(files[0].digest, _RESULTS_BYTES_MAX) if files else b""
+        except (ArtifactError, NotFound, TooLarge) as error:
+            self.trouble = f": {error}"
+            return
         at = 0
         while at + _worker.HEAD.size <= len(data):
             kind, place, size = _worker.HEAD.unpack_from(data, at)

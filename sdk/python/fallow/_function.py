@@ -1,5 +1,6 @@
 """@fallow.function: calls that run on the market."""
 import functools
+import weakref
 from decimal import Decimal
 from types import ModuleType
 from typing import (TYPE_CHECKING, Any, Callable, Dict, Generic, Iterable, Iterator, List, Mapping,
@@ -25,6 +26,9 @@ class AsyncResults(Generic[Value]):
     def __init__(self, run: Map, return_exceptions: bool):
         self._run = run
         self._return_exceptions = return_exceptions
+        # Who breaks out of a loop over them lets go of them, and pays for no more. At the end of the program _loop sees
+        # to that, or whose loop it is.
+        weakref.finalize(self, run.abandon).atexit = False
 
     def __aiter__(self) -> "AsyncResults[Value]":
         return self

@@ -7,6 +7,7 @@ import asyncio
 import json
 import random
 import secrets
+import sys
 import time
 import urllib.parse
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ IDLE_S_MAX = 20.0
 
 # Whose id an answer has, when its request names it.
 _NAMED_BY = {"OrderView": "order", "LeaseView": "lease", "NodeView": "node", "PayoutView": "payout", "KeyView": "key"}
+_CORE = {"id", "state"}
 _COME_BACK = {408, 429, 502, 503, 504}
 
 
@@ -63,16 +65,31 @@ def _problem(answer: Answer) -> errors.Refused:
 
 
 def _is_of(model: Optional[Type[Any]], answer: Answer, asked_id: Optional[str]) -> bool:
-    """An answer holds every field of its message, and the id that was asked for. What a broken line brings in its
-    place, an earlier answer for the second time, does not."""
+    """An answer holds its message's id and state, and the id that was asked for; and all of its fields, more of a newer
+    server, only some of an older one. What a broken line brings in its place, an earlier answer for the second time,
+    has some too many and others not."""
     if model is None:
         return True
     try:
         document = answer.json()
     except ValueError:
         return False
-    return (isinstance(document, dict) and scalars_of(cast(Hashable, model)) <= document.keys()
+    if not isinstance(document, dict):
+        return False
+    fields = scalars_of(cast(Hashable, model))
+    is_of_older = bool(fields & document.keys()) and document.keys() <= model.__dataclass_fields__.keys()
+    return (fields & _CORE <= document.keys() and (is_of_older or fields <= document.keys())
             and (asked_id is None or document["id"] == asked_id))
+
+
+class TooLarge(errors.FallowError):
+    """An answer of more bytes than it may have."""
+
+    def __init__(self, size_max: Optional[int]):
+        super().__init__(f"the market's answer has more than the {size_max} bytes that it may have here")
+
+
+Into = Callable[[], Callable[[bytes], Any]]
 
 
 class Http:
@@ -120,18 +137,26 @@ class Http:
             self._loop, self._idle, self._slots = loop, [], asyncio.Semaphore(CONNECTIONS_MAX)
         return self._slots
 
-    async def _ask(self, method: str, target: str, headers: Dict[str, str], content: Optional[bytes]) -> Answer:
-        """One attempt. Lost."""
+    async def _ask(self, method: str, target: str, headers: Dict[str, str], content: Optional[bytes],
+                   size_max: Optional[int], into: Optional[Into]) -> Answer:
+        """One attempt. Lost, TooLarge."""
         async with self._slot():
             connection = await self._connect(fresh=method not in ("GET", "HEAD"))
             try:
                 status, found = await connection.send(method, target, headers, content, ANSWER_S_MAX)
-                parts = []
+                parts: List[bytes] = []
+                take = parts.append if into is None or status >= 300 else into()
+                left = sys.maxsize if size_max is None or status >= 300 else size_max
+                if int(found.get("content-length", 0)) > left:
+                    raise TooLarge(size_max)
                 while True:
                     part = await connection.read(ANSWER_S_MAX)
                     if not part:
                         break
-                    parts.append(part)
+                    left -= len(part)
+                    if left < 0:
+                        raise TooLarge(size_max)
+                    take(part)
             except BaseException:
                 connection.close()
                 raise
@@ -140,8 +165,13 @@ class Http:
 
     async def send(self, method: str, path: str, *, query: Optional[Mapping[str, str]] = None,
                    content: Optional[bytes] = None, headers: Optional[Mapping[str, str]] = None,
-                   accept: Optional[int] = None, fits: Callable[[Answer], bool] = lambda answer: True) -> Answer:
-        """The answer of a success that fits, or of the status `accept`. Refused, Unreachable."""
+                   accept: Optional[int] = None, fits: Callable[[Answer], bool] = lambda answer: True,
+                   size_max: Optional[int] = None, into: Optional[Into] = None) -> Answer:
+        """The answer of a success that fits, or of the status `accept`. Refused, Unreachable, TooLarge.
+
+        `size_max`: bytes that the body of a success may have. `into`: makes for each attempt what takes this body piece
+        by piece, in place of the answer's content.
+        """
         sent = {**self._headers, **(headers or {})}
         if method not in ("GET", "HEAD") and "Idempotency-Key" not in sent:
             sent["Idempotency-Key"] = secrets.token_hex(16)
@@ -150,7 +180,7 @@ class Http:
         for attempt in range(ATTEMPTS_MAX):
             asked: Mapping[str, str] = {}
             try:
-                answer = await self._ask(method, target, sent, content)
+                answer = await self._ask(method, target, sent, content, size_max, into)
                 if answer.status == accept:
                     return answer
                 if answer.status < 300:
@@ -163,6 +193,8 @@ class Http:
                         raise last
             except Lost as error:
                 last = self._unreachable(error)
+            except TooLarge as error:
+                last = error  # or it was an earlier answer once more
             if attempt + 1 < ATTEMPTS_MAX:
                 await asyncio.sleep(_pause_s(asked, attempt))
         assert last is not None
@@ -214,13 +246,13 @@ class Http:
                         if status >= 300:
                             content += data
                             continue
+                        attempt = 0  # it stands: where nothing happens only heartbeats come
                         for event in parser.feed(data):
                             if event.name == "end":
                                 return
                             document = json.loads(event.data)
                             if event.name == "error":
                                 raise errors.refusal(int(document.get("status", 500)), document)
-                            attempt = 0
                             if event.id:
                                 last_id = event.id
                             yield decode(route.answer, document)  # type: ignore[arg-type]

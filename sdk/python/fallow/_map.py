@@ -14,11 +14,11 @@ import operator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Deque, Dict, Iterator, List, Optional, Set, Tuple, Union
 
-from . import _progress, models
-from ._batch import Batch, Outcome
+from . import _loop, _progress, models
+from ._batch import Batch, FunctionBroken, Outcome
 from ._package import command_of, package_call, package_inputs
 from .aio import submitted
-from .errors import FallowError, InputLost, NoFunds
+from .errors import FallowError, InputLost, NoFunds, RemoteError
 
 if TYPE_CHECKING:
     from .aio import AsyncClient, AsyncJob
@@ -83,6 +83,8 @@ class Map:
         self._flights: Set["asyncio.Task[None]"] = set()
         self._paid_for: Set["asyncio.Task[None]"] = set()  # those with an order
         self._driver: Optional["asyncio.Task[None]"] = None
+        self._is_over = False
+        self._has_run = False  # the function, on some node
         self._progress = _progress.Progress("")
         self._printer: Optional[_progress.LinePrinter] = None
         self.charged = Decimal(0)
@@ -94,6 +96,8 @@ class Map:
         return self
 
     async def __anext__(self) -> Outcome:
+        if self._is_over:
+            raise StopAsyncIteration
         if self._driver is None:
             self._start()
         while not (self._ordered and self._given in self._early):
@@ -120,13 +124,29 @@ class Map:
         if self._logs or (self._logs is None and type(self._progress) is not _progress.Progress):
             self._printer = _progress.LinePrinter(self._progress, several=False)
         self._driver = asyncio.ensure_future(self._drive())
+        _loop.opened(self)
+
+    def abandon(self) -> None:
+        """From any thread: nobody will ask for more. Stops what is under way, and does not wait for it."""
+        if self._driver is not None and not self._is_over:
+            try:
+                self._driver.get_loop().call_soon_threadsafe(lambda: asyncio.ensure_future(self.aclose()))
+            except RuntimeError:
+                pass  # that loop is closed, and with it the run
 
     async def aclose(self) -> None:
-        """Stops what is under way."""
+        """Stops what is under way; there are no more outcomes then."""
         tasks = [task for task in (self._driver, *self._flights) if task is not None and not task.done()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if not self._is_over:
+            self._is_over = True
+            if self._driver is not None:
+                self._outcomes.put_nowait(_END)  # for who waits for one
+            # Once: a second time it would find them cleaning up.
+            for task in tasks:
+                task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        _loop.closed(self)
         if self._printer is not None:
             self._printer.flush()
         self._progress.close()
@@ -170,8 +190,8 @@ class Map:
             room = min(UNGIVEN_MAX - (self._taken - self._given), BATCH_INPUTS_MAX)
             wanted = self._batch_size(flights_max) - len(self._waiting)
             if wanted > 0 and room > 0:
-                # On a thread: the source may be slow, or be waiting for us.
-                calls = await asyncio.get_running_loop().run_in_executor(None, self._pull, min(wanted, room))
+                # On a thread: the source may be slow, be waiting for us, or never go on.
+                calls = await _loop.on_thread(self._pull, min(wanted, room))
                 self._waiting.extend(calls)
         size = self._batch_size(flights_max)
         calls, total = [], 0
@@ -222,12 +242,17 @@ class Map:
         self._paid_for.add(this)
         try:
             await batch.run(job)
+            if batch.left:
+                self._settle(batch)
+        except FunctionBroken as error:
+            if not self._has_run:
+                raise
+            # It has run elsewhere: the word of one node is not to end it all.
+            batch.order = batch.order or await job.wait()
+            self._count_try(batch, str(error))
         finally:
             self._paid_for.discard(this)
             self._learn(batch)
-        assert batch.order is not None
-        if batch.left and batch.order.state != models.OrderState.ORDER_DONE:
-            self._settle(batch)
         self._waiting.extendleft(reversed(batch.left))
 
     async def _order(self, calls: List[Tuple[int, bytes]]) -> "AsyncJob":
@@ -246,23 +271,34 @@ class Map:
                 await asyncio.wait(set(self._paid_for), return_when=asyncio.FIRST_COMPLETED)
 
     def _settle(self, batch: Batch) -> None:
-        """The order failed with inputs left: whose turn is it?"""
+        """The order ended with inputs left: whose turn is it?"""
         assert batch.order is not None
         task = batch.order.tasks[0]
+        if batch.order.state == models.OrderState.ORDER_DONE:
+            # Its time was over, and what it has not begun goes on. But each begins one: who brings none does no work.
+            if batch.trouble or not batch.done:
+                self._count_try(batch, "a node ended its batch without its result" + batch.trouble)
+            return
         if task.last_blame == models.Blame.BLAME_RENTER:
             if task.last_reason in (models.EndReason.STOPPED, models.EndReason.FUNDS):
                 raise FallowError(f"job {batch.order.id} of this run ended by {task.last_reason}: "
                                   f"{task.detail or 'it was stopped, or the money held for it is used up'}")
             batch.blame_begun()
             return
-        for number, call in batch.left:
+        self._count_try(batch, f"the market could not bring it to its end: {task.last_reason.lower()} "
+                               f"{task.detail}".rstrip())
+
+    def _count_try(self, batch: Batch, why: str) -> None:
+        """For what has no outcome this was one try; the last one is its outcome."""
+        assert batch.order is not None
+        task = batch.order.tasks[0]
+        for place, (number, _) in enumerate(batch.calls):
+            if place in batch.done:
+                continue
             self._tries[number] = self._tries.get(number, 0) + 1
             if self._tries[number] > self._settings.retries:
-                place = next(at for at, each in enumerate(batch.calls) if each[0] == number)
                 batch.done[place] = None
-                self._emit((number, None, InputLost(
-                    f"the market could not bring it to its end: {task.last_reason.lower()} {task.detail}".rstrip(),
-                    str(task.last_reason), str(task.last_blame))))
+                self._emit((number, None, InputLost(why, str(task.last_reason), str(task.last_blame))))
 
     def _learn(self, batch: Batch) -> None:
         if batch.order is not None:
@@ -275,6 +311,7 @@ class Map:
 
     def _emit(self, outcome: Outcome) -> None:
         self.failed += outcome[2] is not None
+        self._has_run = self._has_run or outcome[2] is None or isinstance(outcome[2], RemoteError)
         self._outcomes.put_nowait(outcome)
 
     def _tell(self) -> None:

@@ -5,6 +5,8 @@ timedelta, and numpy's arrays and scalars of numbers, words and times. Travels t
 nothing of this package and numpy only when it meets it.
 
     "FPV1" | length of the header, u32 | header: JSON | the bytes that the header points into
+
+The header's parts of these bytes follow each other without overlapping, so what is read is no larger than what came.
 """
 import datetime
 import json
@@ -83,11 +85,13 @@ def decode(data: bytes) -> Any:
         (size,) = struct.unpack("<I", data[4:8])
         header = json.loads(data[8:8 + size].decode("utf-8"))
         body = memoryview(data)[8 + size:]
+        reached = [0]
 
         def part(place: Any) -> bytes:
             at, count = place
-            if not (0 <= at and 0 <= count and at + count <= len(body)):
-                raise NotPlain("a plain value points beyond its end")
+            if at != reached[0] or not 0 <= count <= len(body) - at:
+                raise NotPlain("a plain value's parts do not follow each other to its end")
+            reached[0] += count
             return bytes(body[at:at + count])
 
         return _decode(header, part, 0)

@@ -32,6 +32,8 @@ TIMES = b"t"    # JSON: load_s, busy_s, count
 
 LINE_BYTES_MAX = 48 * 1024
 LINES_BYTES_MAX = 8 << 20
+# With so much of results no further input is begun: who fetches them holds them in memory.
+RESULTS_BYTES_MAX = 64 << 20
 _READ_BYTES = 1 << 16
 _LOOK_S = 0.2
 
@@ -67,19 +69,21 @@ class Reports:
     def __init__(self, line_fd: int, folder: str):
         self.line_fd = line_fd
         self.lines_bytes = 0
+        self.file_bytes = 0
         self.file = open(os.path.join(folder, "results"), "wb", buffering=0)
 
     def put(self, kind: bytes, index: int, payload: bytes = b"") -> None:
         write_all(self.file.fileno(), HEAD.pack(kind, index, len(payload)) + payload)
+        self.file_bytes += HEAD.size + len(payload)
         if len(payload) <= LINE_BYTES_MAX and self.lines_bytes < LINES_BYTES_MAX:
             line = b"%s %d %s\n" % (kind, index, base64.b64encode(payload))
             self.lines_bytes += len(line)
             write_all(self.line_fd, line)
 
 
-def child(inputs: List[bytes], pending: List[int], pipe: int, meta: Dict[str, Any], until: float,
-          began: float) -> NoReturn:
-    """Works through `pending`; never returns."""
+def child(inputs: List[bytes], pending: List[int], pipe: int, meta: Dict[str, Any], until: float, began: float,
+          results_bytes: int) -> NoReturn:
+    """Works through `pending`, which adds to `results_bytes`; never returns."""
     def put(kind: bytes, index: int, payload: bytes = b"") -> None:
         write_all(pipe, HEAD.pack(kind, index, len(payload)) + payload)
 
@@ -94,7 +98,7 @@ def child(inputs: List[bytes], pending: List[int], pipe: int, meta: Dict[str, An
     loaded = time.monotonic()
     count = 0
     for index in pending:
-        if count > 0 and time.monotonic() >= until:
+        if count > 0 and (time.monotonic() >= until or results_bytes >= RESULTS_BYTES_MAX):
             break
         put(BEGUN, index)
         try:
@@ -109,6 +113,7 @@ def child(inputs: List[bytes], pending: List[int], pipe: int, meta: Dict[str, An
         except BaseException as error:
             kind, payload = RAISED, words_of(error)
         count += 1
+        results_bytes += len(payload)
         put(kind, index, payload)
     put(TIMES, 0, json.dumps({"load_s": loaded - began, "busy_s": time.monotonic() - loaded,
                               "count": count}).encode())
@@ -177,7 +182,7 @@ def main() -> None:
         if process == 0:
             os.close(ours)
             os.close(line_fd)
-            child(inputs, pending, theirs, meta, until, began)
+            child(inputs, pending, theirs, meta, until, began, reports.file_bytes)
         os.close(theirs)
         begun = None
 

@@ -9,7 +9,7 @@ from . import _progress, models
 from ._http import Http
 from .artifacts import PathLike, Store
 from .config import Config, load_config
-from .errors import FallowError, JobFailed
+from .errors import FallowError, JobFailed, Unreachable
 from .money import Amount, format_amount
 from .receipts import Bill, verify_receipt
 from .requirements import Requirements, to_json
@@ -77,8 +77,7 @@ class AsyncClient:
         `attempts`: of one task over all nodes, 0 is the market's. With `quote`, query and requirements are the
         quote's. The same `idempotency_key` never makes a second job.
         """
-        if isinstance(command, str):
-            raise TypeError(f'command is a list of words: ["sh", "-c", {command!r}] runs it in a shell')
+        _check_command(command)
         if input is not None:
             input_manifest = await self.store.put_folder(input)
         workload: Dict[str, Any] = {"command": [os.fspath(word) for word in command], "collect_output": output}
@@ -101,16 +100,24 @@ class AsyncClient:
                   logs: Optional[bool] = None, **options: Any) -> "AsyncJob":
         """submit(), then its output as it comes and its progress (in a terminal or notebook, or with logs=True),
         to the end; `output` is a folder for what tasks wrote. Cancelled, it stops the job. JobFailed."""
+        _check_command(command)
+        folder = options.pop("input", None)
+        if folder is not None:
+            # Not within submitted(), which waits when it is cancelled: before the files are there no order can stand.
+            options["input_manifest"] = await self.store.put_folder(folder)
         job = await submitted(self.submit(query, command, output=output is not None, **options))
         try:
             if _progress.wanted(sys.stderr) if logs is None else logs:
                 await job.show()
             await job.wait()
+            if output is not None:
+                await job.download(output)
         except (asyncio.CancelledError, KeyboardInterrupt):
             await asyncio.shield(job.stop())
             raise
-        if output is not None:
-            await job.download(output)
+        except Unreachable as error:
+            raise Unreachable(f"job {job.id} was placed and not stopped, fallow.job({job.id}) finds it again later: "
+                              f"{error}") from error
         return job.check()
 
     async def job(self, order: int) -> "AsyncJob":
@@ -291,6 +298,11 @@ async def submitted(submit: Coroutine[Any, Any, AsyncJob]) -> AsyncJob:
         except FallowError:
             pass  # there is none, or nobody answers any more
         raise
+
+
+def _check_command(command: Sequence[str]) -> None:
+    if isinstance(command, str):
+        raise TypeError(f'command is a list of words: ["sh", "-c", {command!r}] runs it in a shell')
 
 
 def _set(fields: Mapping[str, Any]) -> Dict[str, Any]:

@@ -4,15 +4,16 @@ docs/formats/artifact.md is the contract. What comes from the store is not trust
 digest, and no path of a manifest leads out of the destination.
 """
 import asyncio
+import contextlib
 import hashlib
 import os
 import pathlib
 import re
 import stat
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Mapping, Tuple, Union
+from typing import BinaryIO, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
-from ._http import Http
+from ._http import Http, TooLarge
 from .errors import FallowError
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -20,11 +21,13 @@ PathLike = Union[str, "os.PathLike[str]"]
 _FIRST_LINE = "fallow manifest v1\n"
 _LINE = re.compile(r"([0-9a-f]{64}) (0|[1-9][0-9]*) ([x-]) (.+)")
 _FILES_MAX = 100_000
+_TEXT_BYTES_MAX = 32 << 20
 _PATH_BYTES_MAX = 1_024
 _PARTS_MAX = 64
 _PART_BYTES_MAX = 255
-# Whole files are held in memory, so many at once.
+# Files of a folder on their way at once; those to the store are held in memory.
 _AT_ONCE = 8
+_BUFFER_BYTES = 1 << 20
 
 
 class ArtifactError(FallowError):
@@ -113,10 +116,32 @@ class Store:
         await self._http.send("PUT", f"/v1/artifacts/{digest}", content=data,
                               headers={"Content-Type": "application/octet-stream"})
 
-    async def get(self, digest: str) -> bytes:
-        response = await self._http.send("GET", f"/v1/artifacts/{digest}",
+    async def get(self, digest: str, size_max: Optional[int] = None) -> bytes:
+        """`size_max`: the bytes that it may have. To be said of every blob that a stranger has named."""
+        response = await self._http.send("GET", f"/v1/artifacts/{digest}", size_max=size_max,
                                          fits=lambda answer: digest_of(answer.content) == digest)
         return response.content
+
+    async def get_file(self, file: File, out: BinaryIO) -> None:
+        """Writes its bytes to `out`, a piece at a time, so that memory is no limit."""
+        hashing = hashlib.blake2b(digest_size=32)
+
+        def begin() -> Callable[[bytes], None]:
+            nonlocal hashing
+            hashing = hashlib.blake2b(digest_size=32)
+            out.seek(0)
+            out.truncate()
+            return take
+
+        def take(data: bytes) -> None:
+            hashing.update(data)
+            out.write(data)
+
+        try:
+            await self._http.send("GET", f"/v1/artifacts/{file.digest}", size_max=file.size, into=begin,
+                                  fits=lambda answer: hashing.hexdigest() == file.digest)
+        except TooLarge:
+            raise ArtifactError(f"{file.path} is larger than the {file.size} bytes of its manifest's line") from None
 
     async def put_files(self, files: Mapping[str, bytes], new: Mapping[str, bytes]) -> str:
         """The manifest's digest of a folder that stands in memory only. Whether the store has what is in `new` is not
@@ -140,7 +165,10 @@ class Store:
         return await self.put(manifest_text(files))
 
     async def files_of(self, manifest: str) -> List[File]:
-        return parse_manifest(await self.get(manifest))
+        try:
+            return parse_manifest(await self.get(manifest, _TEXT_BYTES_MAX))
+        except TooLarge:
+            raise ArtifactError(f"{manifest} is no manifest: it has more than {_TEXT_BYTES_MAX} bytes") from None
 
     async def get_folder(self, manifest: str, destination: PathLike) -> List[pathlib.Path]:
         """Writes the manifest's files below `destination`; existing files are not overwritten."""
@@ -150,8 +178,8 @@ class Store:
 
         async def get(file: File) -> pathlib.Path:
             async with gate:
-                data = await self.get(file.digest)
-                await asyncio.get_running_loop().run_in_executor(None, _write_below, root, file, data)
+                with _created_below(root, file) as out:
+                    await self.get_file(file, out)
             return root / file.path
 
         return list(await asyncio.gather(*(get(file) for file in await self.files_of(manifest))))
@@ -175,7 +203,9 @@ def _walk(root: pathlib.Path) -> List[Tuple[str, pathlib.Path]]:
     return found
 
 
-def _write_below(root: pathlib.Path, file: File, data: bytes) -> None:
+@contextlib.contextmanager
+def _created_below(root: pathlib.Path, file: File) -> Iterator[BinaryIO]:
+    """The new file, open for writing; gone again when what is done with it fails."""
     # Every part is opened relative to its parent and without following links: whoever else writes there cannot lead us
     # elsewhere.
     flags = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_RDONLY
@@ -195,8 +225,12 @@ def _write_below(root: pathlib.Path, file: File, data: bytes) -> None:
                              0o755 if file.executable else 0o644, dir_fd=parent)
         except FileExistsError:
             raise ArtifactError(f"{root / file.path} exists already; choose another folder") from None
-        with os.fdopen(opened, "wb") as out:
-            out.write(data)
+        try:
+            with os.fdopen(opened, "wb", _BUFFER_BYTES) as out:
+                yield out
+        except BaseException:
+            os.unlink(name, dir_fd=parent)
+            raise
     except OSError as error:
         raise ArtifactError(f"cannot write {root / file.path}: {error.strerror}") from None
     finally:

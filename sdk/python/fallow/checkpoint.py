@@ -159,8 +159,10 @@ class Checkpoint:
     def _read_array(self, digest: str) -> bytes:
         if not re.fullmatch("[0-9a-f]{64}", digest):
             raise CheckpointError(f"{digest!r} is no digest")
-        data = (self.folder / "blobs" / digest).read_bytes()
+        path = self.folder / "blobs" / digest
+        data = path.read_bytes()
         if hashlib.blake2b(data, digest_size=32).hexdigest() != digest:
+            path.unlink()  # else the next save would take it for the array, which it would not write again
             raise CheckpointError(f"the array {digest} was altered")
         return data
 

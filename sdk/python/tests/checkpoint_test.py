@@ -85,6 +85,22 @@ class CheckpointTest(unittest.TestCase):
             shutil.copytree(whole, self.folder, dirs_exist_ok=True)
             shutil.rmtree(whole)
 
+    def test_a_damaged_array_is_written_again(self):
+        part = Part(array=numpy.zeros(3))
+        checkpoint = Checkpoint(self.folder, part=part)
+        checkpoint.save()
+        before = set(self.blobs())
+        part.state["array"] = numpy.ones(3)
+        checkpoint.save()
+        (self.folder / "blobs" / (set(self.blobs()) - before).pop()).write_bytes(b"x")
+        self.assertTrue(checkpoint.restore())
+        self.assertEqual(part.state["array"][0], 0)
+        part.state["array"] = numpy.ones(3)
+        checkpoint.save()
+        part.state["array"] = None
+        self.assertTrue(checkpoint.restore())
+        self.assertEqual(part.state["array"][0], 1)
+
     def test_says_what_does_not_fit(self):
         self.assertFalse(Checkpoint(self.folder, part=Part()).restore())
         Checkpoint(self.folder, part=Part()).save()

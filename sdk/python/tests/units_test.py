@@ -168,7 +168,8 @@ class ManifestTest(unittest.TestCase):
             (root / "inside").mkdir()
             (root / "inside" / "link").symlink_to(root / "outside")
             with self.assertRaises(artifacts.ArtifactError):
-                artifacts._write_below(root / "inside", artifacts.File("link/x", "", 1), b"x")
+                with artifacts._created_below(root / "inside", artifacts.File("link/x", "", 1)):
+                    self.fail("it was created")
             self.assertEqual(list((root / "outside").iterdir()), [])
 
 
@@ -213,6 +214,7 @@ class PlainTest(unittest.TestCase):
         samples = [b"", b"FPV1", pickle.dumps(Evil()), _plain.MAGIC + b"\xff\xff\xff\xff{}",
                    _plain.encode([1]).replace(b"[1]", b"[[]"), plain_of({"array": ["|O", [1], [0, 8]]}),
                    plain_of({"array": ["<i4", [10**9], [0, 4]]}), plain_of({"bytes": [-1, 5]}),
+                   plain_of([{"bytes": [0, 5]}, {"bytes": [0, 3]}]), plain_of([{"bytes": [4, 4]}, {"bytes": [0, 4]}]),
                    plain_of({"eval": "1"}), plain_of({"set": [[1]]}), plain_of({"dict": [[{}, 1]]}),
                    plain_of({"decimal": "x"}), plain_of({"a": 1, "b": 2}),
                    _plain.MAGIC + (100_000).to_bytes(4, "little") + b"[" * 50_000 + b"]" * 50_000]
