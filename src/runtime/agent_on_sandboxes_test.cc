@@ -209,6 +209,12 @@ class AgentTest : public testing::Test {
     }
     EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/workloads"));
   }
+  // Written by the supervisor, whether or not an agent is there.
+  void wait_for_exit_file(std::uint64_t lease) {
+    const std::string file = folder_ + "/leases/" + std::to_string(lease) + "/exit";
+    for (int i = 0; i < 3000 && !std::filesystem::exists(file); ++i) ::usleep(10'000);
+    EXPECT_TRUE(std::filesystem::exists(file));
+  }
 
   static v1::DesiredLease lease(std::uint64_t id, const std::string& script) {
     v1::DesiredLease desired;
@@ -304,8 +310,7 @@ TEST_F(AgentTest, AnAgentThatStaysAwayLosesTheWorkloadToTheFence) {
   hub_.desire({lease(7, "sleep 4245")});
   hub_.wait_for(7, v1::RUNNING);
   end();
-  ::usleep(5'500'000);  // close_after 6 s less a sixth is 5 s
-  EXPECT_TRUE(std::filesystem::exists(folder_ + "/leases/7/exit"));
+  wait_for_exit_file(7);  // close_after 6 s less a sixth is 5 s
   begin();
   EXPECT_EQ(hub_.wait_for(7, v1::ENDED).reason(), v1::HOST_LOST);
   v1::MeterRecord last;
@@ -319,8 +324,7 @@ TEST_F(AgentTest, CutOffFromTheMarketItFencesItself) {
   hub_.wait_for(7, v1::RUNNING);
   hub_.set_unreachable(true);
   hub_.close();
-  ::usleep(5'800'000);
-  EXPECT_TRUE(std::filesystem::exists(folder_ + "/leases/7/exit"));
+  wait_for_exit_file(7);
   hub_.set_unreachable(false);
   EXPECT_EQ(hub_.wait_for(7, v1::ENDED).reason(), v1::HOST_LOST);
 }

@@ -55,17 +55,18 @@ std::optional<std::string> own_group(std::string_view controller) {
   return std::nullopt;
 }
 
-// Under v1: <the calling process's own group>/fallow, which need not be there.
-std::optional<std::string> place_v1(std::string_view controller) {
+// Under v1: <the calling process's own group>/fallow, which need not be there, in the hierarchy
+// mounted as `mount`.
+std::optional<std::string> place_v1(std::string_view controller, std::string_view mount) {
   const auto group = own_group(controller);
   if (!group) return std::nullopt;
-  const std::string own = std::string(kRoot) + "/" + std::string(controller) + *group;
+  const std::string own = std::string(kRoot) + "/" + std::string(mount) + *group;
   if (!exists(own + "/cgroup.procs")) return std::nullopt;
   return own + (own.ends_with('/') ? "fallow" : "/fallow");
 }
 
 std::optional<std::string> parent_v1(std::string_view controller) {
-  auto parent = place_v1(controller);
+  auto parent = place_v1(controller, controller);
   if (!parent || !make_folder(*parent) || ::access(parent->c_str(), W_OK) != 0) {
     return std::nullopt;
   }
@@ -109,6 +110,17 @@ std::optional<std::string> parent_v2() {
   return at_root && (!parent || has_memory_controller(*at_root)) ? at_root : parent;
 }
 
+void kill_group(const std::string& folder) {
+  if (put(folder + "/cgroup.kill", "1")) return;
+  // Version 1 has no such file: one by one, until a look finds nobody.
+  for (int rounds = 0; rounds < kKillRoundsMax; ++rounds) {
+    const auto text = read_file(folder + "/cgroup.procs", kFileBytesMax);
+    if (!text || text->empty()) return;
+    std::istringstream pids(*text);
+    for (pid_t pid = 0; pids >> pid;) ::kill(pid, SIGKILL);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> find_cgroup_parents() {
@@ -131,8 +143,10 @@ void remove_cgroups(const std::vector<std::string>& parents, std::string_view na
   for (const char* controller :
        {"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "net_cls", "net_prio",
         "perf_event", "rdma", "misc", "systemd"}) {
-    if (auto place = place_v1(controller)) all.push_back(std::move(*place));
+    if (auto place = place_v1(controller, controller)) all.push_back(std::move(*place));
   }
+  // Where v2 is mounted beside v1, runc joins it, too.
+  if (auto place = place_v1("", "unified")) all.push_back(std::move(*place));
   for (const std::string& parent : all) {
     const std::string folder = parent + "/" + std::string(name);
     // The kernel needs a moment to see that the processes are gone.
@@ -140,6 +154,10 @@ void remove_cgroups(const std::vector<std::string>& parents, std::string_view na
       ::usleep(5'000);
     }
   }
+}
+
+void kill_cgroups(const std::vector<std::string>& parents, std::string_view name) {
+  for (const std::string& parent : parents) kill_group(parent + "/" + std::string(name));
 }
 
 Cgroup::Cgroup(const std::vector<std::string>& parents, std::string_view name,
@@ -212,16 +230,7 @@ bool Cgroup::was_out_of_memory() const {
 }
 
 void Cgroup::kill() const {
-  for (const std::string& folder : folders_) {
-    if (put(folder + "/cgroup.kill", "1")) continue;
-    // Version 1 has no such file: one by one, until a look finds nobody.
-    for (int rounds = 0; rounds < kKillRoundsMax; ++rounds) {
-      const auto text = read_file(folder + "/cgroup.procs", kFileBytesMax);
-      if (!text || text->empty()) break;
-      std::istringstream pids(*text);
-      for (pid_t pid = 0; pids >> pid;) ::kill(pid, SIGKILL);
-    }
-  }
+  for (const std::string& folder : folders_) kill_group(folder);
 }
 
 }  // namespace fallow::runtime

@@ -30,6 +30,8 @@ std::string cgroup_name(LeaseId lease, std::int64_t supervisor);
 // Removes the groups of that name once they are empty, waiting a second for that; under v1 also
 // those that an OCI runtime made beside ours in the other hierarchies.
 void remove_cgroups(const std::vector<std::string>& parents, std::string_view name);
+// Kills everything in the groups of that name: for those whose supervisor is dead.
+void kill_cgroups(const std::vector<std::string>& parents, std::string_view name);
 
 // One workload's groups. Made and removed by its supervisor; one thread.
 class Cgroup {
@@ -50,7 +52,7 @@ class Cgroup {
   // False when there is nothing to freeze with (v1, where that group would cost every start).
   bool set_frozen(bool frozen) const;
   bool was_out_of_memory() const;
-  // Kills everything inside, where the kernel offers that (v2).
+  // Kills everything inside.
   void kill() const;
 
  private:

@@ -37,7 +37,10 @@ Status GvisorSandbox::start() {
                 "gVisor needs the memory controller of control groups, which the agent may not use "
                 "here");
   }
-  FALLOW_ASSIGN(bundle_, make_oci_bundle(launch_, folders_, {"-", "", false}));
+  FALLOW_TRY(check_process_limit());
+  OciOptions options;
+  options.read_only_devices = false;
+  FALLOW_ASSIGN(bundle_, make_oci_bundle(launch_, folders_, options));
   watch_ = Fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!watch_ ||
       ::inotify_add_watch(watch_.get(), bundle_.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO) < 0) {

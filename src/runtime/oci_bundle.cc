@@ -86,7 +86,12 @@ void put_mounts(JsonText& json, const LaunchFile& launch, const PrivateFolders& 
     struct stat info {};
     const bool is_folder = ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
     points.push_back(path + (is_folder ? "/" : ""));
-    put_mount(json, path, "bind", path, {is_folder ? "rbind" : "bind", "ro", "nosuid", "nodev"});
+    if (is_folder && options.read_only_below) {
+      put_mount(json, path, "bind", path,
+                {"rbind", "ro", "nosuid", "nodev", "rro", "rnosuid", "rnodev"});
+    } else {
+      put_mount(json, path, "bind", path, {is_folder ? "rbind" : "bind", "ro", "nosuid", "nodev"});
+    }
   }
   points.emplace_back(kInitPath);
   put_mount(json, kInitPath, "bind", folders.init, {"bind", "ro", "nosuid", "nodev"});

@@ -21,6 +21,9 @@ struct OciOptions {
   std::string cgroups_path;
   // gVisor lets nobody write to a device that lies on a read-only mount, /dev/null among them.
   bool read_only_devices = true;
+  // What is mounted below the host's folders is read-only by options of its own (runc 1.1 and Linux
+  // 5.12); gVisor's own kernel holds to "ro" for all of a mount.
+  bool read_only_below = false;
 };
 
 // Makes <stage>/bundle, with config.json, and answers its path.

@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "runtime/cgroup.h"
+#include "runtime/sandbox.h"
 #include "runtime/syscalls.h"
 
 namespace fallow::runtime {
@@ -92,6 +94,17 @@ TEST(OciBundle, EveryMountOfTheHostIsReadOnlyButThePrivateFolders) {
   EXPECT_THAT(points, testing::Contains("/usr/"));
 }
 
+TEST(OciBundle, WhatIsMountedBelowIsReadOnlyWhereTheRuntimeCanMakeItSo) {
+  const PrivateFolders folders{"/s/work", "/s/out", "/s/tmp", "/s/etc", "/s/stage", "/s/init"};
+  for (const bool below : {false, true}) {
+    OciOptions options;
+    options.read_only_below = below;
+    std::vector<std::string> points;
+    const std::string text = oci_config(launch(), folders, options, "/s/root", points);
+    EXPECT_EQ(text.find("\"rro\"") != std::string::npos, below) << text;
+  }
+}
+
 TEST(OciBundle, ANetworkIsOnlyThereWhenAskedFor) {
   std::vector<std::string> points;
   LaunchFile with = launch();
@@ -100,6 +113,25 @@ TEST(OciBundle, ANetworkIsOnlyThereWhenAskedFor) {
   for (const Value& one : at(config.fields().at("linux"), "namespaces").list_value().values()) {
     EXPECT_NE(at(one, "type").string_value(), "network");
   }
+}
+
+TEST(OciBundle, NothingStartsWithoutTheKernelsLimitOfProcesses) {
+  const std::vector<std::string> parents = find_cgroup_parents();
+  const std::string name = cgroup_name(LeaseId(9), ::getpid());
+  const CgroupLimits no_processes{std::uint64_t{512} << 20, 0, 0};
+  const Cgroup cgroup(parents, name, no_processes);
+  const bool limits_memory = cgroup.limits_memory();
+  for (const v1::Isolation isolation : {v1::RUNC, v1::GVISOR}) {
+    LaunchFile one = launch();
+    one.isolation = isolation;
+    const Status started = Sandbox::make(one, {}, cgroup)->start();
+    EXPECT_FALSE(started);
+    if (!started && limits_memory) {
+      EXPECT_THAT(started.error().message, testing::HasSubstr("pids controller"));
+    }
+  }
+  remove_cgroups(parents, name);
+  if (!limits_memory) GTEST_SKIP() << "no control groups can be made here";
 }
 
 TEST(Syscalls, CompileForTheKernel) {

@@ -24,6 +24,7 @@ namespace fallow::runtime {
 namespace {
 
 constexpr int kStopRoundsMax = 100;
+constexpr int kGivenUpCode = 126;
 constexpr std::uint64_t kOpenFilesMax = 65536;
 
 void close_range_on_exec(int first) {
@@ -44,10 +45,16 @@ void set_limit(int resource, rlim_t value) {
   const std::string sentence =
       std::string(kForkFailed) + file_error(doing, "the sandbox's process", errno).message;
   [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, sentence.data(), sentence.size());
-  ::_exit(126);
+  ::_exit(kGivenUpCode);
 }
 
-void become_user(const LaunchFile& launch) {
+// Also when the supervisor ended before the kernel could be told.
+void end_with(pid_t supervisor) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != supervisor) ::_exit(kGivenUpCode);
+}
+
+void become_user(const LaunchFile& launch, pid_t supervisor) {
   if (launch.uid == 0) return;
   const std::vector<gid_t> groups = device_groups(launch.spec);
   if (::setgroups(groups.size(), groups.data()) != 0 ||
@@ -56,7 +63,7 @@ void become_user(const LaunchFile& launch) {
     give_up("change the user of");
   }
   // Becoming another user has cleared it.
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  end_with(supervisor);
 }
 
 // To 3 and up, as asked, whatever numbers stand in the way.
@@ -105,11 +112,12 @@ Status Sandbox::run(Start start) {
   std::string path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
   const std::array<char*, 2> envp{path.data(), nullptr};
 
+  const pid_t supervisor = ::getpid();
   tool_ = ::fork();
   if (tool_ < 0) return tl::unexpected(file_error("start", start.words[0], errno));
   if (tool_ > 0) return {};
 
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  end_with(supervisor);
   const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   ::dup2(null.get(), STDIN_FILENO);
   ::dup2(out_end.get(), STDOUT_FILENO);
@@ -125,7 +133,7 @@ Status Sandbox::run(Start start) {
     if (launch_.spec.disk_bytes_max > 0) set_limit(RLIMIT_FSIZE, launch_.spec.disk_bytes_max);
     if (!cgroup_.limits_processes()) set_limit(RLIMIT_NPROC, launch_.spec.processes_max);
   }
-  if (start.becomes_user) become_user(launch_);
+  if (start.becomes_user) become_user(launch_, supervisor);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -135,6 +143,14 @@ Status Sandbox::run(Start start) {
   keep(start.kept);
   ::execve(argv[0], argv.data(), envp.data());
   give_up("run the program of");
+}
+
+Status Sandbox::check_process_limit() const {
+  if (cgroup_.limits_processes()) return {};
+  return fail(
+      ErrorCode::kFailed,
+      "this kind of sandbox needs the pids controller of control groups, which the agent may "
+      "not use here");
 }
 
 void Sandbox::set_init(pid_t pid) {

@@ -88,6 +88,9 @@ class Sandbox {
     bool limits_files = false;  // by RLIMIT_FSIZE
   };
   Status run(Start start);
+  // Fails where the kernel does not hold the workload to its number of processes. For kinds that
+  // cannot be held to it by RLIMIT_NPROC.
+  Status check_process_limit() const;
   // Takes the process as process 1 of the sandbox.
   void set_init(pid_t pid);
 

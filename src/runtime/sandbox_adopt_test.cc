@@ -1,6 +1,11 @@
+#include <fcntl.h>
+#include <sys/wait.h>
+
 #include <csignal>
 
+#include "runtime/cgroup.h"
 #include "runtime/sandbox_test.h"
+#include "runtime/trash.h"
 
 namespace fallow::runtime {
 namespace {
@@ -92,6 +97,60 @@ TEST_P(SandboxTest, AKilledSupervisorTakesItsWorkloadAlong) {
     if (lives) ::usleep(10'000);
   }
   EXPECT_FALSE(lives);
+}
+
+TEST_P(SandboxTest, WhatTheSupervisorStartsDoesNotHoldItsLock) {
+  start(shell("echo ready; sleep 60"));
+  ASSERT_NO_FATAL_FAILURE(wait_for_output("ready"));
+  const auto info = read_file("/proc/" + std::to_string(supervisor_of()) + "/fdinfo/3", 4096);
+  ASSERT_TRUE(info) << info.error().message;
+  constexpr std::string_view kKey = "flags:";
+  const std::size_t at = info->find(kKey);
+  ASSERT_NE(at, std::string::npos) << *info;
+  EXPECT_NE(std::stoul(info->substr(at + kKey.size()), nullptr, 8) & O_CLOEXEC, 0U) << *info;
+}
+
+TEST(Trash, EndsWhatADeadSupervisorLeftInItsGroups) {
+  const std::vector<std::string> parents = find_cgroup_parents();
+  if (parents.empty()) GTEST_SKIP() << "no control groups can be made here";
+  std::string folder = testing::TempDir() + "fallow_trash_XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const pid_t supervisor = ::fork();
+  if (supervisor == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(supervisor, nullptr, 0), supervisor);
+  const std::string name = cgroup_name(LeaseId(9), supervisor);
+  const Cgroup cgroup(parents, name, {});
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  const Fd reading(ends[0]);
+  const Fd writing(ends[1]);
+  const pid_t left = ::fork();
+  if (left == 0) {
+    const bool joined = cgroup.join() && ::write(writing.get(), "j", 1) == 1;
+    while (joined) ::pause();
+    ::_exit(1);
+  }
+  char joined = 0;
+  pollfd ready{reading.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&ready, 1, 30'000), 1);
+  ASSERT_EQ(::read(reading.get(), &joined, 1), 1);
+
+  std::filesystem::create_directory(folder + "/9.0");
+  ASSERT_TRUE(replace_file(folder + "/9.0/pid", std::to_string(supervisor)));
+  { const Trash trash(folder, parents); }
+  int status = 0;
+  for (int i = 0; i < 500 && ::waitpid(left, &status, WNOHANG) == 0; ++i) ::usleep(10'000);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+  for (const std::string& parent : parents) {
+    EXPECT_FALSE(std::filesystem::exists(parent + "/" + name)) << parent;
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  if (!WIFSIGNALED(status)) {
+    ::kill(left, SIGKILL);
+    ::waitpid(left, nullptr, 0);
+    remove_cgroups(parents, name);
+  }
+  remove_tree(folder);
 }
 
 TEST_P(SandboxTest, ForgettingKillsAndRemovesEverything) {

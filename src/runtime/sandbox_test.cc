@@ -1,5 +1,9 @@
 #include "runtime/sandbox_test.h"
 
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+
 #include <csignal>
 
 namespace fallow::runtime {
@@ -7,6 +11,30 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+
+// For its lifetime the calling thread, and what it starts, has mounts of its own.
+class OwnMounts {
+ public:
+  OwnMounts() : folder_(std::filesystem::current_path()) {
+    auto before = open_file("/proc/thread-self/ns/mnt", O_RDONLY);
+    if (!before || ::unshare(CLONE_NEWNS) != 0) return;
+    before_ = std::move(*before);
+    made_ = ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+  }
+  ~OwnMounts() {
+    if (!before_) return;
+    EXPECT_EQ(::setns(before_.get(), CLONE_NEWNS), 0);
+    std::filesystem::current_path(folder_);
+  }
+  OwnMounts(const OwnMounts&) = delete;
+  OwnMounts& operator=(const OwnMounts&) = delete;
+  bool made() const { return made_; }
+
+ private:
+  const std::filesystem::path folder_;
+  Fd before_;
+  bool made_ = false;
+};
 
 TEST_P(SandboxTest, RunsACommandAndKeepsWhatItSays) {
   const Exited exited = run(shell("echo hello; echo trouble >&2; pwd; echo kept > /out/result"));
@@ -69,6 +97,18 @@ TEST_P(SandboxTest, IsNobodyWithoutRightsOnAReadOnlyHost) {
   EXPECT_THAT(out(), HasSubstr("fallow\n"));
   EXPECT_THAT(out(), Not(HasSubstr("home\n")));
   EXPECT_THAT(err(), Not(HasSubstr("65534: worker")));
+}
+
+TEST_P(SandboxTest, WhatIsMountedBelowTheHostsFoldersIsReadOnlyToo) {
+  const OwnMounts mounts;
+  if (!mounts.made() || ::mount("below", "/usr/src", "tmpfs", 0, "mode=1777") != 0) {
+    GTEST_SKIP() << "only root may mount something below a folder of the system's";
+  }
+  ASSERT_TRUE(replace_file("/usr/src/below", "seen\n", 0666));
+  run(
+      shell("cat /usr/src/below; echo x > /usr/src/x && echo wrote; "
+            "echo x >> /usr/src/below && echo wrote"));
+  EXPECT_EQ(out(), "seen\n") << err();
 }
 
 TEST_P(SandboxTest, SeesNoNetworkUnlessAsked) {
@@ -151,7 +191,6 @@ TEST_P(SandboxTest, InputsAreWritableAndOwned) {
   const auto folders = runtime_->prepare(LeaseId(7));
   ASSERT_TRUE(folders);
   ASSERT_TRUE(replace_file(folders->work + "/in.txt", "given"));
-  parents_ = runtime_->cgroup_parents();
   ASSERT_TRUE(runtime_->start(shell("cat in.txt; echo more >> in.txt; cat in.txt")));
   const auto exited = next<Exited>();
   ASSERT_TRUE(exited);

@@ -60,7 +60,6 @@ class SandboxTest : public testing::TestWithParam<v1::Isolation> {
         {folder_ + "/leases", {"/proc/self/exe", kSupervisorMode}, {}, GetParam()});
     if (opened) {
       runtime_ = std::move(*opened);
-      parents_ = runtime_->cgroup_parents();
       if (others_.empty()) {
         for (std::string& group : cgroups_left()) others_.insert(std::move(group));
       }
@@ -69,17 +68,29 @@ class SandboxTest : public testing::TestWithParam<v1::Isolation> {
     }
   }
 
-  // Those of other agents on this machine are none of ours.
+  // In every hierarchy, also in those that only an OCI runtime enters. Those of other agents on
+  // this machine are none of ours.
   std::vector<std::string> cgroups_left() {
     std::vector<std::string> left;
-    for (const std::string& parent : parents_) {
-      for (const auto& entry : std::filesystem::directory_iterator(parent)) {
-        const std::string name = entry.path().filename();
-        const bool is_ours = name.starts_with("7-") || name.starts_with("8-");
-        if (is_ours && !others_.contains(entry.path())) left.push_back(entry.path());
+    find_cgroups("/sys/fs/cgroup", left);
+    return left;
+  }
+
+  void find_cgroups(const std::filesystem::path& folder, std::vector<std::string>& found) {
+    // Groups of others come and go meanwhile.
+    std::error_code error;
+    std::filesystem::directory_iterator entry(folder, error);
+    for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+      std::error_code gone;
+      if (entry->is_symlink(gone) || !entry->is_directory(gone)) continue;
+      const std::string name = entry->path().filename();
+      if (folder.filename() != "fallow") {
+        find_cgroups(entry->path(), found);
+      } else if ((name.starts_with("7-") || name.starts_with("8-")) &&
+                 !others_.contains(entry->path())) {
+        found.push_back(entry->path());
       }
     }
-    return left;
   }
 
   static LaunchSpec spec_of(std::vector<std::string> command, std::uint64_t lease = 7) {
@@ -97,7 +108,6 @@ class SandboxTest : public testing::TestWithParam<v1::Isolation> {
   }
 
   void start(const LaunchSpec& spec) {
-    parents_ = runtime_->cgroup_parents();
     const auto prepared = runtime_->prepare(spec.lease);
     ASSERT_TRUE(prepared) << prepared.error().message;
     const Status started = runtime_->start(spec);
@@ -150,7 +160,6 @@ class SandboxTest : public testing::TestWithParam<v1::Isolation> {
 
   std::string folder_;
   std::string error_;
-  std::vector<std::string> parents_;
   std::set<std::string> others_;  // groups that were there before
   std::unique_ptr<SandboxRuntime> runtime_;
   std::vector<agent::RuntimeEvent> events_;

@@ -29,6 +29,7 @@
 #include "runtime/processes.h"
 #include "runtime/sandbox.h"
 #include "runtime/sandbox_init.h"
+#include "runtime/supervisor_process.h"
 
 namespace fallow::runtime {
 namespace {
@@ -88,6 +89,7 @@ class Supervisor {
 
  private:
   static std::string path(std::string_view name) { return "./" + std::string(name); }
+  // Without a sandbox when the fence has passed already.
   Status begin();
   void loop();
   void follow_wishes();
@@ -110,7 +112,7 @@ class Supervisor {
   Fd fence_timer_;
   Fd watch_timer_;
   std::vector<Fd> private_folders_;
-  std::unique_ptr<Sandbox> sandbox_;  // none: it could not even be tried
+  std::unique_ptr<Sandbox> sandbox_;  // none: it could not, or must not, even be tried
   std::vector<LogFile> logs_;         // stdout, stderr
 
   bool started_ = false;  // and said so
@@ -127,7 +129,7 @@ void Supervisor::run() {
   if (!begun) {
     cause_ = ExitCause::kStartFailed;
     detail_ = begun.error().message;
-  } else {
+  } else if (!killed_) {
     loop();
   }
   clear_away();
@@ -148,6 +150,8 @@ Status Supervisor::begin() {
   if (!signals_ || !fence_timer_ || !watch_timer_) {
     return tl::unexpected(file_error("make", "the supervisor's timers", errno));
   }
+  check_fence();
+  if (killed_) return {};
   // What the sandbox leaves behind becomes our child, so that nothing escapes the reaping.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   for (const std::string_view name : {"work", "out", "tmp"}) {
@@ -161,7 +165,6 @@ Status Supervisor::begin() {
   logs_.push_back(std::move(out));
   FALLOW_ASSIGN(LogFile err, LogFile::open(path("stderr"), sandbox_->take_err(), kLogBytesMax));
   logs_.push_back(std::move(err));
-  check_fence();
   set_timer(watch_timer_, boot_time() + kWatchMin);
   return {};
 }
@@ -265,13 +268,13 @@ void Supervisor::suspend(bool suspended) {
 }
 
 void Supervisor::kill_all(ExitCause cause, std::string detail) {
-  if (sandbox_->is_over()) return;
+  if (sandbox_ && sandbox_->is_over()) return;
   killed_ = true;
   if (cause_ == ExitCause::kExited) {
     cause_ = cause;
     detail_ = std::move(detail);
   }
-  sandbox_->kill();
+  if (sandbox_) sandbox_->kill();
 }
 
 void Supervisor::clear_away() {
@@ -368,6 +371,7 @@ int supervisor_main(int argc, char** argv) {
     std::fputs("this mode is for the agent's own use\n", stderr);
     return 2;
   }
+  if (!is_probe) ::fcntl(kLockFd, F_SETFD, FD_CLOEXEC);
   const std::string folder = argv[argc - 1];
   const auto bytes = read_file(folder + "/spec", kSpecBytesMax);
   if (!bytes) return 1;

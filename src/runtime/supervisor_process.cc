@@ -8,12 +8,6 @@
 #include <csignal>
 
 namespace fallow::runtime {
-namespace {
-
-constexpr int kLockFd = 3;  // the number by which a supervisor inherits its lock
-
-}  // namespace
-
 Result<pid_t> spawn_supervisor(std::vector<std::string> words, const std::string& folder,
                                const Fd& lock) {
   words.push_back(folder);

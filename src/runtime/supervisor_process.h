@@ -11,6 +11,9 @@
 
 namespace fallow::runtime {
 
+// The number by which a supervisor inherits its lock. What it starts must not inherit it in turn.
+inline constexpr int kLockFd = 3;
+
 // Runs `words` with the lease's folder added, in a session of its own, with an empty environment;
 // it inherits the held lock and ends with it. The caller reaps it.
 Result<pid_t> spawn_supervisor(std::vector<std::string> words, const std::string& folder,

@@ -73,7 +73,8 @@ void Trash::remove(const std::string& path) const {
       ::usleep(kWaitUs);
     }
   }
-  // A supervisor that was killed itself could not remove its groups.
+  // A supervisor that was killed itself could not remove its groups, nor end what has no process 1
+  // of ours yet: when it and runc die during a start, runc's half-made process waits for ever.
   const std::string name = path.substr(path.rfind('/') + 1);
   LeaseId lease;
   std::from_chars(name.data(), name.data() + name.size(), lease.value);
@@ -81,7 +82,9 @@ void Trash::remove(const std::string& path) const {
   if (const auto pid = read_file(path + "/pid", kPidBytesMax)) {
     std::from_chars(pid->data(), pid->data() + pid->size(), supervisor);
   }
-  remove_cgroups(cgroup_parents_, cgroup_name(lease, supervisor));
+  const std::string group = cgroup_name(lease, supervisor);
+  kill_cgroups(cgroup_parents_, group);
+  remove_cgroups(cgroup_parents_, group);
   remove_tree(path);
 }
 

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import ssl
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -15,13 +16,16 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 from local_market import LocalMarket, MarketError, Refused  # noqa: E402
 
-__all__ = ["LocalMarket", "MarketError", "Refused", "SystemTest", "RestClient"]
+__all__ = ["KINDS", "LocalMarket", "MarketError", "Refused", "SystemTest", "RestClient"]
 
 BUILD = pathlib.Path(os.environ.get("FALLOW_BUILD", ROOT / "build" / "release"))
 # Sanitizers slow everything down; time limits that only catch hangs are scaled with this.
 PATIENCE = float(os.environ.get("FALLOW_TEST_PATIENCE", "1"))
 # "5,15,30" tests with the market's default intervals instead of short ones.
 INTERVALS = os.environ.get("FALLOW_TEST_INTERVALS")
+KINDS = ("bubblewrap", "runc", "gVisor")
+
+doctor_lines = None  # asked once: each answer costs a trial of every kind of sandbox
 
 
 class RestClient:
@@ -72,8 +76,23 @@ class SystemTest(unittest.TestCase):
         _, self.provider = self.market.open_account("provider", "provider")
         self.renter_id, self.renter = self.market.open_account("renter", "renter", deposit="100.00")
 
+    def sandboxes(self):
+        """The doctor's line of each kind of sandbox; the test is skipped when none works here."""
+        global doctor_lines
+        if doctor_lines is None:
+            done = subprocess.run([self.market.fallow, "--json", "agent", "doctor"], env=self.market.environment,
+                                  capture_output=True, text=True, timeout=90 * PATIENCE, stdin=subprocess.DEVNULL)
+            lines = {line["what"]: line for line in map(json.loads, done.stdout.splitlines()) if line["what"] in KINDS}
+            self.assertEqual(set(lines), set(KINDS), f"exit code {done.returncode}: {done.stderr}")
+            doctor_lines = lines
+        if not any(line["works"] for line in doctor_lines.values()):
+            self.skipTest("no sandbox works on this machine; " +
+                          "; ".join(f"{kind}: {line['detail']}" for kind, line in doctor_lines.items()))
+        return doctor_lines
+
     def join(self, name, price="0.36", count=1):
         """A node with `count` declared devices; waits until it is offered."""
+        self.sandboxes()
         before = len(self.market.available(self.renter, self.query, 0) or [])
         self.market.join_agent(name, self.provider, "--price", price, "--device", f"{self.device},count={count}",
                                "--cpu-thousandths", "64000", "--memory-mb", "65536")
