@@ -231,7 +231,8 @@ class RandomCommands {
     if (chance(8)) {
       report.set_state(v1::ENDED);
       report.set_reason(chance(2)   ? v1::COMPLETED
-                        : chance(2) ? v1::HOST_LOST
+                        : chance(3) ? v1::HOST_LOST
+                        : chance(3) ? v1::OWNER_RETURNED
                                     : static_cast<v1::EndReason>(below(22)));
       report.set_exit_code(!chance(3) ? 0 : static_cast<std::int32_t>(below(200)));
       report.set_signal(chance(8) ? static_cast<std::int32_t>(hostile()) : 0);

@@ -357,7 +357,7 @@ TEST(Lockstep, MarketAndNaiveModelsAgreeOnRandomCommands) {
   std::uint64_t matches = 0;
   std::uint64_t ended = 0;
   std::uint64_t gangs = 0;
-  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 24; ++seed) {
     SCOPED_TRACE(seed);
     Lockstep lockstep(seed);
     lockstep.begin();

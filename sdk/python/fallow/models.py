@@ -682,8 +682,8 @@ class Problem:
 @dataclasses.dataclass(frozen=True)
 class ProjectView:
     name: str = ""
-    budget: Decimal = Decimal(0)
-    used: str = ""
+    budget: Optional[Decimal] = None
+    used: Decimal = Decimal(0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -847,8 +847,8 @@ class WalletView:
     month_used: Decimal = Decimal(0)
     spent_30_days: Decimal = Decimal(0)
     fee_let_off: float = 0.0
-    total_budget: str = ""
-    total_used: str = ""
+    total_budget: Optional[Decimal] = None
+    total_used: Decimal = Decimal(0)
     projects: List["ProjectView"] = dataclasses.field(default_factory=list)
 
 

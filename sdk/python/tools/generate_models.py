@@ -14,10 +14,11 @@ SCHEMA = PACKAGE.parent.parent.parent / "docs" / "openapi.json"
 
 MONEY = {
     "amount", "available", "budget", "charged", "close", "earned", "held", "high", "low", "mean", "month_budget",
-    "month_used", "open", "pending", "refunded", "spent_30_days", "total",
+    "month_used", "open", "pending", "refunded", "spent_30_days", "total", "total_budget", "total_used", "used",
 }
 OPTIONAL_MONEY = {
     "month_budget", "price_ceiling_per_hour", "price_floor_per_hour", "spot_floor_per_hour", "spot_price_per_hour",
+    "total_budget", "ProjectView.budget",  # one of a model alone
 }
 SCALARS = {
     ("string", "uint64"): ("int", "0"),
@@ -43,7 +44,7 @@ def is_money(name, schema):
                                                                           or name.endswith("_per_gb_hour"))
 
 
-def typed(name, schema, schemas):
+def typed(name, schema, schemas, model=""):
     """(annotation, default)"""
     if "$ref" in schema:
         target = ref_of(schema)
@@ -56,7 +57,7 @@ def typed(name, schema, schemas):
             item = item[len("Optional["):-1]
         return f"List[{item}]", "dataclasses.field(default_factory=list)"
     if is_money(name, schema):
-        return ("Optional[Decimal]", "None") if name in OPTIONAL_MONEY else ("Decimal", "Decimal(0)")
+        return ("Optional[Decimal]", "None") if {name, f"{model}.{name}"} & OPTIONAL_MONEY else ("Decimal", "Decimal(0)")
     return SCALARS[schema["type"], schema.get("format")]
 
 
@@ -106,7 +107,7 @@ def models(document):
         lines += ["", "@dataclasses.dataclass(frozen=True)", f"class {name}:"]
         fields = schemas[name]["properties"]
         for field_name, schema in fields.items():
-            annotation, default = typed(field_name, schema, schemas)
+            annotation, default = typed(field_name, schema, schemas, name)
             lines.append(f"    {field_name}: {annotation} = {default}")
         if not fields:
             lines.append("    pass")
