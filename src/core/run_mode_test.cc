@@ -59,6 +59,14 @@ TEST_F(RunModeTest, WithoutRoomForALostStartItRunsOnDemand) {
   EXPECT_TRUE(lease_of(enough)->spot);
 }
 
+TEST_F(RunModeTest, WhereNobodyOffersSpotItDoesNotWaitForIt) {
+  const std::uint64_t plain = node(provider_, 1'000'000);
+  const Order& order = accepted(hours(3));
+  ASSERT_TRUE(runs(order));
+  EXPECT_FALSE(lease_of(order)->spot);
+  EXPECT_EQ(lease_of(order)->node, NodeId(plain));
+}
+
 TEST_F(RunModeTest, WhenSpotStaysAwayOnDemandIsStillInTime) {
   const std::uint64_t spot = spot_node(200'000);
   const std::uint64_t dear = node(provider_, 1'000'000);

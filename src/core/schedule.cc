@@ -136,6 +136,15 @@ void change_tier(MarketState& state, Order& order, bool spot) {
   if (was_dirty) set_dirty(state, order);
 }
 
+// Is there an offer that would take the order, which asks for spot, if it were free?
+bool may_come(const MarketState& state, Order& order) {
+  Demand& demand = demand_now(state, order);
+  demand.at_floor = true;
+  const bool possible = state.book->possible(demand);
+  demand.at_floor = false;
+  return possible;
+}
+
 // Of an order with a deadline: a place on the tier that serves it best, if it is to have one now.
 // `outbids`: it asked for spot in earnest and found nothing.
 std::vector<Placement> match_by_deadline(MarketState& state, Order& order, std::uint32_t task,
@@ -147,7 +156,9 @@ std::vector<Placement> match_by_deadline(MarketState& state, Order& order, std::
   outbids = !cools_down && spot.empty();
   if (!spot.empty() && makes_room(state, *spot.front().node, order.id)) spot.clear();
   const Task& waiting = order.tasks[task];
-  if (cools_down) {
+  if (outbids && !may_come(state, order)) {
+    work.match(1);  // nobody offers spot: there is nothing to wait for
+  } else if (cools_down) {
     if (choose_tier_in_cool_down(state, order, waiting) == v1::SPOT) return {};
   } else if (choose_tier(state, order, waiting, spot.empty() ? nullptr : &spot.front().rate_hour) ==
              v1::SPOT) {
