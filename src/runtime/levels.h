@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "agent/runtime.h"
 #include "base/result.h"
-#include "fallow/v1/types.pb.h"
 #include "runtime/launch_file.h"
 
 namespace fallow::runtime {

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "fallow/v1/services.pb.h"
 #include "base/json_text.h"
+#include "fallow/v1/services.pb.h"
 #include "server/router.h"
 
 namespace fallow::server {

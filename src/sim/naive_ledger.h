@@ -45,7 +45,7 @@ class NaiveLedger {
     std::int64_t charged = 0;  // net of refunds
     std::int64_t duration_us = 0;
     bool reserved = false;
-    std::int64_t spot_bid_hour = 0;       // of a task; 0: not spot, or with a deadline perhaps
+    std::int64_t spot_bid_hour = 0;  // of a task; 0: not spot, or with a deadline perhaps
     bool has_deadline = false;
     std::int64_t device_thousandths = 0;  // of all devices of a task
     std::int64_t disk_mb = 0;
