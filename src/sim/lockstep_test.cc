@@ -177,7 +177,7 @@ class Lockstep {
         } else {
           command.mutable_set_project()->set_account(some(accounts_));
           command.mutable_set_project()->set_project(one_in(3) ? "" : "p");
-          command.mutable_set_project()->set_total_micros_max(one_in(2) ? 0 : 10 * amount());
+          command.mutable_set_project()->set_total_micros_max(one_in(2) ? 0 : amount());
         }
         break;
       case 5:
