@@ -180,9 +180,10 @@ bool takes_reserved(const MarketState& state, const Demand& demand, NodeId node_
   return !owner.fit(left, Supply::kFree).has_value();
 }
 
+namespace {
+
 // The reserved nodes that a task of the demand may not have.
-static std::vector<NodeId> kept_from(const MarketState& state, const Demand& demand,
-                                     OrderId order) {
+std::vector<NodeId> kept_from(const MarketState& state, const Demand& demand, OrderId order) {
   std::vector<NodeId> kept;
   if (!state.reservation) return kept;
   for (const NodeId node : state.reservation->nodes) {
@@ -190,6 +191,8 @@ static std::vector<NodeId> kept_from(const MarketState& state, const Demand& dem
   }
   return kept;
 }
+
+}  // namespace
 
 std::optional<Placement> match_around(const MarketState& state, Demand& demand, OrderId order) {
   std::optional<Placement> placement = state.book->match(demand);
