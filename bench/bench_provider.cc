@@ -14,7 +14,7 @@ std::string secret_hash() { return to_bytes(digest_of("secret")); }
 
 }  // namespace
 
-v1::NodeFacts bench_facts(std::size_t i) {
+v1::NodeFacts bench_facts(std::size_t i, std::uint32_t devices) {
   v1::NodeFacts facts;
   facts.set_name(fmt::format("n{}", i));
   facts.set_region(i % 2 == 0 ? "eu" : "us");
@@ -22,11 +22,14 @@ v1::NodeFacts bench_facts(std::size_t i) {
   facts.set_memory_mb(64'000);
   facts.set_disk_mb(500'000);
   facts.set_isolation(v1::BUBBLEWRAP);
-  v1::Device& device = *facts.add_devices();
-  device.set_uuid(fmt::format("GPU-{}", i));
-  device.set_model("RTX_4090");
-  device.set_kind(v1::GPU);
-  device.set_memory_mb(24'564);
+  for (std::uint32_t d = 0; d < devices; ++d) {
+    v1::Device& device = *facts.add_devices();
+    device.set_index(d);
+    device.set_uuid(fmt::format("GPU-{}-{}", i, d));
+    device.set_model("RTX_4090");
+    device.set_kind(v1::GPU);
+    device.set_memory_mb(24'564);
+  }
   return facts;
 }
 
@@ -51,11 +54,11 @@ Provider::Provider(engine::Engine& engine, std::uint32_t nodes_max) : engine_(en
   apply(engine_, token);
 }
 
-std::uint64_t Provider::join(std::size_t i, std::string public_key) {
+std::uint64_t Provider::join(std::size_t i, std::string public_key, std::uint32_t devices) {
   v1::Command join;
   join.mutable_join_node()->set_secret_hash(secret_hash());
   join.mutable_join_node()->set_public_key(std::move(public_key));
-  *join.mutable_join_node()->mutable_facts() = bench_facts(i);
+  *join.mutable_join_node()->mutable_facts() = bench_facts(i, devices);
   return apply(engine_, join);
 }
 

@@ -19,8 +19,8 @@ T must(Result<T> result) {
   return std::move(*result);
 }
 
-// The i-th node: one RTX 4090, every other one in "us".
-v1::NodeFacts bench_facts(std::size_t i);
+// The i-th node: RTX 4090s, every other node in "us".
+v1::NodeFacts bench_facts(std::size_t i, std::uint32_t devices = 1);
 
 // Carries the command out; the id of the first thing that it makes.
 std::uint64_t apply(engine::Engine& engine, const v1::Command& command);
@@ -32,7 +32,7 @@ class Provider {
 
   std::uint64_t account() const { return account_; }
   // The i-th node with its public key of 32 bytes; its id.
-  std::uint64_t join(std::size_t i, std::string public_key);
+  std::uint64_t join(std::size_t i, std::string public_key, std::uint32_t devices = 1);
 
  private:
   engine::Engine& engine_;

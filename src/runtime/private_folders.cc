@@ -34,8 +34,16 @@ Result<bool> stage(const std::string& lease_folder, const std::string& init) {
   if (!init.empty()) {
     FALLOW_ASSIGN(program, open_file(init, O_PATH));
   }
-  if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-      ::mount("fallow", kStage, "tmpfs", MS_NOSUID | MS_NODEV, "size=8m,mode=0755") != 0) {
+  if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+    if (errno == EINVAL) {
+      return fail(
+          ErrorCode::kFailed,
+          "the root folder is not a mount of its own, as in a plain chroot; run the agent in a "
+          "container, or bind that folder to itself and enter it with pivot_root");
+    }
+    return tl::unexpected(file_error("make private the mounts of", "/", errno));
+  }
+  if (::mount("fallow", kStage, "tmpfs", MS_NOSUID | MS_NODEV, "size=8m,mode=0755") != 0) {
     return tl::unexpected(file_error("mount over", kStage, errno));
   }
   for (const std::string_view name : {"work", "out", "tmp"}) {

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Deque, Dict, Iterator, List, Optional, Se
 from . import _loop, _progress, models
 from ._batch import Batch, FunctionBroken, Outcome
 from ._package import command_of, package_call, package_inputs
+from ._purse import Purse
 from .aio import submitted
-from .errors import FallowError, InputLost, NoFunds, RemoteError
+from .errors import FallowError, InputLost, RemoteError
 
 if TYPE_CHECKING:
     from .aio import AsyncClient, AsyncJob
@@ -81,7 +82,7 @@ class Map:
         self._outcomes: "asyncio.Queue[Union[Outcome, BaseException, object]]"
         self._room: asyncio.Event
         self._flights: Set["asyncio.Task[None]"] = set()
-        self._paid_for: Set["asyncio.Task[None]"] = set()  # those with an order
+        self._purse = Purse()
         self._driver: Optional["asyncio.Task[None]"] = None
         self._is_over = False
         self._has_run = False  # the function, on some node
@@ -237,9 +238,6 @@ class Map:
         batch = Batch(self._client, calls, self._settings.trusts_pickles, self._emit, self._printer)
         job = await self._order(calls)
         self.orders.append(job.id)
-        this = asyncio.current_task()
-        assert this is not None
-        self._paid_for.add(this)
         try:
             await batch.run(job)
             if batch.left:
@@ -251,7 +249,7 @@ class Map:
             batch.order = batch.order or await job.wait()
             self._count_try(batch, str(error))
         finally:
-            self._paid_for.discard(this)
+            self._purse.give_back()
             self._learn(batch)
         self._waiting.extendleft(reversed(batch.left))
 
@@ -259,16 +257,9 @@ class Map:
         settings = self._settings
         inputs = package_inputs([call for _, call in calls])
         manifest = await self._client.store.put_files({"job.pyz": settings.archive}, {"inputs": inputs})
-        while True:
-            try:
-                return await submitted(self._client.submit(
-                    settings.query, command_of(self._batch_s(), settings.python), name=settings.name, env=settings.env,
-                    input_manifest=manifest, output=True, budget=settings.budget, **settings.requirements))
-            except NoFunds:
-                # Others of this run hold the money; when one of them is through there may be enough.
-                if not self._paid_for:
-                    raise
-                await asyncio.wait(set(self._paid_for), return_when=asyncio.FIRST_COMPLETED)
+        return await self._purse.ask(lambda: submitted(self._client.submit(
+            settings.query, command_of(self._batch_s(), settings.python), name=settings.name, env=settings.env,
+            input_manifest=manifest, output=True, budget=settings.budget, **settings.requirements)))
 
     def _settle(self, batch: Batch) -> None:
         """The order ended with inputs left: whose turn is it?"""

@@ -23,7 +23,7 @@ from unittest import mock
 
 from harness import fallow, main
 
-from fallow import _batch, _function, _loop, _map, _plain, _worker, config, models
+from fallow import _batch, _function, _loop, _map, _plain, _purse, _worker, config, models
 from fallow._http import TooLarge
 from fallow._package import package_call, package_function, package_inputs
 
@@ -262,13 +262,12 @@ class EndTest(unittest.TestCase):
             """) + last)
             self.assertEqual(sorted(output.splitlines()), ["stopped 2", "stopped 3", "stopped 4"])
 
-
     def test_names_are_looked_up_to_the_end(self):
         # Who stops a job then has to find the market.
         self.assertEqual(self.end_of("""
             class Source:
                 async def aclose(self):
-                    found = await asyncio.get_running_loop().getaddrinfo("localhost", 80)
+                    found = await asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80)
                     print("found" if found else "lost", flush=True)
 
             async def open_it():
@@ -276,6 +275,73 @@ class EndTest(unittest.TestCase):
 
             _loop.run(open_it())
         """), "found\n")
+
+
+class PurseTest(unittest.TestCase):
+    """Of answers that come as late as they like."""
+
+    def setUp(self):
+        self.purse = _purse.Purse()
+        self.asked = []  # the answers to come, in the order of asking
+
+    def ask(self):
+        async def submit():
+            self.asked.append(asyncio.get_running_loop().create_future())
+            return await self.asked[-1]
+
+        return asyncio.ensure_future(self.purse.ask(submit))
+
+    def refuse(self, number):
+        self.asked[number].set_exception(fallow.NoFunds(models.Problem(status=402, code="no_funds")))
+
+    async def settle(self):
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    def test_a_refusal_that_was_overtaken_is_asked_again(self):
+        async def play():
+            first, second = self.ask(), self.ask()
+            await self.settle()
+            self.asked[0].set_result(1)
+            await first
+            self.purse.give_back()  # before the refusal of the second is read
+            self.refuse(1)
+            await self.settle()
+            self.asked[2].set_result(2)
+            return await second
+
+        self.assertEqual(asyncio.run(play()), 2)
+
+    def test_who_was_not_heard_of_yet_may_hold_the_money(self):
+        async def play():
+            first, second = self.ask(), self.ask()
+            await self.settle()
+            self.refuse(1)
+            await self.settle()
+            self.assertFalse(second.done())
+            self.asked[0].set_result(1)
+            await first
+            await self.settle()
+            self.assertEqual(len(self.asked), 2)  # it holds it: no use in asking
+            self.purse.give_back()
+            await self.settle()
+            self.asked[2].set_result(2)
+            return await second
+
+        self.assertEqual(asyncio.run(play()), 2)
+
+    def test_where_nobody_holds_any_it_is_said(self):
+        async def play():
+            first, second = self.ask(), self.ask()
+            await self.settle()
+            self.refuse(0)
+            self.refuse(1)
+            await self.settle()
+            for number in range(2, len(self.asked)):
+                self.refuse(number)
+            return await asyncio.gather(first, second, return_exceptions=True)
+
+        self.assertEqual([type(error) for error in asyncio.run(play())], [fallow.NoFunds] * 2)
 
 
 class RunTest(unittest.TestCase):
