@@ -79,7 +79,6 @@ SchedulerParameters=default_queue_depth=20000,batch_sched_delay=0,sched_min_inte
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 MaxJobCount=100000
-MaxNodeCount=20000
 ReturnToService=2
 SuspendTime=3600
 SuspendProgram=/bin/true
@@ -112,7 +111,7 @@ def measure(nodes, jobs, clients):
         plugins = LIBRARIES / "slurm-wlm"
         (folder / "slurm.conf").write_text(CONFIG.format(
             port=free_port(), folder=folder, user=user, plugins=plugins, nodes=nodes))
-        (folder / "gres.conf").write_text("")
+        (folder / "gres.conf").write_text(f"NodeName=n[1-{nodes}] Name=gpu Count=8\n")
         if os.getuid() == 0:
             subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", folder], check=True)
         environment = {"PATH": "/usr/bin:/bin", "SLURM_CONF": str(folder / "slurm.conf"),
@@ -129,11 +128,13 @@ def measure(nodes, jobs, clients):
             started.append(munged)
             wait_for("munged", (folder / "munge.socket").exists, munged, folder / "munge.log")
             slurmctld = subprocess.Popen(
-                [UNPACKED / "usr/sbin/slurmctld", "-D", "-c", "-f", folder / "slurm.conf"], **options)
+                [UNPACKED / "usr/sbin/slurmctld-wlm", "-D", "-f", folder / "slurm.conf"], **options)
             started.append(slurmctld)
             ping = [UNPACKED / "usr/bin/scontrol", "ping"]
             wait_for("slurmctld", lambda: b"is UP" in subprocess.run(
                 ping, **{**options, "stdout": subprocess.PIPE}).stdout, slurmctld, folder / "slurmctld.log")
+            # 22.05 shows nodes of this state without the Gres of their line until they register.
+            subprocess.run([UNPACKED / "usr/bin/scontrol", "update", f"nodename=n[1-{nodes}]", "gres=gpu:8"], check=True, **options)
             submitted = subprocess.run([UNPACKED / "slurm_submit", str(clients), str(jobs)], **{
                 **options, "stdout": subprocess.PIPE, "stderr": None}, timeout=500)
             if submitted.returncode != 0:

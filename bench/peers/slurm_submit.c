@@ -73,7 +73,7 @@ int main(int argc, char **argv) {
   for (int status; wait(&status) > 0;) failed |= status != 0;
   const double submitted = now() - began;
   int there = 0;
-  for (const double until = now() + 120; !failed && (there = placed()) < jobs && now() < until;) {
+  for (const double until = now() + 400; !failed && (there = placed()) < jobs && now() < until;) {
     usleep(100 * 1000);
   }
   printf("{\"submitted_s\": %.3f, \"placed_s\": %.3f, \"placed\": %d}\n", submitted, now() - began, there);
