@@ -168,14 +168,14 @@ int main(int argc, char** argv) {
   CLI::App app("What the book costs, beside a plain scan");
   std::uint64_t offers = 100'000;
   std::vector<std::uint64_t> sizes{100'000, 1'000'000};
-  std::vector<std::string> parts{"questions", "rates", "tails", "adversaries", "gangs"};
+  std::vector<std::string> parts{"questions", "rates", "score", "tails", "adversaries", "gangs"};
   double seconds = 0.3;
   bool json = false;
   const auto size = CLI::Range(1, 10'000'000);
   app.add_option("--offers", offers, "Nodes in the book, of the questions")->check(size);
   app.add_option("--sizes", sizes, "Nodes in the book, of the other parts")->check(size);
   app.add_option("--parts", parts, "What to measure")
-      ->check(CLI::IsMember({"questions", "rates", "tails", "adversaries", "gangs"}));
+      ->check(CLI::IsMember({"questions", "rates", "score", "tails", "adversaries", "gangs"}));
   app.add_option("--seconds", seconds,
                  "Time for each figure; rates and tails take five times that");
   app.add_flag("--json", json, "One JSON object");
@@ -187,6 +187,7 @@ int main(int argc, char** argv) {
   if (wanted("questions")) fallow::bench::measure_questions(offers, seconds, report);
   for (const std::uint64_t count : sizes) {
     if (wanted("rates")) fallow::bench::measure_rates(count, 5 * seconds, report);
+    if (wanted("score")) fallow::bench::measure_scores(count, 5 * seconds, report);
     if (wanted("tails")) fallow::bench::measure_tails(count, 5 * seconds, report);
     if (wanted("gangs")) fallow::bench::measure_gangs(count, seconds, report);
     if (wanted("adversaries")) fallow::bench::measure_adversaries(count, seconds, report);

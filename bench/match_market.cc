@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "core/policy.h"
 
 namespace fallow::bench {
 namespace {
@@ -61,6 +62,21 @@ MatchMarket::MatchMarket(std::uint64_t offers) : random_(seeded_random(1)) {
     columns_.model.push_back(static_cast<std::uint8_t>(model));
     columns_.region.push_back(static_cast<std::uint8_t>(region));
     columns_.whole.push_back(static_cast<std::uint8_t>(devices));
+  }
+}
+
+void MatchMarket::weigh() {
+  scoring_.follow(core::default_policy());
+  for (const std::uint8_t gpus : kGpus) {
+    scoring_.mix.count({gpus, core::kWholeDevice}, 1, Time{});
+  }
+  for (core::Node& node : nodes_) {
+    std::uint32_t ppm = core::kSurely;
+    for (core::SurvivalCode& code : node.survival.codes) {
+      ppm -= static_cast<std::uint32_t>(random_->below(ppm / 3));
+      code = core::survival_code(ppm);
+    }
+    book_.update(node);
   }
 }
 

@@ -45,6 +45,10 @@ class MatchMarket {
 
   explicit MatchMarket(std::uint64_t offers);
 
+  // From now on the score counts as a new market's policy weighs it: demand is of the orders' mix,
+  // and nodes last as likely as chance has it.
+  void weigh();
+
   // Node i, as it stands at nodes()[i].
   std::deque<core::Node>& nodes() { return nodes_; }
   core::BlockBook& book() { return book_; }
@@ -66,7 +70,8 @@ class MatchMarket {
   std::vector<std::string> models_;
   std::vector<std::string> regions_;
   std::deque<core::Node> nodes_;
-  core::BlockBook book_;
+  core::Scoring scoring_;
+  core::BlockBook book_{scoring_};
   Columns columns_;
   std::uint64_t devices_ = 0;
 };

@@ -16,6 +16,9 @@ void measure_questions(std::uint64_t offers, double seconds, Report& report);
 // plain scan of the same data and four dependent cache misses in as much memory.
 void measure_rates(std::uint64_t offers, double seconds, Report& report);
 
+// The rates again with offers ranked by the full score (fragmentation, survival, objective).
+void measure_scores(std::uint64_t offers, double seconds, Report& report);
+
 // What a match takes while 100,000 offers a second change and 20,000 orders a second come.
 void measure_tails(std::uint64_t offers, double seconds, Report& report);
 

@@ -51,6 +51,7 @@ void add_sim(Parser& app, Context& context, Host& host);
 void add_stop(Parser& app, Context& context, Host& host);
 void add_up(Parser& app, Context& context, Host& host);
 void add_validate(Parser& app, Context& context, Host& host);
+void add_speeds(Parser& app, Context& context, Host& host);
 void add_wallet(Parser& app, Context& context, Host& host);
 
 // The whole program: parses, runs, answers the exit code. `host` does what only bin/ can wire.

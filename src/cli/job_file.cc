@@ -214,6 +214,8 @@ struct Reader {
      : name == "max_price" ? needs.max_price
      : name == "tier"      ? needs.tier
      : name == "objective" ? needs.objective
+     : name == "workload"  ? needs.workload
+     : name == "near"      ? needs.near
                            : needs.isolation) = std::move(text);
     return {};
   }

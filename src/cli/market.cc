@@ -33,6 +33,16 @@ int market(const Context& context) {
         static_cast<long long>(policy.price_interval_us() / 1'000'000),
         policy.price_step_basis_points() / 100.0, policy.use_target_basis_points() / 100.0);
   }
+  if (policy.fragmentation_basis_points() + policy.survival_basis_points() +
+          policy.locality_basis_points() >
+      0) {
+    std::printf(
+        "ranking     beside the price: a device made useless %.2f %% of its price, a node that "
+        "does "
+        "not last %.2f %%, another region %.2f %%\n",
+        policy.fragmentation_basis_points() / 100.0, policy.survival_basis_points() / 100.0,
+        policy.locality_basis_points() / 100.0);
+  }
   for (const v1::VolumeDiscount& step : policy.volume_discounts()) {
     std::printf("volume      %.2f %% off the fee from %s spent within 30 days\n",
                 step.fee_basis_points() / 100.0,

@@ -10,7 +10,9 @@ namespace {
 struct Options {
   std::vector<std::string> query;
   std::string price_class;
-  std::string order = "price";
+  std::string order;
+  std::string objective;
+  std::string workload = "general";
   std::uint32_t count_max = 100;
 };
 
@@ -19,9 +21,12 @@ int offers(const Context& context, const Options& options) {
   if (!api) return kUsage;
   v1::ListOffersRequest request;
   request.set_query(join(options.query));
-  request.set_order(options.order);
-  Table table({"NODE", "NAME", "GPU", ">GPUS", ">FREE", ">GB", ">PRICE/H", "REGION", ">RELIABILITY",
-               "SANDBOX", "AVAILABLE"});
+  // By price, unless something else is asked for.
+  request.set_order(options.order.empty() && options.objective.empty() ? "price" : options.order);
+  if (!options.objective.empty()) request.set_objective(objectives().at(options.objective));
+  request.set_workload_class(workload_classes().at(options.workload));
+  Table table({"NODE", "NAME", "GPU", ">GPUS", ">FREE", ">GB", ">SPEED", ">PRICE/H", "REGION",
+               ">RELIABILITY", "SANDBOX", "AVAILABLE"});
   std::uint32_t shown = 0;
   do {
     request.set_page_size(std::min<std::uint32_t>(options.count_max - shown, 1'000));
@@ -36,8 +41,8 @@ int offers(const Context& context, const Options& options) {
       table.add({std::to_string(offer.node()), offer.node_name(), offer.gpu_name(),
                  std::to_string(offer.num_gpus()),
                  fmt::format("{:.2f}", offer.free_thousandths() / 1000.0),
-                 fmt::format("{:.0f}", offer.gpu_ram_gb()), offer.price_per_hour(), offer.region(),
-                 fmt::format("{:.3f}", offer.reliability()),
+                 fmt::format("{:.0f}", offer.gpu_ram_gb()), fmt::format("{:.2f}", offer.speed()),
+                 offer.price_per_hour(), offer.region(), fmt::format("{:.3f}", offer.reliability()),
                  lower(v1::Isolation_Name(offer.isolation())), offer.available() ? "yes" : "no"});
     }
     request.set_page_token(page->next_page_token());
@@ -92,8 +97,11 @@ void add_offers(Parser& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<Options>();
   Parser* command = app.add_subcommand("offers", "search offers with the query language");
   command->add_option("query", options->query, "e.g. 'gpu_name=RTX_4090 reliability>0.95'");
-  command->add_option("-o,--order", options->order, "fields; a trailing minus turns one round")
-      ->capture_default_str();
+  add_objective_options(*command, options->objective, options->workload);
+  command
+      ->add_option("-o,--order", options->order,
+                   "fields; a trailing minus turns one round; default: price")
+      ->excludes("--objective");
   command->add_option("-n,--count", options->count_max, "the most to show")->capture_default_str();
   command->add_option("--price-history", options->price_class,
                       "MODEL or MODEL/REGION: what it went for, newest first");

@@ -12,9 +12,6 @@ namespace {
 
 const std::map<std::string, v1::Tier> kTiers{
     {"on_demand", v1::ON_DEMAND}, {"reserved", v1::RESERVED}, {"spot", v1::SPOT}};
-const std::map<std::string, v1::Objective> kObjectives{{"cheapest", v1::CHEAPEST},
-                                                       {"fastest", v1::FASTEST},
-                                                       {"cost_to_complete", v1::COST_TO_COMPLETE}};
 const std::map<std::string, v1::Isolation> kIsolations{{"bubblewrap", v1::BUBBLEWRAP},
                                                        {"runc", v1::RUNC},
                                                        {"gvisor", v1::GVISOR},
@@ -28,6 +25,37 @@ std::vector<std::string> keys(const Map& map) {
 }
 
 }  // namespace
+
+const std::map<std::string, v1::Objective>& objectives() {
+  static const std::map<std::string, v1::Objective> kWords{
+      {"cheapest", v1::CHEAPEST},
+      {"fastest", v1::FASTEST},
+      {"cost_to_complete", v1::COST_TO_COMPLETE}};
+  return kWords;
+}
+
+const std::map<std::string, v1::WorkloadClass>& workload_classes() {
+  static const std::map<std::string, v1::WorkloadClass> kWords{{"general", v1::GENERAL},
+                                                               {"fp32", v1::FP32},
+                                                               {"fp16", v1::FP16},
+                                                               {"bandwidth", v1::BANDWIDTH}};
+  return kWords;
+}
+
+void add_objective_options(Parser& command, std::string& objective, std::string& workload) {
+  command
+      .add_option("--objective", objective,
+                  "which offer is best: cheapest, fastest, or cost_to_complete (price by speed, "
+                  "with the starts and reruns that are to be expected)")
+      ->check(one_of(keys(objectives())))
+      ->capture_default_str();
+  command
+      .add_option("--workload", workload,
+                  "what most of the time goes into, by whose speeds fastest and cost_to_complete "
+                  "go: fp32, fp16, bandwidth of the memory, or general")
+      ->check(one_of(keys(workload_classes())))
+      ->capture_default_str();
+}
 
 double hours_of_term(const std::string& text) {
   static const std::map<std::string, double> kUnits{
@@ -85,9 +113,10 @@ std::shared_ptr<RequirementOptions> add_requirement_options(Parser& command) {
         return hours_of_term(text) > 0 ? "" : text + " is no time: write 90m, 12h, 3d, 2w, month";
       })
       ->excludes("--hours");
-  command.add_option("--objective", options->objective)
-      ->check(one_of(keys(kObjectives)))
-      ->capture_default_str();
+  add_objective_options(command, options->objective, options->workload);
+  command.add_option("--near", options->near,
+                     "the region where its data are: nodes elsewhere count as dearer, by as much "
+                     "as the market's policy says");
   command.add_option("--isolation", options->isolation, "the weakest sandbox that will do")
       ->check(one_of(keys(kIsolations)));
   return options;
@@ -107,7 +136,9 @@ v1::CreateQuoteRequest to_request(const RequirementOptions& options) {
   request.set_network(options.network);
   request.set_max_price_per_hour(options.bid.empty() ? options.max_price : options.bid);
   request.set_tier(kTiers.at(options.tier));
-  request.set_objective(kObjectives.at(options.objective));
+  request.set_objective(objectives().at(options.objective));
+  request.set_workload_class(workload_classes().at(options.workload));
+  request.set_near(options.near);
   if (!options.isolation.empty()) request.set_isolation_min(kIsolations.at(options.isolation));
   return request;
 }

@@ -1,6 +1,7 @@
 // The options with which a renter says what is needed: the same for `quote` and `run`.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,11 +28,19 @@ struct RequirementOptions {
   std::string term;
   std::string bid;
   std::string objective = "cheapest";
+  std::string workload = "general";
+  std::string near;
   std::string isolation;
 };
 
 // Hours of "90m", "12h", "3d", "2w", "week", "month"; 0 for what is no time.
 double hours_of_term(const std::string& text);
+
+// Which offer is best, and for what: words of the command line as the schema has them.
+const std::map<std::string, v1::Objective>& objectives();
+const std::map<std::string, v1::WorkloadClass>& workload_classes();
+// --objective and --workload; `objective` may begin empty.
+void add_objective_options(Parser& command, std::string& objective, std::string& workload);
 
 std::shared_ptr<RequirementOptions> add_requirement_options(Parser& command);
 v1::CreateQuoteRequest to_request(const RequirementOptions& options);

@@ -1,6 +1,7 @@
 #include "core/block_ask.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <utility>
 
@@ -30,7 +31,7 @@ Micros greatest_price(const Matcher& matcher) {
 
 // Without disk, a dearer whole device always makes a dearer task.
 bool ranks_as_keys(const Matcher& matcher) {
-  return matcher.objective() == v1::CHEAPEST && !matcher.spot() &&
+  return matcher.objective() == v1::CHEAPEST && !matcher.scored() && !matcher.spot() &&
          matcher.demand().requirements.disk_mb() == 0 &&
          std::uint64_t{matcher.gpus()} * matcher.share() >= kWholeDevice;
 }
@@ -40,14 +41,15 @@ bool ranks_as_keys(const Matcher& matcher) {
 Demand cheapest_of(const Demand& demand) {
   Demand cheapest = demand;
   cheapest.requirements.set_objective(v1::CHEAPEST);
+  cheapest.by_price = true;
   cheapest.avoid = {};
   cheapest.barred = {};
   return cheapest;
 }
 
-BlockAsk::BlockAsk(const Demand& demand, Supply supply, const OfferStore& offers,
-                   const WordNumbers& regions, Classes classes)
-    : BlockAsk(Matcher(demand), supply, offers, regions, std::move(classes)) {}
+BlockAsk::BlockAsk(const Demand& demand, const Scoring& scoring, Supply supply,
+                   const OfferStore& offers, const WordNumbers& regions, Classes classes)
+    : BlockAsk(Matcher(demand, scoring), supply, offers, regions, std::move(classes)) {}
 
 BlockAsk::BlockAsk(const Matcher& matcher, Supply supply, const OfferStore& offers,
                    const WordNumbers& regions, Classes classes)
@@ -56,14 +58,21 @@ BlockAsk::BlockAsk(const Matcher& matcher, Supply supply, const OfferStore& offe
       device_hour_max_(greatest_price(matcher)),
       key_order_(ranks_as_keys(matcher)),
       quoted_(matcher.demand().quoted_at.us > 0 && !matcher.spot()),
+      weighs_(matcher.scored() || matcher.objective() == v1::COST_TO_COMPLETE),
       avoids_(!matcher.demand().avoid.empty() || !matcher.demand().barred.empty()),
       supply_(supply),
       classes_(std::move(classes)),
       sieve_(matcher, supply, offers, regions),
-      offers_(offers) {}
+      offers_(offers) {
+  if (matcher.weighs_locality()) {
+    near_word_ = canonical_word(matcher.demand().requirements.near());
+    near_ = regions.find(near_word_);
+    near_by_word_ = regions.overflowed();
+  }
+}
 
 Rank BlockAsk::bound(const OfferKey& key, const OfferClass& of) const {
-  Rank rank = matcher_.bound(paid_hour(key.device_hour, of), of.speed());
+  Rank rank = matcher_.bound(paid_hour(key.device_hour, of), speed(of));
   const bool saturated = rank.rate_hour.value == std::numeric_limits<std::int64_t>::max();
   if (key_order(of) && !saturated) {
     rank.unreliability = std::int64_t{key.unreliability} - std::int64_t{kUnreliable};
@@ -77,23 +86,54 @@ Rank BlockAsk::bound(const OfferKey& key, Micros disk_gb_hour, const OfferClass&
   // With discounts one price on the list is many.
   const bool single_rate = single_price && !discounts(of);
   const std::uint32_t unreliability = single_rate ? key.unreliability : 0;
-  const Candidate least{.rate_hour = matcher_.rate(paid_hour(key.device_hour, of), disk_gb_hour),
-                        .speed = of.speed()};
+  const Candidate least = matcher_.least(paid_hour(key.device_hour, of), disk_gb_hour, speed(of));
   return matcher_.rank(single_rate ? key.node : NodeId(0), kUnreliable - unreliability, least);
 }
 
 bool BlockAsk::is_behind(const Block& block, std::size_t lane, const OfferClass& of,
                          const Candidate& candidate, const Rank& best) const {
-  const Micros rate =
-      matcher_.rate(paid_hour(block.offers[lane].device_hour, of), block.offers[lane].disk_gb_hour);
-  const std::int64_t unreliability = -std::int64_t{block.offers[lane].reliability()};
+  const LaneOffer& offer = block.offers[lane];
+  if (matcher_.scored()) {
+    // A node that is faster by its other devices is met in their class, too.
+    const Candidate least = matcher_.least(paid_hour(offer.device_hour, of), offer.disk_gb_hour,
+                                           speed(of), lasting_ppm(block, lane));
+    return best < matcher_.rank(offer.id, offer.reliability(), least);
+  }
+  const Micros rate = matcher_.rate(paid_hour(offer.device_hour, of), offer.disk_gb_hour);
+  const std::int64_t unreliability = -std::int64_t{offer.reliability()};
   if (matcher_.objective() == v1::CHEAPEST) {
     return rate != best.rate_hour ? rate > best.rate_hour : unreliability > best.unreliability;
   }
-  // A node that is faster by its other devices is met in their class, too.
-  if (of.speed() > candidate.speed) return false;
+  if (speed(of) > candidate.speed) return false;  // as above
+  if (matcher_.objective() == v1::COST_TO_COMPLETE &&
+      lasting_ppm(block, lane) > candidate.lasting_ppm) {
+    return false;
+  }
   return rate >= best.rate_hour && unreliability >= best.unreliability &&
          (rate > best.rate_hour || unreliability > best.unreliability);
+}
+
+bool BlockAsk::is_near(const Block& block, std::size_t lane) const {
+  const LaneOffer& offer = block.offers[lane];
+  if (!near_by_word_) return near_ != WordNumbers::kOther && offer.region == near_;
+  // Once numbers had run out the same word may have one here and none there.
+  return canonical_word(offers_[offer.slot].node->facts.region()) == near_word_;
+}
+
+void BlockAsk::weigh(const Block& block, std::size_t lane, Candidate& candidate) const {
+  candidate.lasting_ppm = lasting_ppm(block, lane);
+  if (matcher_.weighs_locality()) candidate.elsewhere = !is_near(block, lane);
+  if (!matcher_.weighs_fragments()) return;
+  const LaneOffer& offer = block.offers[lane];
+  if (supply_ == Supply::kFree && !offer.even) {
+    const Node& node = *offers_[offer.slot].node;
+    candidate.stranded = matcher_.stranded(node, supply_, matcher_.choose(node, supply_));
+    return;
+  }
+  const auto whole = supply_ == Supply::kFree
+                         ? static_cast<std::uint32_t>(std::popcount(offer.whole_mask))
+                         : std::uint32_t{block.row(Column::kDevices).at[lane]};
+  candidate.stranded = matcher_.stranded(whole);
 }
 
 std::optional<Candidate> BlockAsk::fit(const Block& block, std::size_t lane, const OfferClass& of,
@@ -111,20 +151,21 @@ std::optional<Candidate> BlockAsk::fit(const Block& block, std::size_t lane, con
   if (verdict == Verdict::kNo) return std::nullopt;
   if (verdict == Verdict::kYes) {
     const Micros disk_gb_hour = block.offers[lane].disk_gb_hour;
-    const Candidate candidate{.device_hour = device_hour,
-                              .disk_gb_hour = disk_gb_hour,
-                              .rate_hour = matcher_.rate(device_hour, disk_gb_hour),
-                              .speed = of.speed()};
+    Candidate candidate{.device_hour = device_hour,
+                        .disk_gb_hour = disk_gb_hour,
+                        .rate_hour = matcher_.rate(device_hour, disk_gb_hour),
+                        .speed = speed(of)};
     if (candidate.rate_hour > matcher_.rate_hour_max()) return std::nullopt;
+    if (weighs_) weigh(block, lane, candidate);
     return candidate;
   }
   const OfferStore::Offer& offer = offers_[block.offers[lane].slot];
   boost::container::small_vector<std::int64_t, 8> speeds;
   if (matcher_.objective() != v1::CHEAPEST) {
     if (offer.several()) {
-      for (const OfferClass* own : offer.more->of_device) speeds.push_back(own->speed());
+      for (const OfferClass* own : offer.more->of_device) speeds.push_back(speed(*own));
     } else {
-      speeds.assign(offer.node->devices.size(), of.speed());
+      speeds.assign(offer.node->devices.size(), speed(of));
     }
   }
   return matcher_.fit(*offer.node, supply_,

@@ -1,8 +1,9 @@
 // A demand made ready for the block book: parsed, sifted by classes, and what of it decides when a
 // walk may end. Made once for an order that is matched many times.
 //
-// Market thread only. Refers to its demand, which must outlive it, and is good until a node is
-// entered in the book, removed from it or changed otherwise than by update_load().
+// Market thread only. Refers to its demand and the book's scoring, which must outlive it, and is
+// good until a node is entered in the book, removed from it or changed otherwise than by
+// update_load().
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -24,7 +25,7 @@ class BlockAsk {
   using Classes = boost::container::small_vector<const OfferClass*, 4>;
 
   // `classes` are those whose devices the query admits.
-  BlockAsk(const Demand& demand, Supply supply, const OfferStore& offers,
+  BlockAsk(const Demand& demand, const Scoring& scoring, Supply supply, const OfferStore& offers,
            const WordNumbers& regions, Classes classes);
 
   const Matcher& matcher() const { return matcher_; }
@@ -44,6 +45,13 @@ class BlockAsk {
   // The least that a device of an offer in the class costs for the demand's term, at this price.
   Micros paid_hour(Micros device_hour, const OfferClass& of) const {
     return discounted(device_hour, of.discount_max(matcher_.term()));
+  }
+  // How fast its devices are at what is to run.
+  std::int64_t speed(const OfferClass& of) const { return of.speed(matcher_.workload()); }
+  // How likely the node of the offer on the lane is to last.
+  std::uint32_t lasting_ppm(const Block& block, std::size_t lane) const {
+    return matcher_.lasting_ppm(block.survival[matcher_.span()].at[lane],
+                                block.offers[lane].reliability());
   }
   // Does an offer of the class give a discount for the demand's term?
   bool discounts(const OfferClass& of) const { return of.discount_max(matcher_.term()) > 0; }
@@ -73,6 +81,10 @@ class BlockAsk {
  private:
   static constexpr std::size_t kHotBytes = 384;
 
+  // What ranks the offer on the lane beside its price and speed.
+  void weigh(const Block& block, std::size_t lane, Candidate& candidate) const;
+  bool is_near(const Block& block, std::size_t lane) const;
+
   BlockAsk(const Matcher& matcher, Supply supply, const OfferStore& offers,
            const WordNumbers& regions, Classes classes);
 
@@ -82,11 +94,15 @@ class BlockAsk {
   Micros device_hour_max_;
   bool key_order_;
   bool quoted_;
+  bool weighs_;
   bool avoids_;
   Supply supply_;
   Classes classes_;
   Sieve sieve_;
   const OfferStore& offers_;
+  std::string near_word_;  // where locality counts
+  std::uint16_t near_ = WordNumbers::kOther;
+  bool near_by_word_ = false;
 };
 
 }  // namespace fallow::core

@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "core/book_digest.h"
-#include "core/speed.h"
 #include "core/spot.h"
 
 namespace fallow::core {
@@ -44,7 +43,9 @@ OfferMore& more_of(OfferStore::Offer& offer) {
 
 }  // namespace
 
-std::unique_ptr<Book> make_book() { return std::make_unique<BlockBook>(); }
+std::unique_ptr<Book> make_book(const Scoring& scoring) {
+  return std::make_unique<BlockBook>(scoring);
+}
 
 std::vector<Placement> Book::list(const Demand& demand, bool free_only,
                                   std::size_t count_max) const {
@@ -52,6 +53,10 @@ std::vector<Placement> Book::list(const Demand& demand, bool free_only,
   options.free_only = free_only;
   options.count_max = count_max;
   return list(demand, options);
+}
+
+void BlockBook::speeds_changed() {
+  for (const auto& [key, of] : classes_) of->set_speeds(scoring().speeds.of(of->device()));
 }
 
 void BlockBook::update(const Node& node) {
@@ -165,6 +170,7 @@ OfferFacts BlockBook::describe(const Node& node) {
   facts.isolation = static_cast<std::uint8_t>(node.facts.isolation());
   facts.devices = narrow(static_cast<std::uint32_t>(node.devices.size()));
   facts.load = core::load_of(node);
+  facts.survival = node.survival;
   facts.plain = node.devices.size() <= kPlainDevicesMax;
   for (std::size_t i = 0; i < node.devices.size() && facts.plain; ++i) {
     facts.plain = node.devices[i].facts.index() == i;
@@ -196,12 +202,11 @@ bool BlockBook::same_classes(Slot slot, const Node& node) const {
 }
 
 OfferClass& BlockBook::class_of(const v1::Device& device) {
-  ClassKey key{-speed_of(device), canonical_word(device.model()), device.memory_mb(),
-               device.kind()};
+  ClassKey key{canonical_word(device.model()), device.memory_mb(), device.kind()};
   std::unique_ptr<OfferClass>& of = classes_[key];
   if (of == nullptr) {
     std::vector<OfferClass*>& model = classes_by_model_[key.model];
-    of = std::make_unique<OfferClass>(std::move(key), device, memory_);
+    of = std::make_unique<OfferClass>(std::move(key), device, scoring().speeds.of(device), memory_);
     model.push_back(of.get());
     std::sort(model.begin(), model.end(),
               [](const OfferClass* a, const OfferClass* b) { return a->key() < b->key(); });
@@ -321,6 +326,7 @@ KnownNode BlockBook::known(Slot slot) const {
   known.isolation = facts.isolation;
   known.region = regions_.word(facts.region);
   known.lan = lans_.name(slot);
+  known.survival = facts.survival;
   known.reliability = facts.load.reliability;
   known.cpu_thousandths = facts.cpu_thousandths;
   known.memory_mb = facts.memory_mb;

@@ -35,6 +35,8 @@ namespace fallow::core {
 
 class BlockBook final : public Book {
  public:
+  explicit BlockBook(const Scoring& scoring = Scoring::plain()) : Book(scoring) {}
+  void speeds_changed() override;
   void update(const Node& node) override;
   void update_load(const Node& node) override;
   void remove(NodeId node) override;

@@ -45,7 +45,7 @@ BlockAsk::Classes BlockBook::classes_for(const Query& query) const {
 }
 
 BlockAsk BlockBook::prepare(const Demand& demand, Supply supply) const {
-  return BlockAsk(demand, supply, offers_, regions_, classes_for(demand.query));
+  return BlockAsk(demand, scoring(), supply, offers_, regions_, classes_for(demand.query));
 }
 
 struct BlockBook::Best : Hit {
@@ -235,9 +235,15 @@ std::optional<Candidate> BlockBook::fits_once(const BlockAsk& ask, const Met& me
 bool BlockBook::counts_here(const BlockAsk& ask, Slot slot, const OfferClass& of) const {
   const OfferStore::Offer& offer = offers_[slot];
   if (!offer.several()) return true;
+  // The fastest: a node is never faster than the class in which it counts.
+  const auto before = [&](const OfferClass& a, const OfferClass& b) {
+    const std::int64_t speed_a = ask.speed(a);
+    const std::int64_t speed_b = ask.speed(b);
+    return speed_a != speed_b ? speed_a > speed_b : a.key() < b.key();
+  };
   const OfferClass* first = nullptr;
   for (const OfferClass* own : offer.more->of_device) {
-    if (first != nullptr && !(own->key() < first->key())) continue;
+    if (first != nullptr && !before(*own, *first)) continue;
     if (ask.matcher().demand().query.admits(own->device())) first = own;
   }
   return first == &of;
@@ -283,7 +289,7 @@ std::vector<Placement> BlockBook::list(const Demand& demand, const ListOptions& 
     return by_rank && rows.size() == options.count_max && rows.front().rank < bound;
   };
   Micros from(0);
-  if (by_rank && after && matcher.objective() == v1::CHEAPEST &&
+  if (by_rank && after && matcher.objective() == v1::CHEAPEST && !matcher.scored() &&
       demand.requirements.disk_mb() == 0) {
     from = matcher.device_hour_from(after->rank.rate_hour);
   }

@@ -15,7 +15,7 @@ std::vector<v1::Relaxation> BlockBook::relaxations(const Demand& demand) const {
   const Demand everything;
   BlockAsk::Classes classes;
   for (const auto& [key, of] : classes_) classes.push_back(of.get());
-  const BlockAsk all(everything, Supply::kOffered, offers_, regions_, classes);
+  const BlockAsk all(everything, scoring(), Supply::kOffered, offers_, regions_, classes);
   BlockWalk walk(all, Micros(0));
   const OfferClass* known = nullptr;
   Sieve::Failures of_class;

@@ -11,14 +11,14 @@
 #include <string>
 
 #include "core/block_tree.h"
+#include "core/speed.h"
 #include "core/term.h"
 #include "fallow/v1/types.pb.h"
 
 namespace fallow::core {
 
 struct ClassKey {
-  std::int64_t slowness = 0;  // speed turned round: the fastest come first
-  std::string model;          // canonical
+  std::string model;  // canonical
   std::uint32_t memory_mb = 0;
   v1::DeviceKind kind = v1::DEVICE_KIND_UNSPECIFIED;
   auto operator<=>(const ClassKey&) const = default;
@@ -26,15 +26,17 @@ struct ClassKey {
 
 class OfferClass {
  public:
-  OfferClass(ClassKey key, const v1::Device& device, BlockMemory& memory)
+  OfferClass(ClassKey key, const v1::Device& device, const Speeds& speeds, BlockMemory& memory)
       : key_(std::move(key)),
         device_(device),
+        speeds_(speeds),
         now_(memory, *this, BlockTree::Order::kPrice),
         former_(memory, *this, BlockTree::Order::kFormerPrice),
         spot_(memory, *this, BlockTree::Order::kSpotFloor) {}
 
   const ClassKey& key() const { return key_; }
-  std::int64_t speed() const { return -key_.slowness; }
+  std::int64_t speed(v1::WorkloadClass workload) const { return speeds_[workload]; }
+  void set_speeds(const Speeds& speeds) { speeds_ = speeds; }
   const v1::Device& device() const { return device_; }  // one of them
   // All offers, and once more those that were raised lately, by the least they may bind at, and
   // those that take spot leases, by the least that these pay.
@@ -57,6 +59,7 @@ class OfferClass {
  private:
   ClassKey key_;
   v1::Device device_;
+  Speeds speeds_;  // as the market's table has them
   BlockTree now_;
   BlockTree former_;
   BlockTree spot_;

@@ -12,6 +12,9 @@ OfferLoad load_of(const Node& node) {
   load.cpu_thousandths_free = node.cpu_thousandths_free;
   load.memory_mb_free = node.memory_mb_free;
   load.disk_mb_free = node.disk_mb_free;
+  load.even = std::all_of(node.devices.begin(), node.devices.end(), [](const NodeDevice& device) {
+    return device.free_thousandths == 0 || device.free_thousandths == kWholeDevice;
+  });
   if (!is_open(node)) return load;
   for (std::size_t i = 0; i < node.devices.size(); ++i) {
     const auto free = static_cast<std::uint16_t>(node.devices[i].free_thousandths);

@@ -18,6 +18,7 @@
 #include "core/block_lanes.h"
 #include "core/block_words.h"
 #include "core/node.h"
+#include "core/survival.h"
 #include "core/term.h"
 
 namespace fallow::core {
@@ -64,6 +65,7 @@ struct OfferLoad {
   std::uint32_t disk_mb_free = 0;
   std::uint16_t room = 0;   // the largest free share of a device; 0: nothing can be leased now
   std::uint16_t whole = 0;  // devices that are free as a whole; 0 likewise
+  bool even = true;         // each device is free as a whole or not at all
   bool operator==(const OfferLoad&) const = default;
 };
 OfferLoad load_of(const Node& node);
@@ -88,6 +90,7 @@ struct OfferFacts {
   // One class of devices, at most 64 of them, each at the position of its index: what stands here
   // is all there is to know.
   bool plain = false;
+  Survival survival;
 
   OfferKey key() const { return {device_hour, kUnreliable - load.reliability, id}; }
 };

@@ -143,6 +143,7 @@ void BlockTree::set(BlockPlace place, const OfferFacts& facts, ColumnMask change
   LaneOffer& offer = block.offers[lane];
   offer.whole_mask = facts.load.whole_mask;
   offer.room = facts.load.room;
+  offer.even = facts.load.even;
   Codes codes;
   for (ColumnMask left = changed; left != 0; left &= left - 1) {
     const auto i = static_cast<std::size_t>(std::countr_zero(left));
@@ -218,6 +219,7 @@ void BlockTree::set_free(BlockPlace place, const OfferLoad& now) {
   const Code room_now = code_of(Column::kRoom, now.room);
   offer.whole_mask = now.whole_mask;
   offer.room = now.room;
+  offer.even = now.even;
   whole = whole_now;
   if (room_now != room_before) {
     block.row(Column::kRoom).at[lane] = room_now;
@@ -258,6 +260,9 @@ void BlockTree::write(Block& block, std::size_t lane, const OfferFacts& facts,
   offer.region = facts.region;
   offer.numbers[load_number_of(Column::kReliability)] = facts.load.reliability;
   block.durations_max[lane] = facts.duration_max;
+  for (std::size_t span = 0; span < kSurvivalSpans.size(); ++span) {
+    block.survival[span].at[lane] = facts.survival.codes[span];
+  }
   block.plain = facts.plain ? block.plain | lane_bit(lane) : block.plain & ~lane_bit(lane);
 }
 
@@ -349,6 +354,7 @@ OfferLoad BlockTree::load_at(const Block& block, std::size_t lane, const OfferSt
   load.memory_mb_free = block.number(Column::kMemoryFree, lane);
   load.disk_mb_free = block.number(Column::kDiskFree, lane);
   load.room = at.room;
+  load.even = at.even;
   const Code whole = block.row(Column::kWhole).at[lane];
   load.whole = whole < kCodeMax ? whole : load_of(*offers[at.slot].node).whole;
   return load;
@@ -376,6 +382,9 @@ OfferFacts BlockTree::facts_at(const Block& block, std::size_t lane, const Offer
       std::min<std::size_t>(node.devices.size(), std::numeric_limits<std::uint16_t>::max()));
   facts.isolation = block.row(Column::kIsolation).at[lane];
   facts.plain = (block.plain & lane_bit(lane)) != 0;
+  for (std::size_t span = 0; span < kSurvivalSpans.size(); ++span) {
+    facts.survival.codes[span] = block.survival[span].at[lane];
+  }
   return facts;
 }
 

@@ -18,6 +18,7 @@
 #include "core/listing.h"
 #include "core/node.h"
 #include "core/query.h"
+#include "core/scoring.h"
 #include "fallow/v1/commands.pb.h"
 #include "fallow/v1/events.pb.h"
 
@@ -31,6 +32,7 @@ struct Demand {
   Time quoted_at;                 // prices as they stood then, when 0 < quoted_at
   Micros rate_hour_max;           // 0: none; counts beside requirements.price_per_hour_micros_max
   bool at_floor = false;          // of spot: whatever it clears at now
+  bool by_price = false;          // ranked by the objective alone, whatever else the policy weighs
   std::span<const NodeId> avoid;  // taken only when nothing else matches
   // Kept for another order: never taken by match() and match_gang(); nobody else reads them.
   std::span<const NodeId> barred;
@@ -52,7 +54,13 @@ struct Placement {
 
 class Book {
  public:
+  // `scoring` outlives the book.
+  explicit Book(const Scoring& scoring) : scoring_(scoring) {}
   virtual ~Book() = default;
+  const Scoring& scoring() const { return scoring_; }
+
+  // Speeds of the scoring have changed.
+  virtual void speeds_changed() = 0;
 
   // `node` was added, or any of its facts, offer, link, owner, free capacity or counts of kept and
   // broken leases changed. The address stays valid until remove().
@@ -94,12 +102,15 @@ class Book {
   // Of what the book knows of every node, in the order of ids: equal in all books that were told
   // the same.
   virtual Digest digest() const = 0;
+
+ private:
+  const Scoring& scoring_;
 };
 constexpr std::size_t kRelaxationsMax = 8;
 constexpr std::size_t kGangOffersMax = 1'024;
 
 // The block book: see core/block_book.h.
-std::unique_ptr<Book> make_book();
+std::unique_ptr<Book> make_book(const Scoring& scoring = Scoring::plain());
 
 // rate = devices * share * device_hour + disk * disk_gb_hour, each part rounded up to a micro.
 // Saturates at the largest Micros.

@@ -28,6 +28,7 @@ void add(Digester& digester, const KnownNode& node) {
     digester.update_u64(number);
   }
   for (const std::uint16_t discount : node.discounts) digester.update_u64(discount);
+  for (const SurvivalCode code : node.survival.codes) digester.update_u64(code);
   add_word(digester, node.region);
   add_word(digester, node.lan);
   for (const auto& [model, memory_mb, kind] : node.devices) {

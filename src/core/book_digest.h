@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "base/types.h"
+#include "core/survival.h"
 #include "core/term.h"
 
 namespace fallow::core {
@@ -29,6 +30,7 @@ struct KnownNode {
   std::uint32_t isolation = 0;
   std::string region;  // canonical
   std::string lan;     // canonical
+  Survival survival;
   std::uint32_t reliability = 0;
   std::uint32_t cpu_thousandths = 0;
   std::uint32_t memory_mb = 0;

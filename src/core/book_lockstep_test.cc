@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,6 +24,7 @@ class Lockstep {
   explicit Lockstep(std::uint64_t seed) : random_(seeded_random(seed)) {}
 
   void change_a_node() {
+    if (one_in(20)) change_scoring();
     const NodeId id(1 + below(kNodes));
     if (below(8) == 0) {
       fast_.remove(id);
@@ -97,6 +99,34 @@ class Lockstep {
   template <class T, std::size_t kSize>
   T pick(const std::array<T, kSize>& values) {
     return values[below(kSize)];
+  }
+
+  void change_scoring() {
+    scoring_.start_cost = Duration(static_cast<std::int64_t>(below(3) * 1'800'000'000));
+    scoring_.survival = survival();
+    scoring_.fragmentation_weight = static_cast<std::uint32_t>(below(3) * 500);
+    scoring_.survival_weight = static_cast<std::uint32_t>(below(3) * 900);
+    scoring_.locality_weight = static_cast<std::uint32_t>(below(3) * 700);
+    if (one_in(2)) {
+      scoring_.mix.count(
+          {static_cast<std::uint32_t>(1 + below(5)), pick(std::array{1'000U, 1'000U, 500U, 250U})},
+          static_cast<std::uint32_t>(1 + below(8)), Time{0});
+    }
+    scoring_.speeds.set(pick(std::array{"RTX_3060", "RTX_3090", "RTX_4090", "Mystery"}),
+                        static_cast<v1::WorkloadClass>(1 + below(kWorkloadClasses)),
+                        static_cast<std::uint32_t>(below(4) * 700));
+    fast_.speeds_changed();
+    naive_.speeds_changed();
+  }
+
+  Survival survival() {
+    Survival survival;
+    if (one_in(2)) return survival;
+    for (SurvivalCode& code : survival.codes) {
+      code = static_cast<SurvivalCode>(1 + below(4) * 80);
+    }
+    std::sort(survival.codes.begin(), survival.codes.end(), std::greater<>());
+    return survival;
   }
 
   void set_devices(Node& node) {
@@ -175,6 +205,7 @@ class Lockstep {
     node.facts.set_disk_mb(static_cast<std::uint32_t>((2 + below(2)) * 20));
     node.facts.set_isolation(pick(std::array{v1::BUBBLEWRAP, v1::GVISOR}));
     node.leases_kept = static_cast<std::uint32_t>(below(2) * 20);
+    node.survival = survival();
     set_devices(node);
     set_price(node);
     set_load(node);
@@ -199,6 +230,7 @@ class Lockstep {
       default:
         node.leases_broken += static_cast<std::uint32_t>(below(2));
     }
+    if (kind < 3 && one_in(4)) node.survival = survival();
     if (kind < 3 && one_in(4)) node.facts.set_lan(one_in(2) ? "rack-1" : "rack_1");
     node.removed = one_in(20);
     return kind >= 3;
@@ -241,11 +273,14 @@ class Lockstep {
     v1::Requirements& wanted = demand.requirements;
     wanted.set_query(text);
     wanted.set_objective(static_cast<v1::Objective>(below(4)));
+    wanted.set_workload_class(static_cast<v1::WorkloadClass>(below(1 + kWorkloadClasses)));
     if (one_in(2)) wanted.set_gpus(static_cast<std::uint32_t>(below(4)));
     if (one_in(2)) {
       wanted.set_device_thousandths(pick(std::array{100U, 250U, 333U, 500U, 750U, 1'000U}));
     }
     if (one_in(3)) wanted.set_duration_us(static_cast<std::int64_t>(below(3) * 3'600));
+    if (one_in(6)) wanted.set_duration_us(pick(kTerms).value);
+    if (one_in(3)) wanted.set_near(pick(std::array{"EU", "us", "nowhere"}));
     if (one_in(3)) {
       wanted.set_tier(v1::RESERVED);
       wanted.set_duration_us(pick(kTerms).value);
@@ -292,7 +327,7 @@ class Lockstep {
       ASSERT_EQ(actual.size(), expected.size()) << told(demand);
       for (std::size_t i = 0; i < actual.size(); ++i) expect_same(actual[i], expected[i]);
       if (actual.empty()) break;
-      options.after = cursor_of(demand, options.order, actual.back());
+      options.after = cursor_of(demand, scoring_, options.order, actual.back());
     }
   }
 
@@ -326,8 +361,9 @@ class Lockstep {
   Time now_{1'000};
   std::array<PriceIndex, 2> indexes_{PriceIndex{.spot = Micros(130)}, PriceIndex{}};
   std::map<NodeId, std::unique_ptr<Node>> nodes_;
-  BlockBook fast_;
-  NaiveBook naive_;
+  Scoring scoring_;
+  BlockBook fast_{scoring_};
+  NaiveBook naive_{scoring_};
   std::size_t matches_ = 0;
   std::size_t gangs_ = 0;
   std::size_t relaxations_ = 0;

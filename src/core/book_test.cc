@@ -289,7 +289,7 @@ TEST_F(BookTest, ListsPageByPageThroughEqualPrices) {
       const std::vector<Placement> page = book_->list(demand, options);
       if (page.empty()) break;
       for (const Placement& row : page) paged.push_back(row.node->id.value);
-      const ListCursor cursor = cursor_of(demand, options.order, page.back());
+      const ListCursor cursor = cursor_of(demand, book_->scoring(), options.order, page.back());
       options.after = cursor_of_text(text_of(cursor));
       ASSERT_EQ(options.after, cursor) << text_of(cursor);
     }

@@ -134,7 +134,7 @@ void handle(Step& step, const v1::Resume&) {
   state.resumed_index = step.index;
   state.nodes.each([&](Node& node) {
     if (node.removed) return;
-    set_link(state, node, false);
+    set_link(state, node, false, true);
     if (node.owner != v1::OWNER_AWAY) node.owner_since = step.now;
     for (const LeaseId id : node.leases) {
       Lease& lease = *state.leases.find(id);

@@ -31,6 +31,7 @@ void handle(Step& step, const v1::Found& command) {
   state.founded = true;
   state.found = command;
   state.policy = command.policy();
+  state.scoring.follow(state.policy);
   restart_interval(state);
   const auto id = step.next_id<AccountId>();
   Account& account = state.accounts.insert(id, Account{});
@@ -54,6 +55,7 @@ void handle(Step& step, const v1::SetPolicy& command) {
   if (!require_operator(step)) return;
   if (auto why = check_policy(command.policy())) return step.refuse(std::move(*why));
   step.state.policy = command.policy();
+  step.state.scoring.follow(step.state.policy);
   restart_interval(step.state);
   reset_deadlines(step.state);
   all_waiting_anew(step.state);  // what made them wait may be a rule of before

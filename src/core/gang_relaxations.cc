@@ -18,6 +18,7 @@ std::vector<v1::Relaxation> gang_relaxations(const Book& book, const Demand& dem
   const std::uint32_t nodes = nodes_of(demand.requirements);
   Demand cheapest = demand;
   cheapest.requirements.set_objective(v1::CHEAPEST);
+  cheapest.by_price = true;
   cheapest.avoid = {};
   std::vector<v1::Relaxation> answers;
   const auto add = [&](Change change, std::int64_t number, const std::vector<Placement>& found) {

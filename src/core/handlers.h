@@ -12,6 +12,10 @@ namespace fallow::core {
 // founding.cc
 void handle(Step& step, const v1::Found& command);
 void handle(Step& step, const v1::SetPolicy& command);
+// speeds.cc
+void handle(Step& step, const v1::SetSpeed& command);
+// survivals.cc
+void handle(Step& step, const v1::SetSurvival& command);
 // accounts.cc
 void handle(Step& step, const v1::OpenAccount& command);
 void handle(Step& step, const v1::SetBudget& command);

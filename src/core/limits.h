@@ -34,6 +34,8 @@ struct Limits {
   std::size_t price_classes_max = 4'096;          // model and region; nodes of more have no index
   std::size_t repricings_per_command_max = 256;   // of offers that follow an index; likewise
   std::size_t deadlines_per_command_max = 1'024;  // of leases; likewise
+  std::size_t speeds_max = 4'096;                 // models of which speeds were set
+  std::size_t survivals_per_command_max = 1'024;  // nodes that one SetSurvival is of
   std::size_t query_bytes_max = 2'048;
   std::size_t name_bytes_max = 200;
   std::size_t command_bytes_max = 64 * 1024;  // of one workload: argv and environment together

@@ -196,10 +196,10 @@ bool RowOrder::before(const RowKey& a, const RowKey& b) const {
   return a.node < b.node;
 }
 
-ListCursor cursor_of(const Demand& demand, const std::vector<SortKey>& order,
-                     const Placement& row) {
+ListCursor cursor_of(const Demand& demand, const Scoring& scoring,
+                     const std::vector<SortKey>& order, const Placement& row) {
   FALLOW_CHECK(row.node != nullptr, "a row of a list has a node");
-  const Matcher matcher(demand);
+  const Matcher matcher(demand, scoring);
   // The same evaluation as the list's own, so that the key is the row's.
   const Supply supply = row.free ? Supply::kFree : Supply::kOffered;
   const std::optional<Candidate> candidate = matcher.fit(*row.node, supply);

@@ -55,9 +55,11 @@ struct ListOptions {
 
 struct Demand;
 struct Placement;
+struct Scoring;
 
-// The place of a row in a list of this demand and order. Over a book that changes between pages, a
-// row that keeps its values is seen exactly once.
-ListCursor cursor_of(const Demand& demand, const std::vector<SortKey>& order, const Placement& row);
+// The place of a row in a list of this demand and order, of a book with this scoring. Over a book
+// that changes between pages, a row that keeps its values is seen exactly once.
+ListCursor cursor_of(const Demand& demand, const Scoring& scoring,
+                     const std::vector<SortKey>& order, const Placement& row);
 
 }  // namespace fallow::core

@@ -5,8 +5,6 @@
 
 #include <string>
 
-#include "core/speed.h"
-
 namespace fallow::core {
 namespace {
 
@@ -54,27 +52,6 @@ TEST(Cursor, RefusesEveryOtherText) {
     EXPECT_FALSE(cursor_of_text(text)) << text;
   }
   EXPECT_FALSE(cursor_of_text(std::string(kCursorBytesMax + 1, '1')));
-}
-
-TEST(Speed, FindsAModelUnderEachOfItsNames) {
-  EXPECT_EQ(speed_of("RTX_3090", 24'576, v1::GPU), kSpeedUnit);
-  EXPECT_EQ(speed_of("NVIDIA GeForce RTX 3090", 24'576, v1::GPU), kSpeedUnit);
-  EXPECT_EQ(speed_of("rtx-3090", 24'576, v1::GPU), kSpeedUnit);
-  EXPECT_GT(speed_of("NVIDIA GeForce RTX 3090 Ti", 24'564, v1::GPU), kSpeedUnit);
-  EXPECT_GT(speed_of("NVIDIA H100 80GB HBM3", 81'559, v1::GPU),
-            speed_of("NVIDIA H100 PCIe", 81'559, v1::GPU));
-  EXPECT_GT(speed_of("NVIDIA A100-SXM4-80GB", 81'920, v1::GPU),
-            speed_of("RTX_4090", 24'564, v1::GPU));
-}
-
-TEST(Speed, JudgesTheUnknownByItsMemoryAndTheProcessorLast) {
-  EXPECT_LT(speed_of("RTX_30900", 24'576, v1::GPU), kSpeedUnit) << "another name";
-  EXPECT_LT(speed_of("NVIDIA GeForce RTX 4090 Laptop GPU", 16'376, v1::GPU),
-            speed_of("RTX_4090", 24'564, v1::GPU));
-  EXPECT_GT(speed_of("", 192'000, v1::GPU), speed_of("", 8'000, v1::GPU));
-  EXPECT_GT(speed_of("", 0, v1::GPU), 0);
-  EXPECT_GT(speed_of("", 0, v1::GPU), speed_of("EPYC", 512'000, v1::CPU));
-  EXPECT_GT(speed_of("EPYC", 0, v1::CPU), 0);
 }
 
 }  // namespace

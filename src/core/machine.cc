@@ -91,6 +91,10 @@ void dispatch(Step& step, const v1::Command& command) {
       return handle(step, command.set_budget());
     case v1::Command::kSetProject:
       return handle(step, command.set_project());
+    case v1::Command::kSetSpeed:
+      return handle(step, command.set_speed());
+    case v1::Command::kSetSurvival:
+      return handle(step, command.set_survival());
     case v1::Command::kCreateJoinToken:
       return handle(step, command.create_join_token());
     case v1::Command::kJoinNode:
@@ -140,7 +144,7 @@ void carry_out(Step& step, const v1::Command& command) {
 }  // namespace
 
 MarketState::MarketState(const Limits& given)
-    : limits(given), indexes(given.price_classes_max), book(make_book()) {
+    : limits(given), indexes(given.price_classes_max), book(make_book(scoring)) {
   FALLOW_CHECK(limits.placements_per_command_max > 0 && limits.matches_per_command_max > 0 &&
                    limits.tests_per_command_max > 0 && limits.deadlines_per_command_max > 0,
                "a market that does nothing per command never ends");

@@ -30,6 +30,7 @@
 #include "core/node.h"
 #include "core/order.h"
 #include "core/price_index.h"
+#include "core/scoring.h"
 #include "core/spot_history.h"
 #include "core/table.h"
 
@@ -152,6 +153,8 @@ struct MarketState {
   PriceIndexes indexes;
   Time interval_end;                    // of the running interval; 0: no index is kept
   std::optional<NodeId> reprice_after;  // offers behind it are still to follow their index
+
+  Scoring scoring;  // its speeds; what follows from the policy is derived
 
   // ---- derived
   // -------------------------------------------------------------------------------------

@@ -10,29 +10,20 @@
 
 #include "core/book_digest.h"
 #include "core/listing.h"
+#include "core/naive_score.h"
 #include "core/price_index.h"
 #include "core/relaxation.h"
 #include "core/row_key.h"
-#include "core/speed.h"
 
 namespace fallow::core {
 
-// A node that fits, and what ranks it.
+// A node that fits, and what ranks it: less is better.
 struct NaiveBook::Row {
   Placement placement;
-  std::int64_t slowness = 0;
+  std::int64_t first = 0;  // of the objective
   std::int64_t unreliability = 0;
 
-  // Less is better.
-  std::tuple<std::int64_t, std::int64_t, std::int64_t, std::uint64_t> rank(
-      v1::Objective objective) const {
-    std::int64_t first = placement.rate_hour.value;
-    if (objective == v1::FASTEST) first = slowness;
-    if (objective == v1::COST_TO_COMPLETE) {
-      __extension__ using Wide = __int128;
-      first = static_cast<std::int64_t>(Wide{placement.rate_hour.value} * 1'000'000'000'000 /
-                                        (Wide{slowness} * unreliability));
-    }
+  std::tuple<std::int64_t, std::int64_t, std::int64_t, std::uint64_t> rank() const {
     return {first, placement.rate_hour.value, unreliability, placement.node->id.value};
   }
 };
@@ -132,12 +123,12 @@ std::optional<NaiveBook::Row> NaiveBook::row(const Node& node, const Demand& dem
   for (const auto& [room, index, at] : devices) {
     if (row.placement.devices.size() == gpus) break;
     row.placement.devices.push_back(index);
-    const std::int64_t own = speed_of(node.devices[at].facts);
+    const std::int64_t own = scoring().speeds.of(node.devices[at].facts)[workload_of(wanted)];
     speed = speed == 0 ? own : std::min(speed, own);
   }
   std::sort(row.placement.devices.begin(), row.placement.devices.end());
-  row.slowness = -speed;
   row.unreliability = -std::int64_t{reliability_ppm(node)};
+  row.first = naive_first(demand, scoring(), row.placement, speed);
   return row;
 }
 
@@ -146,9 +137,8 @@ std::vector<NaiveBook::Row> NaiveBook::rows(const Demand& demand, bool free) con
   for (const auto& [id, node] : nodes_) {
     if (auto fitting = row(*node, demand, free)) found.push_back(*std::move(fitting));
   }
-  const v1::Objective objective = objective_of(demand.requirements);
   std::sort(found.begin(), found.end(),
-            [&](const Row& a, const Row& b) { return a.rank(objective) < b.rank(objective); });
+            [](const Row& a, const Row& b) { return a.rank() < b.rank(); });
   return found;
 }
 
@@ -178,8 +168,8 @@ std::vector<NaiveBook::Row> NaiveBook::gang_of(const std::vector<Row>& rows, con
     for (auto& [key, members] : groups) {
       if (members.size() < nodes) continue;
       members.resize(nodes);
-      Measure measure{0, members.back().rank(objective)};
-      for (const Row& row : members) measure.first += std::get<0>(row.rank(objective));
+      Measure measure{0, members.back().rank()};
+      for (const Row& row : members) measure.first += row.first;
       if (objective == v1::FASTEST) measure.first = 0;  // the last one's is the slowest
       if (least && !(measure < *least)) continue;
       least = measure;
@@ -238,6 +228,7 @@ Digest NaiveBook::digest() const {
     known.isolation = static_cast<std::uint32_t>(node->facts.isolation());
     known.region = canonical_word(node->facts.region());
     known.lan = canonical_word(node->facts.lan());
+    known.survival = node->survival;
     known.reliability = reliability_ppm(*node);
     known.cpu_thousandths = node->facts.cpu_thousandths();
     known.memory_mb = node->facts.memory_mb();
@@ -273,17 +264,16 @@ bool NaiveBook::possible(const Demand& demand) const {
 }
 
 std::vector<Placement> NaiveBook::list(const Demand& demand, const ListOptions& options) const {
-  const Matcher matcher(demand);
+  const Matcher matcher(demand, scoring());
   const RowOrder order(matcher, options.order);
   std::vector<std::pair<RowKey, Placement>> found;
   for (const auto& [id, node] : nodes_) {
     std::optional<Row> fitting = row(*node, demand, true);
     if (!fitting && !options.free_only) fitting = row(*node, demand, false);
     if (!fitting) continue;
-    RowKey key = cursor_of(demand, options.order, fitting->placement);
+    RowKey key = cursor_of(demand, scoring(), options.order, fitting->placement);
     if (options.order.empty()) {
-      const auto [first, rate, unreliability, last] =
-          fitting->rank(objective_of(demand.requirements));
+      const auto [first, rate, unreliability, last] = fitting->rank();
       key.values = {{first, ""}, {rate, ""}, {unreliability, ""}};
     }
     if (options.after && !order.before(*options.after, key)) continue;
@@ -304,6 +294,7 @@ std::vector<Placement> NaiveBook::list(const Demand& demand, const ListOptions& 
 std::optional<NaiveBook::Row> NaiveBook::cheapest(const Demand& demand) const {
   Demand plain = demand;
   plain.requirements.set_objective(v1::CHEAPEST);
+  plain.by_price = true;
   std::vector<Row> found = rows(plain, true);
   if (found.empty()) return std::nullopt;
   return std::move(found.front());
@@ -347,8 +338,7 @@ void NaiveBook::relax_predicates(const Demand& demand, std::vector<v1::Relaxatio
       relaxed.query = Query(changed);
       const std::optional<Row> row = cheapest(relaxed);
       if (!row) continue;
-      const Rating rating{is_words ? 0 : distance_to(predicate, number), row->rank(v1::CHEAPEST),
-                          number, word};
+      const Rating rating{is_words ? 0 : distance_to(predicate, number), row->rank(), number, word};
       if (!best || rating < best->first) best = {rating, row->placement.rate_hour};
     }
     if (!best) continue;
@@ -381,12 +371,13 @@ void NaiveBook::relax_requirements(const Demand& demand, std::vector<v1::Relaxat
     for (const std::int64_t value : values) {
       Demand changed = demand;
       changed.requirements.set_objective(v1::CHEAPEST);
+      changed.by_price = true;
       set(changed.requirements, value);
       for (const Row& row : rows(changed, true)) {
         // A shorter term is dearer: it is named for those only that end there.
         const Duration longest = row.placement.node->offer.duration_max;
         if (change == Change::kDuration && longest.value != value) continue;
-        const Rating rating{std::abs(wanted - value), row.rank(v1::CHEAPEST), value};
+        const Rating rating{std::abs(wanted - value), row.rank(), value};
         if (!best || rating < best->first) best = {rating, row.placement.rate_hour};
         break;
       }
@@ -440,6 +431,7 @@ void NaiveBook::relax_requirements(const Demand& demand, std::vector<v1::Relaxat
              });
   Demand plain = demand;
   plain.requirements.set_objective(v1::CHEAPEST);
+  plain.by_price = true;
   const std::vector<Row> waiting = rows(plain, false);
   if (!waiting.empty()) {
     tell(Change::kWait, static_cast<std::int64_t>(waiting.size()),

@@ -14,6 +14,8 @@ namespace fallow::core {
 
 class NaiveBook final : public Book {
  public:
+  explicit NaiveBook(const Scoring& scoring = Scoring::plain()) : Book(scoring) {}
+  void speeds_changed() override {}
   void update(const Node& node) override { nodes_[node.id] = &node; }
   void update_load(const Node& node) override { nodes_[node.id] = &node; }
   void remove(NodeId node) override { nodes_.erase(node); }

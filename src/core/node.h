@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "core/survival.h"
 #include "core/term.h"
 #include "fallow/v1/commands.pb.h"
 
@@ -73,7 +74,9 @@ struct Node {
   Duration proven_total;
   std::uint32_t leases_kept = 0;    // ended without the provider's or owner's blame
   std::uint32_t leases_broken = 0;  // ended with it
-  bool priced = false;              // counts in a class of the price indexes
+  Uptime uptime;
+  Survival survival;    // what follows from the like, as SetSurvival has it
+  bool priced = false;  // counts in a class of the price indexes
   struct Counted {
     PriceIndex* index = nullptr;
     std::uint32_t offered_thousandths = 0;

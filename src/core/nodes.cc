@@ -84,7 +84,12 @@ bool takes_leases(const Node& node) {
          node.offer.id.value != 0;
 }
 
-bool set_link(MarketState& state, Node& node, bool connected) {
+void follow_uptime(const MarketState& state, Node& node, bool cut) {
+  const bool usable = node.connected && !node.removed && node.owner == v1::OWNER_AWAY;
+  node.uptime.follow(usable, state.now, cut);
+}
+
+bool set_link(MarketState& state, Node& node, bool connected, bool cut) {
   node.silent = false;
   if (node.connected == connected) return false;
   node.connected = connected;
@@ -93,6 +98,7 @@ bool set_link(MarketState& state, Node& node, bool connected) {
   } else {
     --state.nodes_connected;
   }
+  follow_uptime(state, node, cut);
   load_changed(state, node);
   return true;
 }

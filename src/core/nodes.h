@@ -20,7 +20,11 @@ void load_changed(MarketState& state, Node& node);
 bool takes_leases(const Node& node);
 
 // Sets the link and tells the book when it changed. Says whether it did.
-bool set_link(MarketState& state, Node& node, bool connected);
+// `cut`: it was none of the node's doing.
+bool set_link(MarketState& state, Node& node, bool connected, bool cut = false);
+
+// The node's link or owner has changed: counts the stretch for which it could be leased.
+void follow_uptime(const MarketState& state, Node& node, bool cut);
 // Not heard of: taken as not connected until it is heard again.
 void fall_silent(Step& step, Node& node);
 void tell_changed(Step& step, const Node& node);

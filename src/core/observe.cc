@@ -106,6 +106,7 @@ void observe_owner(Step& step, Node& node, v1::OwnerState owner) {
   }
   node.owner = owner;
   node.owner_since = step.now;
+  follow_uptime(step.state, node, false);
   load_changed(step.state, node);
   if (owner == v1::OWNER_AWAY) node_gained(step.state, node);
   reset_deadlines(step.state, node);

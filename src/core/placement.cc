@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "core/price_index.h"
-#include "core/speed.h"
 #include "core/spot.h"
 
 namespace fallow::core {
@@ -13,7 +12,9 @@ namespace {
 
 __extension__ using Wide = unsigned __int128;
 constexpr std::uint64_t kThousand = 1'000;
-constexpr std::int64_t kReliabilityWhole = 1'000'000;
+constexpr std::uint32_t kReliabilityWhole = 1'000'000;
+constexpr std::uint32_t kPerMicro = 1'000;  // billionths
+constexpr std::uint32_t kBasisPoints = 10'000;
 
 std::int64_t saturate(Wide value) {
   constexpr Wide kMax = std::numeric_limits<std::int64_t>::max();
@@ -38,14 +39,6 @@ Wide thousandths_of(std::uint64_t count, Micros price) {
 
 Wide devices_rate(std::uint32_t gpus, std::uint32_t share, Micros device_hour) {
   return thousandths_of(std::uint64_t{gpus} * share, device_hour);
-}
-
-// Price of a task per unit of work, with the runs that the node's record lets one expect.
-std::int64_t cost_to_complete(Micros rate_hour, std::int64_t speed, std::int64_t reliability) {
-  constexpr Wide kScale = 1'000'000'000'000;
-  const auto work = static_cast<Wide>(std::max<std::int64_t>(speed, 1)) *
-                    static_cast<Wide>(std::max<std::int64_t>(reliability, 1));
-  return saturate(wide(rate_hour) * kScale / work);
 }
 
 std::uint32_t free_of(const NodeDevice& device, Supply supply) {
@@ -116,15 +109,24 @@ Micros rate_of(const v1::Requirements& requirements, Micros device_hour, Micros 
                    device_hour, disk_gb_hour);
 }
 
-Matcher::Matcher(const Demand& demand)
+Matcher::Matcher(const Demand& demand, const Scoring& scoring)
     : demand_(demand),
+      scoring_(scoring),
       objective_(objective_of(demand.requirements)),
+      workload_(workload_of(demand.requirements)),
+      span_(survival_span(Duration(demand.requirements.duration_us()))),
       gpus_(gpus_of(demand.requirements)),
       share_(share_of(demand.requirements)),
       term_(bracket_of(demand.requirements)),
       disk_mb_(demand.requirements.disk_mb()),
       rate_hour_max_(std::numeric_limits<std::int64_t>::max()),
       device_hour_max_(std::numeric_limits<std::int64_t>::max()) {
+  if (objective_ != v1::FASTEST && !spot() && !demand.by_price) {
+    if (!scoring.mix.empty()) fragmentation_weight_ = scoring.fragmentation_weight;
+    // In the cost to complete it counts by reruns.
+    if (objective_ == v1::CHEAPEST) survival_weight_ = scoring.survival_weight;
+    if (!demand.requirements.near().empty()) locality_weight_ = scoring.locality_weight;
+  }
   for (const Predicate& predicate : demand.query.predicates()) {
     const bool bounded = predicate.op == Operator::kLess || predicate.op == Operator::kLessEqual ||
                          predicate.op == Operator::kEqual || predicate.op == Operator::kIn;
@@ -170,13 +172,22 @@ std::optional<Candidate> Matcher::fit(const Node& node, Supply supply, const Hin
     if (free_of(device, supply) >= share_) ++with_room;
   }
   if (with_room < gpus_ || !demand_.query.admits_count(admitted)) return std::nullopt;
+  if (objective_ == v1::CHEAPEST && !scored()) return candidate;
+  const Positions chosen = choose(node, supply);
   if (objective_ != v1::CHEAPEST) {
     candidate.speed = std::numeric_limits<std::int64_t>::max();
-    for (const std::size_t at : choose(node, supply)) {
-      const std::int64_t speed =
-          hints.speeds.empty() ? speed_of(node.devices[at].facts) : hints.speeds[at];
+    for (const std::size_t at : chosen) {
+      const std::int64_t speed = hints.speeds.empty()
+                                     ? scoring_.speeds.of(node.devices[at].facts)[workload_]
+                                     : hints.speeds[at];
       candidate.speed = std::min(candidate.speed, speed);
     }
+  }
+  candidate.lasting_ppm = lasting_ppm(node.survival.codes[span_], reliability_ppm(node));
+  if (weighs_fragments()) candidate.stranded = stranded(node, supply, chosen);
+  if (weighs_locality()) {
+    candidate.elsewhere =
+        canonical_word(node.facts.region()) != canonical_word(demand_.requirements.near());
   }
   return candidate;
 }
@@ -237,26 +248,114 @@ Placement Matcher::placement(const Node& node, const Candidate& candidate, Suppl
   return placement;
 }
 
+std::uint32_t Matcher::lasting_ppm(SurvivalCode known, std::uint32_t reliability_ppm) const {
+  if (known == 0) known = scoring_.survival.codes[span_];
+  return known == 0 ? reliability_ppm : survival_ppm(known);
+}
+
+std::uint32_t Matcher::stranded(const Node& node, Supply supply,
+                                std::span<const std::size_t> positions) const {
+  boost::container::small_vector<std::uint32_t, 16> free;
+  for (const NodeDevice& device : node.devices) free.push_back(free_of(device, supply));
+  const std::int64_t before = scoring_.mix.fragments({free.data(), free.size()});
+  for (const std::size_t at : positions) free[at] -= share_;
+  const std::int64_t after = scoring_.mix.fragments({free.data(), free.size()});
+  return added(before, after);
+}
+
+std::uint32_t Matcher::stranded(std::uint32_t whole) const {
+  const std::int64_t before = scoring_.mix.fragments(whole);
+  const std::int64_t after =
+      share_ == kWholeDevice ? scoring_.mix.fragments(whole - gpus_)
+                             : scoring_.mix.fragments(whole - gpus_, gpus_, kWholeDevice - share_);
+  return added(before, after);
+}
+
+// What was a fragment before and is taken now was none for this task. At least 0 but for rounding.
+std::uint32_t Matcher::added(std::int64_t before, std::int64_t after) const {
+  const std::int64_t taken = std::int64_t{gpus_} * share_;
+  return static_cast<std::uint32_t>(std::max<std::int64_t>(after + taken - before, 0));
+}
+
+Candidate Matcher::least(Micros device_hour, Micros disk_gb_hour, std::int64_t speed,
+                         std::uint32_t lasting_ppm) const {
+  return {.device_hour = device_hour,
+          .disk_gb_hour = disk_gb_hour,
+          .rate_hour = rate(device_hour, disk_gb_hour),
+          .speed = speed,
+          .lasting_ppm = lasting_ppm};
+}
+
+// An hour of the task with all that the policy weighs beside, in billionths. Nearly always all of
+// it fits 64 bits; a wide division is slow.
+template <class Number>
+std::int64_t Matcher::weighed(const Candidate& candidate) const {
+  const auto rate = static_cast<Number>(candidate.rate_hour.value);
+  Number sum = rate * kPerMicro;
+  if (fragmentation_weight_ > 0) {
+    // Thousandths of devices at their price, a thousandth of it a micro.
+    sum += static_cast<Number>(candidate.device_hour.value) * candidate.stranded *
+           fragmentation_weight_ / kBasisPoints;
+  }
+  if (survival_weight_ > 0) {
+    sum += rate * (kSurely - candidate.lasting_ppm) * survival_weight_ /
+           (kBasisPoints * (kSurely / kPerMicro));
+  }
+  if (locality_weight_ > 0 && candidate.elsewhere) {
+    sum += rate * kPerMicro * locality_weight_ / kBasisPoints;
+  }
+  return saturate(sum);
+}
+
+std::int64_t Matcher::weighed_rate(const Candidate& candidate) const {
+  // Times 10^6 and 10^4, or 64,000 and 10^4, this stays below 2^63.
+  constexpr Micros kNarrow(std::int64_t{1} << 29U);
+  const bool narrow = candidate.rate_hour < kNarrow && candidate.device_hour < kNarrow;
+  return narrow ? weighed<std::uint64_t>(candidate) : weighed<Wide>(candidate);
+}
+
+// CHEAPEST: the price; weighed, in billionths, when anything but it counts. COST_TO_COMPLETE: what
+// the work costs on the node.
+std::int64_t Matcher::first_of(const Candidate& candidate) const {
+  if (objective_ == v1::FASTEST) return -candidate.speed;
+  const std::int64_t rate = scored() ? weighed_rate(candidate) : candidate.rate_hour.value;
+  return objective_ == v1::CHEAPEST ? rate : cost_to_complete(candidate, rate);
+}
+
+// A task of its longest time on an RTX 3090, and a start, as often as it is to be run until the
+// node lasts; in billionths. Where a start costs nothing, the time is the same factor for all, and
+// left out: so it was before starts had a cost, and so logs of then mean what they meant.
+std::int64_t Matcher::cost_to_complete(const Candidate& candidate, std::int64_t rate) const {
+  const auto speed = static_cast<std::uint64_t>(std::max<std::int64_t>(candidate.speed, 1));
+  const std::uint64_t lasting = std::max(candidate.lasting_ppm, 1U);
+  if (scoring_.start_cost.value == 0) {
+    constexpr Wide kScale = 1'000'000'000'000;
+    return saturate(static_cast<Wide>(rate) * kScale / (Wide{speed} * lasting));
+  }
+  const std::int64_t asked = demand_.requirements.duration_us();
+  const auto work = static_cast<std::uint64_t>(asked > 0 ? asked : kHour.value);
+  const auto start = static_cast<std::uint64_t>(scoring_.start_cost.value);
+  const std::uint64_t time = work * kSpeedUnit / speed + start;
+  const std::uint64_t hour = static_cast<std::uint64_t>(kHour.value) / (scored() ? 1 : kPerMicro);
+  const auto product = static_cast<std::uint64_t>(rate);
+  std::uint64_t narrow = 0;
+  if (!__builtin_mul_overflow(product, time, &narrow) &&
+      !__builtin_mul_overflow(narrow / hour, std::uint64_t{kSurely}, &narrow)) {
+    return saturate(narrow / lasting);  // nearly always; as above
+  }
+  return saturate(Wide{product} * time / hour * kSurely / lasting);
+}
+
 Rank Matcher::rank(const Node& node, const Candidate& candidate) const {
   return rank(node.id, reliability_ppm(node), candidate);
 }
 
 Rank Matcher::rank(NodeId node, std::uint32_t reliability_ppm, const Candidate& candidate) const {
-  const std::int64_t reliability = reliability_ppm;
-  std::int64_t first = candidate.rate_hour.value;
-  if (objective_ == v1::FASTEST) first = -candidate.speed;
-  if (objective_ == v1::COST_TO_COMPLETE) {
-    first = cost_to_complete(candidate.rate_hour, candidate.speed, reliability);
-  }
-  return Rank{first, candidate.rate_hour, -reliability, node};
+  return Rank{first_of(candidate), candidate.rate_hour, -std::int64_t{reliability_ppm}, node};
 }
 
 Rank Matcher::bound(Micros device_hour, std::int64_t speed) const {
-  const Micros rate(saturate(devices_rate(gpus_, share_, device_hour)));
-  std::int64_t first = rate.value;
-  if (objective_ == v1::FASTEST) first = -speed;
-  if (objective_ == v1::COST_TO_COMPLETE) first = cost_to_complete(rate, speed, kReliabilityWhole);
-  return Rank{first, rate, -kReliabilityWhole, NodeId(0)};
+  return rank(NodeId(0), kReliabilityWhole, least(device_hour, Micros(0), speed));
 }
 
 Micros Matcher::device_hour_from(Micros rate_hour) const {

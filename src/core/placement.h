@@ -1,7 +1,7 @@
 // Does a node fit a demand, with which devices and at what price: the one rule behind search,
 // quote and reserve. And how fitting nodes are ranked.
 //
-// Market thread only. A Matcher refers to its demand, which must outlive it.
+// Market thread only. A Matcher refers to its demand and scoring, which must outlive it.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -20,12 +20,15 @@ enum class Supply : std::uint8_t {
   kOffered,  // as if every offered node were idle, connected and its owner away
 };
 
-// A node that fits. `speed` is the slowest chosen device's; only where the objective asks for it.
+// A node that fits. What comes behind the prices is there only where the objective asks for it.
 struct Candidate {
   Micros device_hour;
   Micros disk_gb_hour;
   Micros rate_hour;
-  std::int64_t speed = 0;
+  std::int64_t speed = 0;               // the slowest chosen device's
+  std::uint32_t lasting_ppm = kSurely;  // how likely the node is to last
+  std::uint32_t stranded = 0;           // thousandths of devices that become useless by it
+  bool elsewhere = false;               // than where the order's data are
 };
 
 // Total order of fitting nodes; less is better.
@@ -66,7 +69,8 @@ struct Hints {
 
 class Matcher {
  public:
-  explicit Matcher(const Demand& demand);
+  // The plain scoring is enough for whoever asks for fits and prices only, and ranks nothing.
+  explicit Matcher(const Demand& demand, const Scoring& scoring = Scoring::plain());
 
   std::optional<Candidate> fit(const Node& node, Supply supply, const Hints& hints = {}) const;
 
@@ -84,6 +88,25 @@ class Matcher {
 
   Placement placement(const Node& node, const Candidate& candidate, Supply supply) const;
 
+  // How likely a node is to last for the demand's time: as its history says, else as that of nodes
+  // in general does, else by the leases that it kept.
+  std::uint32_t lasting_ppm(SurvivalCode known, std::uint32_t reliability_ppm) const;
+  std::size_t span() const { return span_; }  // of the demand's time
+
+  // Does what the policy weighs count beside price and speed?
+  bool scored() const { return fragmentation_weight_ + survival_weight_ + locality_weight_ > 0; }
+  bool weighs_fragments() const { return fragmentation_weight_ > 0; }
+  bool weighs_locality() const { return locality_weight_ > 0; }
+  // Thousandths of devices of the node that become of no use to what is likely to come, when a task
+  // takes the devices at these positions: FGD's gradient, and what the task takes itself.
+  std::uint32_t stranded(const Node& node, Supply supply,
+                         std::span<const std::size_t> positions) const;
+  // The same on a node whose devices are free as a whole, `whole` of them, or not at all.
+  std::uint32_t stranded(std::uint32_t whole) const;
+  // No candidate of this price and speed on a node that lasts so likely ranks before this one.
+  Candidate least(Micros device_hour, Micros disk_gb_hour, std::int64_t speed,
+                  std::uint32_t lasting_ppm = kSurely) const;
+
   Rank rank(const Node& node, const Candidate& candidate) const;
   // The same where the node's reliability is known already.
   Rank rank(NodeId node, std::uint32_t reliability_ppm, const Candidate& candidate) const;
@@ -97,6 +120,7 @@ class Matcher {
   bool spot() const { return demand_.requirements.tier() == v1::SPOT; }
   Bracket term() const { return term_; }  // of the discounts that it gets
   v1::Objective objective() const { return objective_; }
+  v1::WorkloadClass workload() const { return workload_; }  // by whose speeds it is ranked
   // No node with a dearer device meets the query's conditions on price.
   Micros device_hour_max() const { return device_hour_max_; }
   // The least of the price limits; the largest Micros when there is none.
@@ -106,15 +130,27 @@ class Matcher {
 
  private:
   bool has_room(const Node& node, Supply supply) const;
+  std::int64_t first_of(const Candidate& candidate) const;
+  std::int64_t cost_to_complete(const Candidate& candidate, std::int64_t rate) const;
+  std::int64_t weighed_rate(const Candidate& candidate) const;
+  template <class Number>
+  std::int64_t weighed(const Candidate& candidate) const;
+  std::uint32_t added(std::int64_t before, std::int64_t after) const;
 
   const Demand& demand_;
+  const Scoring& scoring_;
   v1::Objective objective_;
+  v1::WorkloadClass workload_;
+  std::size_t span_;
   std::uint32_t gpus_;
   std::uint32_t share_;
   Bracket term_;
   std::uint32_t disk_mb_;
   Micros rate_hour_max_;
   Micros device_hour_max_;
+  std::uint32_t fragmentation_weight_ = 0;  // basis points, as far as they count for the demand
+  std::uint32_t survival_weight_ = 0;
+  std::uint32_t locality_weight_ = 0;
 };
 
 }  // namespace fallow::core

@@ -47,6 +47,10 @@ v1::Policy default_policy() {
   policy.set_spot_min_run_us(minutes(5).value);
   policy.set_spot_cool_down_us(minutes(10).value);
   policy.set_spot_notice_us(seconds(30).value);
+  policy.set_start_cost_us(minutes(1).value);
+  policy.set_fragmentation_basis_points(100);
+  policy.set_survival_basis_points(200);
+  policy.set_locality_basis_points(100);
   return policy;
 }
 
@@ -68,6 +72,7 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
       {"spot_min_run_us", policy.spot_min_run_us(), 0},
       {"spot_cool_down_us", policy.spot_cool_down_us(), 0},
       {"spot_notice_us", policy.spot_notice_us(), 0},
+      {"start_cost_us", policy.start_cost_us(), 0},
   };
   for (const auto& span : spans) {
     if (span.value < span.min || span.value > kPolicySpanMax) {
@@ -85,6 +90,18 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
     return refusal(v1::VALUE_INVALID, "policy.price_step_basis_points",
                    "a price cannot move by {} basis points at once: at most {}",
                    policy.price_step_basis_points(), kBasisPoints);
+  }
+  const struct {
+    const char* name;
+    std::uint32_t value;
+  } weights[] = {{"fragmentation_basis_points", policy.fragmentation_basis_points()},
+                 {"survival_basis_points", policy.survival_basis_points()},
+                 {"locality_basis_points", policy.locality_basis_points()}};
+  for (const auto& weight : weights) {
+    if (weight.value <= kBasisPoints) continue;
+    return refusal(v1::VALUE_INVALID, fmt::format("policy.{}", weight.name),
+                   "{} of {} would outweigh the price itself: at most {}", weight.name,
+                   weight.value, kBasisPoints);
   }
   if (auto why = check_volume(policy)) return why;
   const bool keeps_index = policy.price_interval_us() > 0;

@@ -17,6 +17,7 @@ constexpr std::size_t kChanges = static_cast<std::size_t>(Change::kWait) + 1;
 Demand cheapest(const Demand& demand) {
   Demand copy = demand;
   copy.requirements.set_objective(v1::CHEAPEST);
+  copy.by_price = true;
   copy.requirements.clear_query();  // it is copied often, and stands parsed in copy.query
   copy.avoid = {};
   copy.barred = {};

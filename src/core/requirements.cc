@@ -8,6 +8,9 @@ v1::Requirements understood(const v1::Requirements& requirements) {
   v1::Requirements whole = requirements;
   if (whole.tier() == v1::TIER_UNSPECIFIED) whole.set_tier(v1::ON_DEMAND);
   if (whole.objective() == v1::OBJECTIVE_UNSPECIFIED) whole.set_objective(v1::CHEAPEST);
+  if (whole.workload_class() == v1::WORKLOAD_CLASS_UNSPECIFIED) {
+    whole.set_workload_class(v1::GENERAL);
+  }
   if (whole.gpus() == 0) whole.set_gpus(1);
   if (whole.nodes() == 0) whole.set_nodes(1);
   if (whole.device_thousandths() == 0) whole.set_device_thousandths(kWholeDevice);
@@ -29,6 +32,16 @@ tl::expected<Demand, Refusal> demand_of(const v1::Requirements& requirements,
     return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.objective",
                                   "objective {} is unknown",
                                   static_cast<int>(requirements.objective())));
+  }
+  if (requirements.near().size() > limits.name_bytes_max) {
+    return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.near",
+                                  "the region has {} bytes: at most {} are accepted",
+                                  requirements.near().size(), limits.name_bytes_max));
+  }
+  if (!v1::WorkloadClass_IsValid(requirements.workload_class())) {
+    return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.workload_class",
+                                  "workload class {} is unknown",
+                                  static_cast<int>(requirements.workload_class())));
   }
   if (!v1::Isolation_IsValid(requirements.isolation_min())) {
     return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.isolation_min",

@@ -10,8 +10,8 @@
 
 namespace fallow::core {
 
-// Every default written out: tier ON_DEMAND, objective CHEAPEST, one GPU, the whole of it,
-// bubblewrap at least. Two requests that mean the same become equal.
+// Every default written out: tier ON_DEMAND, objective CHEAPEST, workload class GENERAL, one GPU,
+// the whole of it, bubblewrap at least. Two requests that mean the same become equal.
 v1::Requirements understood(const v1::Requirements& requirements);
 
 // Requirements that were understood(), checked and with their query parsed; or why not.

@@ -59,6 +59,17 @@ void write_schedule(SnapshotWriter& writer, const MarketState& state) {
   }
 }
 
+void write_scoring(SnapshotWriter& writer, const MarketState& state) {
+  const SpeedTable& speeds = state.scoring.speeds;
+  writer(static_cast<std::uint64_t>(speeds.size()));
+  speeds.visit([&](const std::string& model, const Speeds& set) {
+    writer(model);
+    for (const std::int64_t speed : set) writer(speed);
+  });
+  for (const SurvivalCode code : state.scoring.survival.codes) writer(code);
+  DemandMix::fields(writer, state.scoring.mix);
+}
+
 void write_prices(SnapshotWriter& writer, const MarketState& state) {
   std::uint64_t classes = 0;
   state.indexes.visit([&](const PriceIndex&) { ++classes; });
@@ -87,6 +98,7 @@ Digest write_state(const MarketState& state, const SnapshotWriter::Sink& sink) {
   list_fields(writer, state.ended, [&](OrderId id) { writer(id); });
   write_schedule(writer, state);
   write_prices(writer, state);
+  write_scoring(writer, state);
   return writer.finish();
 }
 
@@ -205,6 +217,23 @@ void read_prices(SnapshotReader& reader, MarketState& state) {
   if (pending) state.reprice_after = after;
 }
 
+void read_scoring(SnapshotReader& reader, MarketState& state) {
+  read_each(reader, [&] {
+    std::string model;
+    Speeds set;
+    reader(model);
+    for (std::int64_t& speed : set) reader(speed);
+    if (reader.ok() && !state.scoring.speeds.restore(model, set)) {
+      reader.fail("speeds of a model cannot be");
+    }
+  });
+  for (SurvivalCode& code : state.scoring.survival.codes) reader(code);
+  DemandMix::fields(reader, state.scoring.mix);
+  if (!state.scoring.mix.restore()) reader.fail("a mix of demand cannot be");
+  if (!can_be(state.scoring.survival)) reader.fail("no node can last like that");
+  state.scoring.follow(state.policy);
+}
+
 void read_state(SnapshotReader& reader, MarketState& state) {
   ShortHash magic{};
   std::uint32_t version = 0;
@@ -221,6 +250,7 @@ void read_state(SnapshotReader& reader, MarketState& state) {
   list_fields(reader, state.ended, [&](OrderId& id) { reader(id); });
   read_schedule(reader, state);
   read_prices(reader, state);
+  read_scoring(reader, state);
 }
 
 }  // namespace

@@ -6,99 +6,109 @@
 namespace fallow::core {
 namespace {
 
-// Tenths of a TFLOPS at boost clock, from the vendors' data sheets and architecture white papers:
+// From the vendors' data sheets and architecture white papers. Tenths of a TFLOPS at boost clock:
 // FP32 on the shader cores, and dense FP16 on the matrix units with FP32 accumulation (no
-// sparsity). Where a chip has no matrix units, its best plain FP16 or FP32 rate.
+// sparsity); where a chip has no matrix units, its best plain FP16 or FP32 rate. And GB/s of the
+// device's own memory; of an A100 and a P100 those of the slower variant of one name.
 struct Rates {
   std::string_view model;  // tokens joined by underscores, as they stand in reported names
   std::int64_t fp32;
   std::int64_t fp16;
+  std::int64_t bandwidth;
 };
 
 // The first row whose tokens stand in the name wins, so longer names come before their prefixes.
 constexpr std::array kRates = std::to_array<Rates>({
     // NVIDIA Blackwell (HGX B200 data sheet; RTX PRO Blackwell and RTX Blackwell white papers)
-    {"b200", 750, 22'500},
-    {"rtx_pro_6000", 1'250, 5'038},
-    {"rtx_5090", 1'048, 2'095},
-    {"rtx_5080", 563, 1'126},
-    {"rtx_5070_ti", 439, 879},
-    {"rtx_5070", 309, 617},
+    {"b200", 750, 22'500, 8'000},
+    {"rtx_pro_6000", 1'250, 5'038, 1'792},
+    {"rtx_5090", 1'048, 2'095, 1'792},
+    {"rtx_5080", 563, 1'126, 960},
+    {"rtx_5070_ti", 439, 879, 896},
+    {"rtx_5070", 309, 617, 672},
     // NVIDIA Hopper (H100, H100 NVL and H200 data sheets)
-    {"h200_nvl", 600, 8'355},
-    {"h200", 670, 9'895},
-    {"h100_nvl", 600, 8'355},
-    {"h100_pcie", 510, 7'560},
-    {"h100", 670, 9'895},
+    {"h200_nvl", 600, 8'355, 4'800},
+    {"h200", 670, 9'895, 4'800},
+    {"h100_nvl", 600, 8'355, 3'900},
+    {"h100_pcie", 510, 7'560, 2'000},
+    {"h100", 670, 9'895, 3'350},
     // NVIDIA Ada (Ada GPU architecture white papers; L4, L40, L40S data sheets)
-    {"l40s", 916, 3'620},
-    {"l40", 905, 1'810},
-    {"l4", 303, 1'210},
-    {"rtx_6000_ada", 911, 3'642},
-    {"rtx_6000ada", 911, 3'642},
-    {"rtx_5000_ada", 653, 2'612},
-    {"rtx_5000ada", 653, 2'612},
-    {"rtx_4090", 826, 1'652},
-    {"rtx_4080_super", 522, 1'044},
-    {"rtx_4080", 487, 975},
-    {"rtx_4070_ti_super", 441, 882},
-    {"rtx_4070_ti", 401, 802},
-    {"rtx_4070_super", 355, 710},
-    {"rtx_4070", 291, 583},
-    {"rtx_4060_ti", 221, 441},
-    {"rtx_4060", 151, 302},
+    {"l40s", 916, 3'620, 864},
+    {"l40", 905, 1'810, 864},
+    {"l4", 303, 1'210, 300},
+    {"rtx_6000_ada", 911, 3'642, 960},
+    {"rtx_6000ada", 911, 3'642, 960},
+    {"rtx_5000_ada", 653, 2'612, 576},
+    {"rtx_5000ada", 653, 2'612, 576},
+    {"rtx_4090", 826, 1'652, 1'008},
+    {"rtx_4080_super", 522, 1'044, 736},
+    {"rtx_4080", 487, 975, 717},
+    {"rtx_4070_ti_super", 441, 882, 672},
+    {"rtx_4070_ti", 401, 802, 504},
+    {"rtx_4070_super", 355, 710, 504},
+    {"rtx_4070", 291, 583, 504},
+    {"rtx_4060_ti", 221, 441, 288},
+    {"rtx_4060", 151, 302, 272},
     // NVIDIA Ampere (A100 and GA102 white papers; A10, A30, A40, RTX A-series data sheets)
-    {"a100", 195, 3'120},
-    {"a40", 374, 1'497},
-    {"a30", 103, 1'650},
-    {"a10", 312, 1'250},
-    {"rtx_a6000", 387, 1'548},
-    {"rtx_a5000", 278, 1'111},
-    {"rtx_a4000", 192, 767},
-    {"rtx_3090_ti", 400, 800},
-    {"rtx_3090", 356, 710},
-    {"rtx_3080_ti", 341, 682},
-    {"rtx_3080", 298, 595},
-    {"rtx_3070_ti", 217, 435},
-    {"rtx_3070", 203, 406},
-    {"rtx_3060_ti", 162, 324},
-    {"rtx_3060", 127, 255},
+    {"a100", 195, 3'120, 1'555},
+    {"a40", 374, 1'497, 696},
+    {"a30", 103, 1'650, 933},
+    {"a10", 312, 1'250, 600},
+    {"rtx_a6000", 387, 1'548, 768},
+    {"rtx_a5000", 278, 1'111, 768},
+    {"rtx_a4000", 192, 767, 448},
+    {"rtx_3090_ti", 400, 800, 1'008},
+    {"rtx_3090", 356, 710, 936},
+    {"rtx_3080_ti", 341, 682, 912},
+    {"rtx_3080", 298, 595, 760},
+    {"rtx_3070_ti", 217, 435, 608},
+    {"rtx_3070", 203, 406, 448},
+    {"rtx_3060_ti", 162, 324, 448},
+    {"rtx_3060", 127, 255, 360},
     // NVIDIA Turing (Turing white paper; T4 data sheet)
-    {"titan_rtx", 163, 1'305},
-    {"t4", 81, 650},
-    {"rtx_2080_ti", 134, 538},
-    {"rtx_2080_super", 112, 446},
-    {"rtx_2080", 101, 403},
-    {"rtx_2070_super", 91, 363},
-    {"rtx_2070", 75, 299},
-    {"rtx_2060", 65, 258},
-    {"gtx_1660_ti", 54, 109},
-    {"gtx_1660_super", 50, 100},
+    {"titan_rtx", 163, 1'305, 672},
+    {"t4", 81, 650, 320},
+    {"rtx_2080_ti", 134, 538, 616},
+    {"rtx_2080_super", 112, 446, 496},
+    {"rtx_2080", 101, 403, 448},
+    {"rtx_2070_super", 91, 363, 448},
+    {"rtx_2070", 75, 299, 448},
+    {"rtx_2060", 65, 258, 336},
+    {"gtx_1660_ti", 54, 109, 288},
+    {"gtx_1660_super", 50, 100, 336},
     // NVIDIA Volta and Pascal (V100 and P100 data sheets, GTX 10 specifications)
-    {"v100_pcie", 140, 1'120},
-    {"v100", 157, 1'250},
-    {"p100", 93, 187},
-    {"p40", 120, 120},
-    {"gtx_1080_ti", 113, 113},
-    {"gtx_1080", 89, 89},
-    {"gtx_1070", 65, 65},
+    {"v100_pcie", 140, 1'120, 900},
+    {"v100", 157, 1'250, 900},
+    {"p100", 93, 187, 732},
+    {"p40", 120, 120, 346},
+    {"gtx_1080_ti", 113, 113, 484},
+    {"gtx_1080", 89, 89, 320},
+    {"gtx_1070", 65, 65, 256},
     // AMD (Instinct MI100, MI200, MI300X data sheets; RDNA 2 and 3 specifications)
-    {"mi300x", 1'634, 13'074},
-    {"mi250x", 479, 3'830},
-    {"mi250", 453, 3'621},
-    {"mi210", 226, 1'810},
-    {"mi100", 231, 1'846},
-    {"rx_7900_xtx", 614, 1'228},
-    {"rx_7900_xt", 516, 1'032},
-    {"rx_6900_xt", 230, 461},
-    {"rx_6800_xt", 207, 415},
+    {"mi300x", 1'634, 13'074, 5'300},
+    {"mi250x", 479, 3'830, 3'277},
+    {"mi250", 453, 3'621, 3'277},
+    {"mi210", 226, 1'810, 1'638},
+    {"mi100", 231, 1'846, 1'229},
+    {"rx_7900_xtx", 614, 1'228, 960},
+    {"rx_7900_xt", 516, 1'032, 800},
+    {"rx_6900_xt", 230, 461, 512},
+    {"rx_6800_xt", 207, 415, 512},
 });
 
-constexpr std::int64_t kReferenceFp32 = 356;
-constexpr std::int64_t kReferenceFp16 = 710;
+constexpr Rates kReference{"rtx_3090", 356, 710, 936};
 
-constexpr std::int64_t speed_of_rates(const Rates& rates) {
-  return (kSpeedUnit * rates.fp32 / kReferenceFp32 + kSpeedUnit * rates.fp16 / kReferenceFp16) / 2;
+constexpr std::int64_t relative(std::int64_t rate, std::int64_t reference) {
+  return kSpeedUnit * rate / reference;
+}
+
+Speeds speeds_of(const Rates& rates) {
+  Speeds speeds;
+  speeds[v1::FP32] = relative(rates.fp32, kReference.fp32);
+  speeds[v1::FP16] = relative(rates.fp16, kReference.fp16);
+  speeds[v1::BANDWIDTH] = relative(rates.bandwidth, kReference.bandwidth);
+  speeds[v1::GENERAL] = mean_speed(speeds);
+  return speeds;
 }
 
 std::string with_underscores(std::string_view model) {
@@ -123,6 +133,8 @@ bool has_tokens(std::string_view name, std::string_view tokens) {
   return false;
 }
 
+constexpr std::int64_t kProcessorSpeed = 10;
+
 std::int64_t speed_of_memory(std::uint32_t memory_mb) {
   if (memory_mb >= 120'000) return 4'000;
   if (memory_mb >= 75'000) return 2'000;
@@ -136,18 +148,33 @@ std::int64_t speed_of_memory(std::uint32_t memory_mb) {
 
 }  // namespace
 
-std::int64_t speed_of(std::string_view model, std::uint32_t memory_mb, v1::DeviceKind kind) {
-  if (kind == v1::CPU) return 10;
+std::int64_t mean_speed(const Speeds& speeds) { return (speeds[v1::FP32] + speeds[v1::FP16]) / 2; }
+
+Speeds vendor_speeds(std::string_view model, std::uint32_t memory_mb, v1::DeviceKind kind) {
+  if (kind == v1::CPU) return Speeds(kProcessorSpeed);
   const std::string name = with_underscores(model);
   // A laptop's chip bears the desktop card's name but not its rate.
   const bool mobile =
       has_tokens(name, "laptop") || has_tokens(name, "mobile") || has_tokens(name, "max_q");
   if (!mobile) {
     for (const Rates& rates : kRates) {
-      if (has_tokens(name, rates.model)) return speed_of_rates(rates);
+      if (has_tokens(name, rates.model)) return speeds_of(rates);
     }
   }
-  return speed_of_memory(memory_mb);
+  return Speeds(speed_of_memory(memory_mb));
+}
+
+std::vector<std::string_view> vendor_models() {
+  std::vector<std::string_view> models;
+  models.reserve(kRates.size());
+  for (const Rates& rates : kRates) models.push_back(rates.model);
+  return models;
+}
+
+v1::WorkloadClass workload_of(const v1::Requirements& requirements) {
+  return requirements.workload_class() == v1::WORKLOAD_CLASS_UNSPECIFIED
+             ? v1::GENERAL
+             : requirements.workload_class();
 }
 
 }  // namespace fallow::core

@@ -165,6 +165,8 @@ class RandomCommands {
     wanted.set_device_thousandths(kShares[below(std::size(kShares))]);
     if (chance(4)) wanted.set_nodes(static_cast<std::uint32_t>(chance(20) ? 1'000 : below(4)));
     wanted.set_objective(static_cast<v1::Objective>(below(4)));
+    if (chance(6)) wanted.set_near(chance(40) ? std::string(300, 'n') : "us");
+    wanted.set_workload_class(static_cast<v1::WorkloadClass>(chance(40) ? 9 : below(5)));
     wanted.set_duration_us(chance(40) ? hostile()
                                       : seconds(static_cast<std::int64_t>(below(400))).value);
     wanted.set_price_per_hour_micros_max(chance(2) ? amount(2'000'000) : 0);
@@ -379,6 +381,23 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     key.add_scopes(static_cast<v1::Scope>(below(5)));
     key.set_expires_at_us(chance(2) ? 0 : hostile());
   } else if (kind < 96) {
+    if (chance(3)) {
+      for (std::uint64_t nodes = below(4); nodes > 0; --nodes) {
+        v1::NodeSurvival& told = *command.mutable_set_survival()->add_nodes();
+        told.set_node(chance(5) ? 0 : any_node(machine));
+        for (std::uint32_t i = chance(9) ? 1 : chance(9) ? 5 : 0; i < 5; ++i) {
+          told.add_lasting_ppm(chance(90) ? 2'000'000 : 900'000 - i * 150'000);
+        }
+      }
+      return command;
+    }
+    if (chance(2)) {
+      command.mutable_set_speed()->set_model(chance(9) ? "" : chance(2) ? "RTX_4090" : "rtx 3090");
+      command.mutable_set_speed()->set_workload_class(static_cast<v1::WorkloadClass>(below(6)));
+      command.mutable_set_speed()->set_speed_thousandths(
+          static_cast<std::uint32_t>(chance(20) ? hostile() : static_cast<std::int64_t>(below(9))));
+      return command;
+    }
     command.mutable_revoke_key()->set_secret_hash(test_hash(below(50)));
   } else if (kind < 97) {
     command.mutable_resume();
@@ -399,6 +418,10 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
           static_cast<std::uint32_t>(below(11'000)));
     }
     policy.set_payout_delay_us(chance(2) ? 0 : hours(24).value);
+    policy.set_start_cost_us(chance(20) ? hostile() : 0);
+    policy.set_fragmentation_basis_points(static_cast<std::uint32_t>(below(1'100) * below(11)));
+    policy.set_survival_basis_points(static_cast<std::uint32_t>(below(1'100) * below(11)));
+    policy.set_locality_basis_points(static_cast<std::uint32_t>(below(1'100) * below(11)));
   } else if (kind < 99) {
     command.mutable_withdraw_offer()->set_node(any_node(machine));
   } else if (chance(6)) {

@@ -68,7 +68,8 @@ void check_node(Complaint& complaint, const MarketState& state, const Node& node
       node.owner != v1::OWNER_STATE_UNSPECIFIED && is_moment(node.owner_since) &&
       is_moment(node.joined_at) && is_moment(node.seen_at) && is_span(node.proven_total) &&
       !(node.removed && (node.connected || node.offer.id.value != 0)) &&
-      !(node.silent && node.connected) && !(node.removed && node.priced);
+      !(node.silent && node.connected) && !(node.removed && node.priced) &&
+      node.uptime.can_be(state.now) && can_be(node.survival);
   complaint.unless(sound, "node {} has values that cannot be", node.id.value);
   complaint.unless(!check_facts(facts, limits), "node {} has facts that cannot be", node.id.value);
   check_offer(complaint, node, limits);

@@ -125,6 +125,7 @@ struct alignas(kLanes) LaneOffer {
   std::uint16_t share_min = 0;
   std::uint16_t region = 0;
   bool elsewhere = false;  // stands in other trees, too
+  bool even = true;        // as in OfferLoad
 
   std::uint32_t reliability() const { return numbers[load_number_of(Column::kReliability)]; }
   OfferKey key() const { return {device_hour, kUnreliable - reliability(), id}; }
@@ -144,6 +145,7 @@ struct alignas(kLanes) Block : Branch {
   std::array<LaneOffer, kLanes> offers{};
   std::array<NumberRow, kNumberRows> numbers{};
   std::array<Duration, kLanes> durations_max{};
+  std::array<LaneRow, kSurvivalSpans.size()> survival{};  // by span
 
   const LaneRow& row(Column column) const { return rows[index_of(column)]; }
   LaneRow& row(Column column) { return rows[index_of(column)]; }

@@ -1,4 +1,6 @@
 // The service Market: what is offered, at what price, and what happens.
+#include <cmath>
+#include <set>
 #include <utility>
 
 #include "base/money.h"
@@ -47,27 +49,50 @@ Answer<core::ListOptions> list_options(const v1::ListOffersRequest& request) {
   return options;
 }
 
+// Of its devices, where an RTX 3090 has 1.
+double fastest(const core::Node& node, const core::SpeedTable& speeds, v1::WorkloadClass workload) {
+  std::int64_t most = 0;
+  for (const core::NodeDevice& device : node.devices) {
+    most = std::max(most, speeds.of(device.facts)[workload]);
+  }
+  return static_cast<double>(most) / core::kSpeedUnit;
+}
+
 net::Task<Answer<v1::ListOffersResponse>> list_offers(Call& call,
                                                       const v1::ListOffersRequest& request) {
   core::QueryError error;
   auto query = core::Query::parse(request.query(), error);
   if (!query) co_return tl::unexpected(query_problem("query", error));
   FALLOW_CO_ASSIGN(const core::ListOptions options, list_options(request));
+  if (!v1::Objective_IsValid(request.objective())) {
+    co_return refuse_field("objective", "the objectives are cheapest, fastest, cost_to_complete");
+  }
+  if (!v1::WorkloadClass_IsValid(request.workload_class())) {
+    co_return refuse_field("workload_class",
+                           "the classes of workload are general, fp32, fp16 and bandwidth");
+  }
   core::Demand demand;
   demand.query = std::move(*query);
   demand.requirements.set_query(request.query());
   demand.requirements.set_gpus(1);
   demand.requirements.set_device_thousandths(core::kWholeDevice);
-  demand.requirements.set_objective(v1::CHEAPEST);
+  demand.requirements.set_objective(request.objective());
+  demand.requirements.set_workload_class(request.workload_class());
 
   const std::function<Answer<v1::ListOffersResponse>(const core::Machine&)> look =
       [&](const core::Machine& machine) -> Answer<v1::ListOffersResponse> {
     v1::ListOffersResponse response;
+    const core::Scoring& scoring = machine.book().scoring();
+    const v1::WorkloadClass workload = core::workload_of(demand.requirements);
     const std::vector<core::Placement> rows = machine.book().list(demand, options);
-    for (const core::Placement& row : rows) *response.add_offers() = offer_view(*row.node);
+    for (const core::Placement& row : rows) {
+      v1::OfferView& view = *response.add_offers();
+      view = offer_view(*row.node);
+      view.set_speed(fastest(*row.node, scoring.speeds, workload));
+    }
     if (rows.size() == options.count_max) {
       response.set_next_page_token(
-          core::text_of(core::cursor_of(demand, options.order, rows.back())));
+          core::text_of(core::cursor_of(demand, scoring, options.order, rows.back())));
     }
     return response;
   };
@@ -104,6 +129,62 @@ net::Task<Answer<v1::ListClassesResponse>> list_classes(Call& call, const v1::Li
     return response;
   };
   co_return co_await call.on_disk(read);
+}
+
+v1::SpeedView speed_view(std::string_view model, const core::SpeedTable& table) {
+  const core::Speeds speeds = table.of_model(model);
+  const core::Speeds set = table.set_of(model);
+  const auto shown = [&](v1::WorkloadClass workload) {
+    return static_cast<double>(speeds[workload]) / core::kSpeedUnit;
+  };
+  v1::SpeedView view;
+  view.set_model(std::string(model));
+  view.set_general(shown(v1::GENERAL));
+  view.set_fp32(shown(v1::FP32));
+  view.set_fp16(shown(v1::FP16));
+  view.set_bandwidth(shown(v1::BANDWIDTH));
+  for (const v1::WorkloadClass workload : {v1::GENERAL, v1::FP32, v1::FP16, v1::BANDWIDTH}) {
+    if (set[workload] > 0) view.add_set(workload);
+  }
+  return view;
+}
+
+net::Task<Answer<v1::ListSpeedsResponse>> list_speeds(Call& call, const v1::ListSpeedsRequest&) {
+  const std::function<Answer<v1::ListSpeedsResponse>(const core::Machine&)> look =
+      [](const core::Machine& machine) -> Answer<v1::ListSpeedsResponse> {
+    const core::SpeedTable& table = machine.book().scoring().speeds;
+    std::set<std::string> models;
+    for (const std::string_view model : core::vendor_models()) models.emplace(model);
+    table.visit([&](const std::string& model, const core::Speeds&) { models.insert(model); });
+    v1::ListSpeedsResponse response;
+    for (const std::string& model : models) *response.add_speeds() = speed_view(model, table);
+    return response;
+  };
+  co_return co_await call.visit(look);
+}
+
+net::Task<Answer<v1::SpeedView>> set_speed(Call& call, const v1::SetSpeedRequest& request) {
+  constexpr double kMost = static_cast<double>(core::kSpeedMax) / core::kSpeedUnit;
+  if (!std::isfinite(request.speed()) || request.speed() < 0 || request.speed() > kMost) {
+    co_return refuse_field("speed",
+                           "speed counts RTX 3090s: above 0 and at most {:.0f}, or 0 for "
+                           "the vendor's figure",
+                           kMost);
+  }
+  const double thousandths = std::round(request.speed() * core::kSpeedUnit);
+  if (request.speed() > 0 && thousandths == 0) {
+    co_return refuse_field("speed", "speed is below a thousandth of an RTX 3090");
+  }
+  v1::Command command;
+  v1::SetSpeed& set = *command.mutable_set_speed();
+  set.set_model(request.model());
+  set.set_workload_class(request.workload_class());
+  set.set_speed_thousandths(static_cast<std::uint32_t>(thousandths));
+  const std::function<Answer<v1::SpeedView>(const Done&)> take =
+      [&request](const Done& done) -> Answer<v1::SpeedView> {
+    return speed_view(core::canonical_word(request.model()), done.machine.book().scoring().speeds);
+  };
+  co_return co_await call.submit(std::move(command), take);
 }
 
 void add_part(v1::QuoteView& view, std::string_view name, Micros hour, Duration time,
@@ -170,6 +251,8 @@ void add_market_handlers(Handlers& handlers) {
   handlers.add("Market.ListOffers", list_offers);
   handlers.add("Market.ListPrices", list_prices);
   handlers.add("Market.ListClasses", list_classes);
+  handlers.add("Market.ListSpeeds", list_speeds);
+  handlers.add("Market.SetSpeed", set_speed);
   handlers.add("Market.CreateQuote", create_quote);
   handlers.add_stream<v1::FollowEventsRequest, v1::FeedEvent>("Market.FollowEvents", follow_events);
 }

@@ -76,6 +76,10 @@ Answer<Wanted> wanted_of(const v1::CreateQuoteRequest& request, std::string_view
   out.set_tier(request.tier() == v1::TIER_UNSPECIFIED ? v1::ON_DEMAND : request.tier());
   out.set_objective(request.objective() == v1::OBJECTIVE_UNSPECIFIED ? v1::CHEAPEST
                                                                      : request.objective());
+  out.set_near(request.near());
+  out.set_workload_class(request.workload_class() == v1::WORKLOAD_CLASS_UNSPECIFIED
+                             ? v1::GENERAL
+                             : request.workload_class());
   FALLOW_ASSIGN(const Duration time, hours_of(name("hours"), request.hours(), kHour, kHoursMax));
   out.set_duration_us(time.value);
   FALLOW_ASSIGN(const Micros price,

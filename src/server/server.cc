@@ -180,6 +180,10 @@ Status Server::open_market(const DataFolder& folder) {
   api.certificate = certificate_;
   api_->open(api);
   ticker_ = std::thread([this] { tick_loop(); });
+  if (options_.survival_interval.value > 0) {
+    survival_ = std::make_unique<SurvivalWatch>(*engine_, *parts_.engine.clock,
+                                                options_.survival_interval);
+  }
   return {};
 }
 
@@ -212,6 +216,7 @@ bool Server::stop() {
   }
   ticking_.notify_all();
   if (ticker_.joinable()) ticker_.join();
+  survival_.reset();
   if (api_) api_->close();
   if (hub_) hub_->shut_down();
   const bool complete = http_ == nullptr || http_->stop(options_.stop_grace);

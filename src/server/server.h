@@ -33,6 +33,7 @@
 #include "server/quote_stats.h"
 #include "server/receipt_maker.h"
 #include "server/sessions.h"
+#include "server/survival_watch.h"
 
 namespace fallow::server {
 
@@ -62,6 +63,7 @@ struct ServerOptions {
   std::size_t connections_max = 20'000;
   engine::EngineOptions engine;
   Duration stop_grace = seconds(10);
+  Duration survival_interval = minutes(10);  // between fits of how long nodes last; 0: never
 
   // Told of what an operator should know, in sentences. Called on any thread. Empty: nobody.
   std::function<void(const std::string&)> log;
@@ -136,6 +138,7 @@ class Server {
   std::condition_variable ticking_;
   bool stopped_ = false;  // under the mutex
   std::thread ticker_;
+  std::unique_ptr<SurvivalWatch> survival_;
 };
 
 }  // namespace fallow::server

@@ -81,6 +81,10 @@ v1::OfferView offer_view(const core::Node& node) {
   view.set_region(node.facts.region());
   view.set_lan(node.facts.lan());
   view.set_reliability(static_cast<double>(core::reliability_ppm(node)) / 1e6);
+  if (node.survival.is_known()) {
+    const core::SurvivalCode day = node.survival.codes[core::survival_span(hours(24))];
+    view.set_lasting_day(static_cast<double>(core::survival_ppm(day)) / 1e6);
+  }
   view.set_cpu_cores(thousand(node.facts.cpu_thousandths()));
   view.set_cpu_ram_gb(thousand(node.facts.memory_mb()));
   view.set_disk_gb(thousand(node.facts.disk_mb()));

@@ -181,6 +181,14 @@ class Lockstep {
         }
         break;
       case 5:
+        if (one_in(4)) {
+          command.mutable_set_speed()->set_model(one_in(2) ? "RTX_4090" : "RTX_3090");
+          command.mutable_set_speed()->set_workload_class(
+              static_cast<v1::WorkloadClass>(1 + below(4)));
+          command.mutable_set_speed()->set_speed_thousandths(
+              static_cast<std::uint32_t>(below(4) * 900));
+          break;
+        }
         token_ = std::string(32, static_cast<char>('A' + below(20)));
         command.mutable_create_join_token()->set_account(some(accounts_));
         command.mutable_create_join_token()->set_secret_hash(token_);

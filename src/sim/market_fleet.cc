@@ -53,7 +53,7 @@ MarketFleet::MarketFleet(const std::vector<BookRow>& book, const ChurnFit& home,
     node.verified = row.verified;
     node.devices = row.verified ? kVerifiedDevices[random_->below(kVerifiedDevices.size())]
                                 : kHomeDevices[random_->below(kHomeDevices.size())];
-    node.speed = core::speed_of(row.model, row.memory_mb, v1::GPU);
+    node.speed = core::vendor_speeds(row.model, row.memory_mb, v1::GPU)[v1::GENERAL];
     node.device_hour = std::max(Micros(1), price_at(row, uniform()));
     node.away = uniform() >= there_[node.verified ? 1 : 0];
     nodes_.push_back(node);

@@ -22,7 +22,7 @@ struct MarketNode {
   NodeId id;
   std::uint32_t row = 0;  // of the book
   std::uint32_t devices = 0;
-  std::int64_t speed = 0;  // core::speed_of
+  std::int64_t speed = 0;  // of the vendor's, GENERAL
   Micros device_hour;
   bool verified = false;
   bool away = false;

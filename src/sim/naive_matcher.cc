@@ -53,6 +53,8 @@ v1::Requirements random_requirements(Random& random) {
     wanted.set_duration_us(kTerms[random.below(kTerms.size())].value);
   }
   wanted.set_objective(static_cast<v1::Objective>(random.below(4)));
+  if (random.below(4) == 0) wanted.set_near("us");
+  wanted.set_workload_class(static_cast<v1::WorkloadClass>(random.below(5)));
   if (random.below(4) == 0) wanted.set_tier(v1::SPOT);
   if (random.below(4) == 0 && wanted.tier() != v1::SPOT) {
     wanted.set_nodes(static_cast<std::uint32_t>(2 + random.below(2)));
@@ -68,7 +70,7 @@ v1::Requirements random_requirements(Random& random) {
 }
 
 void NaiveMatcher::compare(const core::Machine& machine, Random& random) {
-  core::NaiveBook naive;
+  core::NaiveBook naive(machine.book().scoring());
   std::vector<NodeId> nodes;
   machine.visit_nodes(NodeId(0), [&](const core::Node& node) {
     if (!node.removed) naive.update(node);

@@ -43,6 +43,7 @@ class Scenario {
   Result<v1::Command> submit_of(const Line& line);
   Result<v1::Command> observe_of(const Line& line);
   Result<v1::Command> policy_of(const Line& line);
+  static Result<v1::WorkloadClass> workload_of(const std::string& word);
   Result<v1::Requirements> requirements_of(const Line& line);
   Result<std::string> run_node(const Line& line);
   Result<std::string> run_quote(const Line& line);

@@ -94,6 +94,10 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_spot_min_run_us(span("spot_run", "5m"));
   policy.set_spot_cool_down_us(span("spot_cool_down", "10m"));
   policy.set_spot_notice_us(span("spot_notice", "30s"));
+  policy.set_start_cost_us(span("start_cost", "0s"));
+  policy.set_fragmentation_basis_points(number(line, "fragmentation", "0"));
+  policy.set_survival_basis_points(number(line, "survival", "0"));
+  policy.set_locality_basis_points(number(line, "locality", "0"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');
@@ -117,6 +121,14 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   return command;
 }
 
+Result<v1::WorkloadClass> Scenario::workload_of(const std::string& word) {
+  v1::WorkloadClass workload = v1::WORKLOAD_CLASS_UNSPECIFIED;
+  std::string upper = word;
+  for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  if (v1::WorkloadClass_Parse(upper, &workload)) return workload;
+  return fail(ErrorCode::kInvalid, "'{}' is no class of workload", word);
+}
+
 Result<v1::Requirements> Scenario::requirements_of(const Line& line) {
   v1::Requirements wanted;
   wanted.set_query(line.option("query"));
@@ -130,6 +142,11 @@ Result<v1::Requirements> Scenario::requirements_of(const Line& line) {
   wanted.set_memory_mb(number(line, "memory", "0"));
   wanted.set_cpu_thousandths(number(line, "cpu", "0"));
   wanted.set_disk_mb(number(line, "disk", "0"));
+  if (line.option("objective") == "fastest") wanted.set_objective(v1::FASTEST);
+  if (line.option("objective") == "cost_to_complete") wanted.set_objective(v1::COST_TO_COMPLETE);
+  FALLOW_ASSIGN(const v1::WorkloadClass workload, workload_of(line.option("workload", "general")));
+  wanted.set_workload_class(workload);
+  wanted.set_near(line.option("near"));
   if (line.option("tier") == "spot") wanted.set_tier(v1::SPOT);
   if (line.option("tier") == "reserved") wanted.set_tier(v1::RESERVED);
   return wanted;
@@ -270,6 +287,13 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
     bind(name, (machine_.last_index().value + 1) * kIdsPerCommand);
     return command;
   }
+  if (line.verb == "speed") {
+    command.mutable_set_speed()->set_model(name);
+    FALLOW_ASSIGN(const v1::WorkloadClass workload, workload_of(line.option("class")));
+    command.mutable_set_speed()->set_workload_class(workload);
+    command.mutable_set_speed()->set_speed_thousandths(number(line, "thousandths", "0"));
+    return command;
+  }
   FALLOW_ASSIGN(const std::uint64_t id, id_of(name));
   if (line.verb == "submit") return submit_of(line);
   if (line.verb == "observe") return observe_of(line);
@@ -327,6 +351,12 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
   } else if (line.verb == "link") {
     command.mutable_set_node_link()->set_node(id);
     command.mutable_set_node_link()->set_connected(line.has("up"));
+  } else if (line.verb == "survival") {
+    v1::NodeSurvival& told = *command.mutable_set_survival()->add_nodes();
+    told.set_node(id);
+    for (const std::string& ppm : split_at(line.option("ppm"), '/')) {
+      told.add_lasting_ppm(static_cast<std::uint32_t>(std::stoul(ppm)));
+    }
   } else if (line.verb == "remove") {
     command.mutable_remove_node()->set_node(id);
   } else if (line.verb == "stop") {

@@ -156,6 +156,14 @@ std::string Scenario::text_of(const v1::Event& event) {
                              ? ""
                              : fmt::format(", {} lost", money(priced.losing_micros())));
     }
+    case v1::Event::kSpeedSet: {
+      std::string workload = v1::WorkloadClass_Name(event.speed_set().workload_class());
+      for (char& c : workload) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      return fmt::format("speed of {} at {} is {} thousandths", event.speed_set().model(), workload,
+                         event.speed_set().speed_thousandths());
+    }
+    case v1::Event::kSurvivalSet:
+      return fmt::format("survival of {} nodes", event.survival_set().nodes());
     case v1::Event::KIND_NOT_SET:
       break;
   }

@@ -31,14 +31,18 @@ class Requirements(TypedDict, total=False):
     """on_demand, reserved or spot."""
     objective: str
     """cheapest, fastest or cost_to_complete."""
+    workload: str
+    """Whose speeds fastest and cost_to_complete go by: general, fp32, fp16 or bandwidth."""
+    near: str
+    """The region where its data are: nodes elsewhere count as dearer."""
     isolation: str
     """The weakest sandbox that will do: bubblewrap, runc, gvisor, microvm."""
 
 
 _NAMES = {"gpus": "gpus", "share": "device_share", "hours": "hours", "max_price": "max_price_per_hour",
           "memory_gb": "memory_gb", "cpus": "cpu_cores", "disk_gb": "disk_gb", "network": "network", "tier": "tier",
-          "objective": "objective", "isolation": "isolation_min"}
-_WORDS = {"tier", "objective", "isolation"}
+          "objective": "objective", "workload": "workload_class", "near": "near", "isolation": "isolation_min"}
+_WORDS = {"tier", "objective", "workload", "isolation"}
 
 
 def to_json(query: str, tasks: int, requirements: Mapping[str, Any]) -> Dict[str, Any]:

@@ -28,6 +28,7 @@ interface Form {
   tasks: string;
   tier: Schemas['Tier'];
   objective: Schemas['Objective'];
+  workload_class: Schemas['WorkloadClass'];
   max_price_per_hour: string;
   memory_gb: string;
   cpu_cores: string;
@@ -39,7 +40,7 @@ interface Form {
 }
 
 const first: Form = {
-  template: '', name: '', command: '', environment: '', query: '', gpus: '1', device_share: '1', hours: '1', tasks: '1', tier: 'ON_DEMAND', objective: 'CHEAPEST',
+  template: '', name: '', command: '', environment: '', query: '', gpus: '1', device_share: '1', hours: '1', tasks: '1', tier: 'ON_DEMAND', objective: 'CHEAPEST', workload_class: 'GENERAL',
   max_price_per_hour: '', memory_gb: '', cpu_cores: '', disk_gb: '', network: false, isolation_min: '', budget: '', output: true,
 };
 
@@ -66,7 +67,7 @@ function wrong(form: Form, field: keyof Form): string | null {
 function asked_of(form: Form): QuoteAsked | null {
   const checked: (keyof Form)[] = [...(Object.keys(numbers) as (keyof Form)[]), 'max_price_per_hour'];
   if (checked.some((field) => wrong(form, field))) return null;
-  const asked: QuoteAsked = { query: form.query, gpus: Number(form.gpus), tasks: Number(form.tasks), hours: Number(form.hours), tier: form.tier, objective: form.objective };
+  const asked: QuoteAsked = { query: form.query, gpus: Number(form.gpus), tasks: Number(form.tasks), hours: Number(form.hours), tier: form.tier, objective: form.objective, workload_class: form.workload_class };
   if (Number(form.device_share) !== 1) asked.device_share = Number(form.device_share);
   if (form.max_price_per_hour) asked.max_price_per_hour = form.max_price_per_hour.trim();
   if (form.memory_gb) asked.memory_gb = Number(form.memory_gb);
@@ -177,6 +178,18 @@ export default function NewPage() {
                   </select>
                 )}
               </Field>
+              {form.objective !== 'CHEAPEST' && (
+                <Field label="Most of the time goes into">
+                  {(props) => (
+                    <select {...props} value={form.workload_class} onChange={(event) => set('workload_class', event.target.value as Schemas['WorkloadClass'])}>
+                      <option value="GENERAL">a bit of all</option>
+                      <option value="FP32">arithmetic of 32 bits: rendering, simulation</option>
+                      <option value="FP16">matrices of 16 bits: training</option>
+                      <option value="BANDWIDTH">moving memory: generating text</option>
+                    </select>
+                  )}
+                </Field>
+              )}
             </div>
             <details>
               <summary>Memory, processor, disk, network, sandbox, budget</summary>

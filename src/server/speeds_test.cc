@@ -1,0 +1,45 @@
+// Speeds and objectives over the API.
+#include <gtest/gtest.h>
+
+#include "server/loopback_market_test.h"
+
+namespace fallow::server {
+namespace {
+
+TEST(Speeds, AreListedAndSetByOperatorsOnly) {
+  LoopbackMarket market;
+  const People people(market);
+  const std::string ours = market.add_node(people.provider, "0.20");
+
+  const Reply all = market.get("/v1/speeds", "");
+  ASSERT_EQ(all.status, 200) << all.body;
+  EXPECT_NE(all.body.find("\"rtx_3090\""), std::string::npos) << all.body;
+
+  constexpr const char* kMeasured = R"({"workload_class": "FP16", "speed": 2.31})";
+  EXPECT_EQ(market.put("/v1/speeds/RTX_4090", people.renter, kMeasured).status, 403);
+  const Reply set = market.put("/v1/speeds/RTX_4090", market.operator_key(), kMeasured);
+  ASSERT_EQ(set.status, 200) << set.body;
+  EXPECT_EQ(set.at("model"), "rtx_4090");
+  EXPECT_EQ(std::stod(set.at("fp16")), 2.31);
+  EXPECT_EQ(set.at("set.0"), "FP16");
+  for (const char* wrong :
+       {R"({"workload_class": "FP16", "speed": -1})", R"({"workload_class": "FP16", "speed": 2e9})",
+        R"({"workload_class": "FP16", "speed": 0.0001})", R"({"speed": 1})"}) {
+    EXPECT_EQ(market.put("/v1/speeds/RTX_4090", market.operator_key(), wrong).status, 400) << wrong;
+  }
+
+  const Reply offers =
+      market.get("/v1/offers?objective=COST_TO_COMPLETE&workload_class=FP16", people.renter);
+  ASSERT_EQ(offers.status, 200) << offers.body;
+  EXPECT_EQ(offers.at("offers.0.node"), ours);
+  EXPECT_EQ(std::stod(offers.at("offers.0.speed")), 2.31);
+  const Reply quote = market.post(
+      "/v1/quotes", people.renter,
+      R"({"hours": 2, "objective": "FASTEST", "workload_class": "BANDWIDTH", "near": "eu"})");
+  ASSERT_EQ(quote.status, 200) << quote.body;
+  EXPECT_EQ(quote.at("requirements.workload_class"), "BANDWIDTH");
+  EXPECT_EQ(quote.at("requirements.near"), "eu");
+}
+
+}  // namespace
+}  // namespace fallow::server
