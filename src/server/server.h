@@ -33,6 +33,7 @@
 #include "server/quote_stats.h"
 #include "server/receipt_maker.h"
 #include "server/sessions.h"
+#include "server/tunnels.h"
 
 namespace fallow::server {
 
@@ -54,6 +55,7 @@ struct ServerOptions {
   std::size_t disk_threads = 2;
   ApiLimits api;
   HubLimits hub;
+  TunnelLimits tunnels;
   HistoryLimits history;
   SessionLimits sessions;
   LogStoreLimits output;
@@ -124,6 +126,7 @@ class Server {
   std::unique_ptr<Sessions> sessions_;
   std::unique_ptr<History> history_;
   std::unique_ptr<HubEndpoint> hub_;
+  std::unique_ptr<Tunnels> tunnels_;
   std::optional<QuoteCodec> quotes_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<ReceiptMaker> receipts_;
