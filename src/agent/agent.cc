@@ -167,6 +167,8 @@ void Agent::Impl::hear_link() {
               }
               if (message.has_log_ack()) {
                 pump.acknowledged(message.log_ack());
+              } else if (message.has_open_tunnel()) {
+                open_tunnel(message.open_tunnel());
               } else {
                 reconciler.received(message, read_now());
               }

@@ -19,6 +19,7 @@
 #include "agent/hub_link.h"
 #include "agent/launch.h"
 #include "agent/runtime.h"
+#include "agent/tunnels.h"
 #include "base/env.h"
 #include "base/result.h"
 #include "base/signing.h"
@@ -35,6 +36,8 @@ struct AgentOptions {
   v1::NodeFacts facts;
   std::vector<LocalDevice> devices;
   std::size_t transfer_threads = 4;
+  // Outlives the agent. Null: nobody can reach into the sandboxes.
+  Tunnels* tunnels = nullptr;
 };
 
 // What `run()` came back for.

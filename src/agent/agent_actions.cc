@@ -120,6 +120,11 @@ void Agent::Impl::start(const Start& action) {
   spdlog::info("lease {} starts: {}", lease.value, spec->command[0]);
 }
 
+void Agent::Impl::open_tunnel(const v1::OpenTunnel& asked) {
+  if (options.tunnels == nullptr) return;
+  options.tunnels->open(asked.token(), runtime.enter(LeaseId(asked.lease())));
+}
+
 void Agent::Impl::connect() {
   // The link must have told the end of its last connection first.
   connect_pending = link_open;

@@ -53,6 +53,7 @@ struct Agent::Impl {
   void act(std::vector<Action> actions);
   void start(const Start& action);
   void prepare(const Prepare& action);
+  void open_tunnel(const v1::OpenTunnel& asked);
   void connect();
   bool send(const v1::AgentMessage& message);
   void pump_logs();

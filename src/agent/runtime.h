@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/actions.h"
+#include "base/file.h"
 #include "base/result.h"
 #include "base/types.h"
 #include "fallow/v1/types.pb.h"
@@ -75,6 +76,10 @@ class Runtime {
   virtual Adopted adopt(LeaseId lease) = 0;
   // Kills what is left of it and removes everything; the slow part in the background.
   virtual void forget(LeaseId lease) = 0;
+
+  // A connection with a process inside the lease's sandbox that serves one tunnel
+  // (docs/formats/tunnel.md); not blocking. kNotFound: its workload does not run here.
+  virtual Result<Fd> enter(LeaseId lease) = 0;
 
   // Readable when take_events() has something, or a log has grown.
   virtual int event_fd() const = 0;

@@ -16,6 +16,7 @@
 #include "agent/market_store.h"
 #include "agent/node_key.h"
 #include "agent/owner_file.h"
+#include "agent/tunnels.h"
 #include "base/join_token.h"
 #include "bin/market_host.h"
 #include "bin/shutdown.h"
@@ -125,13 +126,15 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
   FALLOW_ASSIGN(const auto membership, member(arguments, data, key, facts, random));
   const client::Config market = agent::config_of(membership);
   FALLOW_ASSIGN(const auto link, agent::MarketLink::make(market));
+  FALLOW_ASSIGN(const auto tunnels, agent::MarketTunnels::make(market));
   agent::MarketStore store(market, random);
   facts.clear_devices();
   FALLOW_ASSIGN(const auto node, agent::Agent::make({.data_folder = data,
                                                      .node = membership.node,
                                                      .key = key,
                                                      .facts = facts,
-                                                     .devices = devices},
+                                                     .devices = devices,
+                                                     .tunnels = tunnels.get()},
                                                     *sandboxes, *link, store, random));
   spdlog::info("node {} of the market at {}, {} device{}", membership.node.value, membership.url,
                devices.size(), devices.size() == 1 ? "" : "s");

@@ -9,6 +9,7 @@
 
 #include "base/digest.h"
 #include "client/endpoint.h"
+#include "client/refusal.h"
 #include "client/rpc.h"
 #include "net/sse.h"
 
@@ -22,22 +23,6 @@ constexpr std::chrono::milliseconds kBackoffFirst{100};
 
 ApiError unreachable(const Error& error) {
   return {ApiError::Kind::kUnreachable, error.message, {}};
-}
-
-ApiError refusal(const net::Response& response) {
-  ApiError error{ApiError::Kind::kRefused, {}, {}};
-  google::protobuf::util::JsonParseOptions options;
-  options.ignore_unknown_fields = true;
-  const auto status =
-      google::protobuf::util::JsonStringToMessage(response.body, &error.problem, options);
-  if (!status.ok() || error.problem.detail().empty()) {
-    error.problem.set_code("http_" + std::to_string(response.status));
-    error.problem.set_detail(fmt::format("the server answered {} {}", response.status,
-                                         net::status_text(response.status)));
-  }
-  error.problem.set_status(static_cast<std::uint32_t>(response.status));
-  error.message = error.problem.detail();
-  return error;
 }
 
 bool may_come_later(int status) { return status == kStatusTooMany || status == kStatusUnavailable; }

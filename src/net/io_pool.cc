@@ -9,6 +9,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <thread>
 #include <vector>
@@ -88,6 +89,10 @@ void spawn(const Executor& executor, Task<void> task) {
       }
     });
   });
+}
+
+Task<Status> run_on(Executor executor, Task<Status> task) {
+  co_return co_await boost::asio::co_spawn(executor, std::move(task), boost::asio::use_awaitable);
 }
 
 void post(const Executor& executor, std::function<void()> function) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/result.h"
 #include "net/task.h"
 
 namespace fallow::net {
@@ -40,6 +41,9 @@ class IoPool {
 // Runs the task on the executor, never inside this call; nobody awaits it. An exception that leaves
 // it is a bug and aborts. Any thread.
 void spawn(const Executor& executor, Task<void> task);
+
+// Runs the task on another thread's executor and resumes on the awaiting coroutine's own.
+Task<Status> run_on(Executor executor, Task<Status> task);
 
 // Runs the function on the executor, never inside this call. Any thread.
 void post(const Executor& executor, std::function<void()> function);

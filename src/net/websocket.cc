@@ -14,8 +14,17 @@ using Kind = WebSocketEvent::Kind;
 
 // Frames are joined up to this size, so that many small messages are one write.
 constexpr std::size_t kJoinedBytesMax = 16 * 1024;
+constexpr std::size_t kRefusalBytesMax = 16 * 1024;
 
 }  // namespace
+
+WebSocketOptions bulk_socket_options() {
+  WebSocketOptions options;
+  options.message_bytes_max = 256 * 1024;
+  options.send_queue_messages_max = 64;
+  options.send_queue_bytes_max = 1024 * 1024;
+  return options;
+}
 
 std::shared_ptr<WebSocket> WebSocket::adopt(std::shared_ptr<Stream> stream, WebSocketRole role,
                                             WebSocketOptions options, std::string first_bytes) {
@@ -269,7 +278,7 @@ Task<Result<std::shared_ptr<WebSocket>>> connect_websocket(Url url,
                                                            std::shared_ptr<const TlsClient> tls,
                                                            Headers headers,
                                                            WebSocketOptions options,
-                                                           Duration timeout) {
+                                                           Duration timeout, Response* refused) {
   const Deadline deadline = deadline_after(timeout);
   FALLOW_CO_ASSIGN(std::shared_ptr<Stream> stream, co_await dial(url, tls, timeout));
   const std::string key = websocket_key();
@@ -291,13 +300,25 @@ Task<Result<std::shared_ptr<WebSocket>>> connect_websocket(Url url,
     co_return fail(ErrorCode::kFailed, "{} does not speak HTTP: {}", url.authority(),
                    parser.failure().message);
   }
-  const Response response = parser.take_response_head();
+  Response response = parser.take_response_head();
   if (response.status != 101) {
     const bool denied = response.status == 401 || response.status == 403;
+    if (refused != nullptr) {
+      // A refusal is a sentence or two, and seldom comes in more than one piece.
+      while (parser.state() == HttpParser::State::kBody) {
+        const auto chunk = co_await stream->read_chunk(deadline);
+        if (!chunk) break;
+        parser.feed(*chunk);
+        response.body += parser.take_body();
+        if (response.body.size() > kRefusalBytesMax) break;
+      }
+      response.body += parser.take_body();
+      *refused = response;
+    }
     co_return fail(denied ? ErrorCode::kDenied : ErrorCode::kFailed,
                    "{} refused the WebSocket with status {} ({}) {}", url.authority(),
                    response.status, status_text(response.status),
-                   parser.take_body().substr(0, 300));
+                   (refused != nullptr ? response.body : parser.take_body()).substr(0, 300));
   }
   const std::string* accept = response.headers.find("Sec-WebSocket-Accept");
   if (accept == nullptr || *accept != websocket_accept(key) ||

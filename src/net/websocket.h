@@ -33,6 +33,9 @@ struct WebSocketOptions {
   Duration close_timeout = seconds(5);                 // for the peer's half of the closing
 };
 
+// For connections that carry bulk: little is queued, so that a slow side holds back the fast one.
+WebSocketOptions bulk_socket_options();
+
 struct WebSocketMessage {
   std::string data;
   bool is_text = false;
@@ -112,11 +115,10 @@ class WebSocket : public std::enable_shared_from_this<WebSocket> {
 
 // Opens a WebSocket to the URL (http:// is ws://, https:// is wss://). kUnreachable when no
 // connection could be made, kDenied when the certificate or the server's 401 or 403 refuses,
-// kFailed with the server's words otherwise. `tls` is needed for https only.
-Task<Result<std::shared_ptr<WebSocket>>> connect_websocket(Url url,
-                                                           std::shared_ptr<const TlsClient> tls,
-                                                           Headers headers,
-                                                           WebSocketOptions options,
-                                                           Duration timeout);
+// kFailed with the server's words otherwise. `tls` is needed for https only. `refused`: where the
+// server's answer goes when it is no WebSocket; status 0: there was none.
+Task<Result<std::shared_ptr<WebSocket>>> connect_websocket(
+    Url url, std::shared_ptr<const TlsClient> tls, Headers headers, WebSocketOptions options,
+    Duration timeout, Response* refused = nullptr);
 
 }  // namespace fallow::net

@@ -5,6 +5,7 @@
 //   lock      flock()ed by the supervisor as long as it lives (it inherits the lock)
 //   pid       the supervisor's process id
 //   control   a FIFO: one letter for each wish of the agent (ControlByte)
+//   door      a socket: who connects is handed to the sandbox's process 1 (runtime/door.h)
 //   fence     8 bytes: the moment at which the supervisor kills the workload by itself
 //   started   the moment the workload began
 //   exit      how it ended; appears whole, once, when nothing of the workload is left

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -105,6 +106,12 @@ Status Sandbox::run(Start start) {
   const Fd err_end(err[1]);
   out_ = Fd(out[0]);
   err_ = Fd(err[0]);
+  std::array<int, 2> door{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, door.data()) != 0) {
+    return tl::unexpected(file_error("make", "a pair of sockets", errno));
+  }
+  const Fd inner_door(door[1]);
+  door_ = Fd(door[0]);
   std::vector<char*> argv;
   for (std::string& word : start.words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -118,8 +125,7 @@ Status Sandbox::run(Start start) {
   if (tool_ > 0) return {};
 
   end_with(supervisor);
-  const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  ::dup2(null.get(), STDIN_FILENO);
+  ::dup2(inner_door.get(), STDIN_FILENO);
   ::dup2(out_end.get(), STDOUT_FILENO);
   ::dup2(err_end.get(), STDERR_FILENO);
   if (start.joins_cgroup) {

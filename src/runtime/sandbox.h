@@ -50,6 +50,8 @@ class Sandbox {
   // The workload's output, not blocking; to be taken after start().
   Fd take_out() { return std::move(out_); }
   Fd take_err() { return std::move(err_); }
+  // Where process 1 takes the connections of those who reach in (runtime/door.h); after start().
+  const Fd& door() const { return door_; }
 
   // Readable when follow() has something to take up; -1: nothing, poll passes it over.
   virtual int status_fd() const { return -1; }
@@ -107,6 +109,7 @@ class Sandbox {
  private:
   Fd out_;
   Fd err_;
+  Fd door_;
 };
 
 // A sandbox whose processes are processes of the host in a namespace of their own.

@@ -24,6 +24,7 @@
 
 #include "base/file.h"
 #include "runtime/cgroup.h"
+#include "runtime/door.h"
 #include "runtime/launch_file.h"
 #include "runtime/sandbox_init.h"
 #include "runtime/supervisor_process.h"
@@ -309,6 +310,8 @@ void SandboxRuntime::forget(LeaseId lease) {
   impl_->drop(lease);
   impl_->trash->take(impl_->folder_of(lease), std::to_string(lease.value));
 }
+
+Result<Fd> SandboxRuntime::enter(LeaseId lease) { return knock(impl_->folder_of(lease)); }
 
 int SandboxRuntime::event_fd() const { return impl_->epoll.get(); }
 

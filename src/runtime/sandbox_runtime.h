@@ -46,6 +46,7 @@ class SandboxRuntime final : public agent::Runtime {
   std::vector<LeaseId> list() const override;
   agent::Adopted adopt(LeaseId lease) override;
   void forget(LeaseId lease) override;
+  Result<Fd> enter(LeaseId lease) override;
   int event_fd() const override;
   Events take_events() override;
 

@@ -23,6 +23,7 @@
 
 #include "base/file.h"
 #include "runtime/cgroup.h"
+#include "runtime/door.h"
 #include "runtime/launch_file.h"
 #include "runtime/log_file.h"
 #include "runtime/private_folders.h"
@@ -108,6 +109,7 @@ class Supervisor {
   Cgroup cgroup_;
 
   Fd control_;
+  Fd door_;  // none: nobody can reach in
   Fd signals_;
   Fd fence_timer_;
   Fd watch_timer_;
@@ -139,6 +141,8 @@ void Supervisor::run() {
 
 Status Supervisor::begin() {
   FALLOW_ASSIGN(control_, open_file(path("control"), O_RDWR | O_NONBLOCK));
+  // A workload that nobody can reach is still worth its run.
+  if (auto door = open_door(path("door"))) door_ = std::move(*door);
   sigset_t signals;
   ::sigemptyset(&signals);
   for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&signals, signal);
@@ -171,18 +175,20 @@ Status Supervisor::begin() {
 
 void Supervisor::loop() {
   while (!sandbox_->is_over()) {
-    std::array<pollfd, 7> polled{{{control_.get(), POLLIN, 0},
+    std::array<pollfd, 8> polled{{{control_.get(), POLLIN, 0},
                                   {signals_.get(), POLLIN, 0},
                                   {fence_timer_.get(), POLLIN, 0},
                                   {watch_timer_.get(), POLLIN, 0},
                                   {sandbox_->status_fd(), POLLIN, 0},
                                   {logs_[0].pipe_fd(), POLLIN, 0},
-                                  {logs_[1].pipe_fd(), POLLIN, 0}}};
+                                  {logs_[1].pipe_fd(), POLLIN, 0},
+                                  {door_.get(), POLLIN, 0}}};
     if (::poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) return;
     // First of all, as after a stop of the whole machine: may it still run?
     if (polled[2].revents != 0) check_fence();
     if (polled[4].revents != 0) sandbox_->follow();
     if (polled[0].revents != 0) follow_wishes();
+    if (polled[7].revents != 0) let_in(door_, sandbox_->door());
     for (LogFile& log : logs_) log.pump();
     if (polled[3].revents != 0) watch_limits();
     if (polled[1].revents != 0) reap();

@@ -102,6 +102,8 @@ net::Task<void> Api::dispatch(net::Exchange& exchange, Outcome& outcome) {
     outcome.status = 101;
     co_return;
   }
+  const bool is_tunnel = co_await serve_tunnel(exchange, outcome);
+  if (is_tunnel) co_return;
   if (target.segments.size() >= 2 && target.segments[0] == "v1" &&
       target.segments[1] == kArtifactPrefix) {
     co_await serve_artifact(exchange, outcome);

@@ -23,6 +23,7 @@
 #include "server/limits.h"
 #include "server/metrics.h"
 #include "server/router.h"
+#include "server/tunnels.h"
 
 namespace fallow::server {
 
@@ -45,8 +46,9 @@ struct ApiEdges {
   AccessLog* access_log = nullptr;
   const Clock* clock = nullptr;
   std::function<net::Task<void>(net::Exchange&)> serve_agent;  // GET /v1/agent
-  std::function<Gauges()> gauges;                              // without requests and market
-  std::uint64_t limiter_seed = 0;                              // random
+  Tunnels* tunnels = nullptr;
+  std::function<Gauges()> gauges;  // without requests and market
+  std::uint64_t limiter_seed = 0;  // random
 };
 
 class Api {
@@ -78,6 +80,9 @@ class Api {
   net::Task<void> serve_ready(net::Exchange& exchange, Outcome& outcome);
   net::Task<void> serve_metrics(net::Exchange& exchange, Outcome& outcome);
   net::Task<void> serve_artifact(net::Exchange& exchange, Outcome& outcome);
+  // False: the request is for no tunnel.
+  net::Task<bool> serve_tunnel(net::Exchange& exchange, Outcome& outcome);
+  net::Task<Answer<int>> serve_renter(net::Exchange& exchange, Outcome& outcome, LeaseId lease);
   net::Task<void> serve_rpc(net::Exchange& exchange, Outcome& outcome);
   net::Task<Answer<std::unique_ptr<google::protobuf::Message>>> read_request(
       net::Exchange& exchange, const Route& route, std::string& body);

@@ -326,6 +326,17 @@ void Hub::flush_links() {
   }
 }
 
+bool Hub::open_tunnel(NodeId node, LeaseId lease, std::string_view token) {
+  const std::lock_guard lock(mutex_);
+  const auto speaker = by_node_.find(node);
+  if (speaker == by_node_.end()) return false;
+  v1::HubMessage message;
+  message.mutable_open_tunnel()->set_lease(lease.value);
+  message.mutable_open_tunnel()->set_token(std::string(token));
+  port_.send(speaker->second, message);
+  return true;
+}
+
 void Hub::tick() {
   const std::lock_guard lock(mutex_);
   const Time now = clock_.monotonic();

@@ -76,6 +76,8 @@ class Hub {
 
   // After every batch, on the market thread: nodes whose desired set changed are told.
   void applied(const core::Machine& machine, std::span<const v1::Event> events);
+  // Asks the node's agent to dial a tunnel into the lease's sandbox. False: it is not connected.
+  bool open_tunnel(NodeId node, LeaseId lease, std::string_view token);
   // About once a second: gives up silent connections and repeats what a full queue refused.
   void tick();
   // Says goodbye to all; used at shutdown.

@@ -35,6 +35,9 @@ class HubEndpoint final : public HubPort, public engine::Subscriber, public Sess
   // About once a second.
   void tick() { hub_.tick(); }
   void shut_down() { hub_.shut_down(); }
+  bool open_tunnel(NodeId node, LeaseId lease, std::string_view token) {
+    return hub_.open_tunnel(node, lease, token);
+  }
   std::size_t sessions() const { return hub_.sessions(); }
 
   // Subscriber.

@@ -67,6 +67,12 @@ Metrics::Metrics(const Router& router) {
   gauges_.quotes_late = &gauge("fallow_quotes_late", "Quotes taken too late, since the start");
   gauges_.quotes_share = &gauge("fallow_quotes_honoured_share",
                                 "Of the quotes taken in time, the share that was honoured");
+  gauges_.tunnels_open = &gauge("fallow_tunnels_open", "Tunnels into sandboxes");
+  gauges_.tunnels_opened = &gauge("fallow_tunnels_opened", "Tunnels opened since the start");
+  gauges_.tunnel_bytes_in =
+      &gauge("fallow_tunnel_bytes_in", "Bytes from renters to sandboxes since the start");
+  gauges_.tunnel_bytes_out =
+      &gauge("fallow_tunnel_bytes_out", "Bytes from sandboxes to renters since the start");
 }
 
 void Metrics::observe(std::size_t route, int status, Duration took) {
@@ -102,6 +108,10 @@ void Metrics::set(const Gauges& now) {
   gauges_.quotes_gone->Set(number(now.quotes.gone));
   gauges_.quotes_late->Set(number(now.quotes.late));
   gauges_.quotes_share->Set(now.quotes.share_honoured());
+  gauges_.tunnels_open->Set(number(now.tunnels.open));
+  gauges_.tunnels_opened->Set(number(now.tunnels.opened));
+  gauges_.tunnel_bytes_in->Set(number(now.tunnels.bytes_in));
+  gauges_.tunnel_bytes_out->Set(number(now.tunnels.bytes_out));
 }
 
 std::string Metrics::write(const Gauges& gauges) {

@@ -19,6 +19,7 @@
 #include "engine/engine.h"
 #include "server/quote_stats.h"
 #include "server/router.h"
+#include "server/tunnels.h"
 
 namespace fallow::server {
 
@@ -32,6 +33,7 @@ struct Gauges {
   engine::EngineStats engine;
   core::Machine::Counts market;
   QuoteStats::Counts quotes;
+  Tunnels::Counts tunnels;
 };
 
 class Metrics {
@@ -62,7 +64,7 @@ class Metrics {
         *batches, *commands_waiting, *reads_waiting, *turned_away, *storage_errors, *last_index,
         *snapshot_index, *snapshot_seconds, *accounts, *nodes, *nodes_connected, *devices,
         *orders_open, *orders_waiting, *leases_open, *quotes_honoured, *quotes_gone, *quotes_late,
-        *quotes_share;
+        *quotes_share, *tunnels_open, *tunnels_opened, *tunnel_bytes_in, *tunnel_bytes_out;
   } gauges_;
 };
 

@@ -82,6 +82,10 @@ Status Server::open_stores(const DataFolder& folder) {
   }
   hub_ =
       std::make_unique<HubEndpoint>(*output_, *parts_.engine.clock, *parts_.random, options_.hub);
+  const Tunnels::Ask ask = [this](NodeId node, LeaseId lease, std::string_view token) {
+    return hub_->open_tunnel(node, lease, token);
+  };
+  tunnels_ = std::make_unique<Tunnels>(ask, *parts_.engine.clock, *parts_.random, options_.tunnels);
   disk_ = std::make_unique<DiskPool>(options_.disk_threads);
   return {};
 }
@@ -104,10 +108,12 @@ ApiEdges Server::edges() {
     auto socket = co_await exchange.upgrade(HubEndpoint::socket_options());
     if (socket) co_await hub_->serve(std::move(*socket));
   };
+  edges.tunnels = tunnels_.get();
   edges.gauges = [this] {
     Gauges gauges;
     gauges.connections = http_->connection_count();
     gauges.agents_connected = hub_->sessions();
+    gauges.tunnels = tunnels_->counts();
     gauges.artifact_bytes = artifacts_->bytes_used();
     gauges.quotes = quote_stats_.counts();
     return gauges;
@@ -155,6 +161,7 @@ Status Server::open_market(const DataFolder& folder) {
   parts.subscribers.push_back(&quote_stats_);
   parts.subscribers.push_back(history_.get());
   parts.subscribers.push_back(hub_.get());
+  parts.subscribers.push_back(tunnels_.get());
   FALLOW_ASSIGN(engine_, engine::Engine::start(std::move(parts), options_.engine, found));
   for (const std::string& note : engine_->notes()) say(note);
   FALLOW_TRY(check_key(key.public_key()));
@@ -202,6 +209,7 @@ void Server::tick_loop() {
   while (!ticking_.wait_for(lock, std::chrono::seconds(1), [this] { return stopped_; })) {
     lock.unlock();
     hub_->tick();
+    tunnels_->tick();
     lock.lock();
   }
 }

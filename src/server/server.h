@@ -34,6 +34,7 @@
 #include "server/receipt_maker.h"
 #include "server/sessions.h"
 #include "server/survival_watch.h"
+#include "server/tunnels.h"
 
 namespace fallow::server {
 
@@ -55,6 +56,7 @@ struct ServerOptions {
   std::size_t disk_threads = 2;
   ApiLimits api;
   HubLimits hub;
+  TunnelLimits tunnels;
   HistoryLimits history;
   SessionLimits sessions;
   LogStoreLimits output;
@@ -126,6 +128,7 @@ class Server {
   std::unique_ptr<Sessions> sessions_;
   std::unique_ptr<History> history_;
   std::unique_ptr<HubEndpoint> hub_;
+  std::unique_ptr<Tunnels> tunnels_;
   std::optional<QuoteCodec> quotes_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<ReceiptMaker> receipts_;

@@ -4,6 +4,10 @@
 //
 //   init TIE COMMAND...
 //
+// Its standard input is the door: a socket over which the supervisor hands it connections of
+// renters who want to reach in. Each is served by a child (reach.h) that is as confined as the
+// command, for it is made here. The command itself reads /dev/null.
+//
 // TIE is the number of a descriptor, or "-": the reading end of a pipe whose writing end only the
 // supervisor holds. When that closes, the supervisor is dead, and the sandbox ends with it: nothing
 // runs that nobody watches. A command that cannot be run gives the exit code 127 and one line.
@@ -11,6 +15,7 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +24,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
+
+#include "runtime/init/reach.h"
+#include "tunnel/mux.h"
 
 namespace {
 
@@ -26,10 +35,24 @@ constexpr int kSignalBase = 128;
 constexpr int kNotFoundCode = 127;
 constexpr int kBrokenCode = 126;
 
+// What is inherited beside the three standard descriptors is nobody else's.
+void close_others(int kept) {
+  for (int fd = 3; fd < 16; ++fd) {
+    if (fd != kept) ::close(fd);
+  }
+}
+
+void read_nothing() {
+  const int null = ::open("/dev/null", O_RDWR);
+  if (null < 0) return;
+  ::dup2(null, STDIN_FILENO);
+  if (null != STDIN_FILENO) ::close(null);
+}
+
 [[noreturn]] void run(char** command, const sigset_t& signals) {
   ::sigprocmask(SIG_SETMASK, &signals, nullptr);
-  // What init inherited beside the three standard ones is not the command's.
-  for (int fd = 3; fd < 16; ++fd) ::close(fd);
+  read_nothing();
+  close_others(-1);
   ::setsid();
   ::execvp(command[0], command);
   std::fprintf(stderr, "fallow-init: %s: %s\n", command[0], std::strerror(errno));
@@ -38,6 +61,45 @@ constexpr int kBrokenCode = 126;
 
 int code_of(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : kSignalBase + WTERMSIG(status);
+}
+
+// The connection that waits at the door. -1: none. False: there will never be one again.
+bool take_connection(int door, int& connection) {
+  char letter = 0;
+  iovec data{&letter, 1};
+  alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = space;
+  message.msg_controllen = sizeof(space);
+  connection = -1;
+  const ssize_t n = ::recvmsg(door, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (n < 0) return errno == EAGAIN || errno == EINTR;
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+    std::memcpy(&connection, CMSG_DATA(header), sizeof(connection));
+  }
+  return n > 0;
+}
+
+void serve(int connection) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    read_nothing();
+    close_others(connection);
+    ::setsid();
+    ::_exit(fallow::init::serve_tunnel(connection));
+  }
+  if (child < 0) {
+    fallow::tunnel::Mux mux(fallow::tunnel::Side::kSandbox);
+    mux.say_goodbye(std::string("no process can be started in the sandbox: ") +
+                    std::strerror(errno));
+    std::string farewell;
+    mux.take_output(farewell, 1);
+    (void)!::send(connection, farewell.data(), farewell.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+  ::close(connection);
 }
 
 }  // namespace
@@ -61,10 +123,15 @@ int main(int argc, char** argv) {
   const pid_t child = ::fork();
   if (child < 0) return kBrokenCode;
   if (child == 0) run(argv + 2, before);
+  int door = STDIN_FILENO;
   while (true) {
-    pollfd polled[2] = {{ended, POLLIN, 0}, {tie, POLLIN, 0}};  // a negative one is passed over
-    if (::poll(polled, 2, -1) < 0 && errno != EINTR) return kBrokenCode;
+    // A negative one is passed over.
+    pollfd polled[3] = {{ended, POLLIN, 0}, {tie, POLLIN, 0}, {door, POLLIN, 0}};
+    if (::poll(polled, 3, -1) < 0 && errno != EINTR) return kBrokenCode;
     if (polled[1].revents != 0) return kSignalBase + SIGKILL;
+    int connection = -1;
+    if (polled[2].revents != 0 && !take_connection(door, connection)) door = -1;
+    if (connection >= 0) serve(connection);
     signalfd_siginfo info{};
     if (polled[0].revents != 0 && ::read(ended, &info, sizeof(info)) < 0) return kBrokenCode;
     int status = 0;

@@ -1,0 +1,23 @@
+#include "client/refusal.h"
+
+#include <google/protobuf/util/json_util.h>
+
+namespace fallow::client {
+
+ApiError refusal(const net::Response& response) {
+  ApiError error{ApiError::Kind::kRefused, {}, {}};
+  google::protobuf::util::JsonParseOptions options;
+  options.ignore_unknown_fields = true;
+  const auto status =
+      google::protobuf::util::JsonStringToMessage(response.body, &error.problem, options);
+  if (!status.ok() || error.problem.detail().empty()) {
+    error.problem.set_code("http_" + std::to_string(response.status));
+    error.problem.set_detail(fmt::format("the server answered {} {}", response.status,
+                                         net::status_text(response.status)));
+  }
+  error.problem.set_status(static_cast<std::uint32_t>(response.status));
+  error.message = error.problem.detail();
+  return error;
+}
+
+}  // namespace fallow::client

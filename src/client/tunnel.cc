@@ -1,0 +1,79 @@
+#include "client/tunnel.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <functional>
+#include <mutex>
+#include <utility>
+
+#include "client/endpoint.h"
+#include "client/refusal.h"
+#include "client/tunnel_carry.h"
+#include "net/io_pool.h"
+
+namespace fallow::client {
+namespace {
+
+constexpr Duration kConnectTimeout = seconds(30);
+
+using Connected = Result<std::shared_ptr<net::WebSocket>>;
+
+}  // namespace
+
+struct Tunnel::Impl {
+  Fd local;
+  mutable std::mutex mutex;
+  std::string end;  // under the mutex
+  net::IoPool pool{1};
+
+  static net::Task<void> run(Impl* self, std::shared_ptr<net::WebSocket> socket, Fd inner) {
+    std::function<void(const Error&)> tell = [self](const Error& why) {
+      const std::lock_guard lock(self->mutex);
+      self->end = why.message;
+    };
+    co_await carry_tunnel(std::move(socket), std::move(inner), "done", std::move(tell));
+  }
+};
+
+Tunnel::Tunnel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Tunnel::~Tunnel() { impl_->pool.stop(); }
+
+ApiResult<std::unique_ptr<Tunnel>> Tunnel::open(const Config& market, LeaseId lease) {
+  const auto endpoint = endpoint_of(market);
+  if (!endpoint) return tl::unexpected(local_error(endpoint.error()));
+  auto impl = std::make_unique<Impl>();
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return tl::unexpected(local_error(file_error("make", "a pair of sockets", errno)));
+  }
+  impl->local = Fd(ends[0]);
+  Fd inner(ends[1]);
+
+  net::Url url = endpoint->url;
+  url.target = "/v1/leases/" + std::to_string(lease.value) + "/tunnel";
+  net::Headers headers;
+  if (!market.api_key.empty()) headers.set("Authorization", "Bearer " + market.api_key);
+  net::Response refused{0, {}, {}};
+  const net::Executor executor = impl->pool.next();
+  Connected socket = net::block_on<Connected>(
+      executor, net::connect_websocket(url, endpoint->tls, std::move(headers),
+                                       net::bulk_socket_options(), kConnectTimeout, &refused));
+  if (!socket) {
+    if (refused.status != 0) return tl::unexpected(refusal(refused));
+    return tl::unexpected(ApiError{ApiError::Kind::kUnreachable, socket.error().message, {}});
+  }
+  net::spawn(executor, Impl::run(impl.get(), std::move(*socket), std::move(inner)));
+  return std::unique_ptr<Tunnel>(new Tunnel(std::move(impl)));
+}
+
+Fd Tunnel::take_local() { return std::move(impl_->local); }
+
+std::string Tunnel::end() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->end;
+}
+
+}  // namespace fallow::client

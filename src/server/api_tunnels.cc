@@ -1,0 +1,80 @@
+// The API's way into sandboxes: who may open a tunnel to a lease, and where it leads.
+#include <charconv>
+#include <optional>
+#include <string>
+
+#include "server/api.h"
+
+namespace fallow::server {
+namespace {
+
+std::optional<LeaseId> lease_of(const net::Target& target) {
+  const auto& segments = target.segments;
+  if (segments.size() != 4 || segments[0] != "v1" || segments[1] != "leases" ||
+      segments[3] != "tunnel") {
+    return std::nullopt;
+  }
+  const std::string& text = segments[2];
+  LeaseId lease;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), lease.value);
+  // What is no number is no lease either: nobody has it.
+  if (error != std::errc() || end != text.data() + text.size()) return LeaseId();
+  return lease;
+}
+
+// The lease's node, for its renter alone: not even an operator sees into what others run.
+Answer<NodeId> node_behind(const core::Machine& machine, const Caller& caller, LeaseId id) {
+  const core::Lease* lease = machine.lease(id);
+  if (lease == nullptr || !(caller.may_see(lease->renter) || caller.may_see(lease->provider))) {
+    return refuse(404, "not_found", "there is no lease {} of yours; GET /v1/leases lists them",
+                  id.value);
+  }
+  if (lease->renter != caller.account) {
+    return refuse(403, "not_allowed", "only its renter reaches into lease {}", id.value);
+  }
+  if (lease->state != v1::RUNNING && lease->state != v1::SUSPENDED) {
+    return refuse(409, "not_running", "lease {} does not run {}", id.value,
+                  core::is_open(*lease) && lease->state != v1::STOPPING ? "yet" : "any more");
+  }
+  return lease->node;
+}
+
+}  // namespace
+
+net::Task<bool> Api::serve_tunnel(net::Exchange& exchange, Outcome& outcome) {
+  const net::Target& target = exchange.request().parts;
+  const bool is_agent = target.path == "/v1/agent/tunnel";
+  const std::optional<LeaseId> lease = lease_of(target);
+  if (!is_agent && !lease) co_return false;
+  outcome.route = is_agent ? "/v1/agent/tunnel" : "/v1/leases/{lease}/tunnel";
+  outcome.is_stream = true;
+  Answer<int> status = 0;
+  if (is_agent) {
+    status = co_await edges_.tunnels->serve_agent(exchange);
+  } else {
+    status = co_await serve_renter(exchange, outcome, *lease);
+  }
+  if (status) {
+    outcome.status = *status;
+  } else {
+    co_await respond_problem(exchange, outcome, std::move(status).error());
+  }
+  co_return true;
+}
+
+net::Task<Answer<int>> Api::serve_renter(net::Exchange& exchange, Outcome& outcome, LeaseId lease) {
+  const auto ticket = streams_.enter();
+  if (!ticket) co_return refuse(503, "busy", "too many streams at once; try again");
+  // Pages of other sites make browsers open WebSockets and send cookies along: only a key will do.
+  FALLOW_CO_TRY(bearer_token(exchange.request().headers));
+  FALLOW_CO_ASSIGN(const Caller caller, co_await authenticate(exchange, 1U << v1::RENTER));
+  outcome.account = caller.account;
+  const Call call(parts_, caller, exchange.request(), {}, exchange.executor());
+  const std::function<Answer<NodeId>(const core::Machine&)> look =
+      [&](const core::Machine& machine) { return node_behind(machine, caller, lease); };
+  FALLOW_CO_ASSIGN(const NodeId node, co_await call.visit(look));
+  Tunnels::Way way{caller, lease, node};
+  co_return co_await edges_.tunnels->serve_renter(exchange, std::move(way));
+}
+
+}  // namespace fallow::server
