@@ -62,9 +62,14 @@ export class Market {
     this.keys.operator = readFileSync(join(this.folder, 'data/operator.key'), 'utf8').trim();
   }
 
+  // What `fallow WORDS` did: status, stdout, stderr.
+  spawn(who, ...words) {
+    return spawnSync(fallow, words, { env: { ...this.environment, FALLOW_API_KEY: this.keys[who] }, encoding: 'utf8', timeout: 120_000 });
+  }
+
   // The JSON lines that `fallow --json WORDS` prints.
   run(who, ...words) {
-    const done = spawnSync(fallow, ['--json', ...words], { env: { ...this.environment, FALLOW_API_KEY: this.keys[who] }, encoding: 'utf8', timeout: 120_000 });
+    const done = this.spawn(who, '--json', ...words);
     if (done.status !== 0) throw new Error(`fallow ${words.join(' ')}: ${done.stderr || done.stdout}`);
     return done.stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line));
   }
