@@ -37,7 +37,9 @@ web: ## the console's pages, which the server then serves (needs npm's registry 
 .PHONY: browse
 browse: build web ## journeys through the console in a real browser; SHOTS=1 renews docs/images
 	@tools/install_deps.sh --browse
-	@FALLOW_BUILD=build/release SHOTS=$(SHOTS) node --test web/browse/journeys.test.mjs
+	@for journey in web/browse/*.test.mjs; do \
+	  FALLOW_BUILD=build/release SHOTS=$(SHOTS) node --test $$journey || exit 1; \
+	done
 
 .PHONY: test
 test: build ## every test

@@ -37,6 +37,14 @@ build/release/src/fallow validate --schema | diff -q - docs/job.schema.json >/de
   exit 1
 }
 python3 sdk/python/tools/generate_models.py --check
+if [[ -x web/node_modules/.bin/openapi-typescript ]]; then
+  (cd web && npm run -s generated >/dev/null 2>&1) || {
+    echo "check: sdk/typescript/src/schema.d.ts is not what docs/openapi.json says; run: cd web && npm run generate" >&2
+    exit 1
+  }
+else
+  echo "check: SKIPPED the TypeScript client: its generator is not installed; 'make web' installs it"
+fi
 
 if [[ "$scope" == all ]]; then
   mapfile -t files < <(cpp | grep '^src/.*\.cc$' || true)

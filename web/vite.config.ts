@@ -1,9 +1,15 @@
+import { fileURLToPath } from 'node:url';
+
 import { defineConfig } from 'vitest/config';
 
 // FALLOW_URL: the market that `npm run dev` stands in front of.
 const market = process.env.FALLOW_URL ?? 'http://127.0.0.1:8470';
 
+const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+
 export default defineConfig({
+  // The client stands beside the console; what it needs is installed here.
+  resolve: { alias: { fallow: path('../sdk/typescript/src/index.ts'), 'openapi-fetch': path('node_modules/openapi-fetch') } },
   esbuild: { jsx: 'automatic' },
   build: {
     target: 'es2021',
@@ -13,11 +19,11 @@ export default defineConfig({
       onwarn: (warning, warn) => warning.code === 'MODULE_LEVEL_DIRECTIVE' || warn(warning), // "use client" in libraries
       output: {
         // What changes with every release apart from what does not.
-        manualChunks: (id) => (id.includes('node_modules') && !/uplot|noble/.test(id) ? 'libraries' : undefined),
+        manualChunks: (id) => (id.includes('node_modules') && !/uplot|noble|node_modules\/yaml/.test(id) ? 'libraries' : undefined),
       },
     },
   },
-  server: { proxy: { '/v1': { target: market, secure: false }, '/metrics': { target: market, secure: false } } },
+  server: { fs: { allow: ['..'] }, proxy: { '/v1': { target: market, secure: false }, '/metrics': { target: market, secure: false } } },
   // Signatures in script take their time on a busy machine.
   test: { include: ['test/**/*_test.ts'], testTimeout: 60_000 },
 });

@@ -206,7 +206,9 @@ Task<Status> Exchange::finish() {
 }
 
 Task<Status> Exchange::start_sse() {
-  Headers headers{{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}};
+  Headers headers{{"Content-Type", "text/event-stream"},
+                  {"Cache-Control", "no-store"},
+                  {"X-Content-Type-Options", "nosniff"}};
   co_return co_await start(200, std::move(headers), std::nullopt);
 }
 

@@ -179,6 +179,7 @@ Response problem_response(int status, std::string_view detail) {
   Response response;
   response.status = status;
   response.headers.add("Content-Type", "application/problem+json");
+  response.headers.add("X-Content-Type-Options", "nosniff");
   response.body =
       fmt::format(R"({{"type":"about:blank","title":"{}","status":{},"code":"{}","detail":"{}"}})",
                   status_text(status), status, code, escaped);

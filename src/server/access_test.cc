@@ -1,81 +1,11 @@
-// Who may do what: every route for every kind of caller, and who sees whose things.
+// Who sees whose things, what keys give, and what is held back. Every route for every kind of
+// caller stands in access_table_test.cc.
 #include <gtest/gtest.h>
 
 #include "server/loopback_market_test.h"
 
 namespace fallow::server {
 namespace {
-
-// The status alone: streams are left once they have begun.
-int status_of(LoopbackMarket& market, const Route& route, const std::string& key,
-              net::Headers headers = {}) {
-  std::string path = route.path;
-  for (std::size_t open; (open = path.find('{')) != path.npos;) {
-    path.replace(open, path.find('}') - open + 1, "999");
-  }
-  net::ClientRequest request;
-  request.method = route.method;
-  request.target = path;
-  request.headers = std::move(headers);
-  request.headers.set("Sec-Fetch-Site", "same-origin");  // as the console's own pages
-  if (route.method == "POST" || route.method == "PUT") request.body = "{}";
-  if (route.is_stream()) {
-    request.on_head = [](const net::Response&) -> Status {
-      return fail(ErrorCode::kClosed, "the head is enough");
-    };
-  }
-  return market.send(std::move(request), key).status;
-}
-
-std::string session_cookie(LoopbackMarket& market, const std::string& key) {
-  const Reply reply = market.post("/v1/session", "", fmt::format(R"({{"api_key": "{}"}})", key),
-                                  {{"Sec-Fetch-Site", "same-origin"}});
-  EXPECT_EQ(reply.status, 200) << reply.body;
-  const std::string* set = reply.headers.find("Set-Cookie");
-  return set == nullptr ? "" : set->substr(0, set->find(';'));
-}
-
-TEST(Access, EveryRouteLetsInExactlyItsScopes) {
-  LoopbackMarket market;
-  const People people(market);
-  const Router router;
-  const struct {
-    const char* name;
-    std::string key;
-    core::ScopeSet scopes;
-  } callers[] = {{"nobody", "", 0},
-                 {"a stranger", "fk_" + std::string(64, '0'), 0},
-                 {"renter", people.renter, 1U << v1::RENTER},
-                 {"provider", people.provider, 1U << v1::PROVIDER},
-                 {"operator", market.operator_key(), 1U << v1::OPERATOR}};
-  for (const Route& route : router.routes()) {
-    for (const auto& caller : callers) {
-      const int status = status_of(market, route, caller.key);
-      const std::string what = route.method + " " + route.path + " as " + caller.name;
-      // A session of the key lets in where the key does, and nowhere else. (Signing out ends it:
-      // a new one for each route.)
-      if (caller.scopes != 0) {
-        const net::Headers session{{"Cookie", session_cookie(market, caller.key)}};
-        const int by_session = status_of(market, route, "", session);
-        if (route.path == "/v1/session" && route.method == "DELETE") {
-          EXPECT_EQ(by_session, 200) << what;
-        } else {
-          EXPECT_EQ(by_session, status) << what << " by session";
-        }
-      }
-      if (route.scopes == 0) {
-        EXPECT_TRUE(status == 200 || status == 400) << what << ": " << status;
-      } else if (caller.scopes == 0) {
-        EXPECT_EQ(status, 401) << what;
-      } else if ((caller.scopes & route.scopes) == 0) {
-        EXPECT_EQ(status, 403) << what;
-      } else {
-        EXPECT_TRUE(status == 200 || status == 400 || status == 404 || status == 409)
-            << what << ": " << status;
-      }
-    }
-  }
-}
 
 TEST(Access, NobodySeesWhatIsAnothers) {
   LoopbackMarket market;

@@ -13,12 +13,6 @@ namespace {
 
 const net::HeaderField kOwnPage{"Sec-Fetch-Site", "same-origin"};
 
-// "name=secret", as a browser sends it back; empty when none was set.
-std::string cookie_of(const Reply& reply) {
-  const std::string* set = reply.headers.find("Set-Cookie");
-  return set == nullptr ? "" : set->substr(0, set->find(';'));
-}
-
 Reply sign_in(LoopbackMarket& market, const std::string& key) {
   return market.post("/v1/session", "", fmt::format(R"({{"api_key": "{}"}})", key), {kOwnPage});
 }

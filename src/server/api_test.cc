@@ -16,27 +16,6 @@ namespace {
 constexpr const char* kOrder = R"({"requirements": {"hours": 2}, "name": "job",
     "workload": {"command": ["true"]}})";
 
-// What the node says of a lease, as the hub would hand it to the market.
-void report(LoopbackMarket& market, const std::string& node, const std::string& lease,
-            v1::LeaseState state, std::int64_t running_us) {
-  v1::Command command;
-  v1::Observe& observe = *command.mutable_observe();
-  observe.set_node(std::stoull(node));
-  observe.set_owner(v1::OWNER_AWAY);
-  v1::WorkloadReport& workload = *observe.add_workloads();
-  workload.set_lease(std::stoull(lease));
-  workload.set_state(state);
-  if (running_us > 0) {
-    v1::MeterRecord& record = *workload.add_meters();
-    record.set_lease(std::stoull(lease));
-    record.set_sequence(1);
-    record.set_running_us(running_us);
-    record.set_signature(std::string(64, 's'));
-  }
-  if (state == v1::ENDED) workload.set_reason(v1::COMPLETED);
-  ASSERT_TRUE(market.server().engine().execute(command));
-}
-
 TEST(Api, AJobFromQuoteToReceipt) {
   LoopbackMarket market;
   const People people(market);
@@ -59,9 +38,9 @@ TEST(Api, AJobFromQuoteToReceipt) {
   EXPECT_EQ(market.get("/v1/wallet", people.renter).at("held"), "0.40");
   const std::string lease = order.at("tasks.0.lease");
 
-  report(market, node, lease, v1::RUNNING, 1'000);
+  market.report(node, lease, v1::RUNNING, 1'000);
   EXPECT_EQ(market.get("/v1/leases/" + lease, people.renter).at("state"), "RUNNING");
-  report(market, node, lease, v1::ENDED, 0);
+  market.report(node, lease, v1::ENDED, 0);
   const Reply done = market.get("/v1/orders/" + order.at("id"), people.renter);
   EXPECT_EQ(done.at("state"), "ORDER_DONE") << done.body;
   EXPECT_EQ(market.get("/v1/wallet", people.renter).at("held"), "0.00");

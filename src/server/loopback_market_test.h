@@ -66,6 +66,12 @@ struct Reply {
   }
 };
 
+// "name=secret", as a browser sends it back; empty when none was set.
+inline std::string cookie_of(const Reply& reply) {
+  const std::string* set = reply.headers.find("Set-Cookie");
+  return set == nullptr ? "" : set->substr(0, set->find(';'));
+}
+
 class LoopbackMarket {
  public:
   explicit LoopbackMarket(ServerOptions options = {}, bool plain = true)
@@ -112,6 +118,28 @@ class LoopbackMarket {
                             fmt::format(R"({{"price_per_hour": "{}"}})", price));
     EXPECT_EQ(offer.status, 200) << offer.body;
     return id;
+  }
+
+  // What the node says of a lease, as the hub would hand it to the market.
+  void report(const std::string& node, const std::string& lease, v1::LeaseState state,
+              std::int64_t running_us, const std::string& output_manifest = "") {
+    v1::Command command;
+    v1::Observe& observe = *command.mutable_observe();
+    observe.set_node(std::stoull(node));
+    observe.set_owner(v1::OWNER_AWAY);
+    v1::WorkloadReport& workload = *observe.add_workloads();
+    workload.set_lease(std::stoull(lease));
+    workload.set_state(state);
+    workload.set_output_manifest(output_manifest);
+    if (running_us > 0) {
+      v1::MeterRecord& record = *workload.add_meters();
+      record.set_lease(std::stoull(lease));
+      record.set_sequence(1);
+      record.set_running_us(running_us);
+      record.set_signature(std::string(64, 's'));
+    }
+    if (state == v1::ENDED) workload.set_reason(v1::COMPLETED);
+    ASSERT_TRUE(server_->engine().execute(command));
   }
 
   // Opens an account and gives out its key.

@@ -6,51 +6,23 @@ import { dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { chromium } from 'playwright-core';
-
+import { Browser, desktop, findings, phone } from './browser.mjs';
 import { Market, until } from './market.mjs';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const images = resolve(here, '../../docs/images');
-const axe = readFileSync(resolve(here, '../node_modules/axe-core/axe.min.js'), 'utf8');
-const desktop = { width: 1440, height: 900 };
-const phone = { width: 390, height: 844 };
+const images = resolve(dirname(fileURLToPath(import.meta.url)), '../../docs/images');
 
 let browser;
 let market;
-const troubles = []; // of every page: exceptions, and what the Content-Security-Policy refused
+const open = (who, options) => browser.open(who, options);
 
 before(async () => {
   market = await Market.furnished();
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+  browser = await Browser.launched(market);
 });
 after(async () => {
   await browser?.close();
   await market?.end_all();
 });
-
-async function open(who, { viewport = desktop, colorScheme = 'light', path = '/' } = {}) {
-  const context = await browser.newContext({ viewport, colorScheme, acceptDownloads: true });
-  const page = await context.newPage();
-  page.on('pageerror', (error) => troubles.push(`${page.url()}: ${error.message}`));
-  page.on('console', (message) => {
-    if (/Content Security Policy|Trusted Type|Uncaught/i.test(message.text())) troubles.push(`${page.url()}: ${message.text()}`);
-  });
-  await page.goto(market.url + path);
-  if (who) {
-    await page.getByLabel('API key').fill(market.keys[who]);
-    await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByRole('navigation', { name: 'Pages' }).waitFor();
-  }
-  return page;
-}
-
-// Serious findings of axe. Its script is given by the test, past the policy of the page.
-async function findings(page) {
-  await page.evaluate(axe);
-  const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
-  return result.violations.filter((one) => ['serious', 'critical'].includes(one.impact)).map((one) => `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 140)).join(' | ')}`);
-}
 
 let job;
 
@@ -277,7 +249,7 @@ test('every page at both widths, in both themes: no serious finding, nothing wid
 });
 
 test('the first load is small and soon there', async () => {
-  const context = await browser.newContext({ viewport: desktop });
+  const context = await browser.chromium.newContext({ viewport: desktop });
   const page = await context.newPage();
   const devtools = await context.newCDPSession(page);
   await devtools.send('Network.enable');
@@ -299,5 +271,5 @@ test('the first load is small and soon there', async () => {
 });
 
 test('no page threw, and the policy refused nothing', () => {
-  assert.deepEqual(troubles, []);
+  assert.deepEqual(browser.troubles, []);
 });

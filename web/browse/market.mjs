@@ -1,6 +1,7 @@
 // A real market for the journeys: a server with the built console, and agents with declared devices.
 // Every process that is started here is ended here.
 import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -25,6 +26,7 @@ export class Market {
     for (const name of Object.keys(this.environment)) if (name.startsWith('FALLOW_')) delete this.environment[name];
     this.processes = new Map();
     this.listen = '127.0.0.1:0';
+    this.name = 'Hillside';
     this.keys = {};
     this.accounts = {};
   }
@@ -51,7 +53,7 @@ export class Market {
   async start_server() {
     this.starts = (this.starts ?? 0) + 1;
     const before = this.starts > 1 ? this.log_of('server').length : 0;
-    this.start('server', 'server', '--json', '--plain-http', '--data', join(this.folder, 'data'), '--listen', this.listen, '--name', 'Hillside', '--console', join(root, 'web/dist'),
+    this.start('server', 'server', '--json', '--plain-http', '--data', join(this.folder, 'data'), '--listen', this.listen, '--name', this.name, '--console', join(root, 'web/dist'),
       '--price-interval', '2', '--meter-interval', '0.5', '--suspend-after', '3', '--close-after', '8');
     const line = await until('the server starting', () => this.log_of('server').slice(before).split('\n').find((one) => one.startsWith('{"url"')));
     this.url = JSON.parse(line).url;
@@ -60,15 +62,21 @@ export class Market {
     this.keys.operator = readFileSync(join(this.folder, 'data/operator.key'), 'utf8').trim();
   }
 
+  // What `fallow WORDS` did: status, stdout, stderr.
+  spawn(who, ...words) {
+    return spawnSync(fallow, words, { env: { ...this.environment, FALLOW_API_KEY: this.keys[who] }, encoding: 'utf8', timeout: 120_000 });
+  }
+
   // The JSON lines that `fallow --json WORDS` prints.
   run(who, ...words) {
-    const done = spawnSync(fallow, ['--json', ...words], { env: { ...this.environment, FALLOW_API_KEY: this.keys[who] }, encoding: 'utf8', timeout: 120_000 });
+    const done = this.spawn(who, '--json', ...words);
     if (done.status !== 0) throw new Error(`fallow ${words.join(' ')}: ${done.stderr || done.stdout}`);
     return done.stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line));
   }
 
-  open_account(name, scope, deposit) {
-    const [made] = this.run('operator', 'account', 'create', name, '--scope', scope);
+  // `shown`: the account's name where it is not the one that the tests know it by.
+  open_account(name, scope, deposit, shown = name) {
+    const [made] = this.run('operator', 'account', 'create', shown, '--scope', scope);
     this.keys[name] = made.api_key;
     this.accounts[name] = made.account.id;
     if (deposit) this.run('operator', 'wallet', 'deposit', made.account.id, deposit, '--reference', `first of ${name}`);
@@ -78,6 +86,15 @@ export class Market {
     const [{ token }] = this.run('dora', 'nodes', 'token');
     this.start(name, 'agent', '--data', join(this.folder, name), '--name', name, '--region', region, '--join', token, '--device', device, '--price', price);
     await until(`${name} joining`, () => this.run('alice', 'offers').some((offer) => offer.node_name === name && offer.available));
+  }
+
+  // A node without an agent: what REST alone says of it. It never connects, so nothing is leased there.
+  async join_node(facts, price, token = this.run('dora', 'nodes', 'token')[0].token) {
+    const secret = Buffer.from(token.slice('fj1.'.length), 'base64url').subarray(33, 65).toString('hex');
+    const body = JSON.stringify({ secret, public_key: randomBytes(32).toString('hex'), facts, price_per_hour: price });
+    const answer = await fetch(`${this.url}/v1/nodes`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+    if (!answer.ok) throw new Error(await answer.text());
+    return (await answer.json()).id;
   }
 
   static async furnished() {

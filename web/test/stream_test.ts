@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { SseParser } from '../src/api/sse';
+import { SseParser } from 'fallow';
 import { Output, type LogPiece } from '../src/lib/output';
 
 describe('server-sent events', () => {

@@ -53,10 +53,10 @@ export const useOrders = (open_only: boolean) =>
 
 export const useOrder = (order: string) => useQuery({ queryKey: ['orders', 'one', order], queryFn: () => call(client.GET('/v1/orders/{order}', { params: { path: { order } } })), refetchInterval: 15_000 });
 
-export const useLeases = (of: { order?: string; node?: string; open_only?: boolean }, enabled = true) =>
+export const useLeases = (of: { order?: string; node?: string; open_only?: boolean }, enabled = true, size = page_size) =>
   usePages(
-    ['leases', 'list', of],
-    (page_token) => call(client.GET('/v1/leases', { params: { query: { ...of, page_size, page_token } } })),
+    ['leases', 'list', of, size],
+    (page_token) => call(client.GET('/v1/leases', { params: { query: { ...of, page_size: size, page_token } } })),
     (page) => page.leases,
     { enabled },
   );

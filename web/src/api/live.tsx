@@ -3,7 +3,7 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { createContext, useContext, useEffect, useRef, useState, type ReactNode } from 'react';
 
-import { follow } from './sse';
+import { follow } from './client';
 
 // Which queries an event makes old, by the event's kind.
 const touches: Record<string, string[]> = {

@@ -122,3 +122,5 @@ export function counter_kind(reason: Schemas['TransferReason'], kind: Schemas['L
 }
 
 export const plural = (count: number | bigint, one: string, many = `${one}s`) => `${count} ${Number(count) === 1 ? one : many}`;
+
+export const device_name = (model: string) => model.replace(/_/g, ' ').toUpperCase().replace('GEFORCE', 'GeForce');

@@ -9,15 +9,14 @@ import { ApiError, type Offer, type Price, type Session } from '../api/client';
 import { approximate } from '../lib/money';
 import { change_for, condition_value, with_condition } from '../lib/query';
 import { show_moment } from '../lib/time';
-import { plural } from '../lib/words';
+import { device_name, plural } from '../lib/words';
 import { Badge, Card, Money, Page } from '../parts/basics';
 import { Chart } from '../parts/chart';
 import { QueryInput } from '../parts/query_input';
 import { Relaxations } from '../parts/relaxations';
-import { Empty, sentence, View } from '../parts/states';
+import { Empty, sentence, useDebounced, View } from '../parts/states';
 import { Table } from '../parts/table';
 
-export const device_name = (model: string) => model.replace(/_/g, ' ').toUpperCase().replace('GEFORCE', 'GeForce');
 const share = (value: number) => `${(value * 100).toFixed(value >= 0.9995 || value === 0 ? 0 : 1)} %`;
 
 function columns_of(currency: string): ColumnDef<Offer>[] {
@@ -265,13 +264,4 @@ export function PriceChart({ of, currency }: { of: Price; currency: string }) {
       }}
     </View>
   );
-}
-
-export function useDebounced<T>(value: T, wait_ms: number): T {
-  const [settled, set_settled] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => set_settled(value), wait_ms);
-    return () => clearTimeout(timer);
-  }, [value, wait_ms]);
-  return settled;
 }

@@ -6,11 +6,11 @@ import { useChange, useClasses, useLeases, useMarket, useNode } from '../api/ask
 import { call, client, type NodeOfMarket, type Schemas, type Session } from '../api/client';
 import { micros_of, parse_money } from '../lib/money';
 import { show_moment } from '../lib/time';
-import { owner_states } from '../lib/words';
+import { device_name, owner_states } from '../lib/words';
 import { AskButton, Card, Facts, Field, Money, Page } from '../parts/basics';
+import { Evidence } from '../parts/evidence';
 import { Empty, ErrorBox, View } from '../parts/states';
 import { LeaseTable } from './leases';
-import { device_name } from './market';
 import { NodeBadge } from './provide';
 
 export default function NodePage({ node: id, session }: { node: string; session: Session }) {
@@ -45,7 +45,6 @@ export default function NodePage({ node: id, session }: { node: string; session:
               <Card title="What it is">
                 <Facts
                   of={[
-                    ['Reliability', `${(data.reliability * 100).toFixed(2)} %`],
                     ['Region', data.facts?.region || '–'],
                     ['Processor', `${(data.facts?.cpu_thousandths ?? 0) / 1000} cores`],
                     ['Memory', `${((data.facts?.memory_mb ?? 0) / 1000).toFixed(1)} GB`],
@@ -73,6 +72,9 @@ export default function NodePage({ node: id, session }: { node: string; session:
               </Card>
               <OfferEditor node={data} mine={mine && session.scopes.includes('PROVIDER')} currency={market.data?.currency ?? ''} />
             </div>
+            <Card title="Reliability">
+              <Evidence node={data} />
+            </Card>
             <Card title="What ran on it">
               <View of={leases} what="leases">
                 {() => <LeaseTable rows={leases.rows ?? []} more={leases.more} currency={market.data?.currency ?? ''} empty={<Empty title="No lease yet" />} />}

@@ -1,18 +1,18 @@
 // A provider's side: joining, nodes, what they earn.
 import type { ColumnDef } from '@tanstack/react-table';
 import { useMemo, useState } from 'react';
-import { useLocation } from 'wouter';
+import { Link, useLocation } from 'wouter';
 
-import { useChange, useMarket, useNodes, useTransfers, useWallet } from '../api/asks';
-import { call, client, type NodeOfMarket, type Session, type Transfer } from '../api/client';
+import { useChange, useLeases, useMarket, useNodes, useTransfers, useWallet } from '../api/asks';
+import { call, client, type NodeOfMarket, type Session } from '../api/client';
+import { earnings_by_day, earnings_by_device, with_empty_days } from '../lib/earnings';
 import { approximate, format_money, micros_of, parse_money } from '../lib/money';
-import { local_day, show_ago, show_day, show_moment } from '../lib/time';
-import { owner_states, plural } from '../lib/words';
+import { show_ago, show_day, show_moment } from '../lib/time';
+import { device_name, owner_states, plural } from '../lib/words';
 import { AskButton, Badge, Card, Copy, Field, Money, Page } from '../parts/basics';
 import { Chart } from '../parts/chart';
 import { Empty, ErrorBox, useNow, View } from '../parts/states';
 import { Table } from '../parts/table';
-import { device_name } from './market';
 
 export function NodeBadge({ node }: { node: NodeOfMarket }) {
   if (!node.connected) return <Badge tone="bad">not connected</Badge>;
@@ -124,30 +124,7 @@ function Join() {
   );
 }
 
-// What came into the pending side less what was refunded from it, a day of the viewer's.
-export function earnings_by_day(transfers: Transfer[]): { day: string; micros: bigint }[] {
-  const days = new Map<string, bigint>();
-  for (const transfer of transfers) {
-    if (!transfer.at || transfer.kind !== 'PENDING' || (transfer.reason !== 'CHARGED' && transfer.reason !== 'REFUNDED')) continue;
-    const day = local_day(transfer.at);
-    days.set(day, (days.get(day) ?? 0n) + micros_of(transfer.amount));
-  }
-  return [...days].map(([day, micros]) => ({ day, micros })).sort((a, b) => (a.day < b.day ? -1 : 1));
-}
-
-// The days up to today, the empty ones, too: at least a fortnight.
-function with_empty_days(days: { day: string; micros: bigint }[]): { day: string; micros: bigint }[] {
-  const first = days[0];
-  if (!first) return [];
-  const known = new Map(days.map(({ day, micros }) => [day, micros]));
-  const at = new Date();
-  const all: { day: string; micros: bigint }[] = [];
-  for (let day = local_day(at.toISOString()); all.length < 14 || (day >= first.day && all.length < 400); day = local_day(at.toISOString())) {
-    all.unshift({ day, micros: known.get(day) ?? 0n });
-    at.setDate(at.getDate() - 1);
-  }
-  return all;
-}
+const devices_shown_max = 20;
 
 function Earnings() {
   const transfers = useTransfers(1000);
@@ -161,6 +138,8 @@ function Earnings() {
   const change = useChange((body: { amount: string; destination: string }) => call(client.POST('/v1/withdrawals', { body })), ['wallet', 'transfers']);
   const [destination, set_destination] = useState('');
   const currency = market.data?.currency ?? '';
+  const leases = useLeases({}, true, 1000);
+  const devices = useMemo(() => earnings_by_device(transfers.rows ?? [], leases.rows ?? []), [transfers.rows, leases.rows]);
   const all = picture.days.reduce((sum, { micros }) => sum + micros, 0n);
   return (
     <Card
@@ -199,6 +178,34 @@ function Earnings() {
           ) : (
             <>
               <Chart times={picture.times} series={picture.series} height={180} about={`Earnings of the last ${plural(picture.days.length, 'day')}, ${format_money(all)} ${currency} in all, up to ${show_day(new Date(picture.times[picture.times.length - 1]! * 1000))}`} />
+              <table className="parts">
+                <caption>By device, in {currency}</caption>
+                <thead>
+                  <tr>
+                    <th scope="col">Device</th>
+                    <th scope="col" className="right">Leases</th>
+                    <th scope="col" className="right">Earned</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {devices.slice(0, devices_shown_max).map((row) => (
+                    <tr key={`${row.node} ${row.devices.join()}`}>
+                      <th scope="row">
+                        {row.node ? (
+                          <>
+                            <Link href={`/provide/${row.node}`}>{row.node_name || row.node}</Link> {row.devices.map((device) => `#${device}`).join(' ')}
+                          </>
+                        ) : (
+                          'leases that are listed no more'
+                        )}
+                      </th>
+                      <td className="right">{row.leases}</td>
+                      <td className="right"><Money of={row.micros} /></td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+              {devices.length > devices_shown_max && <p className="hint">The {devices_shown_max} that earned most of {devices.length}.</p>}
               {transfers.more.has && (
                 <p className="hint">
                   Of the newest {transfers.rows?.length} entries. <button type="button" className="link" onClick={transfers.more.fetch}>Further back</button>

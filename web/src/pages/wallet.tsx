@@ -4,12 +4,14 @@ import { useMemo, useState } from 'react';
 import { Link, useSearchParams } from 'wouter';
 
 import { useChange, useMarket, useOrders, useTransfers, useWallet } from '../api/asks';
-import { call, client, type Session, type Wallet } from '../api/client';
+import { call, client, type Session, type Transfer, type Wallet } from '../api/client';
 import { entries_of, type Entry } from '../lib/ledger';
-import { micros_of, parse_money } from '../lib/money';
+import { parse_money, sum_money } from '../lib/money';
 import { show_moment } from '../lib/time';
 import { ledger_kinds, transfer_reasons } from '../lib/words';
 import { AskButton, Card, Field, Money, Page, Tabs } from '../parts/basics';
+import { Budgets } from '../parts/budgets';
+import { Invoices } from '../parts/invoices';
 import { ReceiptView } from '../parts/receipt_view';
 import { Empty, View } from '../parts/states';
 import { Table } from '../parts/table';
@@ -19,12 +21,18 @@ export default function WalletPage({ session }: { session: Session }) {
   const wallet = useWallet();
   const [address, set_address] = useSearchParams();
   const tabs = [
-    { id: 'ledger', name: 'Ledger', body: () => <Ledger /> },
-    ...(session.scopes.includes('RENTER') ? [{ id: 'holds', name: 'Holds', body: () => <Holds /> }] : []),
+    { id: 'ledger', name: 'Ledger', body: () => <Ledger wallet={wallet.data} /> },
+    ...(session.scopes.includes('RENTER')
+      ? [
+          { id: 'holds', name: 'Holds', body: () => <Holds /> },
+          { id: 'budgets', name: 'Budgets', body: () => <View of={wallet} what="budgets">{(data) => <Budgets wallet={data} />}</View> },
+        ]
+      : []),
+    { id: 'invoices', name: 'Invoices', body: () => <Invoices session={session} /> },
     { id: 'receipts', name: 'Check a receipt', body: () => <ReceiptDrop /> },
   ];
   return (
-    <Page title="Wallet">
+    <Page title="Wallet" actions={wallet.data && (session.scopes.includes('RENTER') || session.scopes.includes('PROVIDER')) && <Withdraw wallet={wallet.data} />}>
       <View of={wallet} what="the wallet">
         {(data) => (
           <>
@@ -35,10 +43,6 @@ export default function WalletPage({ session }: { session: Session }) {
               {session.scopes.includes('PROVIDER') && <Tile name="Earned" of={data.earned} currency={data.currency} about="may be paid out" />}
               <Tile name="Spent in 30 days" of={data.spent_30_days} currency={data.currency} about={data.fee_let_off > 0 ? `lets you off ${(data.fee_let_off * 100).toFixed(0)} % of the fee` : 'charges less refunds'} />
             </section>
-            <div className="pair">
-              {session.scopes.includes('RENTER') && <Budget wallet={data} />}
-              {(session.scopes.includes('RENTER') || session.scopes.includes('PROVIDER')) && <Withdraw wallet={data} />}
-            </div>
           </>
         )}
       </View>
@@ -59,45 +63,13 @@ function Tile({ name, of, currency, about }: { name: string; of: string; currenc
   );
 }
 
-function Budget({ wallet }: { wallet: Wallet }) {
-  const [amount, set_amount] = useState(wallet.month_budget);
-  const change = useChange((month_budget: string) => call(client.PUT('/v1/wallet/budget', { body: { month_budget } })), ['wallet']);
-  const used = micros_of(wallet.month_used);
-  const most = wallet.month_budget ? micros_of(wallet.month_budget) : 0n;
-  const share = most > 0n ? Number((used * 1000n) / most) / 10 : 0;
-  return (
-    <Card title="Budget of a month">
-      {most > 0n ? (
-        <>
-          <p>
-            <Money of={used} /> of <Money of={most} currency={wallet.currency} /> used this month (UTC).
-          </p>
-          <div className="meter" role="progressbar" aria-label="Budget used" aria-valuenow={Math.min(100, Math.round(share))} aria-valuemin={0} aria-valuemax={100}>
-            <i className={share > 90 ? 'bad' : 'busy'} style={{ width: `${Math.min(100, share)}%` }} />
-          </div>
-        </>
-      ) : (
-        <p>
-          No limit. <Money of={used} currency={wallet.currency} /> used this month (UTC).
-        </p>
-      )}
-      <AskButton label={most > 0n ? 'Change' : 'Set a limit'} title="Budget of a month" action="Set it" act={() => change.mutateAsync(amount.trim())}>
-        <Field label={`At most, in ${wallet.currency}`} hint="Orders that would pass it are refused. Empty: no limit." error={amount && parse_money(amount) === null ? 'An amount such as 50.00.' : null}>
-          {(props) => <input {...props} inputMode="decimal" value={amount} onChange={(event) => set_amount(event.target.value)} />}
-        </Field>
-      </AskButton>
-    </Card>
-  );
-}
-
 function Withdraw({ wallet }: { wallet: Wallet }) {
   const [amount, set_amount] = useState('');
   const [destination, set_destination] = useState('');
   const change = useChange((body: { amount: string; destination: string }) => call(client.POST('/v1/withdrawals', { body })), ['wallet', 'transfers', 'payouts']);
   return (
-    <Card title="Pay out">
-      <p>Asks the market's operator to pay money out; it leaves your wallet at once and comes back if the rail refuses it.</p>
       <AskButton label="Pay out" title="Pay out" action="Ask for it" act={() => change.mutateAsync({ amount: amount.trim(), destination: destination.trim() })}>
+        <p>Asks the market's operator to pay money out; it leaves your wallet at once and comes back if the rail refuses it.</p>
         <Field label={`Amount, in ${wallet.currency}`} error={amount && (parse_money(amount) ?? 0n) <= 0n ? 'An amount such as 25.00.' : null}>
           {(props) => <input {...props} inputMode="decimal" value={amount} onChange={(event) => set_amount(event.target.value)} />}
         </Field>
@@ -105,7 +77,6 @@ function Withdraw({ wallet }: { wallet: Wallet }) {
           {(props) => <input {...props} value={destination} onChange={(event) => set_destination(event.target.value)} />}
         </Field>
       </AskButton>
-    </Card>
   );
 }
 
@@ -116,7 +87,7 @@ function Side({ kind, own }: { kind: Entry['from']; own: boolean }) {
 // What an entry does to the account as a whole: nothing when both sides are its own.
 const effect = (entry: Entry) => (entry.is_own.from === entry.is_own.to ? null : entry.is_own.to ? entry.amount : -entry.amount);
 
-function Ledger() {
+function Ledger({ wallet }: { wallet?: Wallet }) {
   const transfers = useTransfers();
   const market = useMarket();
   const entries = useMemo(() => entries_of(transfers.rows ?? []), [transfers.rows]);
@@ -151,8 +122,25 @@ function Ledger() {
   );
   return (
     <View of={transfers} what="the ledger">
-      {() => <Table label={`Ledger, in ${market.data?.currency ?? ''}`} rows={entries} columns={columns} row_id={(entry) => entry.id} more={transfers.more} empty={<Empty title="Nothing has moved yet">A deposit by the market's operator is usually the first entry.</Empty>} />}
+      {() => (
+        <>
+          <Table label={`Ledger, in ${market.data?.currency ?? ''}`} rows={entries} columns={columns} row_id={(entry) => entry.id} more={transfers.more} empty={<Empty title="Nothing has moved yet">A deposit by the market's operator is usually the first entry.</Empty>} />
+          {wallet && !transfers.more.has && entries.length > 0 && <Balanced wallet={wallet} transfers={transfers.rows ?? []} />}
+        </>
+      )}
     </View>
+  );
+}
+
+// The proof of a double entry: what went into and out of the account's own sides is what stands there.
+function Balanced({ wallet, transfers }: { wallet: Wallet; transfers: Transfer[] }) {
+  const moved = sum_money(transfers.map((transfer) => transfer.amount));
+  const stands = sum_money([wallet.available, wallet.held, wallet.pending, wallet.earned]);
+  if (moved !== stands) return null; // one of the two was read a moment before the other
+  return (
+    <p className="hint">
+      All entries together come to <Money of={moved} currency={wallet.currency} />: just what the balances above hold.
+    </p>
   );
 }
 

@@ -3,7 +3,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useMemo, useRef, useState } from 'react';
 
 import { ApiError } from '../api/client';
-import { follow } from '../api/sse';
+import { follow } from '../api/client';
 import { Output, type LogPiece } from '../lib/output';
 import { plural } from '../lib/words';
 import { save_file } from './basics';

@@ -87,3 +87,13 @@ export function useNow(step_ms = 1000): number {
   }, [step_ms]);
   return now;
 }
+
+// The value once it has stood still for `wait_ms`.
+export function useDebounced<T>(value: T, wait_ms: number): T {
+  const [settled, set_settled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => set_settled(value), wait_ms);
+    return () => clearTimeout(timer);
+  }, [value, wait_ms]);
+  return settled;
+}

@@ -1,12 +1,18 @@
 // ReceiptBody (proto/fallow/v1/receipt.proto) as values. Field numbers are for ever.
+import type { Schemas } from '../api/client';
 import { Message } from './wire';
 
-export const blames = ['BLAME_NONE', 'BLAME_RENTER', 'BLAME_PROVIDER', 'BLAME_OWNER', 'BLAME_MARKET'] as const;
+export const blames = ['BLAME_NONE', 'BLAME_RENTER', 'BLAME_PROVIDER', 'BLAME_OWNER', 'BLAME_MARKET'] as const satisfies readonly Schemas['Blame'][];
 export const reasons = [
   'END_REASON_UNSPECIFIED', 'COMPLETED', 'EXIT_CODE', 'OUT_OF_MEMORY', 'TIME_LIMIT', 'FUNDS', 'STOPPED', 'INPUT_INVALID',
   'DISK_LIMIT', 'DEVICE_FAULT', 'HOST_LOST', 'START_FAILED', 'WORKLOAD_LOST', 'NODE_WITHDRAWN', 'OWNER_RETURNED', 'PREEMPTED', 'MARKET_FAULT',
-] as const;
-export const tiers = ['TIER_UNSPECIFIED', 'ON_DEMAND', 'RESERVED', 'SPOT'] as const;
+  'GANG_FAILED', 'GANG_LOST', 'GANG_BROKEN',
+] as const satisfies readonly Schemas['EndReason'][];
+export const tiers = ['TIER_UNSPECIFIED', 'ON_DEMAND', 'RESERVED', 'SPOT'] as const satisfies readonly Schemas['Tier'][];
+
+// A value that the schema has and a list above has not is a type error here.
+type Unread = Exclude<Schemas['EndReason'], (typeof reasons)[number]> | Exclude<Schemas['Blame'], (typeof blames)[number]> | Exclude<Schemas['Tier'], (typeof tiers)[number]>;
+export const unread: Unread[] = [];
 
 export interface MeterRecord {
   lease: bigint;

@@ -55,6 +55,8 @@ export async function verify_receipt(file: string, verify?: Verify): Promise<Ver
     throw new NotAReceipt('This file is not a receipt: it is not JSON.');
   }
   if (receipt === null || typeof receipt !== 'object') throw new NotAReceipt('This file is not a receipt: it is no JSON object.');
+  const stranger = Object.keys(receipt).find((name) => !['body', 'signature', 'market_public_key', 'marketPublicKey'].includes(name));
+  if (stranger !== undefined) throw new NotAReceipt(`This file is not a receipt: receipts have no "${stranger}".`);
   const bytes = from_base64(receipt.body);
   const signature = from_base64(receipt.signature);
   const key = from_base64(receipt.market_public_key ?? receipt.marketPublicKey);

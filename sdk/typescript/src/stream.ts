@@ -1,6 +1,6 @@
 // Server-sent events over fetch: EventSource shows neither the status nor the problem of a stream
 // that was refused, and would not let us say where to go on.
-import { ApiError, error_of, unreachable } from './client';
+import { ApiError, error_of, unreachable } from './problem';
 
 export interface SseEvent {
   event: string;
@@ -54,18 +54,23 @@ const silence_ms_max = 40_000; // the server sends a comment every 15 s
 const wait_ms_min = 300;
 const wait_ms_max = 5_000;
 
+interface Way {
+  headers?: Record<string, string>;
+  fetch?: typeof fetch;
+}
+
 // Follows until closed, resuming after drops. Gives out the function that closes it.
-export function follow(path: string, follower: Follower): () => void {
+export function follow(path: string, follower: Follower, way: Way = {}): () => void {
   const closing = new AbortController();
-  void run(path, follower, closing.signal);
+  void run(path, follower, way, closing.signal);
   return () => closing.abort();
 }
 
-async function run(path: string, follower: Follower, closed: AbortSignal): Promise<void> {
+async function run(path: string, follower: Follower, way: Way, closed: AbortSignal): Promise<void> {
   let last_id = '';
   let wait_ms = wait_ms_min;
   while (!closed.aborted) {
-    const outcome = await read_once(path, last_id, closed, (event) => {
+    const outcome = await read_once(path, last_id, way, closed, (event) => {
       if (event.id) last_id = event.id;
       wait_ms = wait_ms_min;
       follower.on_event(JSON.parse(event.data), event);
@@ -87,15 +92,15 @@ async function run(path: string, follower: Follower, closed: AbortSignal): Promi
 }
 
 // One connection, until it ends one way or the other.
-async function read_once(path: string, last_id: string, closed: AbortSignal, on_event: (event: SseEvent) => void, on_open: () => void): Promise<'ended' | ApiError> {
+async function read_once(path: string, last_id: string, way: Way, closed: AbortSignal, on_event: (event: SseEvent) => void, on_open: () => void): Promise<'ended' | ApiError> {
   const stop = new AbortController();
   const give_up = () => stop.abort();
   closed.addEventListener('abort', give_up);
   let silence = setTimeout(give_up, silence_ms_max);
   try {
-    const headers: Record<string, string> = { Accept: 'text/event-stream' };
+    const headers: Record<string, string> = { ...way.headers, Accept: 'text/event-stream' };
     if (last_id) headers['Last-Event-ID'] = last_id;
-    const response = await fetch(path, { headers, credentials: 'same-origin', cache: 'no-store', signal: stop.signal });
+    const response = await (way.fetch ?? fetch)(path, { headers, credentials: 'same-origin', cache: 'no-store', signal: stop.signal });
     if (!response.ok || !response.body) {
       return error_of(await response.json().catch(() => null), response.status);
     }
@@ -129,10 +134,10 @@ function pause(ms: number, closed: AbortSignal): Promise<void> {
     function done() {
       clearTimeout(timer);
       closed.removeEventListener('abort', done);
-      window.removeEventListener('online', done);
+      globalThis.removeEventListener?.('online', done);
       resolve();
     }
     closed.addEventListener('abort', done);
-    window.addEventListener('online', done);
+    globalThis.addEventListener?.('online', done);
   });
 }

@@ -1,0 +1,180 @@
+// Whom every route is for: one table, which the access tests ask row by row.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace fallow::server {
+
+// Who asks. The orders, their leases, the payout and the project are the renter's, the node is the
+// provider's.
+enum Who : std::size_t {
+  kNobody,
+  kRenter,
+  kOtherRenter,
+  kProvider,
+  kOtherProvider,
+  kOperator,
+  kCallers
+};
+constexpr const char* kCallerNames[kCallers] = {"nobody",   "renter",         "other renter",
+                                                "provider", "other provider", "operator"};
+
+// One way to ask a route. "{order}" and other names in braces stand for what AccessWorld has.
+struct AccessRow {
+  const char* route;   // "GET /v1/orders/{order}", as openapi.json has it
+  const char* target;  // where the request goes; empty: the route's path
+  const char* body;    // JSON; empty: none
+  int status[kCallers];
+  int cross_site;      // by the session of one who may, asked for by a page of another site
+  int by_session = 0;  // where it is not what the key gives
+};
+
+// 200: it is his to ask for. 401: who are you? 402: yours, but there is no money in it. 403: not
+// with this kind of key. 404: his own, or nobody's: what is another's does not even exist.
+constexpr AccessRow kAccessTable[] = {
+    // route, target, body, {nobody, renter, other, provider, other, operator}, cross-site, by
+    // session
+    {"GET /v1/market", "", "", {200, 200, 200, 200, 200, 200}, 200},
+    {"GET /v1/offers", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"GET /v1/prices", "/v1/prices?model=RTX_4090", "", {200, 200, 200, 200, 200, 200}, 200},
+    {"GET /v1/classes", "", "", {200, 200, 200, 200, 200, 200}, 200},
+    {"POST /v1/quotes", "", "{}", {401, 200, 200, 403, 403, 403}, 403},
+    {"GET /v1/events", "/v1/events?after=1", "", {401, 200, 200, 200, 200, 200}, 403},
+
+    {"POST /v1/orders",
+     "",
+     R"({"requirements": {}, "workload": {"command": ["true"]}})",
+     {401, 200, 200, 403, 403, 403},
+     403},
+    {"GET /v1/orders", "", "", {401, 200, 200, 403, 403, 200}, 403},
+    {"GET /v1/orders/{order}", "", "", {401, 200, 404, 403, 403, 200}, 403},
+    {"POST /v1/orders/{order}/stop", "", "", {401, 200, 404, 403, 403, 200}, 403},
+    {"GET /v1/orders/{order}/logs",
+     "/v1/orders/{ended_order}/logs",
+     "",
+     {401, 200, 404, 403, 403, 200},
+     403},
+
+    {"GET /v1/leases", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"GET /v1/leases", "/v1/leases?order={order}", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"GET /v1/leases", "/v1/leases?node={node}", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"GET /v1/leases/{lease}", "", "", {401, 200, 404, 200, 404, 200}, 403},
+    {"POST /v1/leases/{lease}/stop", "", "", {401, 200, 404, 403, 403, 200}, 403},
+    {"GET /v1/leases/{lease}/receipt",
+     "/v1/leases/{ended_lease}/receipt",
+     "",
+     {401, 200, 404, 200, 404, 200},
+     403},
+    {"GET /v1/leases/{lease}/logs",
+     "/v1/leases/{ended_lease}/logs",
+     "",
+     {401, 200, 404, 403, 403, 200},
+     403},
+
+    {"GET /v1/wallet", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"GET /v1/wallet", "/v1/wallet?account={account}", "", {401, 200, 404, 404, 404, 200}, 403},
+    {"GET /v1/wallet/transfers", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"GET /v1/wallet/transfers",
+     "/v1/wallet/transfers?account={account}",
+     "",
+     {401, 200, 404, 404, 404, 200},
+     403},
+    {"POST /v1/deposits",
+     "",
+     R"({"account": "{account}", "amount": "1", "reference": "r"})",
+     {401, 403, 403, 403, 403, 200},
+     403},
+    {"POST /v1/withdrawals",
+     "",
+     R"({"amount": "1", "destination": "d"})",
+     {401, 200, 200, 402, 402, 403},
+     403},
+    {"GET /v1/payouts", "", "", {401, 403, 403, 403, 403, 200}, 403},
+    {"POST /v1/payouts/{payout}/settle",
+     "",
+     R"({"paid": true})",
+     {401, 403, 403, 403, 403, 200},
+     403},
+    {"PUT /v1/wallet/budget", "", R"({"month_budget": "9"})", {401, 200, 200, 403, 403, 403}, 403},
+    {"PUT /v1/wallet/budget",
+     "",
+     R"({"total_budget": "9", "project": "p"})",
+     {401, 200, 200, 403, 403, 403},
+     403},
+
+    {"POST /v1/join-tokens", "", "{}", {401, 403, 403, 200, 200, 403}, 403},
+    // The token is the key: whoever shows it joins for the provider who made it.
+    {"POST /v1/nodes",
+     "",
+     R"({"secret": "{secret}",
+         "public_key": "5866666666666666666666666666666666666666666666666666666666666666",
+         "facts": {"name": "m"}})",
+     {200, 200, 200, 200, 200, 200},
+     200},
+    {"POST /v1/nodes",
+     "",
+     R"({"secret": "0000000000000000000000000000000000000000000000000000000000000000",
+         "public_key": "5866666666666666666666666666666666666666666666666666666666666666",
+         "facts": {"name": "m"}})",
+     {401, 401, 401, 401, 401, 401},
+     401},
+    {"GET /v1/nodes", "", "", {401, 403, 403, 200, 200, 200}, 403},
+    {"GET /v1/nodes/{node}", "", "", {401, 403, 403, 200, 404, 200}, 403},
+    {"DELETE /v1/nodes/{node}", "", "", {401, 403, 403, 200, 404, 200}, 403},
+    {"PUT /v1/nodes/{node}/offer",
+     "",
+     R"({"price_per_hour": "9"})",
+     {401, 403, 403, 200, 404, 403},
+     403},
+    {"DELETE /v1/nodes/{node}/offer", "", "", {401, 403, 403, 200, 404, 403}, 403},
+
+    {"POST /v1/accounts",
+     "",
+     R"({"name": "n", "scopes": ["RENTER"]})",
+     {401, 403, 403, 403, 403, 200},
+     403},
+    {"GET /v1/accounts", "", "", {401, 403, 403, 403, 403, 200}, 403},
+    {"GET /v1/account", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"POST /v1/keys", "", "{}", {401, 200, 200, 200, 200, 200}, 403},
+    {"POST /v1/keys", "", R"({"scopes": ["OPERATOR"]})", {401, 403, 403, 403, 403, 200}, 403},
+    {"GET /v1/keys", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"DELETE /v1/keys/{key}", "", "", {401, 200, 404, 404, 404, 404}, 403},
+    {"PUT /v1/policy", "", R"({"policy": {policy}})", {401, 403, 403, 403, 403, 200}, 403},
+
+    // Who shows a key signs in, but only on the server's own pages.
+    {"POST /v1/session", "", R"({"api_key": "{api_key}"})", {200, 200, 200, 200, 200, 200}, 403},
+    {"GET /v1/session", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    // A key is no session: there is nothing to sign out of.
+    {"DELETE /v1/session", "", "", {401, 404, 404, 404, 404, 404}, 403, 200},
+
+    // A digest is 32 bytes that nobody guesses and no route shows to strangers; who knows it,
+    // reads.
+    {"GET /v1/artifacts/{digest}", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"HEAD /v1/artifacts/{digest}", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"PUT /v1/artifacts/{digest}", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"POST /v1/artifacts/{digest}",
+     "/v1/artifacts/{begun}",
+     "",
+     {401, 201, 201, 201, 201, 201},
+     403},
+    // An upload goes on for whoever began it.
+    {"PATCH /v1/artifacts/{digest}",
+     "/v1/artifacts/{begun}",
+     "",
+     {401, 204, 404, 404, 404, 404},
+     403},
+
+    {"GET /healthz", "", "", {200, 200, 200, 200, 200, 200}, 200},
+    {"GET /readyz", "", "", {200, 200, 200, 200, 200, 200}, 200},
+    {"GET /metrics", "", "", {200, 200, 200, 200, 200, 200}, 200},  // of the loopback
+    {"GET /v1/openapi.json", "", "", {200, 200, 200, 200, 200, 200}, 200},
+    {"GET /v1/agent", "", "", {426, 426, 426, 426, 426, 426}, 426},  // a WebSocket, or nothing
+};
+
+inline bool changes_something(const AccessRow& row) {
+  const std::string_view route = row.route;
+  return !route.starts_with("GET ") && !route.starts_with("HEAD ");
+}
+
+}  // namespace fallow::server

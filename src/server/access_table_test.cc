@@ -1,0 +1,128 @@
+// Every route for every kind of caller, from one table. A route that has no row fails the test:
+// whoever adds one says here whom it is for.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "server/access_rows_test.h"
+#include "server/access_world_test.h"
+#include "server/router.h"
+
+namespace fallow::server {
+namespace {
+
+std::string words(const AccessRow& row, const char* who) {
+  return fmt::format("{} {} as {}", row.route, row.target, who);
+}
+
+// Everything that openapi.json names, and the schema's descriptors with it.
+std::set<std::string> routes_of(AccessWorld& world) {
+  std::set<std::string> routes;
+  const auto document = boost::json::parse(world.market().get("/v1/openapi.json", "").body);
+  for (const auto& path : document.at("paths").as_object()) {
+    for (const auto& operation : path.value().as_object()) {
+      std::string method = operation.key();
+      for (char& c : method) c = static_cast<char>(c - 'a' + 'A');
+      routes.insert(fmt::format("{} {}", method, std::string_view(path.key())));
+    }
+  }
+  const Router router;
+  for (const Route& route : router.routes()) routes.insert(route.method + " " + route.path);
+  return routes;
+}
+
+TEST(AccessTable, NamesEveryRouteAndNoOther) {
+  AccessWorld world;
+  const std::set<std::string> routes = routes_of(world);
+  std::set<std::string> rows;
+  for (const AccessRow& row : kAccessTable) rows.insert(row.route);
+  EXPECT_GT(routes.size(), 40U);
+  for (const std::string& route : routes) {
+    EXPECT_TRUE(rows.contains(route)) << route << " has no row: say whom it is for";
+  }
+  const std::set<std::string> beside{"GET /healthz", "GET /readyz", "GET /metrics",
+                                     "GET /v1/openapi.json", "GET /v1/agent"};
+  for (const std::string& row : rows) {
+    EXPECT_TRUE(routes.contains(row) || beside.contains(row)) << row << " is no route";
+  }
+}
+
+// What was refused has changed nothing: in the same world the first who may then still can.
+TEST(AccessTable, EveryRouteAnswersEveryCallerAsItSays) {
+  auto world = std::make_unique<AccessWorld>();
+  const std::string stranger = "fk_" + std::string(64, '0');
+  for (const AccessRow& row : kAccessTable) {
+    const bool spends = changes_something(row);
+    if (spends) world = std::make_unique<AccessWorld>();
+    if (row.status[kNobody] == 401) {
+      EXPECT_EQ(world->ask(row, stranger).status, 401) << words(row, "a stranger");
+    }
+    std::vector<Who> allowed;
+    for (std::size_t at = 0; at < kCallers; ++at) {
+      const auto caller = static_cast<Who>(at);
+      if (row.status[at] < 300) {
+        allowed.push_back(caller);
+        continue;
+      }
+      EXPECT_EQ(world->ask(row, world->key(caller)).status, row.status[at])
+          << words(row, kCallerNames[at]);
+    }
+    bool used = false;
+    for (const Who caller : allowed) {
+      if (spends && used) world = std::make_unique<AccessWorld>();
+      used = true;
+      const Reply reply = world->ask(row, world->key(caller));
+      EXPECT_EQ(reply.status, row.status[caller])
+          << words(row, kCallerNames[caller]) << ": " << reply.body;
+    }
+  }
+}
+
+// A session of the key lets in where the key does and nowhere else, and only the server's own
+// pages.
+TEST(AccessTable, ASessionIsItsKeyAndOnlyOnTheOwnPages) {
+  auto world = std::make_unique<AccessWorld>();
+  for (const AccessRow& row : kAccessTable) {
+    const bool spends = changes_something(row);
+    for (std::size_t at = kRenter; at < kCallers; ++at) {
+      const auto caller = static_cast<Who>(at);
+      const int expected = row.by_session != 0 ? row.by_session : row.status[at];
+      if (spends) world = std::make_unique<AccessWorld>();
+      const std::string cookie = world->session(caller);
+      EXPECT_EQ(world->ask(row, "", cookie, "cross-site").status, row.cross_site)
+          << words(row, kCallerNames[at]) << " from another site";
+      if (spends && row.cross_site < 300) continue;  // done once already
+      EXPECT_EQ(world->ask(row, "", cookie).status, expected)
+          << words(row, kCallerNames[at]) << " by session";
+    }
+  }
+}
+
+TEST(AccessTable, NothingOfAnotherAccountIsEverShown) {
+  AccessWorld world;
+  const std::string digest = world.filled("{digest}");
+  for (const AccessRow& row : kAccessTable) {
+    if (changes_something(row)) continue;
+    for (const Who caller : {kNobody, kOtherRenter, kProvider, kOtherProvider}) {
+      const std::string body = world.ask(row, world.key(caller)).body;
+      for (const std::string_view secret : AccessWorld::kSecrets) {
+        EXPECT_EQ(body.find(secret), body.npos) << words(row, kCallerNames[caller]) << ": " << body;
+      }
+      // The provider's own node made the output.
+      if (caller == kProvider) continue;
+      EXPECT_EQ(body.find(digest), body.npos) << words(row, kCallerNames[caller]) << ": " << body;
+    }
+  }
+  // They are there to be found.
+  std::string all;
+  for (const AccessRow& row : kAccessTable) {
+    if (!changes_something(row)) all += world.ask(row, world.key(kRenter)).body;
+  }
+  all += world.market().get("/v1/payouts", world.key(kOperator)).body;
+  for (const std::string_view secret : AccessWorld::kSecrets) {
+    EXPECT_NE(all.find(secret), all.npos) << secret;
+  }
+}
+
+}  // namespace
+}  // namespace fallow::server

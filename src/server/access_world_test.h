@@ -1,0 +1,168 @@
+// A market in which every route has something to be asked about, the callers of the access tests,
+// and how they ask.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fallow/v1/agent.pb.h"
+#include "server/access_rows_test.h"
+#include "server/log_store.h"
+#include "server/loopback_market_test.h"
+
+namespace fallow::server {
+
+class AccessWorld {
+ public:
+  // What is only the renter's to see (and the operator's) holds one of these words.
+  static constexpr std::string_view kSecrets[] = {
+      "canary-order", "canary-command", "canary-variable",     "canary-project",
+      "canary-label", "canary-account", "Y2FuYXJ5LW91dHB1dAo="};  // "canary-output\n" in base64
+
+  AccessWorld() : market_(options()) {
+    keys_[kOperator] = market_.operator_key();
+    keys_[kRenter] = market_.add_account("canary-renter", "RENTER");
+    keys_[kOtherRenter] = market_.add_account("other", "RENTER");
+    keys_[kProvider] = market_.add_account("provider", "PROVIDER");
+    keys_[kOtherProvider] = market_.add_account("other provider", "PROVIDER");
+    market_.deposit(keys_[kRenter], "10.00");
+    market_.deposit(keys_[kOtherRenter], "10.00");
+    words_["account"] = market_.account_of(keys_[kRenter]);
+    words_["api_key"] = keys_[kRenter];
+    words_["node"] = market_.add_node(keys_[kProvider], "0.20");
+    furnish_wallet();
+    run_jobs();
+    const Reply token = market_.post("/v1/join-tokens", keys_[kProvider], "{}");
+    words_["secret"] = to_hex(parse_join_token(token.at("token"))->secret);
+    words_["policy"] = market_.get("/v1/market", "").at("policy");
+    store_artifacts();
+  }
+
+  // What the row asks, by an API key, or by `cookie` instead when it is not empty.
+  Reply ask(const AccessRow& row, const std::string& key, const std::string& cookie = "",
+            const std::string& site = "same-origin") {
+    const std::string_view route = row.route;
+    const std::size_t blank = route.find(' ');
+    net::ClientRequest request;
+    request.method = route.substr(0, blank);
+    request.target =
+        filled(*row.target == '\0' ? std::string(route.substr(blank + 1)) : row.target);
+    request.body = filled(row.body);
+    request.headers.set("Sec-Fetch-Site", site);
+    if (!cookie.empty()) request.headers.set("Cookie", cookie);
+    if (request.target.starts_with("/v1/artifacts/")) add_artifact_headers(request);
+    std::string streamed;  // an answer may never end: up to the first sign that it waits
+    if (request.target.starts_with("/v1/events")) {
+      request.sink = [&streamed](std::string_view bytes) -> Status {
+        streamed += bytes;
+        if (streamed.find("\n:") == streamed.npos && !streamed.starts_with(":")) return {};
+        return fail(ErrorCode::kClosed, "that is all there is now");
+      };
+    }
+    Reply reply = market_.send(std::move(request), key);
+    reply.body += streamed;
+    return reply;
+  }
+
+  // Signs in; the cookie to send.
+  std::string session(Who caller) {
+    return cookie_of(market_.post("/v1/session", "",
+                                  fmt::format(R"({{"api_key": "{}"}})", keys_[caller]),
+                                  {{"Sec-Fetch-Site", "same-origin"}}));
+  }
+  const std::string& key(Who caller) const { return keys_[caller]; }
+  LoopbackMarket& market() { return market_; }
+
+  std::string filled(std::string text) const {
+    for (const auto& [name, value] : words_) {
+      const std::string marked = "{" + name + "}";
+      for (std::size_t at; (at = text.find(marked)) != text.npos;) {
+        text.replace(at, marked.size(), value);
+      }
+    }
+    return text;
+  }
+
+ private:
+  static ServerOptions options() {
+    ServerOptions options;
+    options.api.heartbeat = milliseconds(20);
+    options.api.per_peer = {1e6, 1'000'000};
+    return options;
+  }
+
+  void furnish_wallet() {
+    const std::string& key = keys_[kRenter];
+    const Reply budget = market_.put("/v1/wallet/budget", key,
+                                     R"({"total_budget": "5.00", "project": "canary-project"})");
+    EXPECT_EQ(budget.status, 200) << budget.body;
+    const Reply asked = market_.post("/v1/withdrawals", key,
+                                     R"({"amount": "1.00", "destination": "canary-account"})");
+    EXPECT_EQ(asked.status, 200) << asked.body;
+    words_["payout"] = market_.get("/v1/payouts", market_.operator_key()).at("payouts.0.id");
+    words_["key"] = market_.post("/v1/keys", key, R"({"label": "canary-label"})").at("key.id");
+  }
+
+  // One job that ended, with output and a bill, and one that runs.
+  void run_jobs() {
+    for (const bool ends : {true, false}) {
+      const Reply order = market_.post("/v1/orders", keys_[kRenter],
+                                       R"({"requirements": {}, "name": "canary-order",
+            "project": "canary-project", "workload": {"command": ["canary-command"],
+            "environment": [{"name": "A", "value": "canary-variable"}], "collect_output": true}})");
+      ASSERT_EQ(order.status, 200) << order.body;
+      const std::string lease = order.at("tasks.0.lease");
+      ASSERT_NE(lease, "0") << order.body;
+      words_[ends ? "ended_order" : "order"] = order.at("id");
+      words_[ends ? "ended_lease" : "lease"] = lease;
+      market_.report(words_["node"], lease, v1::RUNNING, 1'000);
+      v1::LogChunk chunk;
+      chunk.set_lease(std::stoull(lease));
+      chunk.set_stream(v1::STDOUT);
+      chunk.set_data("canary-output\n");
+      chunk.set_last(ends);
+      (*LogStore::open(market_.folder() + "/output"))->append(chunk);
+      if (ends) market_.report(words_["node"], lease, v1::ENDED, 0, to_bytes(digest_of(kStored)));
+    }
+  }
+
+  void store_artifacts() {
+    words_["digest"] = to_hex(digest_of(kStored));
+    words_["begun"] = to_hex(digest_of(kBegun));
+    const auto send = [this](const char* method, const std::string& digest, std::string_view body,
+                             net::Headers headers) {
+      return market_
+          .send(method, "/v1/artifacts/" + digest, keys_[kRenter], std::string(body),
+                std::move(headers))
+          .status;
+    };
+    EXPECT_EQ(
+        send("PUT", words_["digest"], kStored, {{"Content-Type", "application/octet-stream"}}),
+        201);
+    EXPECT_EQ(send("POST", words_["begun"], "", {{"Upload-Length", std::to_string(kBegun.size())}}),
+              201);
+  }
+
+  static void add_artifact_headers(net::ClientRequest& request) {
+    if (request.method == "PUT") request.body = kStored;
+    if (request.method == "POST") request.headers.set("Upload-Length", "11");
+    if (request.method == "PATCH") {
+      request.body = kBegun;
+      request.headers.set("Upload-Offset", "0");
+    }
+    if (!request.body.empty()) request.headers.set("Content-Type", "application/octet-stream");
+  }
+
+  static constexpr std::string_view kStored = "artifact's bytes";
+  static constexpr std::string_view kBegun = "half-stored";
+
+  LoopbackMarket market_;
+  std::string keys_[kCallers];
+  std::map<std::string, std::string> words_;
+};
+
+}  // namespace fallow::server

@@ -1,0 +1,26 @@
+// What stands behind a node's reliability: its leases that ended, by whose doing. The market's own sum,
+// done again (docs/market.md).
+import type { Lease } from '../api/client';
+
+export interface Evidence {
+  kept: number; // ended without the provider's or the owner's blame
+  broken: number;
+  reasons: { reason: Lease['reason']; blame: Lease['blame']; count: number }[]; // of those that broke, most first
+  reliability: number; // that these leases alone come to
+}
+
+const is_broken = (lease: Lease) => lease.blame === 'BLAME_PROVIDER' || lease.blame === 'BLAME_OWNER';
+
+export function evidence_of(leases: Lease[]): Evidence {
+  const ended = leases.filter((lease) => lease.state === 'ENDED');
+  const broken = ended.filter(is_broken);
+  const counts = new Map<string, Evidence['reasons'][number]>();
+  for (const { reason, blame } of broken) {
+    const known = counts.get(reason) ?? { reason, blame, count: 0 };
+    counts.set(reason, { ...known, count: known.count + 1 });
+  }
+  const kept = ended.length - broken.length;
+  // A new node counts as if it had kept 19 of 20; the market rounds down to millionths.
+  const reliability = Math.floor(((19 + kept) * 1e6) / (20 + ended.length)) / 1e6;
+  return { kept, broken: broken.length, reasons: [...counts.values()].sort((a, b) => b.count - a.count), reliability };
+}

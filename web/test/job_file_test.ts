@@ -1,0 +1,68 @@
+// The console's reader of job files and the command line's say the same of the same files: the wrong ones
+// are those of tests/system/job_file_test.py.
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+
+import { read_job_file, write_job_file, WrongFile } from '../src/lib/job_file';
+import { asked_of, empty_form, file_of_form, form_of_file, order_of, type JobForm } from '../src/lib/job_form';
+
+const of_root = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+const wrong_files = JSON.parse(of_root('tests/system/wrong_job_files.json')) as [string, string][];
+const verdict = (text: string) => {
+  try {
+    read_job_file(text);
+    return 'right';
+  } catch (error) {
+    if (!(error instanceof WrongFile)) throw error;
+    return error.message;
+  }
+};
+
+describe('a wrong job file', () => {
+  it.each(wrong_files)('%j', (text, words) => {
+    expect(verdict(text)).toMatch(/^[1-9]\d*:[1-9]\d*: /);
+    expect(verdict(text)).toContain(words);
+  });
+  it('may be nested as deep as it likes', () => {
+    expect(verdict(`run: ${'['.repeat(100_000)}`)).toContain('this is no YAML');
+  });
+});
+
+describe('a right job file', () => {
+  it('is read as it is written, amounts to the last digit', () => {
+    const example = /```|^ {4}name: render[\s\S]*?(?=\n\| field)/m.exec(of_root('docs/job-files.md'))![0].replace(/^ {4}/gm, '');
+    const file = read_job_file(example);
+    expect(file.values).toMatchObject({ name: 'render', query: 'gpu_ram>=24 region in [eu,us]', hours: '0.5', max_price: '0.40', tasks: '12', input: './scene', output: './tiles', budget: '2.00' });
+    expect(file.environment).toEqual([{ name: 'QUALITY', value: 'high' }]);
+    expect(file.values.setup).toBe('test -f scene.obj\n');
+  });
+  it('names what anchors stand for', () => {
+    expect(read_job_file('name: &n hello\nrun: *n\n').values).toEqual({ name: 'hello', run: 'hello' });
+  });
+});
+
+describe('form and file', () => {
+  const forms: Partial<JobForm>[] = [
+    { command: 'echo "hi: there"\n  nproc # not a comment' },
+    { command: ' leading', name: '123', query: "gpu_name='RTX 4090'", budget: '0.40', project: 'yes', max_price_per_hour: '1.10' },
+    { words: ['python3', '-c', 'print("a\\nb")'], environment: 'A=1\nB=x: y\nEMPTY=' },
+    { command: 'x', nodes: '4', tasks: '8', deadline_hours: '6', restart_minutes: '2.5', attempts_max: '3', wait: false, network: true, isolation_min: 'GVISOR', output: false },
+    { command: 'x\n', tier: 'SPOT', max_price_per_hour: '0.40', objective: 'COST_TO_COMPLETE', workload_class: 'FP16', near: 'eu', device_share: '0.5', memory_gb: '8', cpu_cores: '2.5', disk_gb: '10', setup: 'apt list\ntrue', image: 'docker.io/library/python:3.12', hours: '0.25' },
+  ];
+  it.each(forms)('say the same: %j', (some) => {
+    const form: JobForm = { ...empty_form, ...some };
+    const text = write_job_file(file_of_form(form));
+    expect(form_of_file(read_job_file(text), form)).toEqual(form);
+    expect(write_job_file(file_of_form(form_of_file(read_job_file(text), form)))).toBe(text);
+  });
+  it('order what the command line orders', () => {
+    const form = form_of_file(read_job_file('run: train\nsetup: prepare\nproject: p\ndeadline_hours: 6\nrestart_minutes: 3\nattempts: 2\nwait: false\nresources:\n  nodes: 2\n'), empty_form);
+    expect(asked_of(form)).toMatchObject({ nodes: 2, tasks: 2, tier: 'ON_DEMAND' });
+    expect(order_of(form, 'q')).toMatchObject({ quote: 'q', project: 'p', deadline_hours: 6, restart_hours: 0.05, attempts_max: 2, no_wait: true, workload: { command: ['sh', '-c', 'set -e\nprepare\nset +e\ntrain'], collect_output: false } });
+  });
+  it('ask no price for what is wrong', () => {
+    expect(asked_of({ ...empty_form, tasks: '5', nodes: '2' })).toBeNull();
+    expect(asked_of({ ...empty_form, tier: 'SPOT' })).toBeNull();
+    expect(asked_of({ ...empty_form, hours: 'many' })).toBeNull();
+  });
+});
