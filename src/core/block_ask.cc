@@ -113,6 +113,32 @@ bool BlockAsk::is_behind(const Block& block, std::size_t lane, const OfferClass&
          (rate > best.rate_hour || unreliability > best.unreliability);
 }
 
+std::uint32_t BlockAsk::lasting_ppm_most(const Block& block) const {
+  const LaneRow& row = block.survival[matcher_.span()];
+  const auto greatest = [&](Column gate, std::uint32_t least) {
+    const auto code = static_cast<Code>(std::min<std::uint32_t>(least, kCodeMax));
+    return greatest_where(row, block.row(gate), code, false);
+  };
+  SurvivalCode most = 0;
+  if (supply_ == Supply::kOffered) {
+    most = greatest(Column::kPresent, 1);
+  } else if (matcher_.share() == kWholeDevice) {
+    most = greatest(Column::kWhole, matcher_.gpus());
+  } else {
+    most = greatest(Column::kRoom, 1);
+  }
+  // Of others nothing may be known.
+  return std::max(matcher_.lasting_ppm(0, kSurely), survival_ppm(most));
+}
+
+bool BlockAsk::all_behind(const Block& block, const OfferKey& key, Micros disk_gb_hour,
+                          const OfferClass& of, const Rank& best) const {
+  if (!weighs_) return false;
+  const Candidate least = matcher_.least(paid_hour(key.device_hour, of), disk_gb_hour, speed(of),
+                                         lasting_ppm_most(block));
+  return best < matcher_.rank(NodeId(0), kUnreliable, least);
+}
+
 bool BlockAsk::is_near(const Block& block, std::size_t lane) const {
   const LaneOffer& offer = block.offers[lane];
   if (!near_by_word_) return near_ != WordNumbers::kOther && offer.region == near_;

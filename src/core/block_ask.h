@@ -3,7 +3,7 @@
 //
 // Market thread only. Refers to its demand and the book's scoring, which must outlive it, and is
 // good until a node is entered in the book, removed from it or changed otherwise than by
-// update_load().
+// update_load(), or the scoring changes.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -66,6 +66,10 @@ class BlockAsk {
   // offer in it ranks before this at its price now.
   Rank bound(const OfferKey& key, Micros disk_gb_hour, const OfferClass& of,
              bool single_price) const;
+  // Do all offers of the block, in which none comes before the key and disk costs no less, surely
+  // rank behind `best`? Judged by how likely their nodes are to last.
+  bool all_behind(const Block& block, const OfferKey& key, Micros disk_gb_hour,
+                  const OfferClass& of, const Rank& best) const;
   // Does the offer surely rank behind `best`? Judged without a look at the offer itself.
   bool is_behind(const Block& block, std::size_t lane, const OfferClass& of,
                  const Candidate& candidate, const Rank& best) const;
@@ -84,6 +88,8 @@ class BlockAsk {
   // What ranks the offer on the lane beside its price and speed.
   void weigh(const Block& block, std::size_t lane, Candidate& candidate) const;
   bool is_near(const Block& block, std::size_t lane) const;
+  // No node of the block that could be taken is likelier to last.
+  std::uint32_t lasting_ppm_most(const Block& block) const;
 
   BlockAsk(const Matcher& matcher, Supply supply, const OfferStore& offers,
            const WordNumbers& regions, Classes classes);
