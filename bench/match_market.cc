@@ -80,6 +80,13 @@ void MatchMarket::weigh() {
   }
 }
 
+void MatchMarket::level() {
+  for (core::Node& node : nodes_) {
+    node.offer.device_hour = Micros(100'000 + node.devices[0].facts.memory_mb());
+    book_.update(node);
+  }
+}
+
 // Of a draw's square: the first model is a tenth of the market, the last a two-hundredth.
 std::uint32_t MatchMarket::skewed_model() {
   constexpr std::uint64_t kDraws = 1'000'000;

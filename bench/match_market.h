@@ -48,6 +48,8 @@ class MatchMarket {
   // From now on the score counts as a new market's policy weighs it: demand is of the orders' mix,
   // and nodes last as likely as chance has it.
   void weigh();
+  // And all offers of a model have one price, as those that follow an index do.
+  void level();
 
   // Node i, as it stands at nodes()[i].
   std::deque<core::Node>& nodes() { return nodes_; }

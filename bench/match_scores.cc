@@ -97,6 +97,11 @@ void measure_scores(std::uint64_t offers, double seconds, Report& report) {
   settle();
   measure("the full score, cost to complete");
   check();
+  objective = v1::CHEAPEST;
+  market.level();
+  settle();
+  measure("the full score, one price a model");
+  check();
 }
 
 }  // namespace fallow::bench

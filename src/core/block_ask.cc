@@ -1,6 +1,7 @@
 #include "core/block_ask.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <limits>
 #include <utility>
@@ -81,12 +82,39 @@ Rank BlockAsk::bound(const OfferKey& key, const OfferClass& of) const {
   return rank;
 }
 
-Rank BlockAsk::bound(const OfferKey& key, Micros disk_gb_hour, const OfferClass& of,
-                     bool single_price) const {
+namespace {
+
+// The zone's bounds of how likely nodes are to last, by span: the greatest, and turned the least.
+constexpr auto kLastingBounds = [] {
+  std::array<std::pair<std::size_t, std::size_t>, kSurvivalSpans.size()> bounds{};
+  for (std::size_t span = 0; span < bounds.size(); ++span) {
+    bounds[span] = {bound_of(lasting_column(span), kAnyOffer, false),
+                    bound_of(lasting_column(span), kAnyOffer, true)};
+  }
+  return bounds;
+}();
+
+}  // namespace
+
+Rank BlockAsk::bound(const BlockCursor& cursor, const OfferClass& of) const {
+  const OfferKey& key = cursor.key();
+  const bool single_price = cursor.single_price();
+  std::uint32_t lasting = kSurely;
+  if (weighs_) {
+    const auto& [greatest, turned_least] = kLastingBounds[matcher_.span()];
+    lasting = survival_ppm(cursor.bound(greatest));
+    // Where nothing is known of some, the leases that they kept may count: at one price fewer with
+    // every further offer.
+    if (cursor.bound(turned_least) == kCodeMax) {
+      const std::uint32_t kept = single_price ? kUnreliable - key.unreliability : kSurely;
+      lasting = std::max(lasting, matcher_.lasting_ppm(0, kept));
+    }
+  }
   // With discounts one price on the list is many.
   const bool single_rate = single_price && !discounts(of);
   const std::uint32_t unreliability = single_rate ? key.unreliability : 0;
-  const Candidate least = matcher_.least(paid_hour(key.device_hour, of), disk_gb_hour, speed(of));
+  const Candidate least =
+      matcher_.least(paid_hour(key.device_hour, of), cursor.disk_gb_hour(), speed(of), lasting);
   return matcher_.rank(single_rate ? key.node : NodeId(0), kUnreliable - unreliability, least);
 }
 

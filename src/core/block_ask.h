@@ -3,7 +3,7 @@
 //
 // Market thread only. Refers to its demand and the book's scoring, which must outlive it, and is
 // good until a node is entered in the book, removed from it or changed otherwise than by
-// update_load().
+// update_load(), or the scoring changes.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "core/block_class.h"
+#include "core/block_cursor.h"
 #include "core/block_words.h"
 #include "core/placement.h"
 #include "core/sieve.h"
@@ -50,7 +51,7 @@ class BlockAsk {
   std::int64_t speed(const OfferClass& of) const { return of.speed(matcher_.workload()); }
   // How likely the node of the offer on the lane is to last.
   std::uint32_t lasting_ppm(const Block& block, std::size_t lane) const {
-    return matcher_.lasting_ppm(block.survival[matcher_.span()].at[lane],
+    return matcher_.lasting_ppm(block.row(lasting_column(matcher_.span())).at[lane],
                                 block.offers[lane].reliability());
   }
   // Does an offer of the class give a discount for the demand's term?
@@ -62,10 +63,8 @@ class BlockAsk {
   // one that the demand's quote binds it to. `surely`: the sieve was sure of it.
   std::optional<Candidate> fit(const Block& block, std::size_t lane, const OfferClass& of,
                                bool former, bool surely) const;
-  // Of one block, in which no offer's disk costs less, and perhaps all their devices the same: no
-  // offer in it ranks before this at its price now.
-  Rank bound(const OfferKey& key, Micros disk_gb_hour, const OfferClass& of,
-             bool single_price) const;
+  // The block that the cursor is at: no offer in it ranks before this at its price now.
+  Rank bound(const BlockCursor& cursor, const OfferClass& of) const;
   // Does the offer surely rank behind `best`? Judged without a look at the offer itself.
   bool is_behind(const Block& block, std::size_t lane, const OfferClass& of,
                  const Candidate& candidate, const Rank& best) const;

@@ -119,7 +119,7 @@ void BlockBook::find_in(const BlockAsk& ask, const OfferClass& of, Best& best,
     if (best.found()) {
       const bool new_price = std::exchange(judged, key.device_hour) != key.device_hour;
       if (new_price && best.rank < ask.bound(key, of)) return;
-      if (best.rank < ask.bound(key, cursor.disk_gb_hour(), of, cursor.single_price())) continue;
+      if (best.rank < ask.bound(cursor, of)) continue;
     }
     bool found = false;
     each_offer(ask, *block, of, false, [&](const Met& met) {
@@ -161,11 +161,7 @@ void BlockBook::find_among(const BlockAsk& ask, Best& best, Best& fallback) cons
     if (!walk.advance()) continue;
     const OfferClass& of = walk.of_class();
     const auto behind = [&](const auto& test) { return best.found() && !walk.former() && test(); };
-    if (behind([&] {
-          return best.rank < ask.bound(walk.key(), walk.disk_gb_hour(), of, walk.single_price());
-        })) {
-      continue;
-    }
+    if (behind([&] { return best.rank < walk.block_bound(); })) continue;
     each_offer(ask, walk.block(), of, walk.former(), [&](const Met& met) {
       if (behind(
               [&] { return ask.is_behind(met.block, met.lane, of, best.candidate, best.rank); })) {

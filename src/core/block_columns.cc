@@ -41,6 +41,12 @@ Code code_of(Column column, const OfferFacts& offer) {
       return code_of(column, offer.provider.value);
     case Column::kNode:
       return code_of(column, offer.id.value);
+    case Column::kLastsHour:
+    case Column::kLastsSixHours:
+    case Column::kLastsDay:
+    case Column::kLastsThreeDays:
+    case Column::kLastsWeek:
+      return offer.survival.codes[index_of(column) - index_of(Column::kLastsHour)];
   }
   FALLOW_CHECK(false, "column {} is unknown", index_of(column));
 }

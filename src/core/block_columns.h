@@ -36,9 +36,19 @@ enum class Column : std::uint8_t {
   kIsolation,
   kProvider,
   kNode,
+  // How likely the node is to last, by span; 0: not known.
+  kLastsHour,
+  kLastsSixHours,
+  kLastsDay,
+  kLastsThreeDays,
+  kLastsWeek,
 };
-constexpr std::size_t kColumns = 20;
+constexpr std::size_t kColumns = 25;
 constexpr std::size_t index_of(Column column) { return static_cast<std::size_t>(column); }
+constexpr Column lasting_column(std::size_t span) {
+  return static_cast<Column>(index_of(Column::kLastsHour) + span);
+}
+static_assert(lasting_column(kSurvivalSpans.size() - 1) == Column::kLastsWeek);
 
 using Codes = std::array<Code, kColumns>;
 using ColumnMask = std::uint32_t;
@@ -100,6 +110,11 @@ inline Code code_of(Column column, std::uint64_t value) {
     case Column::kDevicesLeast:
     case Column::kIsolation:
     case Column::kRegion:
+    case Column::kLastsHour:
+    case Column::kLastsSixHours:
+    case Column::kLastsDay:
+    case Column::kLastsThreeDays:
+    case Column::kLastsWeek:
       return capped(value);
   }
   FALLOW_CHECK(false, "column {} is unknown", index_of(column));

@@ -26,6 +26,10 @@ class BlockCursor {
   Micros disk_gb_hour() const {
     return steps_[depth_ - 1].zone->disk_gb_hours[steps_[depth_ - 1].at];
   }
+  // The zone's bound of it (see zone.h).
+  Code bound(std::size_t which) const {
+    return steps_[depth_ - 1].zone->best[which].at[steps_[depth_ - 1].at];
+  }
   // Do all of its offers surely have the same price?
   bool single_price() const;
   // No offer that is still to come comes before this; null when none is to come.

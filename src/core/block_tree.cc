@@ -260,9 +260,6 @@ void BlockTree::write(Block& block, std::size_t lane, const OfferFacts& facts,
   offer.region = facts.region;
   offer.numbers[load_number_of(Column::kReliability)] = facts.load.reliability;
   block.durations_max[lane] = facts.duration_max;
-  for (std::size_t span = 0; span < kSurvivalSpans.size(); ++span) {
-    block.survival[span].at[lane] = facts.survival.codes[span];
-  }
   block.plain = facts.plain ? block.plain | lane_bit(lane) : block.plain & ~lane_bit(lane);
 }
 
@@ -383,7 +380,7 @@ OfferFacts BlockTree::facts_at(const Block& block, std::size_t lane, const Offer
   facts.isolation = block.row(Column::kIsolation).at[lane];
   facts.plain = (block.plain & lane_bit(lane)) != 0;
   for (std::size_t span = 0; span < kSurvivalSpans.size(); ++span) {
-    facts.survival.codes[span] = block.survival[span].at[lane];
+    facts.survival.codes[span] = block.row(lasting_column(span)).at[lane];
   }
   return facts;
 }

@@ -177,9 +177,6 @@ void BlockTree::move(Block& from, LaneMask lanes, Block& to) {
     to.rank.at[target] = static_cast<std::uint8_t>(from.rank.at[source] - first + base);
     to.offers[target] = from.offers[source];
     to.durations_max[target] = from.durations_max[source];
-    for (std::size_t span = 0; span < kSurvivalSpans.size(); ++span) {
-      to.survival[span].at[target] = from.survival[span].at[source];
-    }
     for (std::size_t i = 0; i < kNumberRows; ++i) {
       to.numbers[i].at[target] = from.numbers[i].at[source];
     }

@@ -50,9 +50,7 @@ bool BlockWalk::advance() {
   Stream& stream = streams_[current_];
   if (stream.ready != nullptr) {
     block_ = stream.ready;
-    key_ = stream.cursor->key();
-    single_price_ = stream.cursor->single_price();
-    disk_gb_hour_ = stream.cursor->disk_gb_hour();
+    block_bound_ = ask_.bound(*stream.cursor, *stream.of);
     stream.ready = nullptr;
     replace_top(stream.cursor->rest());
     return true;

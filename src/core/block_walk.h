@@ -28,11 +28,8 @@ class BlockWalk {
 
   // The block that advance() came to.
   const Block& block() const { return *block_; }
-  // None of its offers comes before this key; do they all surely cost the same?
-  const OfferKey& key() const { return key_; }
-  bool single_price() const { return single_price_; }
-  // Nor does disk cost less with any.
-  Micros disk_gb_hour() const { return disk_gb_hour_; }
+  // None of its offers ranks before this at its price now.
+  const Rank& block_bound() const { return block_bound_; }
   const OfferClass& of_class() const { return *streams_[current_].of; }
   // Do its offers stand there by a price that not everybody pays: a former one, or spot's?
   bool former() const { return streams_[current_].former; }
@@ -62,9 +59,7 @@ class BlockWalk {
   boost::container::small_vector<Place, 2> heap_;      // of streams, by bound
   std::uint32_t current_ = 0;
   const Block* block_ = nullptr;
-  OfferKey key_;
-  bool single_price_ = false;
-  Micros disk_gb_hour_;
+  Rank block_bound_;
 };
 
 }  // namespace fallow::core

@@ -102,6 +102,16 @@ std::int64_t DemandMix::fragments(std::uint32_t whole, std::uint32_t others,
   return sum / kAll;
 }
 
+std::int64_t DemandMix::within(Shape shape) const {
+  std::int64_t ppm = 0;
+  for (const Typical& typical : typical_) {
+    const bool fits = typical.shape.gpus <= shape.gpus &&
+                      typical.shape.share_thousandths <= shape.share_thousandths;
+    if (fits) ppm += typical.ppm;
+  }
+  return ppm;
+}
+
 bool DemandMix::restore() {
   if (size_ > kShapesMax || hour_ < 0 || added_ > kWeightMax) return false;
   std::int64_t ppm = 0;

@@ -41,9 +41,10 @@ class DemandMix {
   // The same of `whole` free devices and `others` with `left_thousandths` free each, nothing else.
   std::int64_t fragments(std::uint32_t whole, std::uint32_t others,
                          std::uint32_t left_thousandths) const;
-  std::int64_t fragments(std::uint32_t whole) const {
-    return of_whole_[whole];
-  }  // at most kGpusMax
+  // The same of `whole` alone, at most kGpusMax.
+  std::int64_t fragments(std::uint32_t whole) const { return of_whole_[whole]; }
+  // The part of the mix that surely fits where a task of this shape does, in ppm.
+  std::int64_t within(Shape shape) const;
 
   template <class Archive, class Self>
   static void fields(Archive& archive, Self& x) {

@@ -123,6 +123,10 @@ Matcher::Matcher(const Demand& demand, const Scoring& scoring)
       device_hour_max_(std::numeric_limits<std::int64_t>::max()) {
   if (objective_ != v1::FASTEST && !spot() && !demand.by_price) {
     if (!scoring.mix.empty()) fragmentation_weight_ = scoring.fragmentation_weight;
+    // For what fits where this task does, nothing that it takes was a fragment before. Both
+    // measures are rounded down.
+    const std::int64_t useful = scoring.mix.within({gpus_, share_}) * gpus_ * share_;
+    stranded_min_ = static_cast<std::uint32_t>(std::max<std::int64_t>(useful / kSurely - 2, 0));
     // In the cost to complete it counts by reruns.
     if (objective_ == v1::CHEAPEST) survival_weight_ = scoring.survival_weight;
     if (!demand.requirements.near().empty()) locality_weight_ = scoring.locality_weight;
@@ -283,7 +287,8 @@ Candidate Matcher::least(Micros device_hour, Micros disk_gb_hour, std::int64_t s
           .disk_gb_hour = disk_gb_hour,
           .rate_hour = rate(device_hour, disk_gb_hour),
           .speed = speed,
-          .lasting_ppm = lasting_ppm};
+          .lasting_ppm = lasting_ppm,
+          .stranded = stranded_min_};
 }
 
 // An hour of the task with all that the policy weighs beside, in billionths. Nearly always all of

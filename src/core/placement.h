@@ -148,6 +148,7 @@ class Matcher {
   std::uint32_t disk_mb_;
   Micros rate_hour_max_;
   Micros device_hour_max_;
+  std::uint32_t stranded_min_ = 0;          // no placement strands less
   std::uint32_t fragmentation_weight_ = 0;  // basis points, as far as they count for the demand
   std::uint32_t survival_weight_ = 0;
   std::uint32_t locality_weight_ = 0;

@@ -49,14 +49,17 @@ struct Bound {
 };
 
 namespace zone_bounds {
-constexpr std::array kOrdered = {Column::kWhole,      Column::kRoom,     Column::kCpuFree,
-                                 Column::kMemoryFree, Column::kDiskFree, Column::kReliability,
-                                 Column::kCpu,        Column::kMemory,   Column::kDisk,
-                                 Column::kDownload,   Column::kUpload,   Column::kDevices,
-                                 Column::kIsolation,  Column::kDuration};
-constexpr std::array kFromBelow = {Column::kReliability,  Column::kCpu,      Column::kMemory,
-                                   Column::kDisk,         Column::kDownload, Column::kUpload,
-                                   Column::kDevicesLeast, Column::kShareMin, Column::kIsolation};
+constexpr std::array kOrdered = {
+    Column::kWhole,     Column::kRoom,           Column::kCpuFree,   Column::kMemoryFree,
+    Column::kDiskFree,  Column::kReliability,    Column::kCpu,       Column::kMemory,
+    Column::kDisk,      Column::kDownload,       Column::kUpload,    Column::kDevices,
+    Column::kIsolation, Column::kDuration,       Column::kLastsHour, Column::kLastsSixHours,
+    Column::kLastsDay,  Column::kLastsThreeDays, Column::kLastsWeek};
+constexpr std::array kFromBelow = {
+    Column::kReliability,    Column::kCpu,       Column::kMemory,        Column::kDisk,
+    Column::kDownload,       Column::kUpload,    Column::kDevicesLeast,  Column::kShareMin,
+    Column::kIsolation,      Column::kLastsHour, Column::kLastsSixHours, Column::kLastsDay,
+    Column::kLastsThreeDays, Column::kLastsWeek};
 // What orders ask for most: these are kept behind every gate.
 constexpr std::array kGated = {Column::kReliability, Column::kCpu, Column::kMemory,
                                Column::kDownload};
@@ -145,7 +148,6 @@ struct alignas(kLanes) Block : Branch {
   std::array<LaneOffer, kLanes> offers{};
   std::array<NumberRow, kNumberRows> numbers{};
   std::array<Duration, kLanes> durations_max{};
-  std::array<LaneRow, kSurvivalSpans.size()> survival{};  // by span
 
   const LaneRow& row(Column column) const { return rows[index_of(column)]; }
   LaneRow& row(Column column) { return rows[index_of(column)]; }

@@ -25,7 +25,7 @@ ROUTES: Dict[str, Route] = {
         models.MarketView, False),
     "ListOffers": Route(
         "GET", "/v1/offers", frozenset([]),
-        frozenset(['order', 'page_size', 'page_token', 'query']),
+        frozenset(['objective', 'order', 'page_size', 'page_token', 'query', 'workload_class']),
         frozenset([]),
         models.ListOffersResponse, False),
     "ListPrices": Route(
@@ -38,10 +38,20 @@ ROUTES: Dict[str, Route] = {
         frozenset([]),
         frozenset([]),
         models.ListClassesResponse, False),
+    "ListSpeeds": Route(
+        "GET", "/v1/speeds", frozenset([]),
+        frozenset([]),
+        frozenset([]),
+        models.ListSpeedsResponse, False),
+    "SetSpeed": Route(
+        "PUT", "/v1/speeds/{model}", frozenset(['model']),
+        frozenset([]),
+        frozenset(['speed', 'workload_class']),
+        models.SpeedView, False),
     "CreateQuote": Route(
         "POST", "/v1/quotes", frozenset([]),
         frozenset([]),
-        frozenset(['cpu_cores', 'device_share', 'disk_gb', 'gpus', 'hours', 'isolation_min', 'max_price_per_hour', 'memory_gb', 'network', 'nodes', 'objective', 'query', 'tasks', 'tier']),
+        frozenset(['cpu_cores', 'device_share', 'disk_gb', 'gpus', 'hours', 'isolation_min', 'max_price_per_hour', 'memory_gb', 'near', 'network', 'nodes', 'objective', 'query', 'tasks', 'tier', 'workload_class']),
         models.QuoteView, False),
     "FollowEvents": Route(
         "GET", "/v1/events", frozenset([]),

@@ -153,6 +153,14 @@ class TransferReason(OpenEnum):
     WITHDRAWAL_RETURNED = "WITHDRAWAL_RETURNED"
 
 
+class WorkloadClass(OpenEnum):
+    WORKLOAD_CLASS_UNSPECIFIED = "WORKLOAD_CLASS_UNSPECIFIED"
+    GENERAL = "GENERAL"
+    FP32 = "FP32"
+    FP16 = "FP16"
+    BANDWIDTH = "BANDWIDTH"
+
+
 @dataclasses.dataclass(frozen=True)
 class AccountOpened:
     account: int = 0
@@ -243,6 +251,8 @@ class Event:
     resumed: Optional["Resumed"] = None
     price_moved: Optional["PriceMoved"] = None
     spot_priced: Optional["SpotPriced"] = None
+    speed_set: Optional["SpeedSet"] = None
+    survival_set: Optional["SurvivalSet"] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -408,6 +418,11 @@ class ListPricesResponse:
 
 
 @dataclasses.dataclass(frozen=True)
+class ListSpeedsResponse:
+    speeds: List["SpeedView"] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
 class ListTransfersResponse:
     transfers: List["TransferView"] = dataclasses.field(default_factory=list)
     next_page_token: str = ""
@@ -538,6 +553,8 @@ class OfferView:
     spot_floor_per_hour: Optional[Decimal] = None
     spot_price_per_hour: Optional[Decimal] = None
     lan: str = ""
+    speed: float = 0.0
+    lasting_day: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -621,6 +638,10 @@ class Policy:
     spot_min_run_us: int = 0
     spot_cool_down_us: int = 0
     spot_notice_us: int = 0
+    start_cost_us: int = 0
+    fragmentation_basis_points: int = 0
+    survival_basis_points: int = 0
+    locality_basis_points: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -751,6 +772,8 @@ class Requirements:
     network: bool = False
     isolation_min: Isolation = Isolation.ISOLATION_UNSPECIFIED
     nodes: int = 0
+    workload_class: WorkloadClass = WorkloadClass.WORKLOAD_CLASS_UNSPECIFIED
+    near: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -767,12 +790,34 @@ class SessionView:
 
 
 @dataclasses.dataclass(frozen=True)
+class SpeedSet:
+    model: str = ""
+    workload_class: WorkloadClass = WorkloadClass.WORKLOAD_CLASS_UNSPECIFIED
+    speed_thousandths: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class SpeedView:
+    model: str = ""
+    general: float = 0.0
+    fp32: float = 0.0
+    fp16: float = 0.0
+    bandwidth: float = 0.0
+    set: List[WorkloadClass] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
 class SpotPriced:
     model: str = ""
     region: str = ""
     price_micros: int = 0
     losing_micros: int = 0
     leases: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class SurvivalSet:
+    nodes: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
