@@ -273,12 +273,11 @@ class ReachTest(SystemTest):
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(30 * PATIENCE), 5)
         self.assertEqual(process.stdout.read(), b"bye\n")
-        process = self.popen("exec", lease, "--", "sh", "-c", "exec -a the-left-one sleep 777 || exec sleep 777",
-                             stdout=subprocess.PIPE)
-        count = ["exec", lease, "--", "sh", "-c", "grep -lsz 777 /proc/[0-9]*/cmdline | grep -v self | wc -l"]
-        self.market.wait_until("the command", lambda: int(self.fallow(*count)[1]) > 1, 30 * PATIENCE)
+        process = self.popen("exec", lease, "--", "sleep", "777")
+        count = ["exec", lease, "--", "sh", "-c", "cat /proc/[0-9]*/comm | grep -c '^sleep$'"]
+        self.market.wait_until("the command", lambda: self.fallow(*count)[1] == b"1\n", 30 * PATIENCE)
         process.kill()
-        self.market.wait_until("its end", lambda: int(self.fallow(*count)[1]) <= 1, 30 * PATIENCE)
+        self.market.wait_until("its end", lambda: self.fallow(*count)[1] == b"0\n", 30 * PATIENCE)
 
     def test_what_is_not_read_holds_up_nothing_else(self):
         _, lease = self.lease_on("node")
