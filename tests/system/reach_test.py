@@ -8,7 +8,9 @@ import os
 import pathlib
 import pty
 import select
+import shutil
 import signal
+import socket
 import struct
 import subprocess
 import termios
@@ -298,6 +300,47 @@ class ReachTest(SystemTest):
         stuck.close()
         memory = int(next(l for l in open(f"/proc/{process.pid}/status") if l.startswith("VmRSS")).split()[1])
         self.assertLess(memory, 200_000)
+
+    def test_a_stock_ssh_client(self):
+        if not shutil.which("ssh"):
+            self.skipTest("no ssh client is installed here (Debian's openssh-client)")
+        _, lease = self.lease_on("node")
+        self.assertEqual(self.fallow("ssh", lease, "--", "echo out; echo err >&2; pwd; exit 7"),
+                         (7, b"out\n/work\n", "err\n"))
+        big = os.urandom(8 << 20)
+        self.assertEqual(self.fallow("ssh", lease, "--", "cat", data=big)[:2], (0, big))
+        self.assertRegex(self.fallow("ssh", lease, "--", "-tt", "tty")[1], rb"/dev/pts/")
+        # Its ports, and no other machine's.
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        process = self.popen("ssh", lease, "--", "-N", "-L", f"{port}:localhost:8888", "-o", "ExitOnForwardFailure=yes")
+
+        def page(at):
+            done = subprocess.run(["curl", "-sS", "--max-time", "10", f"http://127.0.0.1:{at}/page"], capture_output=True)
+            return len(done.stdout) == 1 << 20
+
+        self.market.wait_until("the port", lambda: page(port), 30 * PATIENCE)
+        self.end(process)
+        code, _, error = self.fallow("ssh", lease, "--", "-W", "192.0.2.1:80")
+        self.assertNotEqual(code, 0)
+        self.assertIn("open failed", error)
+        # Who shows another key is not let in, and neither is who shows none.
+        other = self.folder / "other"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)], check=True)
+        config = self.folder / "ssh_config"
+        config.write_bytes(self.fallow("ssh", "--config", lease)[1])
+        words = ["ssh", "-F", str(config), f"lease-{lease}", "echo in"]
+        environment = self.environment(self.renter)
+        self.assertEqual(subprocess.run(words, env=environment, capture_output=True, timeout=60 * PATIENCE).stdout, b"in\n")
+        text = config.read_text()
+        identity = next(line.split('"')[1] for line in text.splitlines() if "IdentityFile" in line)
+        config.write_text(text.replace(identity, str(other)))
+        done = subprocess.run(words, env=environment, capture_output=True, timeout=60 * PATIENCE)
+        self.assertEqual((done.returncode, done.stdout), (255, b""))
+        self.assertIn(b"Permission denied", done.stderr)
+        mode = os.stat(identity).st_mode & 0o777
+        self.assertEqual(mode, 0o600)
 
     def test_as_many_tunnels_as_a_lease_may_have(self):
         _, lease = self.lease_on("node")
