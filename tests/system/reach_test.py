@@ -19,6 +19,8 @@ import time
 
 from harness import KINDS, PATIENCE, RestClient, SystemTest, main
 
+ATTEMPTS = pathlib.Path(__file__).resolve().parent / "escape" / "attempts.py"
+ATTEMPTS_MIN = 40
 COPY_BYTES = 64 << 20
 # By processes, for no program starts a thread in gVisor's sandboxes yet.
 WORKLOAD = ("import http.server, os, pathlib, socketserver\n"
@@ -67,6 +69,7 @@ class ReachTest(SystemTest):
         token = self.market.run("nodes", "token", key=self.provider)[0]["token"]
         self.node = ["--price", "0.36", "--device", f"model={name.upper()}_GPU,memory_gb=24,count=2",
                      "--cpu-thousandths", "64000", "--memory-mb", "65536", *options]
+        self.node_folder = self.folder / name
         self.market.start_agent(name, *self.node, token=token)
         self.market.wait_for_offers(self.renter, self.query, 1, 60 * PATIENCE)
         order = self.submit("python3", "-c", WORKLOAD)
@@ -147,6 +150,16 @@ class ReachTest(SystemTest):
                   "print('confined')\n")
         self.assertEqual(self.fallow("exec", lease, "--", "python3", "-c", script), (0, b"confined\n", ""))
 
+    def check_no_way_out(self, lease):
+        """The escape suite's attempts (escape_test.py), made by what was reached in with. Last: it may end the sandbox."""
+        self.assertEqual(self.fallow("cp", str(ATTEMPTS), f"{lease}:attempts.py")[0], 0)
+        secrets = [str(path) for path in self.node_folder.iterdir() if path.is_file()] + ["/etc/shadow"]
+        port = self.market.listen.rsplit(":", 1)[1]
+        _, out, error = self.fallow("exec", lease, "--", "python3", "attempts.py", port, *secrets, seconds=180)
+        answers = [json.loads(line) for line in out.decode().splitlines() if line.startswith('{"attempt"')]
+        self.assertGreaterEqual(len(answers), ATTEMPTS_MIN, error)
+        self.assertEqual([one for one in answers if one["got"]], [])
+
     def forward(self, lease, ports):
         process = self.popen("--json", "port-forward", lease, ports, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         line = process.stdout.readline()
@@ -216,7 +229,7 @@ class ReachTest(SystemTest):
                 continue
             _, lease = self.lease_on(kind.lower(), "--sandbox", kind.lower())
             for check in (self.check_exec, self.check_terminal, self.check_confined, self.check_forward,
-                          self.check_copy):
+                          self.check_copy, self.check_no_way_out):
                 with self.subTest(kind=kind, check=check.__name__):
                     check(lease)
 
