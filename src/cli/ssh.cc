@@ -84,8 +84,8 @@ int ssh(const Context& context, const Options& options) {
   const std::string command = quoted(own_path()) + " ssh --proxy " + std::to_string(options.lease);
   const std::vector<std::pair<std::string, std::string>> settings = {
       {"ProxyCommand", command},          {"User", "worker"},
-      {"HostKeyAlias", keys->host_alias}, {"UserKnownHostsFile", keys->known_hosts},
-      {"StrictHostKeyChecking", "yes"},   {"IdentityFile", keys->identity},
+      {"HostKeyAlias", keys->host_alias}, {"UserKnownHostsFile", "\"" + keys->known_hosts + "\""},
+      {"StrictHostKeyChecking", "yes"},   {"IdentityFile", "\"" + keys->identity + "\""},
       {"IdentitiesOnly", "yes"}};
   if (options.config) {
     std::printf("Host %s\n", keys->host_alias.c_str());

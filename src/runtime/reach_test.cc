@@ -124,6 +124,7 @@ TEST_P(ReachTest, EndsWithTheWorkloadAndIsShutThen) {
 }
 
 TEST_P(ReachTest, WhatItRunsCountsAgainstTheLimits) {
+  if (GetParam() == v1::GVISOR) GTEST_SKIP() << "what is counted there are gVisor's own threads";
   LaunchSpec spec = shell("echo up; sleep 300");
   spec.processes_max = 24;
   start(spec);

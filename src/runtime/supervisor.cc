@@ -284,6 +284,7 @@ void Supervisor::kill_all(ExitCause cause, std::string detail) {
 }
 
 void Supervisor::clear_away() {
+  door_.reset();
   if (sandbox_) {
     sandbox_->kill();
     sandbox_->wait_until_gone(kReapMsMax);

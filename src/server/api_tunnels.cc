@@ -50,6 +50,11 @@ net::Task<bool> Api::serve_tunnel(net::Exchange& exchange, Outcome& outcome) {
   outcome.is_stream = true;
   Answer<int> status = 0;
   if (is_agent) {
+    const Answer<void> rate = check_rate(per_peer_, peer_number(exchange.peer_address()));
+    if (!rate) {
+      co_await respond_problem(exchange, outcome, rate.error());
+      co_return true;
+    }
     status = co_await edges_.tunnels->serve_agent(exchange);
   } else {
     status = co_await serve_renter(exchange, outcome, *lease);

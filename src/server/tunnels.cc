@@ -11,6 +11,12 @@
 namespace fallow::server {
 namespace {
 
+template <class Id>
+std::size_t count_of(const std::map<Id, std::size_t>& counts, Id id) {
+  const auto found = counts.find(id);
+  return found == counts.end() ? 0 : found->second;
+}
+
 // From one side to the other until the first is over; then the other is told why.
 net::Task<void> relay(std::shared_ptr<net::WebSocket> from, std::shared_ptr<net::WebSocket> to,
                       std::atomic<std::uint64_t>& bytes, std::string_view lost) {
@@ -46,11 +52,11 @@ Answer<std::string> Tunnels::announce(const Way& way, const std::shared_ptr<Meet
   if (open_ >= limits_.open_max) {
     return refuse(503, "busy", "the market has as many tunnels as it may; try again later");
   }
-  if (by_lease_[way.lease] >= limits_.open_per_lease_max) {
+  if (count_of(by_lease_, way.lease) >= limits_.open_per_lease_max) {
     return refuse(429, "tunnels_max", "lease {} has {} tunnels open; close one", way.lease.value,
                   limits_.open_per_lease_max);
   }
-  if (by_account_[way.caller.account] >= limits_.open_per_account_max) {
+  if (count_of(by_account_, way.caller.account) >= limits_.open_per_account_max) {
     return refuse(429, "tunnels_max", "this account has {} tunnels open; close one",
                   limits_.open_per_account_max);
   }

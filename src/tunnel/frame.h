@@ -21,7 +21,7 @@ enum class FrameKind : std::uint8_t {
   kData = 3,     // payload: bytes of the channel
   kNote = 4,     // payload: a Note, in order with the data
   kWindow = 5,   // payload: u32, so many bytes more may be sent
-  kEnd = 6,      // nothing more comes from this side
+  kEnd = 6,      // no more data comes from this side; notes may
   kReset = 7,    // the stream is over at once; payload: why, in a sentence
   kGoodbye = 8,  // stream 0: the whole tunnel is over; payload: why, in a sentence
 };

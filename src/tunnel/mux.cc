@@ -86,10 +86,10 @@ bool Mux::take_stream_frame(const Frame& frame, Stream& stream, std::vector<MuxE
   switch (frame.kind) {
     case FrameKind::kData:
     case FrameKind::kNote: {
-      if (stream.peer_ended) return broken("data behind a stream's end");
+      const bool is_note = frame.kind == FrameKind::kNote;
+      if (stream.peer_ended && !is_note) return broken("data behind a stream's end");
       if (frame.payload.size() > stream.granted) return broken("more data than was granted");
       stream.granted -= static_cast<std::uint32_t>(frame.payload.size());
-      const bool is_note = frame.kind == FrameKind::kNote;
       events.push_back(event_of(is_note ? Kind::kNote : Kind::kData, frame));
       if (is_note) consumed(frame.stream, frame.payload.size());
       return true;
@@ -147,7 +147,7 @@ void Mux::send(std::uint32_t number, std::uint8_t channel, std::string_view byte
 
 void Mux::send_note(std::uint32_t number, std::string_view note) {
   Stream* stream = find(number);
-  if (stream == nullptr || stream->ending) return;
+  if (stream == nullptr) return;
   queue(number, *stream, {FrameKind::kNote, 0, std::string(note.substr(0, kPayloadBytesMax))});
 }
 
@@ -167,7 +167,7 @@ void Mux::reset(std::uint32_t number, std::string_view reason) {
 
 void Mux::consumed(std::uint32_t number, std::size_t bytes) {
   Stream* stream = find(number);
-  if (stream == nullptr || stream->peer_ended) return;
+  if (stream == nullptr) return;
   stream->owed += static_cast<std::uint32_t>(bytes);
   if (stream->owed < kGrantBytesMin) return;
   std::string more;

@@ -38,7 +38,7 @@ struct MuxEvent {
     kOpened,   // bytes: the request; on the sandbox's side only
     kData,     // bytes, of the channel; to be consumed()
     kNote,     // bytes: a note; consumed at once
-    kEnded,    // the other side sends nothing more on the stream
+    kEnded,    // the other side sends no more data on the stream
     kReset,    // the stream is over; bytes: why
     kGoodbye,  // the tunnel is over; bytes: why
   };
@@ -66,9 +66,10 @@ class Mux {
   std::size_t room(std::uint32_t stream) const;
   // At most room() bytes.
   void send(std::uint32_t stream, std::uint8_t channel, std::string_view bytes);
-  // Small, and few: not held back by room().
+  // Small, and few: not held back by room(), and taken behind end(), too, as long as the stream is
+  // open.
   void send_note(std::uint32_t stream, std::string_view note);
-  // Nothing more is sent; what is queued still is.
+  // No more data is sent; what is queued still is.
   void end(std::uint32_t stream);
   // Over at once, on both sides.
   void reset(std::uint32_t stream, std::string_view reason);

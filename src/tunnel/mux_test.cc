@@ -81,6 +81,21 @@ TEST(Mux, CarriesRequestDataNotesAndEnds) {
   EXPECT_FALSE(pair.sandbox.is_open(stream));
 }
 
+TEST(Mux, NotesGoOnBehindTheEndOfData) {
+  Pair pair;
+  const std::uint32_t stream = pair.renter.open("r");
+  pair.renter.end(stream);
+  pair.settle();
+  pair.renter.send_note(stream, "signal");
+  pair.settle();
+  ASSERT_NE(find(pair.at_sandbox, Kind::kNote, stream), nullptr);
+  pair.sandbox.end(stream);
+  pair.settle();
+  EXPECT_FALSE(pair.renter.is_open(stream));
+  pair.renter.send_note(stream, "too late");
+  EXPECT_FALSE(pair.renter.has_output());
+}
+
 TEST(Mux, SendsNoMoreThanWasGranted) {
   Pair pair;
   const std::uint32_t stream = pair.renter.open("r");
