@@ -55,6 +55,22 @@ Answer<void> put_input(const v1::CreateOrderRequest& request, v1::SubmitOrder& o
   return {};
 }
 
+// The input is there, and stays until the order is: the sweeper passes over what was just asked
+// for.
+net::Task<Answer<bool>> hold_input(Call& call, const v1::SubmitOrder& order) {
+  const auto manifest = digest_from_bytes(order.workload().input_manifest());
+  if (!manifest) co_return true;  // none, or one that the market refuses
+  const std::function<Answer<bool>()> touch = [&]() -> Answer<bool> {
+    if (call.parts().artifacts->touch(*manifest)) return true;
+    return refuse(
+        422, "input_missing",
+        "the input {} is not stored here, or was swept since it was used last; upload the "
+        "folder again, then submit the order",
+        to_hex(*manifest));
+  };
+  co_return co_await call.on_disk(touch);
+}
+
 net::Task<Answer<v1::OrderView>> create_order(Call& call, const v1::CreateOrderRequest& request) {
   v1::Command command;
   v1::SubmitOrder& out = *command.mutable_submit_order();
@@ -70,6 +86,7 @@ net::Task<Answer<v1::OrderView>> create_order(Call& call, const v1::CreateOrderR
   *out.mutable_workload() = request.workload();
   FALLOW_CO_TRY(put_shape(call, request, out));
   FALLOW_CO_TRY(put_input(request, out));
+  FALLOW_CO_TRY(co_await hold_input(call, out));
   FALLOW_CO_ASSIGN(const Micros budget, money_of("budget", request.budget()));
   out.set_budget_micros_max(budget.value);
   out.set_attempts_max(request.attempts_max());
