@@ -47,6 +47,8 @@ v1::Policy default_policy() {
   policy.set_spot_min_run_us(minutes(5).value);
   policy.set_spot_cool_down_us(minutes(10).value);
   policy.set_spot_notice_us(seconds(30).value);
+  policy.set_retry_delay_us(seconds(10).value);
+  policy.set_retry_delay_us_max(minutes(5).value);
   return policy;
 }
 
@@ -68,6 +70,8 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
       {"spot_min_run_us", policy.spot_min_run_us(), 0},
       {"spot_cool_down_us", policy.spot_cool_down_us(), 0},
       {"spot_notice_us", policy.spot_notice_us(), 0},
+      {"retry_delay_us", policy.retry_delay_us(), 0},
+      {"retry_delay_us_max", policy.retry_delay_us_max(), policy.retry_delay_us()},
   };
   for (const auto& span : spans) {
     if (span.value < span.min || span.value > kPolicySpanMax) {

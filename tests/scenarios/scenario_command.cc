@@ -94,6 +94,8 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_spot_min_run_us(span("spot_run", "5m"));
   policy.set_spot_cool_down_us(span("spot_cool_down", "10m"));
   policy.set_spot_notice_us(span("spot_notice", "30s"));
+  policy.set_retry_delay_us(span("retry_delay", "0s"));
+  policy.set_retry_delay_us_max(span("retry_delay_max", "5m"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');
