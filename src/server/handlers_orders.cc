@@ -12,6 +12,8 @@ namespace fallow::server {
 namespace {
 
 constexpr double kDeadlineHoursMax = 2 * 24 * 366;
+// Of a page so many waiting orders are told what they wait for: each costs the market a match.
+constexpr std::size_t kOrdersExplainedMax = 50;
 
 tl::unexpected<v1::Problem> order_unknown(std::uint64_t order) {
   return refuse(404, "not_found", "there is no order {} of yours; GET /v1/orders lists them",
@@ -108,12 +110,18 @@ net::Task<Answer<v1::ListOrdersResponse>> list_orders(Call& call,
   FALLOW_CO_ASSIGN(const std::size_t size, page_size_of(request.page_size()));
   FALLOW_CO_ASSIGN(const std::uint64_t before, page_position("orders", request.page_token()));
   v1::ListOrdersResponse response;
+  std::size_t explained = 0;
   const auto step = [&](const core::Machine& machine, Scan& scan) {
     machine.visit_orders_newest(OrderId(scan.position), [&](const core::Order& order) {
       if (!scan.look_at(order.id.value)) return false;
       if (!call.caller().may_see(order.account)) return true;
       if (request.open_only() && order.state != v1::OPEN) return true;
-      *response.add_orders() = order_view(order, machine, false);
+      v1::OrderView& view = *response.add_orders();
+      view = order_view(order, machine, false);
+      if (order.waiting > 0 && order.state == v1::OPEN && explained < kOrdersExplainedMax) {
+        ++explained;
+        put_waits_for(view, order, machine);
+      }
       return scan.take();
     });
   };

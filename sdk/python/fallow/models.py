@@ -153,6 +153,13 @@ class TransferReason(OpenEnum):
     WITHDRAWAL_RETURNED = "WITHDRAWAL_RETURNED"
 
 
+class WaitReason(OpenEnum):
+    WAIT_REASON_UNSPECIFIED = "WAIT_REASON_UNSPECIFIED"
+    WAITS_FOR_NODE = "WAITS_FOR_NODE"
+    WAITS_FOR_PRICE = "WAITS_FOR_PRICE"
+    WAITS_TO_RETRY = "WAITS_TO_RETRY"
+
+
 @dataclasses.dataclass(frozen=True)
 class AccountOpened:
     account: int = 0
@@ -577,6 +584,10 @@ class OrderView:
     rescued: int = 0
     project: str = ""
     deadline: Optional[datetime] = None
+    waits_for: WaitReason = WaitReason.WAIT_REASON_UNSPECIFIED
+    price_per_hour_max: str = ""
+    free_price_per_hour: Decimal = Decimal(0)
+    retry_at: Optional[datetime] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -621,6 +632,8 @@ class Policy:
     spot_min_run_us: int = 0
     spot_cool_down_us: int = 0
     spot_notice_us: int = 0
+    retry_delay_us: int = 0
+    retry_delay_us_max: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -782,6 +795,7 @@ class TaskChanged:
     state: TaskState = TaskState.TASK_STATE_UNSPECIFIED
     lease: int = 0
     attempt: int = 0
+    retry_at_us: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
