@@ -9,7 +9,6 @@
 namespace fallow::artifacts {
 namespace {
 
-constexpr std::string_view kFirstLine = "fallow manifest v1\n";
 constexpr std::size_t kDigestChars = 64;
 
 // One line: digest, blank, size, blank, 'x' or '-', blank, path.

@@ -35,6 +35,9 @@ struct File {
 
 class Manifest {
  public:
+  // Of every manifest's text; it ends with a line feed.
+  static constexpr std::string_view kFirstLine = "fallow manifest v1\n";
+
   Manifest() = default;  // of an empty folder
 
   // In any order. kInvalid for a bad path, a duplicate, or a file where another needs a folder;

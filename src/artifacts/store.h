@@ -2,10 +2,12 @@
 // says.
 //
 // A blob is written under a temporary name, its digest compared, synced and renamed, so that a
-// crash leaves whole blobs and temporaries; open() removes the latter. Large blobs are uploaded in
-// pieces and an interrupted upload goes on at its last offset as long as the store is open.
+// crash leaves whole blobs, unfinished uploads and temporaries; open() removes the latter. Large
+// blobs are uploaded in pieces, and an interrupted upload goes on at its last offset, also in the
+// store's next life. What is wanted no more is for artifacts/sweep.h to say.
 //
-// Layout: FOLDER/blobs/ab/cd/<64 hex digits>, FOLDER/uploads/<number>. docs/formats/artifact.md.
+// Layout: FOLDER/blobs/ab/cd/<64 hex digits>, FOLDER/uploads/<digest>-<uploader>-<size>, and
+// FOLDER/uploads/<number> for temporaries. docs/formats/artifact.md.
 // Owner: the server (or the agent, for its cache). Thread: every method from any thread; pieces of
 // one upload are taken one at a time. A Blob stays readable even if it is removed meanwhile.
 #pragma once
@@ -16,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,7 +33,8 @@ namespace fallow::artifacts {
 struct StoreLimits {
   std::uint64_t bytes_max = std::uint64_t{100} << 30;      // of all blobs and uploads together
   std::uint64_t blob_bytes_max = std::uint64_t{20} << 30;  // of one
-  std::size_t uploads_max = 256;  // at a time; each holds a file descriptor
+  std::size_t uploads_max = 256;                           // unfinished ones at a time
+  std::size_t uploads_per_uploader_max = 64;               // so that nobody has all of them
 };
 
 // A stored blob, open for reading. One thread at a time.
@@ -56,8 +60,9 @@ struct UploadKey {
 
 class BlobStore {
  public:
-  // Makes the folder if missing; sweeps the temporaries of an earlier life and counts what is
-  // stored. One process at a time per folder; the caller sees to that.
+  // Makes the folder if missing; removes the temporaries of an earlier life, takes up its
+  // unfinished uploads and counts what is stored. One process at a time per folder; the caller sees
+  // to that.
   static Result<std::unique_ptr<BlobStore>> open(const std::string& folder,
                                                  const StoreLimits& limits);
   ~BlobStore();
@@ -66,9 +71,8 @@ class BlobStore {
   Result<Digest> put(std::string_view bytes);
 
   // Begins or resumes an upload of `size` bytes; returns the offset to go on at. `size` itself
-  // means that the blob is stored already: nothing to send. It then counts as stored now (see
-  // sweep()). kTooLarge: beyond a limit; kBusy: too many uploads; kInvalid: begun before with
-  // another size.
+  // means that the blob is stored: nothing to send. It then counts as stored now, see touch().
+  // kTooLarge: beyond a limit; kBusy: too many uploads; kInvalid: begun before with another size.
   Result<std::uint64_t> begin(const UploadKey& key, std::uint64_t size);
   // Takes the next bytes; `offset` is where the last piece ended (kInvalid names where that is).
   // The last piece completes the blob: durable when it returns. Returns the offset reached. Bytes
@@ -79,6 +83,9 @@ class BlobStore {
   void abandon(const UploadKey& key);
 
   bool has(const Digest& digest) const;
+  // The same, and the blob counts as stored now: somebody is about to name it, so that it outlives
+  // every sweep until that is done.
+  bool touch(const Digest& digest);
   // kNotFound when it is not stored. Its bytes are not checked: whoever must be sure compares the
   // digest of what it reads (unpack() does), or calls check().
   Result<Blob> get(const Digest& digest) const;
@@ -90,17 +97,26 @@ class BlobStore {
   // kNotFound when it is not stored.
   Status remove(const Digest& digest);
 
-  struct Swept {
-    std::size_t blobs = 0;
-    std::size_t uploads = 0;
-    std::uint64_t bytes = 0;
+  // A blob as it lies there. `stored_at` is by the file system's clock.
+  struct Stored {
+    Digest digest{};
+    std::uint64_t size = 0;
+    Time stored_at;
   };
-  // Removes every blob that was stored before `stored_before` (by the file system's clock) and that
-  // keep() does not want, and uploads without a piece since. keep() must not call the store.
-  Result<Swept> sweep(const std::function<bool(const Digest&)>& keep, Time stored_before);
+  // Every blob, in no order; those that come or go meanwhile or not.
+  Status visit(const std::function<void(const Stored&)>& each) const;
+  // Removes the blob unless it was stored or touched since `before`. Says how many bytes it had;
+  // nothing: it is there still, or there was none.
+  Result<std::optional<std::uint64_t>> remove_stored_before(const Digest& digest, Time before);
+  // Forgets uploads without a piece since `before`; says how many.
+  std::size_t abandon_idle(Time before);
+  // What was removed up to now stays so, whatever happens.
+  Status sync_removals() const;
 
   // Of blobs and unfinished uploads.
   std::uint64_t bytes_used() const { return bytes_used_.load(); }
+  // Unfinished ones.
+  std::size_t uploads() const;
   const StoreLimits& limits() const { return limits_; }
 
  private:
@@ -109,19 +125,22 @@ class BlobStore {
   BlobStore(std::string folder, const StoreLimits& limits)
       : folder_(std::move(folder)), limits_(limits) {}
   std::string path_of(const Digest& digest) const;
-  Status count_and_clean();
+  std::string path_of(const UploadKey& key, std::uint64_t size) const;
+  Status count_blobs();
+  Status take_up_uploads();
   Status reserve(std::uint64_t bytes);
   void release(std::uint64_t bytes) { bytes_used_.fetch_sub(bytes); }
-  // True, and stored as of now, when the blob is there.
-  bool refresh(const Digest& digest);
   // Null when the blob was stored meanwhile.
   Result<std::shared_ptr<Upload>> find_or_begin(const UploadKey& key, std::uint64_t size);
   std::shared_ptr<Upload> find(const UploadKey& key);
-  // Gives the upload's file its name as the blob `digest`, durably.
+  // Gives the upload's file its name as the blob `digest`, durably; what is not given it is
+  // removed.
   Status publish(const Digest& digest, Upload& upload);
   Status publish_checked(const Digest& digest, Upload& upload);
+  // All bytes of the upload are there: publishes it and ends it.
+  Status finish(const UploadKey& key, Upload& upload);
   Status remove_locked(const Digest& digest);
-  // With upload.mutex held: no further piece is taken.
+  // With upload.mutex held: no further piece is taken. Its file is the caller's affair.
   void end(const UploadKey& key, Upload& upload);
 
   const std::string folder_;
@@ -130,7 +149,7 @@ class BlobStore {
   std::atomic<std::uint64_t> next_temporary_ = 1;
   // Blobs come and go under it, so that a refreshed one is not swept. Never held while bytes move.
   std::mutex names_;
-  std::mutex uploads_mutex_;
+  mutable std::mutex uploads_mutex_;
   std::map<UploadKey, std::shared_ptr<Upload>> uploads_;  // limits_.uploads_max at most
 };
 

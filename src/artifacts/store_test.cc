@@ -230,22 +230,69 @@ TEST_F(StoreTest, AFullDiskLeavesTheStoreUsable) {
   EXPECT_TRUE(store_->check(key.digest));
 }
 
-TEST_F(StoreTest, WhatACrashLeftIsSwept) {
+TEST_F(StoreTest, ACrashLeavesUploadsThatGoOnAndNothingElse) {
   const Digest digest = store_->put("kept").value();
-  ASSERT_TRUE(store_->begin({digest_of("hello"), 1}, 5));
-  ASSERT_TRUE(store_->append({digest_of("hello"), 1}, 0, "hel"));
-  // As a crash leaves it: the temporaries are there, and files that are none of ours.
+  const UploadKey key{digest_of("hello world"), 7};
+  ASSERT_TRUE(store_->begin(key, 11));
+  ASSERT_TRUE(store_->append(key, 0, "hello"));
+  // As a crash leaves it: the uploads are there, a temporary, and files that are none of ours.
   std::filesystem::copy(root_ + "/store", root_ + "/crashed",
                         std::filesystem::copy_options::recursive);
   ASSERT_TRUE(replace_file(root_ + "/crashed/blobs/readme", "x"));
+  const std::string uploads = root_ + "/crashed/uploads/";
+  const std::string hex = to_hex(key.digest);
+  for (const std::string& name : {std::string("17"), hex, hex + "-7", hex + "-x-11", hex + "-7-3",
+                                  hex + "-7-99999", "-" + hex + "-7-11", hex + "-7-11-"}) {
+    ASSERT_TRUE(replace_file(uploads + name, "hello"));
+  }
   const auto reopened = BlobStore::open(root_ + "/crashed", limits_);
   ASSERT_TRUE(reopened) << reopened.error().message;
-  EXPECT_TRUE(std::filesystem::is_empty(root_ + "/crashed/uploads"));
   EXPECT_TRUE((*reopened)->has(digest));
-  EXPECT_EQ((*reopened)->bytes_used(), 4U);
-  EXPECT_EQ((*reopened)->append({digest_of("hello"), 1}, 3, "lo").error().code,
-            ErrorCode::kNotFound);
-  EXPECT_EQ((*reopened)->begin({digest_of("hello"), 1}, 5).value(), 0U);
+  EXPECT_EQ((*reopened)->bytes_used(), 4U + 5U);
+  EXPECT_EQ((*reopened)->uploads(), 1U);
+  EXPECT_EQ((*reopened)->append(key, 4, "o wo").error().code, ErrorCode::kInvalid);
+  EXPECT_EQ((*reopened)->begin(key, 11).value(), 5U);
+  EXPECT_EQ((*reopened)->append(key, 5, " wo").value(), 8U);
+  EXPECT_EQ((*reopened)->append(key, 8, "rld").value(), 11U);
+  EXPECT_EQ((*reopened)->get_whole(key.digest, 100).value(), "hello world");
+  EXPECT_EQ((*reopened)->bytes_used(), 4U + 11U);
+  EXPECT_TRUE(std::filesystem::is_empty(uploads));
+}
+
+TEST_F(StoreTest, AnUploadGoesOnInTheStoresNextLife) {
+  const UploadKey key{digest_of("hello world"), 7};
+  ASSERT_TRUE(store_->begin(key, 11));
+  for (std::uint64_t at = 0; at < 11; ++at) {
+    reopen();
+    EXPECT_EQ(store_->begin(key, 11).value(), at);
+    ASSERT_TRUE(store_->append(key, at, std::string_view("hello world").substr(at, 1)));
+  }
+  reopen();
+  EXPECT_EQ(store_->get_whole(key.digest, 100).value(), "hello world");
+  EXPECT_EQ(store_->bytes_used(), 11U);
+  EXPECT_EQ(temporaries(), 0U);
+}
+
+TEST_F(StoreTest, AWholeUploadThatGotNoNameGetsItWhenAskedFor) {
+  const Digest digest = digest_of("hello");
+  ASSERT_TRUE(replace_file(fmt::format("{}/store/uploads/{}-7-5", root_, to_hex(digest)), "hello"));
+  ASSERT_TRUE(replace_file(fmt::format("{}/store/uploads/{}-8-5", root_, to_hex(digest)), "jello"));
+  reopen();
+  EXPECT_EQ(store_->begin({digest, 8}, 5).error().code, ErrorCode::kCorrupt);
+  EXPECT_FALSE(store_->has(digest));
+  EXPECT_EQ(store_->begin({digest, 7}, 5).value(), 5U);
+  EXPECT_EQ(store_->get_whole(digest, 5).value(), "hello");
+  EXPECT_EQ(store_->bytes_used(), 5U);
+  EXPECT_EQ(temporaries(), 0U);
+}
+
+TEST_F(StoreTest, NobodyHasAllUploads) {
+  limits_.uploads_per_uploader_max = 2;
+  reopen();
+  for (std::uint64_t i = 0; i < 2; ++i)
+    ASSERT_TRUE(store_->begin({digest_of(fmt::format("{}", i)), 1}, 10));
+  EXPECT_EQ(store_->begin({digest_of("x"), 1}, 10).error().code, ErrorCode::kBusy);
+  EXPECT_TRUE(store_->begin({digest_of("x"), 2}, 10));
 }
 
 TEST_F(StoreTest, AnAlteredOrTruncatedBlobIsNoticedAndGivesWay) {
@@ -273,29 +320,26 @@ TEST_F(StoreTest, ARemovedBlobStaysReadableToWhoHasIt) {
   EXPECT_EQ(into, "hello");
 }
 
-TEST_F(StoreTest, SweepTakesTheOldAndUnwanted) {
-  const Digest wanted = store_->put("wanted").value();
-  const Digest unwanted = store_->put("unwanted").value();
-  const Digest fresh = store_->put("fresh").value();
-  const Digest asked = store_->put("asked for again").value();
-  for (const Digest& digest : {wanted, unwanted, asked}) store_long_ago(digest);
-  ASSERT_TRUE(store_->begin({asked, 1}, 15));  // somebody is about to name it
-  ASSERT_TRUE(store_->begin({digest_of("under way"), 1}, 9));
-  const auto keep = [&](const Digest& digest) { return digest == wanted; };
-
-  const auto swept = store_->sweep(keep, file_clock_now() - minutes(1));
-  ASSERT_TRUE(swept) << swept.error().message;
-  EXPECT_EQ(swept->blobs, 1U);
-  EXPECT_EQ(swept->bytes, 8U);
-  EXPECT_EQ(swept->uploads, 0U);
-  EXPECT_FALSE(store_->has(unwanted));
-  EXPECT_TRUE(store_->has(wanted) && store_->has(fresh) && store_->has(asked));
-
-  const auto later = store_->sweep(keep, file_clock_now() + minutes(1));
-  EXPECT_EQ(later->blobs, 2U);
-  EXPECT_EQ(later->uploads, 1U);
-  EXPECT_EQ(store_->bytes_used(), 6U);
-  EXPECT_EQ(temporaries(), 0U);
+TEST_F(StoreTest, OnlyWhatIsOldIsRemovedAsSuch) {
+  const Digest digest = store_->put("hello").value();
+  const Time past = file_clock_now() - minutes(1);
+  EXPECT_FALSE(store_->remove_stored_before(digest, past).value());
+  store_long_ago(digest);
+  ASSERT_TRUE(store_->begin({digest, 1}, 5));  // somebody is about to name it
+  EXPECT_FALSE(store_->remove_stored_before(digest, past).value());
+  store_long_ago(digest);
+  std::size_t seen = 0;
+  ASSERT_TRUE(store_->visit([&](const BlobStore::Stored& blob) {
+    ++seen;
+    EXPECT_EQ(blob.digest, digest);
+    EXPECT_EQ(blob.size, 5U);
+    EXPECT_EQ(blob.stored_at.us, 1'000'000'000);
+  }));
+  EXPECT_EQ(seen, 1U);
+  EXPECT_EQ(store_->remove_stored_before(digest, past).value(), 5U);
+  EXPECT_TRUE(store_->sync_removals());
+  EXPECT_FALSE(store_->remove_stored_before(digest, past).value());
+  EXPECT_EQ(store_->bytes_used(), 0U);
 }
 
 TEST_F(StoreTest, ManyThreadsStoreReadAndSweep) {
@@ -321,7 +365,11 @@ TEST_F(StoreTest, ManyThreadsStoreReadAndSweep) {
     });
   }
   for (int i = 0; i < 20; ++i) {
-    EXPECT_TRUE(store_->sweep([](const Digest&) { return false; }, file_clock_now() - seconds(60)));
+    store_->abandon_idle(file_clock_now() - seconds(60));
+    EXPECT_TRUE(store_->visit([&](const BlobStore::Stored& blob) {
+      EXPECT_FALSE(
+          store_->remove_stored_before(blob.digest, file_clock_now() - seconds(60)).value());
+    }));
   }
   for (std::thread& thread : threads) thread.join();
   const std::uint64_t used = store_->bytes_used();

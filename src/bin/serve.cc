@@ -26,6 +26,10 @@ v1::Policy policy_of(const v1::Policy& wanted) {
   return policy;
 }
 
+Duration to_duration(double hours) {
+  return Duration(static_cast<std::int64_t>(hours * 3'600'000'000.0));
+}
+
 // "127.0.0.1:8470", "[::1]:0"
 Status read_listen(const std::string& text, server::ServerOptions& options) {
   const std::size_t colon = text.rfind(':');
@@ -64,6 +68,10 @@ int MarketHost::serve(const cli::ServerArguments& arguments,
   options.market_name = arguments.name;
   options.currency = arguments.currency;
   options.policy = policy_of(arguments.policy);
+  options.artifacts.bytes_max = arguments.artifacts_gib_max << 30;
+  options.retention.outputs = to_duration(arguments.output_hours_kept);
+  options.retention.artifacts = to_duration(arguments.artifact_hours_kept);
+  options.retention.uploads = to_duration(arguments.upload_hours_kept);
   options.log = [](const std::string& sentence) { spdlog::info("{}", sentence); };
 
   const auto folder = server::DataFolder::open(arguments.data);

@@ -25,6 +25,10 @@ struct ServerArguments {
   bool plain_http = false;                // loopback only
   std::string console;                    // folder of the built console; empty: where it is found
   v1::Policy policy;                      // on first start; zero fields take the defaults
+  std::uint64_t artifacts_gib_max = 100;  // of the artifact store
+  double output_hours_kept = 720;         // of an order after its end
+  double artifact_hours_kept = 168;       // that nothing refers to
+  double upload_hours_kept = 24;          // unfinished, without a piece
 };
 
 // What a running server tells its surroundings.

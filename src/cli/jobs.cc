@@ -2,6 +2,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include "cli/command.h"
+#include "cli/waiting.h"
 
 namespace fallow::cli {
 namespace {
@@ -25,6 +26,9 @@ int one(const Context& context, client::Api& api, std::uint64_t id) {
               static_cast<unsigned long long>(order->id()), printable(order->name()).c_str(),
               lower(v1::OrderState_Name(order->state())).c_str(), order->tasks_done(),
               order->tasks_total(), order->charged().c_str(), order->budget().c_str());
+  if (const std::string why = waiting_sentence(*order); !why.empty()) {
+    std::printf("%s\n", why.c_str());
+  }
   Table table({">TASK", "STATE", ">ATTEMPTS", "LEASE", "NODE", "LAST ENDING", "BLAME", "DETAIL"});
   for (const v1::TaskView& task : order->tasks()) {
     const bool ended = task.last_reason() != v1::END_REASON_UNSPECIFIED;
@@ -47,7 +51,7 @@ int jobs(const Context& context, const Options& options) {
   const auto page = api->call<v1::ListOrdersResponse>("Orders.ListOrders", request);
   if (!page) return report(context, page.error());
   Table table({"JOB", "NAME", "STATE", ">TASKS", ">DONE", ">RUNNING", ">WAITING", ">FAILED",
-               ">CHARGED", "CREATED"});
+               ">CHARGED", "WAITS FOR", "CREATED"});
   for (const v1::OrderView& order : page->orders()) {
     if (context.json) {
       print_json(order);
@@ -56,7 +60,7 @@ int jobs(const Context& context, const Options& options) {
     table.add({std::to_string(order.id()), order.name(), lower(v1::OrderState_Name(order.state())),
                std::to_string(order.tasks_total()), std::to_string(order.tasks_done()),
                std::to_string(order.tasks_running()), std::to_string(order.tasks_waiting()),
-               std::to_string(order.tasks_failed()), order.charged(),
+               std::to_string(order.tasks_failed()), order.charged(), waiting_words(order),
                google::protobuf::util::TimeUtil::ToString(order.created_at())});
   }
   if (!context.json) table.print("no jobs yet; `fallow run -- COMMAND` makes one");

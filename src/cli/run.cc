@@ -11,6 +11,7 @@
 #include "cli/job_file.h"
 #include "cli/logs.h"
 #include "cli/requirement_options.h"
+#include "cli/waiting.h"
 #include "client/transfer.h"
 
 namespace fallow::cli {
@@ -159,6 +160,7 @@ class Follower {
       const auto order = get(api);
       lock.lock();
       if (!order || ended_) continue;
+      if (say_why_it_waits(*order)) last.clear();
       const std::string counts =
           fmt::format("job {}: {}/{} done, {} running, {} waiting{}", id_, order->tasks_done(),
                       order->tasks_total(), order->tasks_running(), order->tasks_waiting(),
@@ -178,8 +180,26 @@ class Follower {
     }
   }
 
+  // Once for each reason; says whether it did. That tasks wait for nodes while others run is how
+  // jobs go. With the mutex.
+  bool say_why_it_waits(const v1::OrderView& order) {
+    const bool is_told = order.waits_for() == v1::WAITS_FOR_PRICE ||
+                         (order.tasks_running() == 0 && order.tasks_waiting() > 0);
+    const v1::WaitReason why = is_told ? order.waits_for() : told_;
+    if (why == told_ || why == v1::WAIT_REASON_UNSPECIFIED) return false;
+    told_ = why;
+    hide_progress();
+    std::fprintf(stderr, "%s\n", waiting_sentence(order).c_str());
+    return true;
+  }
+
   void clear_progress() {
     const std::lock_guard lock(mutex_);
+    hide_progress();
+  }
+
+  // With the mutex.
+  void hide_progress() {
     if (!shown_) return;
     std::fprintf(stderr, "\r\x1B[2K");
     std::fflush(stderr);
@@ -192,7 +212,8 @@ class Follower {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool ended_ = false;
-  bool shown_ = false;  // a progress line stands on the terminal
+  bool shown_ = false;                                 // a progress line stands on the terminal
+  v1::WaitReason told_ = v1::WAIT_REASON_UNSPECIFIED;  // why it waits, as it was said last
   std::atomic<bool> left_ = false;
 };
 

@@ -7,6 +7,8 @@
 namespace fallow::cli {
 namespace {
 
+constexpr double kHoursKeptMax = 10 * 366 * 24;
+
 std::int64_t to_us(double seconds) { return static_cast<std::int64_t>(seconds * 1e6); }
 
 int serve(const Context& context, Host& host, const ServerArguments& arguments) {
@@ -57,6 +59,23 @@ std::shared_ptr<ServerArguments> add_server_options(Parser& command) {
       ->capture_default_str();
   command.add_option("--currency", arguments->currency, "at its first start")
       ->capture_default_str();
+  command
+      .add_option("--artifacts-gib-max", arguments->artifacts_gib_max,
+                  "how large inputs and outputs may grow together; beyond it uploads are refused")
+      ->capture_default_str()
+      ->check(range(1U, 1'000'000U));
+  const auto add_hours = [&](const char* name, double& hours, const char* summary) {
+    command.add_option(name, hours, summary)
+        ->capture_default_str()
+        ->check(range(1.0, kHoursKeptMax));
+  };
+  add_hours("--output-hours-kept", arguments->output_hours_kept,
+            "how long the output of a job is kept after the job's end");
+  add_hours("--artifact-hours-kept", arguments->artifact_hours_kept,
+            "how long what no open job and no kept output refers to stays after it was last stored "
+            "or asked for; 6 at most while the store is over 90 % full");
+  add_hours("--upload-hours-kept", arguments->upload_hours_kept,
+            "how long an unfinished upload waits for its next piece");
   v1::Policy* policy = &arguments->policy;
   const auto add_time = [&](const char* name, const char* summary,
                             void (v1::Policy::*set)(std::int64_t)) {

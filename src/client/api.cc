@@ -2,7 +2,9 @@
 
 #include <google/protobuf/util/json_util.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -20,12 +22,20 @@ constexpr int kAttemptsMax = 5;  // of one call, and of a stream without progres
 constexpr int kStatusTooMany = 429;
 constexpr int kStatusUnavailable = 503;
 constexpr std::chrono::milliseconds kBackoffFirst{100};
+// Of a larger blob it is asked first where to go on: sending it again costs more than the question.
+constexpr std::uint64_t kAskFirstBytesMin = std::uint64_t{1} << 20;
 
 ApiError unreachable(const Error& error) {
   return {ApiError::Kind::kUnreachable, error.message, {}};
 }
 
 bool may_come_later(int status) { return status == kStatusTooMany || status == kStatusUnavailable; }
+
+// Nothing listens, or it is not the one we trust: asking again changes nothing.
+bool is_final(ErrorCode code) {
+  return code == ErrorCode::kUnreachable || code == ErrorCode::kDenied ||
+         code == ErrorCode::kInvalid || code == ErrorCode::kTooLarge;
+}
 
 void back_off(int attempt) { std::this_thread::sleep_for(kBackoffFirst * (1 << attempt)); }
 
@@ -94,13 +104,7 @@ ApiResult<net::Response> Api::send(const net::ClientRequest& request) {
       continue;
     }
     last = unreachable(response.error());
-    // Nothing listens, or it is not the one we trust: asking again changes nothing.
-    const ErrorCode code = response.error().code;
-    if (code == ErrorCode::kUnreachable || code == ErrorCode::kDenied ||
-        code == ErrorCode::kInvalid || code == ErrorCode::kTooLarge) {
-      break;
-    }
-    if (request.source) break;  // bytes of a source are gone
+    if (is_final(response.error().code)) break;
   }
   return tl::unexpected(std::move(last));
 }
@@ -185,18 +189,59 @@ ApiResult<bool> Api::has_blob(const std::string& digest_hex) {
   return tl::unexpected(answer.error());
 }
 
-ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes,
-                              std::function<Result<std::size_t>(std::span<char>)> source) {
+ApiResult<std::uint64_t> Api::begin_blob(const std::string& digest_hex, std::uint64_t bytes) {
   net::ClientRequest http;
-  http.method = "PUT";
+  http.method = "POST";
   http.target = "/v1/artifacts/" + digest_hex;
   http.headers = headers();
-  http.headers.set("Content-Type", "application/octet-stream");
-  http.source = std::move(source);
-  http.source_bytes = bytes;
+  http.headers.set("Upload-Length", std::to_string(bytes));
   const auto answer = send(http);
   if (!answer) return tl::unexpected(answer.error());
-  return {};
+  const std::string* const text = answer->headers.find("Upload-Offset");
+  std::uint64_t offset = 0;
+  if (text != nullptr) std::from_chars(text->data(), text->data() + text->size(), offset);
+  return std::min(offset, bytes);  // from the start, if the answer says nothing
+}
+
+ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes,
+                              const BlobSource& source) {
+  ApiError last;
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    if (attempt > 0) back_off(attempt - 1);
+    if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
+    std::uint64_t offset = 0;
+    if (bytes > kAskFirstBytesMin || attempt > 0) {
+      const auto begun = begin_blob(digest_hex, bytes);
+      if (!begun) return tl::unexpected(begun.error());
+      offset = *begun;
+      if (offset == bytes) return {};
+    }
+    net::ClientRequest http;
+    http.method = offset == 0 ? "PUT" : "PATCH";
+    http.target = "/v1/artifacts/" + digest_hex;
+    http.headers = headers();
+    http.headers.set("Content-Type", "application/octet-stream");
+    if (offset > 0) http.headers.set("Upload-Offset", std::to_string(offset));
+    http.source_bytes = bytes - offset;
+    bool source_failed = false;
+    http.source = [&, at = offset](std::span<char> into) mutable -> Result<std::size_t> {
+      const auto count = source(at, into);
+      source_failed = !count;
+      if (count) at += *count;
+      return count;
+    };
+    const auto response = http_.send(http);
+    if (response && response->status < 300) return {};
+    last = response ? refusal(*response) : unreachable(response.error());
+    if (source_failed) break;
+    // Overtaken by a twin (404, 409), or what an earlier try had left there was wrong (422).
+    const bool begins_anew =
+        response && offset > 0 &&
+        (response->status == 404 || response->status == 409 || response->status == 422);
+    if (response && !begins_anew && !may_come_later(response->status)) break;
+    if (!response && is_final(response.error().code)) break;
+  }
+  return tl::unexpected(std::move(last));
 }
 
 ApiResult<void> Api::get_blob(const std::string& digest_hex,

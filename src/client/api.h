@@ -72,10 +72,13 @@ class Api {
     return stream_into(rpc, request, item, [&] { return each(item); });
   }
 
-  // The artifact store: a blob by the hex of its digest. put skips what the store has already.
+  // The artifact store: a blob by the hex of its digest. put goes on where an earlier one was cut
+  // off, whether by the connection, the server's restart or the end of this program; `source` reads
+  // from an offset on.
+  using BlobSource = std::function<Result<std::size_t>(std::uint64_t offset, std::span<char> into)>;
   ApiResult<bool> has_blob(const std::string& digest_hex);
   ApiResult<void> put_blob(const std::string& digest_hex, std::uint64_t bytes,
-                           std::function<Result<std::size_t>(std::span<char>)> source);
+                           const BlobSource& source);
   ApiResult<void> get_blob(const std::string& digest_hex,
                            const std::function<Status(std::string_view)>& sink);
 
@@ -88,6 +91,8 @@ class Api {
                             google::protobuf::Message& response);
   ApiResult<void> stream_into(std::string_view rpc, const google::protobuf::Message& request,
                               google::protobuf::Message& item, const std::function<bool()>& each);
+  // Where the upload of a blob is to go on; `bytes` when the store has it all.
+  ApiResult<std::uint64_t> begin_blob(const std::string& digest_hex, std::uint64_t bytes);
   // Sends with the key, repeating what may be repeated; a problem becomes kRefused.
   ApiResult<net::Response> send(const net::ClientRequest& request);
   net::Headers headers() const;

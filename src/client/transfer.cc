@@ -21,22 +21,17 @@ ApiResult<void> send_file(Api& api, const Fd& folder, const artifacts::File& fil
                           const TransferRules& rules) {
   auto opened = artifacts::open_below(folder, file.path);
   if (!opened) return tl::unexpected(local_error(opened.error()));
-  std::uint64_t offset = 0;
-  return api.put_blob(
-      to_hex(file.digest), file.size, [&](std::span<char> into) -> Result<std::size_t> {
-        FALLOW_TRY(check_cancelled(rules));
-        FALLOW_ASSIGN(const std::size_t count, read_at(*opened, into, offset, file.path));
-        offset += count;
-        return count;
-      });
+  return api.put_blob(to_hex(file.digest), file.size,
+                      [&](std::uint64_t offset, std::span<char> into) -> Result<std::size_t> {
+                        FALLOW_TRY(check_cancelled(rules));
+                        return read_at(*opened, into, offset, file.path);
+                      });
 }
 
 ApiResult<void> send_text(Api& api, const Digest& digest, std::string_view text) {
   return api.put_blob(to_hex(digest), text.size(),
-                      [&text](std::span<char> into) -> Result<std::size_t> {
-                        const std::size_t count = text.copy(into.data(), into.size());
-                        text.remove_prefix(count);
-                        return count;
+                      [text](std::uint64_t offset, std::span<char> into) -> Result<std::size_t> {
+                        return text.copy(into.data(), into.size(), offset);
                       });
 }
 

@@ -8,6 +8,7 @@
 #include "core/leases.h"
 #include "core/nodes.h"
 #include "core/repricing.h"
+#include "core/retry.h"
 #include "core/schedule.h"
 #include "core/wallets.h"
 
@@ -46,6 +47,7 @@ std::optional<Due> first_due(MarketState& state) {
 // Acts on the deadline of a lease that has passed. What remains due comes up again.
 void expire(Step& step, Lease& lease) {
   MarketState& state = step.state;
+  if (lease.state == v1::ENDED) return retry_now(step, lease);
   if (lease.state == v1::STOPPING) {
     if (is_lost_with_gang(lease)) {
       fall_silent(step, *state.nodes.find(lease.node));

@@ -1,5 +1,6 @@
 // What happens when time passes: silence, starts that take too long, owners who came home, stops
-// that nobody confirms, earnings whose delay is over. All of it in Tick, at named moments.
+// that nobody confirms, tasks that are to be tried again, earnings whose delay is over. All of it
+// in Tick, at named moments.
 #pragma once
 
 #include <optional>

@@ -8,6 +8,7 @@
 #include "core/nodes.h"
 #include "core/orders.h"
 #include "core/requirements.h"
+#include "core/retry.h"
 #include "core/run_mode.h"
 #include "core/schedule.h"
 #include "core/spot.h"
@@ -104,7 +105,11 @@ Status derive_leases(MarketState& state) {
       status = fail(ErrorCode::kCorrupt, "lease {} has prices that cannot be", lease.id.value);
     }
     if (order.state != v1::OPEN) ++state.leases_of_ended;
-    if (!is_open(lease)) return;
+    if (!is_open(lease)) {
+      const Task& task = order.tasks[lease.task];
+      if (task.lease == lease.id && task.retry_at.us > 0) restore_delay(state, order, task);
+      return;
+    }
     ++state.leases_open;
     if (lease.spot && lease.state != v1::STOPPING) {
       state.spot_leases.insert({lease.spot_bid, lease.id});

@@ -5,6 +5,7 @@
 #include "core/leases.h"
 #include "core/orders.h"
 #include "core/placement.h"
+#include "core/retry.h"
 
 namespace fallow::core {
 namespace {
@@ -38,14 +39,13 @@ std::uint32_t gang_start(const Order& order, std::uint32_t task) {
 }
 
 std::optional<std::uint32_t> next_placeable(Order& order) {
-  while (order.tasks[order.waiting_from].state != v1::WAITING) ++order.waiting_from;
+  while (!is_ready(order.tasks[order.waiting_from])) ++order.waiting_from;
   const std::uint32_t nodes = nodes_of(order.requirements);
   if (nodes == 1) return order.waiting_from;
   for (std::uint32_t at = gang_start(order, order.waiting_from); at < order.tasks.size();
        at += nodes) {
     const auto first = order.tasks.begin() + at;
-    const auto waits = [](const Task& task) { return task.state == v1::WAITING; };
-    if (std::all_of(first, first + nodes, waits)) return at;
+    if (std::all_of(first, first + nodes, is_ready)) return at;
   }
   return std::nullopt;
 }

@@ -75,7 +75,12 @@ class Verifier {
            "lease {} is charged another price than its rate", lease.id.value);
     if (lease.spot) spot_lease_holds(lease);
     if (!is_open(lease)) {
-      expect(lease.due.bucket == nullptr, "lease {} has ended and not ended", lease.id.value);
+      const Task& task = order->tasks[lease.task];
+      const bool delays = task.lease == lease.id && task.retry_at.us > 0;
+      delayed_ += delays ? 1 : 0;
+      expect(delays ? lease.due.at == task.retry_at && DeadlineQueue::holds(lease.id, lease.due)
+                    : lease.due.bucket == nullptr,
+             "lease {} has ended and not ended", lease.id.value);
       return;
     }
     open_lease_holds(lease, *order);
@@ -164,8 +169,12 @@ class Verifier {
 
   void order_holds(const Order& order) {
     std::size_t counts[v1::TaskState_ARRAYSIZE] = {};
+    std::size_t delayed = 0;
     for (const Task& task : order.tasks) {
       ++counts[task.state];
+      delayed += task.retry_at.us > 0 ? 1 : 0;
+      expect(task.retry_at.us == 0 || task.state == v1::WAITING,
+             "a task of order {} is to be tried again that does not wait", order.id.value);
       if (task.state != v1::LEASED) continue;
       const Lease* const lease = state_.leases.find(task.lease);
       expect(lease != nullptr && is_open(*lease) && lease->order == order.id,
@@ -173,7 +182,7 @@ class Verifier {
     }
     expect(counts[v1::WAITING] == order.waiting && counts[v1::LEASED] == order.leased &&
                counts[v1::DONE] == order.done && counts[v1::FAILED] == order.failed &&
-               counts[v1::TASK_STOPPED] == order.stopped,
+               counts[v1::TASK_STOPPED] == order.stopped && delayed == order.delayed,
            "order {} counts its tasks wrong", order.id.value);
     const std::uint32_t nodes = nodes_of(order.requirements);
     for (std::uint32_t at = 0; nodes > 1 && at < order.tasks.size(); at += nodes) {
@@ -185,7 +194,7 @@ class Verifier {
            "order {} has other leases than say so", order.id.value);
     expect(open == (order.waiting + order.leased > 0), "order {} is over and open, or neither",
            order.id.value);
-    expect((order.turn != 0) == (order.waiting > 0), "order {} waits without a turn",
+    expect((order.turn != 0) == (order.waiting > order.delayed), "order {} waits without a turn",
            order.id.value);
     if (order.turn != 0) {
       ++orders_waiting_;
@@ -285,7 +294,7 @@ class Verifier {
     expect(fees_open_ == state_.fees_open.value &&
                state_.ledger.balance(kMarketFee) >= state_.fees_open,
            "the market has not the fees that open leases may get back");
-    expect(leases_open_ == state_.leases_open && state_.deadlines.size() == leases_open_,
+    expect(leases_open_ == state_.leases_open && state_.deadlines.size() == leases_open_ + delayed_,
            "open leases are counted wrong");
     expect(orders_open_all_ == state_.orders_open && tasks_open_ == state_.tasks_open,
            "open orders are counted wrong");
@@ -297,8 +306,8 @@ class Verifier {
                          state_.spot_dirty.begin(), state_.spot_dirty.end()),
            "a spot order is to be matched that does not wait");
     expect(spot_leases_ == state_.spot_leases.size(), "spot leases are counted wrong");
-    expect(std::includes(state_.waiting.begin(), state_.waiting.end(), state_.dirty.begin(),
-                         state_.dirty.end()),
+    expect(std::all_of(state_.dirty.begin(), state_.dirty.end(),
+                       [&](const Turn& turn) { return state_.waiting.contains(turn); }),
            "an order is to be matched that does not wait");
     expect(nodes_present_ == state_.nodes_present && nodes_connected_ == state_.nodes_connected &&
                devices_ == state_.devices && nodes_present_ == state_.node_keys.size() &&
@@ -401,6 +410,7 @@ class Verifier {
   std::size_t leases_open_ = 0;
   std::size_t orders_open_all_ = 0;
   std::size_t orders_waiting_ = 0;
+  std::size_t delayed_ = 0;  // tasks, by their leases
   std::size_t big_waiting_ = 0;
   std::size_t tasks_open_ = 0;
   std::size_t nodes_present_ = 0;

@@ -31,6 +31,8 @@ struct Limits {
   std::size_t placements_per_command_max = 256;   // the rest follows in the next Tick
   std::size_t matches_per_command_max = 512;      // asked of the book, found or not; likewise
   std::size_t tests_per_command_max = 8'192;      // of a waiting order against a freed node
+  // So many waiting orders are asked by groups; of fewer each for itself. Changes no answer.
+  std::size_t waiting_grouped_min = 16;
   std::size_t price_classes_max = 4'096;          // model and region; nodes of more have no index
   std::size_t repricings_per_command_max = 256;   // of offers that follow an index; likewise
   std::size_t deadlines_per_command_max = 1'024;  // of leases; likewise

@@ -32,6 +32,7 @@
 namespace fallow::core {
 
 struct MarketState;
+struct WaitsFor;  // core/waits_for.h
 
 class Machine {
  public:
@@ -76,6 +77,9 @@ class Machine {
   const Payout* payout(std::uint64_t id) const;  // open ones
   const Ledger& ledger() const;
   const Book& book() const;
+
+  // What the order's waiting tasks wait for; none: no task waits. About one match.
+  std::optional<WaitsFor> waits_for(const Order& order) const;
 
   // Visits in ascending order of id, starting behind `after`, until `visit` says false. The
   // *_newest ones go downward from just below `before` (0: from the newest).

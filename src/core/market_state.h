@@ -33,15 +33,10 @@
 #include "core/scoring.h"
 #include "core/spot_history.h"
 #include "core/table.h"
+#include "core/turn.h"
+#include "core/waiting_orders.h"
 
 namespace fallow::core {
-
-// The place of an order among those with waiting tasks: see core/schedule.h.
-struct Turn {
-  std::uint64_t turn = 0;
-  OrderId order;
-  auto operator<=>(const Turn&) const = default;
-};
 
 // The place of a spot order among those with waiting tasks: the highest bid comes first.
 struct SpotTurn {
@@ -137,7 +132,7 @@ struct MarketState {
   // ---- waiting tasks: see core/schedule.h
   // ----------------------------------------------------------
   std::uint64_t turn = 0;                  // of the order served last
-  absl::btree_set<Turn> waiting;           // derived: every order with a waiting task, but for spot
+  WaitingOrders waiting;                   // derived: every order with a waiting task, but for spot
   absl::btree_set<Turn> dirty;             // of them, those to be matched anew
   absl::btree_set<SpotTurn> spot_waiting;  // derived: the same of spot orders
   absl::btree_set<SpotTurn> spot_dirty;
@@ -162,7 +157,7 @@ struct MarketState {
   boost::unordered_flat_map<Digest, AccountId, DigestHash> key_owners;
   boost::unordered_flat_map<Digest, NodeId, DigestHash> node_keys;  // of nodes not removed
   boost::unordered_flat_map<ShortHash, std::uint32_t, ShortHashHash> deposit_places;
-  DeadlineQueue deadlines;            // of every open lease
+  DeadlineQueue deadlines;            // of every open lease, and of tasks to be tried again
   absl::btree_set<NodeId> followers;  // nodes whose price follows its index
   absl::btree_set<SpotPlace> spot_leases;
   Micros payouts_total;  // of open payouts: may come back

@@ -14,6 +14,8 @@
 
 namespace fallow::core {
 
+struct WaitingGroup;
+
 struct Task {
   v1::TaskState state = v1::WAITING;
   std::uint32_t attempts = 0;
@@ -21,6 +23,7 @@ struct Task {
   LeaseId lease;                // the latest attempt's
   Duration proven;              // charged time of ended attempts, net of refunded ones
   std::vector<NodeId> avoid;    // nodes that failed it, latest last; at most kAvoidMax
+  Time retry_at;                // WAITING: not placed before; 0: at once. See core/retry.h
 };
 constexpr std::size_t kAvoidMax = 8;
 
@@ -45,6 +48,7 @@ struct Order {
   v1::OrderState state = v1::OPEN;
   std::vector<Task> tasks;
   std::uint32_t waiting = 0;  // tasks by state
+  std::uint32_t delayed = 0;  // of the waiting, those with a retry_at; derived
   std::uint32_t leased = 0;
   std::uint32_t done = 0;
   std::uint32_t failed = 0;
@@ -56,8 +60,9 @@ struct Order {
   std::uint32_t claims = 0;        // open leases that make room for it; derived
   std::uint32_t rescued = 0;       // attempts that ended by provider, owner or market
   std::vector<LeaseId> leases;     // of all attempts, ascending
-  std::uint64_t turn = 0;          // its place among the waiting; 0: no task waits
-  std::uint32_t waiting_from = 0;  // no task below it waits
+  std::uint64_t turn = 0;          // its place among the waiting; 0: no task is to be placed
+  std::uint32_t waiting_from = 0;  // no task below it is to be placed
+  WaitingGroup* group = nullptr;   // of those who ask for the same; derived: see waiting_orders.h
   Demand demand;                   // what the book is asked for; empty once it has ended
 };
 

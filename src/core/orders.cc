@@ -10,6 +10,7 @@
 #include "core/handlers.h"
 #include "core/leases.h"
 #include "core/nodes.h"
+#include "core/retry.h"
 #include "core/schedule.h"
 
 namespace fallow::core {
@@ -77,10 +78,12 @@ void set_task_state(Step& step, Order& order, std::uint32_t index, v1::TaskState
   --count_of(order, task.state);
   task.state = to;
   ++count_of(order, to);
-  if (to == v1::WAITING) {
+  end_delay(step.state, order, task);
+  if (to == v1::WAITING) delay_retry(step.state, order, task);
+  if (is_ready(task)) {
     order.waiting_from = std::min(order.waiting_from, index);
     wait_for_match(step.state, order);
-  } else if (order.waiting == 0) {
+  } else if (!has_ready(order)) {
     leave_waiting(step.state, order);
   }
   v1::TaskChanged& told = *step.tell().mutable_task_changed();
@@ -89,6 +92,7 @@ void set_task_state(Step& step, Order& order, std::uint32_t index, v1::TaskState
   told.set_state(to);
   told.set_lease(task.lease.value);
   told.set_attempt(task.attempts);
+  told.set_retry_at_us(task.retry_at.us);
 }
 
 void after_lease(Step& step, const Lease& lease, const Ending& ending) {
@@ -114,7 +118,7 @@ void after_lease(Step& step, const Lease& lease, const Ending& ending) {
   set_task_state(step, order, lease.task, to);
   if (is_gang(order)) judge_gang(step, order, lease.task);
   // The rest of the hold is the order's again: a task that waited for money can have it.
-  if (order.waiting > 0) wait_for_match(step.state, order);
+  if (has_ready(order)) wait_for_match(step.state, order);
   end_if_over(step, order);
 }
 

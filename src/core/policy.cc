@@ -51,6 +51,8 @@ v1::Policy default_policy() {
   policy.set_fragmentation_basis_points(100);
   policy.set_survival_basis_points(200);
   policy.set_locality_basis_points(100);
+  policy.set_retry_delay_us(seconds(10).value);
+  policy.set_retry_delay_us_max(minutes(5).value);
   return policy;
 }
 
@@ -73,6 +75,8 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
       {"spot_cool_down_us", policy.spot_cool_down_us(), 0},
       {"spot_notice_us", policy.spot_notice_us(), 0},
       {"start_cost_us", policy.start_cost_us(), 0},
+      {"retry_delay_us", policy.retry_delay_us(), 0},
+      {"retry_delay_us_max", policy.retry_delay_us_max(), policy.retry_delay_us()},
   };
   for (const auto& span : spans) {
     if (span.value < span.min || span.value > kPolicySpanMax) {

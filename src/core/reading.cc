@@ -5,6 +5,7 @@
 #include "core/machine.h"
 #include "core/market_state.h"
 #include "core/placement.h"
+#include "core/waits_for.h"
 
 namespace fallow::core {
 
@@ -35,6 +36,10 @@ const Payout* Machine::payout(std::uint64_t id) const {
 
 const Ledger& Machine::ledger() const { return state_->ledger; }
 const Book& Machine::book() const { return *state_->book; }
+
+std::optional<WaitsFor> Machine::waits_for(const Order& order) const {
+  return core::waits_for(*state_, order);
+}
 
 void Machine::visit_accounts(AccountId after,
                              const std::function<bool(const Account&)>& visit) const {

@@ -12,8 +12,10 @@
 #include "core/orders.h"
 #include "core/placement.h"
 #include "core/reservation.h"
+#include "core/retry.h"
 #include "core/run_mode.h"
 #include "core/spot.h"
+#include "core/takers.h"
 
 namespace fallow::core {
 namespace {
@@ -80,12 +82,12 @@ void enter(MarketState& state, const Order& order) {
   }
 }
 
-void leave(MarketState& state, const Order& order) {
+void leave(MarketState& state, Order& order) {
   if (is_spot(order)) {
     state.spot_waiting.erase(spot_turn_of(order));
     state.spot_dirty.erase(spot_turn_of(order));
   } else {
-    state.waiting.erase(turn_of(order));
+    state.waiting.erase(turn_of(order), order);
     state.dirty.erase(turn_of(order));
     state.big_waiting.erase(turn_of(order));
     pass_over(state, turn_of(order));
@@ -111,6 +113,20 @@ std::vector<Placement> match(const MarketState& state, Order& order, std::uint32
     found.push_back(*std::move(placement));
   }
   demand.avoid = {};
+  return found;
+}
+
+// The same, but that one who asks for the same as another who just found nothing finds nothing
+// either. Nodes to be avoided and claims decide which place is taken, not whether there is one.
+std::vector<Placement> match_as_one(const MarketState& state, Order& order, std::uint32_t task) {
+  const bool as_others = order.group != nullptr && !is_gang(order) &&
+                         state.now >= order.quote_until &&
+                         !(state.reservation && state.reservation->order == order.id);
+  if (!as_others) return match(state, order, task);
+  const std::uint64_t search = state.waiting.search();
+  if (order.group->unmatched == search) return {};
+  std::vector<Placement> found = match(state, order, task);
+  if (found.empty()) order.group->unmatched = search;
   return found;
 }
 
@@ -233,7 +249,7 @@ Outcome place_one(Step& step, Order& order, Work& work) {
   bool outbids = true;
   const std::vector<Placement> placements =
       has_deadline(order) ? match_by_deadline(state, order, *first, work, outbids)
-                          : match(state, order, *first);
+                          : match_as_one(state, order, *first);
   if (placements.empty()) {
     if (outbids) make_room(step, order, order.tasks[*first]);
     if (is_big(order) && !state.reservation) {
@@ -242,6 +258,7 @@ Outcome place_one(Step& step, Order& order, Work& work) {
     }
     return Outcome::kNotPlaced;
   }
+  state.waiting.begin_search();
 
   if (is_spot(order) && makes_room(state, *placements.front().node, order.id)) {
     return Outcome::kNotPlaced;
@@ -284,10 +301,6 @@ bool has_free_device(const Node& node) {
                      [](const NodeDevice& device) { return device.free_thousandths > 0; });
 }
 
-bool could_take(const MarketState& state, const Node& node, Order& order) {
-  return tasks_that_fit(demand_now(state, order), node, 1) > 0;
-}
-
 // The cursor of a node whom only spot orders are still to be tested against.
 constexpr Turn kBehindAll{std::numeric_limits<std::uint64_t>::max(), OrderId()};
 // Of a node's gain so many spot orders are tested, the highest bids; the others when the interval
@@ -317,17 +330,22 @@ bool fill_with_spot(Step& step, const Node& node, Work& work) {
 bool fill_node(Step& step, const Node& node, Turn& from, Work& work) {
   MarketState& state = step.state;
   if (node.offer.spot && from == kBehindAll) return fill_with_spot(step, node, work);
-  for (auto at = state.waiting.lower_bound(from); at != state.waiting.end();
-       at = state.waiting.lower_bound(from)) {
+  Takers takers(state, node);
+  for (;;) {
+    const std::size_t before = state.waiting.rank(from);
+    const std::size_t left = state.waiting.size() - before;
+    if (left == 0) break;
     if (!takes_leases(node) || !has_free_device(node)) return true;
     if (!work.left() || work.tests == 0) return false;
-    --work.tests;
-    Order& order = *state.orders.find(at->order);
+    // Each of them counts as tested, so that groups change nothing of what a command does.
+    const std::size_t window = std::min(left, work.tests);
+    const std::optional<Turn> taker = takers.first(from, window);
+    work.tests -= taker ? state.waiting.rank(*taker) - before + 1 : window;
     // Behind this one: what is placed moves further back and is met again.
-    const Turn own = *at;
-    from = Turn{own.turn, OrderId(own.order.value + 1)};
-    if (!could_take(state, node, order)) continue;
-    if (place_one(step, order, work) == Outcome::kNextCommand) {
+    const Turn own = taker ? *taker : state.waiting.at(before + window - 1);
+    from = behind(own);
+    if (!taker) continue;
+    if (place_one(step, *state.orders.find(own.order), work) == Outcome::kNextCommand) {
       from = own;
       return false;
     }
@@ -361,7 +379,7 @@ void node_gained(MarketState& state, const Node& node) {
 }
 
 void all_waiting_anew(MarketState& state) {
-  state.dirty = state.waiting;
+  state.dirty = state.waiting.all();
   state.spot_dirty = state.spot_waiting;
 }
 
@@ -369,9 +387,10 @@ void take_room(Step& step, OrderId claimant) {
   Order* const order = step.state.orders.find(claimant);
   if (order == nullptr || order->state != v1::OPEN) return;
   FALLOW_CHECK(order->claims > 0, "order {} has no claim left", claimant.value);
-  if (--order->claims > 0 || order->waiting == 0) return;
+  if (--order->claims > 0 || !has_ready(*order)) return;
   if (step.ids_used >= kRoomsPerCommandMax) return wait_for_match(step.state, *order);
   Work work{1, 1, 0};
+  step.state.waiting.begin_search();
   place_one(step, *order, work);
 }
 
@@ -382,6 +401,7 @@ bool schedule_pending(const MarketState& state) {
 void schedule(Step& step) {
   MarketState& state = step.state;
   check_reservation(state);
+  state.waiting.begin_command();
   Work work{state.limits.placements_per_command_max, state.limits.matches_per_command_max,
             state.limits.tests_per_command_max};
   while (!state.fresh.empty()) {
@@ -396,6 +416,9 @@ void schedule(Step& step) {
       state.fresh.emplace(id, from);
       return;
     }
+  }
+  if (state.dirty.size() >= state.limits.waiting_grouped_min) {
+    (void)gather_waiting(state);  // who is in no group is searched for alone
   }
   while (!state.dirty.empty()) {
     if (!work.left()) return;

@@ -283,7 +283,7 @@ void close_spot_interval(Step& step) {
     told.set_leases(index.spot_leases);
   });
   // Prices fell, cool-downs and least runs are over: whoever waits may be served now.
-  if (!state.spot_leases.empty()) state.dirty = state.waiting;
+  if (!state.spot_leases.empty()) state.dirty = state.waiting.all();
   state.spot_dirty = state.spot_waiting;
   for (const auto& [id, seen] : state.spot_seen) {
     Order& order = *state.orders.find(id);

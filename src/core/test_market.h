@@ -32,6 +32,7 @@ inline v1::Command test_found() {
   found.set_currency("TEST");
   *found.mutable_policy() = default_policy();
   found.mutable_policy()->set_price_interval_us(0);  // no deadline but those a test makes
+  found.mutable_policy()->set_retry_delay_us(0);
   found.set_operator_key_hash(test_hash(2));
   return command;
 }

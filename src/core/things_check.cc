@@ -89,6 +89,15 @@ void check_index(Complaint& complaint, const PriceIndex& index, const Limits& li
                    index.key.region);
 }
 
+// Only what has failed is tried again later, and its latest attempt has ended.
+bool has_sound_delay(const MarketState& state, const Order& order, const Task& task) {
+  if (task.retry_at.us == 0) return true;
+  const Lease* const lease = state.leases.find(task.lease);
+  return is_moment(task.retry_at) && task.state == v1::WAITING && lease != nullptr &&
+         lease->state == v1::ENDED && lease->order == order.id &&
+         lease->task < order.tasks.size() && &order.tasks[lease->task] == &task;
+}
+
 void check_order(Complaint& complaint, const MarketState& state, const Order& order) {
   const bool sound =
       state.accounts.find(order.account) != nullptr && v1::OrderState_IsValid(order.state) &&
@@ -118,7 +127,8 @@ void check_order(Complaint& complaint, const MarketState& state, const Order& or
     complaint.unless(task.state >= v1::WAITING && v1::TaskState_IsValid(task.state) &&
                          task.avoid.size() <= kAvoidMax && task.proven.value >= 0 &&
                          task.preempted <= task.attempts &&
-                         (task.state != v1::WAITING || task.proven < duration),
+                         (task.state != v1::WAITING || task.proven < duration) &&
+                         has_sound_delay(state, order, task),
                      "order {} has a task that cannot be", order.id.value);
   }
 }

@@ -372,6 +372,24 @@ TEST(Api, ArtifactsAreStoredServedAndResumed) {
   EXPECT_EQ(market.send("DELETE", path, people.renter, {}, {}).status, 405);
 }
 
+TEST(Api, AnUploadGoesOnAfterARestart) {
+  LoopbackMarket market;
+  const People people(market);
+  const std::string bytes(300'000, 'u');
+  const std::string path = "/v1/artifacts/" + to_hex(digest_of(bytes));
+  const net::Headers begin{{"Upload-Length", std::to_string(bytes.size())}};
+  EXPECT_EQ(market.send("POST", path, people.renter, {}, begin).status, 201);
+  net::Headers first{{"Content-Type", "application/octet-stream"}, {"Upload-Offset", "0"}};
+  EXPECT_EQ(market.send("PATCH", path, people.renter, bytes.substr(0, 200'000), first).status, 204);
+  market.restart();
+  EXPECT_EQ(*market.send("POST", path, people.renter, {}, begin).headers.find("Upload-Offset"),
+            "200000");
+  EXPECT_EQ(*market.send("POST", path, people.other, {}, begin).headers.find("Upload-Offset"), "0");
+  net::Headers rest{{"Content-Type", "application/octet-stream"}, {"Upload-Offset", "200000"}};
+  EXPECT_EQ(market.send("PATCH", path, people.renter, bytes.substr(200'000), rest).status, 204);
+  EXPECT_EQ(market.get(path, people.other).body, bytes);
+}
+
 TEST(Api, AnUploadThatIsOvertakenByItsOwnTwinIsNoError) {
   LoopbackMarket market;
   const People people(market);

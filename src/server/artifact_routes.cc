@@ -97,7 +97,10 @@ net::Task<Answer<int>> ArtifactRoutes::serve(net::Exchange& exchange, std::strin
 
 net::Task<Answer<int>> ArtifactRoutes::get(net::Exchange& exchange, const Digest& digest) {
   using Found = std::shared_ptr<artifacts::Blob>;
+  // Who asks whether it is there is about to name it.
+  const bool is_question = exchange.request().method == "HEAD";
   const std::function<Answer<Found>()> open = [&]() -> Answer<Found> {
+    if (is_question) (void)store_.touch(digest);
     auto blob = store_.get(digest);
     if (!blob) return tl::unexpected(store_problem(blob.error()));
     return std::make_shared<artifacts::Blob>(std::move(*blob));
@@ -125,7 +128,7 @@ net::Task<Answer<int>> ArtifactRoutes::get(net::Exchange& exchange, const Digest
   const ByteRange wanted = range.value_or(ByteRange{0, size});
   const Status begun = co_await exchange.start(status, std::move(headers), wanted.count);
   if (!begun) co_return status;
-  if (exchange.request().method == "HEAD") {
+  if (is_question) {
     co_await exchange.finish();
     co_return status;
   }

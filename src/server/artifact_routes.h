@@ -1,7 +1,7 @@
 // The artifact store over HTTP: bytes by digest, whole or in ranges, uploads that can be resumed.
 //
-//   GET, HEAD /v1/artifacts/{digest}   the bytes; Range: bytes=a-b
-//   PUT       /v1/artifacts/{digest}   the whole body; goes on where an earlier one was cut off
+//   GET, HEAD /v1/artifacts/{digest}   the bytes; Range: bytes=a-b; HEAD makes it count as stored
+//   now PUT       /v1/artifacts/{digest}   the whole body; goes on where an earlier one was cut off
 //   POST      /v1/artifacts/{digest}   Upload-Length: n; answers Upload-Offset, where to go on
 //   PATCH     /v1/artifacts/{digest}   Upload-Offset: where this body begins; answers the next one
 //

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "artifacts/store.h"
 #include "base/env.h"
 #include "core/machine.h"
 #include "engine/engine.h"
@@ -43,6 +44,7 @@ struct ApiParts {
   PriceHistory* prices = nullptr;
   FeedSource* feed = nullptr;
   DiskPool* disk = nullptr;
+  artifacts::BlobStore* artifacts = nullptr;
   Sessions* sessions = nullptr;
   CookieForm cookie;
   std::string secret;    // 32 bytes of the data folder: secrets that are given out derive from it

@@ -12,6 +12,8 @@ namespace fallow::server {
 namespace {
 
 constexpr double kDeadlineHoursMax = 2 * 24 * 366;
+// Of a page so many waiting orders are told what they wait for: each costs the market a match.
+constexpr std::size_t kOrdersExplainedMax = 50;
 
 tl::unexpected<v1::Problem> order_unknown(std::uint64_t order) {
   return refuse(404, "not_found", "there is no order {} of yours; GET /v1/orders lists them",
@@ -55,6 +57,22 @@ Answer<void> put_input(const v1::CreateOrderRequest& request, v1::SubmitOrder& o
   return {};
 }
 
+// The input is there, and stays until the order is: the sweeper passes over what was just asked
+// for.
+net::Task<Answer<bool>> hold_input(Call& call, const v1::SubmitOrder& order) {
+  const auto manifest = digest_from_bytes(order.workload().input_manifest());
+  if (!manifest) co_return true;  // none, or one that the market refuses
+  const std::function<Answer<bool>()> touch = [&]() -> Answer<bool> {
+    if (call.parts().artifacts->touch(*manifest)) return true;
+    return refuse(
+        422, "input_missing",
+        "the input {} is not stored here, or was swept since it was used last; upload the "
+        "folder again, then submit the order",
+        to_hex(*manifest));
+  };
+  co_return co_await call.on_disk(touch);
+}
+
 net::Task<Answer<v1::OrderView>> create_order(Call& call, const v1::CreateOrderRequest& request) {
   v1::Command command;
   v1::SubmitOrder& out = *command.mutable_submit_order();
@@ -70,6 +88,7 @@ net::Task<Answer<v1::OrderView>> create_order(Call& call, const v1::CreateOrderR
   *out.mutable_workload() = request.workload();
   FALLOW_CO_TRY(put_shape(call, request, out));
   FALLOW_CO_TRY(put_input(request, out));
+  FALLOW_CO_TRY(co_await hold_input(call, out));
   FALLOW_CO_ASSIGN(const Micros budget, money_of("budget", request.budget()));
   out.set_budget_micros_max(budget.value);
   out.set_attempts_max(request.attempts_max());
@@ -91,12 +110,18 @@ net::Task<Answer<v1::ListOrdersResponse>> list_orders(Call& call,
   FALLOW_CO_ASSIGN(const std::size_t size, page_size_of(request.page_size()));
   FALLOW_CO_ASSIGN(const std::uint64_t before, page_position("orders", request.page_token()));
   v1::ListOrdersResponse response;
+  std::size_t explained = 0;
   const auto step = [&](const core::Machine& machine, Scan& scan) {
     machine.visit_orders_newest(OrderId(scan.position), [&](const core::Order& order) {
       if (!scan.look_at(order.id.value)) return false;
       if (!call.caller().may_see(order.account)) return true;
       if (request.open_only() && order.state != v1::OPEN) return true;
-      *response.add_orders() = order_view(order, machine, false);
+      v1::OrderView& view = *response.add_orders();
+      view = order_view(order, machine, false);
+      if (order.waiting > 0 && order.state == v1::OPEN && explained < kOrdersExplainedMax) {
+        ++explained;
+        put_waits_for(view, order, machine);
+      }
       return scan.take();
     });
   };

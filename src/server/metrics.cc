@@ -43,7 +43,18 @@ Metrics::Metrics(const Router& router) {
   gauges_.in_flight = &gauge("fallow_requests_in_flight", "Requests being answered");
   gauges_.streams = &gauge("fallow_streams_open", "Clients that follow events or output");
   gauges_.agents = &gauge("fallow_agents_connected", "Agents with a connection");
-  gauges_.artifact_bytes = &gauge("fallow_artifact_bytes", "Bytes in the artifact store");
+  gauges_.artifact_bytes =
+      &gauge("fallow_artifact_bytes", "Bytes in the artifact store, unfinished uploads included");
+  gauges_.artifact_bytes_max = &gauge("fallow_artifact_bytes_max", "Its limit");
+  gauges_.artifact_uploads = &gauge("fallow_artifact_uploads", "Unfinished uploads");
+  gauges_.artifact_sweeps = &gauge("fallow_artifact_sweeps", "Sweeps of the store since the start");
+  gauges_.artifact_sweep_failures =
+      &gauge("fallow_artifact_sweep_failures", "Sweeps that ended with an error");
+  gauges_.artifacts_swept =
+      &gauge("fallow_artifacts_swept", "Artifacts that nobody needed, removed since the start");
+  gauges_.artifact_bytes_swept = &gauge("fallow_artifact_bytes_swept", "Bytes of them");
+  gauges_.artifact_uploads_swept =
+      &gauge("fallow_artifact_uploads_swept", "Unfinished uploads given up since the start");
   gauges_.commands = &gauge("fallow_log_commands", "Commands logged since the start");
   gauges_.batches = &gauge("fallow_log_batches", "Entries logged since the start");
   gauges_.commands_waiting = &gauge("fallow_commands_waiting", "Commands not yet in the log");
@@ -87,6 +98,13 @@ void Metrics::set(const Gauges& now) {
   gauges_.streams->Set(number(now.streams_open));
   gauges_.agents->Set(number(now.agents_connected));
   gauges_.artifact_bytes->Set(number(now.artifact_bytes));
+  gauges_.artifact_bytes_max->Set(number(now.artifact_bytes_max));
+  gauges_.artifact_uploads->Set(number(now.artifact_uploads));
+  gauges_.artifact_sweeps->Set(number(now.swept.sweeps));
+  gauges_.artifact_sweep_failures->Set(number(now.swept.failures));
+  gauges_.artifacts_swept->Set(number(now.swept.artifacts));
+  gauges_.artifact_bytes_swept->Set(number(now.swept.bytes));
+  gauges_.artifact_uploads_swept->Set(number(now.swept.uploads));
   const engine::SequencerStats& log = now.engine.sequencer;
   gauges_.commands->Set(number(log.commands));
   gauges_.batches->Set(number(log.batches));

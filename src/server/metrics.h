@@ -17,6 +17,7 @@
 #include "base/types.h"
 #include "core/machine.h"
 #include "engine/engine.h"
+#include "server/artifact_sweeper.h"
 #include "server/quote_stats.h"
 #include "server/router.h"
 #include "server/tunnels.h"
@@ -30,6 +31,9 @@ struct Gauges {
   std::size_t streams_open = 0;
   std::size_t agents_connected = 0;
   std::uint64_t artifact_bytes = 0;
+  std::uint64_t artifact_bytes_max = 0;
+  std::size_t artifact_uploads = 0;
+  ArtifactSweeper::Counts swept;
   engine::EngineStats engine;
   core::Machine::Counts market;
   QuoteStats::Counts quotes;
@@ -60,8 +64,10 @@ class Metrics {
   prometheus::Registry registry_;
   std::vector<PerRoute> requests_;
   struct Named {
-    prometheus::Gauge *connections, *in_flight, *streams, *agents, *artifact_bytes, *commands,
-        *batches, *commands_waiting, *reads_waiting, *turned_away, *storage_errors, *last_index,
+    prometheus::Gauge *connections, *in_flight, *streams, *agents, *artifact_bytes,
+        *artifact_bytes_max, *artifact_uploads, *artifact_sweeps, *artifact_sweep_failures,
+        *artifacts_swept, *artifact_bytes_swept, *artifact_uploads_swept, *commands, *batches,
+        *commands_waiting, *reads_waiting, *turned_away, *storage_errors, *last_index,
         *snapshot_index, *snapshot_seconds, *accounts, *nodes, *nodes_connected, *devices,
         *orders_open, *orders_waiting, *leases_open, *quotes_honoured, *quotes_gone, *quotes_late,
         *quotes_share, *tunnels_open, *tunnels_opened, *tunnel_bytes_in, *tunnel_bytes_out;

@@ -115,6 +115,9 @@ ApiEdges Server::edges() {
     gauges.agents_connected = hub_->sessions();
     gauges.tunnels = tunnels_->counts();
     gauges.artifact_bytes = artifacts_->bytes_used();
+    gauges.artifact_bytes_max = artifacts_->limits().bytes_max;
+    gauges.artifact_uploads = artifacts_->uploads();
+    if (const ArtifactSweeper* sweeper = sweeping_.load()) gauges.swept = sweeper->counts();
     gauges.quotes = quote_stats_.counts();
     return gauges;
   };
@@ -166,6 +169,10 @@ Status Server::open_market(const DataFolder& folder) {
   for (const std::string& note : engine_->notes()) say(note);
   FALLOW_TRY(check_key(key.public_key()));
 
+  sweeper_ =
+      std::make_unique<ArtifactSweeper>(*artifacts_, *engine_, options_.retention, options_.log);
+  sweeping_ = sweeper_.get();
+  sweeper_->start();
   receipts_ = std::make_unique<ReceiptMaker>(*engine_, *history_, key);
   hub_->join(*engine_);
   ApiParts api;
@@ -180,6 +187,7 @@ Status Server::open_market(const DataFolder& folder) {
   api.prices = history_.get();
   api.feed = history_.get();
   api.disk = disk_.get();
+  api.artifacts = artifacts_.get();
   api.sessions = sessions_.get();
   api.cookie = CookieForm::of(secret_, !options_.plain_http || options_.url.starts_with("https:"));
   api.secret = secret_;
@@ -225,6 +233,7 @@ bool Server::stop() {
   ticking_.notify_all();
   if (ticker_.joinable()) ticker_.join();
   survival_.reset();
+  if (sweeper_) sweeper_->stop();
   if (api_) api_->close();
   if (hub_) hub_->shut_down();
   const bool complete = http_ == nullptr || http_->stop(options_.stop_grace);

@@ -4,6 +4,7 @@
 // from the owner's thread.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -23,6 +24,7 @@
 #include "net/io_pool.h"
 #include "server/access_log.h"
 #include "server/api.h"
+#include "server/artifact_sweeper.h"
 #include "server/console_files.h"
 #include "server/data_folder.h"
 #include "server/disk_pool.h"
@@ -61,6 +63,7 @@ struct ServerOptions {
   SessionLimits sessions;
   LogStoreLimits output;
   artifacts::StoreLimits artifacts;
+  Retention retention;  // of artifacts
   net::HttpLimits http;
   std::size_t connections_max = 20'000;
   engine::EngineOptions engine;
@@ -131,6 +134,9 @@ class Server {
   std::unique_ptr<Tunnels> tunnels_;
   std::optional<QuoteCodec> quotes_;
   std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<ArtifactSweeper> sweeper_;
+  std::atomic<const ArtifactSweeper*> sweeping_ =
+      nullptr;  // for the metrics, from the moment it is
   std::unique_ptr<ReceiptMaker> receipts_;
   std::unique_ptr<DiskPool> disk_;
   std::unique_ptr<Api> api_;

@@ -7,6 +7,7 @@
 #include "core/price_index.h"
 #include "core/spending.h"
 #include "core/spot.h"
+#include "core/waits_for.h"
 
 namespace fallow::server {
 namespace {
@@ -152,6 +153,16 @@ v1::TaskView task_view(const core::Task& task, std::uint32_t index, const core::
 
 }  // namespace
 
+void put_waits_for(v1::OrderView& view, const core::Order& order, const core::Machine& machine) {
+  const auto waits = machine.waits_for(order);
+  if (!waits) return;
+  view.set_waits_for(waits->reason);
+  put_time(view, &v1::OrderView::mutable_retry_at, waits->retry_at);
+  if (waits->reason != v1::WAITS_FOR_PRICE) return;
+  view.set_price_per_hour_max(format_money(waits->rate_hour_max));
+  view.set_free_price_per_hour(format_money(waits->rate_hour_free));
+}
+
 v1::OrderView order_view(const core::Order& order, const core::Machine& machine, bool with_tasks) {
   v1::OrderView view;
   view.set_id(order.id.value);
@@ -174,6 +185,7 @@ v1::OrderView order_view(const core::Order& order, const core::Machine& machine,
   *view.mutable_workload() = order.workload;
   view.set_rescued(order.rescued);
   if (!with_tasks) return view;
+  put_waits_for(view, order, machine);
   const std::size_t count = std::min(order.tasks.size(), kTasksShownMax);
   for (std::size_t i = 0; i < count; ++i) {
     *view.add_tasks() = task_view(order.tasks[i], static_cast<std::uint32_t>(i), machine);

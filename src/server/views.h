@@ -21,8 +21,10 @@ v1::OfferView offer_view(const core::Node& node);
 // Price, time and what was understood; without id, parts and offers.
 v1::QuoteView quote_view(const v1::BoundQuote& quote);
 v1::NodeView node_view(const core::Node& node, const core::Machine& machine);
-// With its tasks, or without for lists.
+// With its tasks and what they wait for, or without for lists.
 v1::OrderView order_view(const core::Order& order, const core::Machine& machine, bool with_tasks);
+// What its waiting tasks wait for, if any do. About one match.
+void put_waits_for(v1::OrderView& view, const core::Order& order, const core::Machine& machine);
 v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine);
 v1::WalletView wallet_view(AccountId account, const core::Machine& machine);
 v1::PayoutView payout_view(const core::Payout& payout);

@@ -55,6 +55,7 @@ class Scenario {
   std::string text_of(const v1::Refused& refused) const;
   std::string ledger_text() const;
   std::string book_text() const;
+  std::string waits_text(const core::Order& order) const;
   std::string orders_text() const;
   std::string leases_text() const;
 

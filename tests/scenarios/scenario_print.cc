@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "base/money.h"
+#include "core/waits_for.h"
 #include "scenario.h"
 
 namespace fallow::scenario {
@@ -96,11 +97,15 @@ std::string Scenario::text_of(const v1::Event& event) {
       if (task.lease() != 0 && !names_.contains(task.lease())) {
         bind(fmt::format("L{}", ++leases_), task.lease());
       }
-      return fmt::format("task {}/{} {}{}", name_of(task.order()), task.task(),
-                         lower(v1::TaskState_Name(task.state())),
-                         task.lease() == 0 ? ""
-                                           : fmt::format(", {} is attempt {}",
-                                                         name_of(task.lease()), task.attempt()));
+      return fmt::format(
+          "task {}/{} {}{}{}", name_of(task.order()), task.task(),
+          lower(v1::TaskState_Name(task.state())),
+          task.lease() == 0
+              ? ""
+              : fmt::format(", {} is attempt {}", name_of(task.lease()), task.attempt()),
+          task.retry_at_us() == 0
+              ? ""
+              : fmt::format(", again in {}", span_text(Time{task.retry_at_us()} - machine_.now())));
     }
     case v1::Event::kOrderEnded:
       return fmt::format("order {} {}, charged {}", name_of(event.order_ended().order()),
@@ -200,15 +205,26 @@ std::string Scenario::book_text() const {
   return text;
 }
 
+std::string Scenario::waits_text(const core::Order& order) const {
+  const auto waits = machine_.waits_for(order);
+  if (!waits || waits->reason == v1::WAITS_FOR_NODE) return {};
+  if (waits->reason == v1::WAITS_TO_RETRY) {
+    return ", tried again in " + span_text(waits->retry_at - machine_.now());
+  }
+  return fmt::format(", waits for the price: {} is free, {} may be paid",
+                     format_money(waits->rate_hour_free), format_money(waits->rate_hour_max));
+}
+
 std::string Scenario::orders_text() const {
   std::string text;
   machine_.visit_orders_newest(OrderId(0), [&](const core::Order& order) {
     text += fmt::format(
         "  {:<8} {}, budget {}, held {}, charged {}, waiting {} leased {} done {} failed {} "
-        "stopped {} rescued {}\n",
+        "stopped {} rescued {}{}\n",
         name_of(order.id.value), lower(v1::OrderState_Name(order.state)),
         format_money(order.budget), format_money(order.held), format_money(order.charged),
-        order.waiting, order.leased, order.done, order.failed, order.stopped, order.rescued);
+        order.waiting, order.leased, order.done, order.failed, order.stopped, order.rescued,
+        waits_text(order));
     return true;
   });
   return text;

@@ -153,12 +153,11 @@ class TransferReason(OpenEnum):
     WITHDRAWAL_RETURNED = "WITHDRAWAL_RETURNED"
 
 
-class WorkloadClass(OpenEnum):
-    WORKLOAD_CLASS_UNSPECIFIED = "WORKLOAD_CLASS_UNSPECIFIED"
-    GENERAL = "GENERAL"
-    FP32 = "FP32"
-    FP16 = "FP16"
-    BANDWIDTH = "BANDWIDTH"
+class WaitReason(OpenEnum):
+    WAIT_REASON_UNSPECIFIED = "WAIT_REASON_UNSPECIFIED"
+    WAITS_FOR_NODE = "WAITS_FOR_NODE"
+    WAITS_FOR_PRICE = "WAITS_FOR_PRICE"
+    WAITS_TO_RETRY = "WAITS_TO_RETRY"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -251,8 +250,6 @@ class Event:
     resumed: Optional["Resumed"] = None
     price_moved: Optional["PriceMoved"] = None
     spot_priced: Optional["SpotPriced"] = None
-    speed_set: Optional["SpeedSet"] = None
-    survival_set: Optional["SurvivalSet"] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -418,11 +415,6 @@ class ListPricesResponse:
 
 
 @dataclasses.dataclass(frozen=True)
-class ListSpeedsResponse:
-    speeds: List["SpeedView"] = dataclasses.field(default_factory=list)
-
-
-@dataclasses.dataclass(frozen=True)
 class ListTransfersResponse:
     transfers: List["TransferView"] = dataclasses.field(default_factory=list)
     next_page_token: str = ""
@@ -553,8 +545,6 @@ class OfferView:
     spot_floor_per_hour: Optional[Decimal] = None
     spot_price_per_hour: Optional[Decimal] = None
     lan: str = ""
-    speed: float = 0.0
-    lasting_day: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -594,6 +584,10 @@ class OrderView:
     rescued: int = 0
     project: str = ""
     deadline: Optional[datetime] = None
+    waits_for: WaitReason = WaitReason.WAIT_REASON_UNSPECIFIED
+    price_per_hour_max: str = ""
+    free_price_per_hour: Decimal = Decimal(0)
+    retry_at: Optional[datetime] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -638,10 +632,8 @@ class Policy:
     spot_min_run_us: int = 0
     spot_cool_down_us: int = 0
     spot_notice_us: int = 0
-    start_cost_us: int = 0
-    fragmentation_basis_points: int = 0
-    survival_basis_points: int = 0
-    locality_basis_points: int = 0
+    retry_delay_us: int = 0
+    retry_delay_us_max: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -772,8 +764,6 @@ class Requirements:
     network: bool = False
     isolation_min: Isolation = Isolation.ISOLATION_UNSPECIFIED
     nodes: int = 0
-    workload_class: WorkloadClass = WorkloadClass.WORKLOAD_CLASS_UNSPECIFIED
-    near: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -790,23 +780,6 @@ class SessionView:
 
 
 @dataclasses.dataclass(frozen=True)
-class SpeedSet:
-    model: str = ""
-    workload_class: WorkloadClass = WorkloadClass.WORKLOAD_CLASS_UNSPECIFIED
-    speed_thousandths: int = 0
-
-
-@dataclasses.dataclass(frozen=True)
-class SpeedView:
-    model: str = ""
-    general: float = 0.0
-    fp32: float = 0.0
-    fp16: float = 0.0
-    bandwidth: float = 0.0
-    set: List[WorkloadClass] = dataclasses.field(default_factory=list)
-
-
-@dataclasses.dataclass(frozen=True)
 class SpotPriced:
     model: str = ""
     region: str = ""
@@ -816,17 +789,13 @@ class SpotPriced:
 
 
 @dataclasses.dataclass(frozen=True)
-class SurvivalSet:
-    nodes: int = 0
-
-
-@dataclasses.dataclass(frozen=True)
 class TaskChanged:
     order: int = 0
     task: int = 0
     state: TaskState = TaskState.TASK_STATE_UNSPECIFIED
     lease: int = 0
     attempt: int = 0
+    retry_at_us: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

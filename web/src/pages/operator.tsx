@@ -129,6 +129,8 @@ const rules: Rule[] = [
   { key: 'spot_min_run_us', name: 'Spot runs at least', about: 'Before it may be preempted.', unit: 's' },
   { key: 'spot_cool_down_us', name: 'Spot cool-down', about: 'After a preemption.', unit: 's' },
   { key: 'spot_notice_us', name: "Spot's notice", about: 'Between the signal and the end.', unit: 's' },
+  { key: 'retry_delay_us', name: 'Retry delay', about: "After a task's second failure; then twice as long each time. 0: none.", unit: 's' },
+  { key: 'retry_delay_us_max', name: 'Longest retry delay', about: '', unit: 's' },
 ];
 
 // A rule's value as a person writes it, and back; decimals of integers, without floating point.

@@ -1,0 +1,159 @@
+#include "artifacts/sweep.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+namespace fallow::artifacts {
+namespace {
+
+Time file_clock_now() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return Time{std::chrono::duration_cast<std::chrono::microseconds>(since).count()};
+}
+
+class SweepTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "fallow_sweep_XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+    reopen();
+  }
+  void TearDown() override {
+    store_.reset();
+    std::filesystem::remove_all(root_);
+  }
+  void reopen() {
+    store_.reset();
+    auto opened = BlobStore::open(root_ + "/store", StoreLimits{});
+    ASSERT_TRUE(opened) << opened.error().message;
+    store_ = std::move(*opened);
+  }
+  // Stores it, a long time ago.
+  Digest old(std::string_view bytes) {
+    const Digest digest = store_->put(bytes).value();
+    age(digest);
+    return digest;
+  }
+  void age(const Digest& digest) {
+    const std::string hex = to_hex(digest);
+    const std::string path =
+        fmt::format("{}/store/blobs/{}/{}/{}", root_, hex.substr(0, 2), hex.substr(2, 2), hex);
+    const timespec times[2] = {{1'000, 0}, {1'000, 0}};
+    ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  }
+  static std::string manifest_of(const std::vector<Digest>& files) {
+    std::vector<File> listed;
+    for (const Digest& digest : files) {
+      listed.push_back({fmt::format("file-{}", listed.size()), false, 1, digest});
+    }
+    return Manifest::make(std::move(listed), {}).value().text();
+  }
+  static SweepRules rules() {
+    return {file_clock_now() - minutes(1), file_clock_now() - minutes(1), nullptr};
+  }
+
+  std::string root_;
+  std::unique_ptr<BlobStore> store_;
+};
+
+TEST_F(SweepTest, TakesWhatNobodyWantsAndKeepsWhatARootNames) {
+  const Digest shared = old("of both");
+  const Digest own = old("of the kept one");
+  const Digest lost = old("of the other");
+  const Digest kept = old(manifest_of({shared, own, digest_of("not here")}));
+  const Digest unwanted = old(manifest_of({shared, lost}));
+  const Digest plain = old("a root that is no manifest");
+  const Digest fresh = store_->put("stored now").value();
+
+  const auto swept = sweep(*store_, {kept, plain, digest_of("gone long ago")}, rules());
+  ASSERT_TRUE(swept) << swept.error().message;
+  EXPECT_EQ(swept->blobs, 2U);
+  EXPECT_FALSE(store_->has(lost) || store_->has(unwanted));
+  for (const Digest& digest : {shared, own, kept, plain, fresh}) EXPECT_TRUE(store_->has(digest));
+  const std::uint64_t used = store_->bytes_used();
+  reopen();
+  EXPECT_EQ(store_->bytes_used(), used);
+}
+
+TEST_F(SweepTest, WhatAFreshManifestNamesStays) {
+  const Digest file = old("a file");
+  const Digest manifest = old(manifest_of({file}));
+  ASSERT_TRUE(store_->touch(manifest));  // as whoever submits an order does
+  EXPECT_EQ(sweep(*store_, {}, rules())->blobs, 0U);
+  EXPECT_TRUE(store_->has(file));
+  age(manifest);
+  EXPECT_EQ(sweep(*store_, {}, rules())->blobs, 2U);
+  EXPECT_FALSE(store_->touch(manifest));
+}
+
+TEST_F(SweepTest, ADamagedManifestNamesNothing) {
+  const Digest file = old("a file");
+  const Digest bad = old(std::string(Manifest::kFirstLine) + "no manifest after all\n");
+  EXPECT_EQ(sweep(*store_, {bad}, rules())->blobs, 1U);
+  EXPECT_TRUE(store_->has(bad));
+  EXPECT_FALSE(store_->has(file));
+}
+
+TEST_F(SweepTest, UploadsHaveATimeOfTheirOwn) {
+  ASSERT_TRUE(store_->begin({digest_of("under way"), 1}, 9));
+  ASSERT_TRUE(store_->append({digest_of("under way"), 1}, 0, "under"));
+  EXPECT_EQ(sweep(*store_, {}, rules())->uploads, 0U);
+  SweepRules later = rules();
+  later.uploads_before = file_clock_now() + minutes(1);
+  EXPECT_EQ(sweep(*store_, {}, later)->uploads, 1U);
+  EXPECT_EQ(store_->uploads(), 0U);
+  EXPECT_EQ(store_->bytes_used(), 0U);
+}
+
+TEST_F(SweepTest, ACancelledSweepTakesNothing) {
+  const Digest unwanted = old("unwanted");
+  const std::atomic<bool> cancelled = true;
+  SweepRules rules_now = rules();
+  rules_now.cancelled = &cancelled;
+  EXPECT_EQ(sweep(*store_, {}, rules_now)->blobs, 0U);
+  EXPECT_TRUE(store_->has(unwanted));
+}
+
+// Killed at any moment, it has taken no file of a manifest that is still there.
+TEST_F(SweepTest, KilledItLeavesWholeFolders) {
+  constexpr int kFolders = 12;
+  constexpr int kFiles = 5;
+  std::size_t left_over = 0;
+  for (int round = 0; round < 12; ++round) {
+    std::vector<Digest> manifests;
+    for (int folder = 0; folder < kFolders; ++folder) {
+      std::vector<Digest> files;
+      for (int file = 0; file < kFiles; ++file)
+        files.push_back(old(fmt::format("{} {}", folder, file)));
+      manifests.push_back(old(manifest_of(files)));
+    }
+    const pid_t child = fork();
+    if (child == 0) {
+      (void)sweep(*store_, {}, rules());
+      _exit(0);
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(300 * round));
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    reopen();
+    for (int folder = 0; folder < kFolders; ++folder) {
+      for (int file = 0; file < kFiles; ++file) {
+        const bool there = store_->has(digest_of(fmt::format("{} {}", folder, file)));
+        left_over += there ? 1 : 0;
+        EXPECT_TRUE(there || !store_->has(manifests[static_cast<std::size_t>(folder)]));
+      }
+    }
+  }
+  EXPECT_GT(left_over, 0U);  // some were killed in time
+}
+
+}  // namespace
+}  // namespace fallow::artifacts

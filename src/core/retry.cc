@@ -1,0 +1,64 @@
+#include "core/retry.h"
+
+#include <algorithm>
+
+#include "core/run_mode.h"
+#include "core/schedule.h"
+
+namespace fallow::core {
+namespace {
+
+// Beyond so many doublings every delay is the longest.
+constexpr std::uint32_t kDoublingsMax = 40;
+
+Duration delay_of(const v1::Policy& policy, const Order& order, const Task& task,
+                  const Lease& lease) {
+  const std::uint32_t failures = task.attempts - task.preempted;
+  const bool counts = lease.blame == v1::BLAME_PROVIDER || lease.blame == v1::BLAME_OWNER;
+  if (!counts || failures < 2 || has_deadline(order) || policy.retry_delay_us() == 0) {
+    return Duration(0);
+  }
+  const std::uint32_t doublings = std::min(failures - 2, kDoublingsMax);
+  const std::int64_t most = policy.retry_delay_us_max();
+  if (policy.retry_delay_us() > most >> doublings) return Duration(most);
+  return Duration(policy.retry_delay_us() << doublings);
+}
+
+}  // namespace
+
+void delay_retry(MarketState& state, Order& order, Task& task) {
+  const Lease* const lease = state.leases.find(task.lease);
+  const Duration delay = delay_of(state.policy, order, task, *lease);
+  if (delay.value == 0) return;
+  task.retry_at = state.now + delay;
+  restore_delay(state, order, task);
+}
+
+void restore_delay(MarketState& state, Order& order, const Task& task) {
+  ++order.delayed;
+  state.deadlines.put(task.lease, state.leases.find(task.lease)->due, task.retry_at);
+}
+
+void end_delay(MarketState& state, Order& order, Task& task) {
+  if (task.retry_at.us == 0) return;
+  task.retry_at = Time{};
+  --order.delayed;
+  state.deadlines.remove(state.leases.find(task.lease)->due);
+}
+
+void retry_now(Step& step, Lease& lease) {
+  Order& order = *step.state.orders.find(lease.order);
+  end_delay(step.state, order, order.tasks[lease.task]);
+  order.waiting_from = std::min(order.waiting_from, lease.task);
+  wait_for_match(step.state, order);
+}
+
+std::optional<Time> first_retry(const Order& order) {
+  std::optional<Time> first;
+  for (const Task& task : order.tasks) {
+    if (task.retry_at.us > 0 && (!first || task.retry_at < *first)) first = task.retry_at;
+  }
+  return first;
+}
+
+}  // namespace fallow::core

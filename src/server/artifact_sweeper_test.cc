@@ -1,0 +1,175 @@
+// What the server keeps of its artifacts, end to end: by whom they are named, and for how long.
+#include "server/artifact_sweeper.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "artifacts/manifest.h"
+#include "server/loopback_market_test.h"
+
+namespace fallow::server {
+namespace {
+
+ServerOptions sweeping_often() {
+  ServerOptions options;
+  options.retention.interval = milliseconds(20);
+  return options;
+}
+
+class Sweeping {
+ public:
+  explicit Sweeping(ServerOptions options = sweeping_often())
+      : market(std::move(options)), people(market) {}
+
+  // A stored folder of one file.
+  std::string folder(const std::string& bytes) {
+    const std::string file = put(bytes);
+    artifacts::File listed{"data", false, bytes.size(), *digest_from_hex(file)};
+    return put(artifacts::Manifest::make({listed}, {}).value().text());
+  }
+  std::string put(const std::string& bytes) {
+    const std::string digest = to_hex(digest_of(bytes));
+    const Reply reply = market.send("PUT", "/v1/artifacts/" + digest, people.renter, bytes,
+                                    {{"Content-Type", "application/octet-stream"}});
+    EXPECT_EQ(reply.status, 201) << reply.body;
+    return digest;
+  }
+  bool has(const std::string& digest) {
+    const int status = market.get("/v1/artifacts/" + digest, people.renter).status;
+    EXPECT_TRUE(status == 200 || status == 404) << status;
+    return status == 200;
+  }
+  // Everything was stored in 1970.
+  void age() {
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(market.folder() + "/artifacts")) {
+      const timespec times[2] = {{1'000, 0}, {1'000, 0}};
+      if (entry.is_regular_file()) {
+        EXPECT_EQ(utimensat(AT_FDCWD, entry.path().c_str(), times, 0), 0);
+      }
+    }
+  }
+  double metric(const std::string& name) {
+    const std::string text = market.get("/metrics", market.operator_key()).body;
+    const std::size_t at = text.find("\n" + name + " ");
+    EXPECT_NE(at, text.npos) << name;
+    return at == text.npos ? 0 : std::stod(text.substr(at + name.size() + 2));
+  }
+  // A sweep has begun and ended since.
+  void wait_for_sweep() {
+    const double before = metric("fallow_artifact_sweeps");
+    for (int i = 0; i < 1'000 && metric("fallow_artifact_sweeps") < before + 2; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    EXPECT_GE(metric("fallow_artifact_sweeps"), before + 2);
+  }
+  // An order for the input; it waits for its node.
+  Reply submit(const std::string& manifest) {
+    return market.post("/v1/orders", people.renter,
+                       fmt::format(R"({{"requirements": {{}}, "budget": "1", "input_manifest": "{}",
+                                        "workload": {{"command": ["true"]}}}})",
+                                   manifest));
+  }
+
+  LoopbackMarket market;
+  People people;
+};
+
+TEST(ArtifactSweeper, KeepsTheInputOfAnOpenOrderOnly) {
+  Sweeping sweeping;
+  sweeping.market.add_node(sweeping.people.provider, "0.20");
+  const std::string used = sweeping.folder("used");
+  const std::string unused = sweeping.folder("unused");
+  const Reply order = sweeping.submit(used);
+  ASSERT_EQ(order.status, 200) << order.body;
+  sweeping.age();
+  sweeping.wait_for_sweep();
+  EXPECT_TRUE(sweeping.has(used) && sweeping.has(to_hex(digest_of("used"))));
+  EXPECT_FALSE(sweeping.has(unused) || sweeping.has(to_hex(digest_of("unused"))));
+  EXPECT_EQ(sweeping.metric("fallow_artifacts_swept"), 2);
+  EXPECT_EQ(sweeping.metric("fallow_artifact_sweep_failures"), 0);
+  EXPECT_EQ(sweeping.metric("fallow_artifact_bytes_max"), std::uint64_t{100} << 30);
+
+  const Reply gone = sweeping.submit(unused);
+  EXPECT_EQ(gone.status, 422);
+  EXPECT_EQ(gone.at("code"), "input_missing") << gone.body;
+}
+
+TEST(ArtifactSweeper, KeepsOutputsForATimeAfterTheJobsEnd) {
+  for (const bool is_kept : {true, false}) {
+    ServerOptions options = sweeping_often();
+    if (!is_kept) options.retention.outputs = Duration(0);
+    Sweeping sweeping(std::move(options));
+    const std::string node = sweeping.market.add_node(sweeping.people.provider, "0.20");
+    const std::string input = sweeping.folder("the input");
+    const std::string output = sweeping.folder("the output");
+    const Reply order = sweeping.submit(input);
+    ASSERT_EQ(order.status, 200) << order.body;
+    v1::Command ended;
+    ended.mutable_observe()->set_node(std::stoull(node));
+    v1::WorkloadReport& report = *ended.mutable_observe()->add_workloads();
+    report.set_lease(std::stoull(order.at("tasks.0.lease")));
+    report.set_state(v1::ENDED);
+    report.set_reason(v1::EXIT_CODE);
+    report.set_exit_code(1);
+    report.set_output_manifest(to_bytes(*digest_from_hex(output)));
+    ASSERT_TRUE(sweeping.market.server().engine().execute(ended));
+    const Reply now = sweeping.market.get("/v1/orders/" + order.at("id"), sweeping.people.renter);
+    ASSERT_EQ(now.at("state"), "ORDER_FAILED") << now.body;
+    sweeping.age();
+    sweeping.wait_for_sweep();
+    EXPECT_FALSE(sweeping.has(input));
+    EXPECT_EQ(sweeping.has(output), is_kept);
+    EXPECT_EQ(sweeping.has(to_hex(digest_of("the output"))), is_kept);
+  }
+}
+
+TEST(ArtifactSweeper, WhoAsksKeepsItFromTheNextSweeps) {
+  Sweeping sweeping;
+  const std::string manifest = sweeping.folder("asked for");
+  const std::string other = sweeping.folder("not asked for");
+  sweeping.age();
+  EXPECT_EQ(
+      sweeping.market.send("HEAD", "/v1/artifacts/" + manifest, sweeping.people.renter, {}, {})
+          .status,
+      200);
+  sweeping.wait_for_sweep();
+  EXPECT_TRUE(sweeping.has(manifest) && sweeping.has(to_hex(digest_of("asked for"))));
+  EXPECT_FALSE(sweeping.has(other));
+}
+
+TEST(ArtifactSweeper, AFullStoreKeepsUnnamedThingsForAShorterTime) {
+  ServerOptions options = sweeping_often();
+  options.artifacts.bytes_max = 1'000;
+  options.retention.artifacts_when_full = Duration(1);
+  Sweeping sweeping(std::move(options));
+  const std::string half = sweeping.put(std::string(500, 'h'));
+  sweeping.wait_for_sweep();
+  EXPECT_TRUE(sweeping.has(half));
+  sweeping.put(std::string(450, 'f'));
+  sweeping.wait_for_sweep();
+  EXPECT_FALSE(sweeping.has(half));
+  EXPECT_LE(sweeping.metric("fallow_artifact_bytes"), 900);
+}
+
+TEST(ArtifactSweeper, GivesUpUploadsWithoutAPiece) {
+  Sweeping sweeping;
+  const std::string path = "/v1/artifacts/" + to_hex(digest_of("never to be whole"));
+  const net::Headers begin{{"Upload-Length", "17"}};
+  EXPECT_EQ(sweeping.market.send("POST", path, sweeping.people.renter, {}, begin).status, 201);
+  EXPECT_EQ(sweeping.metric("fallow_artifact_uploads"), 1);
+  sweeping.wait_for_sweep();
+  EXPECT_EQ(sweeping.metric("fallow_artifact_uploads"), 1);
+  sweeping.age();
+  sweeping.wait_for_sweep();
+  EXPECT_EQ(sweeping.metric("fallow_artifact_uploads"), 0);
+  EXPECT_EQ(sweeping.metric("fallow_artifact_uploads_swept"), 1);
+}
+
+}  // namespace
+}  // namespace fallow::server
