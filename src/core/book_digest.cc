@@ -30,9 +30,10 @@ void add(Digester& digester, const KnownNode& node) {
   for (const std::uint16_t discount : node.discounts) digester.update_u64(discount);
   add_word(digester, node.region);
   add_word(digester, node.lan);
-  for (const auto& [model, memory_mb, kind] : node.devices) {
+  for (const auto& [model, memory_mb, kind, verified] : node.devices) {
     add_word(digester, model);
     digester.update_u64(memory_mb).update_u64(static_cast<std::uint64_t>(kind));
+    digester.update_u64(verified ? 1 : 0);
   }
 }
 

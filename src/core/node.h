@@ -74,6 +74,8 @@ struct Node {
   std::uint32_t leases_kept = 0;    // ended without the provider's or owner's blame
   std::uint32_t leases_broken = 0;  // ended with it
   bool priced = false;              // counts in a class of the price indexes
+  ProofId proof;                    // that runs; 0: none
+  bool proof_disturbed = false;     // a lease began while it ran
   struct Counted {
     PriceIndex* index = nullptr;
     std::uint32_t offered_thousandths = 0;

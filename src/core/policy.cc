@@ -68,6 +68,7 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
       {"spot_min_run_us", policy.spot_min_run_us(), 0},
       {"spot_cool_down_us", policy.spot_cool_down_us(), 0},
       {"spot_notice_us", policy.spot_notice_us(), 0},
+      {"proof_interval_us", policy.proof_interval_us(), 0},
   };
   for (const auto& span : spans) {
     if (span.value < span.min || span.value > kPolicySpanMax) {

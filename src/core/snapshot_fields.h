@@ -6,7 +6,7 @@
 
 namespace fallow::core {
 
-constexpr std::uint32_t kSnapshotVersion = 6;
+constexpr std::uint32_t kSnapshotVersion = 7;
 
 template <class Archive, class List, class Each>
 void list_fields(Archive& archive, List& list, Each&& each) {
@@ -96,7 +96,8 @@ void node_fields(Archive& archive, T& x) {
   list_fields(archive, x.devices, [&](auto& device) { archive(device.facts); });
   offer_fields(archive, x.offer);
   archive(x.connected, x.removed, x.silent, x.owner, x.owner_since, x.joined_at, x.seen_at,
-          x.desired_revision, x.proven_total, x.leases_kept, x.leases_broken, x.priced);
+          x.desired_revision, x.proven_total, x.leases_kept, x.leases_broken, x.priced, x.proof,
+          x.proof_disturbed);
 }
 
 template <class Archive, class T>

@@ -56,7 +56,7 @@ v1::ProofAsk Exam::ask(Time now) {
   ask.set_proof(proof_);
   ask.set_device(device_);
   ask.set_step(step_);
-  ask.set_seed(to_bytes(step_seed(step_)));
+  if (step_ != v1::PROOF_ECHO) ask.set_seed(to_bytes(step_seed(step_)));
   if (step_ == v1::PROOF_MATRIX) {
     ask.set_matrix_size(plan_.matrix_size);
     ask.set_rounds(plan_.rounds);
@@ -126,6 +126,8 @@ bool Exam::judge(const v1::ProofAnswer& answer, Time now) {
 }
 
 void Exam::go_on() {
+  // The first echo waits for the driver, and the second is the way.
+  if (step_ == v1::PROOF_ECHO && !std::exchange(opened_, true)) return;
   if (step_ == v1::PROOF_SPEED) {
     return slow_.empty() ? end(v1::PROOF_PASSED, "") : end(v1::PROOF_SLOW, slow_);
   }

@@ -67,6 +67,7 @@ class Exam {
   const std::uint64_t proof_;
   const std::uint32_t device_;
   v1::ProofStep step_ = v1::PROOF_ECHO;
+  bool opened_ = false;  // the first echo came: the device is open, its kernels are there
   Time asked_at_;
   Duration took_;  // of the answer that is judged, less the way
   Duration way_;

@@ -96,6 +96,22 @@ class OwnerState(OpenEnum):
     OWNER_PAUSED = "OWNER_PAUSED"
 
 
+class ProofOutcome(OpenEnum):
+    PROOF_OUTCOME_UNSPECIFIED = "PROOF_OUTCOME_UNSPECIFIED"
+    PROOF_PASSED = "PROOF_PASSED"
+    PROOF_SLOW = "PROOF_SLOW"
+    PROOF_WRONG = "PROOF_WRONG"
+    PROOF_MISSED = "PROOF_MISSED"
+
+
+class ProofState(OpenEnum):
+    PROOF_STATE_UNSPECIFIED = "PROOF_STATE_UNSPECIFIED"
+    PROVEN = "PROVEN"
+    SLOW = "SLOW"
+    DISPROVEN = "DISPROVEN"
+    UNANSWERED = "UNANSWERED"
+
+
 class Refusal(OpenEnum):
     REFUSAL_UNSPECIFIED = "REFUSAL_UNSPECIFIED"
     ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
@@ -207,6 +223,37 @@ class Device:
     kind: DeviceKind = DeviceKind.DEVICE_KIND_UNSPECIFIED
     memory_mb: int = 0
     driver: str = ""
+    proof: Optional["DeviceProof"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceChecked:
+    node: int = 0
+    device: int = 0
+    proof: int = 0
+    outcome: ProofOutcome = ProofOutcome.PROOF_OUTCOME_UNSPECIFIED
+    state: Optional["DeviceProof"] = None
+    excused: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceProof:
+    state: ProofState = ProofState.PROOF_STATE_UNSPECIFIED
+    at_us: int = 0
+    misses: int = 0
+    detail: str = ""
+    memory_mb: int = 0
+    speeds: Optional["DeviceSpeeds"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceSpeeds:
+    int8_mops: int = 0
+    fill_mbps: int = 0
+    fp16_mflops: int = 0
+    fp32_mflops: int = 0
+    fp64_mflops: int = 0
+    copy_mbps: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,6 +290,8 @@ class Event:
     resumed: Optional["Resumed"] = None
     price_moved: Optional["PriceMoved"] = None
     spot_priced: Optional["SpotPriced"] = None
+    proof_started: Optional["ProofStarted"] = None
+    device_checked: Optional["DeviceChecked"] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -621,6 +670,7 @@ class Policy:
     spot_min_run_us: int = 0
     spot_cool_down_us: int = 0
     spot_notice_us: int = 0
+    proof_interval_us: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -684,6 +734,12 @@ class ProjectView:
     name: str = ""
     budget: Optional[Decimal] = None
     used: Decimal = Decimal(0)
+
+
+@dataclasses.dataclass(frozen=True)
+class ProofStarted:
+    node: int = 0
+    proof: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
