@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,8 +29,9 @@ std::int64_t monotonic_ms() {
 Result<Child> start_program(std::vector<std::string> words, std::vector<std::string> environment) {
   std::array<int, 2> input{};
   std::array<int, 2> output{};
-  if (::pipe2(input.data(), O_CLOEXEC) != 0) {
-    return tl::unexpected(file_error("make", "a pipe", errno));
+  // Of sockets a write to a program that is gone can be an error instead of a signal.
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, input.data()) != 0) {
+    return tl::unexpected(file_error("make", "a pair of sockets", errno));
   }
   const Fd input_end(input[0]);
   Child child{-1, Fd(input[1]), Fd()};

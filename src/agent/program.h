@@ -23,7 +23,7 @@ Result<ProgramOutput> run_program(std::vector<std::string> words, Duration limit
 // A program that runs on: its ends, or where there is none, nothing.
 struct Child {
   int pid = -1;
-  Fd in;   // its standard input
+  Fd in;   // its standard input; a socket
   Fd out;  // its standard output
 };
 // As above, with `environment` ("NAME=value") besides PATH. The caller reaps it.

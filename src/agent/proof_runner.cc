@@ -1,6 +1,7 @@
 #include "agent/proof_runner.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,8 +9,6 @@
 #include <cerrno>
 #include <csignal>
 #include <utility>
-
-#include "agent/prove.h"
 
 namespace fallow::agent {
 
@@ -24,13 +23,14 @@ std::vector<std::string> ProofRunner::words_of(const std::vector<LocalDevice>& d
   return words;
 }
 
-ProofRunner::ProofRunner(const std::vector<LocalDevice>& devices, std::string cache)
-    : words_(words_of(devices)), cache_(std::move(cache)) {}
+ProofRunner::ProofRunner(const std::vector<LocalDevice>& devices, std::string cache,
+                         std::vector<std::string> program)
+    : program_(std::move(program)), words_(words_of(devices)), cache_(std::move(cache)) {}
 
 ProofRunner::~ProofRunner() { end(); }
 
 bool ProofRunner::start() {
-  std::vector<std::string> words = {"/proc/self/exe", kProveMode};
+  std::vector<std::string> words = program_;
   words.insert(words.end(), words_.begin(), words_.end());
   // The order of NVIDIA's devices is NVML's, as in the inventory.
   auto child = start_program(
@@ -38,7 +38,6 @@ bool ProofRunner::start() {
       {"POCL_CACHE_DIR=" + cache_, "CUDA_DEVICE_ORDER=PCI_BUS_ID", "CUDA_CACHE_PATH=" + cache_});
   if (!child) return false;
   child_ = *std::move(child);
-  ::fcntl(child_.in.get(), F_SETFL, O_NONBLOCK);
   ::fcntl(child_.out.get(), F_SETFL, O_NONBLOCK);
   return true;
 }
@@ -61,8 +60,9 @@ void ProofRunner::ask(const v1::ProofAsk& ask) {
     return fail_asks("the process that proves has ended");
   }
   const std::string frame = proof_frame(ask.SerializeAsString());
-  // Far less than a pipe holds, and one ask a device at a time.
-  if (::write(child_.in.get(), frame.data(), frame.size()) != static_cast<ssize_t>(frame.size())) {
+  // Far less than a socket holds, and one ask a device at a time.
+  if (::send(child_.in.get(), frame.data(), frame.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
+      static_cast<ssize_t>(frame.size())) {
     end();
     fail_asks("the process that proves takes no asks");
   }

@@ -12,6 +12,7 @@
 
 #include "agent/launch.h"
 #include "agent/program.h"
+#include "agent/prove.h"
 #include "base/file.h"
 #include "fallow/v1/agent.pb.h"
 
@@ -19,8 +20,10 @@ namespace fallow::agent {
 
 class ProofRunner {
  public:
-  // `cache`: a folder of the agent's for compiled kernels, made by the driver.
-  ProofRunner(const std::vector<LocalDevice>& devices, std::string cache);
+  // `cache`: a folder of the agent's for compiled kernels, made by the driver. `program`: what is
+  // started, the devices' words behind it.
+  ProofRunner(const std::vector<LocalDevice>& devices, std::string cache,
+              std::vector<std::string> program = {"/proc/self/exe", kProveMode});
   // Ends the process.
   ~ProofRunner();
   ProofRunner(const ProofRunner&) = delete;
@@ -46,7 +49,8 @@ class ProofRunner {
   void fail_asks(const std::string& why);
   void reap();
 
-  const std::vector<std::string> words_;
+  const std::vector<std::string> program_;
+  const std::vector<std::string> words_;  // one a device
   const std::string cache_;
   Child child_;
   std::string buffer_;  // at most a frame and a read

@@ -208,15 +208,16 @@ void Proofs::finish_if_over(NodeId node) {
   v1::FinishProof& finish = *command.mutable_finish_proof();
   finish.set_node(node.value);
   finish.set_proof(run.proof.value);
-  bool missed = false;
+  bool again = false;  // a miss or a slow answer may be a stall of the network
   for (const Seat& seat : run.seats) {
     *finish.add_results() = seat.exam->result();
-    missed = missed || seat.exam->result().outcome() == v1::PROOF_MISSED;
+    const v1::ProofOutcome outcome = seat.exam->result().outcome();
+    again = again || outcome == v1::PROOF_MISSED || outcome == v1::PROOF_SLOW;
   }
   const auto peer = peers_.find(node);
   if (peer != peers_.end()) {
-    peer->second.misses = missed ? peer->second.misses + 1 : 0;
-    const bool soon = missed && peer->second.misses < core::kProofMissesMax;
+    peer->second.failures = again ? peer->second.failures + 1 : 0;
+    const bool soon = again && peer->second.failures < core::kProofMissesMax;
     plan(node, soon ? limits_.retry_max : std::max(interval_, limits_.idle));
     // The device may let go of what it holds.
     for (std::size_t device = 0; device < run.seats.size(); ++device) {

@@ -3,8 +3,8 @@
 //
 // A node is asked soon after it connects, and then at moments of chance, about once per
 // policy.proof_interval_us; those of one provider, and a few of chance, at the same moment, so that
-// one device cannot stand for two nodes. All devices of a node are asked at once. A miss is
-// followed by another ask soon, up to the core's limit.
+// one device cannot stand for two nodes. All devices of a node are asked at once. A miss or a slow
+// answer is followed by another proof soon, at most twice in a row.
 //
 // Owner: the hub, whose lock is held in every call and taken by what is handed to the port. Answers
 // are checked off that lock, by HubPort::work().
@@ -35,7 +35,7 @@ struct ProofLimits {
   std::size_t round_max = 64;       // that begin at the same moment
   std::size_t strangers = 8;        // of them by chance, beside those of the same provider
   Duration first_max = seconds(5);  // from the connection on, about
-  Duration retry_max = minutes(1);  // after a miss, about
+  Duration retry_max = minutes(1);  // after a miss or a slow answer, about
   Duration idle = minutes(1);       // until an interval of 0, or a busy node, is looked at anew
   Duration start_wait_max = seconds(30);  // for the log to take the beginning of a proof
 };
@@ -74,7 +74,7 @@ class Proofs {
     SessionId session;
     AccountId provider;
     Time due_at;
-    std::uint32_t misses = 0;
+    std::uint32_t failures = 0;  // proofs in a row that are to be repeated soon
   };
   struct Pending {
     Digest seed{};

@@ -1,9 +1,26 @@
 #!/usr/bin/env python3
 """A real agent proves its device over OpenCL (PoCL where there is no GPU), and a liar does not."""
+import os
+import shutil
+import struct
 import subprocess
 import unittest
 
 from harness import BUILD, PATIENCE, SystemTest, main
+
+
+# A driver library that lies: one RTX 4090 with 24 GiB, wherever it is.
+NVML = r"""
+#include <string.h>
+int nvmlInit_v2(void) { return 0; }
+int nvmlDeviceGetCount_v2(unsigned* count) { *count = 1; return 0; }
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, void** device) { *device = "x"; return 0; }
+int nvmlDeviceGetName(void* device, char* text, unsigned size) { strcpy(text, "NVIDIA GeForce RTX 4090"); return 0; }
+int nvmlDeviceGetUUID(void* device, char* text, unsigned size) { strcpy(text, "GPU-4090"); return 0; }
+int nvmlDeviceGetMemoryInfo(void* device, unsigned long long* sizes) { sizes[0] = 24ull << 30; return 0; }
+int nvmlDeviceGetMinorNumber(void* device, unsigned* minor) { *minor = 0; return 0; }
+int nvmlSystemGetDriverVersion(char* text, unsigned size) { strcpy(text, "999.99"); return 0; }
+"""
 
 
 def has_processor():
@@ -44,6 +61,24 @@ class ProofTest(SystemTest):
         first = int(proof["at_us"])
         self.wait_proof("lab", lambda proof: proof["state"] == "PROVEN" and int(proof["at_us"]) > first, 180)
         self.audit()
+
+    @unittest.skipUnless(shutil.which("cc"), "no C compiler here")
+    def test_a_driver_library_that_lies_proves_nothing(self):
+        source = self.folder / "nvml.c"
+        source.write_text(NVML)
+        subprocess.run(["cc", "-w", "-shared", "-fPIC", "-o", self.folder / "libnvidia-ml.so.1", source], check=True)
+        environment = dict(os.environ, LD_LIBRARY_PATH=str(self.folder))
+        listed = subprocess.run([self.market.fallow, "probe-devices"], env=environment, capture_output=True, text=True)
+        self.assertIn("nvml\tgpu\tNVIDIA GeForce RTX 4090", listed.stdout)
+        # The first ask of a proof: proof 1, device 0, ECHO.
+        ask = bytes((8, 1, 0x18, 1))
+        prover = subprocess.Popen([self.market.fallow, "prove-devices", "nvidia"], env=environment, stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(prover.communicate)
+        prover.stdin.write(struct.pack("<I", len(ask)) + ask)
+        prover.stdin.flush()
+        answer = prover.stdout.read(struct.unpack("<I", prover.stdout.read(4))[0])
+        self.assertIn(b"no OpenCL device stands for it", answer)
 
     def test_a_processor_that_claims_to_be_a_card_is_not(self):
         self.sandboxes()
