@@ -36,6 +36,7 @@ class LocalMarket:
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "market"
         self.intervals = intervals
+        self.server_options = ()
         self.processes = {}
         self.listen = "127.0.0.1:0"
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("FALLOW_")}
@@ -100,7 +101,8 @@ class LocalMarket:
         log = self.folder / "server.log"
         seen = log.stat().st_size if log.exists() else 0
         self.start("server", "server", "--json", "--data", str(self.data), "--listen", self.listen, "--name",
-                   "local", "--meter-interval", meter, "--suspend-after", suspend, "--close-after", close)
+                   "local", "--meter-interval", meter, "--suspend-after", suspend, "--close-after", close,
+                   *self.server_options)
 
         def started():
             for line in log.read_text(errors="replace")[seen:].splitlines():

@@ -41,7 +41,8 @@ Agent::Impl::Impl(AgentOptions given, Runtime& the_runtime, HubLink& the_link, F
       reconciler(session_options(), signer, random),
       pump([this](LeaseId lease, v1::LogStream stream, std::uint64_t offset,
                   std::size_t bytes_max) { return read_log(lease, stream, offset, bytes_max); }),
-      transfers(store, options.transfer_threads) {
+      transfers(store, options.transfer_threads),
+      proofs(options.devices, options.data_folder + "/kernels") {
   FALLOW_CHECK(static_cast<bool>(wake), "no descriptor is left for an event");
 }
 
@@ -97,14 +98,16 @@ AgentEnd Agent::Impl::run() {
         tell(event);
       }
     }
+    send_proofs();
     pump_logs();
     finish_forgetting();
     if (stopping || (removed && reconciler.workloads().empty() && forgetting.empty())) break;
-    std::array<pollfd, 5> polled{{{wake.get(), POLLIN, 0},
+    std::array<pollfd, 6> polled{{{wake.get(), POLLIN, 0},
                                   {inbox->event_fd(), POLLIN, 0},
                                   {runtime.event_fd(), POLLIN, 0},
                                   {transfers.event_fd(), POLLIN, 0},
-                                  {owner.event_fd(), POLLIN, 0}}};
+                                  {owner.event_fd(), POLLIN, 0},
+                                  {proofs.fd(), POLLIN, 0}}};
     ::poll(polled.data(), polled.size(), own_events.empty() ? poll_ms() : 0);
   }
   link.close();
@@ -121,7 +124,9 @@ void Agent::Impl::take_everything() {
   note_sleep();
   for (const RuntimeEvent& event : transfers.take_events()) tell(event);
   hear_link();
-  reconciler.set_owner(owner.read(), read_now());
+  const v1::OwnerState owner_state = owner.read();
+  if (owner_state != v1::OWNER_AWAY) proofs.stop("the owner is there");
+  reconciler.set_owner(owner_state, read_now());
   if (reconciler.session().session_token() != token) {
     token = reconciler.session().session_token();
     transfers.set_token(token);
@@ -169,12 +174,15 @@ void Agent::Impl::hear_link() {
                 pump.acknowledged(message.log_ack());
               } else if (message.has_open_tunnel()) {
                 open_tunnel(message.open_tunnel());
+              } else if (message.has_proof_ask()) {
+                prove(message.proof_ask());
               } else {
                 reconciler.received(message, read_now());
               }
             },
             [this](const Inbox::Closed& closed) {
               link_open = false;
+              proofs.stop("the connection to the market ended");
               if (connect_pending) {
                 connect();
                 return;

@@ -107,7 +107,25 @@ void Agent::Impl::prepare(const Prepare& action) {
   }
 }
 
+// A proof takes all of the devices: it is for idle nodes, and ends when a workload begins.
+void Agent::Impl::prove(const v1::ProofAsk& ask) {
+  if (reconciler.workloads().empty()) {
+    proofs.ask(ask);
+  } else {
+    proofs.refuse(ask, "the node has work to do");
+  }
+}
+
+void Agent::Impl::send_proofs() {
+  for (v1::ProofAnswer& answer : proofs.take_answers()) {
+    v1::AgentMessage message;
+    *message.mutable_proof_answer() = std::move(answer);
+    send(message);
+  }
+}
+
 void Agent::Impl::start(const Start& action) {
+  proofs.stop("a lease began");
   const LeaseId lease(action.desired.lease());
   const auto spec = launch_spec(action.desired, options.devices, action.fence_at);
   const Status started = spec ? runtime.start(*spec) : Status(tl::unexpected(spec.error()));

@@ -21,6 +21,7 @@
 #include "agent/inbox.h"
 #include "agent/log_pump.h"
 #include "agent/owner_file.h"
+#include "agent/proof_runner.h"
 #include "agent/reconciler.h"
 #include "agent/state_store.h"
 #include "agent/transfers.h"
@@ -56,6 +57,8 @@ struct Agent::Impl {
   void open_tunnel(const v1::OpenTunnel& asked);
   void connect();
   bool send(const v1::AgentMessage& message);
+  void prove(const v1::ProofAsk& ask);
+  void send_proofs();
   void pump_logs();
   void finish_collections();
   void finish_forgetting();
@@ -80,6 +83,7 @@ struct Agent::Impl {
   Reconciler reconciler;
   LogPump pump;
   Transfers transfers;
+  ProofRunner proofs;
   std::shared_ptr<Inbox> inbox = std::make_shared<Inbox>();
 
   std::map<LeaseId, Collection> collections;

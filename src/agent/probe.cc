@@ -1,7 +1,4 @@
 // The hidden mode that asks the drivers: see agent/inventory.h for the lines it prints.
-#define CL_TARGET_OPENCL_VERSION 300
-#include <CL/cl.h>
-#include <CL/cl_ext.h>
 #include <dlfcn.h>
 #include <fmt/core.h>
 #include <unistd.h>
@@ -17,13 +14,11 @@
 #include <vector>
 
 #include "agent/inventory.h"
+#include "agent/opencl.h"
 #include "base/file.h"
 
 namespace fallow::agent {
 namespace {
-
-constexpr cl_uint kNvidiaVendor = 0x10DE;
-constexpr cl_uint kDevicesMax = 64;
 
 struct Found {
   std::string source;
@@ -42,15 +37,6 @@ void print(const Found& found) {
   for (const std::string& file : found.files) line += "\t" + file;
   std::puts(line.c_str());
   std::fflush(stdout);
-}
-
-std::string cleaned(std::string_view text) {
-  std::string clean;
-  for (const char c : text) {
-    if (c == '\0') break;
-    clean.push_back(c < ' ' ? ' ' : c);
-  }
-  return clean;
 }
 
 // The few calls of NVML that are needed, as its ABI has them (nvml.h of the CUDA toolkit).
@@ -109,21 +95,6 @@ class Nvml {
   void* library_;  // stays loaded: the process ends soon
 };
 
-std::string text_of(cl_device_id device, cl_device_info what) {
-  std::array<char, 256> text{};
-  if (::clGetDeviceInfo(device, what, text.size() - 1, text.data(), nullptr) != CL_SUCCESS) {
-    return "";
-  }
-  return cleaned({text.data(), text.size()});
-}
-
-template <class T>
-T value_of(cl_device_id device, cl_device_info what) {
-  T value{};
-  ::clGetDeviceInfo(device, what, sizeof(value), &value, nullptr);
-  return value;
-}
-
 std::vector<std::string> render_nodes(const std::string& folder_path) {
   std::vector<std::string> files;
   std::error_code error;  // no such folder: no such files
@@ -150,7 +121,7 @@ Found describe(cl_device_id device) {
   Found one{"opencl", "gpu", text_of(device, CL_DEVICE_NAME), 0, "", "", {}};
   one.memory_bytes = value_of<cl_ulong>(device, CL_DEVICE_GLOBAL_MEM_SIZE);
   one.driver = text_of(device, CL_DRIVER_VERSION);
-  if ((value_of<cl_device_type>(device, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU) != 0) {
+  if (is_processor(device)) {
     one.kind = "cpu";
     if (const std::string name = processor_name(); !name.empty()) one.name = name;
     return one;
@@ -167,37 +138,12 @@ Found describe(cl_device_id device) {
   return one;
 }
 
-void print_opencl(bool has_nvml) {
-  std::array<cl_platform_id, 16> platforms{};
-  cl_uint platform_count = 0;
-  if (::clGetPlatformIDs(static_cast<cl_uint>(platforms.size()), platforms.data(),
-                         &platform_count) != CL_SUCCESS) {
-    return;
-  }
-  bool has_cpu = false;
-  for (cl_uint p = 0; p < std::min<cl_uint>(platform_count, platforms.size()); ++p) {
-    std::array<cl_device_id, kDevicesMax> devices{};
-    cl_uint count = 0;
-    if (::clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, kDevicesMax, devices.data(), &count) !=
-        CL_SUCCESS) {
-      continue;
-    }
-    for (cl_uint d = 0; d < std::min(count, kDevicesMax); ++d) {
-      if (has_nvml && value_of<cl_uint>(devices[d], CL_DEVICE_VENDOR_ID) == kNvidiaVendor) continue;
-      const Found one = describe(devices[d]);
-      // Two platforms may both offer the one processor.
-      if (one.kind == "cpu" && std::exchange(has_cpu, true)) continue;
-      print(one);
-    }
-  }
-}
-
 }  // namespace
 
 int probe_devices_main() {
   const std::vector<Found> nvidia = Nvml().devices();
   for (const Found& one : nvidia) print(one);
-  print_opencl(!nvidia.empty());
+  visit_opencl_devices(!nvidia.empty(), [](cl_device_id device) { print(describe(device)); });
   return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,19 +26,25 @@ std::int64_t monotonic_ms() {
 
 }  // namespace
 
-Result<ProgramOutput> run_program(std::vector<std::string> words, Duration limit,
-                                  std::size_t bytes_max) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+Result<Child> start_program(std::vector<std::string> words, std::vector<std::string> environment) {
+  std::array<int, 2> input{};
+  std::array<int, 2> output{};
+  // Of sockets a write to a program that is gone can be an error instead of a signal.
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, input.data()) != 0) {
+    return tl::unexpected(file_error("make", "a pair of sockets", errno));
+  }
+  const Fd input_end(input[0]);
+  Child child{-1, Fd(input[1]), Fd()};
+  if (::pipe2(output.data(), O_CLOEXEC) != 0) {
     return tl::unexpected(file_error("make", "a pipe", errno));
   }
-  const Fd read_end(ends[0]);
-  Fd write_end(ends[1]);
+  child.out = Fd(output[0]);
+  const Fd output_end(output[1]);
 
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, input_end.get(), STDIN_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, output_end.get(), STDOUT_FILENO);
   ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
@@ -45,18 +52,30 @@ Result<ProgramOutput> run_program(std::vector<std::string> words, Duration limit
   ::sigemptyset(&none);
   ::posix_spawnattr_setsigmask(&attributes, &none);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
-  std::vector<char*> argv;
-  argv.reserve(words.size() + 1);
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  std::string path = "PATH=/usr/local/bin:/usr/bin:/bin";
-  const std::array<char*, 2> envp{path.data(), nullptr};
-  pid_t pid = -1;
-  const int error = ::posix_spawn(&pid, argv[0], &actions, &attributes, argv.data(), envp.data());
+  const auto pointers = [](std::vector<std::string>& texts) {
+    std::vector<char*> list;
+    list.reserve(texts.size() + 1);
+    for (std::string& text : texts) list.push_back(text.data());
+    list.push_back(nullptr);
+    return list;
+  };
+  environment.emplace_back("PATH=/usr/local/bin:/usr/bin:/bin");
+  const std::vector<char*> argv = pointers(words);
+  const std::vector<char*> envp = pointers(environment);
+  const int error =
+      ::posix_spawn(&child.pid, argv[0], &actions, &attributes, argv.data(), envp.data());
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   if (error != 0) return tl::unexpected(file_error("run", words[0], error));
-  write_end.reset();
+  return child;
+}
+
+Result<ProgramOutput> run_program(std::vector<std::string> words, Duration limit,
+                                  std::size_t bytes_max) {
+  FALLOW_ASSIGN(Child child, start_program(words, {}));
+  child.in.reset();
+  const Fd& read_end = child.out;
+  const int pid = child.pid;
 
   ProgramOutput output;
   const std::int64_t until = monotonic_ms() + limit.value / 1000;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "base/result.h"
 #include "base/types.h"
 
@@ -18,5 +19,14 @@ struct ProgramOutput {
 // after `limit`: the program is killed (and left to the kernel if it hangs within a driver).
 Result<ProgramOutput> run_program(std::vector<std::string> words, Duration limit,
                                   std::size_t bytes_max);
+
+// A program that runs on: its ends, or where there is none, nothing.
+struct Child {
+  int pid = -1;
+  Fd in;   // its standard input; a socket
+  Fd out;  // its standard output
+};
+// As above, with `environment` ("NAME=value") besides PATH. The caller reaps it.
+Result<Child> start_program(std::vector<std::string> words, std::vector<std::string> environment);
 
 }  // namespace fallow::agent

@@ -4,6 +4,9 @@
 // passed off as the other. Appending costs amortised O(1) and the state is O(log n).
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -27,5 +30,28 @@ class MerkleTree {
   };
   std::vector<Subtree> subtrees_;
 };
+
+// The hash of a leaf with these bytes.
+Digest merkle_leaf(std::string_view bytes);
+
+// The same tree with all its levels, made from leaves that are hashed already: it can prove where
+// each of them stands. Two digests a leaf. A value; one thread at a time.
+class MerkleLevels {
+ public:
+  // At least one.
+  explicit MerkleLevels(std::vector<Digest> leaves);
+  const Digest& root() const { return levels_.back().front(); }
+  std::uint64_t leaves() const { return levels_.front().size(); }
+  // The leaf's siblings from below; RFC 6962 section 2.1.1. `leaf` is one of them.
+  std::vector<Digest> path(std::uint64_t leaf) const;
+
+ private:
+  std::vector<std::vector<Digest>> levels_;  // leaves first
+};
+
+// The root that a leaf with this hash and path comes to, as the one at place `leaf` of `leaves`;
+// none where the path has not the right length.
+std::optional<Digest> merkle_root_over(const Digest& hash, std::uint64_t leaf, std::uint64_t leaves,
+                                       std::span<const Digest> path);
 
 }  // namespace fallow

@@ -42,5 +42,24 @@ TEST(Merkle, AnInnerNodeIsNotALeaf) {
   EXPECT_NE(two.root(), forged.root());
 }
 
+TEST(Merkle, EveryLeafIsProvenAtItsOwnPlaceOnly) {
+  MerkleTree tree;
+  std::vector<Digest> leaves;
+  for (std::uint64_t count = 1; count <= 67; ++count) {
+    tree.append("leaf " + std::to_string(count));
+    leaves.push_back(merkle_leaf("leaf " + std::to_string(count)));
+    const MerkleLevels levels(leaves);
+    ASSERT_EQ(levels.root(), tree.root()) << count << " leaves";
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const std::vector<Digest> path = levels.path(i);
+      EXPECT_EQ(merkle_root_over(leaves[i], i, count, path), tree.root());
+      EXPECT_NE(merkle_root_over(leaves[i], (i + 1) % count, count, path).value_or(Digest{}),
+                count == 1 ? Digest{} : tree.root());
+      EXPECT_FALSE(merkle_root_over(leaves[i], i, 2 * count + 1, path).has_value());
+      EXPECT_FALSE(merkle_root_over(leaves[i], count, count, path).has_value());
+    }
+  }
+}
+
 }  // namespace
 }  // namespace fallow

@@ -68,6 +68,7 @@ using NodeId = Named<struct NodeIdTag, std::uint64_t>;
 using OfferId = Named<struct OfferIdTag, std::uint64_t>;
 using OrderId = Named<struct OrderIdTag, std::uint64_t>;
 using LeaseId = Named<struct LeaseIdTag, std::uint64_t>;
+using ProofId = Named<struct ProofIdTag, std::uint64_t>;
 
 // For hash maps used as point look-ups. Integers are mixed because ids share their low bits.
 struct NamedHash {

@@ -65,6 +65,8 @@ int list(const Context& context) {
       for (const v1::Device& device : node.facts().devices()) {
         if (!devices.empty()) devices += ' ';
         devices += device.model();
+        if (device.proof().state() == v1::PROOF_STATE_UNSPECIFIED) continue;
+        devices += fmt::format("({})", lower(v1::ProofState_Name(device.proof().state())));
       }
       table.add({std::to_string(node.id()), node.facts().name(), node.facts().region(), devices,
                  node.has_offer() ? node.offer().price_per_hour() : "not offered",

@@ -90,6 +90,10 @@ std::shared_ptr<ServerArguments> add_server_options(Parser& command) {
            &v1::Policy::set_close_after_us);
   add_time("--price-interval", "seconds between moves of the price indexes, at its first start",
            &v1::Policy::set_price_interval_us);
+  add_time("--proof-interval",
+           "seconds between proofs of a node's devices, about; 0, the default, is never; at its "
+           "first start",
+           &v1::Policy::set_proof_interval_us);
   command.add_option_function<std::uint32_t>(
       "--fee-basis-points",
       [policy](const std::uint32_t& fee) { policy->set_fee_basis_points(fee); },

@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/sim_market.h"
 #include "cli/sim_place.h"
+#include "cli/sim_proof.h"
 #include "cli/sim_scale.h"
 #include "cli/sim_spot.h"
 #include "sim/chaos.h"
@@ -105,6 +106,7 @@ void add_sim(Parser& app, Context& context, Host&) {
   add_sim_spot(*group, context);
   add_sim_scale(*group, context);
   add_sim_market(*group, context);
+  add_sim_proof(*group, context);
   auto arguments = std::make_shared<ChaosArguments>();
   Parser* command = group->add_subcommand(
       "chaos",

@@ -33,7 +33,7 @@ Discounts most_of(const Offer& offer) {
 
 bool is_in(const OfferClass& of, const v1::Device& device) {
   return of.key().memory_mb == device.memory_mb() && of.key().kind == device.kind() &&
-         same_word(of.key().model, device.model());
+         of.key().verified == is_verified(device) && same_word(of.key().model, device.model());
 }
 
 OfferMore& more_of(OfferStore::Offer& offer) {
@@ -202,7 +202,8 @@ bool BlockBook::same_classes(Slot slot, const Node& node) const {
 }
 
 OfferClass& BlockBook::class_of(const v1::Device& device) {
-  ClassKey key{canonical_word(device.model()), device.memory_mb(), device.kind()};
+  ClassKey key{canonical_word(device.model()), device.memory_mb(), device.kind(),
+               is_verified(device)};
   std::unique_ptr<OfferClass>& of = classes_[key];
   if (of == nullptr) {
     std::vector<OfferClass*>& model = classes_by_model_[key.model];
@@ -341,7 +342,8 @@ KnownNode BlockBook::known(Slot slot) const {
   known.whole_mask = facts.load.whole_mask;
   for (std::size_t i = 0; i < facts.devices; ++i) {
     const OfferClass& of = offer.several() ? *offer.more->of_device[i] : first_class(slot);
-    known.devices.emplace_back(of.key().model, of.key().memory_mb, of.key().kind);
+    known.devices.emplace_back(of.key().model, of.key().memory_mb, of.key().kind,
+                               of.key().verified);
   }
   return known;
 }

@@ -1,4 +1,5 @@
-// Offers with devices that no query can tell apart: one model, one size of memory, one kind.
+// Offers with devices that no query can tell apart: one model, one size of memory, one kind,
+// verified or not.
 //
 // Owner: the book, market thread only. A node with several classes of devices stands in each.
 #pragma once
@@ -21,6 +22,7 @@ struct ClassKey {
   std::string model;  // canonical
   std::uint32_t memory_mb = 0;
   v1::DeviceKind kind = v1::DEVICE_KIND_UNSPECIFIED;
+  bool verified = false;
   auto operator<=>(const ClassKey&) const = default;
 };
 

@@ -44,8 +44,8 @@ struct KnownNode {
   std::uint32_t room = 0;        // the largest free share of a device
   std::uint32_t whole = 0;       // devices free as a whole
   std::uint64_t whole_mask = 0;  // which of the first 64
-  // By position: the class, as (canonical model, memory, kind).
-  std::vector<std::tuple<std::string, std::uint32_t, int>> devices;
+  // By position: the class, as (canonical model, memory, kind, verified).
+  std::vector<std::tuple<std::string, std::uint32_t, int, bool>> devices;
 };
 
 // Sorts them by id.

@@ -137,6 +137,8 @@ void handle(Step& step, const v1::Resume&) {
   state.nodes.each([&](Node& node) {
     if (node.removed) return;
     set_link(state, node, false, true);
+    node.proof = ProofId();  // nobody waits for its answers any more
+    node.proof_disturbed = false;
     if (node.owner != v1::OWNER_AWAY) node.owner_since = step.now;
     for (const LeaseId id : node.leases) {
       Lease& lease = *state.leases.find(id);

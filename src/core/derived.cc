@@ -7,6 +7,7 @@
 #include "core/deadlines.h"
 #include "core/nodes.h"
 #include "core/orders.h"
+#include "core/proofs.h"
 #include "core/requirements.h"
 #include "core/retry.h"
 #include "core/run_mode.h"
@@ -36,6 +37,7 @@ void derive_nodes(MarketState& state) {
     refresh_free(node);
     if (node.removed) return;
     state.node_keys.emplace(digest_of_checked(node.public_key), node.id);
+    note_shown_devices(state, node);
     ++state.nodes_present;
     state.devices += node.devices.size();
     if (node.connected) ++state.nodes_connected;

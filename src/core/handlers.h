@@ -33,6 +33,9 @@ void handle(Step& step, const v1::JoinNode& command);
 void handle(Step& step, const v1::ReportNode& command);
 void handle(Step& step, const v1::SetNodeLink& command);
 void handle(Step& step, const v1::RemoveNode& command);
+// proofs.cc
+void handle(Step& step, const v1::StartProof& command);
+void handle(Step& step, const v1::FinishProof& command);
 // offers.cc
 void handle(Step& step, const v1::SetOffer& command);
 void handle(Step& step, const v1::WithdrawOffer& command);

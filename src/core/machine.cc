@@ -121,6 +121,10 @@ void dispatch(Step& step, const v1::Command& command) {
       return handle(step, command.tick());
     case v1::Command::kResume:
       return handle(step, command.resume());
+    case v1::Command::kStartProof:
+      return handle(step, command.start_proof());
+    case v1::Command::kFinishProof:
+      return handle(step, command.finish_proof());
     case v1::Command::KIND_NOT_SET:
       break;
   }

@@ -157,6 +157,8 @@ struct MarketState {
   boost::unordered_flat_map<Digest, AccountId, DigestHash> key_owners;
   boost::unordered_flat_map<Digest, NodeId, DigestHash> node_keys;  // of nodes not removed
   boost::unordered_flat_map<ShortHash, std::uint32_t, ShortHashHash> deposit_places;
+  // Who showed the device of a driver's UUID; what no longer holds is found out when it is asked.
+  boost::unordered_flat_map<std::string, NodeId> shown_devices;
   DeadlineQueue deadlines;            // of every open lease, and of tasks to be tried again
   absl::btree_set<NodeId> followers;  // nodes whose price follows its index
   absl::btree_set<SpotPlace> spot_leases;

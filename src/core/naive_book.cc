@@ -242,7 +242,7 @@ Digest NaiveBook::digest() const {
     for (std::size_t at = 0; at < node->devices.size(); ++at) {
       const NodeDevice& device = node->devices[at];
       known.devices.emplace_back(canonical_word(device.facts.model()), device.facts.memory_mb(),
-                                 device.facts.kind());
+                                 device.facts.kind(), is_verified(device.facts));
       open |= device.free_thousandths > 0 &&
               device.free_thousandths >= node->offer.share_thousandths_min;
       known.room = std::max(known.room, device.free_thousandths);

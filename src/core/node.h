@@ -77,6 +77,8 @@ struct Node {
   Uptime uptime;
   Survival survival;    // what follows from the like, as SetSurvival has it
   bool priced = false;  // counts in a class of the price indexes
+  ProofId proof;                    // that runs; 0: none
+  bool proof_disturbed = false;     // a lease began while it ran
   struct Counted {
     PriceIndex* index = nullptr;
     std::uint32_t offered_thousandths = 0;

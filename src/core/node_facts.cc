@@ -49,7 +49,14 @@ void merge_facts(Node& node, const v1::NodeFacts& facts) {
   for (std::size_t place = 0; place < told; ++place) {
     NodeDevice& device = node.devices[place];
     const v1::Device& fact = facts.devices(static_cast<int>(place));
-    if (!is_leased(device) || device.facts.uuid() == fact.uuid()) device.facts = fact;
+    if (is_leased(device) && device.facts.uuid() != fact.uuid()) continue;
+    v1::Device taken = fact;
+    taken.clear_proof();
+    const bool same = device.facts.uuid() == fact.uuid() && device.facts.kind() == fact.kind() &&
+                      device.facts.model() == fact.model() &&
+                      device.facts.memory_mb() == fact.memory_mb();
+    if (same && device.facts.has_proof()) *taken.mutable_proof() = device.facts.proof();
+    device.facts = std::move(taken);
   }
   node.facts = facts;
   node.facts.clear_devices();

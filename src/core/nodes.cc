@@ -43,6 +43,7 @@ void refresh_free(Node& node) {
 }
 
 void reserve(Node& node, const Lease& lease) {
+  node.proof_disturbed = static_cast<bool>(node.proof);
   for (const std::uint32_t index : lease.devices) {
     NodeDevice& device = device_at(node, index);
     FALLOW_CHECK(device.free_thousandths >= lease.device_thousandths,

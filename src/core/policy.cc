@@ -77,6 +77,7 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
       {"start_cost_us", policy.start_cost_us(), 0},
       {"retry_delay_us", policy.retry_delay_us(), 0},
       {"retry_delay_us_max", policy.retry_delay_us_max(), policy.retry_delay_us()},
+      {"proof_interval_us", policy.proof_interval_us(), 0},
   };
   for (const auto& span : spans) {
     if (span.value < span.min || span.value > kPolicySpanMax) {

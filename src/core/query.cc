@@ -41,6 +41,7 @@ constexpr std::array<FieldFacts, kFields> kFieldFacts = {{
     {"node", Kind::kNumber, Of::kOffer, 0},
     {"provider", Kind::kNumber, Of::kOffer, 0},
     {"lan", Kind::kWord, Of::kOffer, 0},
+    {"verified", Kind::kWord, Of::kDevice, 0},
 }};
 
 const FieldFacts& facts_of(Field field) { return kFieldFacts[static_cast<std::size_t>(field)]; }
@@ -313,6 +314,7 @@ std::string_view word_of(const Node& node, Field field) {
 
 std::string_view word_of(const v1::Device& device, Field field) {
   if (field == Field::kGpuName) return device.model();
+  if (field == Field::kVerified) return is_verified(device) ? "true" : "false";
   FALLOW_CHECK(field == Field::kDeviceKind, "{} is not a word of a device", name_of(field));
   switch (device.kind()) {
     case v1::GPU:

@@ -5,9 +5,9 @@
 // once parsed, safe to share between threads. Numbers are fixed-point integers in the scale of
 // their field: the core has no floats.
 //
-// gpu_name, gpu_ram and device_kind speak of single devices: a device that satisfies them all is
-// admitted, and only admitted devices are counted by num_gpus and may be leased. The other fields
-// speak of the node or its offer.
+// gpu_name, gpu_ram, device_kind and verified speak of single devices: a device that satisfies them
+// all is admitted, and only admitted devices are counted by num_gpus and may be leased. The other
+// fields speak of the node or its offer.
 #pragma once
 
 #include <cstdint>
@@ -39,8 +39,9 @@ enum class Field : std::uint8_t {
   kNode,        // id
   kProvider,    // id
   kLan,         // word, within a provider and region
+  kVerified,    // word of single devices: true where the last proof was passed, else false
 };
-constexpr std::size_t kFields = 16;
+constexpr std::size_t kFields = 17;
 
 enum class Operator : std::uint8_t {
   kLess,
@@ -141,7 +142,9 @@ std::int64_t number_of(const Node& node, Field field, Micros device_hour);
 std::int64_t number_of(const v1::Device& device, Field field);
 // A word field, as it was reported: region, lan.
 std::string_view word_of(const Node& node, Field field);
-// A word field of a device: gpu_name, device_kind.
+// Was the device's last proof passed?
+inline bool is_verified(const v1::Device& device) { return device.proof().state() == v1::PROVEN; }
+// A word field of a device: gpu_name, device_kind, verified.
 std::string_view word_of(const v1::Device& device, Field field);
 
 }  // namespace fallow::core

@@ -283,6 +283,10 @@ class Parser {
       return fail(token.start, fmt::format("\"{}\" is no device kind; it is one of gpu, cpu",
                                            shown(token.text)));
     }
+    if (predicate.field == Field::kVerified && word != "true" && word != "false") {
+      return fail(token.start,
+                  fmt::format("verified is true or false, not \"{}\"", shown(token.text)));
+    }
     predicate.words.push_back(std::move(word));
     return true;
   }
@@ -347,6 +351,8 @@ class Parser {
         return "gvisor";
       case Field::kDeviceKind:
         return "gpu";
+      case Field::kVerified:
+        return "true";
       case Field::kPrice:
         return "0.40";
       case Field::kReliability:

@@ -96,7 +96,8 @@ void node_fields(Archive& archive, T& x) {
   list_fields(archive, x.devices, [&](auto& device) { archive(device.facts); });
   offer_fields(archive, x.offer);
   archive(x.connected, x.removed, x.silent, x.owner, x.owner_since, x.joined_at, x.seen_at,
-          x.desired_revision, x.proven_total, x.leases_kept, x.leases_broken, x.priced);
+          x.desired_revision, x.proven_total, x.leases_kept, x.leases_broken, x.priced, x.proof,
+          x.proof_disturbed);
   Uptime::fields(archive, x.uptime);
   for (auto& code : x.survival.codes) archive(code);
 }

@@ -147,7 +147,7 @@ class RandomCommands {
     for (std::uint64_t i = 0; i < devices; ++i) {
       v1::Device& device = *facts.add_devices();
       device.set_index(static_cast<std::uint32_t>(chance(60) ? below(9) : i));
-      device.set_uuid("d" + std::to_string(below(3)));
+      device.set_uuid((chance(2) ? "d" : "GPU-") + std::to_string(below(3)));
       device.set_model(chance(2) ? "RTX_4090" : "RTX_3090");
       device.set_kind(chance(10) ? v1::CPU : v1::GPU);
       device.set_memory_mb(24'000);
@@ -158,7 +158,7 @@ class RandomCommands {
   v1::Requirements requirements() {
     static const char* const kQueries[] = {
         "",        "gpu_ram>=16", "gpu_name=RTX_4090", "region in [eu]", "num_gpus>=2",
-        "price<1", "gpu_ram>",    "reliability>0.9"};
+        "price<1", "gpu_ram>",    "reliability>0.9",   "verified=true"};
     v1::Requirements wanted;
     wanted.set_query(chance(2) ? "" : kQueries[below(std::size(kQueries))]);
     wanted.set_gpus(static_cast<std::uint32_t>(chance(40) ? 1'000 : below(3)));
@@ -181,6 +181,26 @@ class RandomCommands {
       wanted.set_duration_us(kTerms[below(std::size(kTerms))].value);
     }
     return wanted;
+  }
+
+  void fill_proof(const Machine& machine, v1::Command& command) {
+    const std::uint64_t id = any_node(machine);
+    const Node* const node = machine.node(NodeId(id));
+    if (node == nullptr || !node->proof) {
+      command.mutable_start_proof()->set_node(id);
+      command.mutable_start_proof()->set_seed(test_hash(4).substr(0, chance(20) ? 31 : 32));
+      return;
+    }
+    v1::FinishProof& finish = *command.mutable_finish_proof();
+    finish.set_node(id);
+    finish.set_proof(node->proof.value + (chance(20) ? 1 : 0));
+    for (std::uint64_t i = 0; i < node->devices.size() + (chance(20) ? 1 : 0); ++i) {
+      v1::ProofResult& result = *finish.add_results();
+      result.set_device(static_cast<std::uint32_t>(i));
+      result.set_outcome(static_cast<v1::ProofOutcome>(chance(30) ? below(9) : 1 + below(4)));
+      result.set_detail(std::string(below(700), 'd'));
+      result.mutable_speeds()->set_int8_mops(below(1'000));
+    }
   }
 
   std::string project() { return chance(20) ? std::string(300, 'p') : std::string(below(3), 'p'); }
@@ -401,7 +421,11 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     }
     command.mutable_revoke_key()->set_secret_hash(test_hash(below(50)));
   } else if (kind < 97) {
-    command.mutable_resume();
+    if (chance(3)) {
+      command.mutable_resume();
+    } else {
+      fill_proof(machine, command);
+    }
   } else if (kind < 98) {
     v1::Policy& policy = *command.mutable_set_policy()->mutable_policy();
     policy = default_policy();

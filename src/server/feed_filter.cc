@@ -47,6 +47,12 @@ Concerned concerned_by(const v1::Event& event, const core::Machine& machine) {
     case v1::Event::kNodeChanged:
       add_provider(concerned, machine, event.node_changed().node());
       break;
+    case v1::Event::kProofStarted:
+      add_provider(concerned, machine, event.proof_started().node());
+      break;
+    case v1::Event::kDeviceChecked:
+      add_provider(concerned, machine, event.device_checked().node());
+      break;
     case v1::Event::kNodeRemoved:
       add_provider(concerned, machine, event.node_removed().node());
       break;

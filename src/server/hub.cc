@@ -36,7 +36,11 @@ bool meters_hold(const v1::Observed& observed, std::string_view node_key, std::s
 }  // namespace
 
 Hub::Hub(HubPort& port, const Clock& clock, Random& random, HubLimits limits)
-    : port_(port), clock_(clock), random_(random), limits_(limits) {}
+    : port_(port),
+      clock_(clock),
+      random_(random),
+      limits_(limits),
+      proofs_(port, clock, random, mutex_, limits.proofs) {}
 
 Hub::Session* Hub::find(SessionId id) {
   const auto found = sessions_.find(id);
@@ -92,6 +96,8 @@ void Hub::received(SessionId id, std::string_view bytes) {
                 "a meter record is not signed by this node's key, or there are too many at once");
   } else if (message.has_log_chunk()) {
     log_chunk(id, *session, std::move(*message.mutable_log_chunk()));
+  } else if (message.has_proof_answer()) {
+    proofs_.answered(session->node, std::move(*message.mutable_proof_answer()));
   } else {
     say_goodbye(id, *session, "protocol", "the message is not expected here");
   }
@@ -153,6 +159,7 @@ void Hub::proven(SessionId id, const v1::Hello& hello, const core::Machine& mach
   }
   set_link(node->id, true);
   send_desired(id, *session, machine);
+  proofs_.opened(node->id, node->provider, id);
 }
 
 void Hub::observed(SessionId id, Session& session, const v1::Observed& observed) {
@@ -276,6 +283,7 @@ void Hub::closed(SessionId id) {
   if (const auto speaker = by_node_.find(session.node);
       speaker != by_node_.end() && speaker->second == id) {
     by_node_.erase(speaker);
+    proofs_.closed(session.node);
     set_link(session.node, false);
   }
   sessions_.erase(found);
@@ -290,6 +298,9 @@ void Hub::applied(const core::Machine& machine, std::span<const v1::Event> event
     if (event.has_node_removed()) changed.insert(NodeId(event.node_removed().node()));
   }
   const std::lock_guard lock(mutex_);
+  for (const v1::Event& event : events) {
+    if (event.has_proof_started()) proofs_.started(event.proof_started(), machine);
+  }
   for (const NodeId node : changed) {
     const auto speaker = by_node_.find(node);
     if (speaker == by_node_.end()) continue;
@@ -348,6 +359,7 @@ void Hub::tick() {
     }
   }
   flush_links();
+  proofs_.tick();
 }
 
 void Hub::shut_down() {

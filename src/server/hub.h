@@ -26,29 +26,10 @@
 #include "fallow/v1/agent.pb.h"
 #include "fallow/v1/commands.pb.h"
 #include "fallow/v1/events.pb.h"
+#include "server/hub_port.h"
+#include "server/proofs.h"
 
 namespace fallow::server {
-
-// One connection of an agent; given out by whoever accepts connections, never used twice.
-using SessionId = Named<struct SessionIdTag, std::uint64_t>;
-
-// What the hub asks of the world around it.
-class HubPort {
- public:
-  virtual ~HubPort() = default;
-  // Queues a message to the agent. A connection that cannot keep up is closed by the port.
-  virtual void send(SessionId session, const v1::HubMessage& message) = 0;
-  // Ends the connection after what was sent; closed() follows.
-  virtual void close(SessionId session) = 0;
-  // Hands a command to the engine; `durable` is told on the market thread whether it is in the log.
-  // False: the engine's queue is full and nothing was taken.
-  [[nodiscard]] virtual bool submit(v1::Command command, std::function<void(bool)> durable) = 0;
-  // Reads the market on its thread. False: the queue is full and nothing was taken.
-  [[nodiscard]] virtual bool read(std::function<void(const core::Machine&)> visit) = 0;
-  // Keeps a piece of a workload's output that the node may write; answers how far the stream now
-  // reaches without a gap.
-  virtual std::uint64_t store_log(const v1::LogChunk& chunk) = 0;
-};
 
 struct HubLimits {
   std::size_t sessions_max = 100'000;
@@ -59,6 +40,7 @@ struct HubLimits {
   Duration heartbeat = seconds(5);
   Duration silence_max = seconds(20);     // then the connection is given up
   Duration hello_time_max = seconds(10);  // from the challenge to the proof
+  ProofLimits proofs;
 };
 
 class Hub {
@@ -130,6 +112,7 @@ class Hub {
   std::map<NodeId, SessionId> by_node_;    // the session that speaks for the node
   std::map<std::string, NodeId, std::less<>> by_token_;
   std::map<NodeId, bool> links_wanted_;  // to be logged; repeated until the engine takes it
+  Proofs proofs_;
 };
 
 }  // namespace fallow::server

@@ -5,7 +5,22 @@
 namespace fallow::server {
 
 HubEndpoint::HubEndpoint(LogStore& logs, const Clock& clock, Random& random, HubLimits limits)
-    : logs_(logs), hub_(*this, clock, random, limits) {}
+    : logs_(logs), hub_(*this, clock, random, limits), worker_([this] { work_off(); }) {}
+
+HubEndpoint::~HubEndpoint() {
+  jobs_.close();
+  worker_.join();
+}
+
+void HubEndpoint::work_off() {
+  while (true) {
+    const std::vector<std::function<void()>> jobs = jobs_.pop_many(1, std::chrono::minutes(1));
+    for (const std::function<void()>& job : jobs) job();
+    if (jobs.empty() && jobs_.is_closed()) return;
+  }
+}
+
+bool HubEndpoint::work(std::function<void()> job) { return jobs_.try_push(std::move(job)); }
 
 net::WebSocketOptions HubEndpoint::socket_options() {
   net::WebSocketOptions options;

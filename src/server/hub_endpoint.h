@@ -10,7 +10,9 @@
 #include <mutex>
 #include <optional>
 #include <string_view>
+#include <thread>
 
+#include "base/bounded_queue.h"
 #include "base/env.h"
 #include "engine/engine.h"
 #include "net/websocket.h"
@@ -24,6 +26,11 @@ class HubEndpoint final : public HubPort, public engine::Subscriber, public Sess
  public:
   // All outlive it.
   HubEndpoint(LogStore& logs, const Clock& clock, Random& random, HubLimits limits = {});
+
+  // Ends what checks proofs.
+  ~HubEndpoint();
+  HubEndpoint(const HubEndpoint&) = delete;
+  HubEndpoint& operator=(const HubEndpoint&) = delete;
 
   // From now on commands go to this engine. Once, before the first serve().
   void join(engine::Engine& engine) { engine_ = &engine; }
@@ -52,10 +59,14 @@ class HubEndpoint final : public HubPort, public engine::Subscriber, public Sess
   void close(SessionId session) override;
   [[nodiscard]] bool submit(v1::Command command, std::function<void(bool)> durable) override;
   [[nodiscard]] bool read(std::function<void(const core::Machine&)> visit) override;
+  [[nodiscard]] bool work(std::function<void()> job) override;
   std::uint64_t store_log(const v1::LogChunk& chunk) override { return logs_.append(chunk); }
 
  private:
   std::shared_ptr<net::WebSocket> socket_of(SessionId session);
+  void work_off();
+
+  static constexpr std::size_t kJobsWaitingMax = 256;
 
   LogStore& logs_;
   Hub hub_;
@@ -63,6 +74,9 @@ class HubEndpoint final : public HubPort, public engine::Subscriber, public Sess
   std::mutex mutex_;
   std::uint64_t last_session_ = 0;
   std::map<SessionId, std::shared_ptr<net::WebSocket>> sockets_;  // HubLimits::sessions_max
+  // The checks of proofs, on one thread: they are to be done some time, not to take the machine.
+  BoundedQueue<std::function<void()>> jobs_{kJobsWaitingMax};
+  std::thread worker_;
 };
 
 }  // namespace fallow::server

@@ -102,6 +102,11 @@ class HubTest : public testing::Test, public HubPort {
     work_.emplace_back([this, visit = std::move(visit)] { visit(machine_); });
     return true;
   }
+  bool work(std::function<void()> job) override {
+    if (full_) return false;
+    work_.push_back(std::move(job));
+    return true;
+  }
   std::uint64_t store_log(const v1::LogChunk& chunk) override {
     return chunk.offset() + chunk.data().size();
   }

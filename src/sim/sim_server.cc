@@ -251,6 +251,11 @@ bool SimServer::read(std::function<void(const core::Machine&)> visit) {
   return taken;
 }
 
+// There is but one thread.
+bool SimServer::work(std::function<void()> job) {
+  return read([job = std::move(job)](const core::Machine&) { job(); });
+}
+
 // Output is not simulated: the agent's edge sends it, not its logic.
 std::uint64_t SimServer::store_log(const v1::LogChunk& chunk) {
   return chunk.offset() + chunk.data().size();

@@ -54,6 +54,7 @@ class SimServer final : public server::HubPort, public ServerEnd, public engine:
   void close(server::SessionId session) override;
   bool submit(v1::Command command, std::function<void(bool)> durable) override;
   bool read(std::function<void(const core::Machine&)> visit) override;
+  bool work(std::function<void()> job) override;
   std::uint64_t store_log(const v1::LogChunk& chunk) override;
 
   // ServerEnd

@@ -42,6 +42,7 @@ class Scenario {
   Result<v1::Command> command_of(const Line& line);
   Result<v1::Command> submit_of(const Line& line);
   Result<v1::Command> observe_of(const Line& line);
+  Result<v1::Command> proved_of(const Line& line, std::uint64_t id);
   Result<v1::Command> policy_of(const Line& line);
   static Result<v1::WorkloadClass> workload_of(const std::string& word);
   Result<v1::Requirements> requirements_of(const Line& line);

@@ -225,6 +225,29 @@ Result<v1::Command> Scenario::observe_of(const Line& line) {
   return command;
 }
 
+// proved attic 0=passed 1=missed: the outcome of the proof that runs.
+Result<v1::Command> Scenario::proved_of(const Line& line, std::uint64_t id) {
+  v1::Command command;
+  v1::FinishProof& finish = *command.mutable_finish_proof();
+  finish.set_node(id);
+  const core::Node* const node = machine_.node(NodeId(id));
+  if (node != nullptr) finish.set_proof(node->proof.value);
+  for (std::size_t i = 1; i < line.words.size(); ++i) {
+    const std::vector<std::string> parts = split_at(line.words[i], '=');
+    v1::ProofResult& result = *finish.add_results();
+    result.set_device(static_cast<std::uint32_t>(std::stoul(parts.front())));
+    std::string name = "PROOF_" + parts.back();
+    for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    v1::ProofOutcome outcome = v1::PROOF_OUTCOME_UNSPECIFIED;
+    if (!v1::ProofOutcome_Parse(name, &outcome)) {
+      return fail(ErrorCode::kInvalid, "'{}' is no outcome of a proof", parts.back());
+    }
+    result.set_outcome(outcome);
+    if (outcome == v1::PROOF_PASSED) result.mutable_speeds()->set_int8_mops(5'000'000);
+  }
+  return command;
+}
+
 Result<std::string> Scenario::run_node(const Line& line) {
   FALLOW_ASSIGN(const std::string name, word(line, 0));
   FALLOW_ASSIGN(const std::uint64_t provider, id_of(line.option("by")));
@@ -248,7 +271,7 @@ Result<std::string> Scenario::run_node(const Line& line) {
   for (std::uint32_t i = 0; i < number(line, "gpus", "1"); ++i) {
     v1::Device& device = *facts.add_devices();
     device.set_index(i);
-    device.set_uuid(fmt::format("{}-{}", name, i));
+    device.set_uuid(line.option("uuid", fmt::format("{}-{}", name, i)));
     device.set_model(line.option("model", "RTX_4090"));
     device.set_kind(v1::GPU);
     device.set_memory_mb(number(line, "ram", "24000"));
@@ -361,6 +384,11 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
     }
   } else if (line.verb == "remove") {
     command.mutable_remove_node()->set_node(id);
+  } else if (line.verb == "prove") {
+    command.mutable_start_proof()->set_node(id);
+    command.mutable_start_proof()->set_seed(secret(9));
+  } else if (line.verb == "proved") {
+    return proved_of(line, id);
   } else if (line.verb == "stop") {
     command.mutable_stop_order()->set_order(id);
   } else if (line.verb == "stop-lease") {

@@ -83,6 +83,17 @@ std::string Scenario::text_of(const v1::Event& event) {
       return fmt::format("node {} {}, {}", name_of(event.node_changed().node()),
                          event.node_changed().connected() ? "connected" : "not connected",
                          lower(v1::OwnerState_Name(event.node_changed().owner())));
+    case v1::Event::kProofStarted:
+      return fmt::format("{} is to prove its devices", name_of(event.proof_started().node()));
+    case v1::Event::kDeviceChecked: {
+      const v1::DeviceChecked& checked = event.device_checked();
+      return fmt::format(
+          "device {} of {}: {}{} -> {}{}{}", checked.device(), name_of(checked.node()),
+          lower(v1::ProofOutcome_Name(checked.outcome())), checked.excused() ? ", excused" : "",
+          lower(v1::ProofState_Name(checked.state().state())),
+          checked.state().misses() > 0 ? fmt::format(", {} missed", checked.state().misses()) : "",
+          checked.state().detail().empty() ? "" : " (" + checked.state().detail() + ")");
+    }
     case v1::Event::kNodeRemoved:
       return fmt::format("node {} removed", name_of(event.node_removed().node()));
     case v1::Event::kOfferChanged:

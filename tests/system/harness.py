@@ -64,12 +64,14 @@ class SystemTest(unittest.TestCase):
     intervals = (0.5, 2, 5)
     query = "gpu_name=TEST_GPU"
     device = "model=TEST_GPU,memory_gb=24"
+    server_options = ()
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="fallow-system-"))
         if INTERVALS:
             self.intervals = tuple(float(each) for each in INTERVALS.split(","))
         self.market = LocalMarket(BUILD, self.folder, self.intervals)
+        self.market.server_options = self.server_options
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.addCleanup(self.market.end_all)
         self.market.start_server()

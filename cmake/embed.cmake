@@ -1,5 +1,5 @@
-# cmake -DOUT=kernel_source.h -DIN="a;b" -P embed.cmake: the files' bytes, one after the other, as a
-# C++ array.
+# cmake -DOUT=kernel_source.h -DIN="a;b" -DNAMESPACE=fallow::x -P embed.cmake: the files' bytes, one
+# after the other, as the C++ array kKernelSource.
 set(hex "")
 foreach(file IN LISTS IN)
   file(READ ${file} content HEX)
@@ -10,6 +10,6 @@ math(EXPR bytes "${digits} / 2")
 string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," list "${hex}")
 string(REGEX REPLACE "((0x..,){20})" "\\1\n" list "${list}")
 file(WRITE ${OUT}
-  "// Written by embed.cmake.\n#pragma once\n#include <cstddef>\nnamespace fallow::pathtrace {\n"
+  "// Written by embed.cmake.\n#pragma once\n#include <cstddef>\nnamespace ${NAMESPACE} {\n"
   "inline constexpr std::size_t kKernelSourceBytes = ${bytes};\n"
-  "inline constexpr char kKernelSource[] = {\n${list}0};\n}  // namespace fallow::pathtrace\n")
+  "inline constexpr char kKernelSource[] = {\n${list}0};\n}  // namespace ${NAMESPACE}\n")

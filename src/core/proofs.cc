@@ -1,0 +1,140 @@
+#include "core/proofs.h"
+
+#include <algorithm>
+
+#include "core/authority.h"
+#include "core/checks.h"
+#include "core/handlers.h"
+#include "core/nodes.h"
+#include "core/query.h"
+#include "core/schedule.h"
+
+namespace fallow::core {
+namespace {
+
+// The driver of an NVIDIA device names it by a UUID that no other device has; other names are only
+// unique within a machine.
+bool is_one_of_its_kind(const v1::Device& device) { return device.uuid().starts_with("GPU-"); }
+
+bool has_shown(const v1::Device& device) {
+  return device.proof().state() == v1::PROVEN || device.proof().state() == v1::SLOW;
+}
+
+bool shows(const Node& node, const v1::Device& device, const v1::Device* but) {
+  return std::any_of(node.devices.begin(), node.devices.end(), [&](const NodeDevice& own) {
+    return &own.facts != but && own.facts.uuid() == device.uuid() && has_shown(own.facts);
+  });
+}
+
+// Another node, or another place of the node, that has shown this very device.
+const Node* who_shows(const MarketState& state, const Node& node, const v1::Device& device) {
+  if (!is_one_of_its_kind(device)) return nullptr;
+  if (shows(node, device, &device)) return &node;
+  const auto found = state.shown_devices.find(device.uuid());
+  if (found == state.shown_devices.end() || found->second == node.id) return nullptr;
+  const Node* const other = state.nodes.find(found->second);
+  return other != nullptr && !other->removed && shows(*other, device, nullptr) ? other : nullptr;
+}
+
+// Of a checked command.
+void take_result(Step& step, Node& node, const v1::ProofResult& result) {
+  v1::Device& device = node.devices[result.device()].facts;
+  v1::DeviceProof& proof = *device.mutable_proof();
+  v1::ProofOutcome outcome = result.outcome();
+  std::string detail = result.detail().substr(0, step.state.limits.detail_bytes_max);
+  const bool shown = outcome == v1::PROOF_PASSED || outcome == v1::PROOF_SLOW;
+  if (const Node* const other = shown ? who_shows(step.state, node, device) : nullptr) {
+    outcome = v1::PROOF_WRONG;
+    detail = fmt::format("node {} has shown the device {}", other->id.value, device.uuid());
+  }
+  const bool excused = outcome == v1::PROOF_MISSED && node.proof_disturbed;
+  if (outcome != v1::PROOF_MISSED) {
+    proof.set_state(outcome == v1::PROOF_PASSED ? v1::PROVEN
+                    : outcome == v1::PROOF_SLOW ? v1::SLOW
+                                                : v1::DISPROVEN);
+    proof.set_misses(0);
+    proof.clear_speeds();
+    if (result.has_speeds() && outcome != v1::PROOF_WRONG)
+      *proof.mutable_speeds() = result.speeds();
+    proof.set_memory_mb(outcome == v1::PROOF_WRONG ? 0 : result.memory_mb());
+  } else if (!excused) {
+    proof.set_misses(std::min(proof.misses() + 1, kProofMissesMax));
+    if (proof.misses() == kProofMissesMax) {
+      proof.set_state(v1::UNANSWERED);
+      proof.clear_speeds();
+      proof.clear_memory_mb();
+    }
+  }
+  if (!excused) {
+    proof.set_at_us(step.now.us);
+    proof.set_detail(detail);
+  }
+  if (has_shown(device) && is_one_of_its_kind(device)) {
+    step.state.shown_devices.insert_or_assign(device.uuid(), node.id);
+  }
+  v1::DeviceChecked& told = *step.tell().mutable_device_checked();
+  told.set_node(node.id.value);
+  told.set_device(result.device());
+  told.set_proof(node.proof.value);
+  told.set_outcome(outcome);
+  *told.mutable_state() = proof;
+  told.set_excused(excused);
+}
+
+}  // namespace
+
+void note_shown_devices(MarketState& state, const Node& node) {
+  for (const NodeDevice& device : node.devices) {
+    if (has_shown(device.facts) && is_one_of_its_kind(device.facts)) {
+      state.shown_devices.insert_or_assign(device.facts.uuid(), node.id);
+    }
+  }
+}
+
+// Devices that are leased, or their owner's, are left alone: a proof takes all of their memory.
+void handle(Step& step, const v1::StartProof& command) {
+  if (!require_market(step)) return;
+  if (auto why = check_hash("seed", command.seed())) return step.refuse(std::move(*why));
+  Node* const node = step.state.nodes.find(NodeId(command.node()));
+  if (node == nullptr || node->removed || !node->connected || node->devices.empty()) {
+    return step.refuse(v1::NOT_FOUND, "node", "node {} is not there to prove anything",
+                       command.node());
+  }
+  if (!node->leases.empty() || node->owner != v1::OWNER_AWAY) {
+    return step.refuse(v1::NOT_ALLOWED, "node", "node {} has work to do, or its owner is there",
+                       command.node());
+  }
+  node->proof = step.next_id<ProofId>();
+  node->proof_disturbed = false;
+  step.entity = node->proof.value;
+  v1::ProofStarted& told = *step.tell().mutable_proof_started();
+  told.set_node(node->id.value);
+  told.set_proof(node->proof.value);
+}
+
+void handle(Step& step, const v1::FinishProof& command) {
+  if (!require_market(step)) return;
+  Node* const node = step.state.nodes.find(NodeId(command.node()));
+  if (node == nullptr || node->removed || !node->proof || node->proof.value != command.proof()) {
+    return step.refuse(v1::STALE, "proof", "no proof {} of node {} runs", command.proof(),
+                       command.node());
+  }
+  std::uint32_t next = 0;
+  for (const v1::ProofResult& result : command.results()) {
+    if (result.device() < next || result.device() >= node->devices.size() ||
+        !v1::ProofOutcome_IsValid(result.outcome()) ||
+        result.outcome() == v1::PROOF_OUTCOME_UNSPECIFIED) {
+      return step.refuse(v1::VALUE_INVALID, "results",
+                         "results must name devices of the node, ascending, and an outcome");
+    }
+    next = result.device() + 1;
+  }
+  step.entity = node->proof.value;
+  for (const v1::ProofResult& result : command.results()) take_result(step, *node, result);
+  node->proof = ProofId();
+  node->proof_disturbed = false;
+  step.state.book->update(*node);
+  node_gained(step.state, *node);
+}
+
+}  // namespace fallow::core

@@ -1,0 +1,163 @@
+#include "core/proofs.h"
+
+#include "core/test_machine.h"
+
+namespace fallow::core {
+namespace {
+
+class ProofsTest : public MachineTest {
+ protected:
+  void SetUp() override {
+    found();
+    provider_ = open(v1::PROVIDER);
+    renter_ = open(v1::RENTER);
+    deposit(renter_, 1'000'000'000);
+    node_ = node(provider_, 300'000, 2);
+  }
+
+  v1::Refusal start(std::uint64_t node, std::uint64_t actor = 0) {
+    v1::Command command;
+    command.mutable_start_proof()->set_node(node);
+    command.mutable_start_proof()->set_seed(test_hash(3));
+    return refusal_of(command, actor);
+  }
+  v1::Command finishing(std::uint64_t node, std::vector<v1::ProofOutcome> outcomes) {
+    v1::Command command;
+    command.mutable_finish_proof()->set_node(node);
+    command.mutable_finish_proof()->set_proof(machine_.node(NodeId(node))->proof.value);
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      v1::ProofResult& result = *command.mutable_finish_proof()->add_results();
+      result.set_device(static_cast<std::uint32_t>(i));
+      result.set_outcome(outcomes[i]);
+      result.set_detail("why");
+      result.set_memory_mb(22'000);
+      result.mutable_speeds()->set_int8_mops(5);
+    }
+    return command;
+  }
+  void prove(std::uint64_t node, std::vector<v1::ProofOutcome> outcomes) {
+    ASSERT_EQ(start(node), v1::REFUSAL_UNSPECIFIED);
+    ASSERT_EQ(refusal_of(finishing(node, std::move(outcomes))), v1::REFUSAL_UNSPECIFIED);
+  }
+  const v1::DeviceProof& proof(std::uint64_t node, std::size_t device = 0) {
+    return machine_.node(NodeId(node))->devices[device].facts.proof();
+  }
+  v1::Refusal order_verified() {
+    v1::Command command = submit(renter_);
+    command.mutable_submit_order()->set_wait(false);
+    command.mutable_submit_order()->mutable_requirements()->set_query("verified=true");
+    return refusal_of(command, renter_);
+  }
+  void report(std::uint64_t node, const v1::NodeFacts& facts) {
+    v1::Command command;
+    command.mutable_report_node()->set_node(node);
+    *command.mutable_report_node()->mutable_facts() = facts;
+    ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
+  }
+
+  std::uint64_t provider_ = 0;
+  std::uint64_t renter_ = 0;
+  std::uint64_t node_ = 0;
+};
+
+TEST_F(ProofsTest, OnlyWhatWasPassedIsVerified) {
+  EXPECT_EQ(order_verified(), v1::NO_MATCH);
+  prove(node_, {v1::PROOF_SLOW, v1::PROOF_WRONG});
+  EXPECT_EQ(proof(node_, 0).state(), v1::SLOW);
+  EXPECT_EQ(proof(node_, 0).memory_mb(), 22'000U);
+  EXPECT_EQ(proof(node_, 1).state(), v1::DISPROVEN);
+  EXPECT_EQ(proof(node_, 1).memory_mb(), 0U);
+  EXPECT_FALSE(proof(node_, 1).has_speeds());
+  EXPECT_EQ(order_verified(), v1::NO_MATCH);
+  prove(node_, {v1::PROOF_SLOW, v1::PROOF_PASSED});
+  EXPECT_EQ(proof(node_, 1).speeds().int8_mops(), 5U);
+  ASSERT_EQ(order_verified(), v1::REFUSAL_UNSPECIFIED);
+  const Node& node = *machine_.node(NodeId(node_));
+  EXPECT_EQ(node.devices[0].free_thousandths, 1'000U);
+  EXPECT_EQ(node.devices[1].free_thousandths, 0U) << "the verified one was leased";
+}
+
+TEST_F(ProofsTest, WhoWaitsForAVerifiedDeviceGetsItAtOnce) {
+  const std::uint64_t other = node(provider_, 200'000);
+  prove(node_, {v1::PROOF_PASSED});
+  v1::Command command = submit(renter_, 2);  // one place is verified
+  command.mutable_submit_order()->mutable_requirements()->set_query("verified=true");
+  ASSERT_EQ(refusal_of(command, renter_), v1::REFUSAL_UNSPECIFIED);
+  EXPECT_EQ(machine_.node(NodeId(node_))->leases.size(), 1U);
+  EXPECT_TRUE(machine_.node(NodeId(other))->leases.empty());
+  prove(other, {v1::PROOF_PASSED});
+  EXPECT_EQ(machine_.node(NodeId(other))->leases.size(), 1U);
+}
+
+TEST_F(ProofsTest, WhoDoesNotAnswerIsForgottenInTheEnd) {
+  prove(node_, {v1::PROOF_PASSED});
+  for (std::uint32_t miss = 1; miss < kProofMissesMax; ++miss) {
+    prove(node_, {v1::PROOF_MISSED});
+    EXPECT_EQ(proof(node_).state(), v1::PROVEN);
+    EXPECT_EQ(proof(node_).misses(), miss);
+  }
+  prove(node_, {v1::PROOF_MISSED});
+  EXPECT_EQ(proof(node_).state(), v1::UNANSWERED);
+  EXPECT_EQ(order_verified(), v1::NO_MATCH);
+  prove(node_, {v1::PROOF_PASSED});
+  EXPECT_EQ(proof(node_).state(), v1::PROVEN);
+  EXPECT_EQ(proof(node_).misses(), 0U);
+}
+
+TEST_F(ProofsTest, ALeaseInBetweenExcusesAMissAndNothingElse) {
+  ASSERT_EQ(start(node_), v1::REFUSAL_UNSPECIFIED);
+  apply(submit(renter_), renter_);
+  ASSERT_FALSE(machine_.node(NodeId(node_))->leases.empty());
+  EXPECT_EQ(refusal_of(finishing(node_, {v1::PROOF_MISSED, v1::PROOF_WRONG})),
+            v1::REFUSAL_UNSPECIFIED);
+  EXPECT_TRUE(events_[0].device_checked().excused());
+  EXPECT_EQ(proof(node_, 0).misses(), 0U);
+  EXPECT_EQ(proof(node_, 1).state(), v1::DISPROVEN);
+  EXPECT_EQ(start(node_), v1::NOT_ALLOWED) << "work is left alone";
+}
+
+TEST_F(ProofsTest, OnlyTheMarketAsksAndTellsAndOnlyOnce) {
+  EXPECT_EQ(start(node_, provider_), v1::NOT_ALLOWED);
+  EXPECT_EQ(start(999), v1::NOT_FOUND);
+  ASSERT_EQ(start(node_), v1::REFUSAL_UNSPECIFIED);
+  const v1::Command told = finishing(node_, {v1::PROOF_PASSED});
+  EXPECT_EQ(refusal_of(told, provider_), v1::NOT_ALLOWED);
+  EXPECT_EQ(refusal_of(finishing(node_, {v1::PROOF_OUTCOME_UNSPECIFIED})), v1::VALUE_INVALID);
+  EXPECT_EQ(refusal_of(finishing(node_, {v1::PROOF_PASSED, v1::PROOF_PASSED, v1::PROOF_PASSED})),
+            v1::VALUE_INVALID);
+  EXPECT_EQ(proof(node_).state(), v1::PROOF_STATE_UNSPECIFIED) << "refused as a whole";
+  EXPECT_EQ(refusal_of(told), v1::REFUSAL_UNSPECIFIED);
+  EXPECT_EQ(refusal_of(told), v1::STALE);
+}
+
+TEST_F(ProofsTest, AProofIsOfTheDeviceThatWasThere) {
+  prove(node_, {v1::PROOF_PASSED, v1::PROOF_PASSED});
+  v1::NodeFacts facts = test_facts(2);
+  facts.mutable_devices(1)->mutable_proof()->set_state(v1::PROVEN);
+  report(node_, facts);
+  EXPECT_EQ(proof(node_, 0).state(), v1::PROVEN) << "it says the same of itself";
+  facts.mutable_devices(0)->set_memory_mb(48'000);
+  facts.mutable_devices(1)->set_uuid("another");
+  report(node_, facts);
+  EXPECT_EQ(proof(node_, 0).state(), v1::PROOF_STATE_UNSPECIFIED);
+  EXPECT_EQ(proof(node_, 1).state(), v1::PROOF_STATE_UNSPECIFIED) << "its own word";
+}
+
+TEST_F(ProofsTest, OneDeviceCannotStandForTwo) {
+  const std::uint64_t other = node(provider_, 200'000);
+  v1::NodeFacts facts = test_facts(1);
+  facts.mutable_devices(0)->set_uuid("GPU-1");
+  report(node_, facts);
+  report(other, facts);
+  prove(node_, {v1::PROOF_PASSED});
+  prove(other, {v1::PROOF_PASSED});
+  EXPECT_EQ(proof(node_).state(), v1::PROVEN);
+  EXPECT_EQ(proof(other).state(), v1::DISPROVEN);
+  // It moved: the node that had it says so itself.
+  report(node_, test_facts(1));
+  prove(other, {v1::PROOF_PASSED});
+  EXPECT_EQ(proof(other).state(), v1::PROVEN);
+}
+
+}  // namespace
+}  // namespace fallow::core

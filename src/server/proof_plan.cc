@@ -1,0 +1,71 @@
+#include "server/proof_plan.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "core/query.h"
+#include "core/speed.h"
+
+namespace fallow::server {
+namespace {
+
+constexpr std::uint64_t kLeavesPerMb = (std::uint64_t{1} << 20U) / proof::kLeafBytes;
+constexpr std::uint32_t kChunks = 256;
+constexpr std::uint32_t kSpots = 32;
+constexpr std::uint64_t kMemoryPercent =
+    92;  // of what is claimed: drivers keep some for themselves
+
+// At least so many int8 operations a second for each thousandth of an RTX 3090 (core/speed.h): a
+// seventh of what plain integer units of that card do, which needs no matrix units and no luck.
+constexpr std::int64_t kInt8OpsMin = 1'000'000'000;
+// No memory of a GPU is filled slower, the hashing included.
+constexpr std::int64_t kFillBytesMin = 4'000'000'000;
+
+// Models whose FP64 rate is a quarter or more of their FP32 rate, by their data sheets; that of all
+// others is an eighth at most.
+constexpr std::array<std::string_view, 9> kFullFp64 = {"a100", "a30",   "h100",  "h200", "v100",
+                                                       "p100", "mi100", "mi210", "mi250"};
+constexpr std::uint32_t kFullFp64Ppm = 200'000;
+
+Duration span_of(std::uint64_t units, std::int64_t units_a_second) {
+  __extension__ using Wide = unsigned __int128;
+  return Duration(static_cast<std::int64_t>(Wide{units} * 1'000'000 /
+                                            static_cast<std::uint64_t>(units_a_second)));
+}
+
+}  // namespace
+
+proof::ExamPlan plan_for(const v1::Device& device) {
+  proof::ExamPlan plan;
+  plan.spots = kSpots;
+  plan.rows = 16;
+  if (device.kind() != v1::GPU) {
+    plan.matrix_size = 512;
+    plan.rows = 4;
+    plan.rounds = 4;
+    plan.shape = {64, kLeavesPerMb / 2};
+    plan.answer_max = seconds(60);
+    return plan;
+  }
+  plan.matrix_size = device.memory_mb() >= 4'096 ? 16'384 : 8'192;
+  plan.rounds = 2;
+  const std::uint64_t leaves = device.memory_mb() * kLeavesPerMb * kMemoryPercent / 100;
+  plan.shape = {kChunks, static_cast<std::uint32_t>(std::clamp<std::uint64_t>(
+                             leaves / kChunks, 1, proof::kFillLeavesMax / kChunks))};
+  const std::uint64_t n = plan.matrix_size;
+  plan.matrix_max = span_of(2 * n * n * n * plan.rounds, core::speed_of(device) * kInt8OpsMin);
+  plan.fill_max = seconds(1) + span_of(plan.shape.bytes(), kFillBytesMin);
+  plan.leaves_max = milliseconds(250);
+  // Beyond a multiple of what is slow already an answer has no worth.
+  plan.answer_max = std::max(seconds(60), Duration(4 * plan.matrix_max.value));
+  const std::string model = core::canonical_word(device.model());
+  const bool full = std::any_of(kFullFp64.begin(), kFullFp64.end(), [&](std::string_view known) {
+    return model.find(known) != std::string::npos;
+  });
+  plan.fp64_ppm_min = full ? kFullFp64Ppm : 0;
+  return plan;
+}
+
+}  // namespace fallow::server

@@ -1,0 +1,108 @@
+// Proofs: which nodes are asked to prove their devices, when, and how their answers are followed to
+// an outcome in the log.
+//
+// A node is asked soon after it connects, and then at moments of chance, about once per
+// policy.proof_interval_us; those of one provider, and a few of chance, at the same moment, so that
+// one device cannot stand for two nodes. All devices of a node are asked at once. A miss or a slow
+// answer is followed by another proof soon, at most twice in a row.
+//
+// Owner: the hub, whose lock is held in every call and taken by what is handed to the port. Answers
+// are checked off that lock, by HubPort::work().
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/env.h"
+#include "base/types.h"
+#include "core/machine.h"
+#include "fallow/v1/agent.pb.h"
+#include "proof/exam.h"
+#include "server/hub_port.h"
+
+namespace fallow::server {
+
+struct ProofLimits {
+  std::size_t runs_max = 256;       // nodes that prove at once
+  std::size_t round_max = 64;       // that begin at the same moment
+  std::size_t strangers = 8;        // of them by chance, beside those of the same provider
+  Duration first_max = seconds(5);  // from the connection on, about
+  Duration retry_max = minutes(1);  // after a miss or a slow answer, about
+  Duration idle = minutes(1);       // until an interval of 0, or a busy node, is looked at anew
+  Duration start_wait_max = seconds(30);  // for the log to take the beginning of a proof
+};
+
+class Proofs {
+ public:
+  // All outlive it. `mutex`: the hub's.
+  Proofs(HubPort& port, const Clock& clock, Random& random, std::mutex& mutex,
+         ProofLimits limits = {});
+
+  // The node's present connection, and its end.
+  void opened(NodeId node, AccountId provider, SessionId session);
+  void closed(NodeId node);
+  // On the market thread: a proof stands in the log, so the node may be asked.
+  void started(const v1::ProofStarted& event, const core::Machine& machine);
+  void answered(NodeId node, v1::ProofAnswer answer);
+  // About once a second.
+  void tick();
+  // For tests and gauges.
+  std::size_t running() const { return runs_.size(); }
+
+ private:
+  // One device under proof. While a job judges, nobody else touches the exam.
+  struct Seat {
+    std::shared_ptr<proof::Exam> exam;
+    bool judging = false;
+    std::optional<v1::ProofAnswer> waiting;  // came, and the workers were busy
+    Time came_at;
+  };
+  struct Run {
+    ProofId proof;
+    std::vector<Seat> seats;  // by device
+    bool handed_in = false;   // the outcome is on its way into the log
+  };
+  struct Peer {
+    SessionId session;
+    AccountId provider;
+    Time due_at;
+    std::uint32_t failures = 0;  // proofs in a row that are to be repeated soon
+  };
+  struct Pending {
+    Digest seed{};
+    Time since;
+  };
+
+  void plan(NodeId node, Duration about);
+  void begin_round(const core::Machine& machine);
+  std::set<NodeId> choose_round();
+  void begin(NodeId node);
+  void ask(NodeId node, Seat& seat);
+  void judge(NodeId node, ProofId proof, std::size_t device);
+  void judged(NodeId node, ProofId proof, std::size_t device);
+  void finish_if_over(NodeId node);
+  Run* find(NodeId node, ProofId proof);
+
+  HubPort& port_;
+  const Clock& clock_;
+  Random& random_;
+  std::mutex& mutex_;
+  const ProofLimits limits_;
+  std::map<NodeId, Peer> peers_;                        // as many as sessions
+  std::set<std::pair<AccountId, NodeId>> by_provider_;  // likewise
+  std::set<std::pair<Time, NodeId>> due_;               // of every peer
+  std::map<NodeId, Pending> pending_;                   // handed to the engine, not yet in the log
+  std::map<NodeId, Run> runs_;                          // at most runs_max
+  Duration interval_;                                   // the policy's, as last seen
+  bool reading_ = false;                                // a look at the market is under way
+};
+
+}  // namespace fallow::server

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""A real agent proves its device over OpenCL (PoCL where there is no GPU), and a liar does not."""
+import os
+import shutil
+import struct
+import subprocess
+import unittest
+
+from harness import BUILD, PATIENCE, SystemTest, main
+
+
+# A driver library that lies: one RTX 4090 with 24 GiB, wherever it is.
+NVML = r"""
+#include <string.h>
+int nvmlInit_v2(void) { return 0; }
+int nvmlDeviceGetCount_v2(unsigned* count) { *count = 1; return 0; }
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, void** device) { *device = "x"; return 0; }
+int nvmlDeviceGetName(void* device, char* text, unsigned size) { strcpy(text, "NVIDIA GeForce RTX 4090"); return 0; }
+int nvmlDeviceGetUUID(void* device, char* text, unsigned size) { strcpy(text, "GPU-4090"); return 0; }
+int nvmlDeviceGetMemoryInfo(void* device, unsigned long long* sizes) { sizes[0] = 24ull << 30; return 0; }
+int nvmlDeviceGetMinorNumber(void* device, unsigned* minor) { *minor = 0; return 0; }
+int nvmlSystemGetDriverVersion(char* text, unsigned size) { strcpy(text, "999.99"); return 0; }
+"""
+
+
+def has_processor():
+    """Does OpenCL list a processor here?"""
+    found = subprocess.run([BUILD / "src" / "fallow", "probe-devices"], capture_output=True, text=True, timeout=60)
+    return any(line.startswith("opencl\tcpu\t") for line in found.stdout.splitlines())
+
+
+@unittest.skipUnless(has_processor(), "no OpenCL device here: install pocl-opencl-icd")
+class ProofTest(SystemTest):
+    server_options = ("--proof-interval", "10")
+
+    def device_of(self, name):
+        for node in self.market.run("nodes", key=self.provider):
+            if node["facts"]["name"] == name:
+                return node["facts"]["devices"][0]
+        return {}  # it has not joined yet
+
+    def wait_proof(self, name, check, seconds):
+        return self.market.wait_until(f"the proof of {name}", lambda: check(self.device_of(name).get("proof", {})),
+                                      seconds * PATIENCE)
+
+    def test_a_processor_is_verified_leased_and_verified_again(self):
+        self.sandboxes()
+        self.market.join_agent("lab", self.provider, "--price", "0.10", "--cpu")
+        self.wait_proof("lab", lambda proof: proof.get("state") == "PROVEN", 180)
+        device = self.device_of("lab")
+        print("proven:", device, flush=True)
+        self.assertEqual(device["kind"], "CPU")
+        proof = device["proof"]
+        self.assertEqual(proof["memory_mb"], 32)
+        for rate in ("int8_mops", "fill_mbps", "fp32_mflops", "fp64_mflops", "copy_mbps"):
+            self.assertGreater(int(proof["speeds"][rate]), 0, rate)
+        self.query = "device_kind=cpu verified=true"
+        order = self.submit("echo", "on a verified device")
+        self.assertEqual(self.wait_end(order)["state"], "ORDER_DONE")
+        self.assertIn("on a verified device", self.output(order))
+        first = int(proof["at_us"])
+        self.wait_proof("lab", lambda proof: proof["state"] == "PROVEN" and int(proof["at_us"]) > first, 180)
+        self.audit()
+
+    @unittest.skipUnless(shutil.which("cc"), "no C compiler here")
+    def test_a_driver_library_that_lies_proves_nothing(self):
+        source = self.folder / "nvml.c"
+        source.write_text(NVML)
+        subprocess.run(["cc", "-w", "-shared", "-fPIC", "-o", self.folder / "libnvidia-ml.so.1", source], check=True)
+        environment = dict(os.environ, LD_LIBRARY_PATH=str(self.folder))
+        listed = subprocess.run([self.market.fallow, "probe-devices"], env=environment, capture_output=True, text=True)
+        self.assertIn("nvml\tgpu\tNVIDIA GeForce RTX 4090", listed.stdout)
+        # The first ask of a proof: proof 1, device 0, ECHO.
+        ask = bytes((8, 1, 0x18, 1))
+        prover = subprocess.Popen([self.market.fallow, "prove-devices", "nvidia"], env=environment, stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(prover.communicate)
+        prover.stdin.write(struct.pack("<I", len(ask)) + ask)
+        prover.stdin.flush()
+        answer = prover.stdout.read(struct.unpack("<I", prover.stdout.read(4))[0])
+        self.assertIn(b"no OpenCL device stands for it", answer)
+
+    def test_a_processor_that_claims_to_be_a_card_is_not(self):
+        self.sandboxes()
+        self.market.join_agent("liar", self.provider, "--price", "0.10", "--device", "model=RTX_4090,memory_gb=24")
+        proof = self.wait_proof("liar", lambda proof: proof if proof.get("misses", 0) else None, 240)
+        print("not proven:", proof, flush=True)
+        self.assertNotEqual(proof.get("state"), "PROVEN")
+        self.assertEqual(self.market.run("offers", "verified=true gpu_name=RTX_4090", key=self.renter), [])
+        self.assertEqual(len(self.market.run("offers", "gpu_name=RTX_4090", key=self.renter)), 1)
+
+
+if __name__ == "__main__":
+    main()
