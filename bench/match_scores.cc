@@ -73,6 +73,22 @@ void measure_scores(std::uint64_t offers, double seconds, Report& report) {
                fmt::format("{:.2f} us; {:.1f} % matched; the book alone, orders prepared",
                            1e6 / rate.per_second, rate.matched * 100));
   };
+  Whole whole(market);
+  const auto measure_whole = [&](const char* name) {
+    follow_book(market);
+    const Rate rate = rate_of(
+        seconds, [&] { make(kReplaced); },
+        [&] {
+          const core::Demand& demand = orders[next = (next + 1) % kOrders].demand;
+          return load.step([&] { return whole.match(demand); },
+                           [&](const Lease& l) { whole.take(l); },
+                           [&](const Lease& l) { whole.give(l); }, [](const Lease&, int) {});
+        });
+    report.add(fmt::format("{} offers, the same by {} as the market does it", offers, name),
+               rate.per_second, "/s",
+               fmt::format("{:.2f} us; orders prepared each time, nodes changed and read",
+                           1e6 / rate.per_second));
+  };
   const auto check = [&] {
     follow_book(market);
     for (std::size_t i = 0; i < 64; ++i) {
@@ -89,10 +105,12 @@ void measure_scores(std::uint64_t offers, double seconds, Report& report) {
   settle();
   measure("price alone");
   check();
+  measure_whole("price alone");
   market.weigh();
   settle();
   measure("the full score");
   check();
+  measure_whole("the full score");
   objective = v1::COST_TO_COMPLETE;
   settle();
   measure("the full score, cost to complete");

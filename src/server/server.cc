@@ -196,8 +196,8 @@ Status Server::open_market(const DataFolder& folder) {
   api_->open(api);
   ticker_ = std::thread([this] { tick_loop(); });
   if (options_.survival_interval.value > 0) {
-    survival_ = std::make_unique<SurvivalWatch>(*engine_, *parts_.engine.clock,
-                                                options_.survival_interval);
+    survival_ =
+        std::make_unique<SurvivalWatch>(*engine_, *parts_.engine.clock, options_.survival_interval);
   }
   return {};
 }
