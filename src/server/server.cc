@@ -235,6 +235,7 @@ bool Server::stop() {
   survival_.reset();
   if (sweeper_) sweeper_->stop();
   if (api_) api_->close();
+  if (tunnels_) tunnels_->shut_down();
   if (hub_) hub_->shut_down();
   const bool complete = http_ == nullptr || http_->stop(options_.stop_grace);
   if (engine_) engine_->stop();
