@@ -73,7 +73,7 @@ struct Lease {
   LogIndex placed_index;
   LogIndex ended_index;
   LogIndex metered_index;    // the command with the last accepted meter record
-  DeadlineQueue::Place due;  // while it is open; derived
+  DeadlineQueue::Place due;  // while it is open, or its task is to be tried again; derived
   LogIndex named_index;      // the last Observe that named it; means nothing between commands
 
   std::uint32_t meter_sequence = 0;  // of the last accepted record
