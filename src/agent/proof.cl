@@ -179,9 +179,12 @@ __kernel void fill_next(ulong key_a, ulong key_b, ulong cells, ulong chunk, ulon
   const ulong above = cell - cells;
   const ulong8 before = segments[above / segment_cells][above % segment_cells];
   const ulong other = mul_hi(mixed(before.s0 ^ key_b), chunk * cells);
+  const ulong another = mul_hi(mixed(before.s1 ^ key_b), chunk * cells);
   const ulong8 more = segments[other / segment_cells][other % segment_cells];
+  const ulong8 most = segments[another / segment_cells][another % segment_cells];
   segments[cell / segment_cells][cell % segment_cells] =
-      mixed8((before + rotate(more, (ulong8)(23UL))) * GOLDEN + key_a + places(cell));
+      mixed8((before + rotate(more, (ulong8)(23UL))) * GOLDEN + rotate(most, (ulong8)(41UL)) + key_a +
+             places(cell));
 }
 
 // ---- rates.

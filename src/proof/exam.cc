@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/check.h"
@@ -202,7 +203,8 @@ void Exam::judge_contents(const v1::ProofAnswer& answer) {
   const auto wrong = [&](std::uint64_t leaf, const char* what) {
     end(v1::PROOF_WRONG, fmt::format("leaf {} of the memory {}", leaf, what));
   };
-  if (static_cast<std::uint64_t>(answer.leaves_size()) != 3 * std::uint64_t{plan_.spots}) {
+  if (static_cast<std::uint64_t>(answer.leaves_size()) !=
+      (2 + kOthers) * std::uint64_t{plan_.spots}) {
     return end(v1::PROOF_WRONG, fmt::format("{} leaves were opened", answer.leaves_size()));
   }
   // The leaf of that number, if it is the one that was committed to.
@@ -229,18 +231,23 @@ void Exam::judge_contents(const v1::ProofAnswer& answer) {
     if (above == nullptr) return;
     const Cell above_cell = cell_of(*above, spot.cell);
     const auto chunk = static_cast<std::uint32_t>(spot.leaf / shape.chunk_leaves);
-    const std::uint64_t other_number = other_cell(key, shape, chunk, above_cell);
-    const std::string* const other = opened(other_number / kLeafCells);
-    if (other == nullptr) return;
-    const Cell other_content =
-        cell_of(*other, static_cast<std::uint32_t>(other_number % kLeafCells));
-    if (next_cell(key, cell_number(spot), above_cell, other_content) != cell_of(*own, spot.cell)) {
+    std::array<Cell, kOthers> others;
+    bool from_seed = true;
+    for (std::uint32_t which = 0; which < kOthers; ++which) {
+      const std::uint64_t number = other_cell(key, shape, chunk, above_cell, which);
+      const std::string* const leaf = opened(number / kLeafCells);
+      if (leaf == nullptr) return;
+      others[which] = cell_of(*leaf, static_cast<std::uint32_t>(number % kLeafCells));
+      const bool is_first = number < shape.chunk_cells();
+      from_seed = from_seed && (!is_first || first_cell(key, number) == others[which]);
+    }
+    if (next_cell(key, cell_number(spot), above_cell, others[0], others[1]) !=
+        cell_of(*own, spot.cell)) {
       return wrong(spot.leaf, "does not follow from those before it");
     }
     // The first chunk has none before it: it is checked against the key wherever it is met.
     const std::uint64_t above_number = cell_number(spot) - shape.chunk_cells();
-    if ((chunk == 1 && first_cell(key, above_number) != above_cell) ||
-        (other_number < shape.chunk_cells() && first_cell(key, other_number) != other_content)) {
+    if (!from_seed || (chunk == 1 && first_cell(key, above_number) != above_cell)) {
       return wrong(spot.leaf, "does not follow from the seed");
     }
   }

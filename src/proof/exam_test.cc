@@ -78,7 +78,7 @@ TEST(Exam, NoAnswerIsTakenThatWasChanged) {
       {v1::PROOF_CONTENTS, [](auto& a) { spoil(*a.mutable_leaves(4)->mutable_content()); },
        "committed"},
       {v1::PROOF_CONTENTS, [](auto& a) { a.mutable_leaves(4)->clear_content(); }, "not there"},
-      {v1::PROOF_CONTENTS, [](auto& a) { a.mutable_leaves()->RemoveLast(); }, "71 leaves"},
+      {v1::PROOF_CONTENTS, [](auto& a) { a.mutable_leaves()->RemoveLast(); }, "95 leaves"},
       {v1::PROOF_CONTENTS, [](auto& a) { a.mutable_leaves(0)->add_path("x"); }, "committed"},
       {v1::PROOF_SPEED, [](auto& a) { a.set_elapsed_us(1'000'001); }, "clock"},
   };

@@ -2,9 +2,9 @@
 //
 // Memory is a row of chunks, a chunk a row of cells of 64 bytes, 64 cells a leaf. A cell of the
 // first chunk follows from the key; every other from the cell of the same place in the chunk before
-// and from one more cell, anywhere before its chunk, which the former's content names. So chunks
-// come one after the other, every cell of a chunk at once, each with one random read; and whoever
-// keeps only a part of the cells makes the rest anew at a price that explodes with every chunk
+// and from two more cells, anywhere before its chunk, which the former's content names. So chunks
+// come one after the other, every cell of a chunk at once, each with two random reads; and whoever
+// keeps only a part of the cells makes the rest anew at a price that grows with every chunk
 // (docs/gpu-proof.md). The device commits to all leaves by a Merkle root.
 //
 // Pure functions; any thread. device.cl has the same arithmetic.
@@ -41,19 +41,21 @@ inline Cell first_cell(const StreamKey& key, std::uint64_t cell) {
   return made;
 }
 
-// Which cell of the chunks before `chunk` is read besides `before`; a number over all cells.
+// Which cells of the chunks before `chunk` are read besides `before`: `which` is below kOthers, the
+// answer a number over all cells.
+constexpr std::uint32_t kOthers = 2;
 inline std::uint64_t other_cell(const StreamKey& key, const FillShape& shape, std::uint32_t chunk,
-                                const Cell& before) {
-  return scaled(mixed(before[0] ^ key.b), chunk * shape.chunk_cells());
+                                const Cell& before, std::uint32_t which) {
+  return scaled(mixed(before[which] ^ key.b), chunk * shape.chunk_cells());
 }
 
 // `cell`: over all cells, not of the first chunk.
 inline Cell next_cell(const StreamKey& key, std::uint64_t cell, const Cell& before,
-                      const Cell& other) {
+                      const Cell& other, const Cell& another) {
   Cell made;
   for (std::uint32_t i = 0; i < kCellWords; ++i) {
-    made[i] = mixed((before[i] + (other[i] << 23U | other[i] >> 41U)) * kGolden + key.a +
-                    cell * kCellWords + i);
+    made[i] = mixed((before[i] + (other[i] << 23U | other[i] >> 41U)) * kGolden +
+                    (another[i] << 41U | another[i] >> 23U) + key.a + cell * kCellWords + i);
   }
   return made;
 }

@@ -45,7 +45,8 @@ Result<std::vector<Digest>> HostDevice::fill(const FillShape& shape, const Strea
   for (std::uint64_t cell = chunk_cells; cell < cells_.size(); ++cell) {
     const Cell& before = cells_[cell - chunk_cells];
     const auto chunk = static_cast<std::uint32_t>(cell / chunk_cells);
-    cells_[cell] = next_cell(key, cell, before, cells_[other_cell(key, shape, chunk, before)]);
+    cells_[cell] = next_cell(key, cell, before, cells_[other_cell(key, shape, chunk, before, 0)],
+                             cells_[other_cell(key, shape, chunk, before, 1)]);
   }
   std::vector<Digest> hashes;
   for (std::uint64_t i = 0; i < shape.leaves(); ++i) {

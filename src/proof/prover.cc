@@ -119,7 +119,7 @@ Status Prover::read_leaf(std::uint64_t leaf) {
   return {};
 }
 
-// Of every spot: its own leaf, that of the cell before it, and that of the other cell.
+// Of every spot: its own leaf, that of the cell before it, and those of the two others.
 Status Prover::read_leaves(const v1::ProofAsk& ask, v1::ProofAnswer& answer) {
   FALLOW_ASSIGN(const Digest seed, digest_from_bytes(ask.seed()));
   if (!leaves_ || ask.openings() == 0 || ask.openings() > kOpeningsMax) {
@@ -135,7 +135,9 @@ Status Prover::read_leaves(const v1::ProofAsk& ask, v1::ProofAnswer& answer) {
     FALLOW_TRY(read_leaf(spot.leaf - shape_.chunk_leaves));
     const Cell above = cell_of(reads_.back().content, spot.cell);
     const auto chunk = static_cast<std::uint32_t>(spot.leaf / shape_.chunk_leaves);
-    FALLOW_TRY(read_leaf(other_cell(key_, shape_, chunk, above) / kLeafCells));
+    for (std::uint32_t which = 0; which < kOthers; ++which) {
+      FALLOW_TRY(read_leaf(other_cell(key_, shape_, chunk, above, which) / kLeafCells));
+    }
   }
   answer.add_roots(to_bytes(before));
   return {};

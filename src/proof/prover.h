@@ -48,7 +48,7 @@ class Prover {
     std::uint64_t leaf;
     std::string content;
   };
-  std::vector<Read> reads_;  // three a spot, at most 3 * kOpeningsMax
+  std::vector<Read> reads_;  // four a spot, at most 4 * kOpeningsMax
 };
 
 }  // namespace fallow::proof

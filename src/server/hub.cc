@@ -159,6 +159,7 @@ void Hub::proven(SessionId id, const v1::Hello& hello, const core::Machine& mach
   }
   set_link(node->id, true);
   send_desired(id, *session, machine);
+  proofs_.set_interval(Duration(machine.policy().proof_interval_us()));
   proofs_.opened(node->id, node->provider, id);
 }
 
@@ -300,6 +301,9 @@ void Hub::applied(const core::Machine& machine, std::span<const v1::Event> event
   const std::lock_guard lock(mutex_);
   for (const v1::Event& event : events) {
     if (event.has_proof_started()) proofs_.started(event.proof_started(), machine);
+    if (event.has_policy_set()) {
+      proofs_.set_interval(Duration(machine.policy().proof_interval_us()));
+    }
   }
   for (const NodeId node : changed) {
     const auto speaker = by_node_.find(node);

@@ -16,10 +16,17 @@ Proofs::Proofs(HubPort& port, const Clock& clock, Random& random, std::mutex& mu
 void Proofs::plan(NodeId node, Duration about) {
   Peer& peer = peers_.at(node);
   due_.erase({peer.due_at, node});
+  if (interval_ <= Duration()) return;
   const auto spread = static_cast<std::uint64_t>(std::max<std::int64_t>(about.value, 1));
   peer.due_at = clock_.monotonic() + Duration(about.value / 2) +
                 Duration(static_cast<std::int64_t>(random_.below(spread)));
   due_.insert({peer.due_at, node});
+}
+
+void Proofs::set_interval(Duration interval) {
+  if (interval == interval_) return;
+  interval_ = interval;
+  for (const auto& [node, peer] : peers_) plan(node, limits_.first_max);
 }
 
 void Proofs::opened(NodeId node, AccountId provider, SessionId session) {
@@ -98,11 +105,8 @@ std::set<NodeId> Proofs::choose_round() {
 }
 
 void Proofs::begin_round(const core::Machine& machine) {
-  interval_ = Duration(machine.policy().proof_interval_us());
   if (peers_.empty()) return;
-  const std::set<NodeId> round = choose_round();
-  if (interval_ <= Duration()) return;
-  for (const NodeId node : round) {
+  for (const NodeId node : choose_round()) {
     const core::Node* const known = machine.node(node);
     const bool idle = known != nullptr && known->connected && known->leases.empty() &&
                       known->owner == v1::OWNER_AWAY && !known->devices.empty();

@@ -31,12 +31,12 @@
 namespace fallow::server {
 
 struct ProofLimits {
-  std::size_t runs_max = 256;       // nodes that prove at once
-  std::size_t round_max = 64;       // that begin at the same moment
-  std::size_t strangers = 8;        // of them by chance, beside those of the same provider
-  Duration first_max = seconds(5);  // from the connection on, about
-  Duration retry_max = minutes(1);  // after a miss or a slow answer, about
-  Duration idle = minutes(1);       // until an interval of 0, or a busy node, is looked at anew
+  std::size_t runs_max = 256;             // nodes that prove at once
+  std::size_t round_max = 64;             // that begin at the same moment
+  std::size_t strangers = 8;              // of them by chance, beside those of the same provider
+  Duration first_max = seconds(5);        // from the connection on, about
+  Duration retry_max = minutes(1);        // after a miss or a slow answer, about
+  Duration idle = minutes(1);             // until a busy node is looked at anew
   Duration start_wait_max = seconds(30);  // for the log to take the beginning of a proof
 };
 
@@ -46,6 +46,8 @@ class Proofs {
   Proofs(HubPort& port, const Clock& clock, Random& random, std::mutex& mutex,
          ProofLimits limits = {});
 
+  // The policy's; 0, as at the beginning: nobody is asked, and no chance is drawn.
+  void set_interval(Duration interval);
   // The node's present connection, and its end.
   void opened(NodeId node, AccountId provider, SessionId session);
   void closed(NodeId node);
@@ -98,11 +100,11 @@ class Proofs {
   const ProofLimits limits_;
   std::map<NodeId, Peer> peers_;                        // as many as sessions
   std::set<std::pair<AccountId, NodeId>> by_provider_;  // likewise
-  std::set<std::pair<Time, NodeId>> due_;               // of every peer
+  std::set<std::pair<Time, NodeId>> due_;               // of every peer, while there is an interval
   std::map<NodeId, Pending> pending_;                   // handed to the engine, not yet in the log
   std::map<NodeId, Run> runs_;                          // at most runs_max
-  Duration interval_;                                   // the policy's, as last seen
-  bool reading_ = false;                                // a look at the market is under way
+  Duration interval_;
+  bool reading_ = false;  // a look at the market is under way
 };
 
 }  // namespace fallow::server

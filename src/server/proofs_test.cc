@@ -42,6 +42,7 @@ class ProofsTest : public testing::Test, public HubPort {
     found.mutable_found()->mutable_policy()->set_proof_interval_us(hours(1).value);
     apply(found);
     proofs_ = std::make_unique<Proofs>(*this, clock_, *random_, mutex_);
+    proofs_->set_interval(hours(1));
   }
 
   core::Events apply(const v1::Command& command) {
@@ -50,6 +51,9 @@ class ProofsTest : public testing::Test, public HubPort {
     for (const v1::Event& event : events) {
       const std::lock_guard lock(mutex_);
       if (event.has_proof_started()) proofs_->started(event.proof_started(), machine_);
+      if (event.has_policy_set()) {
+        proofs_->set_interval(Duration(machine_.policy().proof_interval_us()));
+      }
       if (event.has_device_checked()) checked_.push_back(event.device_checked());
     }
     return events;
@@ -293,6 +297,10 @@ TEST_F(ProofsTest, AMarketWithoutAnIntervalAsksNobody) {
   for (int i = 0; i < 100; ++i) pass(minutes(5));
   EXPECT_TRUE(take_asks(one).empty());
   EXPECT_TRUE(checked_.empty());
+  policy.mutable_set_policy()->mutable_policy()->set_proof_interval_us(hours(1).value);
+  apply(policy);
+  pass(seconds(10));
+  EXPECT_FALSE(take_asks(one).empty()) << "until it has one";
 }
 
 TEST(ProofPlan, AsksForWhatIsClaimed) {

@@ -85,9 +85,11 @@ Cell EmulatingDevice::make(std::uint64_t cell) {
   ++made_;
   if (chunk == 0) return proof::first_cell(key_, cell);
   const Cell above = make(cell - cells);
-  const Cell other =
-      make(proof::other_cell(key_, shape_, static_cast<std::uint32_t>(chunk), above));
-  return proof::next_cell(key_, cell, above, other);
+  const auto other = [&](std::uint32_t which) {
+    return make(proof::other_cell(key_, shape_, static_cast<std::uint32_t>(chunk), above, which));
+  };
+  const Cell first = other(0);
+  return proof::next_cell(key_, cell, above, first, other(1));
 }
 
 Result<std::vector<Digest>> EmulatingDevice::fill(const FillShape& shape, const StreamKey& key) {
@@ -108,10 +110,12 @@ Result<std::vector<Digest>> EmulatingDevice::fill(const FillShape& shape, const 
       if (chunk == 0) {
         now[i] = proof::first_cell(key, cell);
       } else {
-        const std::uint64_t other = proof::other_cell(key, shape, chunk, before[i]);
-        const bool at_hand = other / cells + 1 == chunk;
-        now[i] =
-            proof::next_cell(key, cell, before[i], at_hand ? before[other % cells] : make(other));
+        const auto other = [&](std::uint32_t which) {
+          const std::uint64_t number = proof::other_cell(key, shape, chunk, before[i], which);
+          return number / cells + 1 == chunk ? before[number % cells] : make(number);
+        };
+        const Cell first = other(0);
+        now[i] = proof::next_cell(key, cell, before[i], first, other(1));
       }
       ++made_;
     }
