@@ -82,6 +82,49 @@ TEST(DemandMix, OneOrderDoesNotMakeTheMix) {
   EXPECT_EQ(mix.fragments(1), 500);
 }
 
+// The fields of a mix as a snapshot keeps them: out in their order, and in again.
+struct Values {
+  template <class... Fields>
+  void operator()(const Fields&... fields) {
+    (values.push_back(static_cast<std::uint64_t>(fields)), ...);
+  }
+  std::vector<std::uint64_t> values;
+};
+struct Back {
+  template <class... Fields>
+  void operator()(Fields&... fields) {
+    ((fields = static_cast<Fields>(values.at(at++))), ...);
+  }
+  std::vector<std::uint64_t> values;
+  std::size_t at = 0;
+};
+
+DemandMix read_back(const DemandMix& mix) {
+  Values out;
+  DemandMix::fields(out, mix);
+  Back in{out.values};
+  DemandMix read;
+  DemandMix::fields(in, read);
+  EXPECT_TRUE(read.restore());
+  return read;
+}
+
+TEST(DemandMix, IsTheSameAfterASnapshotEvenWhenAShapeWasPushedOut) {
+  DemandMix mix;
+  mix.count({3, 1'000}, 1, kStart);
+  for (int i = 0; i < 9; ++i) mix.count({2, 1'000}, 64, kStart);
+  for (std::uint32_t share = 1; share <= 14; ++share) mix.count({1, share}, 2, kStart);
+  EXPECT_EQ(mix.fragments(2), 3) << "1 of 577 takes three, which two are not";
+  mix.count({4, 1'000}, 1, kStart);  // pushes that out, and is too little to renew the mix
+  const DemandMix restored = read_back(mix);
+  EXPECT_EQ(restored.fragments(2), 0);
+  for (std::uint32_t whole = 0; whole <= DemandMix::kGpusMax; ++whole) {
+    EXPECT_EQ(mix.fragments(whole), restored.fragments(whole));
+    EXPECT_EQ(mix.fragments(whole, 1, 500), restored.fragments(whole, 1, 500));
+  }
+  EXPECT_EQ(mix.within({64, 1'000}), restored.within({64, 1'000}));
+}
+
 TEST(DemandMix, BeyondTheLargestNodeNothingCounts) {
   DemandMix mix;
   mix.count({65, 1'000}, 1, kStart);
