@@ -66,10 +66,11 @@ class SurvivalTest : public MachineTest {
     return command;
   }
   const Uptime& uptime(std::uint64_t node) { return machine_.node(NodeId(node))->uptime; }
-  void link(std::uint64_t node, bool connected) {
+  void link(std::uint64_t node, bool connected, bool by_market = false) {
     v1::Command command;
     command.mutable_set_node_link()->set_node(node);
     command.mutable_set_node_link()->set_connected(connected);
+    command.mutable_set_node_link()->set_by_market(by_market);
     apply(command);
   }
 };
