@@ -254,7 +254,7 @@ Placement Matcher::placement(const Node& node, const Candidate& candidate, Suppl
 
 std::uint32_t Matcher::lasting_ppm(SurvivalCode known, std::uint32_t reliability_ppm) const {
   if (known == 0) known = scoring_.survival.codes[span_];
-  return known == 0 ? reliability_ppm : survival_ppm(known);
+  return known == 0 ? reliability_ppm : std::min(survival_ppm(known), reliability_ppm);
 }
 
 std::uint32_t Matcher::stranded(const Node& node, Supply supply,

@@ -89,7 +89,7 @@ class Matcher {
   Placement placement(const Node& node, const Candidate& candidate, Supply supply) const;
 
   // How likely a node is to last for the demand's time: as its history says, else as that of nodes
-  // in general does, else by the leases that it kept.
+  // in general does, and never more likely than it kept its leases.
   std::uint32_t lasting_ppm(SurvivalCode known, std::uint32_t reliability_ppm) const;
   std::size_t span() const { return span_; }  // of the demand's time
 
