@@ -6,6 +6,7 @@
 
 #include "core/book_test_nodes.h"
 #include "core/placement.h"
+#include "core/test_machine.h"
 
 namespace fallow::core {
 namespace {
@@ -173,6 +174,47 @@ TEST_F(FragmentsTest, ASmallOrderLeavesTheWholeNodeAlone) {
   Demand big = test_demand();
   big.requirements.set_gpus(4);
   EXPECT_EQ(matched(big), 1U);
+}
+
+TEST_F(FragmentsTest, NoMixMakesAPriceCountForMuchMore) {
+  Scoring scoring;
+  scoring.fragmentation_weight = 100;
+  scoring.mix.count({64, 1'000}, 64, kStart);
+  const std::unique_ptr<Book> book = make_book(scoring);
+  const Node whole = test_node(1, 100'000, std::vector<TestDevice>(64));
+  book->update(whole);
+  Node single = test_node(2, 103'900);
+  book->update(single);
+  EXPECT_EQ(book->match(test_demand())->node->id, single.id);
+  single.offer.device_hour = Micros(104'100);
+  book->update(single);
+  EXPECT_EQ(book->match(test_demand())->node->id, whole.id) << "four devices of it count at most";
+}
+
+class LeasedMixTest : public MachineTest {
+ protected:
+  const DemandMix& mix() { return machine_.book().scoring().mix; }
+};
+
+TEST_F(LeasedMixTest, OnlyWhatIsLeasedCounts) {
+  found();
+  const std::uint64_t renter = open(v1::RENTER);
+  const std::uint64_t provider = open(v1::PROVIDER);
+  deposit(renter, 100'000'000);
+  const std::uint64_t first = node(provider, 400'000, 2);
+  v1::Command pair = submit(renter);
+  pair.mutable_submit_order()->mutable_requirements()->set_gpus(2);
+  const std::uint64_t order = next_id();
+  ASSERT_EQ(refusal_of(pair, renter), v1::REFUSAL_UNSPECIFIED);
+  EXPECT_EQ(mix().fragments(1), 1'000) << "all that was leased takes two";
+  ASSERT_EQ(refusal_of(submit(renter, 3), renter), v1::REFUSAL_UNSPECIFIED);
+  EXPECT_EQ(mix().fragments(1), 1'000) << "three more only wait";
+  v1::Command remove;
+  remove.mutable_remove_node()->set_node(first);
+  ASSERT_EQ(refusal_of(remove, provider), v1::REFUSAL_UNSPECIFIED);
+  (void)node(provider, 400'000, 5);
+  ASSERT_EQ(machine_.order(OrderId(order))->tasks[0].attempts, 2U);
+  EXPECT_EQ(mix().fragments(1), 250) << "one of four takes two: again is not anew";
 }
 
 TEST_F(FragmentsTest, ThePriceOfThePlacementIsItsOwn) {

@@ -44,7 +44,7 @@ std::int64_t stranded(const Demand& demand, const Scoring& scoring, const Placem
     taken += share;
   }
   const std::int64_t more = scoring.mix.fragments(after) - scoring.mix.fragments(before);
-  return std::max<std::int64_t>(taken + more, 0);
+  return std::clamp<std::int64_t>(taken + more, 0, 4 * taken);
 }
 
 // An hour of the task in billionths, with what the policy weighs.
