@@ -133,7 +133,7 @@ net::Task<Answer<v1::ListClassesResponse>> list_classes(Call& call, const v1::Li
 
 v1::SpeedView speed_view(std::string_view model, const core::SpeedTable& table) {
   const core::Speeds speeds = table.of_model(model);
-  const core::Speeds set = table.set_of(model);
+  const core::Speeds set = table.counting(model);
   const auto shown = [&](v1::WorkloadClass workload) {
     return static_cast<double>(speeds[workload]) / core::kSpeedUnit;
   };
