@@ -31,17 +31,21 @@ Table speed_table() { return Table({"MODEL", ">GENERAL", ">FP32", ">FP16", ">BAN
 int list(const Context& context) {
   const auto api = context.connect();
   if (!api) return kUsage;
-  const auto found =
-      api->call<v1::ListSpeedsResponse>("Market.ListSpeeds", v1::ListSpeedsRequest());
-  if (!found) return report(context, found.error());
+  v1::ListSpeedsRequest request;
+  request.set_page_size(1'000);
   Table table = speed_table();
-  for (const v1::SpeedView& view : found->speeds()) {
-    if (context.json) {
-      print_json(view);
-    } else {
-      add_row(table, view);
+  do {
+    const auto page = api->call<v1::ListSpeedsResponse>("Market.ListSpeeds", request);
+    if (!page) return report(context, page.error());
+    for (const v1::SpeedView& view : page->speeds()) {
+      if (context.json) {
+        print_json(view);
+      } else {
+        add_row(table, view);
+      }
     }
-  }
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
   if (!context.json) table.print("");
   return kDone;
 }

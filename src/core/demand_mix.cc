@@ -22,7 +22,11 @@ void DemandMix::count(Shape shape, std::uint32_t tasks, Time now) {
     at = std::min_element(counted_.begin(), end,
                           [](const Counted& a, const Counted& b) { return a.weight < b.weight; });
   }
-  if (at->shape != shape) *at = Counted{shape, 0, 0};
+  if (at->shape != shape) {
+    const bool counts = at->typical_ppm > 0;
+    *at = Counted{shape, 0, 0};
+    if (counts) tabulate();  // the mix that counts follows from what a snapshot keeps
+  }
   const std::uint64_t weight = std::min(tasks, kTasksMax) * kTaskWeight;
   at->weight = std::min(at->weight + weight, kWeightMax);
   added_ = std::min(added_ + weight, kWeightMax);

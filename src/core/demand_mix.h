@@ -1,4 +1,4 @@
-// What orders asked for lately: shapes of tasks and how popular each is. From it follows what of a
+// What was leased lately: shapes of tasks and how popular each is. From it follows what of a
 // node's free devices is a fragment: of no use to what is likely to come.
 //
 // FGD ("Beware of Fragmentation", USENIX ATC'23) measures a node by the devices that each typical
@@ -31,7 +31,8 @@ class DemandMix {
   static constexpr std::uint32_t kGpusMax = 64;
   static constexpr std::uint32_t kTasksMax = 64;  // of one order that count
 
-  // An order was accepted. One for more devices than kGpusMax does not count.
+  // So many tasks were leased for the first time. Those of more devices than kGpusMax each do not
+  // count, nor more than kTasksMax at once.
   void count(Shape shape, std::uint32_t tasks, Time now);
 
   // Is nothing known of what may come? Then nothing is a fragment.

@@ -6,6 +6,7 @@
 
 #include "core/book_test_nodes.h"
 #include "core/placement.h"
+#include "core/test_machine.h"
 
 namespace fallow::core {
 namespace {
@@ -82,6 +83,49 @@ TEST(DemandMix, OneOrderDoesNotMakeTheMix) {
   EXPECT_EQ(mix.fragments(1), 500);
 }
 
+// The fields of a mix as a snapshot keeps them: out in their order, and in again.
+struct Values {
+  template <class... Fields>
+  void operator()(const Fields&... fields) {
+    (values.push_back(static_cast<std::uint64_t>(fields)), ...);
+  }
+  std::vector<std::uint64_t> values;
+};
+struct Back {
+  template <class... Fields>
+  void operator()(Fields&... fields) {
+    ((fields = static_cast<Fields>(values.at(at++))), ...);
+  }
+  std::vector<std::uint64_t> values;
+  std::size_t at = 0;
+};
+
+DemandMix read_back(const DemandMix& mix) {
+  Values out;
+  DemandMix::fields(out, mix);
+  Back in{out.values};
+  DemandMix read;
+  DemandMix::fields(in, read);
+  EXPECT_TRUE(read.restore());
+  return read;
+}
+
+TEST(DemandMix, IsTheSameAfterASnapshotEvenWhenAShapeWasPushedOut) {
+  DemandMix mix;
+  mix.count({3, 1'000}, 1, kStart);
+  for (int i = 0; i < 9; ++i) mix.count({2, 1'000}, 64, kStart);
+  for (std::uint32_t share = 1; share <= 14; ++share) mix.count({1, share}, 2, kStart);
+  EXPECT_EQ(mix.fragments(2), 3) << "1 of 577 takes three, which two are not";
+  mix.count({4, 1'000}, 1, kStart);  // pushes that out, and is too little to renew the mix
+  const DemandMix restored = read_back(mix);
+  EXPECT_EQ(restored.fragments(2), 0);
+  for (std::uint32_t whole = 0; whole <= DemandMix::kGpusMax; ++whole) {
+    EXPECT_EQ(mix.fragments(whole), restored.fragments(whole));
+    EXPECT_EQ(mix.fragments(whole, 1, 500), restored.fragments(whole, 1, 500));
+  }
+  EXPECT_EQ(mix.within({64, 1'000}), restored.within({64, 1'000}));
+}
+
 TEST(DemandMix, BeyondTheLargestNodeNothingCounts) {
   DemandMix mix;
   mix.count({65, 1'000}, 1, kStart);
@@ -130,6 +174,47 @@ TEST_F(FragmentsTest, ASmallOrderLeavesTheWholeNodeAlone) {
   Demand big = test_demand();
   big.requirements.set_gpus(4);
   EXPECT_EQ(matched(big), 1U);
+}
+
+TEST_F(FragmentsTest, NoMixMakesAPriceCountForMuchMore) {
+  Scoring scoring;
+  scoring.fragmentation_weight = 100;
+  scoring.mix.count({64, 1'000}, 64, kStart);
+  const std::unique_ptr<Book> book = make_book(scoring);
+  const Node whole = test_node(1, 100'000, std::vector<TestDevice>(64));
+  book->update(whole);
+  Node single = test_node(2, 103'900);
+  book->update(single);
+  EXPECT_EQ(book->match(test_demand())->node->id, single.id);
+  single.offer.device_hour = Micros(104'100);
+  book->update(single);
+  EXPECT_EQ(book->match(test_demand())->node->id, whole.id) << "four devices of it count at most";
+}
+
+class LeasedMixTest : public MachineTest {
+ protected:
+  const DemandMix& mix() { return machine_.book().scoring().mix; }
+};
+
+TEST_F(LeasedMixTest, OnlyWhatIsLeasedCounts) {
+  found();
+  const std::uint64_t renter = open(v1::RENTER);
+  const std::uint64_t provider = open(v1::PROVIDER);
+  deposit(renter, 100'000'000);
+  const std::uint64_t first = node(provider, 400'000, 2);
+  v1::Command pair = submit(renter);
+  pair.mutable_submit_order()->mutable_requirements()->set_gpus(2);
+  const std::uint64_t order = next_id();
+  ASSERT_EQ(refusal_of(pair, renter), v1::REFUSAL_UNSPECIFIED);
+  EXPECT_EQ(mix().fragments(1), 1'000) << "all that was leased takes two";
+  ASSERT_EQ(refusal_of(submit(renter, 3), renter), v1::REFUSAL_UNSPECIFIED);
+  EXPECT_EQ(mix().fragments(1), 1'000) << "three more only wait";
+  v1::Command remove;
+  remove.mutable_remove_node()->set_node(first);
+  ASSERT_EQ(refusal_of(remove, provider), v1::REFUSAL_UNSPECIFIED);
+  (void)node(provider, 400'000, 5);
+  ASSERT_EQ(machine_.order(OrderId(order))->tasks[0].attempts, 2U);
+  EXPECT_EQ(mix().fragments(1), 250) << "one of four takes two: again is not anew";
 }
 
 TEST_F(FragmentsTest, ThePriceOfThePlacementIsItsOwn) {

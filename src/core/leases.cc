@@ -9,6 +9,7 @@
 #include "core/meter.h"
 #include "core/nodes.h"
 #include "core/orders.h"
+#include "core/placement.h"
 #include "core/run_mode.h"
 #include "core/schedule.h"
 #include "core/spending.h"
@@ -106,6 +107,10 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   if (!lease.spot) {  // what others leave says nothing of what a device is worth
     state.indexes.traded(node, lease.device_hour,
                          std::uint64_t{lease.device_thousandths} * lease.devices.size());
+  }
+  // What only waits is free to ask for, and would let anyone say what is likely to come.
+  if (task.attempts == 1 && task_index < DemandMix::kTasksMax) {
+    state.scoring.mix.count({gpus_of(wanted), share_of(wanted)}, 1, step.now);
   }
   order.assigned += hold;
   order.leases.push_back(id);

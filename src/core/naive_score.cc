@@ -14,10 +14,12 @@ std::int64_t lasting_ppm(const Node& node, const Demand& demand, const Scoring& 
   for (const std::int64_t hours : {1, 6, 24, 72}) {
     if (demand.requirements.duration_us() > hours * 3'600'000'000) ++span;
   }
-  for (const Survival& survival : {node.survival, scoring.survival}) {
-    if (survival.codes[span] > 0) return survival.codes[span] * 1'000'000LL / 255;
+  std::int64_t lasting = reliability_ppm(node);
+  for (const Survival& survival : {scoring.survival, node.survival}) {
+    const std::int64_t known = survival.codes[span] * 1'000'000LL / 255;
+    if (known > 0) lasting = std::min<std::int64_t>(reliability_ppm(node), known);
   }
-  return std::max<std::int64_t>(reliability_ppm(node), 1);
+  return std::max<std::int64_t>(lasting, 1);
 }
 
 __extension__ using Wide = __int128;
@@ -42,7 +44,7 @@ std::int64_t stranded(const Demand& demand, const Scoring& scoring, const Placem
     taken += share;
   }
   const std::int64_t more = scoring.mix.fragments(after) - scoring.mix.fragments(before);
-  return std::max<std::int64_t>(taken + more, 0);
+  return std::clamp<std::int64_t>(taken + more, 0, 4 * taken);
 }
 
 // An hour of the task in billionths, with what the policy weighs.

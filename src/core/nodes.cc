@@ -191,7 +191,7 @@ void handle(Step& step, const v1::SetNodeLink& command) {
   if (node == nullptr) return;
   step.entity = node->id.value;
   if (command.connected()) node->seen_at = step.now;
-  if (!set_link(step.state, *node, command.connected())) return;
+  if (!set_link(step.state, *node, command.connected(), command.by_market())) return;
   if (node->connected) node_gained(step.state, *node);
   tell_changed(step, *node);
 }

@@ -15,6 +15,7 @@ constexpr std::uint64_t kThousand = 1'000;
 constexpr std::uint32_t kReliabilityWhole = 1'000'000;
 constexpr std::uint32_t kPerMicro = 1'000;  // billionths
 constexpr std::uint32_t kBasisPoints = 10'000;
+constexpr std::int64_t kStrandedMost = 4;  // times the devices taken
 
 std::int64_t saturate(Wide value) {
   constexpr Wide kMax = std::numeric_limits<std::int64_t>::max();
@@ -254,7 +255,7 @@ Placement Matcher::placement(const Node& node, const Candidate& candidate, Suppl
 
 std::uint32_t Matcher::lasting_ppm(SurvivalCode known, std::uint32_t reliability_ppm) const {
   if (known == 0) known = scoring_.survival.codes[span_];
-  return known == 0 ? reliability_ppm : survival_ppm(known);
+  return known == 0 ? reliability_ppm : std::min(survival_ppm(known), reliability_ppm);
 }
 
 std::uint32_t Matcher::stranded(const Node& node, Supply supply,
@@ -278,7 +279,8 @@ std::uint32_t Matcher::stranded(std::uint32_t whole) const {
 // What was a fragment before and is taken now was none for this task. At least 0 but for rounding.
 std::uint32_t Matcher::added(std::int64_t before, std::int64_t after) const {
   const std::int64_t taken = std::int64_t{gpus_} * share_;
-  return static_cast<std::uint32_t>(std::max<std::int64_t>(after + taken - before, 0));
+  return static_cast<std::uint32_t>(
+      std::clamp<std::int64_t>(after + taken - before, 0, kStrandedMost * taken));
 }
 
 Candidate Matcher::least(Micros device_hour, Micros disk_gb_hour, std::int64_t speed,

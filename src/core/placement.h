@@ -89,7 +89,7 @@ class Matcher {
   Placement placement(const Node& node, const Candidate& candidate, Supply supply) const;
 
   // How likely a node is to last for the demand's time: as its history says, else as that of nodes
-  // in general does, else by the leases that it kept.
+  // in general does, and never more likely than it kept its leases.
   std::uint32_t lasting_ppm(SurvivalCode known, std::uint32_t reliability_ppm) const;
   std::size_t span() const { return span_; }  // of the demand's time
 
@@ -98,7 +98,8 @@ class Matcher {
   bool weighs_fragments() const { return fragmentation_weight_ > 0; }
   bool weighs_locality() const { return locality_weight_ > 0; }
   // Thousandths of devices of the node that become of no use to what is likely to come, when a task
-  // takes the devices at these positions: FGD's gradient, and what the task takes itself.
+  // takes the devices at these positions: FGD's gradient, and what the task takes itself; at most
+  // four times what it takes, so that no mix makes a price count for much more than it is.
   std::uint32_t stranded(const Node& node, Supply supply,
                          std::span<const std::size_t> positions) const;
   // The same on a node whose devices are free as a whole, `whole` of them, or not at all.

@@ -1,5 +1,5 @@
 // What ranks offers beside their price and what their nodes are: how fast which device is, how
-// likely the unknown node is to last, what was asked for lately, and how much each counts. The
+// likely the unknown node is to last, what was leased lately, and how much each counts. The
 // market's own; the book and whoever ranks refer to it.
 //
 // Owner: MarketState, market thread only. Stays at its address; a change of speeds is told to the
@@ -17,7 +17,7 @@ namespace fallow::core {
 struct Scoring {
   SpeedTable speeds;
   Survival survival;    // of nodes of which nothing is known
-  DemandMix mix;        // what was asked for lately
+  DemandMix mix;        // what was leased lately
   Duration start_cost;  // what COST_TO_COMPLETE counts a start as
   // In basis points; 0: it does not count. See v1::Policy.
   std::uint32_t fragmentation_weight = 0;  // of a device's price, for each that becomes useless

@@ -133,6 +133,19 @@ bool has_tokens(std::string_view name, std::string_view tokens) {
   return false;
 }
 
+// Null: none of the table.
+const Rates* rates_of(std::string_view model) {
+  const std::string name = with_underscores(model);
+  // A laptop's chip bears the desktop card's name but not its rate.
+  const bool mobile =
+      has_tokens(name, "laptop") || has_tokens(name, "mobile") || has_tokens(name, "max_q");
+  if (mobile) return nullptr;
+  for (const Rates& rates : kRates) {
+    if (has_tokens(name, rates.model)) return &rates;
+  }
+  return nullptr;
+}
+
 constexpr std::int64_t kProcessorSpeed = 10;
 
 std::int64_t speed_of_memory(std::uint32_t memory_mb) {
@@ -152,16 +165,13 @@ std::int64_t mean_speed(const Speeds& speeds) { return (speeds[v1::FP32] + speed
 
 Speeds vendor_speeds(std::string_view model, std::uint32_t memory_mb, v1::DeviceKind kind) {
   if (kind == v1::CPU) return Speeds(kProcessorSpeed);
-  const std::string name = with_underscores(model);
-  // A laptop's chip bears the desktop card's name but not its rate.
-  const bool mobile =
-      has_tokens(name, "laptop") || has_tokens(name, "mobile") || has_tokens(name, "max_q");
-  if (!mobile) {
-    for (const Rates& rates : kRates) {
-      if (has_tokens(name, rates.model)) return speeds_of(rates);
-    }
-  }
+  if (const Rates* rates = rates_of(model)) return speeds_of(*rates);
   return Speeds(speed_of_memory(memory_mb));
+}
+
+std::string_view vendor_model(std::string_view model) {
+  const Rates* const rates = rates_of(model);
+  return rates == nullptr ? std::string_view() : rates->model;
 }
 
 std::vector<std::string_view> vendor_models() {

@@ -48,6 +48,9 @@ Speeds vendor_speeds(std::string_view model, std::uint32_t memory_mb, v1::Device
 // GENERAL, where nothing else is said of it: the mean of FP32 and FP16.
 std::int64_t mean_speed(const Speeds& speeds);
 
+// The model of the table whose figures those are, as in vendor_models(); empty: none.
+std::string_view vendor_model(std::string_view model);
+
 // The models of the table, as their tokens stand in reported names.
 std::vector<std::string_view> vendor_models();
 

@@ -16,7 +16,7 @@ Speeds SpeedTable::of_model(std::string_view model) const {
 
 Speeds SpeedTable::with_set(std::string_view model, Speeds vendor) const {
   if (set_.empty()) return vendor;
-  const Speeds set = set_of(model);
+  const Speeds set = counting(model);
   for (const v1::WorkloadClass workload : {v1::FP32, v1::FP16, v1::BANDWIDTH}) {
     if (set[workload] > 0) vendor[workload] = set[workload];
   }
@@ -35,6 +35,15 @@ void SpeedTable::set(std::string_view model, v1::WorkloadClass workload,
 Speeds SpeedTable::set_of(std::string_view model) const {
   const auto found = set_.find(canonical_word(model));
   return found == set_.end() ? Speeds() : found->second;
+}
+
+Speeds SpeedTable::counting(std::string_view model) const {
+  Speeds set = set_of(model);
+  const Speeds of_row = set_of(vendor_model(model));
+  for (const v1::WorkloadClass workload : {v1::GENERAL, v1::FP32, v1::FP16, v1::BANDWIDTH}) {
+    if (set[workload] == 0) set[workload] = of_row[workload];
+  }
+  return set;
 }
 
 bool SpeedTable::restore(const std::string& model, const Speeds& speeds) {

@@ -25,8 +25,11 @@ class SpeedTable {
 
   // Of a model as in gpu_name; 0: nothing is set of it any more.
   void set(std::string_view model, v1::WorkloadClass workload, std::uint32_t speed_thousandths);
-  // What was set of the model; 0 where nothing was.
+  // What was set of the model by this very name; 0 where nothing was.
   Speeds set_of(std::string_view model) const;
+  // What was set and counts for it: by this name, else by that of the vendor's table which names
+  // it, so that a speed of rtx_4090 is that of an NVIDIA GeForce RTX 4090; 0 where neither was.
+  Speeds counting(std::string_view model) const;
   std::size_t size() const { return set_.size(); }  // models of which something was set
 
   // Canonical model and what was set of it, in the order of models.

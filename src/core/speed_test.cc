@@ -78,6 +78,21 @@ TEST(SpeedTable, KnowsWhatNobodyElseDoes) {
   EXPECT_EQ(speeds[v1::FP32], vendor_speeds("", 48'000, v1::GPU)[v1::FP32]);
 }
 
+TEST(SpeedTable, ANameOfTheVendorsTableReachesTheModelsThatItNames) {
+  SpeedTable table;
+  table.set("rtx_4090", v1::FP16, 2'000);
+  table.set("rtx_4090", v1::FP32, 3'000);
+  EXPECT_EQ(table.of(device("NVIDIA GeForce RTX 4090"))[v1::FP16], 2'000);
+  EXPECT_EQ(table.counting("NVIDIA GeForce RTX 4090")[v1::FP16], 2'000);
+  table.set("NVIDIA GeForce RTX 4090", v1::FP16, 1'500);
+  EXPECT_EQ(table.of(device("NVIDIA GeForce RTX 4090"))[v1::FP16], 1'500) << "its own name first";
+  EXPECT_EQ(table.of(device("NVIDIA GeForce RTX 4090"))[v1::FP32], 3'000);
+  EXPECT_EQ(table.of(device("RTX_4090"))[v1::FP16], 2'000);
+  for (const char* other : {"NVIDIA GeForce RTX 4090 Laptop GPU", "RTX_4080", "Mystery"}) {
+    EXPECT_EQ(table.of(device(other)), vendor_speeds(other, 24'000, v1::GPU)) << other;
+  }
+}
+
 TEST(SpeedTable, TakesNoImpossibleSnapshot) {
   SpeedTable table;
   Speeds speeds;

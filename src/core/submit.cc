@@ -273,8 +273,6 @@ void handle(Step& step, const v1::SubmitOrder& command) {
   told.set_account(account->id.value);
   told.set_budget_micros(budget.value);
   step.move({account->id, v1::WALLET}, {account->id, v1::HELD}, budget, v1::HOLD_PLACED, LeaseId());
-  state.scoring.mix.count({gpus_of(requirements), share_of(requirements)}, command.tasks(),
-                          step.now);
   wait_for_match(state, order);
 }
 

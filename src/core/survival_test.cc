@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/book_test_nodes.h"
 #include "core/test_machine.h"
 
 namespace fallow::core {
@@ -66,10 +67,11 @@ class SurvivalTest : public MachineTest {
     return command;
   }
   const Uptime& uptime(std::uint64_t node) { return machine_.node(NodeId(node))->uptime; }
-  void link(std::uint64_t node, bool connected) {
+  void link(std::uint64_t node, bool connected, bool by_market = false) {
     v1::Command command;
     command.mutable_set_node_link()->set_node(node);
     command.mutable_set_node_link()->set_connected(connected);
+    command.mutable_set_node_link()->set_by_market(by_market);
     apply(command);
   }
 };
@@ -142,6 +144,40 @@ TEST_F(SurvivalTest, StretchesAreOfNodesThatCanBeLeased) {
   ASSERT_EQ(uptime(bob).size(), 3U);
   EXPECT_FALSE(uptime(bob)[1].cut) << "the owner came home";
   EXPECT_TRUE(uptime(bob)[2].cut) << "the market was away, which is not the node's doing";
+}
+
+TEST_F(SurvivalTest, AServerThatStopsEndsNoStretch) {
+  found();
+  const std::uint64_t bob = node(open(v1::PROVIDER), 400'000);
+  now_ = now_ + seconds(60);
+  link(bob, false, true);
+  v1::Command resume;
+  resume.mutable_resume();
+  apply(resume);
+  link(bob, true);
+  now_ = now_ + seconds(40);
+  link(bob, false);
+  ASSERT_EQ(uptime(bob).size(), 2U);
+  EXPECT_EQ(uptime(bob)[0].seconds, 60U);
+  EXPECT_TRUE(uptime(bob)[0].cut);
+  EXPECT_FALSE(uptime(bob)[1].cut);
+}
+
+TEST(Survival, ANodeThatBreaksItsLeasesIsNotLikelyToLast) {
+  Scoring scoring;
+  scoring.survival_weight = 200;
+  const std::unique_ptr<Book> book = make_book(scoring);
+  Node breaks = test_node(1, 400'000);
+  breaks.leases_broken = 100;  // 19 of 120 count as kept
+  breaks.survival.codes.fill(survival_code(990'000));
+  const Node fresh = test_node(2, 405'000);
+  book->update(breaks);
+  book->update(fresh);
+  // 0.40 * (1 + 0.02 * 0.84) = 0.407 against 0.405 * (1 + 0.02 * 0.05) = 0.4054.
+  EXPECT_EQ(book->match(test_demand())->node->id, fresh.id);
+  Demand complete = test_demand();
+  complete.requirements.set_objective(v1::COST_TO_COMPLETE);
+  EXPECT_EQ(book->match(complete)->node->id, fresh.id);
 }
 
 }  // namespace

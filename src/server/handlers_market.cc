@@ -52,8 +52,14 @@ Answer<core::ListOptions> list_options(const v1::ListOffersRequest& request) {
 // Of its devices, where an RTX 3090 has 1.
 double fastest(const core::Node& node, const core::SpeedTable& speeds, v1::WorkloadClass workload) {
   std::int64_t most = 0;
+  const v1::Device* before = nullptr;
   for (const core::NodeDevice& device : node.devices) {
-    most = std::max(most, speeds.of(device.facts)[workload]);
+    const v1::Device& facts = device.facts;
+    // Nearly always all are alike, and a look into the tables is dear on the market's thread.
+    const bool alike = before != nullptr && before->model() == facts.model() &&
+                       before->memory_mb() == facts.memory_mb() && before->kind() == facts.kind();
+    if (!alike) most = std::max(most, speeds.of(facts)[workload]);
+    before = &facts;
   }
   return static_cast<double>(most) / core::kSpeedUnit;
 }
@@ -133,7 +139,7 @@ net::Task<Answer<v1::ListClassesResponse>> list_classes(Call& call, const v1::Li
 
 v1::SpeedView speed_view(std::string_view model, const core::SpeedTable& table) {
   const core::Speeds speeds = table.of_model(model);
-  const core::Speeds set = table.set_of(model);
+  const core::Speeds set = table.counting(model);
   const auto shown = [&](v1::WorkloadClass workload) {
     return static_cast<double>(speeds[workload]) / core::kSpeedUnit;
   };
@@ -149,15 +155,29 @@ v1::SpeedView speed_view(std::string_view model, const core::SpeedTable& table) 
   return view;
 }
 
-net::Task<Answer<v1::ListSpeedsResponse>> list_speeds(Call& call, const v1::ListSpeedsRequest&) {
+net::Task<Answer<v1::ListSpeedsResponse>> list_speeds(Call& call,
+                                                      const v1::ListSpeedsRequest& request) {
+  FALLOW_CO_ASSIGN(const std::size_t size, page_size_of(request.page_size()));
+  FALLOW_CO_ASSIGN(const std::string after, page_name("speeds", request.page_token()));
   const std::function<Answer<v1::ListSpeedsResponse>(const core::Machine&)> look =
-      [](const core::Machine& machine) -> Answer<v1::ListSpeedsResponse> {
+      [&](const core::Machine& machine) -> Answer<v1::ListSpeedsResponse> {
     const core::SpeedTable& table = machine.book().scoring().speeds;
-    std::set<std::string> models;
-    for (const std::string_view model : core::vendor_models()) models.emplace(model);
-    table.visit([&](const std::string& model, const core::Speeds&) { models.insert(model); });
+    std::set<std::string_view> models;  // the first `size` behind `after`, and one more
+    const auto add = [&](std::string_view model) {
+      if (model > after) models.insert(model);
+      if (models.size() > size + 1) models.erase(std::prev(models.end()));
+    };
+    for (const std::string_view model : core::vendor_models()) add(model);
+    table.visit([&](const std::string& model, const core::Speeds&) { add(model); });
     v1::ListSpeedsResponse response;
-    for (const std::string& model : models) *response.add_speeds() = speed_view(model, table);
+    for (const std::string_view model : models) {
+      if (static_cast<std::size_t>(response.speeds_size()) == size) {
+        const std::string& last = response.speeds(response.speeds_size() - 1).model();
+        response.set_next_page_token(page_token("speeds", last));
+        break;
+      }
+      *response.add_speeds() = speed_view(model, table);
+    }
     return response;
   };
   co_return co_await call.visit(look);

@@ -151,13 +151,13 @@ void Hub::proven(SessionId id, const v1::Hello& hello, const core::Machine& mach
     if (durable) return;
     const std::lock_guard lock(mutex_);
     Session* open = find(id);
-    if (open != nullptr) say_goodbye(id, *open, "busy", "the market could not store the report");
+    if (open != nullptr) turn_away(id, *open, "busy", "the market could not store the report");
   };
   if (!port_.submit(std::move(report), stored)) {
-    say_goodbye(id, *session, "busy", "the market is busy; try again later");
+    turn_away(id, *session, "busy", "the market is busy; try again later");
     return;
   }
-  set_link(node->id, true);
+  set_link(node->id, {.connected = true});
   send_desired(id, *session, machine);
   proofs_.set_interval(Duration(machine.policy().proof_interval_us()));
   proofs_.opened(node->id, node->provider, id);
@@ -275,6 +275,12 @@ void Hub::say_goodbye(SessionId id, Session& session, std::string_view code, std
   port_.close(id);
 }
 
+void Hub::turn_away(SessionId id, Session& session, std::string_view code, std::string message) {
+  if (session.stage == Stage::kLeaving) return;
+  session.by_market = true;
+  say_goodbye(id, session, code, std::move(message));
+}
+
 void Hub::closed(SessionId id) {
   const std::lock_guard lock(mutex_);
   const auto found = sessions_.find(id);
@@ -285,7 +291,7 @@ void Hub::closed(SessionId id) {
       speaker != by_node_.end() && speaker->second == id) {
     by_node_.erase(speaker);
     proofs_.closed(session.node);
-    set_link(session.node, false);
+    set_link(session.node, {.connected = false, .by_market = session.by_market || stopping_});
   }
   sessions_.erase(found);
 }
@@ -319,22 +325,26 @@ void Hub::applied(const core::Machine& machine, std::span<const v1::Event> event
   }
 }
 
-void Hub::set_link(NodeId node, bool connected) {
-  links_wanted_[node] = connected;
+void Hub::set_link(NodeId node, Link link) {
+  links_wanted_[node] = link;
   flush_links();
 }
 
 void Hub::flush_links() {
   while (!links_wanted_.empty()) {
     const auto first = links_wanted_.begin();
+    const auto [node, link] = *first;
     v1::Command command;
-    command.mutable_set_node_link()->set_node(first->first.value);
-    command.mutable_set_node_link()->set_connected(first->second);
+    v1::SetNodeLink& told = *command.mutable_set_node_link();
+    told.set_node(node.value);
+    told.set_connected(link.connected);
+    told.set_by_market(link.by_market);
     // What was not stored is wanted again, as things stand then: tick() tries.
-    const auto stored = [this, node = first->first](bool durable) {
+    const auto stored = [this, node = node, by_market = link.by_market](bool durable) {
       if (durable) return;
       const std::lock_guard lock(mutex_);
-      links_wanted_.try_emplace(node, by_node_.contains(node));
+      const bool connected = by_node_.contains(node);
+      links_wanted_.try_emplace(node, Link{connected, by_market && !connected});
     };
     if (!port_.submit(std::move(command), stored)) return;
     links_wanted_.erase(first);
@@ -368,6 +378,7 @@ void Hub::tick() {
 
 void Hub::shut_down() {
   const std::lock_guard lock(mutex_);
+  stopping_ = true;
   for (auto& [id, session] : sessions_) {
     say_goodbye(id, session, "shutting_down",
                 "the market's server stops; connect again in a moment");

@@ -62,7 +62,8 @@ class Hub {
   bool open_tunnel(NodeId node, LeaseId lease, std::string_view token);
   // About once a second: gives up silent connections and repeats what a full queue refused.
   void tick();
-  // Says goodbye to all; used at shutdown.
+  // Says goodbye to all; used at shutdown. Connections that end from then on are not held against
+  // their nodes.
   void shut_down();
 
   // The node that a session token belongs to, while its connection stands; 0: none. For the
@@ -75,6 +76,7 @@ class Hub {
 
   struct Session {
     Stage stage = Stage::kChallenged;
+    bool by_market = false;  // that it ends is none of the node's doing
     std::string nonce;
     NodeId node;
     std::string node_key;
@@ -89,6 +91,11 @@ class Hub {
     std::set<LeaseId> leases_known;  // that this node may write output for
   };
 
+  struct Link {
+    bool connected = false;
+    bool by_market = false;  // it went by the market's doing
+  };
+
   void prove(SessionId id, Session& session, const v1::Hello& hello);
   void proven(SessionId id, const v1::Hello& hello, const core::Machine& machine);
   void observed(SessionId id, Session& session, const v1::Observed& observed);
@@ -98,7 +105,9 @@ class Hub {
   // A desired set that was lost would leave a workload running where none is wanted.
   void repeat_desired(SessionId id, Session& session, std::uint64_t acted_upon);
   void say_goodbye(SessionId id, Session& session, std::string_view code, std::string message);
-  void set_link(NodeId node, bool connected);
+  // The same where the market is to blame.
+  void turn_away(SessionId id, Session& session, std::string_view code, std::string message);
+  void set_link(NodeId node, Link link);
   void flush_links();
   Session* find(SessionId id);
 
@@ -108,10 +117,11 @@ class Hub {
   const HubLimits limits_;
 
   mutable std::mutex mutex_;
+  bool stopping_ = false;
   std::map<SessionId, Session> sessions_;  // at most sessions_max
   std::map<NodeId, SessionId> by_node_;    // the session that speaks for the node
   std::map<std::string, NodeId, std::less<>> by_token_;
-  std::map<NodeId, bool> links_wanted_;  // to be logged; repeated until the engine takes it
+  std::map<NodeId, Link> links_wanted_;  // to be logged; repeated until the engine takes it
   Proofs proofs_;
 };
 

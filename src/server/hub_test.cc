@@ -92,8 +92,8 @@ class HubTest : public testing::Test, public HubPort {
     if (full_) return false;
     work_.emplace_back([this, command = std::move(command), durable = std::move(durable)] {
       commands_.push_back(command);
-      apply(command);
-      durable(true);
+      if (stored_) apply(command);
+      durable(stored_);
     });
     return true;
   }
@@ -139,6 +139,7 @@ class HubTest : public testing::Test, public HubPort {
   std::uint64_t provider_ = 0;
   std::uint64_t node_ = 0;
   bool full_ = false;
+  bool stored_ = true;
   std::deque<std::function<void()>> work_;
   std::map<SessionId, std::vector<v1::HubMessage>> sent_;
   std::vector<SessionId> closing_;
@@ -250,6 +251,48 @@ TEST_F(HubTest, SilenceEndsAConnectionAndAFullQueueLosesNoDisconnect) {
   hub_->tick();
   run();
   EXPECT_FALSE(machine_.node(NodeId(node_))->connected);
+}
+
+TEST_F(HubTest, WhatTheMarketEndsIsNotHeldAgainstTheNode) {
+  const auto ended_by_market = [&] {
+    const v1::Command& last = commands_.back();
+    EXPECT_TRUE(last.has_set_node_link());
+    EXPECT_FALSE(last.set_node_link().connected());
+    return last.set_node_link().by_market();
+  };
+  connect(one_);
+  hub_->closed(one_);
+  run();
+  EXPECT_FALSE(ended_by_market()) << "the agent went";
+
+  connect(two_);
+  stored_ = false;
+  full_ = true;
+  hub_->shut_down();
+  EXPECT_EQ(last(two_).goodbye().code(), "shutting_down");
+  hub_->closed(two_);
+  full_ = false;
+  hub_->tick();
+  run();
+  EXPECT_TRUE(ended_by_market());
+  stored_ = true;
+  hub_->tick();
+  run();
+  EXPECT_TRUE(ended_by_market()) << "told again after it was not stored";
+  ASSERT_EQ(machine_.node(NodeId(node_))->uptime.size(), 2U);
+  EXPECT_FALSE(machine_.node(NodeId(node_))->uptime[0].cut);
+  EXPECT_TRUE(machine_.node(NodeId(node_))->uptime[1].cut);
+}
+
+TEST_F(HubTest, AMarketThatCannotStoreTheReportIsToBlame) {
+  hub_->opened(one_);
+  stored_ = false;
+  say(one_, hello(one_, key_));
+  EXPECT_EQ(last(one_).goodbye().code(), "busy");
+  stored_ = true;
+  hub_->closed(one_);
+  run();
+  EXPECT_TRUE(commands_.back().set_node_link().by_market());
 }
 
 TEST_F(HubTest, ARemovedNodeIsToldToLeave) {

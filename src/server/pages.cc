@@ -14,20 +14,31 @@ Answer<std::size_t> page_size_of(std::uint32_t wanted) {
   return wanted == 0 ? kPageSizeDefault : wanted;
 }
 
-std::string page_token(std::string_view list, std::uint64_t position) {
-  return to_base64url(fmt::format("{}:{}", list, position));
+std::string page_token(std::string_view list, std::string_view name) {
+  return to_base64url(fmt::format("{}:{}", list, name));
 }
 
-Answer<std::uint64_t> page_position(std::string_view list, std::string_view token) {
-  if (token.empty()) return 0;
+Answer<std::string> page_name(std::string_view list, std::string_view token) {
+  if (token.empty()) return std::string();
   const auto raw = from_base64url(token);
   if (raw && raw->size() > list.size() + 1 && raw->starts_with(list) &&
       (*raw)[list.size()] == ':') {
-    std::uint64_t position = 0;
-    const char* const end = raw->data() + raw->size();
-    const auto [stop, error] = std::from_chars(raw->data() + list.size() + 1, end, position);
-    if (error == std::errc() && stop == end) return position;
+    return std::string(raw->substr(list.size() + 1));
   }
+  return refuse_field("page_token", "this is not a next_page_token of this list");
+}
+
+std::string page_token(std::string_view list, std::uint64_t position) {
+  return page_token(list, std::to_string(position));
+}
+
+Answer<std::uint64_t> page_position(std::string_view list, std::string_view token) {
+  FALLOW_ASSIGN(const std::string name, page_name(list, token));
+  if (name.empty()) return 0;
+  std::uint64_t position = 0;
+  const char* const end = name.data() + name.size();
+  const auto [stop, error] = std::from_chars(name.data(), end, position);
+  if (error == std::errc() && stop == end) return position;
   return refuse_field("page_token", "this is not a next_page_token of this list");
 }
 

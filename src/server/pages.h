@@ -21,4 +21,8 @@ Answer<std::size_t> page_size_of(std::uint32_t wanted);
 std::string page_token(std::string_view list, std::uint64_t position);
 Answer<std::uint64_t> page_position(std::string_view list, std::string_view token);
 
+// The same of lists that go by a name; an empty token is an empty name.
+std::string page_token(std::string_view list, std::string_view name);
+Answer<std::string> page_name(std::string_view list, std::string_view token);
+
 }  // namespace fallow::server

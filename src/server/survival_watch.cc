@@ -113,12 +113,14 @@ SurvivalWatch::SurvivalWatch(engine::Engine& engine, const Clock& clock, Duratio
     : engine_(engine), clock_(clock), interval_(interval), thread_([this] { loop(); }) {}
 
 SurvivalWatch::~SurvivalWatch() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopped_ = true;
-  }
-  stopping_.notify_all();
+  stop();
   thread_.join();
+}
+
+void SurvivalWatch::stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  stopping_.notify_all();
 }
 
 void SurvivalWatch::loop() {
@@ -132,6 +134,12 @@ void SurvivalWatch::loop() {
 }
 
 Result<SurvivalWatch::Page> SurvivalWatch::read_page(NodeId after) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopped_) {
+      return fail(ErrorCode::kClosed, "how long nodes last was not fitted: the server stops");
+    }
+  }
   auto promise = std::make_shared<std::promise<Page>>();
   std::future<Page> answer = promise->get_future();
   FALLOW_TRY(engine_.read([promise, after, now = clock_.now()](const core::Machine& machine) {

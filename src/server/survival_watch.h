@@ -71,6 +71,8 @@ class SurvivalWatch {
 
   // Fits and tells now: what the thread does. An error of the engine ends it: the next may succeed.
   Status run_once();
+  // Any thread: what runs ends before its next page of nodes with kClosed, and nothing runs again.
+  void stop();
 
  private:
   struct Page {

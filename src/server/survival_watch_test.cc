@@ -160,5 +160,24 @@ TEST(SurvivalWatch, TellsTheMarketHowLongItsNodesLast) {
   EXPECT_EQ(index(), before) << "all of it is known";
 }
 
+TEST(SurvivalWatch, StopsBeforeTheNextPage) {
+  WatchedMarket market;
+  const std::uint64_t first = market.join(1);
+  const std::uint64_t second = market.join(2);
+  for (int i = 0; i < 16; ++i) {
+    market.up_for(first, minutes(20 + i));
+    market.up_for(second, minutes(30 + i));
+  }
+  SurvivalWatch stopped(market.engine(), market.clock(), hours(1'000));
+  stopped.stop();
+  const Status run = stopped.run_once();
+  ASSERT_FALSE(run.has_value());
+  EXPECT_EQ(run.error().code, ErrorCode::kClosed);
+  EXPECT_FALSE(market.survival(first).is_known());
+  SurvivalWatch watch(market.engine(), market.clock(), hours(1'000));
+  ASSERT_TRUE(watch.run_once().has_value());
+  EXPECT_TRUE(market.survival(first).is_known()) << "there was something to tell";
+}
+
 }  // namespace
 }  // namespace fallow::server
