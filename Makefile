@@ -74,6 +74,11 @@ fuzz: tools build/fuzz/build.ninja ## every fuzz target for FUZZ_SECONDS (defaul
 	@cmake --build --preset fuzz -j $(JOBS) --target fuzzers
 	@tools/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
+.PHONY: fuzz-api
+fuzz-api: build ## the API against what schemathesis makes of openapi.json (from PyPI, into build/schemathesis)
+	@[ -x build/schemathesis/bin/st ] || { python3 -m venv build/schemathesis && build/schemathesis/bin/pip install -q -r tests/system/api_fuzz_requirements.txt; }
+	@FALLOW_BUILD=build/release FALLOW_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) python3 -B tests/system/api_fuzz_test.py
+
 .PHONY: clean
 clean: ## remove build and demo output
 	@rm -rf build demo

@@ -213,8 +213,9 @@ bool HttpParser::check_request() {
     refuse(417, "the only expectation met here is 100-continue");
     return false;
   }
+  // TRACE is known, so that it is answered like any other method that a path does not have.
   for (const std::string_view known :
-       {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}) {
+       {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"}) {
     if (sink.method == known) return true;
   }
   refuse(501, "the method is not known here");

@@ -106,6 +106,17 @@ TEST(Answers, NothingInAHeaderForgesAnother) {
   }
 }
 
+// Methods that a path does not have; TRACE, which would echo what it was sent, above all.
+TEST(Answers, OtherMethodsAreNotAllowedAndEchoNothing) {
+  LoopbackMarket market;
+  for (const char* method : {"TRACE", "PATCH", "OPTIONS"}) {
+    const Reply reply = market.send(method, "/v1/account", "", {}, {{"Cookie", "secret=1"}});
+    EXPECT_EQ(reply.status, 405) << method;
+    EXPECT_EQ(*reply.headers.find("Allow"), "GET") << method;
+    EXPECT_EQ(reply.body.find("secret"), reply.body.npos) << method;
+  }
+}
+
 // Text that people give is kept as they gave it and comes back as JSON text, whole.
 TEST(Answers, MarkupIsTextLikeAnyOther) {
   AccessWorld world;

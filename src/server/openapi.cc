@@ -207,8 +207,8 @@ void put_operation(JsonText& out, const Route& route) {
 }
 
 void put_artifact_operation(JsonText& out, std::string_view method, std::string_view id,
-                            std::string_view summary, std::string_view status, bool has_body,
-                            const std::vector<std::string_view>& headers) {
+                            std::string_view summary, const std::vector<std::string_view>& statuses,
+                            bool has_body, const std::vector<std::string_view>& headers) {
   out.key(method).open_object();
   out.key("operationId").value(id);
   out.key("tags").open_array().value("Artifacts").close_array();
@@ -224,7 +224,9 @@ void put_artifact_operation(JsonText& out, std::string_view method, std::string_
     out.close_object().close_object();
   }
   out.key("responses").open_object();
-  out.key(status).open_object().key("description").value("Done").close_object();
+  for (const std::string_view status : statuses) {
+    out.key(status).open_object().key("description").value("Done").close_object();
+  }
   put_problem(out, "default", "Why not, and what to do");
   out.close_object().close_object();
 }
@@ -233,17 +235,19 @@ void put_artifact_paths(JsonText& out) {
   out.key("/v1/artifacts/{digest}").open_object();
   put_artifact_operation(out, "get", "GetArtifact",
                          "The bytes whose BLAKE2b-256 is `digest` (64 hex digits), or a range",
-                         "200", false, {"Range"});
-  put_artifact_operation(out, "head", "HeadArtifact", "Is it stored, and how long is it", "200",
+                         {"200", "206"}, false, {"Range"});
+  put_artifact_operation(out, "head", "HeadArtifact", "Is it stored, and how long is it", {"200"},
                          false, {});
-  put_artifact_operation(out, "put", "PutArtifact", "Store the bytes whole", "201", true, {});
+  put_artifact_operation(out, "put", "PutArtifact",
+                         "Store the bytes whole; 200: they are stored already", {"200", "201"},
+                         true, {});
   put_artifact_operation(
       out, "post", "BeginArtifact",
       "Begin or resume an upload of Upload-Length bytes; Upload-Offset says where "
       "to go on",
-      "201", false, {"Upload-Length"});
+      {"201"}, false, {"Upload-Length"});
   put_artifact_operation(out, "patch", "AppendArtifact",
-                         "The next bytes of an upload, from Upload-Offset on", "204", true,
+                         "The next bytes of an upload, from Upload-Offset on", {"204"}, true,
                          {"Upload-Offset"});
   out.close_object();
 }

@@ -207,8 +207,11 @@ test('a provider sets a price, an operator opens an account', async () => {
 
 test('every page at both widths, in both themes: no serious finding, nothing wider than the screen', async () => {
   const lease = market.run('alice', 'leases', '--job', job)[0];
+  market.run('alice', 'wallet', 'budget', '100');
+  market.run('alice', 'wallet', 'budget', '600', '--total');
+  for (const [project, budget] of [['thesis', '40'], ['renders', '5']]) market.run('alice', 'wallet', 'budget', budget, '--project', project);
   const shown = {
-    alice: { market: '/market', 'market-no-match': '/market?query=gpu_ram%3E%3D40+region%3Deu', new: '/new', jobs: '/jobs', job: `/jobs/${job}`, output: `/jobs/${job}?tab=output`, leases: '/leases', lease: `/leases/${lease.id}`, wallet: '/wallet', receipt: '/wallet?tab=receipts', account: '/account' },
+    alice: { market: '/market', 'market-no-match': '/market?query=gpu_ram%3E%3D40+region%3Deu', new: '/new', 'new-file': '/new?file=1', jobs: '/jobs', job: `/jobs/${job}`, output: `/jobs/${job}?tab=output`, leases: '/leases', lease: `/leases/${lease.id}`, wallet: '/wallet', budgets: '/wallet?tab=budgets', invoice: '/wallet?tab=invoices', receipt: '/wallet?tab=receipts', account: '/account' },
     dora: { provide: '/provide', node: `/provide/${lease.node}` },
     operator: { operator: '/operator', rules: '/operator?tab=rules', accounts: '/operator?tab=accounts', payouts: '/operator?tab=payouts' },
   };
@@ -222,9 +225,10 @@ test('every page at both widths, in both themes: no serious finding, nothing wid
         await page.getByRole('heading', { level: 1 }).waitFor();
         await until('the page settling', async () => (await page.getByText(/^Loading /).count()) === 0);
         await page.waitForTimeout(300);
-        if (name === 'new') {
+        if (name.startsWith('new')) {
           await page.getByRole('button', { name: /Parameter sweep/ }).click();
-          await page.getByRole('button', { name: /^Run for at most/ }).waitFor();
+          await page.getByText(/for 4 tasks/).waitFor();
+          await until('the price', () => page.getByRole('button', { name: /^Run for at most/ }).isEnabled());
         }
         const what = `${name} at ${viewport.width}, ${colorScheme}`;
         const surplus = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

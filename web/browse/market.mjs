@@ -3,6 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -89,12 +90,26 @@ export class Market {
   }
 
   // A node without an agent: what REST alone says of it. It never connects, so nothing is leased there.
-  async join_node(facts, price, token = this.run('dora', 'nodes', 'token')[0].token) {
+  // `from`: the address to ask from; the server lets so many a second of each ask without a key.
+  async join_node(facts, price, token = this.run('dora', 'nodes', 'token')[0].token, from = '127.0.0.1') {
     const secret = Buffer.from(token.slice('fj1.'.length), 'base64url').subarray(33, 65).toString('hex');
     const body = JSON.stringify({ secret, public_key: randomBytes(32).toString('hex'), facts, price_per_hour: price });
-    const answer = await fetch(`${this.url}/v1/nodes`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
-    if (!answer.ok) throw new Error(await answer.text());
-    return (await answer.json()).id;
+    return (await this.ask('POST', '/v1/nodes', body, { from })).id;
+  }
+
+  // The JSON that the API answers; an error when it is a problem.
+  ask(method, path, body, { who, from } = {}) {
+    this.agents ??= new Map();
+    if (!this.agents.has(from)) this.agents.set(from, new Agent({ keepAlive: true, maxSockets: 16, localAddress: from }));
+    const headers = { 'Content-Type': 'application/json', ...(who ? { Authorization: `Bearer ${this.keys[who]}` } : {}) };
+    return new Promise((done, failed) => {
+      const asked = request(this.url + path, { method, headers, agent: this.agents.get(from) }, (answer) => {
+        let text = '';
+        answer.setEncoding('utf8').on('data', (piece) => (text += piece));
+        answer.on('end', () => (answer.statusCode < 300 ? done(JSON.parse(text)) : failed(new Error(text))));
+      });
+      asked.on('error', failed).end(body);
+    });
   }
 
   static async furnished() {
@@ -110,6 +125,7 @@ export class Market {
   }
 
   async end_all() {
+    for (const agent of this.agents?.values() ?? []) agent.destroy();
     await Promise.all([...this.processes.keys()].map((name) => this.end(name)));
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -56,6 +56,10 @@ function Frame({ session }: { session: Session }) {
   const market = useMarket();
   const [path] = useLocation();
   const mine = sections.filter((section) => section.scopes.some((scope) => session.scopes.includes(scope)));
+  // On a narrow screen the row of pages scrolls: the one that is open is in sight.
+  useEffect(() => {
+    void document.querySelector('nav [aria-current]')?.scrollIntoView({ inline: 'nearest', block: 'nearest' });
+  }, [path]);
   const home = session.scopes.includes('RENTER') ? '/market' : session.scopes.includes('PROVIDER') ? '/provide' : '/operator';
   return (
     <div className="frame">

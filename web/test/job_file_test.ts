@@ -56,12 +56,16 @@ describe('form and file', () => {
     expect(write_job_file(file_of_form(form_of_file(read_job_file(text), form)))).toBe(text);
   });
   it('order what the command line orders', () => {
-    const form = form_of_file(read_job_file('run: train\nsetup: prepare\nproject: p\ndeadline_hours: 6\nrestart_minutes: 3\nattempts: 2\nwait: false\nresources:\n  nodes: 2\n'), empty_form);
-    expect(asked_of(form)).toMatchObject({ nodes: 2, tasks: 2, tier: 'ON_DEMAND' });
+    const gang = form_of_file(read_job_file('run: train\nresources:\n  nodes: 2\n'), empty_form);
+    expect(asked_of(gang)).toMatchObject({ nodes: 2, tasks: 2, tier: 'ON_DEMAND' });
+    expect(order_of(gang, 'q').deadline_hours).toBeUndefined();
+    const form = form_of_file(read_job_file('run: train\nsetup: prepare\nproject: p\ndeadline_hours: 6\nrestart_minutes: 3\nattempts: 2\nwait: false\n'), empty_form);
+    expect(asked_of(form)).toMatchObject({ tasks: 1, tier: 'ON_DEMAND' });
     expect(order_of(form, 'q')).toMatchObject({ quote: 'q', project: 'p', deadline_hours: 6, restart_hours: 0.05, attempts_max: 2, no_wait: true, workload: { command: ['sh', '-c', 'set -e\nprepare\nset +e\ntrain'], collect_output: false } });
   });
   it('ask no price for what is wrong', () => {
     expect(asked_of({ ...empty_form, tasks: '5', nodes: '2' })).toBeNull();
+    expect(asked_of({ ...empty_form, tasks: '2', nodes: '2', deadline_hours: '6' }), 'gangs have no deadline').toBeNull();
     expect(asked_of({ ...empty_form, tier: 'SPOT' })).toBeNull();
     expect(asked_of({ ...empty_form, hours: 'many' })).toBeNull();
   });

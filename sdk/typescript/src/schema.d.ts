@@ -685,7 +685,7 @@ export interface paths {
         };
         /** The bytes whose BLAKE2b-256 is `digest` (64 hex digits), or a range */
         get: operations["GetArtifact"];
-        /** Store the bytes whole */
+        /** Store the bytes whole; 200: they are stored already */
         put: operations["PutArtifact"];
         /** Begin or resume an upload of Upload-Length bytes; Upload-Offset says where to go on */
         post: operations["BeginArtifact"];
@@ -2964,6 +2964,13 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description Done */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Why not, and what to do */
             default: {
                 headers: {
@@ -2990,6 +2997,13 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Done */
             201: {
                 headers: {

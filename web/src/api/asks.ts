@@ -1,5 +1,6 @@
 // What pages ask the server for: one hook a question, under the keys that api/live.tsx knows.
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMemo } from 'react';
 
 import { evidence_of } from '../lib/evidence';
 import { InvoiceSum, this_month } from '../lib/invoice';
@@ -32,16 +33,20 @@ function usePages<Page extends ListPage, Row>(key: unknown[], fetch: (page_token
     placeholderData: keepPreviousData,
     ...options,
   });
-  const rows = query.data?.pages.flatMap(rows_of);
+  // The same array as long as the answers are the same: what is made of it is not made anew.
+  const rows = useMemo(() => query.data?.pages.flatMap(rows_of), [query.data]);
   return { ...query, rows, more: { fetch: () => void query.fetchNextPage(), has: query.hasNextPage, busy: query.isFetchingNextPage } };
 }
 
 const page_size = 200;
 
+// A first load brings one page of them.
+const offers_page_size = 100;
+
 export const useOffers = (query: string, order: string) =>
   usePages(
     ['offers', query, order],
-    (page_token) => call(client.GET('/v1/offers', { params: { query: { query, order, page_size, page_token } } })),
+    (page_token) => call(client.GET('/v1/offers', { params: { query: { query, order, page_size: offers_page_size, page_token } } })),
     (page) => page.offers,
     { refetchInterval: 10_000 },
   );

@@ -45,13 +45,20 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   useEffect(() => {
     const old = new Set<string>();
     let timer: ReturnType<typeof setTimeout> | undefined;
+    // What is being asked at the moment is asked again afterwards, not begun anew: else a list of many
+    // pages would never get to its end while the market is busy.
+    const look = () => {
+      timer = undefined;
+      for (const key of old) {
+        if (queries.isFetching({ queryKey: [key] }) > 0) continue;
+        old.delete(key);
+        void queries.invalidateQueries({ queryKey: [key] });
+      }
+      if (old.size > 0) timer = setTimeout(look, gather_ms);
+    };
     const look_again = (keys: string[]) => {
       for (const key of keys) old.add(key);
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        for (const key of old) void queries.invalidateQueries({ queryKey: [key] });
-        old.clear();
-      }, gather_ms);
+      if (keys.length > 0) timer ??= setTimeout(look, gather_ms);
     };
     let close: (() => void) | undefined;
     let was_lost = false;

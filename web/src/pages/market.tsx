@@ -74,7 +74,10 @@ export default function MarketPage({ session }: { session: Session }) {
     set_address(next, { replace: true });
   }, [asked, order, set_address]);
 
-  const seen = useDeferredValue(offers.rows);
+  // Half a query is wrong and has no rows; what the rows before it showed is still there to complete it.
+  const [last_rows, set_last_rows] = useState(offers.rows);
+  if (offers.rows && offers.rows !== last_rows && offers.rows.length > 0) set_last_rows(offers.rows);
+  const seen = useDeferredValue(last_rows);
   const known = useMemo(() => known_values(seen ?? [], classes.data?.classes ?? []), [seen, classes.data]);
   const problem = offers.error instanceof ApiError && offers.error.code === 'query_invalid' ? offers.error.problem : null;
   const rows = offers.rows ?? [];

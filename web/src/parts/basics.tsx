@@ -1,6 +1,6 @@
 // Small parts that every page uses.
 import * as Ariakit from '@ariakit/react';
-import { useId, useState, type ReactNode } from 'react';
+import { useEffect, useId, useState, type ReactNode } from 'react';
 
 import { micros_of, show_money } from '../lib/money';
 import { ErrorBox } from './states';
@@ -147,6 +147,10 @@ export function Copy({ text, what }: { text: string; what: string }) {
 export function Tabs({ label, tabs, selected, select }: { label: string; tabs: { id: string; name: string; body: () => ReactNode }[]; selected: string; select: (id: string) => void }) {
   const store = Ariakit.useTabStore({ selectedId: selected, setSelectedId: (id) => id && select(id), selectOnMove: false });
   const current = tabs.find((tab) => tab.id === selected) ?? tabs[0]!;
+  // On a narrow screen the row of tabs scrolls: the chosen one is in sight.
+  useEffect(() => {
+    void document.getElementById(current.id)?.scrollIntoView({ inline: 'nearest', block: 'nearest' });
+  }, [current.id]);
   return (
     <>
       <Ariakit.TabList store={store} aria-label={label} className="tabs">

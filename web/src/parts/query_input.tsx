@@ -1,7 +1,7 @@
 // The query as you type: what may come next below it, and the server's error under its column.
-import { useId, useRef, useState, type KeyboardEvent } from 'react';
+import { useId, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 
-import { complete, take, type Completion } from '../lib/query';
+import { complete, take } from '../lib/query';
 
 export interface QueryError {
   column?: number;
@@ -11,14 +11,15 @@ export interface QueryError {
 export function QueryInput({ value, set, error, known, label }: { value: string; set: (text: string) => void; error?: QueryError | null; known: Record<string, string[]>; label: string }) {
   const input = useRef<HTMLInputElement>(null);
   const id = useId();
-  const [completion, set_completion] = useState<Completion | null>(null);
+  const [asked, set_asked] = useState<{ text: string; caret: number } | null>(null); // null: closed
+  const completion = useMemo(() => asked && complete(asked.text, asked.caret, known), [asked, known]);
   const [chosen, set_chosen] = useState(-1);
   const open = completion !== null && completion.options.length > 0;
 
   const look = () => {
     const element = input.current;
     if (!element) return;
-    set_completion(complete(element.value, element.selectionStart ?? element.value.length, known));
+    set_asked({ text: element.value, caret: element.selectionStart ?? element.value.length });
     set_chosen(-1);
   };
   const accept = (at: number) => {
@@ -32,12 +33,12 @@ export function QueryInput({ value, set, error, known, label }: { value: string;
     requestAnimationFrame(() => {
       element.focus();
       element.setSelectionRange(taken.caret, taken.caret);
-      set_completion(complete(taken.text, taken.caret, known));
+      set_asked(taken);
     });
   };
   const on_key = (event: KeyboardEvent) => {
     if (event.key === 'Escape' && open) {
-      set_completion(null);
+      set_asked(null);
       event.preventDefault();
     } else if (event.key === 'ArrowDown') {
       if (!open) look();
@@ -50,7 +51,7 @@ export function QueryInput({ value, set, error, known, label }: { value: string;
       accept(chosen);
       event.preventDefault();
     } else if (event.key === 'Enter') {
-      set_completion(null);
+      set_asked(null);
     }
   };
 
@@ -78,7 +79,7 @@ export function QueryInput({ value, set, error, known, label }: { value: string;
         }}
         onFocus={look}
         onClick={look}
-        onBlur={() => setTimeout(() => set_completion(null), 120)}
+        onBlur={() => setTimeout(() => set_asked(null), 120)}
         onKeyDown={on_key}
       />
       <ul id={`${id}-list`} role="listbox" aria-label="Completions" className="completions" hidden={!open}>
