@@ -1,7 +1,7 @@
 // Job files, read as `fallow validate` reads them: the same sentences at the same places. Fields and
 // their kinds are of docs/job.schema.json, which the command line makes; test/job_file_test.ts holds both
 // readers to the same wrong files.
-import { Document, isAlias, isMap, isScalar, isSeq, LineCounter, Pair, parseAllDocuments, Scalar, visit, YAMLMap, type Node } from 'yaml';
+import { Document, isAlias, isMap, isScalar, isSeq, Pair, parseAllDocuments, Scalar, visit, YAMLMap, type Node } from 'yaml';
 
 import schema from '../../../docs/job.schema.json';
 
