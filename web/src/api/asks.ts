@@ -3,7 +3,7 @@ import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClie
 import { useMemo } from 'react';
 
 import { evidence_of } from '../lib/evidence';
-import { InvoiceSum, this_month } from '../lib/invoice';
+import { InvoiceSum, month_of } from '../lib/invoice';
 import { call, client, type Lease, type Schemas } from './client';
 
 export const useMarket = () => useQuery({ queryKey: ['market'], queryFn: () => call(client.GET('/v1/market')), refetchInterval: 10_000 });
@@ -35,7 +35,7 @@ function usePages<Page extends ListPage, Row>(key: unknown[], fetch: (page_token
   });
   // The same array as long as the answers are the same: what is made of it is not made anew.
   const rows = useMemo(() => query.data?.pages.flatMap(rows_of), [query.data]);
-  return { ...query, rows, more: { fetch: () => void query.fetchNextPage(), has: query.hasNextPage, busy: query.isFetchingNextPage } };
+  return { ...query, rows, more: { fetch: () => void query.fetchNextPage(), has: query.hasNextPage, busy: query.isFetchingNextPage, failed: query.isError } };
 }
 
 const page_size = 200;
@@ -99,7 +99,7 @@ export const useEarningLeases = () =>
     { refetchInterval: sums_refetch_ms },
   );
 
-// A month's bill, whole or not at all. A month that is over does not change.
+// A month's bill, whole or not at all. What was read after the month was over does not change.
 export const useInvoice = (month: string) =>
   useQuery({
     queryKey: ['invoice', month],
@@ -111,7 +111,7 @@ export const useInvoice = (month: string) =>
         if (!sum.add(page.transfers) || !page_token) return sum.invoice();
       }
     },
-    staleTime: month < this_month() ? Infinity : sums_refetch_ms,
+    staleTime: (query) => (month_of(new Date(query.state.dataUpdatedAt).toISOString()) > month ? Infinity : sums_refetch_ms),
   });
 
 const evidence_leases_max = 5_000;
