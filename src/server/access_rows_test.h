@@ -57,7 +57,7 @@ constexpr AccessRow kAccessTable[] = {
      403},
 
     {"GET /v1/leases", "", "", {401, 200, 200, 200, 200, 200}, 403},
-    {"GET /v1/leases", "/v1/leases?order={order}", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"GET /v1/leases", "/v1/leases?order={ended_order}", "", {401, 200, 200, 200, 200, 200}, 403},
     {"GET /v1/leases", "/v1/leases?node={node}", "", {401, 200, 200, 200, 200, 200}, 403},
     {"GET /v1/leases/{lease}", "", "", {401, 200, 404, 200, 404, 200}, 403},
     {"POST /v1/leases/{lease}/stop", "", "", {401, 200, 404, 403, 403, 200}, 403},

@@ -47,6 +47,85 @@ TEST(AccessTable, NamesEveryRouteAndNoOther) {
   }
 }
 
+std::vector<std::string> segments_of(std::string_view path) {
+  std::vector<std::string> segments{""};
+  for (const char c : path.substr(0, path.find('?'))) {
+    if (c == '/')
+      segments.emplace_back();
+    else
+      segments.back() += c;
+  }
+  return segments;
+}
+
+// A row that asks another route than its own would prove nothing of it.
+TEST(AccessTable, EveryTargetIsOfItsRoute) {
+  for (const AccessRow& row : kAccessTable) {
+    if (*row.target == '\0') continue;
+    const std::string_view route = row.route;
+    const auto wanted = segments_of(route.substr(route.find(' ') + 1));
+    const auto asked = segments_of(row.target);
+    ASSERT_EQ(asked.size(), wanted.size()) << words(row, "anybody");
+    for (std::size_t at = 0; at < wanted.size(); ++at) {
+      if (!wanted[at].starts_with('{')) {
+        EXPECT_EQ(asked[at], wanted[at]) << words(row, "anybody");
+      }
+    }
+  }
+}
+
+// Who rents and provides may what either may.
+int status_of_both(const AccessRow& row) {
+  const int rents = row.status[kOtherRenter];
+  const int provides = row.status[kOtherProvider];
+  for (const int status : {rents, provides}) {
+    if (status < 300 || status == 426) return status;
+  }
+  return rents == 404 || provides == 404 ? 404 : rents;
+}
+
+TEST(AccessTable, TwoScopesAreBothAndNoMore) {
+  auto world = std::make_unique<AccessWorld>();
+  std::string both = world->key_of_both();
+  for (const AccessRow& row : kAccessTable) {
+    if (changes_something(row)) {
+      world = std::make_unique<AccessWorld>();
+      both = world->key_of_both();
+    }
+    const Reply reply = world->ask(row, both);
+    EXPECT_EQ(reply.status, status_of_both(row)) << words(row, "renter and provider") << reply.body;
+  }
+}
+
+TEST(AccessTable, AKeyThatHasRunOutIsNone) {
+  AccessWorld world;
+  for (const Who caller : {kRenter, kProvider, kOperator}) {
+    const std::string expired = world.expired_key(caller);
+    for (const AccessRow& row : kAccessTable) {
+      if (row.status[kNobody] != 401) continue;
+      EXPECT_EQ(world.ask(row, expired).status, 401) << words(row, kCallerNames[caller]);
+    }
+  }
+}
+
+// Where a list is for everybody, what another's own would be is not in it.
+TEST(AccessTable, ListsOfAnothersAreEmpty) {
+  AccessWorld world;
+  for (const AccessRow& row : kAccessTable) {
+    if (std::string_view(row.route) != "GET /v1/leases" || *row.target == '\0') continue;
+    const auto listed = [&](Who caller) {
+      const auto document = boost::json::parse(world.ask(row, world.key(caller)).body);
+      return document.at("leases").as_array().size();
+    };
+    for (const Who caller : {kRenter, kProvider, kOperator}) {
+      EXPECT_GT(listed(caller), 0U) << words(row, kCallerNames[caller]);
+    }
+    for (const Who caller : {kOtherRenter, kOtherProvider}) {
+      EXPECT_EQ(listed(caller), 0U) << words(row, kCallerNames[caller]);
+    }
+  }
+}
+
 // What was refused has changed nothing: in the same world the first who may then still can.
 TEST(AccessTable, EveryRouteAnswersEveryCallerAsItSays) {
   auto world = std::make_unique<AccessWorld>();
@@ -110,10 +189,33 @@ TEST(AccessTable, NothingOfAnotherAccountIsEverShown) {
       }
       // The provider's own node made the output.
       if (caller == kProvider) continue;
+      for (const std::string_view secret : AccessWorld::kProviderSecrets) {
+        EXPECT_EQ(body.find(secret), body.npos) << words(row, kCallerNames[caller]) << ": " << body;
+      }
       EXPECT_EQ(body.find(digest), body.npos) << words(row, kCallerNames[caller]) << ": " << body;
     }
   }
+  for (const AccessRow& row : kAccessTable) {
+    if (changes_something(row)) continue;
+    const std::string body = world.ask(row, world.key(kRenter)).body;
+    for (const std::string_view secret : AccessWorld::kProviderSecrets) {
+      EXPECT_EQ(body.find(secret), body.npos) << words(row, "the renter") << ": " << body;
+    }
+  }
   // They are there to be found.
+  const std::string told =
+      world.ask(AccessRow{"GET /v1/events", "/v1/events?after=1", "", {}, 0}, world.key(kRenter))
+          .body;
+  for (const std::string_view secret : {"canary-account", "canary-project"}) {
+    EXPECT_NE(told.find(secret), told.npos) << secret << ": " << told;
+  }
+  std::string of_provider;
+  for (const AccessRow& row : kAccessTable) {
+    if (!changes_something(row)) of_provider += world.ask(row, world.key(kProvider)).body;
+  }
+  for (const std::string_view secret : AccessWorld::kProviderSecrets) {
+    EXPECT_NE(of_provider.find(secret), of_provider.npos) << secret;
+  }
   std::string all;
   for (const AccessRow& row : kAccessTable) {
     if (!changes_something(row)) all += world.ask(row, world.key(kRenter)).body;

@@ -4,9 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "fallow/v1/agent.pb.h"
@@ -23,11 +25,15 @@ class AccessWorld {
       "canary-order", "canary-command", "canary-variable",     "canary-project",
       "canary-label", "canary-account", "Y2FuYXJ5LW91dHB1dAo="};  // "canary-output\n" in base64
 
+  // What is only the provider's to see (and the operator's).
+  static constexpr std::string_view kProviderSecrets[] = {"hidden-node", "hidden-label",
+                                                          "hidden-provider"};
+
   AccessWorld() : market_(options()) {
     keys_[kOperator] = market_.operator_key();
     keys_[kRenter] = market_.add_account("canary-renter", "RENTER");
     keys_[kOtherRenter] = market_.add_account("other", "RENTER");
-    keys_[kProvider] = market_.add_account("provider", "PROVIDER");
+    keys_[kProvider] = market_.add_account("hidden-provider", "PROVIDER");
     keys_[kOtherProvider] = market_.add_account("other provider", "PROVIDER");
     market_.deposit(keys_[kRenter], "10.00");
     market_.deposit(keys_[kOtherRenter], "10.00");
@@ -40,6 +46,9 @@ class AccessWorld {
     words_["secret"] = to_hex(parse_join_token(token.at("token"))->secret);
     words_["policy"] = market_.get("/v1/market", "").at("policy");
     store_artifacts();
+    furnish_provider(
+        to_hex(parse_join_token(market_.post("/v1/join-tokens", keys_[kProvider], "{}").at("token"))
+                   ->secret));
   }
 
   // What the row asks, by an API key, or by `cookie` instead when it is not empty.
@@ -75,6 +84,25 @@ class AccessWorld {
                                   {{"Sec-Fetch-Site", "same-origin"}}));
   }
   const std::string& key(Who caller) const { return keys_[caller]; }
+  // A stranger who both rents and provides.
+  std::string key_of_both() {
+    const Reply made = market_.post("/v1/accounts", keys_[kOperator],
+                                    R"({"name": "both", "scopes": ["RENTER", "PROVIDER"]})");
+    EXPECT_EQ(made.status, 200) << made.body;
+    const Reply paid =
+        market_.post("/v1/deposits", keys_[kOperator],
+                     fmt::format(R"({{"account": "{}", "amount": "10", "reference": "both"}})",
+                                 made.at("account.id")));
+    EXPECT_EQ(paid.status, 200) << paid.body;
+    return made.at("api_key");
+  }
+  // One of the caller's own that has run out.
+  std::string expired_key(Who caller) {
+    const Reply made = market_.post("/v1/keys", keys_[caller], R"({"hours": 0.00001})");
+    EXPECT_EQ(made.status, 200) << made.body;
+    std::this_thread::sleep_for(std::chrono::milliseconds(60));  // 36 ms are over
+    return made.at("api_key");
+  }
   LoopbackMarket& market() { return market_; }
 
   std::string filled(std::string text) const {
@@ -105,6 +133,17 @@ class AccessWorld {
     EXPECT_EQ(asked.status, 200) << asked.body;
     words_["payout"] = market_.get("/v1/payouts", market_.operator_key()).at("payouts.0.id");
     words_["key"] = market_.post("/v1/keys", key, R"({"label": "canary-label"})").at("key.id");
+  }
+
+  // A node that is not offered: nobody else has anything to do with it.
+  void furnish_provider(const std::string& secret) {
+    const Reply node = market_.post("/v1/nodes", "",
+                                    fmt::format(R"({{"secret": "{}", "public_key": "{:0>64}",
+            "facts": {{"name": "hidden-node", "region": "eu"}}}})",
+                                                secret, "7"));
+    EXPECT_EQ(node.status, 200) << node.body;
+    const Reply key = market_.post("/v1/keys", keys_[kProvider], R"({"label": "hidden-label"})");
+    EXPECT_EQ(key.status, 200) << key.body;
   }
 
   // One job that ended, with output and a bill, and one that runs.

@@ -1,6 +1,7 @@
 // Job files, gangs, budgets, bills and evidence in the console, each beside what the command line says of the
 // same thing.
 import assert from 'node:assert/strict';
+import { createPrivateKey, sign } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -21,6 +22,34 @@ after(async () => {
 });
 
 const ended = (job) => until(`job ${job} ending`, () => market.run('alice', 'jobs', job)[0].state !== 'OPEN' && market.run('alice', 'jobs', job)[0], 90);
+// Protobuf's wire format, enough to change one number of a body: the last of a field counts.
+const varint = (value) => {
+  const bytes = [];
+  for (let rest = BigInt.asUintN(64, value); ; rest >>= 7n) {
+    if (rest < 0x80n) return Buffer.from([...bytes, Number(rest)]);
+    bytes.push(Number(rest & 0x7fn) | 0x80);
+  }
+};
+const with_number = (body, field, value) => Buffer.concat([body, varint(BigInt(field) << 3n), varint(value)]);
+const number_in = (body, field) => {
+  let last = 0n;
+  for (let at = 0; at < body.length; ) {
+    const read = () => {
+      let value = 0n;
+      for (let shift = 0n; ; shift += 7n) {
+        const byte = body[at++];
+        value |= BigInt(byte & 0x7f) << shift;
+        if (byte < 0x80) return value;
+      }
+    };
+    const tag = read();
+    const value = read();
+    if ((tag & 7n) === 2n) at += Number(value);
+    else if (tag >> 3n === BigInt(field)) last = value;
+  }
+  return last;
+};
+
 const job_at = (page) => /jobs\/(\d+)/.exec(page.url())[1];
 
 test('a job file beside the form: checked as fallow validate checks it, quoted, run', async () => {
@@ -62,6 +91,21 @@ test('a job file beside the form: checked as fallow validate checks it, quoted, 
   const saved = page.waitForEvent('download');
   await page.getByRole('link', { name: 'said.txt' }).click();
   assert.equal(readFileSync(await (await saved).path(), 'utf8'), 'hello: world\n');
+  await page.context().close();
+});
+
+test('a part that cannot be fetched takes only itself away', async () => {
+  const page = await browser.open('alice', { path: '/market' });
+  await page.route(/job_file_editor/, (route) => route.abort());
+  await page.goto(`${market.url}/new?file=1`);
+  await page.getByText('The editor cannot be shown').waitFor();
+  await page.getByLabel('Command').fill('true');
+  await page.getByRole('button', { name: /^Run for at most/ }).waitFor();
+  // What is marked wrong is not run.
+  await page.getByText('Environment, setup, image, output').click();
+  await page.getByLabel('Environment').fill('FOO');
+  await page.getByText('Environment: One NAME=value a line.').waitFor();
+  assert.ok(await page.getByRole('button', { name: /^Run for at most/ }).isDisabled());
   await page.context().close();
 });
 
@@ -155,6 +199,57 @@ test('a receipt dropped into the browser gets the verdict of the command line', 
   await page.context().close();
 });
 
+// Behind a signature that fits, every other check has to stand by itself. Numbers of a body by their field:
+// see proto/fallow/v1/receipt.proto.
+const numbers_of_receipt = [3, 9, 12, 13, 14, 15, 16, 17, 18, 22, 23, 26, 27, 28, 29, 30, 34, 35, 37, 38, 39, 40, 41, 42, 44, 45];
+const pkcs8_of_ed25519 = Buffer.from('302e020100300506032b657004220420', 'hex'); // before the seed, RFC 8410
+const found_always = [3, 26, 27, 28, 30]; // the lease, its proven time, charge, refund, what is paid
+
+test('a bill in which the market itself lies is found out where the command line finds it', async () => {
+  const page = await browser.open('alice', { path: '/wallet?tab=receipts' });
+  const lease_of = async (script, ...words) => {
+    const [order] = market.run('alice', 'run', '--detach', 'gpu_name=a100', ...words, '--', 'sh', '-c', script);
+    return { order: order.id, lease: await until(`a lease for ${words}`, () => market.run('alice', 'leases', '--job', order.id).find((one) => one.state === 'RUNNING' || one.state === 'ENDED')) };
+  };
+  const over = (made) => until(`lease ${made.lease.id} ending`, () => market.run('alice', 'leases', '--job', made.order).find((one) => one.id === made.lease.id && one.state === 'ENDED'), 60);
+  const { node } = market.run('alice', 'offers').find((offer) => offer.node_name === 'cellar');
+  market.run('dora', 'nodes', 'offer', node, '1.10', '--discount', 'hour=500,day=1000,week=1500,month=2000', '--spot-floor', '0.12');
+  const ended_of = {};
+  for (const [name, ...words] of [['on demand'], ['reserved', '--tier', 'reserved', '--term', '2h'], ['spot', '--tier', 'spot', '--bid', '2.00']]) ended_of[name] = await over(await lease_of('sleep 2', ...words));
+  // The provider takes the node away under a lease that was charged: all of it is given back.
+  const lost = await lease_of('sleep 600');
+  await until('a charge', () => Number(market.run('alice', 'leases', '--job', lost.order)[0].charged) > 0);
+  market.run('dora', 'nodes', 'remove', node);
+  ended_of.refunded = await over(lost);
+  market.spawn('alice', 'stop', lost.order);
+  assert.ok(Number(ended_of.refunded.refunded) > 0, JSON.stringify(ended_of.refunded));
+
+  const seed = Buffer.from(readFileSync(join(market.folder, 'data/keys/market.key'), 'utf8').trim(), 'hex');
+  const key = createPrivateKey({ key: Buffer.concat([pkcs8_of_ed25519, seed]), format: 'der', type: 'pkcs8' });
+  const { market_public_key } = JSON.parse(market.spawn('alice', 'receipt', ended_of.spot.id).stdout);
+  const signed = (body) => JSON.stringify({ body: body.toString('base64'), signature: sign(null, Buffer.concat([Buffer.from('fallow receipt v1'), body]), key).toString('base64'), market_public_key });
+  const path = join(market.folder, 'lying.json');
+  const verdict = page.getByText(/^(This receipt is right|This receipt is not right|That is not a receipt)$/);
+  const is_right = async (name, body) => {
+    writeFileSync(path, signed(body));
+    const cli = market.spawn('alice', 'receipt', 'verify', path);
+    await page.reload();
+    await page.locator('input[type=file]').setInputFiles(path);
+    const shown = await verdict.first().innerText();
+    assert.equal(shown === 'This receipt is right', cli.status === 0, `${name}: the page says "${shown}", fallow says ${cli.status}: ${cli.stderr}`);
+    return cli.status === 0;
+  };
+  for (const [name, lease] of Object.entries(ended_of)) {
+    const body = Buffer.from(JSON.parse(market.spawn('alice', 'receipt', lease.id).stdout).body, 'base64');
+    assert.ok(await is_right(`${name}, as it is`, body));
+    for (const field of numbers_of_receipt) {
+      const right = await is_right(`${name}, field ${field}`, with_number(body, field, number_in(body, field) + 1n));
+      if (found_always.includes(field)) assert.equal(right, false, `${name}, field ${field}`);
+    }
+  }
+  await page.context().close();
+});
+
 test("a month's bill adds up, as CSV and on paper", async () => {
   const page = await browser.open('alice', { path: '/wallet?tab=invoices' });
   await page.getByRole('heading', { name: /^Invoice of/ }).waitFor();
@@ -174,6 +269,9 @@ test("a month's bill adds up, as CSV and on paper", async () => {
   assert.equal(pdf.subarray(0, 5).toString(), '%PDF-');
   assert.ok(pdf.length > 5_000, `${pdf.length} bytes`);
   await page.emulateMedia({ media: 'screen' });
+  // A month that is none is this one, and the console stands.
+  await page.goto(`${market.url}/wallet?tab=invoices&month=2026-13`);
+  await page.getByRole('heading', { name: /^Invoice of/ }).waitFor();
   await page.getByRole('tab', { name: 'Ledger' }).click();
   await page.getByText(/All entries together come to .*just what the balances above hold/).waitFor();
   await page.context().close();

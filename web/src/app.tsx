@@ -8,6 +8,7 @@ import { ApiError, call, client, type Session } from './api/client';
 import { LiveProvider, useLive } from './api/live';
 import { apply_theme, stored_theme, type Theme } from './lib/theme';
 import { SignIn } from './pages/sign_in';
+import { Boundary } from './parts/boundary';
 import { ErrorBox, Loading } from './parts/states';
 import { sections } from './routes';
 
@@ -83,22 +84,24 @@ function Frame({ session }: { session: Session }) {
         </div>
       </header>
       <main id="content" tabIndex={-1}>
-        <Suspense fallback={<Loading what="the page" />}>
-          <Switch>
-            <Route path="/market">{() => <MarketPage session={session} />}</Route>
-            <Route path="/new">{() => <NewPage />}</Route>
-            <Route path="/jobs">{() => <JobsPage session={session} />}</Route>
-            <Route path="/jobs/:order">{({ order }) => <JobPage key={order} order={order} session={session} />}</Route>
-            <Route path="/leases">{() => <LeasesPage />}</Route>
-            <Route path="/leases/:lease">{({ lease }) => <LeasePage key={lease} lease={lease} session={session} />}</Route>
-            <Route path="/provide">{() => <ProvidePage session={session} />}</Route>
-            <Route path="/provide/:node">{({ node }) => <NodePage key={node} node={node} session={session} />}</Route>
-            <Route path="/wallet">{() => <WalletPage session={session} />}</Route>
-            <Route path="/operator">{() => <OperatorPage />}</Route>
-            <Route path="/account">{() => <AccountPage session={session} />}</Route>
-            <Route>{() => <Redirect to={home} replace />}</Route>
-          </Switch>
-        </Suspense>
+        <Boundary key={path} what="This page">
+          <Suspense fallback={<Loading what="the page" />}>
+            <Switch>
+              <Route path="/market">{() => <MarketPage session={session} />}</Route>
+              <Route path="/new">{() => <NewPage />}</Route>
+              <Route path="/jobs">{() => <JobsPage session={session} />}</Route>
+              <Route path="/jobs/:order">{({ order }) => <JobPage key={order} order={order} session={session} />}</Route>
+              <Route path="/leases">{() => <LeasesPage />}</Route>
+              <Route path="/leases/:lease">{({ lease }) => <LeasePage key={lease} lease={lease} session={session} />}</Route>
+              <Route path="/provide">{() => <ProvidePage session={session} />}</Route>
+              <Route path="/provide/:node">{({ node }) => <NodePage key={node} node={node} session={session} />}</Route>
+              <Route path="/wallet">{() => <WalletPage session={session} />}</Route>
+              <Route path="/operator">{() => <OperatorPage />}</Route>
+              <Route path="/account">{() => <AccountPage session={session} />}</Route>
+              <Route>{() => <Redirect to={home} replace />}</Route>
+            </Switch>
+          </Suspense>
+        </Boundary>
       </main>
     </div>
   );

@@ -1,7 +1,8 @@
 // The TypeScript client (sdk/typescript) against a server that drops, doubles and refuses.
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { ApiError, Client, follow } from 'fallow';
+import { follow as follow_of_console } from '../src/api/client';
 
 type Answer = (request: Request) => Promise<Response> | Response;
 const json = (body: unknown, status = 200) => new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json' } });
@@ -59,5 +60,52 @@ describe('the client', () => {
     expect(error).toBeNull();
     expect(got).toEqual([1, 2, 3]);
     expect(asked).toEqual([null, '2']);
+  });
+  it('closes a stream in the middle of what has come', async () => {
+    const got: unknown[] = [];
+    await new Promise<void>((done) => {
+      const close = follow('/v1/events', {
+        on_event: (data) => {
+          got.push((data as { n: number }).n);
+          close();
+          setTimeout(done, 20);
+        },
+      }, { fetch: (async () => new Response('data: {"n":1}\n\ndata: {"n":2}\n\n')) as typeof fetch });
+    });
+    expect(got).toEqual([1]);
+  });
+  it('sends no key with what is no JSON, and reads no such body', async () => {
+    const { client, seen } = client_of([() => json({})]);
+    await client.call(client.routes.PUT('/v1/artifacts/{digest}' as never, { body: new Uint8Array(3), bodySerializer: (body: unknown) => body, headers: { 'Content-Type': 'application/octet-stream' } } as never));
+    expect(seen[0]!.headers.has('Idempotency-Key')).toBe(false);
+  });
+  it('knows a market by its address with a slash, too', async () => {
+    const urls: string[] = [];
+    const market = new Client({ url: 'https://market.example/', fetch: (async (asked: Request | string) => {
+      urls.push(typeof asked === 'string' ? asked : asked.url);
+      return typeof asked === 'string' ? new Response('event: end\ndata: {}\n\n') : json({});
+    }) as typeof fetch });
+    await market.call(market.routes.GET('/v1/account'));
+    await new Promise((done) => market.follow('/v1/events', { on_event: () => undefined, on_end: done }));
+    expect(urls).toEqual(['https://market.example/v1/account', 'https://market.example/v1/events']);
+  });
+});
+
+describe("the console's own streams", () => {
+  afterEach(() => void vi.unstubAllGlobals());
+  it('go on where they broke off, ask no cache, and end when they are closed', async () => {
+    const asked: RequestInit[] = [];
+    vi.stubGlobal('fetch', (async (_: string, init: RequestInit = {}) => {
+      asked.push(init);
+      if (asked.length === 1) return new Response('id: 8\ndata: {"n":1}\n\n');
+      return new Response(new ReadableStream({ start: () => undefined })); // stands, silent
+    }) as typeof fetch);
+    const close = follow_of_console('/v1/events', { on_event: () => undefined });
+    await vi.waitFor(() => expect(asked).toHaveLength(2), { timeout: 5_000 });
+    const headers = new Headers(asked[1]!.headers);
+    expect([headers.get('Last-Event-ID'), headers.get('Accept'), asked[1]!.cache]).toEqual(['8', 'text/event-stream', 'no-store']);
+    expect(asked[1]!.signal!.aborted).toBe(false);
+    close();
+    expect(asked[1]!.signal!.aborted).toBe(true);
   });
 });

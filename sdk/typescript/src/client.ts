@@ -18,7 +18,7 @@ export type Known<T> = T extends readonly (infer Item)[]
     : T;
 
 export interface ClientOptions {
-  url?: string; // "https://market.example:8470"; default: where the page came from
+  url?: string; // "https://market.example:8470", with or without a slash after it; default: where the page came from
   key?: string; // an API key, "fk_..."; default: the session of the browser
   fetch?: typeof fetch;
 }
@@ -29,14 +29,18 @@ export class Client {
   // Typed by path: `client.routes.GET('/v1/orders/{order}', { params: { path: { order } } })`.
   readonly routes: Routes<paths>;
   private readonly headers: Record<string, string>;
+  private readonly url: string;
   // Mutating calls carry an idempotency key, and the same one again for as long as the same call was not
-  // answered: what was sent twice, or again after a lost answer, is carried out once.
+  // answered: what was sent twice, or again after a lost answer, is carried out once. Two calls that say the
+  // same and are both meant while the first is unanswered need keys of their own (new_key, as the header
+  // Idempotency-Key).
   private readonly unanswered = new Map<string, string>(); // key, by call
 
   constructor(private readonly options: ClientOptions = {}) {
     this.headers = options.key ? { Authorization: `Bearer ${options.key}` } : {};
+    this.url = (options.url ?? '').replace(/\/+$/, '');
     const ask = options.fetch ?? fetch;
-    this.routes = createClient<paths>({ baseUrl: options.url ?? '/', headers: this.headers, credentials: 'same-origin', fetch: (request) => ask(request) });
+    this.routes = createClient<paths>({ baseUrl: this.url || '/', headers: this.headers, credentials: 'same-origin', fetch: (request) => ask(request) });
     this.routes.use({
       onRequest: ({ request }) => this.with_key(request),
       onResponse: ({ request, response }) => {
@@ -63,7 +67,7 @@ export class Client {
   // A stream of the API ("/v1/events", "/v1/orders/7/logs?follow=true"), resumed after drops. Gives out
   // the function that closes it.
   follow(path: string, follower: Follower): () => void {
-    return follow((this.options.url ?? '') + path, follower, { headers: this.headers, fetch: this.options.fetch });
+    return follow(this.url + path, follower, { headers: this.headers, fetch: this.options.fetch });
   }
 
   static new_key(): string {
@@ -73,6 +77,8 @@ export class Client {
 
   private async with_key(request: Request): Promise<Request> {
     if (request.method === 'GET' || request.headers.has('Idempotency-Key')) return request;
+    // Artifacts: their digest says what they are, and they may be larger than memory.
+    if (!/^application\/json\b/.test(request.headers.get('Content-Type') ?? 'application/json')) return request;
     const asked = `${request.method} ${request.url} ${await request.clone().text()}`;
     const key = this.unanswered.get(asked) ?? Client.new_key();
     this.unanswered.set(asked, key);

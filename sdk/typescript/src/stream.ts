@@ -114,6 +114,7 @@ async function read_once(path: string, last_id: string, way: Way, closed: AbortS
       clearTimeout(silence);
       silence = setTimeout(give_up, silence_ms_max);
       for (const event of parser.feed(decoder.decode(value, { stream: true }))) {
+        if (closed.aborted) return unreachable(); // whoever closed it wants no more, read already or not
         if (event.event === 'end') return 'ended';
         if (event.event === 'error') return error_of(JSON.parse(event.data), 500);
         on_event(event);

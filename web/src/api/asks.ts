@@ -2,7 +2,9 @@
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useMemo } from 'react';
 
-import { call, client, type Schemas } from './client';
+import { evidence_of } from '../lib/evidence';
+import { InvoiceSum, month_of } from '../lib/invoice';
+import { call, client, type Lease, type Schemas } from './client';
 
 export const useMarket = () => useQuery({ queryKey: ['market'], queryFn: () => call(client.GET('/v1/market')), refetchInterval: 10_000 });
 
@@ -33,7 +35,7 @@ function usePages<Page extends ListPage, Row>(key: unknown[], fetch: (page_token
   });
   // The same array as long as the answers are the same: what is made of it is not made anew.
   const rows = useMemo(() => query.data?.pages.flatMap(rows_of), [query.data]);
-  return { ...query, rows, more: { fetch: () => void query.fetchNextPage(), has: query.hasNextPage, busy: query.isFetchingNextPage } };
+  return { ...query, rows, more: { fetch: () => void query.fetchNextPage(), has: query.hasNextPage, busy: query.isFetchingNextPage, failed: query.isError } };
 }
 
 const page_size = 200;
@@ -58,24 +60,78 @@ export const useOrders = (open_only: boolean) =>
 
 export const useOrder = (order: string) => useQuery({ queryKey: ['orders', 'one', order], queryFn: () => call(client.GET('/v1/orders/{order}', { params: { path: { order } } })), refetchInterval: 15_000 });
 
-export const useLeases = (of: { order?: string; node?: string; open_only?: boolean }, enabled = true, size = page_size) =>
+export const useLeases = (of: { order?: string; node?: string; open_only?: boolean }) =>
   usePages(
-    ['leases', 'list', of, size],
-    (page_token) => call(client.GET('/v1/leases', { params: { query: { ...of, page_size: size, page_token } } })),
+    ['leases', 'list', of],
+    (page_token) => call(client.GET('/v1/leases', { params: { query: { ...of, page_size, page_token } } })),
     (page) => page.leases,
-    { enabled },
   );
 
 export const useLease = (lease: string) => useQuery({ queryKey: ['leases', 'one', lease], queryFn: () => call(client.GET('/v1/leases/{lease}', { params: { path: { lease } } })), refetchInterval: 15_000 });
 
 export const useWallet = () => useQuery({ queryKey: ['wallet'], queryFn: () => call(client.GET('/v1/wallet')) });
 
-export const useTransfers = (size = page_size) =>
+export const useTransfers = () =>
   usePages(
-    ['transfers', size],
-    (page_token) => call(client.GET('/v1/wallet/transfers', { params: { query: { page_size: size, page_token } } })),
+    ['transfers'],
+    (page_token) => call(client.GET('/v1/wallet/transfers', { params: { query: { page_size, page_token } } })),
     (page) => page.transfers,
   );
+
+// What is summed over thousands of entries stands under keys of its own: the events of a running job come
+// many a second, and each would have all of it read anew.
+const sums_refetch_ms = 30_000;
+const sum_page_size = 1000;
+
+export const useEarnings = () =>
+  usePages(
+    ['earnings', 'transfers'],
+    (page_token) => call(client.GET('/v1/wallet/transfers', { params: { query: { page_size: sum_page_size, page_token } } })),
+    (page) => page.transfers,
+    { refetchInterval: sums_refetch_ms },
+  );
+
+export const useEarningLeases = () =>
+  usePages(
+    ['earnings', 'leases'],
+    (page_token) => call(client.GET('/v1/leases', { params: { query: { page_size: sum_page_size, page_token } } })),
+    (page) => page.leases,
+    { refetchInterval: sums_refetch_ms },
+  );
+
+// A month's bill, whole or not at all. What was read after the month was over does not change.
+export const useInvoice = (month: string) =>
+  useQuery({
+    queryKey: ['invoice', month],
+    queryFn: async ({ signal }) => {
+      const sum = new InvoiceSum(month);
+      for (let page_token = ''; ; ) {
+        const page = await call(client.GET('/v1/wallet/transfers', { params: { query: { page_size: sum_page_size, page_token } }, signal }));
+        page_token = page.next_page_token;
+        if (!sum.add(page.transfers) || !page_token) return sum.invoice();
+      }
+    },
+    staleTime: (query) => (month_of(new Date(query.state.dataUpdatedAt).toISOString()) > month ? Infinity : sums_refetch_ms),
+  });
+
+const evidence_leases_max = 5_000;
+
+// What a node's reliability is made of; `whole`: of all of its leases.
+export const useEvidence = (node: string) =>
+  useQuery({
+    queryKey: ['evidence', node],
+    queryFn: async ({ signal }) => {
+      const leases: Lease[] = [];
+      for (let page_token = ''; ; ) {
+        const page = await call(client.GET('/v1/leases', { params: { query: { node, page_size: sum_page_size, page_token } }, signal }));
+        leases.push(...page.leases);
+        page_token = page.next_page_token;
+        if (!page_token || leases.length >= evidence_leases_max) return { ...evidence_of(leases), whole: !page_token };
+      }
+    },
+    staleTime: sums_refetch_ms,
+    refetchInterval: sums_refetch_ms,
+  });
 
 export const useNodes = () =>
   usePages(

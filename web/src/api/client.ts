@@ -15,7 +15,7 @@ export type Transfer = Known<Schemas['TransferView']>;
 export type Market = Known<Schemas['MarketView']>;
 export type Session = Known<Schemas['SessionView']>;
 
-const market = new Client({ fetch: (request) => fetch(request) });
+const market = new Client({ fetch: (request, init) => fetch(request, init) });
 export const client = market.routes;
 export const call = market.call.bind(market) as Client['call'];
 export const follow = market.follow.bind(market) as Client['follow'];

@@ -3,13 +3,14 @@
 import type { Lease } from '../api/client';
 
 export interface Evidence {
-  kept: number; // ended without the provider's or the owner's blame
+  kept: number; // ended otherwise than by this node's doing
   broken: number;
   reasons: { reason: Lease['reason']; blame: Lease['blame']; count: number }[]; // of those that broke, most first
   reliability: number; // that these leases alone come to
 }
 
-const is_broken = (lease: Lease) => lease.blame === 'BLAME_PROVIDER' || lease.blame === 'BLAME_OWNER';
+// A gang that one node failed is lost on all of its nodes; it counts against that one alone.
+const is_broken = (lease: Lease) => (lease.blame === 'BLAME_PROVIDER' || lease.blame === 'BLAME_OWNER') && lease.reason !== 'GANG_LOST';
 
 export function evidence_of(leases: Lease[]): Evidence {
   const ended = leases.filter((lease) => lease.state === 'ENDED');

@@ -1,7 +1,7 @@
 // Job files, read as `fallow validate` reads them: the same sentences at the same places. Fields and
 // their kinds are of docs/job.schema.json, which the command line makes; test/job_file_test.ts holds both
 // readers to the same wrong files.
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, stringify, type Document, type Node } from 'yaml';
+import { Document, isAlias, isMap, isScalar, isSeq, Pair, parseAllDocuments, Scalar, visit, YAMLMap, type Node } from 'yaml';
 
 import schema from '../../../docs/job.schema.json';
 
@@ -15,8 +15,9 @@ export interface JobFile {
 export class WrongFile extends Error {
   constructor(
     readonly line: number,
-    readonly column: number,
+    readonly column: number, // in bytes of UTF-8, as the command line counts
     readonly what: string,
+    readonly at = 0, // in the text, for who goes there
   ) {
     super(`${line}:${column}: ${what}`);
   }
@@ -61,29 +62,45 @@ function advice(word: string, known: string[]): string {
 
 const is_money = (text: string) => /^\d+(\.\d{1,6})?$/.test(text);
 
+const bytes_of = new TextEncoder();
+
+// Where `at` of `text` is, and what is wrong there.
+function wrong_at(text: string, at: number, what: string): WrongFile {
+  const before = text.slice(0, at);
+  const line_start = before.lastIndexOf('\n') + 1;
+  const line = before.split('\n').length;
+  return new WrongFile(line, bytes_of.encode(before.slice(line_start)).length + 1, what, at);
+}
+
 class Reader {
   readonly file: JobFile = { values: {}, words: [], environment: [] };
   setup_at: Node | null = null;
 
   constructor(
     private readonly document: Document,
-    private readonly lines: LineCounter,
+    private readonly text: string,
   ) {}
+
+  check_aliases() {
+    visit(this.document, {
+      Alias: (_, node) => {
+        if (!node.resolve(this.document)) this.fail(node, 'this is no YAML: the referenced anchor is not defined');
+      },
+    });
+  }
 
   // Behind an alias stands what it names.
   private resolved(node: unknown): Node | null {
     return (isAlias(node) ? node.resolve(this.document) : node) as Node | null;
   }
   fail(at: unknown, what: string): never {
-    const offset = (at as Node | null)?.range?.[0];
-    const place = offset === undefined ? { line: 1, col: 1 } : this.lines.linePos(offset);
-    throw new WrongFile(Math.max(1, place.line), Math.max(1, place.col), what);
+    throw wrong_at(this.text, (at as Node | null)?.range?.[0] ?? 0, what);
   }
   private text_in(node: Node | null): string | null {
     return isScalar(node) && !this.is_null(node) ? String(node.value) : null;
   }
   private is_null(node: Node | null): boolean {
-    return node === null || (isScalar(node) && (node.value === null || (node.type === 'PLAIN' && null_words.includes(String(node.value)))));
+    return node === null || (isScalar(node) && !node.tag && (node.value === null || (node.type === 'PLAIN' && null_words.includes(String(node.value)))));
   }
 
   section(at: unknown, section: '' | 'resources') {
@@ -148,19 +165,19 @@ class Reader {
 // WrongFile says where and what.
 export function read_job_file(text: string): JobFile {
   if (text.length > file_chars_max) throw new WrongFile(1, 1, 'this file is larger than a job file can be');
-  const lines = new LineCounter();
+  // The library passes over what the command line takes for indentation.
+  const tab = /\n\t\s*$/.exec(text);
+  if (tab) throw wrong_at(text, tab.index + 1, 'this is no YAML: illegal tab when looking for indentation');
   let document: Document | undefined;
   try {
-    document = [parseAllDocuments(text, { schema: 'failsafe', uniqueKeys: false, lineCounter: lines })].flat()[0] as Document | undefined;
+    document = [parseAllDocuments(text, { schema: 'failsafe', uniqueKeys: false, prettyErrors: false })].flat()[0] as Document | undefined;
   } catch {
     throw new WrongFile(1, 1, 'this is no YAML: it is nested too deeply');
   }
   const broken = document?.errors[0];
-  if (broken) {
-    const place = broken.linePos?.[0] ?? { line: 1, col: 1 };
-    throw new WrongFile(place.line, place.col, `this is no YAML: ${broken.message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '')}`);
-  }
-  const reader = new Reader(document!, lines);
+  if (broken) throw wrong_at(text, broken.pos[0], `this is no YAML: ${broken.message}`);
+  const reader = new Reader(document ?? new Document(null), text);
+  reader.check_aliases();
   reader.section(document?.contents ?? null, '');
   const { values, words } = reader.file;
   if (values.run === undefined && words.length === 0) throw new WrongFile(1, 1, 'the job says nothing to run; write  run: nvidia-smi');
@@ -170,23 +187,37 @@ export function read_job_file(text: string): JobFile {
   return reader.file;
 }
 
-const written = (value: string) => (/^\d+(\.\d+)?$/.test(value) || value === 'true' || value === 'false' ? value : stringify(value, { lineWidth: 0 }).trimEnd());
+// Amounts and numbers stand as they were typed, without quotes where YAML has the same number.
+function scalar_of(rule: Rule, text: string): Scalar {
+  if (kind_of(rule) === 'flag') return new Scalar(text === 'true');
+  const decimals = /^\d+(?:\.(\d+))?$/.exec(text)?.[1] ?? '';
+  const number = new Scalar<number | string>(Number(text));
+  number.minFractionDigits = decimals.length;
+  const has_number = !['text', 'word', 'words', 'names'].includes(kind_of(rule));
+  return has_number && new Document(number).toString().trim() === text ? number : new Scalar(text);
+}
 
 // The file as text, in the order in which people read the fields.
 export function write_job_file(file: JobFile): string {
   const { values, words, environment } = file;
-  const numbers_and_words = (section: string, indent: string) =>
-    Object.entries(sections[section]!)
-      .filter(([name, rule]) => values[name] !== undefined && values[name] !== '' && !['words', 'names'].includes(kind_of(rule)) && name !== 'setup')
-      .map(([name, rule]) => `${indent}${name}: ${kind_of(rule) === 'text' ? stringify(values[name], { lineWidth: 0 }).trimEnd() : written(values[name]!)}\n`)
-      .join('');
-  const block = (name: string, text: string) => stringify({ [name]: text }, { lineWidth: 0, blockQuote: 'literal' });
-  const resources = numbers_and_words('resources', '  ');
-  return [
-    numbers_and_words('', ''),
-    resources && `resources:\n${resources}`,
-    environment.length > 0 ? stringify({ env: Object.fromEntries(environment.map(({ name, value }) => [name, value])) }, { lineWidth: 0 }) : '',
-    values.setup ? block('setup', values.setup) : '',
-    words.length > 0 ? stringify({ run: words }, { lineWidth: 0 }) : block('run', values.run ?? ''),
-  ].join('');
+  const section = (name: string) => {
+    const map = new YAMLMap();
+    for (const [field, rule] of Object.entries(sections[name]!)) {
+      const has = values[field] !== undefined && values[field] !== '';
+      if (has && !['words', 'names'].includes(kind_of(rule)) && field !== 'setup') map.items.push(new Pair(new Scalar(field), scalar_of(rule, values[field]!)));
+    }
+    return map;
+  };
+  const document = new Document({});
+  const root = section('');
+  document.contents = root as typeof document.contents;
+  const add = (name: string, value: unknown) => root.items.push(new Pair(new Scalar(name), document.createNode(value)));
+  const resources = section('resources');
+  if (resources.items.length > 0) add('resources', resources);
+  const names = new YAMLMap();
+  names.items = environment.map(({ name, value }) => new Pair(new Scalar(name), new Scalar(value)));
+  if (environment.length > 0) add('env', names);
+  if (values.setup) add('setup', values.setup);
+  add('run', words.length > 0 ? words : (values.run ?? ''));
+  return document.toString({ lineWidth: 0, blockQuote: 'literal' });
 }

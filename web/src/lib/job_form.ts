@@ -11,7 +11,8 @@ export interface JobForm {
   command: string; // text for the shell, unless there are words
   words: string[]; // of a file whose `run` is a list
   setup: string;
-  environment: string; // one NAME=value a line
+  environment: string; // one NAME=value a line, unless there are settings
+  settings: { name: string; value: string }[]; // of a file: such as no line of text says, line breaks and all
   image: string;
   input: string; // of a file: a folder that no browser reads
   output: boolean;
@@ -40,19 +41,21 @@ export interface JobForm {
 }
 
 export const empty_form: JobForm = {
-  template: '', name: '', command: '', words: [], setup: '', environment: '', image: '', input: '', output: true, query: '', gpus: '1', nodes: '1', device_share: '1', hours: '1', tasks: '1', tier: 'ON_DEMAND',
+  template: '', name: '', command: '', words: [], setup: '', environment: '', settings: [], image: '', input: '', output: true, query: '', gpus: '1', nodes: '1', device_share: '1', hours: '1', tasks: '1', tier: 'ON_DEMAND',
   objective: 'CHEAPEST', workload_class: 'GENERAL', near: '', max_price_per_hour: '', memory_gb: '', cpu_cores: '', disk_gb: '', network: false, isolation_min: '', budget: '', project: '', deadline_hours: '', restart_minutes: '', attempts_max: '', wait: true,
 };
 
-const amount = /^(\d{1,5}(\.\d{1,3})?)?$/;
+// As job files have them.
+const number = /^(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+const amount = new RegExp(`^$|${number.source}`);
 const whole = /^[1-9]\d{0,4}$/;
 export const numbers = {
   gpus: { label: 'Devices a task', pattern: whole, say: 'A whole number from 1 on.' },
   nodes: { label: 'Nodes that start together', pattern: whole, say: 'A whole number from 1 on.' },
   tasks: { label: 'Tasks', pattern: /^[1-9]\d{0,5}$/, say: 'A whole number from 1 on.' },
   attempts_max: { label: 'Attempts of a task', pattern: /^([1-9]\d{0,4})?$/, say: 'A whole number from 1 on.' },
-  device_share: { label: 'Share of each device', pattern: /^(0?\.\d{1,3}|1(\.0*)?)$/, say: 'More than 0, at most 1.' },
-  hours: { label: 'Hours at most', pattern: /^(\d{1,4}(\.\d+)?|\.\d+)$/, say: 'A number of hours.' },
+  device_share: { label: 'Share of each device', pattern: number, say: 'More than 0, at most 1.' },
+  hours: { label: 'Hours at most', pattern: number, say: 'A number of hours.' },
   deadline_hours: { label: 'Done within hours', pattern: amount, say: 'A number of hours.' },
   restart_minutes: { label: 'Minutes a start takes', pattern: amount, say: 'A number of minutes.' },
   memory_gb: { label: 'Memory (GB)', pattern: amount, say: 'A number of GB.' },
@@ -64,6 +67,7 @@ export type NumberField = keyof typeof numbers;
 export function wrong(form: JobForm, field: keyof JobForm): string | null {
   const value = form[field];
   if (field in numbers && !numbers[field as NumberField].pattern.test(String(value).trim())) return numbers[field as NumberField].say;
+  if (field === 'device_share' && !(Number(value) > 0 && Number(value) <= 1)) return numbers.device_share.say;
   if ((field === 'max_price_per_hour' || field === 'budget') && value !== '' && parse_money(String(value)) === null) return 'An amount such as 0.40.';
   if (field === 'max_price_per_hour' && form.tier === 'SPOT' && !value) return 'A spot lease needs a bid.';
   if (field === 'environment' && form.environment.split('\n').some((line) => line.trim() && !/^[A-Za-z_][A-Za-z0-9_]*=/.test(line.trim()))) return 'One NAME=value a line.';
@@ -90,13 +94,24 @@ export function asked_of(form: JobForm): QuoteAsked | null {
   return asked;
 }
 
+// Why it cannot be run though it has a price; null: it can.
+export function cannot_run(form: JobForm): string | null {
+  const environment = wrong(form, 'environment');
+  if (environment) return `Environment: ${environment}`;
+  const budget = wrong(form, 'budget');
+  if (budget) return `Budget: ${budget}`;
+  return form.input ? `The input ${form.input} is a folder of your own machine, which no browser reads: leave it out, or run the file with fallow run -f.` : null;
+}
+
 export const runs_nothing = (form: JobForm) => form.words.length === 0 && form.command.trim() === '';
 
-const settings_of = (environment: string) =>
+const settings_of_lines = (environment: string) =>
   environment.split('\n').map((line) => line.trim()).filter(Boolean).map((line) => {
     const equals = line.indexOf('=');
     return { name: line.slice(0, equals), value: line.slice(equals + 1) };
   });
+
+const settings_of = (form: JobForm) => (form.settings.length > 0 ? form.settings : settings_of_lines(form.environment));
 
 // The order that takes the quote.
 export function order_of(form: JobForm, quote: string): Schemas['CreateOrderRequest'] {
@@ -105,7 +120,7 @@ export function order_of(form: JobForm, quote: string): Schemas['CreateOrderRequ
   const order: Schemas['CreateOrderRequest'] = {
     quote,
     name: form.name,
-    workload: { image: form.image, command, environment: settings_of(form.environment), collect_output: form.output },
+    workload: { image: form.image, command, environment: settings_of(form), collect_output: form.output },
     budget: form.budget.trim() || undefined,
     project: form.project || undefined,
     attempts_max: form.attempts_max ? Number(form.attempts_max) : undefined,
@@ -116,7 +131,7 @@ export function order_of(form: JobForm, quote: string): Schemas['CreateOrderRequ
 }
 
 // The names of a field in the file and in the form, where the form holds it as text.
-const same: [string, Exclude<keyof JobForm, 'words' | 'output' | 'network' | 'wait' | 'tier' | 'objective' | 'workload_class'>][] = [
+const same: [string, Exclude<keyof JobForm, 'words' | 'settings' | 'output' | 'network' | 'wait' | 'tier' | 'objective' | 'workload_class'>][] = [
   ['name', 'name'], ['image', 'image'], ['input', 'input'], ['setup', 'setup'], ['run', 'command'], ['tasks', 'tasks'], ['budget', 'budget'], ['project', 'project'], ['deadline_hours', 'deadline_hours'],
   ['restart_minutes', 'restart_minutes'], ['attempts', 'attempts_max'], ['query', 'query'], ['gpus', 'gpus'], ['nodes', 'nodes'], ['share', 'device_share'], ['hours', 'hours'], ['memory_gb', 'memory_gb'],
   ['cpus', 'cpu_cores'], ['disk_gb', 'disk_gb'], ['max_price', 'max_price_per_hour'], ['near', 'near'],
@@ -127,7 +142,10 @@ export function form_of_file(file: JobFile, before: JobForm): JobForm {
   const form: JobForm = { ...empty_form, template: before.template, words: file.words, output: values.output !== undefined };
   for (const [in_file, in_form] of same) if (values[in_file] !== undefined) form[in_form] = values[in_file];
   if (values.tasks === undefined) form.tasks = form.nodes; // one gang, or one task
-  form.environment = file.environment.map(({ name, value }) => `${name}=${value}`).join('\n');
+  const environment = file.environment.map(({ name, value }) => `${name}=${value}`).join('\n');
+  const is_text = !wrong({ ...form, environment }, 'environment') && JSON.stringify(settings_of_lines(environment)) === JSON.stringify(file.environment);
+  if (is_text) form.environment = environment;
+  else form.settings = file.environment;
   form.network = values.network === 'true';
   form.wait = values.wait !== 'false';
   form.tier = (values.tier ?? 'on_demand').toUpperCase() as JobForm['tier'];
@@ -150,5 +168,5 @@ export function file_of_form(form: JobForm): JobFile {
   if (form.objective !== 'CHEAPEST') values.objective = form.objective.toLowerCase();
   if (form.workload_class !== 'GENERAL') values.workload = form.workload_class.toLowerCase();
   if (form.isolation_min) values.isolation = form.isolation_min.toLowerCase();
-  return { values, words: form.words, environment: settings_of(form.environment) };
+  return { values, words: form.words, environment: settings_of(form) };
 }

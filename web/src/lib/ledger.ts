@@ -24,7 +24,7 @@ export function entries_of(transfers: Transfer[]): Entry[] {
     const micros = micros_of(transfer.amount);
     const leaves = micros < 0n;
     const amount = leaves ? -micros : micros;
-    const other = counter_kind(transfer.reason, transfer.kind);
+    const other = counter_kind(transfer);
     const from = leaves ? transfer.kind : other;
     const to = leaves ? other : transfer.kind;
     const side = leaves ? 'from' : 'to';

@@ -103,14 +103,19 @@ export const transfer_reasons: Words<Schemas['TransferReason']> = {
   WITHDRAWAL_RETURNED: 'Withdrawal returned',
 };
 
-// The other side of an entry follows from its reason and its own side.
-export function counter_kind(reason: Schemas['TransferReason'], kind: Schemas['LedgerKind']): Schemas['LedgerKind'] {
+// The market gives back what it was to blame for out of its own fees; a provider, out of what is pending.
+export const is_refund_of_market = (transfer: { reason: Schemas['TransferReason']; kind: Schemas['LedgerKind']; counterparty: string }) =>
+  transfer.reason === 'REFUNDED' && transfer.kind === 'HELD' && Number(transfer.counterparty) === 0;
+
+// The other side of an entry follows from its reason, its own side and who is there.
+export function counter_kind(transfer: { reason: Schemas['TransferReason']; kind: Schemas['LedgerKind']; counterparty: string }): Schemas['LedgerKind'] {
+  const { reason, kind } = transfer;
   const sides: Partial<Words<Schemas['TransferReason']>> & Record<string, string> = {
     DEPOSITED: 'OUTSIDE WALLET',
     HOLD_PLACED: 'WALLET HELD',
     CHARGED: 'HELD PENDING',
     FEE: 'HELD MARKET_FEE',
-    REFUNDED: 'PENDING HELD',
+    REFUNDED: is_refund_of_market(transfer) ? 'MARKET_FEE HELD' : 'PENDING HELD',
     FEE_RETURNED: 'MARKET_FEE HELD',
     HOLD_VOIDED: 'HELD WALLET',
     RELEASED: 'PENDING EARNED',

@@ -20,7 +20,7 @@ export function LeaseBadge({ lease }: { lease: Pick<Lease, 'state' | 'reason' | 
   return <Badge tone={tone ?? 'calm'}>{words}</Badge>;
 }
 
-export function LeaseTable({ rows, more, currency, empty }: { rows: Lease[]; more: { fetch: () => void; has: boolean; busy: boolean }; currency: string; empty: ReactNode }) {
+export function LeaseTable({ rows, more, currency, empty }: { rows: Lease[]; more: { fetch: () => void; has: boolean; busy: boolean; failed: boolean }; currency: string; empty: ReactNode }) {
   const now = useNow(5_000);
   const [, go] = useLocation();
   const columns = useMemo<ColumnDef<Lease>[]>(

@@ -6,10 +6,11 @@ import { useSearchParams } from 'wouter';
 
 import { ask_quote, useClasses, useWallet } from '../api/asks';
 import { ApiError, type Schemas } from '../api/client';
-import { asked_of, empty_form, numbers, wrong, type JobForm, type NumberField } from '../lib/job_form';
+import { asked_of, cannot_run, empty_form, numbers, wrong, type JobForm, type NumberField } from '../lib/job_form';
 import { templates, type Template } from '../lib/templates';
 import { plural } from '../lib/words';
 import { Card, Field, Page } from '../parts/basics';
+import { Boundary } from '../parts/boundary';
 import { QueryInput } from '../parts/query_input';
 import { NoQuote, QuoteBox } from '../parts/quote_box';
 import { Loading, useDebounced } from '../parts/states';
@@ -40,7 +41,7 @@ export default function NewPage() {
   });
   const problem = quote.error instanceof ApiError ? quote.error.problem : null;
   const with_file = address.get('file') === '1';
-  const cannot = wrong_file ?? (form.input ? `The input ${form.input} is a folder of your own machine, which no browser reads: leave it out, or run the file with fallow run -f.` : null);
+  const cannot = wrong_file ?? cannot_run(form);
 
   return (
     <Page
@@ -67,9 +68,11 @@ export default function NewPage() {
         </div>
         {with_file && (
           <Card title="As a file" className="file-card">
-            <Suspense fallback={<Loading what="the editor" />}>
-              <JobFileEditor form={form} set_form={set_form} set_wrong={set_wrong_file} />
-            </Suspense>
+            <Boundary what="The editor">
+              <Suspense fallback={<Loading what="the editor" />}>
+                <JobFileEditor form={form} set_form={set_form} set_wrong={set_wrong_file} />
+              </Suspense>
+            </Boundary>
           </Card>
         )}
         <aside className="stack sticky" aria-label="Price">
@@ -120,9 +123,15 @@ function What({ form, set }: { form: JobForm; set: Set }) {
       )}
       <details>
         <summary>Environment, setup, image, output</summary>
-        <Field label="Environment" hint="One NAME=value a line. It is part of the order: no place for lasting secrets." error={wrong(form, 'environment')}>
-          {(props) => <textarea {...props} rows={3} spellCheck={false} value={form.environment} onChange={(event) => set('environment', event.target.value)} />}
-        </Field>
+        {form.settings.length > 0 ? (
+          <Field label="Environment" hint="From the job file; it is changed there.">
+            {(props) => <textarea {...props} rows={3} readOnly value={form.settings.map(({ name, value }) => `${name}=${value}`).join('\n')} />}
+          </Field>
+        ) : (
+          <Field label="Environment" hint="One NAME=value a line. It is part of the order: no place for lasting secrets." error={wrong(form, 'environment')}>
+            {(props) => <textarea {...props} rows={3} spellCheck={false} value={form.environment} onChange={(event) => set('environment', event.target.value)} />}
+          </Field>
+        )}
         {form.words.length === 0 && (
           <Field label="Setup" hint="Runs before the command, in the same shell; the task fails when a line of it does.">
             {(props) => <textarea {...props} rows={2} spellCheck={false} value={form.setup} onChange={(event) => set('setup', event.target.value)} />}

@@ -3,7 +3,7 @@ import type { ColumnDef } from '@tanstack/react-table';
 import { useMemo, useState } from 'react';
 import { Link, useLocation } from 'wouter';
 
-import { useChange, useLeases, useMarket, useNodes, useTransfers, useWallet } from '../api/asks';
+import { useChange, useEarningLeases, useEarnings, useMarket, useNodes, useWallet } from '../api/asks';
 import { call, client, type NodeOfMarket, type Session } from '../api/client';
 import { earnings_by_day, earnings_by_device, with_empty_days } from '../lib/earnings';
 import { approximate, format_money, micros_of, parse_money } from '../lib/money';
@@ -127,7 +127,7 @@ function Join() {
 const devices_shown_max = 20;
 
 function Earnings() {
-  const transfers = useTransfers(1000);
+  const transfers = useEarnings();
   const wallet = useWallet();
   const market = useMarket();
   const picture = useMemo(() => {
@@ -135,10 +135,10 @@ function Earnings() {
     const times = days.map(({ day }) => new Date(`${day}T12:00`).getTime() / 1000);
     return { days, times, series: [{ name: 'Earned', values: days.map(({ micros }) => approximate(format_money(micros).replace('−', '-'))), colour: '--accent' as const, bars: true }] };
   }, [transfers.rows]);
-  const change = useChange((body: { amount: string; destination: string }) => call(client.POST('/v1/withdrawals', { body })), ['wallet', 'transfers']);
+  const change = useChange((body: { amount: string; destination: string }) => call(client.POST('/v1/withdrawals', { body })), ['wallet', 'transfers', 'earnings']);
   const [destination, set_destination] = useState('');
   const currency = market.data?.currency ?? '';
-  const leases = useLeases({}, true, 1000);
+  const leases = useEarningLeases();
   const devices = useMemo(() => earnings_by_device(transfers.rows ?? [], leases.rows ?? []), [transfers.rows, leases.rows]);
   const all = picture.days.reduce((sum, { micros }) => sum + micros, 0n);
   return (
@@ -178,34 +178,45 @@ function Earnings() {
           ) : (
             <>
               <Chart times={picture.times} series={picture.series} height={180} about={`Earnings of the last ${plural(picture.days.length, 'day')}, ${format_money(all)} ${currency} in all, up to ${show_day(new Date(picture.times[picture.times.length - 1]! * 1000))}`} />
-              <table className="parts">
-                <caption>By device, in {currency}</caption>
-                <thead>
-                  <tr>
-                    <th scope="col">Device</th>
-                    <th scope="col" className="right">Leases</th>
-                    <th scope="col" className="right">Earned</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {devices.slice(0, devices_shown_max).map((row) => (
-                    <tr key={`${row.node} ${row.devices.join()}`}>
-                      <th scope="row">
-                        {row.node ? (
-                          <>
-                            <Link href={`/provide/${row.node}`}>{row.node_name || row.node}</Link> {row.devices.map((device) => `#${device}`).join(' ')}
-                          </>
-                        ) : (
-                          'leases that are listed no more'
-                        )}
-                      </th>
-                      <td className="right">{row.leases}</td>
-                      <td className="right"><Money of={row.micros} /></td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-              {devices.length > devices_shown_max && <p className="hint">The {devices_shown_max} that earned most of {devices.length}.</p>}
+              <View of={leases} what="leases">
+                {() => (
+                  <>
+                    <table className="parts">
+                      <caption>By device, in {currency}</caption>
+                      <thead>
+                        <tr>
+                          <th scope="col">Device</th>
+                          <th scope="col" className="right">Leases</th>
+                          <th scope="col" className="right">Earned</th>
+                        </tr>
+                      </thead>
+                      <tbody>
+                        {devices.slice(0, devices_shown_max).map((row) => (
+                          <tr key={`${row.node} ${row.devices.join()}`}>
+                            <th scope="row">
+                              {row.node ? (
+                                <>
+                                  <Link href={`/provide/${row.node}`}>{row.node_name || row.node}</Link> {row.devices.map((device) => `#${device}`).join(' ')}
+                                </>
+                              ) : (
+                                leases.more.has ? 'older leases' : 'leases that are listed no more'
+                              )}
+                            </th>
+                            <td className="right">{row.leases}</td>
+                            <td className="right"><Money of={row.micros} /></td>
+                          </tr>
+                        ))}
+                      </tbody>
+                    </table>
+                    {devices.length > devices_shown_max && <p className="hint">The {devices_shown_max} that earned most of {devices.length}.</p>}
+                    {leases.more.has && (
+                      <p className="hint">
+                        By device of the newest {leases.rows?.length} leases. <button type="button" className="link" onClick={leases.more.fetch} disabled={leases.more.busy}>Older leases</button>
+                      </p>
+                    )}
+                  </>
+                )}
+              </View>
               {transfers.more.has && (
                 <p className="hint">
                   Of the newest {transfers.rows?.length} entries. <button type="button" className="link" onClick={transfers.more.fetch}>Further back</button>

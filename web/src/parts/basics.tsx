@@ -84,8 +84,9 @@ export function Field({ label, hint, error, children, wide }: { label: string; h
   );
 }
 
-// A button that asks first. `act` may fail: the dialog then says why and stays.
-export function AskButton({ label, title, children, act, danger, action }: { label: string; title: string; children: ReactNode; act: () => Promise<unknown>; danger?: boolean; action: string }) {
+// A button that asks first. `act` may fail: the dialog then says why and stays. `about`: its name to those who
+// do not see where it stands.
+export function AskButton({ label, about, title, children, act, danger, action }: { label: string; about?: string; title: string; children: ReactNode; act: () => Promise<unknown>; danger?: boolean; action: string }) {
   const dialog = Ariakit.useDialogStore();
   const [busy, set_busy] = useState(false);
   const [error, set_error] = useState<unknown>(null);
@@ -103,7 +104,7 @@ export function AskButton({ label, title, children, act, danger, action }: { lab
   };
   return (
     <>
-      <button type="button" className={danger ? 'danger' : 'plain'} onClick={dialog.show}>
+      <button type="button" className={danger ? 'danger' : 'plain'} aria-label={about} onClick={dialog.show}>
         {label}
       </button>
       <Ariakit.Dialog store={dialog} className="dialog" backdrop={<div className="backdrop" />} preventBodyScroll={false}>

@@ -15,12 +15,12 @@ export function Budgets({ wallet }: { wallet: Wallet }) {
     <div className="stack">
       <p className="hint">An order sets its budget aside in every limit that it is under. One that would pass any of them is refused; what it does not use comes back to all of them.</p>
       <ul className="budgets">
-        <Limit name="This month" about="of the account, in a calendar month (UTC)" most={wallet.month_budget} used={wallet.month_used} currency={wallet.currency} change_of={(month_budget) => ({ month_budget })} />
-        <Limit name="Account" about="all that it may ever spend" most={wallet.total_budget} used={wallet.total_used} currency={wallet.currency} change_of={(total_budget) => ({ total_budget })}>
+        <Limit key={`month ${wallet.month_budget}`} name="This month" about="of the account, in a calendar month (UTC)" most={wallet.month_budget} used={wallet.month_used} currency={wallet.currency} change_of={(month_budget) => ({ month_budget })} />
+        <Limit key={`account ${wallet.total_budget}`} name="Account" about="all that it may ever spend" most={wallet.total_budget} used={wallet.total_used} currency={wallet.currency} change_of={(total_budget) => ({ total_budget })}>
           {wallet.projects.length > 0 && (
             <ul className="budgets">
               {wallet.projects.map((project) => (
-                <Limit key={project.name} name={project.name} about="project" most={project.budget} used={project.used} currency={wallet.currency} change_of={(total_budget) => ({ total_budget, project: project.name })} />
+                <Limit key={`${project.name} ${project.budget}`} name={project.name} about="project" most={project.budget} used={project.used} currency={wallet.currency} change_of={(total_budget) => ({ total_budget, project: project.name })} />
               ))}
             </ul>
           )}
@@ -60,7 +60,7 @@ function Limit({ name, about, most, used, currency, change_of, children }: { nam
             </span>
           )}
         </span>
-        <AskButton label={most ? 'Change' : 'Set a limit'} title={`Limit: ${name}`} action="Set it" act={() => change.mutateAsync(change_of(amount.trim()))}>
+        <AskButton label={most ? 'Change' : 'Set a limit'} about={`${most ? 'Change' : 'Set a limit'}: ${name}`} title={`Limit: ${name}`} action="Set it" act={() => change.mutateAsync(change_of(amount.trim()))}>
           <Field label={`At most, in ${currency}`} hint="Empty: no limit. What was accepted already goes on." error={amount_error(amount)}>
             {(props) => <input {...props} inputMode="decimal" value={amount} onChange={(event) => set_amount(event.target.value)} />}
           </Field>

@@ -1,7 +1,7 @@
 // The job as a file, beside the form: what one says, so does the other.
-import { useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 
-import { read_job_file, write_job_file, WrongFile } from '../lib/job_file';
+import { read_job_file, write_job_file, WrongFile, type JobFile } from '../lib/job_file';
 import { file_of_form, form_of_file, type JobForm } from '../lib/job_form';
 import { Field, save_file } from './basics';
 
@@ -12,32 +12,39 @@ export default function JobFileEditor({ form, set_form, set_wrong }: { form: Job
   const area = useRef<HTMLTextAreaElement>(null);
   const own = useRef(form); // the form as this editor last made or saw it
 
-  useEffect(() => {
-    if (form === own.current) return;
-    own.current = form;
-    set_text(write_job_file(file_of_form(form)));
-    set_error(null);
-    set_wrong(null);
-  }, [form, set_wrong]);
-  useEffect(() => () => set_wrong(null), [set_wrong]);
-
-  const edit = (next: string) => {
-    set_text(next);
+  // What the file says, or null: then the reader has said what is wrong.
+  const read = useCallback((file: string): JobFile | null => {
     try {
-      own.current = form_of_file(read_job_file(next), form);
-      set_form(own.current);
+      const job = read_job_file(file);
       set_error(null);
       set_wrong(null);
+      return job;
     } catch (failure) {
       if (!(failure instanceof WrongFile)) throw failure;
       set_error(failure);
       set_wrong('The job file is not right yet.');
+      return null;
     }
+  }, [set_wrong]);
+  useEffect(() => {
+    if (form === own.current) return;
+    own.current = form;
+    const written = write_job_file(file_of_form(form));
+    set_text(written);
+    read(written);
+  }, [form, read]);
+  useEffect(() => () => set_wrong(null), [set_wrong]);
+
+  const edit = (next: string) => {
+    set_text(next);
+    const job = read(next);
+    if (!job) return;
+    own.current = form_of_file(job, form);
+    set_form(own.current);
   };
   const go_there = () => {
     if (!error || !area.current) return;
-    const before = text.split('\n').slice(0, error.line - 1).join('\n');
-    const at = Math.min(text.length, before.length + (error.line > 1 ? 1 : 0) + error.column - 1);
+    const { at } = error;
     area.current.focus();
     area.current.setSelectionRange(at, at + (/^\S+/.exec(text.slice(at))?.[0].length ?? 0));
   };

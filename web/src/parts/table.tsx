@@ -23,7 +23,7 @@ export interface TableProps<Row extends object> {
   open_label?: (row: Row) => string;
   order?: string; // "price", "price-"
   set_order?: (order: string) => void;
-  more?: { fetch: () => void; has: boolean; busy: boolean };
+  more?: { fetch: () => void; has: boolean; busy: boolean; failed: boolean };
   rows_high?: number; // height in rows, at most
   empty?: ReactNode;
 }
@@ -38,7 +38,7 @@ export function Table<Row extends object>({ label, rows, columns, row_id, open, 
   const last = shown[shown.length - 1]?.index ?? 0;
 
   useEffect(() => {
-    if (more?.has && !more.busy && rows.length > 0 && last >= rows.length - 20) more.fetch();
+    if (more?.has && !more.busy && !more.failed && rows.length > 0 && last >= rows.length - 20) more.fetch();
   }, [more, last, rows.length]);
 
   if (rows.length === 0 && !more?.busy) return <>{empty}</>;
