@@ -97,6 +97,11 @@ Task<Status> WebSocket::send(std::string_view data, bool is_text) {
   }
 }
 
+void WebSocket::notify_writers() const {
+  if (written_) written_->notify();
+  if (drained_) drained_->notify();
+}
+
 void WebSocket::close(CloseCode code, std::string_view reason) {
   {
     const std::lock_guard lock(mutex_);
@@ -142,7 +147,7 @@ Task<void> WebSocket::flush(std::shared_ptr<WebSocket> self) {
         self->queue_.clear();
         self->stream_->cancel();
       }
-      if (self->written_) self->written_->notify();
+      self->notify_writers();
       if (!written) co_return;
     }
   }
@@ -161,7 +166,7 @@ void WebSocket::keepalive() {
     silent_ = true;
     over_ = true;
     stream_->cancel();
-    if (written_) written_->notify();
+    notify_writers();
     return;
   }
   asked_ = !heard_;
@@ -203,8 +208,8 @@ Task<void> WebSocket::finish() {
     {
       const std::lock_guard lock(mutex_);
       if (unsent_count_ == 0 || over_) break;
-      if (!written_) written_.emplace(stream_->executor());
-      written = written_;
+      if (!drained_) drained_.emplace(stream_->executor());
+      written = drained_;
     }
     const bool progressed = co_await written->wait(options_.close_timeout);
     if (!progressed) break;
@@ -219,7 +224,7 @@ Task<void> WebSocket::finish() {
   {
     const std::lock_guard lock(mutex_);
     over_ = true;
-    if (written_) written_->notify();
+    notify_writers();
   }
   keepalive_timer_.cancel();
   stream_->cancel();
@@ -234,7 +239,7 @@ Task<Result<WebSocketMessage>> WebSocket::receive() {
     if (!chunk) {
       const std::lock_guard lock(mutex_);
       over_ = true;
-      if (written_) written_->notify();
+      notify_writers();
       keepalive_timer_.cancel();
       stream_->cancel();
       if (silent_ && !closing_) {

@@ -80,6 +80,8 @@ class WebSocket : public std::enable_shared_from_this<WebSocket> {
   // Requires the lock. Starts the writer when none runs.
   void enqueue(std::uint8_t opcode, std::string_view payload);
   bool has_room(std::size_t bytes) const;
+  // Requires the lock: something was written, or nothing will be any more.
+  void notify_writers() const;
   static Task<void> flush(std::shared_ptr<WebSocket> self);
   void start_keepalive(Duration delay);
   void keepalive();
@@ -107,7 +109,10 @@ class WebSocket : public std::enable_shared_from_this<WebSocket> {
   std::vector<std::string> queue_;  // frames; at most send_queue_messages_max
   std::size_t unsent_count_ = 0;    // in queue_ and in the writer's hands
   std::size_t unsent_bytes_ = 0;
-  std::optional<Notifier> written_;  // made when somebody first waits
+  // Made when somebody first waits. Two, for a Notifier wakes one: a sender may still wait for room
+  // when the receiver finishes.
+  std::optional<Notifier> written_;
+  std::optional<Notifier> drained_;
   bool flushing_ = false;
   bool closing_ = false;  // a close frame is queued or sent: nothing may follow it
   bool over_ = false;

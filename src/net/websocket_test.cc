@@ -275,6 +275,38 @@ TEST(WebSocket, ACloseThatIsNotAnsweredEndsAllTheSame) {
   EXPECT_TRUE(eventually([&] { return ended.load(); }));
 }
 
+// The peer says goodbye and reads nothing: receive() finishes while a sender still waits for room.
+TEST(WebSocket, AWaitingSenderHearsOfTheEnd) {
+  WebSocketOptions options;
+  options.close_timeout = milliseconds(100);
+  options.send_queue_messages_max = 2;
+  std::atomic<bool> received{false};
+  std::atomic<bool> sent{false};
+  auto send_on = [](std::shared_ptr<WebSocket> socket, std::atomic<bool>& ended) -> Task<void> {
+    const std::string data(1'000'000, 'x');
+    for (;;) {
+      const Status queued = co_await socket->send(data);
+      if (!queued) break;
+    }
+    ended = true;
+  };
+  LoopbackServer loopback([&](Exchange& exchange) -> Task<void> {
+    const auto socket = co_await exchange.upgrade(options);
+    if (!socket) co_return;
+    spawn((*socket)->executor(), send_on(*socket, sent));
+    co_await sleep_for(milliseconds(300));  // until the queue is full, and the sender waits
+    (void)co_await (*socket)->receive();
+    received = true;
+  });
+  RawClient client(loopback.server->port());
+  client.send(
+      "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" +
+      masked(kOpcodeClose, close_payload(CloseCode::kNormal, "")));
+  EXPECT_TRUE(eventually([&] { return received.load(); }));
+  EXPECT_TRUE(eventually([&] { return sent.load(); }));
+}
+
 TEST(WebSocket, FiveHundredIdleTlsConnectionsAnswerAndEnd) {
   constexpr std::size_t kSockets = 500;
   // Nobody receives while the sockets are opened, which a slow machine may take long over: no
