@@ -88,6 +88,8 @@ bool Mux::take_stream_frame(const Frame& frame, Stream& stream, std::vector<MuxE
     case FrameKind::kNote: {
       const bool is_note = frame.kind == FrameKind::kNote;
       if (stream.peer_ended && !is_note) return broken("data behind a stream's end");
+      // It would cost no credit, and so have no bound.
+      if (frame.payload.empty() && !is_note) return broken("data of no bytes");
       if (frame.payload.size() > stream.granted) return broken("more data than was granted");
       stream.granted -= static_cast<std::uint32_t>(frame.payload.size());
       events.push_back(event_of(is_note ? Kind::kNote : Kind::kData, frame));

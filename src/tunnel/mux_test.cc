@@ -218,6 +218,7 @@ TEST(Mux, WhoBreaksTheProtocolIsToldAndHeardNoMore) {
       {"more data than was granted", flood},
       {"data behind the end",
        {hello, open, {FrameKind::kEnd, 0, 1, ""}, {FrameKind::kData, 0, 1, "x"}}},
+      {"data of no bytes", {hello, open, {FrameKind::kData, 0, 1, ""}}},
       {"two ends", {hello, open, {FrameKind::kEnd, 0, 1, ""}, {FrameKind::kEnd, 0, 1, ""}}},
       {"a grant without bound", {hello, open, {FrameKind::kWindow, 0, 1, wide}}},
       {"a grant of another size", {hello, open, {FrameKind::kWindow, 0, 1, "x"}}}};
