@@ -49,19 +49,12 @@ void warn(const Context& context, const std::string& sentence) {
   std::fprintf(stderr, "fallow: %s\n", printable(sentence).c_str());
 }
 
-Result<std::shared_ptr<tunnel::FileReceiver>> receiver_at(const std::string& to) {
-  // Into a folder that is there, else under this name.
-  std::string name;
-  std::filesystem::path folder = to;
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(folder, ignored) && !to.ends_with('/')) {
-    name = folder.filename().string();
-    folder = folder.parent_path();
-    if (folder.empty()) folder = ".";
-  }
-  FALLOW_ASSIGN(Fd opened, open_file(folder.string(), O_RDONLY | O_DIRECTORY));
+Result<std::shared_ptr<tunnel::FileReceiver>> receiver_at(const std::string& asked,
+                                                          const std::string& to) {
+  const tunnel::Landing landing = tunnel::landing_of(asked, to);
+  FALLOW_ASSIGN(Fd opened, open_file(landing.folder, O_RDONLY | O_DIRECTORY));
   return std::make_shared<tunnel::FileReceiver>(
-      std::make_shared<tunnel::Descriptor>(opened.release()), name);
+      std::make_shared<tunnel::Descriptor>(opened.release()), landing.name);
 }
 
 int run(const Context& context, Reach& reach, Copy& copy) {
@@ -125,7 +118,7 @@ int copy_in(const Context& context, const std::string& from, const LeasePath& to
 }
 
 int copy_out(const Context& context, const LeasePath& from, const std::string& to) {
-  auto made = receiver_at(to);
+  auto made = receiver_at(from.path, to);
   if (!made) return report(context, made.error());
   const std::shared_ptr<tunnel::FileReceiver> receiver = std::move(*made);
   int exit_code = kDone;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 namespace fallow::tunnel {
@@ -64,6 +65,22 @@ int open_below(int folder, std::string_view path, int flags) {
     at = hold(fd);
     path.remove_prefix(slash + 1);
   }
+}
+
+std::string name_of(std::string_view path) {
+  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  if (path.empty() || path == "." || path == "/" || path == "/work" || path == "/out") {
+    return "files";
+  }
+  return std::string(path.substr(path.rfind('/') + 1));
+}
+
+Landing landing_of(std::string_view asked, const std::string& to) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(to, ignored) || to.ends_with('/')) return {to, name_of(asked)};
+  const std::filesystem::path path = to;
+  const std::string folder = path.parent_path().string();
+  return {folder.empty() ? "." : folder, path.filename().string()};
 }
 
 FileSender::FileSender(SharedDescriptor root, std::string name,
@@ -205,7 +222,7 @@ bool FileReceiver::entry(const EntryNote& entry) {
   if (is_first) {
     if (root_ || files_received_ > 0) return refuse("the sender named its first entry twice");
     if (name_.empty()) name_ = entry.name;
-    if (!is_plain_name(name_)) return refuse("the sender gave a name that no file can have");
+    if (!is_plain_name(name_)) return refuse("no file can have the name \"" + name_ + "\"");
   } else if (!root_ || !is_plain_path(entry.path)) {
     return refuse("the sender gave a path that leads elsewhere");
   }
@@ -236,10 +253,10 @@ bool FileReceiver::entry(const EntryNote& entry) {
   part_name_ = ".fallow-part-" + std::to_string(::getpid()) + "-" + std::to_string(++parts);
   ::unlinkat(folder_->get(), part_name_.c_str(), 0);
   file_ = hold(::openat(folder_->get(), part_name_.c_str(),
-                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kFileModeMin));
+                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                        (entry.mode & kModeBits) | kFileModeMin));
   if (!file_) return fail("write", name);
   file_left_ = entry.bytes;
-  file_mode_ = (entry.mode & kModeBits) | kFileModeMin;
   return file_left_ > 0 || close_file();
 }
 
@@ -258,7 +275,6 @@ bool FileReceiver::data(std::string_view bytes) {
 
 bool FileReceiver::close_file() {
   if (file_left_ > 0) return refuse("the sender ended in the middle of " + file_name_);
-  ::fchmod(file_->get(), file_mode_);
   if (::renameat(folder_->get(), part_name_.c_str(), folder_->get(), file_name_.c_str()) != 0) {
     return fail("write", file_name_);
   }

@@ -29,6 +29,19 @@ bool is_plain_path(std::string_view path);
 // links. -1 with errno.
 int open_below(int folder, std::string_view path, int flags);
 
+// What is found at a path of a request is called: its last part, or "files" for a whole folder of
+// the sandbox (".", /work, /out).
+std::string name_of(std::string_view path);
+
+// Where what was asked for by the path `asked` lands on the machine of who asked, as `to` says: in
+// the folder `to` if that is there, else beside it under its name. Never under a name of the
+// sender's choosing, which may be a stranger's.
+struct Landing {
+  std::string folder;
+  std::string name;  // plain, or such as FileReceiver refuses
+};
+Landing landing_of(std::string_view asked, const std::string& to);
+
 class FileSender {
  public:
   // `root` is an open file or folder. `skipped` hears of what is left out, in sentences.
@@ -66,7 +79,8 @@ class FileSender {
 
 class FileReceiver {
  public:
-  // The first entry becomes `name` in the folder `parent`; an empty name: as the sender calls it.
+  // The first entry becomes `name` in the folder `parent`; an empty name: as the sender calls it,
+  // who then must be the one whose folder it is. Permissions are the sender's less the umask's.
   FileReceiver(SharedDescriptor parent, std::string name);
   // Removes a file that did not become whole.
   ~FileReceiver();
@@ -92,7 +106,6 @@ class FileReceiver {
   SharedDescriptor file_;
   std::string file_name_;
   std::string part_name_;  // until it is whole
-  std::uint32_t file_mode_ = 0;
   std::uint64_t file_left_ = 0;
   std::uint64_t bytes_received_ = 0;
   std::uint64_t files_received_ = 0;

@@ -23,6 +23,7 @@ class Files : public ::testing::Test {
     root_ = path;
     fs::create_directories(root_ / "from");
     fs::create_directories(root_ / "to");
+    ::umask(022);
   }
   void TearDown() override { fs::remove_all(root_); }
 
@@ -144,6 +145,52 @@ TEST_F(Files, PathsOfAStrangerLeadNowhereElse) {
   file.path = "out/x";
   EXPECT_FALSE(receiver.entry(file));
   EXPECT_TRUE(fs::is_empty(root_ / "aside"));
+}
+
+TEST_F(Files, TheSendersNameIsNotTakenByWhoAsked) {
+  struct Case {
+    const char* asked;
+    const char* name;
+  };
+  for (const Case& one : {Case{"run/model.bin", "model.bin"}, Case{"/out/logs/", "logs"},
+                          Case{".", "files"}, Case{"/work", "files"}, Case{"/out/", "files"}}) {
+    const Landing landing = landing_of(one.asked, (root_ / "to").string());
+    EXPECT_EQ(landing.folder, (root_ / "to").string());
+    FileReceiver receiver(open(landing.folder), landing.name);
+    EntryNote lie;
+    lie.name = ".bashrc";
+    lie.bytes = 4;
+    ASSERT_TRUE(receiver.entry(lie)) << one.asked;
+    ASSERT_TRUE(receiver.data("evil"));
+    EXPECT_TRUE(fs::exists(root_ / "to" / one.name)) << one.asked;
+    EXPECT_FALSE(fs::exists(root_ / "to/.bashrc")) << one.asked;
+  }
+  // Nothing is asked for by a name, so nothing is written.
+  for (const char* asked : {"..", "/work/..", "a/."}) {
+    const Landing landing = landing_of(asked, (root_ / "to").string());
+    FileReceiver receiver(open(landing.folder), landing.name);
+    EntryNote lie;
+    lie.name = ".bashrc";
+    EXPECT_FALSE(receiver.entry(lie)) << asked;
+  }
+  const Landing renamed = landing_of("a/b", (root_ / "to/new").string());
+  EXPECT_EQ(renamed.folder, (root_ / "to").string());
+  EXPECT_EQ(renamed.name, "new");
+  EXPECT_EQ(landing_of("a", "here").folder, ".");
+}
+
+TEST_F(Files, PermissionsAreLessTheReceiversUmask) {
+  fs::create_directories(root_ / "from/d");
+  write("from/d/x", "1");
+  ::chmod((root_ / "from/d/x").c_str(), 0777);
+  ::chmod((root_ / "from/d").c_str(), 0777);
+  ::umask(077);
+  EXPECT_EQ(copy("from/d", "d"), "");
+  struct stat info {};
+  ASSERT_EQ(::stat((root_ / "to/d/x").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0700U);
+  ASSERT_EQ(::stat((root_ / "to/d").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0700U);
 }
 
 TEST_F(Files, WhatDidNotArriveWholeIsNotThere) {

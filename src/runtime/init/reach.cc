@@ -241,8 +241,7 @@ void Tunnel::read_files(std::uint32_t stream, const std::string& path) {
     endpoint_.mux().reset(stream, "cannot read " + path + ": " + why);
     return;
   }
-  const std::string name =
-      place.below.empty() ? "files" : place.below.substr(place.below.rfind('/') + 1);
+  const std::string name = tunnel::name_of(path);
   const auto skipped = [this, stream](const std::string& sentence) {
     endpoint_.mux().send_note(stream, tunnel::encode_note(tunnel::SkippedNote{sentence}));
   };
