@@ -3,6 +3,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <optional>
 
@@ -15,6 +16,9 @@ namespace {
 
 // As ssh says "it was not your command that failed".
 constexpr int kWayLostCode = 255;
+// As a shell says of who was killed by SIGPIPE.
+constexpr int kOutputClosedCode = 128 + SIGPIPE;
+constexpr int kAskedMax = 3;
 constexpr int kFlushMs = 2'000;
 
 struct Options {
@@ -59,7 +63,10 @@ class Running {
     tunnel::Endpoint& endpoint = reach.endpoint();
     endpoint.on_event([this](const tunnel::MuxEvent& event) { hear(event); });
     endpoint.add_source(stream_, 0, tunnel::borrow(STDIN_FILENO));
-    endpoint.add_sink(stream_, tunnel::kOut, tunnel::borrow(STDOUT_FILENO), tunnel::AtEnd::kClose);
+    // Whoever reads no more (`| head`) wants no more.
+    const auto at_deaf = [this](int error) { output_closed_ |= error == EPIPE; };
+    endpoint.add_sink(stream_, tunnel::kOut, tunnel::borrow(STDOUT_FILENO), tunnel::AtEnd::kClose,
+                      at_deaf);
     endpoint.add_sink(stream_, tunnel::kErr, tunnel::borrow(STDERR_FILENO), tunnel::AtEnd::kClose);
   }
 
@@ -69,13 +76,18 @@ class Running {
       return;
     }
     // The command may want to end in its own way; whoever asks again does not wait for that.
-    if (asked_ >= 2) is_over_ = true;
+    // What is left of its output then goes unread, too.
     ++asked_;
+    is_enough_ = is_over_ || asked_ >= kAskedMax;
+    is_over_ |= is_enough_;
     const tunnel::SignalNote note{static_cast<std::uint32_t>(signal)};
     reach_.mux().send_note(stream_, tunnel::encode_note(note));
   }
 
-  bool is_over() const { return is_over_; }
+  bool is_over() const { return is_over_ || output_closed_; }
+  // Not even its output is waited for.
+  bool is_enough() const { return is_enough_ || output_closed_; }
+  bool output_closed() const { return output_closed_; }
   const std::optional<std::uint32_t>& code() const { return code_; }
   const std::string& refusal() const { return refusal_; }
 
@@ -94,6 +106,8 @@ class Running {
   Reach& reach_;
   std::uint32_t stream_ = 0;
   bool is_over_ = false;
+  bool is_enough_ = false;
+  bool output_closed_ = false;
   int asked_ = 0;
   std::optional<std::uint32_t> code_;
   std::string refusal_;
@@ -118,10 +132,10 @@ int exec(const Context& context, const Options& options) {
                                  "the command and its environment are longer than 32 KiB; put them "
                                  "into a script and copy that with `fallow cp`"});
   }
-  HeardSignals signals;
   int exit_code = kDone;
   const auto reach = Reach::open(context, options.lease, exit_code);
   if (!reach) return exit_code;
+  HeardSignals signals;
   Running running(*reach, request);
   {
     std::optional<RawTerminal> raw;
@@ -129,8 +143,9 @@ int exec(const Context& context, const Options& options) {
     signals.listen(reach->endpoint(), [&](int signal) { running.hear_signal(signal); });
     while (!running.is_over() && reach->endpoint().turn()) {
     }
-    reach->endpoint().drain();
+    reach->endpoint().drain([&] { return running.is_enough(); });
   }
+  if (running.output_closed() && !running.code()) return kOutputClosedCode;
   if (running.code()) return static_cast<int>(*running.code());
   if (!running.refusal().empty()) {
     report(context, Error{ErrorCode::kFailed, printable(running.refusal())});

@@ -97,7 +97,6 @@ void say(const Context& context, const Options& options, const Ports& ports) {
 }
 
 int port_forward(const Context& context, const Options& options) {
-  HeardSignals signals;
   std::vector<std::pair<tunnel::SharedDescriptor, Ports>> listeners;
   for (const std::string& text : options.ports) {
     Ports ports;
@@ -109,6 +108,7 @@ int port_forward(const Context& context, const Options& options) {
   int exit_code = kDone;
   const auto reach = Reach::open(context, options.lease, exit_code);
   if (!reach) return exit_code;
+  HeardSignals signals;
   bool is_asked = false;
   signals.listen(reach->endpoint(), [&](int signal) { is_asked |= signal != SIGWINCH; });
   reach->endpoint().on_event([&](const tunnel::MuxEvent& event) {

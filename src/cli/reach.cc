@@ -40,10 +40,17 @@ HeardSignals::HeardSignals() {
   ::sigemptyset(&heard);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGWINCH}) ::sigaddset(&heard, signal);
   ::pthread_sigmask(SIG_BLOCK, &heard, &before_);
+  // A reader that goes is an error of write(2), so that the terminal is given back as it was.
+  struct sigaction ignored {};
+  ignored.sa_handler = SIG_IGN;
+  ::sigaction(SIGPIPE, &ignored, &pipe_before_);
   descriptor_ = tunnel::own(::signalfd(-1, &heard, SFD_CLOEXEC));
 }
 
-HeardSignals::~HeardSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+HeardSignals::~HeardSignals() {
+  ::sigaction(SIGPIPE, &pipe_before_, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
 
 void HeardSignals::listen(tunnel::Endpoint& endpoint, std::function<void(int)> hear) {
   endpoint.watch(descriptor_, POLLIN, [descriptor = descriptor_, hear = std::move(hear)] {

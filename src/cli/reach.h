@@ -33,8 +33,9 @@ class Reach {
   tunnel::Endpoint endpoint_;
 };
 
-// The signals of a terminal and of whoever ends programs, as something to poll. Blocked for as long
-// as it lives; made before the tunnel.
+// The signals of a terminal and of whoever ends programs, as something to poll; SIGPIPE is ignored.
+// For as long as it lives. Made when the tunnel is open: who is still being connected is ended as
+// any program (the tunnel's own thread hears no signals).
 class HeardSignals {
  public:
   HeardSignals();
@@ -47,6 +48,7 @@ class HeardSignals {
 
  private:
   sigset_t before_{};
+  struct sigaction pipe_before_ {};
   tunnel::SharedDescriptor descriptor_;
 };
 

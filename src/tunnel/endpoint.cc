@@ -1,6 +1,7 @@
 #include "tunnel/endpoint.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +22,8 @@ constexpr std::size_t kOutBytes = 128 * 1024;
 constexpr std::size_t kPipeBytes = 4096;
 constexpr int kReadsPerTurn = 8;
 constexpr char kEndOfFile = 4;
+// What a terminal holds at most, and more.
+constexpr std::size_t kTerminalBytesMax = 128 * 1024;
 
 bool again(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
@@ -49,17 +52,24 @@ void Endpoint::add_source(std::uint32_t stream, std::uint8_t channel, SharedDesc
 
 void Endpoint::finish_sources(std::uint32_t stream) {
   for (Source& source : sources_) {
-    if (source.stream == stream) source.is_last = true;
+    if (source.stream != stream || source.is_last) continue;
+    source.is_last = true;
+    // Somebody may go on writing for ever. A terminal does not count what is on its way through it.
+    int count = 0;
+    const bool is_counted =
+        ::isatty(source.from->get()) == 0 && ::ioctl(source.from->get(), FIONREAD, &count) == 0;
+    source.left = is_counted ? static_cast<std::size_t>(count) : kTerminalBytesMax;
   }
 }
 
 void Endpoint::add_sink(std::uint32_t stream, std::uint8_t channel, SharedDescriptor to,
-                        AtEnd at_end) {
+                        AtEnd at_end, std::function<void(int)> at_deaf) {
   Sink& sink = sinks_.emplace_back();
   sink.stream = stream;
   sink.channel = channel;
   sink.to = std::move(to);
   sink.at_end = at_end;
+  sink.at_deaf = std::move(at_deaf);
   sink.ended = ended_early_.contains(stream);
   if (const auto held = held_.find(stream); held != held_.end()) {
     for (const Held& piece : held->second) {
@@ -122,10 +132,7 @@ bool Endpoint::turn(int timeout_ms) {
     polled.push_back({sink.to->get(), POLLOUT, 0});
   }
   std::vector<Watch*> watches;
-  for (Watch& one : watches_) {
-    watches.push_back(&one);
-    polled.push_back({one.fd->get(), one.events(), 0});
-  }
+  poll_watches(polled, watches);
   std::vector<Producer*> producers;
   for (Producer& producer : producers_) {
     if (mux_.room(producer.stream) == 0) continue;
@@ -144,9 +151,7 @@ bool Endpoint::turn(int timeout_ms) {
   for (Sink* sink : sinks) {
     if (polled[at++].revents != 0) write_sink(*sink);
   }
-  for (Watch* one : watches) {
-    if (polled[at++].revents != 0 && !one->over) one->over = !one->ready();
-  }
+  hear_watches(polled.data() + at, watches);
   for (Producer* producer : producers) {
     if (!mux_.is_open(producer->stream)) continue;
     producer->over = !producer->produce();
@@ -158,15 +163,33 @@ bool Endpoint::turn(int timeout_ms) {
   return goes_on;
 }
 
-void Endpoint::drain() {
-  while (true) {
+void Endpoint::poll_watches(std::vector<pollfd>& polled, std::vector<Watch*>& watches) {
+  for (Watch& one : watches_) {
+    if (one.over) continue;
+    watches.push_back(&one);
+    polled.push_back({one.fd->get(), one.events(), 0});
+  }
+}
+
+void Endpoint::hear_watches(const pollfd* polled, const std::vector<Watch*>& watches) {
+  for (Watch* one : watches) {
+    if ((polled++)->revents != 0 && !one->over) one->over = !one->ready();
+  }
+}
+
+void Endpoint::drain(const std::function<bool()>& is_enough) {
+  while (!is_enough || !is_enough()) {
     std::vector<pollfd> polled;
     for (Sink& sink : sinks_) {
       write_sink(sink);
       if (!sink.over && !sink.waiting.empty()) polled.push_back({sink.to->get(), POLLOUT, 0});
     }
     if (polled.empty()) return;
-    ::poll(polled.data(), polled.size(), -1);
+    const std::size_t sinks = polled.size();
+    std::vector<Watch*> watches;
+    if (is_enough) poll_watches(polled, watches);
+    if (::poll(polled.data(), polled.size(), -1) < 0) continue;
+    hear_watches(polled.data() + sinks, watches);
   }
 }
 
@@ -258,17 +281,25 @@ void Endpoint::hear_data(MuxEvent& event) {
   if (sink->waiting.empty()) {
     sink->waiting = std::move(event.bytes);
     write_sink(*sink);
-  } else {
-    sink->waiting += event.bytes;
+    return;
   }
+  // While any byte waits, what was written would otherwise stay for ever. Seldom enough that the
+  // moving costs less than the writing.
+  if (sink->written >= sink->waiting.size() / 2) {
+    sink->waiting.erase(0, sink->written);
+    sink->written = 0;
+  }
+  sink->waiting += event.bytes;
 }
 
 void Endpoint::read_source(Source& source) {
   if (source.over || !mux_.is_open(source.stream)) return;
-  const std::size_t count = std::min(mux_.room(source.stream), buffer_.size());
+  std::size_t count = std::min(mux_.room(source.stream), buffer_.size());
   if (count == 0) return;
-  const ssize_t n = ::read(source.from->get(), buffer_.data(), count);
+  if (source.is_last) count = std::min(count, source.left);
+  const ssize_t n = count == 0 ? 0 : ::read(source.from->get(), buffer_.data(), count);
   if (n > 0) {
+    if (source.is_last) source.left -= static_cast<std::size_t>(n);
     mux_.send(source.stream, source.channel, {buffer_.data(), static_cast<std::size_t>(n)});
     return;
   }
@@ -285,14 +316,14 @@ void Endpoint::end_source(Source& source) {
   }
 }
 
-void Endpoint::write_sink(Sink& sink) {
-  if (sink.over) return;
+// True: nothing waits any more. False: it must be waited, or the sink is no more.
+bool Endpoint::write_waiting(Sink& sink) {
   while (sink.written < sink.waiting.size()) {
     std::size_t count = sink.waiting.size() - sink.written;
     const bool may_block = is_blocking(sink.to->get());
     if (may_block) {
       pollfd writable{sink.to->get(), POLLOUT, 0};
-      if (!sink.deaf && ::poll(&writable, 1, 0) <= 0) return;
+      if (!sink.deaf && ::poll(&writable, 1, 0) <= 0) return false;
       count = std::min(count, kPipeBytes);
     }
     ssize_t n = static_cast<ssize_t>(count);
@@ -300,28 +331,39 @@ void Endpoint::write_sink(Sink& sink) {
       n = sink.at_end == AtEnd::kShutdown
               ? ::send(sink.to->get(), sink.waiting.data() + sink.written, count, MSG_NOSIGNAL)
               : ::write(sink.to->get(), sink.waiting.data() + sink.written, count);
-      if (n < 0 && again(errno)) return;
+      if (n < 0 && again(errno)) return false;
     }
     if (n < 0 && sink.at_end == AtEnd::kShutdown) {
       mux_.reset(sink.stream, kClosedReason);
       drop_stream(sink.stream);
-      return;
+      return false;
     }
     // Whoever reads no more is not waited for.
     if (n < 0) {
       sink.deaf = true;
+      if (sink.at_deaf) sink.at_deaf(errno);
       continue;
     }
+    if (n == 0) return false;
     sink.written += static_cast<std::size_t>(n);
-    mux_.consumed(sink.stream, static_cast<std::size_t>(n));
+    sink.last = sink.waiting[sink.written - 1];
+    if (!sink.end_typed) mux_.consumed(sink.stream, static_cast<std::size_t>(n));
   }
   sink.waiting.clear();
   sink.written = 0;
-  if (!sink.ended) return;
-  if (sink.at_end == AtEnd::kShutdown) ::shutdown(sink.to->get(), SHUT_WR);
-  if (sink.at_end == AtEnd::kTypeEnd && !sink.deaf) {
-    [[maybe_unused]] const ssize_t n = ::write(sink.to->get(), &kEndOfFile, 1);
+  return true;
+}
+
+void Endpoint::write_sink(Sink& sink) {
+  if (sink.over || !write_waiting(sink) || !sink.ended) return;
+  if (sink.at_end == AtEnd::kTypeEnd && !sink.end_typed) {
+    // Behind an unfinished line the first one only hands that on.
+    const bool is_finished = sink.last == '\n' || sink.last == '\r' || sink.last == kEndOfFile;
+    sink.waiting.assign(is_finished ? 1 : 2, kEndOfFile);
+    sink.end_typed = true;
+    if (!write_waiting(sink)) return;
   }
+  if (sink.at_end == AtEnd::kShutdown) ::shutdown(sink.to->get(), SHUT_WR);
   sink.over = true;
   sink.to.reset();
 }

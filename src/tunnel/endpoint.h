@@ -46,7 +46,7 @@ inline constexpr std::string_view kClosedReason = "the connection at the other e
 enum class AtEnd : std::uint8_t {
   kClose,     // a pipe; what cannot be written any more is thrown away
   kShutdown,  // a socket: the reading half stays; a failing write resets the stream
-  kTypeEnd,   // a terminal: the end-of-file character
+  kTypeEnd,   // a terminal: the end-of-file character, twice behind an unfinished line
 };
 
 class Endpoint {
@@ -62,10 +62,12 @@ class Endpoint {
   // stream is ended.
   void add_source(std::uint32_t stream, std::uint8_t channel, SharedDescriptor from,
                   std::function<void()> at_end = {});
-  // What its sources still hold is read, but not waited for.
+  // What its sources hold now is read; what is still written to them is not waited for.
   void finish_sources(std::uint32_t stream);
   // The channel's data goes to the descriptor, also what came before this call.
-  void add_sink(std::uint32_t stream, std::uint8_t channel, SharedDescriptor to, AtEnd at_end);
+  // `at_deaf`, with errno: it can be written no more, and what still comes is thrown away.
+  void add_sink(std::uint32_t stream, std::uint8_t channel, SharedDescriptor to, AtEnd at_end,
+                std::function<void(int)> at_deaf = {});
   // The stream's data, piece by piece, each consumed when the call returns.
   void add_taker(std::uint32_t stream, std::function<void(std::string_view)> take);
   // The same for who keeps it for a while: to be consumed() once it is used up.
@@ -83,8 +85,9 @@ class Endpoint {
   bool turn(int timeout_ms = -1);
   // Empty: the connection was closed without a word.
   const std::string& end() const { return end_; }
-  // When the tunnel or the streams are over: writes what sinks still hold, as long as that takes.
-  void drain();
+  // When the tunnel or the streams are over: writes what sinks still hold, as long as that takes or
+  // until `is_enough`, which is asked after each call of a watch.
+  void drain(const std::function<bool()>& is_enough = {});
   // Sends what is queued, waiting at most `timeout_ms`: before a farewell.
   void flush(int timeout_ms);
 
@@ -95,6 +98,7 @@ class Endpoint {
     SharedDescriptor from;
     std::function<void()> at_end;
     bool is_last = false;
+    std::size_t left = 0;  // to be read of the last
     bool over = false;
   };
   struct Sink {
@@ -102,8 +106,11 @@ class Endpoint {
     std::uint8_t channel = 0;
     SharedDescriptor to;
     AtEnd at_end = AtEnd::kClose;
+    std::function<void(int)> at_deaf;
     std::string waiting;
     std::size_t written = 0;  // of `waiting`
+    char last = '\n';         // written
+    bool end_typed = false;   // what waits is no data any more
     bool ended = false;       // nothing more comes
     bool deaf = false;        // takes nothing any more
     bool over = false;
@@ -127,6 +134,9 @@ class Endpoint {
   void read_source(Source& source);
   void end_source(Source& source);
   void write_sink(Sink& sink);
+  bool write_waiting(Sink& sink);
+  void poll_watches(std::vector<pollfd>& polled, std::vector<Watch*>& watches);
+  static void hear_watches(const pollfd* polled, const std::vector<Watch*>& watches);
   void drop_stream(std::uint32_t stream);
   void clear_away();
   Sink* sink_of(std::uint32_t stream, std::uint8_t channel);

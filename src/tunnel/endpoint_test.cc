@@ -1,12 +1,18 @@
 #include "tunnel/endpoint.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
+#include <pty.h>
 #include <sys/socket.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <thread>
 
 namespace fallow::tunnel {
@@ -153,6 +159,163 @@ TEST(Endpoint, SaysWhyItEnded) {
   while (endpoint.turn(1000)) {
   }
   EXPECT_EQ(endpoint.end(), "the workload has ended");
+  ::close(carrier[1]);
+}
+
+// A sink that is never empty holds what waits, not all that ever came.
+TEST(Endpoint, ASlowReaderCostsNoMoreThanAWindow) {
+  const auto carrier = pair();
+  const auto sink = pair();
+  const SharedDescriptor reader = own(sink[1]);
+  const SharedDescriptor far = own(carrier[1]);
+  Endpoint endpoint(carrier[0], Side::kSandbox);
+  Mux other(Side::kRenter);
+  const std::uint32_t stream = other.open("r");
+  endpoint.add_sink(stream, 0, own(sink[0]), AtEnd::kClose);
+  const auto held = [] {
+    const auto info = ::mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  const std::size_t before = held();
+  constexpr std::size_t kBytes = std::size_t{64} << 20;
+  std::size_t read_bytes = 0;
+  std::string out;
+  std::vector<char> buffer(32 * 1024);
+  std::vector<MuxEvent> events;
+  const auto until = std::chrono::steady_clock::now() + 60s;
+  while (read_bytes < kBytes && std::chrono::steady_clock::now() < until) {
+    other.send(stream, 0, std::string(other.room(stream), 'x'));
+    if (out.size() < kSendBytesMax) other.take_output(out, kSendBytesMax);
+    const ssize_t put = ::send(far->get(), out.data(), out.size(), MSG_NOSIGNAL);
+    if (put > 0) out.erase(0, static_cast<std::size_t>(put));
+    endpoint.turn(0);
+    const ssize_t granted = ::read(far->get(), buffer.data(), buffer.size());
+    if (granted > 0) other.receive({buffer.data(), static_cast<std::size_t>(granted)}, events);
+    events.clear();
+    const ssize_t got = ::read(reader->get(), buffer.data(), buffer.size());
+    if (got > 0) read_bytes += static_cast<std::size_t>(got);
+  }
+  EXPECT_GE(read_bytes, kBytes);
+  EXPECT_LT(held(), before + 6 * kWindowBytes);
+}
+
+// What a command has left behind may write for ever: its end does not wait for that.
+TEST(Endpoint, SourcesFinishThoughSomebodyGoesOnWriting) {
+  const auto carrier = pair();
+  const Echo echo(carrier[1]);
+  Endpoint endpoint(carrier[0], Side::kRenter);
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe2(pipe.data(), O_CLOEXEC | O_NONBLOCK), 0);
+  const std::uint32_t stream = endpoint.mux().open("echo");
+  bool at_end = false;
+  std::size_t got = 0;
+  endpoint.add_taker(stream, [&](std::string_view bytes) { got += bytes.size(); });
+  endpoint.add_source(stream, 0, own(pipe[0]), [&] { at_end = true; });
+  const std::string much(64 * 1024, 'y');
+  const auto write_on = [&] {
+    while (::write(pipe[1], much.data(), much.size()) > 0) {
+    }
+  };
+  write_on();
+  endpoint.finish_sources(stream);
+  for (int turns = 0; turns < 2'000 && !at_end; ++turns) {
+    endpoint.turn(10);
+    if (!at_end) write_on();
+  }
+  EXPECT_TRUE(at_end);
+  // And all that was there has come.
+  EXPECT_TRUE(run(endpoint, [&] { return got >= 64 * 1024; }));
+  EXPECT_EQ(got, 64U * 1024);
+  ::close(pipe[1]);
+}
+
+// A terminal's reader sees the end behind an unfinished line and behind a finished one, once.
+TEST(Endpoint, ATerminalIsToldTheEndBehindAnyLine) {
+  for (const std::string_view typed : {"finished\n", "unfinished", ""}) {
+    int master = -1;
+    int slave = -1;
+    ASSERT_EQ(::openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
+    termios quiet{};
+    ::tcgetattr(slave, &quiet);
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    ::tcsetattr(slave, TCSANOW, &quiet);
+    ::fcntl(slave, F_SETFL, O_NONBLOCK);
+    const auto carrier = pair();
+    Endpoint endpoint(carrier[0], Side::kSandbox);
+    Mux other(Side::kRenter);
+    const std::uint32_t stream = other.open("r");
+    const SharedDescriptor terminal = own(master);  // as long as its command runs
+    endpoint.add_sink(stream, 0, terminal, AtEnd::kTypeEnd);
+    other.send(stream, 0, typed);
+    other.end(stream);
+    std::string out;
+    other.take_output(out, 1 << 16);
+    ASSERT_EQ(::write(carrier[1], out.data(), out.size()), static_cast<ssize_t>(out.size()));
+    std::string got;
+    int ends = 0;
+    for (int turns = 0; turns < 50; ++turns) {
+      endpoint.turn(2);
+      std::array<char, 256> buffer{};
+      const ssize_t n = ::read(slave, buffer.data(), buffer.size());
+      if (n > 0) got.append(buffer.data(), static_cast<std::size_t>(n));
+      if (n == 0) ++ends;
+    }
+    EXPECT_EQ(got, typed);
+    EXPECT_EQ(ends, 1) << typed;
+    ::close(slave);
+    ::close(carrier[1]);
+  }
+}
+
+TEST(Endpoint, DrainEndsWhenItIsEnough) {
+  const auto carrier = pair();
+  const auto sink = pair();
+  const SharedDescriptor unread = own(sink[1]);
+  Endpoint endpoint(carrier[0], Side::kSandbox);
+  Mux other(Side::kRenter);
+  const std::uint32_t stream = other.open("r");
+  endpoint.add_sink(stream, 0, own(sink[0]), AtEnd::kClose);
+  const SharedDescriptor far = own(carrier[1]);
+  for (int pieces = 0; pieces < 64; ++pieces) {
+    other.send(stream, 0, std::string(other.room(stream), 'x'));
+    std::string out;
+    other.take_output(out, 1 << 20);
+    for (std::string_view left = out; !left.empty(); endpoint.turn(0)) {
+      const ssize_t n = ::send(far->get(), left.data(), left.size(), MSG_NOSIGNAL);
+      if (n > 0) left.remove_prefix(static_cast<std::size_t>(n));
+    }
+  }
+  std::array<int, 2> asked{};
+  ASSERT_EQ(::pipe2(asked.data(), O_CLOEXEC), 0);
+  bool is_enough = false;
+  endpoint.watch(own(asked[0]), POLLIN, [&] {
+    is_enough = true;
+    return false;
+  });
+  ASSERT_EQ(::write(asked[1], "!", 1), 1);
+  endpoint.drain([&] { return is_enough; });
+  EXPECT_TRUE(is_enough);
+  ::close(asked[1]);
+}
+
+TEST(Endpoint, ASinkThatNobodyReadsIsSaidToBeDeaf) {
+  const auto carrier = pair();
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
+  ::close(pipe[0]);
+  ::signal(SIGPIPE, SIG_IGN);
+  Endpoint endpoint(carrier[0], Side::kSandbox);
+  Mux other(Side::kRenter);
+  const std::uint32_t stream = other.open("r");
+  int deaf = 0;
+  endpoint.add_sink(stream, 0, borrow(pipe[1]), AtEnd::kClose, [&](int error) { deaf = error; });
+  other.send(stream, 0, "x");
+  std::string out;
+  other.take_output(out, 1 << 16);
+  ASSERT_EQ(::write(carrier[1], out.data(), out.size()), static_cast<ssize_t>(out.size()));
+  EXPECT_TRUE(run(endpoint, [&] { return deaf != 0; }));
+  EXPECT_EQ(deaf, EPIPE);
+  ::close(pipe[1]);
   ::close(carrier[1]);
 }
 
