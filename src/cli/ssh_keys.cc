@@ -2,7 +2,9 @@
 
 #include <libssh/libssh.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <memory>
 
@@ -25,25 +27,35 @@ std::string public_text(ssh_key key) {
   return text;
 }
 
+// Makes a key at the path if nothing is there; of several that try at once one succeeds.
+Status make_key(const std::string& path) {
+  if (::access(path.c_str(), F_OK) == 0) return {};
+  ssh_key key = nullptr;
+  if (ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &key) != SSH_OK) {
+    return fail(ErrorCode::kFailed, "no key can be made: this libssh knows no Ed25519");
+  }
+  const Key held(key, ssh_key_free);
+  // Whole before anybody finds it.
+  const std::string beside = path + "." + std::to_string(::getpid());
+  ::unlink(beside.c_str());
+  const mode_t before = ::umask(077);
+  const int written = ssh_pki_export_privkey_file(key, nullptr, nullptr, nullptr, beside.c_str());
+  ::umask(before);
+  const bool linked =
+      written == SSH_OK && (::link(beside.c_str(), path.c_str()) == 0 || errno == EEXIST);
+  const int error = errno;
+  ::unlink(beside.c_str());
+  if (!linked) return tl::unexpected(file_error("write the key", path, error));
+  return {};
+}
+
 // The private key at the path, made when there is none; its public half as text.
 Result<std::string> load_or_make(const std::string& path) {
+  FALLOW_TRY(make_key(path));
   ssh_key key = nullptr;
   if (ssh_pki_import_privkey_file(path.c_str(), nullptr, nullptr, nullptr, &key) != SSH_OK) {
-    if (ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &key) != SSH_OK) {
-      return fail(ErrorCode::kFailed, "no key can be made: this libssh knows no Ed25519");
-    }
-    const Key held(key, ssh_key_free);
-    // Beside its place first: another `fallow ssh` may be doing the same.
-    const std::string beside = path + ".new";
-    const mode_t before = ::umask(077);
-    const int written = ssh_pki_export_privkey_file(key, nullptr, nullptr, nullptr, beside.c_str());
-    ::umask(before);
-    std::error_code error;
-    if (written == SSH_OK) std::filesystem::rename(beside, path, error);
-    if (written != SSH_OK || error) {
-      return fail(ErrorCode::kFailed, "cannot write the key {}", path);
-    }
-    return public_text(key);
+    return fail(ErrorCode::kFailed,
+                "{} holds no key that can be read; remove it, and a new one is made", path);
   }
   const Key held(key, ssh_key_free);
   return public_text(key);
@@ -70,7 +82,13 @@ Result<SshKeys> ssh_keys_of(const std::string& market_url, std::uint64_t lease) 
   FALLOW_ASSIGN(const std::string host, load_or_make(keys.host_key));
   const std::string line = keys.host_alias + " " + host + "\n";
   const auto known = read_file(keys.known_hosts, kKeyFileBytesMax);
-  if (!known || *known != line) FALLOW_TRY(replace_file(keys.known_hosts, line));
+  // Whoever does the same at once writes the same.
+  if (!known || *known != line) {
+    const std::string beside = keys.known_hosts + "." + std::to_string(::getpid());
+    FALLOW_TRY(replace_file(beside, line));
+    std::filesystem::rename(beside, keys.known_hosts, error);
+    if (error) return fail(ErrorCode::kFailed, "cannot write {}", keys.known_hosts);
+  }
   return keys;
 }
 
