@@ -122,7 +122,10 @@ void Agent::Impl::start(const Start& action) {
 
 void Agent::Impl::open_tunnel(const v1::OpenTunnel& asked) {
   if (options.tunnels == nullptr) return;
-  options.tunnels->open(asked.token(), runtime.enter(LeaseId(asked.lease())));
+  const LeaseId lease(asked.lease());
+  Result<Fd> inside = runtime.enter(lease);
+  if (!inside) spdlog::warn("lease {}: no way in: {}", lease.value, inside.error().message);
+  options.tunnels->open(lease, asked.token(), std::move(inside));
 }
 
 void Agent::Impl::connect() {

@@ -20,7 +20,8 @@ struct TunnelDialer::Impl {
   std::atomic<std::size_t> open = 0;
   std::optional<net::IoPool> pool;  // last: its end destroys what still waits
 
-  static net::Task<void> run(Impl* self, std::string token, Fd inside, std::string refusal) {
+  static net::Task<void> run(Impl* self, std::string token, Fd inside, std::string refusal,
+                             std::function<void()> ended) {
     net::Url url = self->endpoint.url;
     url.target = "/v1/agent/tunnel";
     net::Headers headers;
@@ -42,6 +43,7 @@ struct TunnelDialer::Impl {
       }
     }
     self->open.fetch_sub(1);
+    ended();
   }
 };
 
@@ -57,11 +59,12 @@ Result<std::unique_ptr<TunnelDialer>> TunnelDialer::make(const Config& market) {
   return std::unique_ptr<TunnelDialer>(new TunnelDialer(std::move(impl)));
 }
 
-void TunnelDialer::dial(std::string token, Fd inside, std::string refusal) {
+void TunnelDialer::dial(std::string token, Fd inside, std::string refusal,
+                        std::function<void()> ended) {
   if (!impl_->pool) impl_->pool.emplace(1);
   impl_->open.fetch_add(1);
-  net::spawn(impl_->pool->next(),
-             Impl::run(impl_.get(), std::move(token), std::move(inside), std::move(refusal)));
+  net::spawn(impl_->pool->next(), Impl::run(impl_.get(), std::move(token), std::move(inside),
+                                            std::move(refusal), std::move(ended)));
 }
 
 std::size_t TunnelDialer::open_count() const { return impl_->open.load(); }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -24,8 +25,8 @@ class TunnelDialer {
   TunnelDialer& operator=(const TunnelDialer&) = delete;
 
   // Returns at once. `token` is the hub's. Without `inside` the bytes `refusal` are all that is
-  // sent.
-  void dial(std::string token, Fd inside, std::string refusal);
+  // sent. `ended` is called on the I/O thread when all is over, unless the dialer goes first.
+  void dial(std::string token, Fd inside, std::string refusal, std::function<void()> ended);
   std::size_t open_count() const;
 
  private:

@@ -62,17 +62,20 @@ void let_in(const Fd& door, const Fd& inside) {
 }
 
 Result<Fd> knock(const std::string& lease_folder) {
-  FALLOW_ASSIGN(const Fd folder, open_file(lease_folder, O_PATH | O_DIRECTORY));
+  const auto away = [] {
+    return fail(ErrorCode::kNotFound,
+                "the workload does not run on this node, or cannot be reached");
+  };
+  const Fd folder(::open(lease_folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!folder && errno == ENOENT) return away();
+  if (!folder) return tl::unexpected(file_error("open", lease_folder, errno));
   // The folder's own path may be longer than an address of a socket.
   const std::string path = "/proc/self/fd/" + std::to_string(folder.get()) + "/door";
   FALLOW_ASSIGN(const sockaddr_un address, address_of(path));
   Fd guest = new_socket();
   if (!guest ||
       ::connect(guest.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    if (errno == ENOENT || errno == ECONNREFUSED) {
-      return fail(ErrorCode::kNotFound,
-                  "the workload does not run on this node, or cannot be reached");
-    }
+    if (errno == ENOENT || errno == ECONNREFUSED) return away();
     return tl::unexpected(file_error("knock at", lease_folder + "/door", errno));
   }
   return guest;

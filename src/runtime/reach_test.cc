@@ -120,7 +120,10 @@ TEST_P(ReachTest, EndsWithTheWorkloadAndIsShutThen) {
   EXPECT_LT(boot_time(), until);
   ASSERT_TRUE(next<Exited>());
   EXPECT_FALSE(runtime_->enter(LeaseId(7)));
-  EXPECT_FALSE(runtime_->enter(LeaseId(99)));
+  const auto nobody = runtime_->enter(LeaseId(99));
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(nobody.error().message.find('/'), std::string::npos) << nobody.error().message;
 }
 
 TEST_P(ReachTest, WhatItRunsCountsAgainstTheLimits) {
