@@ -238,26 +238,36 @@ Task<Exchange::Wake> Exchange::wait(const Notifier& notifier, Duration timeout) 
   co_return notified ? Wake::kNotified : Wake::kTimeout;
 }
 
-Task<Result<std::shared_ptr<WebSocket>>> Exchange::upgrade(WebSocketOptions options,
-                                                           Headers headers) {
+std::optional<Response> Exchange::upgrade_refusal() const {
   const Headers& asked = request_.headers;
   const std::string* key = asked.find("Sec-WebSocket-Key");
   const std::string* version = asked.find("Sec-WebSocket-Version");
-  Response refusal;
   if (request_.method != "GET" || !asked.has_token("Upgrade", "websocket") ||
       !asked.has_token("Connection", "Upgrade") || request_.is_http_1_0) {
-    refusal = problem_response(426, "this address speaks WebSocket only");
+    Response refusal = problem_response(426, "this address speaks WebSocket only");
     refusal.headers.add("Upgrade", "websocket");
-  } else if (version == nullptr || *version != "13") {
-    refusal = problem_response(426, "only version 13 of WebSocket is spoken here");
+    return refusal;
+  }
+  if (version == nullptr || *version != "13") {
+    Response refusal = problem_response(426, "only version 13 of WebSocket is spoken here");
     refusal.headers.add("Sec-WebSocket-Version", "13");
-  } else if (key == nullptr || !is_valid_websocket_key(*key) || request_.has_body()) {
-    refusal = problem_response(400, "the WebSocket handshake is malformed");
-  } else {
+    return refusal;
+  }
+  if (key == nullptr || !is_valid_websocket_key(*key) || request_.has_body()) {
+    return problem_response(400, "the WebSocket handshake is malformed");
+  }
+  return std::nullopt;
+}
+
+Task<Result<std::shared_ptr<WebSocket>>> Exchange::upgrade(WebSocketOptions options,
+                                                           Headers headers) {
+  std::optional<Response> refusal = upgrade_refusal();
+  if (!refusal) {
     head_sent_ = finished_ = upgraded_ = true;
     headers.set("Upgrade", "websocket");
     headers.set("Connection", "Upgrade");
-    headers.set("Sec-WebSocket-Accept", websocket_accept(*key));
+    headers.set("Sec-WebSocket-Accept",
+                websocket_accept(*request_.headers.find("Sec-WebSocket-Key")));
     const std::string head = write_response_head(101, headers);
     const Status switched = co_await write_raw(head);
     if (!switched) co_return tl::unexpected(switched.error());
@@ -268,8 +278,8 @@ Task<Result<std::shared_ptr<WebSocket>>> Exchange::upgrade(WebSocketOptions opti
     if (is_stopping()) socket->close(CloseCode::kGoingAway, "the server is shutting down");
     co_return socket;
   }
-  const std::string reason = refusal.body;
-  const Status answered = co_await respond(std::move(refusal));
+  const std::string reason = refusal->body;
+  const Status answered = co_await respond(std::move(*refusal));
   if (!answered) co_return tl::unexpected(answered.error());
   co_return fail(ErrorCode::kInvalid, "{} asked for no proper WebSocket: {}", peer_address(),
                  reason);

@@ -70,10 +70,14 @@ class Exchange {
   Task<Result<std::shared_ptr<WebSocket>>> upgrade(WebSocketOptions options,
                                                    Headers headers = Headers());
 
+  // What upgrade() goes by: for handlers that have much to do before it.
+  bool asks_for_websocket() const { return !upgrade_refusal(); }
+
   bool has_responded() const { return head_sent_; }
 
  private:
   friend class HttpConnection;
+  std::optional<Response> upgrade_refusal() const;
   Task<Status> send_head(Response& response, bool with_body);
   Task<Status> write_raw(std::string_view bytes);
   tl::unexpected<Error> refuse_body(int status, std::string message, ErrorCode code);

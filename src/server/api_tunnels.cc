@@ -79,7 +79,13 @@ net::Task<Answer<int>> Api::serve_renter(net::Exchange& exchange, Outcome& outco
       [&](const core::Machine& machine) { return node_behind(machine, caller, lease); };
   FALLOW_CO_ASSIGN(const NodeId node, co_await call.visit(look));
   Tunnels::Way way{caller, lease, node};
-  co_return co_await edges_.tunnels->serve_renter(exchange, std::move(way));
+  const auto recheck = [&]() -> net::Task<Answer<void>> {
+    const bool known = co_await still_known(exchange, caller);
+    if (!known) co_return tl::unexpected(key_unknown());
+    FALLOW_CO_TRY(co_await call.visit(look));
+    co_return Answer<void>();
+  };
+  co_return co_await edges_.tunnels->serve_renter(exchange, std::move(way), recheck);
 }
 
 }  // namespace fallow::server

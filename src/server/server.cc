@@ -221,6 +221,7 @@ bool Server::stop() {
   ticking_.notify_all();
   if (ticker_.joinable()) ticker_.join();
   if (api_) api_->close();
+  if (tunnels_) tunnels_->shut_down();
   if (hub_) hub_->shut_down();
   const bool complete = http_ == nullptr || http_->stop(options_.stop_grace);
   if (engine_) engine_->stop();

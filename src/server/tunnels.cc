@@ -11,6 +11,8 @@
 namespace fallow::server {
 namespace {
 
+constexpr std::size_t kLeasesTracked = 4'096;
+
 template <class Id>
 std::size_t count_of(const std::map<Id, std::size_t>& counts, Id id) {
   const auto found = counts.find(id);
@@ -37,6 +39,7 @@ net::Task<void> relay(std::shared_ptr<net::WebSocket> from, std::shared_ptr<net:
 
 }  // namespace
 
+// Null: that side will not come.
 struct Tunnels::Meeting {
   explicit Meeting(const net::Executor& executor) : agent(executor) {}
   net::OneShot<Socket> agent;
@@ -44,11 +47,22 @@ struct Tunnels::Meeting {
 };
 
 Tunnels::Tunnels(Ask ask, const Clock& clock, Random& random, TunnelLimits limits)
-    : ask_(std::move(ask)), clock_(clock), random_(random), limits_(limits) {}
+    : ask_(std::move(ask)),
+      clock_(clock),
+      random_(random),
+      limits_(limits),
+      opened_per_lease_(limits.opened_per_lease, kLeasesTracked, random.next_u64()) {}
 
 Answer<std::string> Tunnels::announce(const Way& way, const std::shared_ptr<Meeting>& meeting) {
   std::array<std::uint8_t, 32> secret{};
+  if (const auto wait = opened_per_lease_.take(way.lease.value, clock_.monotonic())) {
+    return refuse(429, "rate_limited",
+                  "tunnels to lease {} are opened too fast; wait {} ms, and use one for longer",
+                  way.lease.value, wait->value / 1000 + 1);
+  }
   const std::lock_guard lock(mutex_);
+  if (stopping_)
+    return refuse(503, "shutting_down", "the market is shutting down; try again later");
   if (open_ >= limits_.open_max) {
     return refuse(503, "busy", "the market has as many tunnels as it may; try again later");
   }
@@ -83,7 +97,12 @@ void Tunnels::leave(const Way& way, const std::string& token) {
   drop(by_account_, way.caller.account);
 }
 
-net::Task<Answer<int>> Tunnels::serve_renter(net::Exchange& exchange, Way way) {
+net::Task<Answer<int>> Tunnels::serve_renter(net::Exchange& exchange, Way way, Recheck recheck) {
+  if (!exchange.asks_for_websocket()) {
+    // It says what is wrong. No agent dials for that.
+    (void)co_await exchange.upgrade(net::bulk_socket_options());
+    co_return 400;
+  }
   const auto meeting = std::make_shared<Meeting>(exchange.executor());
   Answer<std::string> token = announce(way, meeting);
   if (!token) co_return tl::unexpected(std::move(token).error());
@@ -94,25 +113,32 @@ net::Task<Answer<int>> Tunnels::serve_renter(net::Exchange& exchange, Way way) {
                      way.lease.value);
   }
   Result<Socket> agent = co_await meeting->agent.wait(limits_.meeting_time_max);
-  if (!agent) {
+  if (!agent || *agent == nullptr) {
     leave(way, *token);
+    if (is_stopping()) co_return refuse(503, "shutting_down", "the market is shutting down");
     co_return refuse(504, "node_silent",
                      "the node of lease {} did not answer; its agent may be older than this market",
                      way.lease.value);
   }
   auto renter = co_await exchange.upgrade(net::bulk_socket_options());
   if (!renter) {
-    (*agent)->close(net::CloseCode::kNormal, "the renter went away");
+    meeting->renter->set(nullptr);
     leave(way, *token);
     co_return 400;
   }
-  meeting->renter->set(*renter);
   {
     const std::lock_guard lock(mutex_);
     tunnels_.emplace(*token, Tunnel{way, *renter, *agent});
     watched_ = tunnels_.size();
     ++opened_;
   }
+  // A lease that ended or a key that was revoked before now was not looked for in tunnels_.
+  const Answer<void> still = co_await recheck();
+  if (!still) {
+    (*renter)->close(net::CloseCode::kNormal, still.error().detail());
+    (*agent)->close(net::CloseCode::kNormal, still.error().detail());
+  }
+  meeting->renter->set(*renter);
   co_await relay(*renter, *agent, bytes_in_, "the renter's connection was lost");
   leave(way, *token);
   co_return 101;
@@ -132,17 +158,31 @@ net::Task<Answer<int>> Tunnels::serve_agent(net::Exchange& exchange) {
   }
   if (!meeting) co_return refuse(404, "not_found", "nobody waits for this tunnel any more");
   auto agent = co_await exchange.upgrade(net::bulk_socket_options());
-  if (!agent) co_return 400;
+  if (!agent) {
+    meeting->agent.set(nullptr);
+    co_return 400;
+  }
   const net::OneShot<Socket> renter_comes(exchange.executor());
   meeting->renter = renter_comes;
   meeting->agent.set(*agent);
   Result<Socket> renter = co_await renter_comes.wait(limits_.meeting_time_max);
-  if (!renter) {
+  if (!renter || *renter == nullptr) {
     (*agent)->close(net::CloseCode::kNormal, "the renter went away");
     co_return 101;
   }
   co_await relay(*agent, *renter, bytes_out_, "the connection to the node was lost");
   co_return 101;
+}
+
+void Tunnels::shut_down() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  for (const auto& [token, meeting] : meetings_) meeting->agent.set(nullptr);
+}
+
+bool Tunnels::is_stopping() const {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
 }
 
 void Tunnels::end_if(const std::function<bool(const Way&)>& is_over, std::string_view why) {

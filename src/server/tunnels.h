@@ -25,6 +25,7 @@
 #include "net/exchange.h"
 #include "net/websocket.h"
 #include "server/auth.h"
+#include "server/limits.h"
 #include "server/problem.h"
 
 namespace fallow::server {
@@ -33,6 +34,7 @@ struct TunnelLimits {
   std::size_t open_max = 1'024;             // open or being opened; beyond: 503
   std::size_t open_per_account_max = 64;    // 429
   std::size_t open_per_lease_max = 8;       // 429
+  RateLimit opened_per_lease{5, 16};        // 429
   Duration meeting_time_max = seconds(15);  // for the agent to come
 };
 
@@ -49,12 +51,17 @@ class Tunnels final : public engine::Subscriber {
     LeaseId lease;
     NodeId node;
   };
+  // Asks the market again whether the way may be gone: much can end while the agent is on its way.
+  using Recheck = std::function<net::Task<Answer<void>>()>;
   // GET /v1/leases/{lease}/tunnel. Returns when the tunnel has ended; the status that was answered,
-  // or a problem still to be.
-  net::Task<Answer<int>> serve_renter(net::Exchange& exchange, Way way);
+  // or a problem still to be. `recheck` is called when what ends later is heard of by on_batch().
+  net::Task<Answer<int>> serve_renter(net::Exchange& exchange, Way way, Recheck recheck);
   // GET /v1/agent/tunnel: the bearer token is the hub's.
   net::Task<Answer<int>> serve_agent(net::Exchange& exchange);
 
+  // Nobody waits for an agent any more, and no tunnel is opened. Those that are open are ended by
+  // the HTTP server, as all WebSockets are.
+  void shut_down();
   // About once a second: keys expire.
   void tick();
 
@@ -81,6 +88,7 @@ class Tunnels final : public engine::Subscriber {
   };
 
   Answer<std::string> announce(const Way& way, const std::shared_ptr<Meeting>& meeting);
+  bool is_stopping() const;
   void leave(const Way& way, const std::string& token);
   // Ends the tunnels that `is_over`.
   void end_if(const std::function<bool(const Way&)>& is_over, std::string_view why);
@@ -89,12 +97,14 @@ class Tunnels final : public engine::Subscriber {
   const Clock& clock_;
   Random& random_;
   const TunnelLimits limits_;
+  RateLimiter opened_per_lease_;
 
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Meeting>, std::less<>> meetings_;  // by token
   std::map<std::string, Tunnel> tunnels_;                                  // by token
   std::map<AccountId, std::size_t> by_account_;                            // open or being opened
   std::map<LeaseId, std::size_t> by_lease_;
+  bool stopping_ = false;
   std::size_t open_ = 0;
   std::uint64_t opened_ = 0;
   std::atomic<std::size_t> watched_ = 0;  // tunnels_.size(), to be asked on every batch
