@@ -75,10 +75,10 @@ struct Node {
   std::uint32_t leases_kept = 0;    // ended without the provider's or owner's blame
   std::uint32_t leases_broken = 0;  // ended with it
   Uptime uptime;
-  Survival survival;    // what follows from the like, as SetSurvival has it
-  bool priced = false;  // counts in a class of the price indexes
-  ProofId proof;                    // that runs; 0: none
-  bool proof_disturbed = false;     // a lease began while it ran
+  Survival survival;             // what follows from the like, as SetSurvival has it
+  bool priced = false;           // counts in a class of the price indexes
+  ProofId proof;                 // that runs; 0: none
+  bool proof_disturbed = false;  // a lease began while it ran
   struct Counted {
     PriceIndex* index = nullptr;
     std::uint32_t offered_thousandths = 0;

@@ -47,7 +47,7 @@ TEST(Speeds, AreListedInPages) {
   ASSERT_EQ(market.put("/v1/speeds/a_mystery", market.operator_key(), kMeasured).status, 200);
   const Reply all = market.get("/v1/speeds?page_size=1000", "");
   ASSERT_EQ(all.status, 200) << all.body;
-  EXPECT_NE(all.body.find("\"amystery\""), std::string::npos) << all.body;
+  EXPECT_NE(all.body.find("\"a_mystery\""), std::string::npos) << all.body;
   const Reply first = market.get("/v1/speeds?page_size=2", "");
   ASSERT_EQ(first.status, 200) << first.body;
   EXPECT_EQ(first.at("speeds.1.model"), all.at("speeds.1.model"));

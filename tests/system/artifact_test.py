@@ -82,9 +82,11 @@ class ArtifactTest(SystemTest):
         (folder / "data").write_bytes(data)
         self.begin(data)
         self.send(data, 0, pieces=8)
+        self.market.wait_until("a part of the upload", lambda: self.begin(data), 10 * PATIENCE)
         self.market.kill("server", signal.SIGKILL)
         self.market.start_server()
-        offset = self.market.wait_until("a part of the upload", lambda: self.begin(data), 10 * PATIENCE)
+        offset = self.begin(data)
+        self.assertGreater(offset, 0)
         self.assertLess(offset, len(data))
         with self.assertRaises(Refused):  # nobody offers anything; the input was sent before
             self.market.run("run", self.query, "--in", str(folder), "--", "true", key=self.renter)

@@ -84,6 +84,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/speeds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How fast the models are that the market knows, by class of workload
+         * @description No key is needed.
+         */
+        get: operations["ListSpeeds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/speeds/{model}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Say how fast a model was measured to be
+         * @description Needs a key with one of: OPERATOR.
+         */
+        put: operations["SetSpeed"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/quotes": {
         parameters: {
             query?: never;
@@ -720,6 +760,10 @@ export interface components {
         /** @enum {string} */
         OwnerState: "OWNER_STATE_UNSPECIFIED" | "OWNER_AWAY" | "OWNER_PRESENT" | "OWNER_PAUSED";
         /** @enum {string} */
+        ProofOutcome: "PROOF_OUTCOME_UNSPECIFIED" | "PROOF_PASSED" | "PROOF_SLOW" | "PROOF_WRONG" | "PROOF_MISSED";
+        /** @enum {string} */
+        ProofState: "PROOF_STATE_UNSPECIFIED" | "PROVEN" | "SLOW" | "DISPROVEN" | "UNANSWERED";
+        /** @enum {string} */
         Refusal: "REFUSAL_UNSPECIFIED" | "ACCOUNT_UNKNOWN" | "NOT_ALLOWED" | "NO_MATCH" | "NO_FUNDS" | "OVER_BUDGET" | "QUOTE_GONE" | "QUERY_INVALID" | "VALUE_INVALID" | "NOT_FOUND" | "ALREADY_ENDED" | "LIMIT_REACHED" | "KEY_REUSED" | "TOKEN_INVALID" | "TIER_NOT_OFFERED" | "NODE_KEY_TAKEN" | "STALE";
         /** @enum {string} */
         Scope: "SCOPE_UNSPECIFIED" | "RENTER" | "PROVIDER" | "OPERATOR";
@@ -729,6 +773,10 @@ export interface components {
         Tier: "TIER_UNSPECIFIED" | "ON_DEMAND" | "RESERVED" | "SPOT";
         /** @enum {string} */
         TransferReason: "TRANSFER_REASON_UNSPECIFIED" | "DEPOSITED" | "HOLD_PLACED" | "CHARGED" | "FEE" | "REFUNDED" | "FEE_RETURNED" | "HOLD_VOIDED" | "RELEASED" | "WITHDRAWN" | "WITHDRAWAL_RETURNED";
+        /** @enum {string} */
+        WaitReason: "WAIT_REASON_UNSPECIFIED" | "WAITS_FOR_NODE" | "WAITS_FOR_PRICE" | "WAITS_TO_RETRY";
+        /** @enum {string} */
+        WorkloadClass: "WORKLOAD_CLASS_UNSPECIFIED" | "GENERAL" | "FP32" | "FP16" | "BANDWIDTH";
         AccountOpened: {
             /** Format: uint64 */
             account?: string;
@@ -830,6 +878,8 @@ export interface components {
             isolation_min?: components["schemas"]["Isolation"];
             /** Format: uint32 */
             nodes?: number;
+            workload_class?: components["schemas"]["WorkloadClass"];
+            near?: string;
         };
         CreateSessionRequest: {
             api_key?: string;
@@ -848,6 +898,43 @@ export interface components {
             /** Format: uint32 */
             memory_mb?: number;
             driver?: string;
+            proof?: components["schemas"]["DeviceProof"];
+        };
+        DeviceChecked: {
+            /** Format: uint64 */
+            node?: string;
+            /** Format: uint32 */
+            device?: number;
+            /** Format: uint64 */
+            proof?: string;
+            outcome?: components["schemas"]["ProofOutcome"];
+            state?: components["schemas"]["DeviceProof"];
+            excused?: boolean;
+        };
+        DeviceProof: {
+            state?: components["schemas"]["ProofState"];
+            /** Format: int64 */
+            at_us?: string;
+            /** Format: uint32 */
+            misses?: number;
+            detail?: string;
+            /** Format: uint32 */
+            memory_mb?: number;
+            speeds?: components["schemas"]["DeviceSpeeds"];
+        };
+        DeviceSpeeds: {
+            /** Format: uint64 */
+            int8_mops?: string;
+            /** Format: uint64 */
+            fill_mbps?: string;
+            /** Format: uint64 */
+            fp16_mflops?: string;
+            /** Format: uint64 */
+            fp32_mflops?: string;
+            /** Format: uint64 */
+            fp64_mflops?: string;
+            /** Format: uint64 */
+            copy_mbps?: string;
         };
         EnvironmentVariable: {
             name?: string;
@@ -880,6 +967,10 @@ export interface components {
             resumed?: components["schemas"]["Resumed"];
             price_moved?: components["schemas"]["PriceMoved"];
             spot_priced?: components["schemas"]["SpotPriced"];
+            speed_set?: components["schemas"]["SpeedSet"];
+            survival_set?: components["schemas"]["SurvivalSet"];
+            proof_started?: components["schemas"]["ProofStarted"];
+            device_checked?: components["schemas"]["DeviceChecked"];
         };
         FeedEvent: {
             /** Format: uint64 */
@@ -1053,6 +1144,10 @@ export interface components {
             prices?: components["schemas"]["PriceView"][];
             next_page_token?: string;
         };
+        ListSpeedsResponse: {
+            speeds?: components["schemas"]["SpeedView"][];
+            next_page_token?: string;
+        };
         ListTransfersResponse: {
             transfers?: components["schemas"]["TransferView"][];
             next_page_token?: string;
@@ -1208,6 +1303,10 @@ export interface components {
             spot_floor_per_hour?: string;
             spot_price_per_hour?: string;
             lan?: string;
+            /** Format: double */
+            speed?: number;
+            /** Format: double */
+            lasting_day?: number;
         };
         OrderAccepted: {
             /** Format: uint64 */
@@ -1258,6 +1357,11 @@ export interface components {
             project?: string;
             /** Format: date-time */
             deadline?: string;
+            waits_for?: components["schemas"]["WaitReason"];
+            price_per_hour_max?: string;
+            free_price_per_hour?: string;
+            /** Format: date-time */
+            retry_at?: string;
         };
         PayoutRequested: {
             /** Format: uint64 */
@@ -1317,6 +1421,20 @@ export interface components {
             spot_cool_down_us?: string;
             /** Format: int64 */
             spot_notice_us?: string;
+            /** Format: int64 */
+            start_cost_us?: string;
+            /** Format: uint32 */
+            fragmentation_basis_points?: number;
+            /** Format: uint32 */
+            survival_basis_points?: number;
+            /** Format: uint32 */
+            locality_basis_points?: number;
+            /** Format: int64 */
+            retry_delay_us?: string;
+            /** Format: int64 */
+            retry_delay_us_max?: string;
+            /** Format: int64 */
+            proof_interval_us?: string;
         };
         PolicySet: Record<string, never>;
         PriceMoved: {
@@ -1382,6 +1500,12 @@ export interface components {
             name?: string;
             budget?: string;
             used?: string;
+        };
+        ProofStarted: {
+            /** Format: uint64 */
+            node?: string;
+            /** Format: uint64 */
+            proof?: string;
         };
         QuoteView: {
             id?: string;
@@ -1453,6 +1577,8 @@ export interface components {
             isolation_min?: components["schemas"]["Isolation"];
             /** Format: uint32 */
             nodes?: number;
+            workload_class?: components["schemas"]["WorkloadClass"];
+            near?: string;
         };
         Resumed: Record<string, never>;
         SessionView: {
@@ -1484,11 +1610,35 @@ export interface components {
         SetPolicyRequest: {
             policy?: components["schemas"]["Policy"];
         };
+        SetSpeedRequest: {
+            model?: string;
+            workload_class?: components["schemas"]["WorkloadClass"];
+            /** Format: double */
+            speed?: number;
+        };
         SettlePayoutRequest: {
             /** Format: uint64 */
             payout?: string;
             paid?: boolean;
             reference?: string;
+        };
+        SpeedSet: {
+            model?: string;
+            workload_class?: components["schemas"]["WorkloadClass"];
+            /** Format: uint32 */
+            speed_thousandths?: number;
+        };
+        SpeedView: {
+            model?: string;
+            /** Format: double */
+            general?: number;
+            /** Format: double */
+            fp32?: number;
+            /** Format: double */
+            fp16?: number;
+            /** Format: double */
+            bandwidth?: number;
+            set?: components["schemas"]["WorkloadClass"][];
         };
         SpotPriced: {
             model?: string;
@@ -1508,6 +1658,10 @@ export interface components {
             /** Format: uint64 */
             order?: string;
         };
+        SurvivalSet: {
+            /** Format: uint32 */
+            nodes?: number;
+        };
         TaskChanged: {
             /** Format: uint64 */
             order?: string;
@@ -1518,6 +1672,8 @@ export interface components {
             lease?: string;
             /** Format: uint32 */
             attempt?: number;
+            /** Format: int64 */
+            retry_at_us?: string;
         };
         TaskView: {
             /** Format: uint32 */
@@ -1649,6 +1805,8 @@ export interface operations {
                 order?: string;
                 page_size?: number;
                 page_token?: string;
+                objective?: components["schemas"]["Objective"];
+                workload_class?: components["schemas"]["WorkloadClass"];
             };
             header?: never;
             path?: never;
@@ -1726,6 +1884,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListClassesResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ListSpeeds: {
+        parameters: {
+            query?: {
+                page_size?: number;
+                page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListSpeedsResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    SetSpeed: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SetSpeedRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpeedView"];
                 };
             };
             /** @description Why not, and what to do */
