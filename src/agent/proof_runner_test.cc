@@ -4,6 +4,11 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <string>
+
 namespace fallow::agent {
 namespace {
 
@@ -78,6 +83,24 @@ TEST(ProofRunner, WhoIsStoppedSaysWhy) {
   runner.ask(ask(7, 0, v1::PROOF_LEAVES));
   EXPECT_FALSE(runner.is_running());
   EXPECT_EQ(wait_answers(runner).at(0).failure(), "the process that proves has ended");
+}
+
+TEST(ProofRunner, SaysWhenTheProcessIsGone) {
+  ProofRunner runner(devices(1), "/nonexistent", {"/bin/sh", "-c", "exec cat"});
+  EXPECT_FALSE(runner.is_ending());
+  runner.ask(ask(7, 0, v1::PROOF_ECHO));
+  const auto children = [] {
+    std::ifstream list("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+    return std::set<int>(std::istream_iterator<int>(list), {});
+  };
+  ASSERT_EQ(children().size(), 1U);
+  runner.stop("a lease began");
+  for (int i = 0; i < 500 && runner.is_ending(); ++i) {
+    EXPECT_EQ(children().size(), 1U) << "told to be ending, it is there";
+    ::usleep(10'000);
+  }
+  EXPECT_FALSE(runner.is_ending());
+  EXPECT_TRUE(children().empty());
 }
 
 TEST(ProofRunner, ADriverThatCrashesIsAFailureOfTheAsk) {
