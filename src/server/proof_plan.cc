@@ -55,7 +55,9 @@ proof::ExamPlan plan_for(const v1::Device& device) {
   plan.shape = {kChunks, static_cast<std::uint32_t>(std::clamp<std::uint64_t>(
                              leaves / kChunks, 1, proof::kFillLeavesMax / kChunks))};
   const std::uint64_t n = plan.matrix_size;
-  plan.matrix_max = span_of(2 * n * n * n * plan.rounds, core::speed_of(device) * kInt8OpsMin);
+  const std::int64_t speed =
+      core::mean_speed(core::vendor_speeds(device.model(), device.memory_mb(), device.kind()));
+  plan.matrix_max = span_of(2 * n * n * n * plan.rounds, speed * kInt8OpsMin);
   plan.fill_max = seconds(1) + span_of(plan.shape.bytes(), kFillBytesMin);
   plan.leaves_max = milliseconds(250);
   // Beyond a multiple of what is slow already an answer has no worth.

@@ -40,7 +40,7 @@ ROUTES: Dict[str, Route] = {
         models.ListClassesResponse, False),
     "ListSpeeds": Route(
         "GET", "/v1/speeds", frozenset([]),
-        frozenset([]),
+        frozenset(['page_size', 'page_token']),
         frozenset([]),
         models.ListSpeedsResponse, False),
     "SetSpeed": Route(

@@ -96,6 +96,22 @@ class OwnerState(OpenEnum):
     OWNER_PAUSED = "OWNER_PAUSED"
 
 
+class ProofOutcome(OpenEnum):
+    PROOF_OUTCOME_UNSPECIFIED = "PROOF_OUTCOME_UNSPECIFIED"
+    PROOF_PASSED = "PROOF_PASSED"
+    PROOF_SLOW = "PROOF_SLOW"
+    PROOF_WRONG = "PROOF_WRONG"
+    PROOF_MISSED = "PROOF_MISSED"
+
+
+class ProofState(OpenEnum):
+    PROOF_STATE_UNSPECIFIED = "PROOF_STATE_UNSPECIFIED"
+    PROVEN = "PROVEN"
+    SLOW = "SLOW"
+    DISPROVEN = "DISPROVEN"
+    UNANSWERED = "UNANSWERED"
+
+
 class Refusal(OpenEnum):
     REFUSAL_UNSPECIFIED = "REFUSAL_UNSPECIFIED"
     ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
@@ -160,6 +176,14 @@ class WaitReason(OpenEnum):
     WAITS_TO_RETRY = "WAITS_TO_RETRY"
 
 
+class WorkloadClass(OpenEnum):
+    WORKLOAD_CLASS_UNSPECIFIED = "WORKLOAD_CLASS_UNSPECIFIED"
+    GENERAL = "GENERAL"
+    FP32 = "FP32"
+    FP16 = "FP16"
+    BANDWIDTH = "BANDWIDTH"
+
+
 @dataclasses.dataclass(frozen=True)
 class AccountOpened:
     account: int = 0
@@ -214,6 +238,37 @@ class Device:
     kind: DeviceKind = DeviceKind.DEVICE_KIND_UNSPECIFIED
     memory_mb: int = 0
     driver: str = ""
+    proof: Optional["DeviceProof"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceChecked:
+    node: int = 0
+    device: int = 0
+    proof: int = 0
+    outcome: ProofOutcome = ProofOutcome.PROOF_OUTCOME_UNSPECIFIED
+    state: Optional["DeviceProof"] = None
+    excused: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceProof:
+    state: ProofState = ProofState.PROOF_STATE_UNSPECIFIED
+    at_us: int = 0
+    misses: int = 0
+    detail: str = ""
+    memory_mb: int = 0
+    speeds: Optional["DeviceSpeeds"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceSpeeds:
+    int8_mops: int = 0
+    fill_mbps: int = 0
+    fp16_mflops: int = 0
+    fp32_mflops: int = 0
+    fp64_mflops: int = 0
+    copy_mbps: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -250,6 +305,10 @@ class Event:
     resumed: Optional["Resumed"] = None
     price_moved: Optional["PriceMoved"] = None
     spot_priced: Optional["SpotPriced"] = None
+    speed_set: Optional["SpeedSet"] = None
+    survival_set: Optional["SurvivalSet"] = None
+    proof_started: Optional["ProofStarted"] = None
+    device_checked: Optional["DeviceChecked"] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -415,6 +474,12 @@ class ListPricesResponse:
 
 
 @dataclasses.dataclass(frozen=True)
+class ListSpeedsResponse:
+    speeds: List["SpeedView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class ListTransfersResponse:
     transfers: List["TransferView"] = dataclasses.field(default_factory=list)
     next_page_token: str = ""
@@ -545,6 +610,8 @@ class OfferView:
     spot_floor_per_hour: Optional[Decimal] = None
     spot_price_per_hour: Optional[Decimal] = None
     lan: str = ""
+    speed: float = 0.0
+    lasting_day: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -632,8 +699,13 @@ class Policy:
     spot_min_run_us: int = 0
     spot_cool_down_us: int = 0
     spot_notice_us: int = 0
+    start_cost_us: int = 0
+    fragmentation_basis_points: int = 0
+    survival_basis_points: int = 0
+    locality_basis_points: int = 0
     retry_delay_us: int = 0
     retry_delay_us_max: int = 0
+    proof_interval_us: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -697,6 +769,12 @@ class ProjectView:
     name: str = ""
     budget: Optional[Decimal] = None
     used: Decimal = Decimal(0)
+
+
+@dataclasses.dataclass(frozen=True)
+class ProofStarted:
+    node: int = 0
+    proof: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -764,6 +842,8 @@ class Requirements:
     network: bool = False
     isolation_min: Isolation = Isolation.ISOLATION_UNSPECIFIED
     nodes: int = 0
+    workload_class: WorkloadClass = WorkloadClass.WORKLOAD_CLASS_UNSPECIFIED
+    near: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -780,12 +860,34 @@ class SessionView:
 
 
 @dataclasses.dataclass(frozen=True)
+class SpeedSet:
+    model: str = ""
+    workload_class: WorkloadClass = WorkloadClass.WORKLOAD_CLASS_UNSPECIFIED
+    speed_thousandths: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class SpeedView:
+    model: str = ""
+    general: float = 0.0
+    fp32: float = 0.0
+    fp16: float = 0.0
+    bandwidth: float = 0.0
+    set: List[WorkloadClass] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
 class SpotPriced:
     model: str = ""
     region: str = ""
     price_micros: int = 0
     losing_micros: int = 0
     leases: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class SurvivalSet:
+    nodes: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
