@@ -22,7 +22,8 @@ class Port final : public server::HubPort {
  public:
   void send(server::SessionId, const v1::HubMessage&) override {}
   void close(server::SessionId) override {}
-  bool submit(v1::Command, std::function<void(bool)>) override { return true; }
+  Status submit(v1::Command, std::function<void(bool)>) override { return {}; }
+  bool work(std::function<void()>) override { return true; }
   bool read(std::function<void(const core::Machine&)> visit) override {
     reads.push_back(std::move(visit));
     return true;

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
+#include <variant>
 
 #include "agent/agent_impl.h"
 #include "base/check.h"
@@ -17,6 +19,8 @@ namespace {
 
 // The two clocks are read one after the other; a smaller difference is no sleep of the machine.
 constexpr Duration kSleptMin = milliseconds(500);
+// Nothing says when a driver has let go of a process that was killed.
+constexpr Duration kReapPoll = milliseconds(20);
 
 }  // namespace
 
@@ -123,6 +127,7 @@ void Agent::Impl::take_everything() {
   for (const LeaseId lease : events.logs_grown) pump.grown(lease);
   note_sleep();
   for (const RuntimeEvent& event : transfers.take_events()) tell(event);
+  tell_prepared();
   hear_link();
   const v1::OwnerState owner_state = owner.read();
   if (owner_state != v1::OWNER_AWAY) proofs.stop("the owner is there");
@@ -147,7 +152,17 @@ void Agent::Impl::tell(const RuntimeEvent& event) {
     spdlog::info("lease {} ended: exit code {}, signal {}{}{}", lease.value, exited->exit_code,
                  exited->signal, exited->detail.empty() ? "" : ", ", exited->detail);
   }
+  if (const auto* ready = std::get_if<Prepared>(&event); ready != nullptr && proofs.is_ending()) {
+    prepared.push_back(*ready);
+    return;
+  }
   reconciler.happened(event, read_now());
+}
+
+// What is prepared starts as soon as it is told.
+void Agent::Impl::tell_prepared() {
+  if (prepared.empty() || proofs.is_ending()) return;
+  for (const Prepared& ready : std::exchange(prepared, {})) reconciler.happened(ready, read_now());
 }
 
 void Agent::Impl::note_sleep() {
@@ -216,6 +231,7 @@ int Agent::Impl::poll_ms() const {
   } else if (more_logs) {
     at = now;
   }
+  if (!prepared.empty()) at = std::min(at, now + kReapPoll);
   if (at == kNever) return -1;
   const std::int64_t left_us = std::clamp<std::int64_t>(at.us - now.us, 0, 60'000'000);
   return static_cast<int>((left_us + 999) / 1000);

@@ -88,6 +88,7 @@ void Agent::Impl::act(std::vector<Action> actions) {
 }
 
 void Agent::Impl::prepare(const Prepare& action) {
+  proofs.stop("a lease began");
   const LeaseId lease(action.desired.lease());
   const auto spec = launch_spec(action.desired, options.devices, Time{});
   if (!spec) {
@@ -107,7 +108,8 @@ void Agent::Impl::prepare(const Prepare& action) {
   }
 }
 
-// A proof takes all of the devices: it is for idle nodes, and ends when a workload begins.
+// A proof takes all of the devices: it is for idle nodes, and ends when a lease is first heard of.
+// No workload begins before the process that proved is gone, and its devices' memory is free.
 void Agent::Impl::prove(const v1::ProofAsk& ask) {
   if (reconciler.workloads().empty()) {
     proofs.ask(ask);
@@ -125,7 +127,6 @@ void Agent::Impl::send_proofs() {
 }
 
 void Agent::Impl::start(const Start& action) {
-  proofs.stop("a lease began");
   const LeaseId lease(action.desired.lease());
   const auto spec = launch_spec(action.desired, options.devices, action.fence_at);
   const Status started = spec ? runtime.start(*spec) : Status(tl::unexpected(spec.error()));

@@ -51,6 +51,7 @@ struct Agent::Impl {
   void hear_link();
   void note_sleep();
   void tell(const RuntimeEvent& event);
+  void tell_prepared();
   void act(std::vector<Action> actions);
   void start(const Start& action);
   void prepare(const Prepare& action);
@@ -89,6 +90,7 @@ struct Agent::Impl {
   std::map<LeaseId, Collection> collections;
   std::map<LeaseId, Time> forgetting;   // until when its logs are waited for
   std::deque<RuntimeEvent> own_events;  // answers to actions that failed or were done at once
+  std::vector<Prepared> prepared;       // to be told once no proof holds the devices
   Time logs_blocked_until{};
   bool more_logs = false;        // the last turn ended before the logs did
   bool link_open = false;        // open() was called and closed() has not come

@@ -139,6 +139,11 @@ void ProofRunner::end() {
   reap();
 }
 
+bool ProofRunner::is_ending() {
+  reap();
+  return !ending_.empty();
+}
+
 void ProofRunner::reap() {
   std::erase_if(ending_, [](int pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
 }

@@ -37,6 +37,8 @@ class ProofRunner {
   std::vector<v1::ProofAnswer> take_answers();
   void stop(const std::string& why);
   bool is_running() const { return child_.pid > 0; }
+  // A process that was ended is not gone yet: until then a driver may hold its device's memory.
+  bool is_ending();
 
   // The words of the devices, as prove.h has them.
   static std::vector<std::string> words_of(const std::vector<LocalDevice>& devices);

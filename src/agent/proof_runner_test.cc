@@ -4,6 +4,11 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <string>
+
 namespace fallow::agent {
 namespace {
 
@@ -78,6 +83,28 @@ TEST(ProofRunner, WhoIsStoppedSaysWhy) {
   runner.ask(ask(7, 0, v1::PROOF_LEAVES));
   EXPECT_FALSE(runner.is_running());
   EXPECT_EQ(wait_answers(runner).at(0).failure(), "the process that proves has ended");
+}
+
+// Running or not, but not yet waited for.
+std::set<int> child_processes() {
+  std::ifstream list("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+  return {std::istream_iterator<int>(list), {}};
+}
+
+TEST(ProofRunner, SaysWhenTheProcessIsGone) {
+  ProofRunner runner(devices(1), "/nonexistent", {"/bin/sh", "-c", "exec sleep 100"});
+  EXPECT_FALSE(runner.is_ending());
+  const std::set<int> others = child_processes();
+  runner.ask(ask(7, 0, v1::PROOF_ECHO));
+  ASSERT_EQ(child_processes().size(), others.size() + 1);
+  EXPECT_FALSE(runner.is_ending()) << "it runs";
+  runner.stop("a lease began");
+  for (int i = 0; i < 500 && runner.is_ending(); ++i) {
+    EXPECT_EQ(child_processes().size(), others.size() + 1) << "what is ending is there";
+    ::usleep(10'000);
+  }
+  EXPECT_FALSE(runner.is_ending());
+  EXPECT_EQ(child_processes(), others);
 }
 
 TEST(ProofRunner, ADriverThatCrashesIsAFailureOfTheAsk) {

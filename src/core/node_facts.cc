@@ -45,6 +45,7 @@ void merge_facts(Node& node, const v1::NodeFacts& facts) {
   const auto last_leased = std::find_if(node.devices.rbegin(), node.devices.rend(), is_leased);
   const auto kept = static_cast<std::size_t>(node.devices.rend() - last_leased);
   const auto told = static_cast<std::size_t>(facts.devices_size());
+  bool is_another = std::max(kept, told) != node.devices.size();
   node.devices.resize(std::max(kept, told));
   for (std::size_t place = 0; place < told; ++place) {
     NodeDevice& device = node.devices[place];
@@ -55,8 +56,13 @@ void merge_facts(Node& node, const v1::NodeFacts& facts) {
     const bool same = device.facts.uuid() == fact.uuid() && device.facts.kind() == fact.kind() &&
                       device.facts.model() == fact.model() &&
                       device.facts.memory_mb() == fact.memory_mb();
+    is_another = is_another || !same;
     if (same && device.facts.has_proof()) *taken.mutable_proof() = device.facts.proof();
     device.facts = std::move(taken);
+  }
+  if (is_another) {
+    node.proof = ProofId();
+    node.proof_disturbed = false;
   }
   node.facts = facts;
   node.facts.clear_devices();

@@ -15,7 +15,8 @@ std::optional<Refusal> check_facts(const v1::NodeFacts& facts, const Limits& lim
 // Takes the facts over. A device that is leased keeps its place and, unless it is the same device
 // by uuid, its facts: a running lease never changes under the renter. Places that the new facts no
 // longer have stay while a leased device stands at or behind them. What the market knows of a
-// device's proofs stays for as long as the node says the same of it.
+// device's proofs stays for as long as the node says the same of it. Where it says another thing of
+// any device, a proof that runs is over: what comes of it would be of the devices that were there.
 void merge_facts(Node& node, const v1::NodeFacts& facts);
 
 }  // namespace fallow::core

@@ -10,6 +10,7 @@
 #include "core/leases.h"
 #include "core/node_facts.h"
 #include "core/offers.h"
+#include "core/proofs.h"
 #include "core/repricing.h"
 #include "core/schedule.h"
 
@@ -175,7 +176,9 @@ void handle(Step& step, const v1::ReportNode& command) {
   if (node == nullptr) return;
   if (auto why = check_facts(command.facts(), state.limits)) return step.refuse(std::move(*why));
   state.devices -= node->devices.size();
+  forget_shown_devices(state, *node);
   merge_facts(*node, command.facts());
+  note_shown_devices(state, *node);
   state.devices += node->devices.size();
   refresh_free(*node);
   node->seen_at = step.now;
@@ -209,6 +212,7 @@ void handle(Step& step, const v1::RemoveNode& command) {
   set_link(state, *node, false);
   clear_offer(step, *node);
   state.book->remove(node->id);
+  forget_shown_devices(state, *node);
   const std::vector<LeaseId> leases = node->leases;  // ending one takes it off the node's list
   for (const LeaseId id : leases) {
     Lease& lease = *state.leases.find(id);

@@ -1,6 +1,7 @@
 // What a node reports: its owner, its workloads, their meters and endings.
 #include <algorithm>
 
+#include "base/cut.h"
 #include "core/authority.h"
 #include "core/blame.h"
 #include "core/checks.h"
@@ -17,14 +18,6 @@ namespace {
 
 constexpr std::int32_t kSignalBase = 128;  // how shells write an ending by a signal
 constexpr std::int32_t kSignalMax = 127;
-
-// At most `bytes_max` bytes, cut between characters.
-std::string_view cut(std::string_view text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) return text;
-  std::size_t end = bytes_max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
-  return text.substr(0, end);
-}
 
 LastWords words_of(const v1::WorkloadReport& report, const Limits& limits) {
   LastWords words;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/cut.h"
 #include "core/authority.h"
 #include "core/checks.h"
 #include "core/handlers.h"
@@ -13,8 +14,10 @@ namespace fallow::core {
 namespace {
 
 // The driver of an NVIDIA device names it by a UUID that no other device has; other names are only
-// unique within a machine.
-bool is_one_of_its_kind(const v1::Device& device) { return device.uuid().starts_with("GPU-"); }
+// unique within a machine. A processor, whose proof is easy, can block no card's name.
+bool is_one_of_its_kind(const v1::Device& device) {
+  return device.kind() == v1::GPU && device.uuid().starts_with("GPU-");
+}
 
 bool has_shown(const v1::Device& device) {
   return device.proof().state() == v1::PROVEN || device.proof().state() == v1::SLOW;
@@ -41,7 +44,7 @@ void take_result(Step& step, Node& node, const v1::ProofResult& result) {
   v1::Device& device = node.devices[result.device()].facts;
   v1::DeviceProof& proof = *device.mutable_proof();
   v1::ProofOutcome outcome = result.outcome();
-  std::string detail = result.detail().substr(0, step.state.limits.detail_bytes_max);
+  std::string detail(cut(result.detail(), step.state.limits.detail_bytes_max));
   const bool shown = outcome == v1::PROOF_PASSED || outcome == v1::PROOF_SLOW;
   if (const Node* const other = shown ? who_shows(step.state, node, device) : nullptr) {
     outcome = v1::PROOF_WRONG;
@@ -69,9 +72,6 @@ void take_result(Step& step, Node& node, const v1::ProofResult& result) {
     proof.set_at_us(step.now.us);
     proof.set_detail(detail);
   }
-  if (has_shown(device) && is_one_of_its_kind(device)) {
-    step.state.shown_devices.insert_or_assign(device.uuid(), node.id);
-  }
   v1::DeviceChecked& told = *step.tell().mutable_device_checked();
   told.set_node(node.id.value);
   told.set_device(result.device());
@@ -87,6 +87,15 @@ void note_shown_devices(MarketState& state, const Node& node) {
   for (const NodeDevice& device : node.devices) {
     if (has_shown(device.facts) && is_one_of_its_kind(device.facts)) {
       state.shown_devices.insert_or_assign(device.facts.uuid(), node.id);
+    }
+  }
+}
+
+void forget_shown_devices(MarketState& state, const Node& node) {
+  for (const NodeDevice& device : node.devices) {
+    const auto found = state.shown_devices.find(device.facts.uuid());
+    if (found != state.shown_devices.end() && found->second == node.id) {
+      state.shown_devices.erase(found);
     }
   }
 }
@@ -131,6 +140,8 @@ void handle(Step& step, const v1::FinishProof& command) {
   }
   step.entity = node->proof.value;
   for (const v1::ProofResult& result : command.results()) take_result(step, *node, result);
+  forget_shown_devices(step.state, *node);
+  note_shown_devices(step.state, *node);
   node->proof = ProofId();
   node->proof_disturbed = false;
   step.state.book->update(*node);

@@ -9,7 +9,9 @@ namespace fallow::core {
 // Asks without an answer in a row after which a device is UNANSWERED.
 constexpr std::uint32_t kProofMissesMax = 3;
 
-// Of a node that a snapshot brought: its devices stand for their UUIDs again.
+// The node's devices that have shown what they are stand for their UUIDs, as after a change of
+// theirs or from a snapshot; and they do no more, as before such a change.
 void note_shown_devices(MarketState& state, const Node& node);
+void forget_shown_devices(MarketState& state, const Node& node);
 
 }  // namespace fallow::core

@@ -143,6 +143,92 @@ TEST_F(ProofsTest, AProofIsOfTheDeviceThatWasThere) {
   EXPECT_EQ(proof(node_, 1).state(), v1::PROOF_STATE_UNSPECIFIED) << "its own word";
 }
 
+TEST_F(ProofsTest, AProofIsOverWhenItsDeviceIsAnother) {
+  const v1::NodeFacts honest = test_facts(2);
+  const std::vector<std::function<void(v1::NodeFacts&)>> changes = {
+      [](auto& facts) { facts.mutable_devices(0)->set_memory_mb(80'000); },
+      [](auto& facts) { facts.mutable_devices(1)->set_model("H100"); },
+      [](auto& facts) { facts.mutable_devices(1)->set_uuid("another"); },
+      [](auto& facts) { facts.mutable_devices(0)->set_kind(v1::CPU); },
+      [](auto& facts) { facts.mutable_devices()->RemoveLast(); },
+  };
+  for (const auto& change : changes) {
+    ASSERT_EQ(start(node_), v1::REFUSAL_UNSPECIFIED);
+    const v1::Command told = finishing(node_, {v1::PROOF_PASSED});
+    v1::NodeFacts facts = honest;
+    change(facts);
+    report(node_, facts);
+    EXPECT_EQ(refusal_of(told), v1::STALE);
+    report(node_, honest);
+    EXPECT_EQ(refusal_of(told), v1::STALE) << "nor when it is back";
+    EXPECT_EQ(proof(node_).state(), v1::PROOF_STATE_UNSPECIFIED);
+  }
+  ASSERT_EQ(start(node_), v1::REFUSAL_UNSPECIFIED);
+  const v1::Command told = finishing(node_, {v1::PROOF_PASSED});
+  report(node_, honest);
+  EXPECT_EQ(refusal_of(told), v1::REFUSAL_UNSPECIFIED) << "it says the same";
+}
+
+TEST_F(ProofsTest, AProcessorIsNoVerifiedCard) {
+  v1::NodeFacts facts = test_facts(1);
+  facts.mutable_devices(0)->set_kind(v1::CPU);
+  facts.mutable_devices(0)->set_model("RTX_4090");
+  facts.mutable_devices(0)->set_memory_mb(24'576);
+  report(node_, facts);
+  prove(node_, {v1::PROOF_PASSED});
+  const auto order = [&](const char* query) {
+    v1::Command command = submit(renter_);
+    command.mutable_submit_order()->set_wait(false);
+    command.mutable_submit_order()->mutable_requirements()->set_query(query);
+    return refusal_of(command, renter_);
+  };
+  EXPECT_EQ(order("gpu_name=RTX_4090 gpu_ram>=24 verified=true"), v1::NO_MATCH);
+  EXPECT_EQ(order("gpu_ram>=24 verified=true"), v1::NO_MATCH);
+  EXPECT_EQ(order("device_kind=cpu verified=true"), v1::REFUSAL_UNSPECIFIED);
+}
+
+TEST_F(ProofsTest, AProcessorBlocksNoCardsName) {
+  const std::uint64_t other = node(provider_, 200'000);
+  v1::NodeFacts facts = test_facts(1);
+  facts.mutable_devices(0)->set_uuid("GPU-1");
+  report(other, facts);
+  facts.mutable_devices(0)->set_kind(v1::CPU);
+  report(node_, facts);
+  prove(node_, {v1::PROOF_PASSED});
+  prove(other, {v1::PROOF_PASSED});
+  EXPECT_EQ(proof(other).state(), v1::PROVEN);
+}
+
+TEST(ShownDevices, WhatIsGoneStandsForNothing) {
+  MarketState state{Limits{}};
+  Node one;
+  one.id = NodeId(1);
+  NodeDevice& device = one.devices.emplace_back();
+  device.facts.set_kind(v1::GPU);
+  device.facts.set_uuid("GPU-1");
+  note_shown_devices(state, one);
+  EXPECT_TRUE(state.shown_devices.empty()) << "it has shown nothing";
+  device.facts.mutable_proof()->set_state(v1::PROVEN);
+  note_shown_devices(state, one);
+  EXPECT_EQ(state.shown_devices.at("GPU-1"), one.id);
+  Node other = one;
+  other.id = NodeId(2);
+  forget_shown_devices(state, other);
+  EXPECT_EQ(state.shown_devices.size(), 1U) << "that of another stays";
+  forget_shown_devices(state, one);
+  EXPECT_TRUE(state.shown_devices.empty());
+}
+
+TEST_F(ProofsTest, ADetailIsCutBetweenCharacters) {
+  ASSERT_EQ(start(node_), v1::REFUSAL_UNSPECIFIED);
+  v1::Command told = finishing(node_, {v1::PROOF_MISSED});
+  std::string detail(511, 'a');
+  detail += "\u00e4";
+  told.mutable_finish_proof()->mutable_results(0)->set_detail(detail);
+  ASSERT_EQ(refusal_of(told), v1::REFUSAL_UNSPECIFIED);
+  EXPECT_EQ(proof(node_).detail(), std::string(511, 'a'));
+}
+
 TEST_F(ProofsTest, OneDeviceCannotStandForTwo) {
   const std::uint64_t other = node(provider_, 200'000);
   v1::NodeFacts facts = test_facts(1);

@@ -149,11 +149,18 @@ std::int64_t distance_to(const Predicate& predicate, std::int64_t number) {
 
 Query::Query(std::vector<Predicate> predicates) : predicates_(std::move(predicates)) {
   FALLOW_CHECK(predicates_.size() <= kPredicatesMax, "{} predicates", predicates_.size());
+  bool names_kind = false;
+  bool names_model = false;
+  bool names_verified = false;
   for (const Predicate& predicate : predicates_) {
-    if (predicate.field == Field::kDeviceKind || predicate.field == Field::kGpuName)
-      admits_cpu_ = true;
+    if (predicate.field == Field::kDeviceKind) names_kind = true;
+    if (predicate.field == Field::kGpuName) names_model = true;
+    if (predicate.field == Field::kVerified) names_verified = true;
     if (is_of_device(predicate.field)) names_devices_ = true;
   }
+  // A processor's proof shows neither its model nor its memory: who wants those proven, and does
+  // not ask for a processor in so many words, must not get one that bears a card's name.
+  admits_cpu_ = names_kind || (names_model && !names_verified);
 }
 
 bool Query::matches(const Node& node) const {

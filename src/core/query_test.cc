@@ -120,6 +120,10 @@ TEST(Query, MatchesAProcessorOnlyWhenAskedForIt) {
   EXPECT_TRUE(parsed("device_kind=cpu").matches(node));
   EXPECT_TRUE(parsed("device_kind=any").matches(node));
   EXPECT_TRUE(parsed("gpu_name=epyc").matches(node));
+  node.devices[0].facts.mutable_proof()->set_state(v1::PROVEN);
+  EXPECT_FALSE(parsed("gpu_name=epyc verified=true").matches(node))
+      << "neither model nor memory of a processor is proven";
+  EXPECT_TRUE(parsed("gpu_name=epyc verified=true device_kind=any").matches(node));
 }
 
 struct Refused {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/cut.h"
 #include "base/merkle.h"
 #include "proof/matrix.h"
 #include "proof/openings.h"
@@ -16,6 +17,12 @@ namespace {
 
 constexpr std::uint64_t kMillion = 1'000'000;
 constexpr std::size_t kFailureBytesMax = 300;
+// What an answer holds beside what was asked for. A failure may be a driver's whole report.
+constexpr std::size_t kOtherBytesMax = std::size_t{64} << 10U;
+// Of a tree that is larger than any that is asked for.
+constexpr int kPathMax = 40;
+constexpr std::size_t kPathBytesMax = kPathMax * (sizeof(Digest) + 2);
+constexpr std::size_t kOpenedBytesMax = kPathBytesMax + 64;  // beside the contents
 
 std::optional<Digest> root_over(const Digest& hash, std::uint64_t leaf, std::uint64_t leaves,
                                 const google::protobuf::RepeatedPtrField<std::string>& path) {
@@ -72,11 +79,38 @@ v1::ProofAsk Exam::ask(Time now) {
   return ask;
 }
 
+bool Exam::awaits(const v1::ProofAnswer& answer) const {
+  return !is_over() && answer.step() == step_ && answer.proof() == proof_ &&
+         answer.device() == device_;
+}
+
+bool Exam::is_oversized(const v1::ProofAnswer& answer) const {
+  std::size_t roots = 0;
+  std::size_t rows = 0;
+  std::size_t leaves = 0;
+  if (step_ == v1::PROOF_MATRIX) roots = plan_.rounds;
+  if (step_ == v1::PROOF_MEMORY || step_ == v1::PROOF_LEAVES) roots = 1;
+  if (step_ == v1::PROOF_ROWS) rows = std::size_t{plan_.rounds} * plan_.rows;
+  if (step_ == v1::PROOF_CONTENTS) leaves = std::size_t{kSpotLeaves} * plan_.spots;
+  const std::size_t row_bytes = plan_.matrix_size * sizeof(std::int32_t) + kOpenedBytesMax;
+  const std::size_t leaf_bytes = kLeafBytes + kOpenedBytesMax;
+  // Counts as well as bytes: a thing of no bytes takes memory too.
+  const auto has_long_path = [](const auto& opened) { return opened.path_size() > kPathMax; };
+  return static_cast<std::size_t>(answer.roots_size()) > roots ||
+         static_cast<std::size_t>(answer.rows_size()) > rows ||
+         static_cast<std::size_t>(answer.leaves_size()) > leaves ||
+         std::any_of(answer.rows().begin(), answer.rows().end(), has_long_path) ||
+         std::any_of(answer.leaves().begin(), answer.leaves().end(), has_long_path) ||
+         answer.ByteSizeLong() >
+             rows * row_bytes + leaves * leaf_bytes + roots * sizeof(Digest) + kOtherBytesMax;
+}
+
+void Exam::refuse(std::string why) {
+  if (!is_over()) end(v1::PROOF_WRONG, std::move(why));
+}
+
 bool Exam::judge(const v1::ProofAnswer& answer, Time now) {
-  if (is_over() || answer.step() != step_ || answer.proof() != proof_ ||
-      answer.device() != device_) {
-    return false;
-  }
+  if (!awaits(answer)) return false;
   evidence_ = Digester()
                   .update(std::span<const std::uint8_t>(evidence_))
                   .update(answer.SerializeAsString())
@@ -87,7 +121,7 @@ bool Exam::judge(const v1::ProofAnswer& answer, Time now) {
     return true;
   }
   if (!answer.failure().empty()) {
-    miss(answer.failure().substr(0, kFailureBytesMax));
+    miss(std::string(cut(answer.failure(), kFailureBytesMax)));
     return true;
   }
   if (step_ == v1::PROOF_ECHO) way_ = std::min(took, plan_.way_max);
@@ -204,7 +238,7 @@ void Exam::judge_contents(const v1::ProofAnswer& answer) {
     end(v1::PROOF_WRONG, fmt::format("leaf {} of the memory {}", leaf, what));
   };
   if (static_cast<std::uint64_t>(answer.leaves_size()) !=
-      (2 + kOthers) * std::uint64_t{plan_.spots}) {
+      kSpotLeaves * std::uint64_t{plan_.spots}) {
     return end(v1::PROOF_WRONG, fmt::format("{} leaves were opened", answer.leaves_size()));
   }
   // The leaf of that number, if it is the one that was committed to.
@@ -226,17 +260,18 @@ void Exam::judge_contents(const v1::ProofAnswer& answer) {
     const Spot spot = spot_at(seed, i, before, shape);
     const std::string* const own = opened(spot.leaf);
     if (own == nullptr) return;
-    before = merkle_leaf(*own);
     const std::string* const above = opened(spot.leaf - shape.chunk_leaves);
     if (above == nullptr) return;
     const Cell above_cell = cell_of(*above, spot.cell);
     const auto chunk = static_cast<std::uint32_t>(spot.leaf / shape.chunk_leaves);
+    std::array<std::string, kSpotLeaves> contents{*own, *above};
     std::array<Cell, kOthers> others;
     bool from_seed = true;
     for (std::uint32_t which = 0; which < kOthers; ++which) {
       const std::uint64_t number = other_cell(key, shape, chunk, above_cell, which);
       const std::string* const leaf = opened(number / kLeafCells);
       if (leaf == nullptr) return;
+      contents[2 + which] = *leaf;
       others[which] = cell_of(*leaf, static_cast<std::uint32_t>(number % kLeafCells));
       const bool is_first = number < shape.chunk_cells();
       from_seed = from_seed && (!is_first || first_cell(key, number) == others[which]);
@@ -250,8 +285,10 @@ void Exam::judge_contents(const v1::ProofAnswer& answer) {
     if (!from_seed || (chunk == 1 && first_cell(key, above_number) != above_cell)) {
       return wrong(spot.leaf, "does not follow from the seed");
     }
+    before = link_of(seed, before, contents);
   }
-  if (before != last_[0]) return wrong(0, "at the end of the chain was named before it was read");
+  if (before != last_[0])
+    return wrong(0, "is not where the chain ends: it was not read, or not in time");
   result_.set_memory_mb(static_cast<std::uint32_t>(shape.bytes() >> 20U));
 }
 
@@ -265,6 +302,10 @@ void Exam::judge_speeds(const v1::ProofAnswer& answer) {
   speeds.set_fp32_mflops(own.fp32_mflops());
   speeds.set_fp64_mflops(own.fp64_mflops());
   speeds.set_copy_mbps(own.copy_mbps());
+  // Of nothing every ratio is right.
+  if (plan_.fp64_ppm_min > 0 && own.fp32_mflops() == 0) {
+    return end(v1::PROOF_WRONG, "it tells no FP32 rate, which its FP64 rate is held against");
+  }
   __extension__ using Wide = unsigned __int128;
   if (Wide{own.fp64_mflops()} * kMillion < Wide{own.fp32_mflops()} * plan_.fp64_ppm_min &&
       slow_.empty()) {

@@ -44,6 +44,13 @@ class Exam {
   v1::ProofAsk ask(Time now);
   // When the present ask is missed.
   Time deadline() const { return asked_at_ + plan_.answer_max; }
+  // Is it an answer to the present ask, and not to another of before or after?
+  bool awaits(const v1::ProofAnswer& answer) const;
+  // Is it larger than any right answer to the present ask? It is cheap to say, so that nobody need
+  // keep such an answer until it can be judged: refuse() ends the exam instead.
+  bool is_oversized(const v1::ProofAnswer& answer) const;
+  // The answer is wrong, whatever it holds.
+  void refuse(std::string why);
   // The answer to the present ask, which came at `now`. Of another step: false, and nothing
   // happened. Costs what checking costs.
   bool judge(const v1::ProofAnswer& answer, Time now);

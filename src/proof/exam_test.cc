@@ -7,6 +7,7 @@
 
 #include "base/merkle.h"
 #include "proof/host_device.h"
+#include "proof/openings.h"
 #include "proof/test_exam.h"
 
 namespace fallow::proof {
@@ -74,7 +75,7 @@ TEST(Exam, NoAnswerIsTakenThatWasChanged) {
       {v1::PROOF_ROWS, [](auto& a) { a.mutable_rows()->RemoveLast(); }, "23 rows"},
       {v1::PROOF_ROWS, [](auto& a) { a.mutable_rows(0)->clear_values(); }, "committed"},
       {v1::PROOF_MEMORY, [](auto& a) { spoil(*a.mutable_roots(0)); }, "committed"},
-      {v1::PROOF_LEAVES, [](auto& a) { spoil(*a.mutable_roots(0)); }, "before it was read"},
+      {v1::PROOF_LEAVES, [](auto& a) { spoil(*a.mutable_roots(0)); }, "chain ends"},
       {v1::PROOF_CONTENTS, [](auto& a) { spoil(*a.mutable_leaves(4)->mutable_content()); },
        "committed"},
       {v1::PROOF_CONTENTS, [](auto& a) { a.mutable_leaves(4)->clear_content(); }, "not there"},
@@ -127,6 +128,90 @@ TEST(Exam, WhatWasCommittedToMustBeRight) {
   EXPECT_THAT(examined(product, a_second).detail(), HasSubstr("not the product"));
   WrongMemory memory;
   EXPECT_THAT(examined(memory, a_second).detail(), HasSubstr("does not follow"));
+}
+
+// The tree alone names no chain: a memory that is far away is not read where that is timed.
+TEST(Exam, HashesAreNoMemory) {
+  HostDevice device;
+  const v1::ProofResult result =
+      examined(device, [&](const v1::ProofAsk& ask, v1::ProofAnswer& answer) {
+        if (ask.step() != v1::PROOF_LEAVES) return seconds(1);
+        const Digest seed = *digest_from_bytes(ask.seed());
+        Digest before{};
+        for (std::uint32_t i = 0; i < ask.openings(); ++i) {
+          const Spot spot = spot_at(seed, i, before, small_plan().shape);
+          before = merkle_leaf(*device.leaf(spot.leaf));  // stands in the tree
+        }
+        answer.set_roots(0, to_bytes(before));
+        return seconds(1);
+      });
+  EXPECT_EQ(result.outcome(), v1::PROOF_WRONG);
+  EXPECT_THAT(result.detail(), HasSubstr("chain ends"));
+}
+
+TEST(Exam, ALinkNeedsEveryLeafAndTheSeed) {
+  const std::vector<std::string> contents = {"own", "above", "one", "two"};
+  const Digest link = link_of(kSeed, Digest{}, contents);
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    std::vector<std::string> other = contents;
+    spoil(other[i]);
+    EXPECT_NE(link_of(kSeed, Digest{}, other), link);
+  }
+  EXPECT_NE(link_of(digest_of("another"), Digest{}, contents), link);
+  EXPECT_NE(link_of(kSeed, kSeed, contents), link);
+}
+
+TEST(Exam, WhatIsLargerThanAnyRightAnswerIsRefused) {
+  HostDevice device;
+  Exam exam(small_plan(), kSeed, 1, 0);
+  Prover prover(device);
+  const std::string much(1'000'000, 'x');
+  const std::vector<std::function<void(v1::ProofAnswer&)>> swellings = {
+      [](auto& a) {
+        for (int i = 0; i < 4; ++i) a.add_roots("");
+      },
+      [](auto& a) {
+        for (int i = 0; i < 25; ++i) a.add_rows();
+      },
+      [](auto& a) {
+        for (int i = 0; i < 97; ++i) a.add_leaves();
+      },
+      [&](auto& a) { a.set_failure(much); },
+      [&](auto& a) { a.GetReflection()->MutableUnknownFields(&a)->AddLengthDelimited(99, much); },
+  };
+  Time now{1'000'000};
+  while (!exam.is_over()) {
+    const v1::ProofAnswer answer = prover.answer(exam.ask(now));
+    EXPECT_TRUE(exam.awaits(answer));
+    EXPECT_FALSE(exam.is_oversized(answer)) << answer.step();
+    for (std::size_t i = 0; i < swellings.size(); ++i) {
+      v1::ProofAnswer large = answer;
+      swellings[i](large);
+      EXPECT_TRUE(exam.is_oversized(large)) << answer.step() << " " << i;
+    }
+    if (answer.step() == v1::PROOF_ROWS || answer.step() == v1::PROOF_CONTENTS) {
+      v1::ProofAnswer large = answer;
+      auto* const path = answer.step() == v1::PROOF_ROWS ? large.mutable_rows(0)->mutable_path()
+                                                         : large.mutable_leaves(0)->mutable_path();
+      while (path->size() <= 40) path->Add();
+      EXPECT_TRUE(exam.is_oversized(large));
+    }
+    now = now + seconds(1);
+    EXPECT_TRUE(exam.judge(answer, now));
+    EXPECT_FALSE(exam.awaits(answer) && answer.step() != v1::PROOF_ECHO);
+  }
+  EXPECT_EQ(exam.result().outcome(), v1::PROOF_PASSED);
+}
+
+TEST(Exam, AFailureIsCutBetweenCharacters) {
+  HostDevice device;
+  const v1::ProofResult result = examined(device, [](const v1::ProofAsk&, v1::ProofAnswer& answer) {
+    std::string text(299, 'a');
+    for (int i = 0; i < 9; ++i) text += "\u00e4";
+    answer.set_failure(text);
+    return seconds(1);
+  });
+  EXPECT_EQ(result.detail(), std::string(299, 'a'));
 }
 
 TEST(Exam, AnAnswerOfAnotherProofIsWorthNothing) {
@@ -185,6 +270,14 @@ TEST(Exam, ADeviceMustHaveTheRatiosOfItsModel) {
   };
   EXPECT_EQ(with(250).outcome(), v1::PROOF_PASSED);
   EXPECT_EQ(with(249).outcome(), v1::PROOF_SLOW);
+  const v1::ProofResult silent = examined(
+      device,
+      [](const v1::ProofAsk&, v1::ProofAnswer& answer) {
+        answer.clear_speeds();
+        return seconds(1);
+      },
+      plan);
+  EXPECT_EQ(silent.outcome(), v1::PROOF_WRONG) << "of nothing every ratio is right";
 }
 
 TEST(Exam, WhoCannotAnswerMisses) {

@@ -31,7 +31,8 @@ struct FillShape {
   std::uint64_t leaves() const { return std::uint64_t{chunks} * chunk_leaves; }
   std::uint64_t bytes() const { return leaves() * kLeafBytes; }
 };
-// 64 GiB, so that an ask cannot break a prover; the market asks for 92 % of what is claimed.
+// Bounds of what a prover takes: 1 TiB, more than any device has. How much it really has, the
+// device finds out when it asks its driver.
 constexpr std::uint32_t kChunksMax = 4'096;
 constexpr std::uint64_t kFillLeavesMax = std::uint64_t{256} << 20U;
 

@@ -26,6 +26,15 @@ Spot spot_at(const Digest& seed, std::uint32_t place, const Digest& before,
   return spot;
 }
 
+// Every part has a length of its own that never changes, so none can pass for another.
+Digest link_of(const Digest& seed, const Digest& before, std::span<const std::string> contents) {
+  Digester digester;
+  digester.update(std::span<const std::uint8_t>(seed));
+  digester.update(std::span<const std::uint8_t>(before));
+  for (const std::string& content : contents) digester.update(content);
+  return digester.finish();
+}
+
 std::uint64_t cell_number(const Spot& spot) { return spot.leaf * kLeafCells + spot.cell; }
 
 Cell cell_of(std::string_view leaf, std::uint32_t cell) {

@@ -1,12 +1,17 @@
 #include "proof/prover.h"
 
+#include <span>
 #include <utility>
 
+#include "base/cut.h"
 #include "proof/matrix.h"
 #include "proof/openings.h"
 
 namespace fallow::proof {
 namespace {
+
+// A driver's report of a failed compilation may be long, and the market keeps no more of it.
+constexpr std::size_t kFailureBytesMax = 1'000;
 
 template <class Paths>
 void put_path(const std::vector<Digest>& path, Paths* out) {
@@ -34,7 +39,7 @@ v1::ProofAnswer Prover::answer(const v1::ProofAsk& ask) {
       done = fill(ask, answer);
       break;
     case v1::PROOF_LEAVES:
-      done = read_leaves(ask, answer);
+      done = read_spots(ask, answer);
       break;
     case v1::PROOF_CONTENTS:
       done = open_leaves(answer);
@@ -52,7 +57,7 @@ v1::ProofAnswer Prover::answer(const v1::ProofAsk& ask) {
       done = fail(ErrorCode::kInvalid, "this agent does not know step {} of a proof; is it older?",
                   static_cast<int>(ask.step()));
   }
-  if (!done) answer.set_failure(done.error().message);
+  if (!done) answer.set_failure(std::string(cut(done.error().message, kFailureBytesMax)));
   return answer;
 }
 
@@ -113,31 +118,34 @@ Status Prover::fill(const v1::ProofAsk& ask, v1::ProofAnswer& answer) {
   return {};
 }
 
+// What was read stays for open_leaves().
 Status Prover::read_leaf(std::uint64_t leaf) {
   FALLOW_ASSIGN(std::string content, device_.leaf(leaf));
-  reads_.push_back({leaf, std::move(content)});
+  read_leaves_.push_back(leaf);
+  read_contents_.push_back(std::move(content));
   return {};
 }
 
 // Of every spot: its own leaf, that of the cell before it, and those of the two others.
-Status Prover::read_leaves(const v1::ProofAsk& ask, v1::ProofAnswer& answer) {
+Status Prover::read_spots(const v1::ProofAsk& ask, v1::ProofAnswer& answer) {
   FALLOW_ASSIGN(const Digest seed, digest_from_bytes(ask.seed()));
   if (!leaves_ || ask.openings() == 0 || ask.openings() > kOpeningsMax) {
     return fail(ErrorCode::kInvalid, "{} leaves are asked for, of a memory that was {}filled",
                 ask.openings(), leaves_ ? "" : "not ");
   }
-  reads_.clear();
+  read_leaves_.clear();
+  read_contents_.clear();
   Digest before{};
   for (std::uint32_t place = 0; place < ask.openings(); ++place) {
     const Spot spot = spot_at(seed, place, before, shape_);
     FALLOW_TRY(read_leaf(spot.leaf));
-    before = merkle_leaf(reads_.back().content);
     FALLOW_TRY(read_leaf(spot.leaf - shape_.chunk_leaves));
-    const Cell above = cell_of(reads_.back().content, spot.cell);
+    const Cell above = cell_of(read_contents_.back(), spot.cell);
     const auto chunk = static_cast<std::uint32_t>(spot.leaf / shape_.chunk_leaves);
     for (std::uint32_t which = 0; which < kOthers; ++which) {
       FALLOW_TRY(read_leaf(other_cell(key_, shape_, chunk, above, which) / kLeafCells));
     }
+    before = link_of(seed, before, std::span(read_contents_).last(kSpotLeaves));
   }
   answer.add_roots(to_bytes(before));
   return {};
@@ -145,11 +153,11 @@ Status Prover::read_leaves(const v1::ProofAsk& ask, v1::ProofAnswer& answer) {
 
 Status Prover::open_leaves(v1::ProofAnswer& answer) {
   if (!leaves_) return fail(ErrorCode::kInvalid, "leaves are to be opened that were not read");
-  for (Read& read : reads_) {
+  for (std::size_t i = 0; i < read_leaves_.size(); ++i) {
     v1::ProofLeaf& opened = *answer.add_leaves();
-    opened.set_leaf(read.leaf);
-    opened.set_content(std::move(read.content));
-    put_path(leaves_->path(read.leaf), opened.mutable_path());
+    opened.set_leaf(read_leaves_[i]);
+    opened.set_content(std::move(read_contents_[i]));
+    put_path(leaves_->path(read_leaves_[i]), opened.mutable_path());
   }
   forget();
   return {};
@@ -160,7 +168,8 @@ void Prover::forget() {
   device_.release();
   rounds_.clear();
   leaves_.reset();
-  reads_.clear();
+  read_leaves_.clear();
+  read_contents_.clear();
 }
 
 }  // namespace fallow::proof

@@ -29,7 +29,7 @@ class Prover {
   Status multiply(const v1::ProofAsk& ask, v1::ProofAnswer& answer);
   Status open_rows(const v1::ProofAsk& ask, v1::ProofAnswer& answer);
   Status fill(const v1::ProofAsk& ask, v1::ProofAnswer& answer);
-  Status read_leaves(const v1::ProofAsk& ask, v1::ProofAnswer& answer);
+  Status read_spots(const v1::ProofAsk& ask, v1::ProofAnswer& answer);
   Status open_leaves(v1::ProofAnswer& answer);
   Status read_leaf(std::uint64_t leaf);
   void forget();
@@ -44,11 +44,9 @@ class Prover {
   FillShape shape_;
   StreamKey key_;
   std::optional<MerkleLevels> leaves_;
-  struct Read {
-    std::uint64_t leaf;
-    std::string content;
-  };
-  std::vector<Read> reads_;  // four a spot, at most 4 * kOpeningsMax
+  // kSpotLeaves a spot, at most kSpotLeaves * kOpeningsMax.
+  std::vector<std::uint64_t> read_leaves_;
+  std::vector<std::string> read_contents_;
 };
 
 }  // namespace fallow::proof

@@ -187,7 +187,7 @@ void Hub::observed(SessionId id, Session& session, const v1::Observed& observed)
   const auto owner = observed.owner();
   const auto revision = observed.desired_revision();
   ++session.observed_in_flight;
-  const bool taken =
+  const Status taken =
       port_.submit(std::move(command), [this, id, sequence, owner, revision](bool durable) {
         const std::lock_guard lock(mutex_);
         Session* open = find(id);
@@ -306,6 +306,7 @@ void Hub::applied(const core::Machine& machine, std::span<const v1::Event> event
   }
   const std::lock_guard lock(mutex_);
   for (const v1::Event& event : events) {
+    if (event.has_lease_ended()) proofs_.lease_ended(NodeId(event.lease_ended().node()));
     if (event.has_proof_started()) proofs_.started(event.proof_started(), machine);
     if (event.has_policy_set()) {
       proofs_.set_interval(Duration(machine.policy().proof_interval_us()));
@@ -379,6 +380,8 @@ void Hub::tick() {
 void Hub::shut_down() {
   const std::lock_guard lock(mutex_);
   stopping_ = true;
+  // First of all: a connection that ends now is nobody's miss.
+  proofs_.shut_down();
   for (auto& [id, session] : sessions_) {
     say_goodbye(id, session, "shutting_down",
                 "the market's server stops; connect again in a moment");

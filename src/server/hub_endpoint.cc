@@ -7,16 +7,19 @@ namespace fallow::server {
 HubEndpoint::HubEndpoint(LogStore& logs, const Clock& clock, Random& random, HubLimits limits)
     : logs_(logs), hub_(*this, clock, random, limits), worker_([this] { work_off(); }) {}
 
-HubEndpoint::~HubEndpoint() {
+HubEndpoint::~HubEndpoint() { stop(); }
+
+void HubEndpoint::stop() {
+  stopping_ = true;
   jobs_.close();
-  worker_.join();
+  if (worker_.joinable()) worker_.join();
 }
 
 void HubEndpoint::work_off() {
   while (true) {
     const std::vector<std::function<void()>> jobs = jobs_.pop_many(1, std::chrono::minutes(1));
+    if (stopping_) return;
     for (const std::function<void()>& job : jobs) job();
-    if (jobs.empty() && jobs_.is_closed()) return;
   }
 }
 
@@ -74,13 +77,12 @@ void HubEndpoint::close(SessionId session) {
   if (const auto socket = socket_of(session)) socket->close(net::CloseCode::kNormal, "goodbye");
 }
 
-bool HubEndpoint::submit(v1::Command command, std::function<void(bool)> durable) {
-  const Status taken = engine_->submit(
+Status HubEndpoint::submit(v1::Command command, std::function<void(bool)> durable) {
+  return engine_->submit(
       std::move(command),
       [durable = std::move(durable)](const Result<engine::Applied>& applied, const core::Machine&) {
         durable(applied.has_value());
       });
-  return taken.has_value();
 }
 
 bool HubEndpoint::read(std::function<void(const core::Machine&)> visit) {

@@ -27,7 +27,6 @@ class HubEndpoint final : public HubPort, public engine::Subscriber, public Sess
   // All outlive it.
   HubEndpoint(LogStore& logs, const Clock& clock, Random& random, HubLimits limits = {});
 
-  // Ends what checks proofs.
   ~HubEndpoint();
   HubEndpoint(const HubEndpoint&) = delete;
   HubEndpoint& operator=(const HubEndpoint&) = delete;
@@ -39,6 +38,9 @@ class HubEndpoint final : public HubPort, public engine::Subscriber, public Sess
 
   // Speaks with one agent until either side ends it.
   net::Task<void> serve(std::shared_ptr<net::WebSocket> socket);
+  // Ends what checks proofs, which hands commands to the engine: to be called while that still
+  // stands. What waits is dropped, what runs is waited for (a second). Idempotent; one thread.
+  void stop();
   // About once a second.
   void tick() { hub_.tick(); }
   void shut_down() { hub_.shut_down(); }
@@ -57,7 +59,7 @@ class HubEndpoint final : public HubPort, public engine::Subscriber, public Sess
   // HubPort.
   void send(SessionId session, const v1::HubMessage& message) override;
   void close(SessionId session) override;
-  [[nodiscard]] bool submit(v1::Command command, std::function<void(bool)> durable) override;
+  [[nodiscard]] Status submit(v1::Command command, std::function<void(bool)> durable) override;
   [[nodiscard]] bool read(std::function<void(const core::Machine&)> visit) override;
   [[nodiscard]] bool work(std::function<void()> job) override;
   std::uint64_t store_log(const v1::LogChunk& chunk) override { return logs_.append(chunk); }
@@ -76,6 +78,7 @@ class HubEndpoint final : public HubPort, public engine::Subscriber, public Sess
   std::map<SessionId, std::shared_ptr<net::WebSocket>> sockets_;  // HubLimits::sessions_max
   // The checks of proofs, on one thread: they are to be done some time, not to take the machine.
   BoundedQueue<std::function<void()>> jobs_{kJobsWaitingMax};
+  std::atomic<bool> stopping_ = false;
   std::thread worker_;
 };
 

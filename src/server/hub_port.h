@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "base/result.h"
 #include "base/types.h"
 #include "core/machine.h"
 #include "fallow/v1/agent.pb.h"
@@ -25,8 +26,8 @@ class HubPort {
   // Ends the connection after what was sent; closed() follows.
   virtual void close(SessionId session) = 0;
   // Hands a command to the engine; `durable` is told on the market thread whether it is in the log.
-  // False: the engine's queue is full and nothing was taken.
-  [[nodiscard]] virtual bool submit(v1::Command command, std::function<void(bool)> durable) = 0;
+  // Else nothing was taken: kBusy, kClosed, or kInvalid of a command that will never be.
+  [[nodiscard]] virtual Status submit(v1::Command command, std::function<void(bool)> durable) = 0;
   // Reads the market on its thread. False: the queue is full and nothing was taken.
   [[nodiscard]] virtual bool read(std::function<void(const core::Machine&)> visit) = 0;
   // Does it on a thread that may be busy for a second, never from within the call. False: too much

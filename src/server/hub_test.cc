@@ -88,14 +88,14 @@ class HubTest : public testing::Test, public HubPort {
     sent_[session].push_back(message);
   }
   void close(SessionId session) override { closing_.push_back(session); }
-  bool submit(v1::Command command, std::function<void(bool)> durable) override {
-    if (full_) return false;
+  Status submit(v1::Command command, std::function<void(bool)> durable) override {
+    if (full_) return fail(ErrorCode::kBusy, "full");
     work_.emplace_back([this, command = std::move(command), durable = std::move(durable)] {
       commands_.push_back(command);
       if (stored_) apply(command);
       durable(stored_);
     });
-    return true;
+    return {};
   }
   bool read(std::function<void(const core::Machine&)> visit) override {
     if (full_) return false;

@@ -61,7 +61,8 @@ proof::ExamPlan plan_for(const v1::Device& device) {
   plan.fill_max = seconds(1) + span_of(plan.shape.bytes(), kFillBytesMin);
   plan.leaves_max = milliseconds(250);
   // Beyond a multiple of what is slow already an answer has no worth.
-  plan.answer_max = std::max(seconds(60), Duration(4 * plan.matrix_max.value));
+  plan.answer_max = std::max(
+      {seconds(60), Duration(4 * plan.matrix_max.value), Duration(4 * plan.fill_max.value)});
   const std::string model = core::canonical_word(device.model());
   const bool full = std::any_of(kFullFp64.begin(), kFullFp64.end(), [&](std::string_view known) {
     return model.find(known) != std::string::npos;

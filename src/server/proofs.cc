@@ -8,13 +8,20 @@
 
 namespace fallow::server {
 
+namespace {
+
+constexpr const char* kGone = "the node's connection ended";
+
+}  // namespace
+
 Proofs::Proofs(HubPort& port, const Clock& clock, Random& random, std::mutex& mutex,
                ProofLimits limits)
     : port_(port), clock_(clock), random_(random), mutex_(mutex), limits_(limits) {}
 
 // Between half of it and half as much again.
-void Proofs::plan(NodeId node, Duration about) {
+void Proofs::plan(NodeId node, Duration about, bool by_interval) {
   Peer& peer = peers_.at(node);
+  peer.by_interval = by_interval;
   due_.erase({peer.due_at, node});
   if (interval_ <= Duration()) return;
   const auto spread = static_cast<std::uint64_t>(std::max<std::int64_t>(about.value, 1));
@@ -24,16 +31,29 @@ void Proofs::plan(NodeId node, Duration about) {
 }
 
 void Proofs::set_interval(Duration interval) {
-  if (interval == interval_) return;
+  if (interval == interval_ || stopped_) return;
   interval_ = interval;
-  for (const auto& [node, peer] : peers_) plan(node, limits_.first_max);
+  for (const auto& [node, peer] : peers_) plan(node, limits_.first_max, false);
 }
 
 void Proofs::opened(NodeId node, AccountId provider, SessionId session) {
   closed(node);
   peers_[node] = {.session = session, .provider = provider};
   by_provider_.insert({provider, node});
-  plan(node, limits_.first_max);
+  plan(node, limits_.first_max, false);
+}
+
+void Proofs::lease_ended(NodeId node) {
+  const auto peer = peers_.find(node);
+  if (peer != peers_.end()) peer->second.settled_at = clock_.monotonic() + limits_.idle;
+}
+
+void Proofs::shut_down() {
+  stopped_ = true;
+  interval_ = Duration();
+  due_.clear();
+  pending_.clear();
+  runs_.clear();  // what a job judges finds no run
 }
 
 void Proofs::closed(NodeId node) {
@@ -47,7 +67,7 @@ void Proofs::closed(NodeId node) {
   // What a job judges at this moment is told by the job.
   for (Seat& seat : run->second.seats) {
     seat.waiting.reset();
-    if (!seat.judging) seat.exam->miss("the node's connection ended");
+    if (!seat.judging) seat.exam->miss(kGone);
   }
   finish_if_over(node);
 }
@@ -78,14 +98,17 @@ void Proofs::tick() {
   });
 }
 
-// Who is due, the others of their providers, and some that chance names.
+// Who is due, the others of their providers, and some that chance names: those only where the
+// interval began the round, so that nobody has others asked by connecting, or by missing.
 std::set<NodeId> Proofs::choose_round() {
   const Time now = clock_.monotonic();
   std::set<NodeId> round;
   std::set<AccountId> providers;
+  bool by_interval = false;
   while (!due_.empty() && due_.begin()->first <= now && round.size() < limits_.round_max) {
     const NodeId node = due_.begin()->second;
-    plan(node, limits_.idle);  // a proof that ends plans anew
+    by_interval = by_interval || peers_.at(node).by_interval;
+    plan(node, limits_.idle, false);  // a proof that ends plans anew
     round.insert(node);
     providers.insert(peers_.at(node).provider);
   }
@@ -96,20 +119,32 @@ std::set<NodeId> Proofs::choose_round() {
       round.insert(next->second);
     }
   }
-  const std::uint64_t least = peers_.begin()->first.value;
-  const std::uint64_t spread = peers_.rbegin()->first.value - least + 1;
-  for (std::size_t i = 0; i < limits_.strangers && round.size() < limits_.round_max; ++i) {
-    round.insert(peers_.lower_bound(NodeId(least + random_.below(spread)))->first);
-  }
+  if (by_interval) add_strangers(round);
   return round;
 }
 
+// By rank, so that each is as likely as any other: ids have gaps, and whoever has a gap before its
+// own would be drawn for all of it.
+void Proofs::add_strangers(std::set<NodeId>& round) {
+  std::set<std::uint64_t> ranks;
+  for (std::size_t i = 0; i < limits_.strangers; ++i) ranks.insert(random_.below(peers_.size()));
+  std::uint64_t rank = 0;
+  auto peer = peers_.begin();
+  for (const std::uint64_t drawn : ranks) {
+    if (round.size() >= limits_.round_max) return;
+    for (; rank < drawn; ++rank) ++peer;
+    round.insert(peer->first);
+  }
+}
+
 void Proofs::begin_round(const core::Machine& machine) {
-  if (peers_.empty()) return;
+  if (peers_.empty() || stopped_) return;
+  const Time now = clock_.monotonic();
   for (const NodeId node : choose_round()) {
     const core::Node* const known = machine.node(node);
     const bool idle = known != nullptr && known->connected && known->leases.empty() &&
-                      known->owner == v1::OWNER_AWAY && !known->devices.empty();
+                      known->owner == v1::OWNER_AWAY && !known->devices.empty() &&
+                      peers_.at(node).settled_at <= now;
     if (idle && runs_.size() + pending_.size() < limits_.runs_max) begin(node);
   }
 }
@@ -121,7 +156,7 @@ void Proofs::begin(NodeId node) {
   v1::Command command;
   command.mutable_start_proof()->set_node(node.value);
   command.mutable_start_proof()->set_seed(to_bytes(pending.seed));
-  const bool taken = port_.submit(std::move(command), [this, node](bool durable) {
+  const Status taken = port_.submit(std::move(command), [this, node](bool durable) {
     if (durable) return;
     const std::lock_guard lock(mutex_);
     pending_.erase(node);
@@ -144,17 +179,19 @@ void Proofs::started(const v1::ProofStarted& event, const core::Machine& machine
     seat.exam = std::make_shared<proof::Exam>(plan_for(node->devices[i].facts), seed, event.proof(),
                                               static_cast<std::uint32_t>(i));
   }
-  if (!peers_.contains(id)) {
-    for (Seat& seat : run.seats) seat.exam->miss("the node's connection ended");
+  const auto peer = peers_.find(id);
+  if (peer == peers_.end()) {
+    for (Seat& seat : run.seats) seat.exam->miss(kGone);
     return finish_if_over(id);
   }
-  for (Seat& seat : run.seats) ask(id, seat);
+  run.session = peer->second.session;
+  for (Seat& seat : run.seats) ask(run, seat);
 }
 
-void Proofs::ask(NodeId node, Seat& seat) {
+void Proofs::ask(const Run& run, Seat& seat) {
   v1::HubMessage message;
   *message.mutable_proof_ask() = seat.exam->ask(clock_.monotonic());
-  port_.send(peers_.at(node).session, message);
+  port_.send(run.session, message);
 }
 
 Proofs::Run* Proofs::find(NodeId node, ProofId proof) {
@@ -162,13 +199,29 @@ Proofs::Run* Proofs::find(NodeId node, ProofId proof) {
   return run == runs_.end() || run->second.proof != proof ? nullptr : &run->second;
 }
 
+bool Proofs::is_present(NodeId node, const Run& run) const {
+  const auto peer = peers_.find(node);
+  return peer != peers_.end() && peer->second.session == run.session;
+}
+
 void Proofs::answered(NodeId node, v1::ProofAnswer answer) {
   Run* const run = find(node, ProofId(answer.proof()));
   if (run == nullptr || answer.device() >= run->seats.size()) return;  // late, or of another proof
-  Seat& seat = run->seats[answer.device()];
-  if (seat.judging || seat.waiting || seat.exam->is_over()) return;
   const std::size_t device = answer.device();
-  seat.waiting = std::move(answer);
+  Seat& seat = run->seats[device];
+  // While a job judges, the exam is the job's.
+  if (seat.judging || seat.waiting || !seat.exam->awaits(answer)) return;
+  const std::size_t bytes = answer.ByteSizeLong();
+  std::size_t held_bytes = bytes;
+  for (const Seat& other : run->seats) held_bytes += other.held_bytes;
+  if (seat.exam->is_oversized(answer)) {
+    seat.exam->refuse("the answer is larger than what was asked for");
+  } else if (held_bytes > limits_.node_bytes_max) {
+    seat.exam->miss("more answers of the node came at once than the market keeps");
+  }
+  if (seat.exam->is_over()) return finish_if_over(node);
+  seat.waiting = std::make_shared<const v1::ProofAnswer>(std::move(answer));
+  seat.held_bytes = bytes;
   seat.came_at = clock_.monotonic();
   judge(node, run->proof, device);
 }
@@ -176,30 +229,57 @@ void Proofs::answered(NodeId node, v1::ProofAnswer answer) {
 // Where the workers are busy, tick() tries again: the answer's time has been taken.
 void Proofs::judge(NodeId node, ProofId proof, std::size_t device) {
   Seat& seat = runs_.at(node).seats[device];
-  const bool taken = port_.work([this, node, proof, device, exam = seat.exam,
-                                 answer = *seat.waiting, came_at = seat.came_at] {
-    exam->judge(answer, came_at);
-    const std::lock_guard lock(mutex_);
-    judged(node, proof, device);
-  });
+  const bool taken = port_.work(
+      [this, node, proof, device, exam = seat.exam, answer = seat.waiting, came_at = seat.came_at] {
+        const bool was_taken = exam->judge(*answer, came_at);
+        const std::lock_guard lock(mutex_);
+        judged(node, proof, device, was_taken);
+      });
   if (!taken) return;
   seat.judging = true;
   seat.waiting.reset();
 }
 
-void Proofs::judged(NodeId node, ProofId proof, std::size_t device) {
+// Asks go on only after an answer that was taken: another ask begins another time.
+void Proofs::judged(NodeId node, ProofId proof, std::size_t device, bool taken) {
   Run* const run = find(node, proof);
   if (run == nullptr) return;
   Seat& seat = run->seats[device];
   seat.judging = false;
-  if (!peers_.contains(node)) {
-    seat.exam->miss("the node's connection ended");
+  seat.held_bytes = 0;
+  if (!is_present(node, *run)) {
+    seat.exam->miss(kGone);
   } else if (!seat.exam->is_over()) {
-    return ask(node, seat);
+    if (taken) ask(*run, seat);
+    return;
   }
   finish_if_over(node);
 }
 
+// Once a run: when the node is asked again, and that it may let go of what it holds.
+void Proofs::close(NodeId node, Run& run) {
+  run.closed = true;
+  const auto peer = peers_.find(node);
+  if (peer == peers_.end()) return;
+  // A miss or a slow answer may be a stall of the network.
+  const bool again = std::any_of(run.seats.begin(), run.seats.end(), [](const Seat& seat) {
+    const v1::ProofOutcome outcome = seat.exam->result().outcome();
+    return outcome == v1::PROOF_MISSED || outcome == v1::PROOF_SLOW;
+  });
+  peer->second.failures = again ? peer->second.failures + 1 : 0;
+  const bool soon = again && peer->second.failures < core::kProofMissesMax;
+  plan(node, soon ? limits_.retry_max : std::max(interval_, limits_.idle), !soon);
+  if (!is_present(node, run)) return;
+  for (std::size_t device = 0; device < run.seats.size(); ++device) {
+    v1::HubMessage over;
+    over.mutable_proof_ask()->set_proof(run.proof.value);
+    over.mutable_proof_ask()->set_device(static_cast<std::uint32_t>(device));
+    over.mutable_proof_ask()->set_step(v1::PROOF_OVER);
+    port_.send(run.session, over);
+  }
+}
+
+// Where the engine's queue is full, tick() hands the outcome in again.
 void Proofs::finish_if_over(NodeId node) {
   const auto found = runs_.find(node);
   Run& run = found->second;
@@ -208,37 +288,23 @@ void Proofs::finish_if_over(NodeId node) {
       })) {
     return;
   }
+  if (!run.closed) close(node, run);
   v1::Command command;
   v1::FinishProof& finish = *command.mutable_finish_proof();
   finish.set_node(node.value);
   finish.set_proof(run.proof.value);
-  bool again = false;  // a miss or a slow answer may be a stall of the network
-  for (const Seat& seat : run.seats) {
-    *finish.add_results() = seat.exam->result();
-    const v1::ProofOutcome outcome = seat.exam->result().outcome();
-    again = again || outcome == v1::PROOF_MISSED || outcome == v1::PROOF_SLOW;
-  }
-  const auto peer = peers_.find(node);
-  if (peer != peers_.end()) {
-    peer->second.failures = again ? peer->second.failures + 1 : 0;
-    const bool soon = again && peer->second.failures < core::kProofMissesMax;
-    plan(node, soon ? limits_.retry_max : std::max(interval_, limits_.idle));
-    // The device may let go of what it holds.
-    for (std::size_t device = 0; device < run.seats.size(); ++device) {
-      v1::HubMessage over;
-      over.mutable_proof_ask()->set_proof(run.proof.value);
-      over.mutable_proof_ask()->set_device(static_cast<std::uint32_t>(device));
-      over.mutable_proof_ask()->set_step(v1::PROOF_OVER);
-      port_.send(peer->second.session, over);
-    }
-  }
-  run.handed_in = port_.submit(std::move(command), [this, node, proof = run.proof](bool durable) {
-    const std::lock_guard lock(mutex_);
-    Run* const done = find(node, proof);
-    if (done == nullptr) return;
-    if (durable) runs_.erase(node);
-    if (!durable) done->handed_in = false;  // tick() hands it in again
-  });
+  for (const Seat& seat : run.seats) *finish.add_results() = seat.exam->result();
+  const Status taken =
+      port_.submit(std::move(command), [this, node, proof = run.proof](bool durable) {
+        const std::lock_guard lock(mutex_);
+        Run* const done = find(node, proof);
+        if (done == nullptr) return;
+        if (durable) runs_.erase(node);
+        if (!durable) done->handed_in = false;
+      });
+  run.handed_in = taken.has_value();
+  // What the engine calls invalid it will never take: the market asks anew some time.
+  if (!taken && taken.error().code == ErrorCode::kInvalid) runs_.erase(found);
 }
 
 }  // namespace fallow::server

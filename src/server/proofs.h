@@ -14,7 +14,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -31,12 +30,13 @@
 namespace fallow::server {
 
 struct ProofLimits {
-  std::size_t runs_max = 256;             // nodes that prove at once
-  std::size_t round_max = 64;             // that begin at the same moment
-  std::size_t strangers = 8;              // of them by chance, beside those of the same provider
-  Duration first_max = seconds(5);        // from the connection on, about
-  Duration retry_max = minutes(1);        // after a miss or a slow answer, about
-  Duration idle = minutes(1);             // until a busy node is looked at anew
+  std::size_t runs_max = 256;  // nodes that prove at once
+  std::size_t round_max = 64;  // that begin at the same moment
+  std::size_t strangers = 8;   // of them by chance, where the interval began the round
+  std::size_t node_bytes_max = std::size_t{64} << 20U;  // of a node's answers that are not judged
+  Duration first_max = seconds(5);                      // from the connection on, about
+  Duration retry_max = minutes(1);                      // after a miss or a slow answer, about
+  Duration idle = minutes(1);  // until a busy node is looked at anew, and from a lease's end on
   Duration start_wait_max = seconds(30);  // for the log to take the beginning of a proof
 };
 
@@ -53,7 +53,12 @@ class Proofs {
   void closed(NodeId node);
   // On the market thread: a proof stands in the log, so the node may be asked.
   void started(const v1::ProofStarted& event, const core::Machine& machine);
+  // Answers to anything but the present ask are nothing: they move no clock.
   void answered(NodeId node, v1::ProofAnswer answer);
+  // The agent clears up for a while yet, and would refuse a proof.
+  void lease_ended(NodeId node);
+  // For good: every proof is dropped as it stands, and no node is to blame.
+  void shut_down();
   // About once a second.
   void tick();
   // For tests and gauges.
@@ -64,18 +69,23 @@ class Proofs {
   struct Seat {
     std::shared_ptr<proof::Exam> exam;
     bool judging = false;
-    std::optional<v1::ProofAnswer> waiting;  // came, and the workers were busy
+    std::shared_ptr<const v1::ProofAnswer> waiting;  // came, and the workers were busy
+    std::size_t held_bytes = 0;                      // of what waits or is judged
     Time came_at;
   };
   struct Run {
     ProofId proof;
+    SessionId session;        // that is asked: another one of the node's is not
     std::vector<Seat> seats;  // by device
+    bool closed = false;      // all seats are over, and what follows was done
     bool handed_in = false;   // the outcome is on its way into the log
   };
   struct Peer {
     SessionId session;
     AccountId provider;
     Time due_at;
+    bool by_interval = false;    // that is when it is due, and not for a reason of its own
+    Time settled_at;             // before it the agent clears up after a lease
     std::uint32_t failures = 0;  // proofs in a row that are to be repeated soon
   };
   struct Pending {
@@ -83,13 +93,16 @@ class Proofs {
     Time since;
   };
 
-  void plan(NodeId node, Duration about);
+  void plan(NodeId node, Duration about, bool by_interval);
   void begin_round(const core::Machine& machine);
   std::set<NodeId> choose_round();
   void begin(NodeId node);
-  void ask(NodeId node, Seat& seat);
+  void ask(const Run& run, Seat& seat);
   void judge(NodeId node, ProofId proof, std::size_t device);
-  void judged(NodeId node, ProofId proof, std::size_t device);
+  void judged(NodeId node, ProofId proof, std::size_t device, bool taken);
+  void add_strangers(std::set<NodeId>& round);
+  bool is_present(NodeId node, const Run& run) const;
+  void close(NodeId node, Run& run);
   void finish_if_over(NodeId node);
   Run* find(NodeId node, ProofId proof);
 
@@ -104,6 +117,7 @@ class Proofs {
   std::map<NodeId, Pending> pending_;                   // handed to the engine, not yet in the log
   std::map<NodeId, Run> runs_;                          // at most runs_max
   Duration interval_;
+  bool stopped_ = false;
   bool reading_ = false;  // a look at the market is under way
 };
 

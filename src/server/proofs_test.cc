@@ -10,7 +10,6 @@
 #include "core/proofs.h"
 #include "proof/host_device.h"
 #include "proof/prover.h"
-#include "server/proof_plan.h"
 
 namespace fallow::server {
 namespace {
@@ -147,13 +146,15 @@ class ProofsTest : public testing::Test, public HubPort {
     if (message.has_proof_ask()) asks_[session].push_back(message.proof_ask());
   }
   void close(SessionId) override {}
-  bool submit(v1::Command command, std::function<void(bool)> durable) override {
-    if (full_) return false;
+  Status submit(v1::Command command, std::function<void(bool)> durable) override {
+    ++submissions_;
+    if (full_) return fail(ErrorCode::kBusy, "full");
+    if (invalid_) return fail(ErrorCode::kInvalid, "not UTF-8");
     work_.emplace_back([this, command = std::move(command), durable = std::move(durable)] {
       apply(command);
       durable(true);
     });
-    return true;
+    return {};
   }
   bool read(std::function<void(const core::Machine&)> visit) override {
     work_.emplace_back([this, visit = std::move(visit)] { visit(machine_); });
@@ -172,6 +173,8 @@ class ProofsTest : public testing::Test, public HubPort {
   core::Machine machine_{core::Limits{}};
   std::unique_ptr<Proofs> proofs_;
   bool full_ = false;
+  bool invalid_ = false;
+  int submissions_ = 0;
   bool busy_ = false;
   std::deque<std::function<void()>> work_;
   std::map<SessionId, std::vector<v1::ProofAsk>> asks_;
@@ -288,6 +291,186 @@ TEST_F(ProofsTest, AnswersThatNobodyAskedForAreNothing) {
   EXPECT_EQ(proofs_->running(), 1U);
 }
 
+TEST_F(ProofsTest, AnAnswerToAnotherStepMovesNoClock) {
+  const NodeId one = node(account());
+  connect(one);
+  pass(seconds(10));
+  ASSERT_EQ(take_asks(one).size(), 1U);
+  v1::ProofAnswer stray;
+  stray.set_proof(machine_.node(one)->proof.value);
+  stray.set_step(v1::PROOF_SPEED);
+  for (int i = 0; i < 5; ++i) {
+    pass(seconds(10));
+    answer(one, stray);
+    EXPECT_TRUE(take_asks(one).empty()) << "no second ask";
+  }
+  pass(seconds(11));
+  ASSERT_EQ(checked_.size(), 1U) << "a minute from the first ask, as if nothing had come";
+  EXPECT_EQ(checked_[0].outcome(), v1::PROOF_MISSED);
+}
+
+TEST_F(ProofsTest, NeitherDoesOneThatComesWhileAnAnswerIsJudged) {
+  const NodeId one = node(account());
+  connect(one);
+  pass(seconds(10));
+  ASSERT_EQ(take_asks(one).size(), 1U);
+  v1::ProofAnswer echo;
+  echo.set_proof(machine_.node(one)->proof.value);
+  echo.set_step(v1::PROOF_ECHO);
+  {
+    const std::lock_guard lock(mutex_);
+    for (int i = 0; i < 3; ++i) proofs_->answered(one, echo);
+  }
+  run();
+  EXPECT_EQ(take_asks(one).size(), 1U) << "one answer, one ask";
+}
+
+TEST_F(ProofsTest, ARunIsAskedOverItsOwnConnectionOnly) {
+  const NodeId one = node(account());
+  connect(one);
+  pass(seconds(10));
+  v1::ProofAnswer echo;
+  echo.set_proof(take_asks(one).at(0).proof());
+  echo.set_step(v1::PROOF_ECHO);
+  {
+    const std::lock_guard lock(mutex_);
+    proofs_->answered(one, echo);  // a job has it
+    proofs_->opened(one, machine_.node(one)->provider, SessionId(777));
+  }
+  run();
+  EXPECT_TRUE(asks_[SessionId(777)].empty());
+  ASSERT_EQ(checked_.size(), 1U);
+  EXPECT_EQ(checked_[0].outcome(), v1::PROOF_MISSED);
+}
+
+TEST_F(ProofsTest, AnAnswerThatIsTooLargeIsWrongAndNotKept) {
+  const NodeId one = node(account());
+  connect(one);
+  pass(seconds(10));
+  v1::ProofAnswer large;
+  large.set_proof(take_asks(one).at(0).proof());
+  large.set_step(v1::PROOF_ECHO);
+  large.add_leaves()->set_content("x");
+  busy_ = true;
+  answer(one, large);
+  ASSERT_EQ(checked_.size(), 1U);
+  EXPECT_EQ(checked_[0].outcome(), v1::PROOF_WRONG);
+}
+
+TEST_F(ProofsTest, ANodeHasABoundOfWhatWaits) {
+  proofs_ =
+      std::make_unique<Proofs>(*this, clock_, *random_, mutex_, ProofLimits{.node_bytes_max = 100});
+  proofs_->set_interval(hours(1));
+  const NodeId one = node(account(), 2);
+  connect(one);
+  pass(seconds(10));
+  const auto asks = take_asks(one);
+  ASSERT_EQ(asks.size(), 2U);
+  busy_ = true;
+  for (const v1::ProofAsk& ask : asks) {
+    v1::ProofAnswer echo;
+    echo.set_proof(ask.proof());
+    echo.set_device(ask.device());
+    echo.set_step(v1::PROOF_ECHO);
+    echo.set_failure(std::string(60, 'x'));
+    answer(one, echo);
+  }
+  busy_ = false;
+  pass(seconds(1));
+  ASSERT_EQ(checked_.size(), 2U);
+  EXPECT_EQ(checked_[0].state().detail(), std::string(60, 'x'));
+  EXPECT_NE(checked_[1].state().detail().find("at once"), std::string::npos);
+}
+
+TEST_F(ProofsTest, AMarketThatStopsBlamesNobody) {
+  const NodeId one = node(account());
+  connect(one);
+  pass(seconds(10));
+  EXPECT_EQ(proofs_->running(), 1U);
+  {
+    const std::lock_guard lock(mutex_);
+    proofs_->shut_down();
+    proofs_->closed(one);
+  }
+  run();
+  for (int i = 0; i < 100; ++i) pass(minutes(5));
+  EXPECT_TRUE(checked_.empty());
+  EXPECT_EQ(proofs_->running(), 0U);
+}
+
+TEST_F(ProofsTest, WhatTheEngineNeverTakesIsDropped) {
+  const NodeId one = node(account());
+  connect(one);
+  pass(seconds(10));
+  take_asks(one);
+  invalid_ = true;
+  pass(seconds(61));
+  EXPECT_EQ(proofs_->running(), 0U);
+  invalid_ = false;
+  pass(minutes(2));
+  EXPECT_EQ(proofs_->running(), 1U) << "and the node is asked anew";
+}
+
+TEST_F(ProofsTest, AFullEngineIsTriedAgainAndNothingElseIsDoneTwice) {
+  const NodeId one = node(account());
+  connect(one);
+  pass(seconds(10));
+  full_ = true;
+  asks_.clear();
+  pass(seconds(61));
+  const int before = submissions_;
+  for (int i = 0; i < 10; ++i) pass(seconds(1));
+  EXPECT_EQ(submissions_, before + 10);
+  std::size_t overs = 0;
+  for (const v1::ProofAsk& ask : asks_[SessionId(one.value)]) {
+    overs += ask.step() == v1::PROOF_OVER ? 1 : 0;
+  }
+  EXPECT_EQ(overs, 1U);
+  full_ = false;
+  pass(seconds(1));
+  EXPECT_EQ(proof_of(one).misses(), 1U);
+  pass(seconds(100));
+  EXPECT_EQ(take_asks(one).size(), 1U) << "one miss, so it is asked soon";
+}
+
+TEST_F(ProofsTest, AnAgentThatClearsUpAfterALeaseIsNotAsked) {
+  const NodeId one = node(account());
+  connect(one);
+  {
+    const std::lock_guard lock(mutex_);
+    proofs_->lease_ended(one);
+  }
+  pass(seconds(10));
+  EXPECT_EQ(proofs_->running(), 0U);
+  pass(seconds(100));
+  EXPECT_EQ(proofs_->running(), 1U);
+}
+
+TEST_F(ProofsTest, OnlyTheIntervalHasStrangersAsked) {
+  for (int i = 0; i < 12; ++i) connect(node(account()));
+  pass(seconds(10));
+  // All miss, until they are asked no sooner than others.
+  for (std::uint32_t i = 0; i < core::kProofMissesMax; ++i) {
+    EXPECT_EQ(proofs_->running(), 12U);
+    pass(seconds(61));
+    pass(seconds(100));
+  }
+  EXPECT_EQ(proofs_->running(), 0U);
+  connect(node(account()));
+  pass(seconds(10));
+  EXPECT_EQ(proofs_->running(), 1U) << "who connects is asked alone";
+  pass(seconds(61));
+  pass(seconds(100));
+  EXPECT_EQ(proofs_->running(), 1U) << "likewise after a miss";
+  pass(seconds(61));
+  std::size_t running = 0;
+  for (int i = 0; i < 90 && running < 3; ++i) {
+    pass(minutes(1));
+    running = proofs_->running();
+  }
+  EXPECT_GE(running, 3U);
+}
+
 TEST_F(ProofsTest, AMarketWithoutAnIntervalAsksNobody) {
   v1::Command policy;
   *policy.mutable_set_policy()->mutable_policy() = core::default_policy();
@@ -301,33 +484,6 @@ TEST_F(ProofsTest, AMarketWithoutAnIntervalAsksNobody) {
   apply(policy);
   pass(seconds(10));
   EXPECT_FALSE(take_asks(one).empty()) << "until it has one";
-}
-
-TEST(ProofPlan, AsksForWhatIsClaimed) {
-  v1::Device device;
-  device.set_kind(v1::GPU);
-  device.set_model("RTX_3090");
-  device.set_memory_mb(24'576);
-  const proof::ExamPlan plan = plan_for(device);
-  EXPECT_EQ(plan.matrix_size, 16'384U);
-  EXPECT_NEAR(static_cast<double>(plan.shape.bytes() >> 20U), 0.92 * 24'576, 1);
-  EXPECT_EQ(plan.fp64_ppm_min, 0U);
-  EXPECT_LT(plan.matrix_max, plan.answer_max);
-  device.set_model("A100_80GB");
-  EXPECT_GT(plan_for(device).fp64_ppm_min, 0U);
-  EXPECT_LT(plan_for(device).matrix_max, plan.matrix_max);
-  device.set_kind(v1::CPU);
-  EXPECT_EQ(plan_for(device).matrix_max, Duration());
-  // Whatever is claimed can be asked for.
-  device.set_kind(v1::GPU);
-  for (const std::uint32_t memory_mb : {0U, 1U, 4'095U, 1'000'000U, 0xffffffffU}) {
-    device.set_memory_mb(memory_mb);
-    const proof::ExamPlan asked = plan_for(device);
-    EXPECT_GE(asked.shape.chunk_leaves, 1U);
-    EXPECT_LE(asked.shape.leaves(), proof::kFillLeavesMax);
-    const proof::Exam exam(asked, digest_of("seed"), 1, 0);
-    EXPECT_FALSE(exam.is_over());
-  }
 }
 
 }  // namespace

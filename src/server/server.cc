@@ -238,6 +238,7 @@ bool Server::stop() {
   if (tunnels_) tunnels_->shut_down();
   if (hub_) hub_->shut_down();
   const bool complete = http_ == nullptr || http_->stop(options_.stop_grace);
+  if (hub_) hub_->stop();  // its worker hands commands to the engine
   if (engine_) engine_->stop();
   if (disk_) disk_->stop();
   // Last of all whatever still waits on an I/O thread: everything it refers to still stands.

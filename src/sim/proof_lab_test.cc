@@ -33,6 +33,7 @@ TEST_F(ProofLab, LiarsAreFoundOutAndHonestDevicesAreNot) {
   EXPECT_EQ(flagged("one device, two nodes", ""), 1);
   EXPECT_EQ(flagged("proxied calls", "10 ms"), 1);
   EXPECT_EQ(flagged("swapped", ""), 1);
+  EXPECT_EQ(flagged("hashes only", ""), 1);
 }
 
 // What the formula says, within three standard deviations of so many runs.

@@ -223,8 +223,12 @@ void SimServer::on_batch(const engine::Batch& batch, const core::Machine& machin
 }
 
 bool SimServer::submit_command(const v1::Command& command, engine::Completion done) {
-  if (!is_up()) return false;
-  const bool taken = sequencer_->submit(v1::Command(command), std::move(done)).has_value();
+  return take(v1::Command(command), std::move(done)).has_value();
+}
+
+Status SimServer::take(v1::Command command, engine::Completion done) {
+  if (!is_up()) return fail(ErrorCode::kClosed, "the server is down");
+  const Status taken = sequencer_->submit(std::move(command), std::move(done));
   wake();
   return taken;
 }
@@ -238,11 +242,10 @@ void SimServer::send(server::SessionId session, const v1::HubMessage& message) {
 
 void SimServer::close(server::SessionId session) { network_.close_by_server(session.value); }
 
-bool SimServer::submit(v1::Command command, std::function<void(bool)> durable) {
-  return submit_command(command, [durable = std::move(durable)](
-                                     const Result<engine::Applied>& applied, const core::Machine&) {
-    durable(applied.has_value());
-  });
+Status SimServer::submit(v1::Command command, std::function<void(bool)> durable) {
+  return take(std::move(command), [durable = std::move(durable)](
+                                      const Result<engine::Applied>& applied,
+                                      const core::Machine&) { durable(applied.has_value()); });
 }
 
 bool SimServer::read(std::function<void(const core::Machine&)> visit) {
