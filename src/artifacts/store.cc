@@ -33,6 +33,11 @@ Status for_each_blob(const std::string& blobs,
   return {};
 }
 
+// A blob's folder is named by its digest's first two bytes.
+std::uint16_t folder_of(const Digest& digest) {
+  return static_cast<std::uint16_t>(unsigned{digest[0]} << 8U | digest[1]);
+}
+
 Error not_stored(const Digest& digest) {
   return Error{ErrorCode::kNotFound,
                fmt::format("the artifact {} is not stored here; upload it first", to_hex(digest))};
@@ -115,7 +120,15 @@ Result<Digest> BlobStore::put(std::string_view bytes) {
 }
 
 Status BlobStore::publish(const Digest& digest, Upload& upload) {
-  FALLOW_TRY(sync_file(upload.file, upload.path));
+  // It is stored now, however long ago its last piece came: no sweep may take it before it is
+  // named.
+  if (::futimens(upload.file.get(), nullptr) != 0) {
+    return tl::unexpected(file_error("store", upload.path, errno));
+  }
+  if (Status synced = sync_file(upload.file, upload.path); !synced) {
+    upload.unsure = true;
+    return synced;
+  }
   const std::string path = path_of(digest);
   const std::string folder = path.substr(0, path.rfind('/'));
   const std::string above = folder.substr(0, folder.rfind('/'));
@@ -202,6 +215,7 @@ Status BlobStore::remove_locked(const Digest& digest) {
     return tl::unexpected(file_error("remove", path, errno));
   }
   release(static_cast<std::uint64_t>(status.st_size));
+  lost_names_.insert(folder_of(digest));
   return {};
 }
 
@@ -224,11 +238,24 @@ Result<std::optional<std::uint64_t>> BlobStore::remove_stored_before(const Diges
   return static_cast<std::uint64_t>(status.st_size);
 }
 
-Status BlobStore::sync_removals() const {
-  const std::string blobs = folder_ + "/blobs";
-  FALLOW_ASSIGN(const Fd folder, open_file(blobs, O_RDONLY | O_DIRECTORY));
-  if (::syncfs(folder.get()) != 0) return tl::unexpected(file_error("sync", blobs, errno));
-  return {};
+Status BlobStore::sync_removals() {
+  std::set<std::uint16_t> folders;
+  {
+    const std::lock_guard lock(names_);
+    folders.swap(lost_names_);
+  }
+  Status done;
+  while (done && !folders.empty()) {
+    const unsigned folder = *folders.begin();
+    done =
+        sync_folder(fmt::format("{}/blobs/{:02x}/{:02x}", folder_, folder >> 8U, folder & 0xffU));
+    if (done) folders.erase(folders.begin());
+  }
+  if (!done) {
+    const std::lock_guard lock(names_);
+    lost_names_.merge(folders);
+  }
+  return done;
 }
 
 }  // namespace fallow::artifacts

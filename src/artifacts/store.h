@@ -19,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +36,7 @@ struct StoreLimits {
   std::uint64_t blob_bytes_max = std::uint64_t{20} << 30;  // of one
   std::size_t uploads_max = 256;                           // unfinished ones at a time
   std::size_t uploads_per_uploader_max = 64;               // so that nobody has all of them
+  Duration upload_idle_min = minutes(10);  // without a piece: then it gives way to a new one
 };
 
 // A stored blob, open for reading. One thread at a time.
@@ -71,13 +73,16 @@ class BlobStore {
   Result<Digest> put(std::string_view bytes);
 
   // Begins or resumes an upload of `size` bytes; returns the offset to go on at. `size` itself
-  // means that the blob is stored: nothing to send. It then counts as stored now, see touch().
+  // means that the blob is stored: nothing to send. It then counts as stored now, see touch(). At a
+  // limit of uploads the uploader's own that is idle for longest is forgotten, if it is idle for
+  // upload_idle_min.
   // kTooLarge: beyond a limit; kBusy: too many uploads; kInvalid: begun before with another size.
   Result<std::uint64_t> begin(const UploadKey& key, std::uint64_t size);
   // Takes the next bytes; `offset` is where the last piece ended (kInvalid names where that is).
   // The last piece completes the blob: durable when it returns. Returns the offset reached. Bytes
   // that do not give the digest end the upload with kCorrupt. kNotFound: no such upload. kTooLarge:
-  // the store or the disk is full; the piece may be sent again later.
+  // the store or the disk is full; the piece may be sent again later, and when it was the last one
+  // begin() may complete the blob without it.
   Result<std::uint64_t> append(const UploadKey& key, std::uint64_t offset, std::string_view bytes);
   // Forgets an upload; nothing if there is none.
   void abandon(const UploadKey& key);
@@ -111,7 +116,7 @@ class BlobStore {
   // Forgets uploads without a piece since `before`; says how many.
   std::size_t abandon_idle(Time before);
   // What was removed up to now stays so, whatever happens.
-  Status sync_removals() const;
+  Status sync_removals();
 
   // Of blobs and unfinished uploads.
   std::uint64_t bytes_used() const { return bytes_used_.load(); }
@@ -133,6 +138,10 @@ class BlobStore {
   // Null when the blob was stored meanwhile.
   Result<std::shared_ptr<Upload>> find_or_begin(const UploadKey& key, std::uint64_t size);
   std::shared_ptr<Upload> find(const UploadKey& key);
+  // Says whether there was one to forget.
+  bool abandon_idlest(std::uint64_t uploader);
+  // The same of this one, unless it had a piece since `before`.
+  bool abandon_if_idle(const UploadKey& key, Upload& upload, Time before);
   // Gives the upload's file its name as the blob `digest`, durably; what is not given it is
   // removed.
   Status publish(const Digest& digest, Upload& upload);
@@ -149,6 +158,7 @@ class BlobStore {
   std::atomic<std::uint64_t> next_temporary_ = 1;
   // Blobs come and go under it, so that a refreshed one is not swept. Never held while bytes move.
   std::mutex names_;
+  std::set<std::uint16_t> lost_names_;  // under names_: folders where one was removed, not synced
   mutable std::mutex uploads_mutex_;
   std::map<UploadKey, std::shared_ptr<Upload>> uploads_;  // limits_.uploads_max at most
 };

@@ -52,9 +52,10 @@ class StoreTest : public testing::Test {
     }
     return count;
   }
-  void store_long_ago(const Digest& digest) {
-    const timespec times[2] = {{1'000, 0}, {1'000, 0}};
-    ASSERT_EQ(utimensat(AT_FDCWD, path_of(digest).c_str(), times, 0), 0);
+  void store_long_ago(const Digest& digest) { set_long_ago(path_of(digest)); }
+  void set_long_ago(const std::string& path, int seconds = 1'000) {
+    const timespec times[2] = {{seconds, 0}, {seconds, 0}};
+    ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
   }
 
   std::string root_;
@@ -280,7 +281,10 @@ TEST_F(StoreTest, AWholeUploadThatGotNoNameGetsItWhenAskedFor) {
   reopen();
   EXPECT_EQ(store_->begin({digest, 8}, 5).error().code, ErrorCode::kCorrupt);
   EXPECT_FALSE(store_->has(digest));
+  set_long_ago(fmt::format("{}/store/uploads/{}-7-5", root_, to_hex(digest)));
   EXPECT_EQ(store_->begin({digest, 7}, 5).value(), 5U);
+  EXPECT_FALSE(store_->remove_stored_before(digest, file_clock_now() - minutes(1)).value())
+      << "it was stored now, though its last piece came long ago";
   EXPECT_EQ(store_->get_whole(digest, 5).value(), "hello");
   EXPECT_EQ(store_->bytes_used(), 5U);
   EXPECT_EQ(temporaries(), 0U);
@@ -293,6 +297,54 @@ TEST_F(StoreTest, NobodyHasAllUploads) {
     ASSERT_TRUE(store_->begin({digest_of(fmt::format("{}", i)), 1}, 10));
   EXPECT_EQ(store_->begin({digest_of("x"), 1}, 10).error().code, ErrorCode::kBusy);
   EXPECT_TRUE(store_->begin({digest_of("x"), 2}, 10));
+}
+
+TEST_F(StoreTest, AtTheLimitTheIdlestOfOnesOwnGivesWay) {
+  limits_.uploads_per_uploader_max = 2;
+  limits_.uploads_max = 8;
+  reopen();
+  const auto key = [](std::uint64_t i, std::uint64_t uploader) {
+    return UploadKey{digest_of(fmt::format("{}", i)), uploader};
+  };
+  const auto set_idle = [&](std::uint64_t i, std::uint64_t uploader, int at) {
+    set_long_ago(
+        fmt::format("{}/store/uploads/{}-{}-10", root_, to_hex(key(i, uploader).digest), uploader),
+        at);
+  };
+  ASSERT_TRUE(store_->begin(key(0, 1), 10));
+  ASSERT_TRUE(store_->begin(key(1, 1), 10));
+  ASSERT_TRUE(store_->begin(key(0, 2), 10));
+  ASSERT_TRUE(store_->append(key(1, 1), 0, "abc"));
+  EXPECT_EQ(store_->begin(key(2, 1), 10).error().code, ErrorCode::kBusy);
+  set_idle(0, 1, 2'000);
+  set_idle(1, 1, 1'000);
+  set_idle(0, 2, 500);  // somebody else's
+  EXPECT_EQ(store_->begin(key(2, 1), 10).value(), 0U);
+  EXPECT_EQ(store_->uploads(), 3U);
+  EXPECT_EQ(store_->bytes_used(), 0U);
+  EXPECT_EQ(store_->append(key(1, 1), 3, "def").error().code, ErrorCode::kNotFound);
+  EXPECT_TRUE(store_->append(key(0, 1), 0, "abc"));
+  EXPECT_EQ(store_->begin(key(3, 1), 10).error().code, ErrorCode::kBusy) << "both go on";
+}
+
+// Something that is no folder stands where the blob's is to be.
+TEST_F(StoreTest, WhatKeepsAWholeUploadFromItsNameMayPass) {
+  const UploadKey key{digest_of("hello"), 7};
+  const std::string path = path_of(key.digest);
+  const std::string folder = path.substr(0, path.rfind('/'));
+  const std::string above = folder.substr(0, folder.rfind('/'));
+  ASSERT_TRUE(store_->begin(key, 5));
+  ASSERT_TRUE(store_->append(key, 0, "hel"));
+  ASSERT_TRUE(replace_file(above, "in the way"));
+  EXPECT_FALSE(store_->append(key, 3, "lo"));
+  EXPECT_FALSE(store_->begin(key, 5));
+  EXPECT_EQ(store_->uploads(), 1U);
+  EXPECT_EQ(store_->bytes_used(), 5U);
+  ASSERT_TRUE(std::filesystem::remove(above));
+  EXPECT_EQ(store_->begin(key, 5).value(), 5U) << "nothing is to be sent again";
+  EXPECT_EQ(store_->get_whole(key.digest, 5).value(), "hello");
+  EXPECT_EQ(store_->bytes_used(), 5U);
+  EXPECT_EQ(temporaries(), 0U);
 }
 
 TEST_F(StoreTest, AnAlteredOrTruncatedBlobIsNoticedAndGivesWay) {

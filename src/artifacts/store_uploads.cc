@@ -1,6 +1,7 @@
 // Uploads in pieces, over as many connections and lives of the store as it takes.
 #include <fcntl.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <optional>
@@ -11,6 +12,7 @@
 
 #include "artifacts/store.h"
 #include "artifacts/upload.h"
+#include "base/env.h"
 
 namespace fallow::artifacts {
 namespace {
@@ -90,7 +92,9 @@ Result<std::uint64_t> BlobStore::begin(const UploadKey& key, std::uint64_t size)
       abandon(key);  // another uploader was faster
       return size;
     }
-    FALLOW_ASSIGN(const std::shared_ptr<Upload> upload, find_or_begin(key, size));
+    const auto found = find_or_begin(key, size);
+    if (!found && found.error().code == ErrorCode::kBusy && abandon_idlest(key.uploader)) continue;
+    FALLOW_ASSIGN(const std::shared_ptr<Upload> upload, found);
     if (upload == nullptr) continue;
     const std::lock_guard lock(upload->mutex);
     if (upload->ended) continue;  // completed or failed meanwhile: it is no longer in the map
@@ -179,6 +183,10 @@ Result<std::uint64_t> BlobStore::append(const UploadKey& key, std::uint64_t offs
 
 Status BlobStore::finish(const UploadKey& key, Upload& upload) {
   const Status done = publish_checked(key.digest, upload);
+  // All bytes are there: what kept them from their name may pass, and then they need not come
+  // again.
+  const bool is_lost = upload.unsure || (!done && done.error().code == ErrorCode::kCorrupt);
+  if (!done && !upload.named && !is_lost) return done;
   if (!done && !upload.named) {
     release(upload.offset);
     upload.remove();
@@ -190,7 +198,7 @@ Status BlobStore::finish(const UploadKey& key, Upload& upload) {
 Status BlobStore::publish_checked(const Digest& digest, Upload& upload) {
   FALLOW_TRY(upload.open());
   FALLOW_TRY(upload.catch_up());
-  const Digest found = upload.digester.finish();
+  const Digest found = upload.digest();
   if (found != digest) {
     return fail(ErrorCode::kCorrupt,
                 "the uploaded bytes have the digest {}, not {}; upload them again from the start",
@@ -220,6 +228,35 @@ std::size_t BlobStore::uploads() const {
   return uploads_.size();
 }
 
+bool BlobStore::abandon_if_idle(const UploadKey& key, Upload& upload, Time before) {
+  const std::lock_guard lock(upload.mutex);  // a piece that is under way comes first
+  struct stat status {};
+  if (upload.ended) return false;
+  if (::stat(upload.path.c_str(), &status) == 0 && stored_at(status) >= before) return false;
+  release(upload.offset);
+  upload.remove();
+  end(key, upload);
+  return true;
+}
+
+bool BlobStore::abandon_idlest(std::uint64_t uploader) {
+  const Time before = system_clock()->now() - limits_.upload_idle_min;  // as the file system's
+  std::vector<std::pair<Time, UploadKey>> idle;
+  {
+    const std::lock_guard lock(uploads_mutex_);
+    for (const auto& [key, upload] : uploads_) {
+      struct stat status {};
+      if (key.uploader != uploader || ::stat(upload->path.c_str(), &status) != 0) continue;
+      if (stored_at(status) < before) idle.emplace_back(stored_at(status), key);
+    }
+  }
+  std::sort(idle.begin(), idle.end());
+  return std::any_of(idle.begin(), idle.end(), [&](const auto& one) {
+    const std::shared_ptr<Upload> upload = find(one.second);
+    return upload != nullptr && abandon_if_idle(one.second, *upload, before);
+  });
+}
+
 std::size_t BlobStore::abandon_idle(Time before) {
   std::vector<std::pair<UploadKey, std::shared_ptr<Upload>>> uploads;
   {
@@ -228,14 +265,7 @@ std::size_t BlobStore::abandon_idle(Time before) {
   }
   std::size_t abandoned = 0;
   for (const auto& [key, upload] : uploads) {
-    const std::lock_guard lock(upload->mutex);  // a piece that is under way comes first
-    struct stat status {};
-    if (upload->ended) continue;
-    if (::stat(upload->path.c_str(), &status) == 0 && stored_at(status) >= before) continue;
-    release(upload->offset);
-    upload->remove();
-    end(key, *upload);
-    ++abandoned;
+    if (abandon_if_idle(key, *upload, before)) ++abandoned;
   }
   return abandoned;
 }

@@ -33,6 +33,7 @@ struct BlobStore::Upload {
   Digester digester;
   std::uint64_t digested = 0;  // bytes of the file that are in it
   bool named = false;          // it is the blob
+  bool unsure = false;         // a sync failed, so bytes may be lost that reading still shows
   bool ended = false;
 
   Status open() {
@@ -56,6 +57,13 @@ struct BlobStore::Upload {
       digested += n;
     }
     return {};
+  }
+  // Of all bytes, which are there. Once more, where that was asked before.
+  Digest digest() {
+    const Digest found = digester.finish();
+    digester = Digester();
+    digested = 0;
+    return found;
   }
   void remove() {
     ::unlink(path.c_str());

@@ -19,6 +19,7 @@ namespace fallow::client {
 namespace {
 
 constexpr int kAttemptsMax = 5;  // of one call, and of a stream without progress
+constexpr int kStatusMismatch = 422;
 constexpr int kStatusTooMany = 429;
 constexpr int kStatusUnavailable = 503;
 constexpr std::chrono::milliseconds kBackoffFirst{100};
@@ -206,13 +207,23 @@ ApiResult<std::uint64_t> Api::begin_blob(const std::string& digest_hex, std::uin
 ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes,
                               const BlobSource& source) {
   ApiError last;
+  // What an earlier try had left in the store may be wrong, and then it is gone now. Twice: it is
+  // what we send.
+  bool mismatched = false;
+  const auto may_begin_anew = [&mismatched](int status) {
+    return status == kStatusMismatch && !std::exchange(mismatched, true);
+  };
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     if (attempt > 0) back_off(attempt - 1);
     if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
     std::uint64_t offset = 0;
     if (bytes > kAskFirstBytesMin || attempt > 0) {
       const auto begun = begin_blob(digest_hex, bytes);
-      if (!begun) return tl::unexpected(begun.error());
+      if (!begun) {
+        last = begun.error();
+        if (may_begin_anew(static_cast<int>(last.problem.status()))) continue;
+        break;
+      }
       offset = *begun;
       if (offset == bytes) return {};
     }
@@ -234,10 +245,9 @@ ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes
     if (response && response->status < 300) return {};
     last = response ? refusal(*response) : unreachable(response.error());
     if (source_failed) break;
-    // Overtaken by a twin (404, 409), or what an earlier try had left there was wrong (422).
-    const bool begins_anew =
-        response && offset > 0 &&
-        (response->status == 404 || response->status == 409 || response->status == 422);
+    const bool is_overtaken =  // by a twin
+        response && offset > 0 && (response->status == 404 || response->status == 409);
+    const bool begins_anew = is_overtaken || (response && may_begin_anew(response->status));
     if (response && !begins_anew && !may_come_later(response->status)) break;
     if (!response && is_final(response.error().code)) break;
   }

@@ -50,6 +50,10 @@ Ending ending_of(v1::EndReason reason) {
   return kMarket;
 }
 
+bool may_lie_in_task(v1::EndReason reason) {
+  return reason == v1::START_FAILED || reason == v1::DEVICE_FAULT || reason == v1::WORKLOAD_LOST;
+}
+
 v1::EndReason believed(v1::EndReason reported) {
   switch (reported) {
     case v1::COMPLETED:

@@ -17,6 +17,10 @@ struct Ending {
 // Total over the endings: END_REASON_UNSPECIFIED and unknown numbers are a bug (CHECK).
 Ending ending_of(v1::EndReason reason);
 
+// May what ended the lease lie in the task itself, so that it ends others, too? A host that is gone
+// or taken back says nothing of what ran there.
+bool may_lie_in_task(v1::EndReason reason);
+
 // What the market makes of a reason that a node gives. A node cannot say that the renter or the
 // market ended a lease, which only the market knows: such words, and unknown ones, count as
 // WORKLOAD_LOST. TIME_LIMIT passes here and is held against the meter by the caller.

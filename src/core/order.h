@@ -20,6 +20,7 @@ struct Task {
   v1::TaskState state = v1::WAITING;
   std::uint32_t attempts = 0;
   std::uint32_t preempted = 0;  // of them: no fault of the task, so they count for no limit
+  std::uint32_t failures = 0;   // of them: what ended them may lie in the task. See core/retry.h
   LeaseId lease;                // the latest attempt's
   Duration proven;              // charged time of ended attempts, net of refunded ones
   std::vector<NodeId> avoid;    // nodes that failed it, latest last; at most kAvoidMax

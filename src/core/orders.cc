@@ -101,6 +101,7 @@ void after_lease(Step& step, const Lease& lease, const Ending& ending) {
   if (!ending.refund) task.proven += std::min(lease.proven, lease.time_max);
   if (ending.blame == v1::BLAME_PROVIDER && ending.by_node) avoid(task, lease.node);
   if (ending.retry) ++order.rescued;
+  if (may_lie_in_task(lease.reason)) ++task.failures;
   if (lease.reason == v1::PREEMPTED) {
     ++task.preempted;
     order.spot_after = step.now + Duration(step.state.policy.spot_cool_down_us());

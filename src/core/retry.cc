@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/blame.h"
+#include "core/placement.h"
 #include "core/run_mode.h"
 #include "core/schedule.h"
 
@@ -13,12 +15,11 @@ constexpr std::uint32_t kDoublingsMax = 40;
 
 Duration delay_of(const v1::Policy& policy, const Order& order, const Task& task,
                   const Lease& lease) {
-  const std::uint32_t failures = task.attempts - task.preempted;
-  const bool counts = lease.blame == v1::BLAME_PROVIDER || lease.blame == v1::BLAME_OWNER;
-  if (!counts || failures < 2 || has_deadline(order) || policy.retry_delay_us() == 0) {
+  if (!may_lie_in_task(lease.reason) || task.failures < 2 || has_deadline(order) ||
+      policy.retry_delay_us() == 0) {
     return Duration(0);
   }
-  const std::uint32_t doublings = std::min(failures - 2, kDoublingsMax);
+  const std::uint32_t doublings = std::min(task.failures - 2, kDoublingsMax);
   const std::int64_t most = policy.retry_delay_us_max();
   if (policy.retry_delay_us() > most >> doublings) return Duration(most);
   return Duration(policy.retry_delay_us() << doublings);
@@ -54,9 +55,19 @@ void retry_now(Step& step, Lease& lease) {
 }
 
 std::optional<Time> first_retry(const Order& order) {
+  if (order.delayed == 0) return std::nullopt;
+  const std::uint32_t nodes = nodes_of(order.requirements);
   std::optional<Time> first;
-  for (const Task& task : order.tasks) {
-    if (task.retry_at.us > 0 && (!first || task.retry_at < *first)) first = task.retry_at;
+  for (std::size_t start = 0; start < order.tasks.size(); start += nodes) {
+    Time last;
+    bool all_wait = true;
+    for (std::size_t at = start; at < start + nodes; ++at) {
+      all_wait = all_wait && order.tasks[at].state == v1::WAITING;
+      last = std::max(last, order.tasks[at].retry_at);
+    }
+    if (!all_wait) continue;
+    if (last.us == 0) return std::nullopt;
+    first = std::min(first.value_or(last), last);
   }
   return first;
 }

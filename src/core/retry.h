@@ -1,11 +1,12 @@
 // When a task that failed is tried again.
 //
-// The first retry is at once, on another node. Whoever failed twice by its providers or their
-// owners waits for policy.retry_delay_us, then for twice as long each time, up to
-// retry_delay_us_max: a task that no node can run must not take one after the other in a row. What
-// the market itself ended (preemption, its own absence, a gang that others broke) delays nothing,
-// and who has a deadline is not delayed. The moment stands in the deadline queue, in the place of
-// the attempt's lease, which has ended. Free functions; market thread only.
+// The first retry is at once, on another node. Whoever failed twice by what may lie in the task
+// (core/blame.h) waits for policy.retry_delay_us, then for twice as long each time, up to
+// retry_delay_us_max: a task that no node can run must not take one after the other in a row. A
+// host that was lost, withdrawn or taken back by its owner and what the market itself ended delay
+// nothing, and neither are such attempts counted; who has a deadline is not delayed. The moment
+// stands in the deadline queue, in the place of the attempt's lease, which has ended. Free
+// functions; market thread only.
 #pragma once
 
 #include <optional>
@@ -30,7 +31,8 @@ void retry_now(Step& step, Lease& lease);
 // The same of a task that a snapshot had delayed.
 void restore_delay(MarketState& state, Order& order, const Task& task);
 
-// The first of the order's delayed tasks; none: it has no such task.
+// When all that waits of the order is delayed: the first moment at which a task, or a whole gang,
+// is delayed no more. None: something of it could be placed now.
 std::optional<Time> first_retry(const Order& order);
 
 }  // namespace fallow::core

@@ -90,8 +90,8 @@ TEST_F(RetryTest, WaitsForTwiceAsLongEachTimeUpToTheLongest) {
 TEST_F(RetryTest, OthersOfTheJobDoNotWait) {
   node(provider_, 100);
   const std::uint64_t id = job(3);
-  end(task(id).lease, v1::HOST_LOST);
-  end(task(id).lease, v1::HOST_LOST);
+  end(task(id).lease, v1::START_FAILED);
+  end(task(id).lease, v1::START_FAILED);
   EXPECT_EQ(task(id, 0).state, v1::WAITING);
   EXPECT_EQ(task(id, 1).state, v1::LEASED);
   end(task(id, 1).lease, v1::COMPLETED);
@@ -102,12 +102,27 @@ TEST_F(RetryTest, OthersOfTheJobDoNotWait) {
   EXPECT_EQ(task(id, 0).state, v1::LEASED);
 }
 
-TEST_F(RetryTest, WhatTheMarketEndedIsTriedAtOnceAndSoIsAllWithoutTheRule) {
+// The task moves on as soon as its host is known to be gone, however often that happens.
+TEST_F(RetryTest, WhatSaysNothingOfTheTaskDelaysNothingAndCountsNot) {
+  node(provider_, 100);
+  const std::uint64_t id = job();
+  for (const v1::EndReason reason : {v1::HOST_LOST, v1::OWNER_RETURNED, v1::HOST_LOST}) {
+    end(task(id).lease, reason);
+    ASSERT_EQ(task(id).state, v1::LEASED) << reason;
+  }
+  EXPECT_EQ(task(id).failures, 0U);
+  end(task(id).lease, v1::WORKLOAD_LOST);
+  EXPECT_EQ(task(id).state, v1::LEASED) << "the first of its failures";
+  end(task(id).lease, v1::DEVICE_FAULT);
+  EXPECT_EQ(task(id).retry_at, now_ + seconds(10)) << "the second";
+}
+
+TEST_F(RetryTest, AllIsTriedAtOnceWithoutTheRule) {
   set_delays(Duration(0), Duration(0));
   node(provider_, 100);
   const std::uint64_t id = job();
   for (int i = 0; i < 4; ++i) {
-    end(task(id).lease, v1::OWNER_RETURNED);
+    end(task(id).lease, v1::START_FAILED);
     ASSERT_EQ(task(id).state, v1::LEASED);
   }
 }
@@ -115,8 +130,8 @@ TEST_F(RetryTest, WhatTheMarketEndedIsTriedAtOnceAndSoIsAllWithoutTheRule) {
 TEST_F(RetryTest, AStopEndsTheDelay) {
   node(provider_, 100);
   const std::uint64_t id = job();
-  end(task(id).lease, v1::HOST_LOST);
-  end(task(id).lease, v1::HOST_LOST);
+  end(task(id).lease, v1::START_FAILED);
+  end(task(id).lease, v1::START_FAILED);
   ASSERT_GT(task(id).retry_at.us, 0);
   v1::Command stop;
   stop.mutable_stop_order()->set_order(id);
@@ -132,11 +147,13 @@ TEST_F(RetryTest, AGangWaitsForItsLast) {
   for (int i = 0; i < 2; ++i) {
     ASSERT_EQ(order(id).leased, 2U);
     const LeaseId other = task(id, 1).lease;
-    end(task(id, 0).lease, v1::HOST_LOST);
+    end(task(id, 0).lease, v1::START_FAILED);
     if (is_open(*machine_.lease(other))) end(other, v1::STOPPED);
   }
   EXPECT_EQ(order(id).waiting, 2U);
-  EXPECT_GE(order(id).delayed, 1U);
+  EXPECT_EQ(order(id).delayed, 1U);
+  EXPECT_EQ(machine_.waits_for(order(id))->reason, v1::WAITS_TO_RETRY);
+  EXPECT_EQ(machine_.waits_for(order(id))->retry_at, task(id, 0).retry_at);
   ticks(now_ + seconds(25));
   EXPECT_EQ(order(id).leased, 2U);
 }
@@ -144,8 +161,8 @@ TEST_F(RetryTest, AGangWaitsForItsLast) {
 TEST_F(RetryTest, ASnapshotKeepsWhoIsDelayed) {
   node(provider_, 100);
   const std::uint64_t id = job(2);
-  end(task(id).lease, v1::HOST_LOST);
-  end(task(id).lease, v1::HOST_LOST);
+  end(task(id).lease, v1::START_FAILED);
+  end(task(id).lease, v1::START_FAILED);
   ASSERT_GT(task(id).retry_at.us, 0);
   std::string bytes;
   machine_.snapshot([&](std::string_view piece) { bytes += piece; });

@@ -108,8 +108,8 @@ void order_fields(Archive& archive, T& x) {
           x.quoted_at, x.quote_until, x.rate_hour_max, x.budget, x.charged, x.attempts_max,
           x.stop_asked, x.state, x.rescued, x.turn, x.spot_after, x.deadline, x.restart, x.on_spot);
   list_fields(archive, x.tasks, [&](auto& task) {
-    archive(task.state, task.attempts, task.preempted, task.lease, task.proven, task.avoid,
-            task.retry_at);
+    archive(task.state, task.attempts, task.preempted, task.failures, task.lease, task.proven,
+            task.avoid, task.retry_at);
   });
 }
 

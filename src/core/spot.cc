@@ -12,6 +12,7 @@
 #include "core/leases.h"
 #include "core/meter.h"
 #include "core/nodes.h"
+#include "core/orders.h"
 #include "core/placement.h"
 #include "core/repricing.h"
 #include "core/reservation.h"
@@ -295,6 +296,8 @@ void make_room(Step& step, Order& order, const Task& task) {
   MarketState& state = step.state;
   // One room at a time.
   if (order.claims > 0 || state.spot_leases.empty()) return;
+  // Its quote may be over: whoever found nothing with others was not asked for alone.
+  demand_now(state, order);
   const std::vector<Plan> plans = Search(state, order, task).best(nodes_lacking(state, order));
   if (plans.empty() && is_spot(order)) count_losing(state, order);
   for (const Plan& plan : plans) {
@@ -305,6 +308,8 @@ void make_room(Step& step, Order& order, const Task& task) {
       stop_lease(step, lease, v1::PREEMPTED);
     }
   }
+  // What a reserved node is kept for depends on when its leases leave.
+  if (!plans.empty()) state.waiting.begin_search();
 }
 
 }  // namespace fallow::core

@@ -230,5 +230,64 @@ TEST_F(SpotTest, AMarketWithoutIntervalsHasNone) {
   EXPECT_EQ(refusal_of(command, renter_), v1::TIER_NOT_OFFERED);
 }
 
+// A quote that is over binds nobody, whether its order is searched for alone, with others, or by a
+// market that was restored.
+TEST_F(SpotTest, AQuoteThatIsOverPreemptsNobody) {
+  const std::uint64_t id = spot_node(0);
+  next_interval();
+  now_ = now_ + minutes(4) + seconds(20);
+  v1::Command quoted = submit(renter_);
+  v1::SubmitOrder& asked = *quoted.mutable_submit_order();
+  asked.mutable_requirements()->set_tier(v1::ON_DEMAND);
+  const auto estimate = machine_.estimate(asked.requirements(), 1, now_);
+  ASSERT_TRUE(estimate);
+  *asked.mutable_quote() = estimate->quote;
+  const Order& spot = bid(500'000);
+  ASSERT_TRUE(runs(spot));
+  prove(spot, seconds(10));
+  std::vector<std::uint64_t> orders;
+  for (std::size_t i = 0; i < 2 * Limits().waiting_grouped_min; ++i) {
+    orders.push_back(next_id());
+    ASSERT_EQ(refusal_of(quoted, renter_), v1::REFUSAL_UNSPECIFIED);
+  }
+  v1::Command raised;
+  v1::SetOffer& offer = *raised.mutable_set_offer();
+  offer.set_node(id);
+  offer.set_device_hour_micros(5'000'000);
+  offer.set_spot(true);
+  offer.set_share_thousandths_min(1);
+  ASSERT_EQ(refusal_of(raised), v1::REFUSAL_UNSPECIFIED);
+  // The quotes stand, but the lease has its least run; at the next interval's end they are over.
+  next_interval();
+  ASSERT_TRUE(runs(spot));
+  prove(spot, minutes(4) + seconds(58));
+  ASSERT_TRUE(runs(spot));
+
+  std::string bytes;
+  machine_.snapshot([&](std::string_view piece) { bytes += piece; });
+  Machine twin;
+  std::string_view rest = bytes;
+  ASSERT_TRUE(twin.restore([&](char* to, std::size_t size) -> Result<std::size_t> {
+    const std::size_t piece = rest.copy(to, size);
+    rest.remove_prefix(piece);
+    return piece;
+  }));
+  const std::int64_t length = minutes(5).value;
+  now_ = Time{(now_.us / length + 1) * length};
+  v1::Command tick;
+  tick.mutable_tick();
+  for (int i = 0; i < 4; ++i) {
+    apply(tick);
+    Events events;
+    twin.apply(machine_.last_index(), now_, tick, events);
+    EXPECT_EQ(twin.digest(), machine_.digest()) << "tick " << i;
+  }
+  EXPECT_TRUE(runs(spot)) << "none of the orders could pay for the place";
+  for (const std::uint64_t order : orders) {
+    EXPECT_LE(machine_.order(OrderId(order))->quote_until, now_);
+    EXPECT_EQ(machine_.order(OrderId(order))->claims, 0U);
+  }
+}
+
 }  // namespace
 }  // namespace fallow::core

@@ -24,13 +24,29 @@ std::optional<Turn> Takers::first(const Turn& from, std::size_t window) {
   const std::size_t end = state_.waiting.rank(from) + window;
   end_ = end < state_.waiting.size() ? std::optional(state_.waiting.at(end)) : std::nullopt;
   found_.reset();
-  if (window >= state_.limits.waiting_grouped_min && gather_waiting(state_) &&
-      state_.waiting.groups().size() < window) {
-    ask_groups(from);
+  const bool in_groups = window >= state_.limits.waiting_grouped_min && gather_waiting(state_) &&
+                         state_.waiting.groups().size() < window;
+  if (!in_groups) {
+    ask_each(from, window);
     return found_;
   }
-  state_.waiting.visit(from, [&](const Turn& turn) { return is_near(turn) && !take(turn); });
+  // All groups are looked at for whoever is found, and who is found may not be placed: so many are
+  // asked one by one first, that it never costs more than twice of asking all so.
+  if (const auto next = ask_each(from, state_.waiting.groups().size())) ask_groups(*next);
   return found_;
+}
+
+std::optional<Turn> Takers::ask_each(const Turn& from, std::size_t count) {
+  std::optional<Turn> next = from;
+  state_.waiting.visit(from, [&](const Turn& turn) {
+    if (!is_near(turn) || take(turn)) {
+      next.reset();
+      return false;
+    }
+    next = behind(turn);
+    return --count > 0;
+  });
+  return next;
 }
 
 bool Takers::take(const Turn& turn) {

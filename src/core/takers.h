@@ -32,6 +32,9 @@ class Takers {
     return (!end_ || turn < *end_) && (!found_ || turn < *found_);
   }
   bool take(const Turn& turn);
+  // One by one, from there on up to `count` of them. Gives whom to go on with; none: it is found or
+  // the window has ended.
+  std::optional<Turn> ask_each(const Turn& from, std::size_t count);
   void ask_groups(const Turn& from);
   // `plain_only`: the quotes of the others may bind the node to a former price.
   void ask_as_one(WaitingGroup& group, const Turn& from, bool plain_only);

@@ -127,6 +127,7 @@ void check_order(Complaint& complaint, const MarketState& state, const Order& or
     complaint.unless(task.state >= v1::WAITING && v1::TaskState_IsValid(task.state) &&
                          task.avoid.size() <= kAvoidMax && task.proven.value >= 0 &&
                          task.preempted <= task.attempts &&
+                         task.failures <= task.attempts - task.preempted &&
                          (task.state != v1::WAITING || task.proven < duration) &&
                          has_sound_delay(state, order, task),
                      "order {} has a task that cannot be", order.id.value);

@@ -39,9 +39,9 @@ std::optional<Micros> cheapest_free(const MarketState& state, const Demand& aske
 std::optional<WaitsFor> waits_for(const MarketState& state, const Order& order) {
   if (order.state != v1::OPEN || order.waiting == 0) return std::nullopt;
   WaitsFor waits;
-  if (!has_ready(order)) {
+  if (const std::optional<Time> retry_at = first_retry(order)) {
     waits.reason = v1::WAITS_TO_RETRY;
-    waits.retry_at = first_retry(order).value_or(Time{});
+    waits.retry_at = *retry_at;
     return waits;
   }
   Demand demand = order.demand;

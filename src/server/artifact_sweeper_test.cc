@@ -157,6 +157,35 @@ TEST(ArtifactSweeper, AFullStoreKeepsUnnamedThingsForAShorterTime) {
   EXPECT_LE(sweeping.metric("fallow_artifact_bytes"), 900);
 }
 
+// The first files of a long upload are swept before the last one is there.
+TEST(ArtifactSweeper, AnOrderNeedsEveryFileOfItsInput) {
+  ServerOptions options = sweeping_often();
+  options.retention.interval = hours(1);
+  Sweeping sweeping(std::move(options));
+  sweeping.market.add_node(sweeping.people.provider, "0.20");
+  const std::string manifest = sweeping.folder("the only file");
+  const Digest file = digest_of("the only file");
+  const std::string hex = to_hex(file);
+  const std::string path = fmt::format("{}/artifacts/blobs/{}/{}/{}", sweeping.market.folder(),
+                                       hex.substr(0, 2), hex.substr(2, 2), hex);
+  sweeping.age();
+  ASSERT_TRUE(std::filesystem::remove(path));
+  const Reply lacking = sweeping.submit(manifest);
+  EXPECT_EQ(lacking.status, 422);
+  EXPECT_EQ(lacking.at("code"), "input_missing") << lacking.body;
+  EXPECT_NE(lacking.at("detail").find("the file data"), std::string::npos) << lacking.body;
+
+  ASSERT_EQ(sweeping.put("the only file"), hex);
+  sweeping.age();
+  struct stat before {};
+  ASSERT_EQ(stat(path.c_str(), &before), 0);
+  ASSERT_EQ(before.st_mtim.tv_sec, 1'000);
+  EXPECT_EQ(sweeping.submit(manifest).status, 200);
+  struct stat after {};
+  ASSERT_EQ(stat(path.c_str(), &after), 0);
+  EXPECT_GT(after.st_mtim.tv_sec, 1'000) << "it counts as stored now";
+}
+
 TEST(ArtifactSweeper, GivesUpUploadsWithoutAPiece) {
   Sweeping sweeping;
   const std::string path = "/v1/artifacts/" + to_hex(digest_of("never to be whole"));

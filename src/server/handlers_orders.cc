@@ -1,4 +1,6 @@
 // The service Orders: jobs of one or many tasks.
+#include "artifacts/manifest.h"
+#include "artifacts/store.h"
 #include "base/digest.h"
 #include "fallow/v1/services.pb.h"
 #include "server/event_streams.h"
@@ -57,18 +59,34 @@ Answer<void> put_input(const v1::CreateOrderRequest& request, v1::SubmitOrder& o
   return {};
 }
 
-// The input is there, and stays until the order is: the sweeper passes over what was just asked
-// for.
+Answer<bool> hold(artifacts::BlobStore& store, const Digest& manifest) {
+  constexpr std::string_view kAdvice =
+      "is not stored here, or was swept since it was used last; upload the folder again, then "
+      "submit the order";
+  if (!store.touch(manifest)) {
+    return refuse(422, "input_missing", "the input {} {}", to_hex(manifest), kAdvice);
+  }
+  // What cannot be read as a manifest is for the node to say.
+  const artifacts::Limits limits;
+  const auto text = store.get_whole(manifest, limits.manifest_bytes_max);
+  if (!text) return true;
+  const auto files = artifacts::Manifest::parse(*text, limits);
+  if (!files) return true;
+  for (const artifacts::File& file : files->files()) {
+    if (store.touch(file.digest)) continue;
+    return refuse(422, "input_missing", "the file {} of the input {}, {}, {}", file.path,
+                  to_hex(manifest), to_hex(file.digest), kAdvice);
+  }
+  return true;
+}
+
+// The input is there with all its files, and stays until the order is: the sweeper passes over what
+// was just asked for. The first files of a long upload may be old already.
 net::Task<Answer<bool>> hold_input(Call& call, const v1::SubmitOrder& order) {
   const auto manifest = digest_from_bytes(order.workload().input_manifest());
   if (!manifest) co_return true;  // none, or one that the market refuses
-  const std::function<Answer<bool>()> touch = [&]() -> Answer<bool> {
-    if (call.parts().artifacts->touch(*manifest)) return true;
-    return refuse(
-        422, "input_missing",
-        "the input {} is not stored here, or was swept since it was used last; upload the "
-        "folder again, then submit the order",
-        to_hex(*manifest));
+  const std::function<Answer<bool>()> touch = [&] {
+    return hold(*call.parts().artifacts, *manifest);
   };
   co_return co_await call.on_disk(touch);
 }

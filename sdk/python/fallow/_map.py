@@ -12,13 +12,14 @@ import collections
 import math
 import operator
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Deque, Dict, Iterator, List, Optional, Set, Tuple, Union
+from typing import TYPE_CHECKING, Any, Awaitable, Deque, Dict, Iterator, List, Optional, Set, Tuple, Union
 
 from . import _loop, _progress, models
 from ._batch import Batch, FunctionBroken, Outcome
 from ._package import command_of, package_call, package_inputs
 from ._purse import Purse
 from .aio import submitted
+from .artifacts import order_with
 from .errors import FallowError, InputLost, RemoteError
 
 if TYPE_CHECKING:
@@ -256,10 +257,15 @@ class Map:
     async def _order(self, calls: List[Tuple[int, bytes]]) -> "AsyncJob":
         settings = self._settings
         inputs = package_inputs([call for _, call in calls])
-        manifest = await self._client.store.put_files({"job.pyz": settings.archive}, {"inputs": inputs})
-        return await self._purse.ask(lambda: submitted(self._client.submit(
-            settings.query, command_of(self._batch_s(), settings.python), name=settings.name, env=settings.env,
-            input_manifest=manifest, output=True, budget=settings.budget, **settings.requirements)))
+
+        def order(manifest: str) -> "Awaitable[AsyncJob]":
+            # It may wait long for its money.
+            return self._purse.ask(lambda: submitted(self._client.submit(
+                settings.query, command_of(self._batch_s(), settings.python), name=settings.name, env=settings.env,
+                input_manifest=manifest, output=True, budget=settings.budget, **settings.requirements)))
+
+        return await order_with(
+            lambda: self._client.store.put_files({"job.pyz": settings.archive}, {"inputs": inputs}), order)
 
     def _settle(self, batch: Batch) -> None:
         """The order ended with inputs left: whose turn is it?"""

@@ -3,11 +3,12 @@ import asyncio
 import os
 import secrets
 import sys
-from typing import TYPE_CHECKING, Any, AsyncIterator, Coroutine, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import (TYPE_CHECKING, Any, AsyncIterator, Awaitable, Coroutine, Dict, List, Mapping, Optional, Sequence,
+                    Tuple, Union)
 
 from . import _progress, models
 from ._http import Http
-from .artifacts import PathLike, Store
+from .artifacts import PathLike, Store, order_with
 from .config import Config, load_config
 from .errors import FallowError, JobFailed, Unreachable
 from .money import Amount, format_amount
@@ -78,23 +79,29 @@ class AsyncClient:
         quote's. The same `idempotency_key` never makes a second job.
         """
         _check_command(command)
-        if input is not None:
-            input_manifest = await self.store.put_folder(input)
         workload: Dict[str, Any] = {"command": [os.fspath(word) for word in command], "collect_output": output}
         if image:
             workload["image"] = image
         if env:
             workload["environment"] = [{"name": key, "value": value} for key, value in env.items()]
         fields: Dict[str, Any] = {"workload": workload, "name": name or os.path.basename(command[0]),
-                                  "attempts_max": attempts, "no_wait": no_wait, "input_manifest": input_manifest}
+                                  "attempts_max": attempts, "no_wait": no_wait}
         if budget is not None:
             fields["budget"] = format_amount(budget)
         if quote is not None:
             fields["quote"] = quote if isinstance(quote, str) else quote.id
         else:
             fields["requirements"] = to_json(query, tasks, requirements)
-        order = await self._http.call("CreateOrder", _set(fields), idempotency_key or secrets.token_hex(16))
-        return AsyncJob(self, order)
+        key = idempotency_key or secrets.token_hex(16)
+
+        async def order(manifest: str) -> "AsyncJob":
+            fields["input_manifest"] = manifest
+            return AsyncJob(self, await self._http.call("CreateOrder", _set(fields), key))
+
+        if input is None:
+            return await order(input_manifest)
+        folder = input
+        return await order_with(lambda: self.store.put_folder(folder), order)
 
     async def run(self, query: str, command: Sequence[str], *, output: Optional[PathLike] = None,
                   logs: Optional[bool] = None, **options: Any) -> "AsyncJob":
@@ -102,10 +109,16 @@ class AsyncClient:
         to the end; `output` is a folder for what tasks wrote. Cancelled, it stops the job. JobFailed."""
         _check_command(command)
         folder = options.pop("input", None)
-        if folder is not None:
+
+        def order(manifest: str) -> Awaitable["AsyncJob"]:
+            return submitted(self.submit(query, command, output=output is not None,
+                                         **{**options, "input_manifest": manifest}))
+
+        if folder is None:
+            job = await order(options.get("input_manifest", ""))
+        else:
             # Not within submitted(), which waits when it is cancelled: before the files are there no order can stand.
-            options["input_manifest"] = await self.store.put_folder(folder)
-        job = await submitted(self.submit(query, command, output=output is not None, **options))
+            job = await order_with(lambda: self.store.put_folder(folder), order)
         try:
             if _progress.wanted(sys.stderr) if logs is None else logs:
                 await job.show()

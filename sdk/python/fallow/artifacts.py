@@ -11,10 +11,10 @@ import pathlib
 import re
 import stat
 from dataclasses import dataclass
-from typing import BinaryIO, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Awaitable, BinaryIO, Callable, Iterable, Iterator, List, Mapping, Optional, Tuple, TypeVar, Union
 
 from ._http import Http, TooLarge
-from .errors import FallowError
+from .errors import FallowError, Refused
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -92,15 +92,13 @@ def parse_manifest(data: bytes) -> List[File]:
 
 
 class Store:
-    """The market's store. Remembers which blobs it has already, so that they are not asked for twice."""
+    """The market's store. It is asked each time whether it has a blob: the question is what keeps the blob from being
+    swept before an order names it."""
 
     def __init__(self, http: Http):
         self._http = http
-        self._known: Dict[str, None] = {}
 
     async def has(self, digest: str) -> bool:
-        if digest in self._known:
-            return True
         response = await self._http.send("HEAD", f"/v1/artifacts/{digest}", accept=404)
         return response.status != 404
 
@@ -109,7 +107,6 @@ class Store:
         digest = digest_of(data)
         if not await self.has(digest):
             await self.send(digest, data)
-        self._known[digest] = None
         return digest
 
     async def send(self, digest: str, data: bytes) -> None:
@@ -183,6 +180,19 @@ class Store:
             return root / file.path
 
         return list(await asyncio.gather(*(get(file) for file in await self.files_of(manifest))))
+
+
+_Ordered = TypeVar("_Ordered")
+
+
+async def order_with(upload: Callable[[], Awaitable[str]], order: Callable[[str], Awaitable[_Ordered]]) -> _Ordered:
+    """`order(manifest)` of what `upload` gives. Once more from the start when the market has swept files meanwhile."""
+    try:
+        return await order(await upload())
+    except Refused as error:
+        if error.code != "input_missing":
+            raise
+    return await order(await upload())
 
 
 def _walk(root: pathlib.Path) -> List[Tuple[str, pathlib.Path]]:

@@ -75,6 +75,24 @@ class StreamTest(unittest.TestCase):
             asyncio.run(follow())
 
 
+class StoreTest(unittest.TestCase):
+    def test_asks_each_time_which_keeps_it_from_being_swept(self):
+        targets = []
+
+        def answer_to(target):
+            targets.append(target)
+            return answer(b"")
+
+        async def play():
+            async with serving(answer_to) as http:
+                store = artifacts.Store(http)
+                return [await store.put(b"the same") for _ in range(2)]
+
+        digest = artifacts.digest_of(b"the same")
+        self.assertEqual(asyncio.run(play()), [digest] * 2)
+        self.assertEqual(targets, [f"/v1/artifacts/{digest}"] * 2)
+
+
 class SizeTest(unittest.TestCase):
     def test_a_strangers_blob_has_a_largest_size(self):
         data = bytes(1000)

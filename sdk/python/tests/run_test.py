@@ -386,6 +386,34 @@ class RunTest(unittest.TestCase):
             asyncio.run(self.client.run("", "true", input="folder"))
         self.assertEqual(self.asked.count("folder"), 1)
 
+    def test_an_input_that_was_swept_meanwhile_goes_up_once_more(self):
+        async def put_folder(folder):
+            self.asked.append(folder)
+            return str(self.asked.count(folder)) * 64
+
+        manifests = []
+
+        async def call(operation, fields, *_):
+            self.asked.append(operation)
+            manifests.append(fields["input_manifest"])
+            if len(manifests) <= self.swept:
+                raise fallow.Refused(models.Problem(code="input_missing", detail="swept", status=422))
+            return models.OrderView(id=4711, state=models.OrderState.OPEN)
+
+        self.client.store.put_folder = put_folder
+        self.client._http.call = call
+        for self.swept in (0, 1):
+            self.asked.clear()
+            manifests.clear()
+            job = asyncio.run(self.client.submit("", ["true"], input="folder"))
+            self.assertEqual(job.id, 4711)
+            self.assertEqual(self.asked, ["folder", "CreateOrder"] * (1 + self.swept))
+            self.assertEqual(manifests[-1], str(1 + self.swept) * 64)
+        self.swept = 2
+        manifests.clear()
+        with self.assertRaisesRegex(fallow.Refused, "swept"):
+            asyncio.run(self.client.submit("", ["true"], input="folder"))
+
     def test_a_market_that_is_gone_leaves_the_jobs_number(self):
         with self.assertRaisesRegex(fallow.Unreachable, r"fallow.job\(4711\)"):
             asyncio.run(self.client.run("", ["true"], logs=False))
