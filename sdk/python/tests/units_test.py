@@ -249,7 +249,7 @@ class ReceiptFieldsTest(unittest.TestCase):
                      for repeated, kind, name, number in
                      re.findall(r"^  (repeated )?(\w+) (\w+) = (\d+);", text, re.M)}
             self.assertEqual(found, fields, message)
-        for name in ("EndReason", "Blame", "Tier", "DeviceKind"):
+        for name in ("EndReason", "Blame", "Tier", "DeviceKind", "ProofState"):
             text = re.search(r"\nenum %s \{(.*?)\n\}" % name, proto, re.S)[1]
             numbers = [(int(number), word) for word, number in re.findall(r"^  (\w+) = (\d+);", text, re.M)]
             self.assertEqual(numbers, list(enumerate(word.value for word in getattr(models, name))), name)
