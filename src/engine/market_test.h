@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <atomic>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -22,22 +24,26 @@
 
 namespace fallow::engine {
 
-// Stands still unless told; may be set back.
+// Stands still unless told; may be set back. Told by the test's thread while the engine's threads
+// look.
 class ManualClock final : public Clock {
  public:
-  Time now() const override { return wall; }
-  Time monotonic() const override {
-    monotonic_now = monotonic_now + per_look;
-    return monotonic_now;
-  }
+  Time now() const override { return Time{wall_us_}; }
+  Time monotonic() const override { return Time{monotonic_us_ += per_look.value}; }
   void pass(Duration duration) {
-    wall = wall + duration;
-    monotonic_now = monotonic_now + duration;
+    wall_us_ += duration.value;
+    monotonic_us_ += duration.value;
   }
+  // Sets the time of day alone, as an operator or a time service does.
+  void set_wall(Time now) { wall_us_ = now.us; }
+  // Lets time go by of which the time of day knows nothing.
+  void pass_monotonic(Duration duration) { monotonic_us_ += duration.value; }
 
-  Time wall{1'700'000'000'000'000};
-  mutable Time monotonic_now{5'000'000};
-  Duration per_look;  // what each look at the monotonic clock takes
+  Duration per_look;  // what each look at the monotonic clock takes; set before the threads start
+
+ private:
+  std::atomic<std::int64_t> wall_us_ = 1'700'000'000'000'000;
+  mutable std::atomic<std::int64_t> monotonic_us_ = 5'000'000;
 };
 
 // A log whose disk can be filled, or fail.

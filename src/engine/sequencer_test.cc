@@ -200,14 +200,14 @@ TEST_F(SequencerTest, ATickIsProposedOnceWhenADeadlineHasPassed) {
   ASSERT_TRUE(machine.next_deadline());
   EXPECT_FALSE(sequencer->step()) << "no deadline has passed";
 
-  clock.wall = *machine.next_deadline();
+  clock.set_wall(*machine.next_deadline());
   EXPECT_EQ(sequencer->idle_for_max(), Duration(0));
   EXPECT_TRUE(sequencer->append_step());
   EXPECT_FALSE(sequencer->append_step()) << "the Tick is on its way already";
   EXPECT_EQ(sequencer->idle_for_max(), Sequencer::kIdleMax);
   EXPECT_TRUE(sequencer->apply_step());
   EXPECT_EQ(recorder.kinds.back(), v1::Command::kTick);
-  EXPECT_GT(machine.next_deadline().value_or(Time{INT64_MAX}), clock.wall);
+  EXPECT_GT(machine.next_deadline().value_or(Time{INT64_MAX}), clock.now());
 
   // Silence for as long as the policy says ends the lease, by Ticks alone.
   for (int i = 0; i < 100 && count_of(recorder.events, v1::Event::kLeaseEnded) == 0; ++i) {
@@ -276,12 +276,12 @@ TEST_F(SequencerTest, CloseWorksOffWhatWasAccepted) {
 TEST_F(SequencerTest, TimeGoesOnWhenTheWallClockIsSetBack) {
   start();
   const Time founded = machine.now();
-  clock.wall = clock.wall - hours(1);
-  clock.monotonic_now = clock.monotonic_now + seconds(10);
+  clock.set_wall(clock.now() - hours(1));
+  clock.pass_monotonic(seconds(10));
   ASSERT_TRUE(submit(open_account("a")));
   sequencer->step();
   EXPECT_EQ(machine.now(), founded + seconds(10));
-  clock.wall = founded + hours(2);
+  clock.set_wall(founded + hours(2));
   ASSERT_TRUE(submit(open_account("b")));
   sequencer->step();
   EXPECT_EQ(machine.now(), founded + hours(2));
