@@ -1,5 +1,5 @@
 # fallow_module(<name> [DEPENDS targets...] [TEST_DEPENDS targets...]
-#               [PRECOMPILE headers... | PRECOMPILED_BY module])
+#               [PRECOMPILE headers... | PRECOMPILED_BY module] [JOINED])
 #
 # Makes fallow_<name> from src/<name>/*.cc, and <name>_test from src/<name>/*_test.cc. Every module
 # has this shape; a new file needs no line here. tools/check_layers.py holds who may include whom.
@@ -8,10 +8,26 @@
 # the module, its tests, and the modules that name it with PRECOMPILED_BY. Files include what they
 # use all the same: FALLOW_PRECOMPILE=OFF builds without, and clang-tidy reads them without.
 # Who shares a set has the same -O: gcc 12 crashes on headers precompiled with another one.
+#
+# JOINED: files are compiled FALLOW_JOINED at a time, as one: most of a file's time goes to templates
+# that its neighbours instantiate too. So names in a module's anonymous namespaces are unique among
+# its sources, and among its tests; the compiler says where they are not. FALLOW_JOINED=0 compiles
+# each file by itself, for who changes one and builds often; clang-tidy reads them so as well.
 include(GoogleTest)
 
+set(FALLOW_JOINED 8 CACHE STRING "Files of a joined module that are compiled as one; 0: each by itself")
+
+function(fallow_join target)
+  if(FALLOW_JOINED GREATER 1)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE BATCH
+                          UNITY_BUILD_BATCH_SIZE ${FALLOW_JOINED})
+    # Of a type that a header would give another identity in each file; a joined file is no header.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  endif()
+endfunction()
+
 function(fallow_module name)
-  cmake_parse_arguments(ARG "" "PRECOMPILED_BY" "DEPENDS;TEST_DEPENDS;PRECOMPILE" ${ARGN})
+  cmake_parse_arguments(ARG "JOINED" "PRECOMPILED_BY" "DEPENDS;TEST_DEPENDS;PRECOMPILE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -29,6 +45,12 @@ function(fallow_module name)
     target_precompile_headers(fallow_${name} PRIVATE ${ARG_PRECOMPILE})
   elseif(FALLOW_PRECOMPILE AND ARG_PRECOMPILED_BY)
     target_precompile_headers(fallow_${name} REUSE_FROM fallow_${ARG_PRECOMPILED_BY})
+  endif()
+  if(ARG_JOINED)
+    fallow_join(fallow_${name})
+    if(tests)
+      fallow_join(${name}_test)
+    endif()
   endif()
   # One set for all tests: that of the first module that precompiles.
   if(FALLOW_PRECOMPILE AND tests AND (ARG_PRECOMPILE OR ARG_PRECOMPILED_BY))

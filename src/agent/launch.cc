@@ -6,7 +6,7 @@
 namespace fallow::agent {
 namespace {
 
-constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+constexpr std::uint64_t kBytesPerMiB = std::uint64_t{1} << 20;
 constexpr std::string_view kOurs = "FALLOW_";
 
 bool is_name(std::string_view name) {
@@ -88,8 +88,9 @@ Result<LaunchSpec> launch_spec(const v1::DesiredLease& desired,
   spec.environment.emplace_back("FALLOW_GANG", std::to_string(desired.task() / nodes));
   spec.environment.emplace_back("FALLOW_ATTEMPT", std::to_string(desired.attempt()));
   spec.environment.emplace_back("FALLOW_OUT", "/out");
-  spec.memory_bytes_max = desired.memory_mb() * kMiB;
-  spec.disk_bytes_max = desired.disk_mb() > 0 ? desired.disk_mb() * kMiB : kDiskBytesDefault;
+  spec.memory_bytes_max = desired.memory_mb() * kBytesPerMiB;
+  spec.disk_bytes_max =
+      desired.disk_mb() > 0 ? desired.disk_mb() * kBytesPerMiB : kDiskBytesDefault;
   spec.cpu_thousandths = desired.cpu_thousandths();
   spec.network = desired.network();
   spec.isolation_min = std::max(desired.isolation(), v1::BUBBLEWRAP);

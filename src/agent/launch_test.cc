@@ -20,7 +20,7 @@ v1::DesiredLease desired() {
   return lease;
 }
 
-std::vector<LocalDevice> devices() {
+std::vector<LocalDevice> launch_devices() {
   std::vector<LocalDevice> all(3);
   for (std::uint32_t i = 0; i < 3; ++i) {
     all[i].facts.set_index(i);
@@ -44,7 +44,7 @@ TEST(Launch, NamesTheTaskAndItsDevicesOnly) {
   auto* variable = lease.mutable_workload()->add_environment();
   variable->set_name("HOME");
   variable->set_value("/tmp");
-  const auto spec = launch_spec(lease, devices(), Time{9});
+  const auto spec = launch_spec(lease, launch_devices(), Time{9});
   ASSERT_TRUE(spec);
   const auto seen = environment(*spec);
   EXPECT_EQ(seen.at("FALLOW_TASK"), "2");

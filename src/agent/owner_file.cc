@@ -10,7 +10,7 @@
 namespace fallow::agent {
 namespace {
 
-constexpr std::size_t kFileBytesMax = 256;
+constexpr std::size_t kOwnerBytesMax = 256;
 
 std::string path_in(const std::string& folder) { return folder + "/owner"; }
 
@@ -29,7 +29,7 @@ v1::OwnerState OwnerFile::read() {
   std::array<char, 4096> events{};
   while (::read(watch_.get(), events.data(), events.size()) > 0) {
   }
-  const auto text = read_file(path_in(folder_), kFileBytesMax);
+  const auto text = read_file(path_in(folder_), kOwnerBytesMax);
   if (!text) {
     return text.error().code == ErrorCode::kNotFound ? v1::OWNER_AWAY : v1::OWNER_PRESENT;
   }

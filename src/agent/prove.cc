@@ -74,9 +74,9 @@ std::vector<cl_device_id> devices_of(const std::vector<std::string_view>& words)
   return chosen;
 }
 
-class Writer {
+class AnswerWriter {
  public:
-  explicit Writer(int fd) : fd_(fd) {}
+  explicit AnswerWriter(int fd) : fd_(fd) {}
   void write(const v1::ProofAnswer& answer) {
     const std::string frame = proof_frame(answer.SerializeAsString());
     const std::lock_guard lock(mutex_);
@@ -91,7 +91,7 @@ class Writer {
 // One device, on a thread of its own.
 class Seat {
  public:
-  Seat(cl_device_id id, Writer& writer)
+  Seat(cl_device_id id, AnswerWriter& writer)
       : id_(id), writer_(writer), thread_([this] { work_off(); }) {
     thread_.detach();  // the process ends by _exit: a driver may hang
   }
@@ -134,7 +134,7 @@ class Seat {
   }
 
   cl_device_id id_;
-  Writer& writer_;
+  AnswerWriter& writer_;
   BoundedQueue<v1::ProofAsk> asks_{kAsksWaitingMax};
   std::unique_ptr<proof::Device> device_;
   std::optional<proof::Prover> prover_;
@@ -156,7 +156,7 @@ int prove_devices_main(int argc, char** argv) {
   // Drivers print; the answers have the output to themselves.
   const int out = ::dup(STDOUT_FILENO);
   ::dup2(STDERR_FILENO, STDOUT_FILENO);
-  Writer writer(out);
+  AnswerWriter writer(out);
   const std::vector<std::string_view> words(argv, argv + argc);
   std::vector<std::unique_ptr<Seat>> seats;
   for (const cl_device_id id : devices_of(words)) {

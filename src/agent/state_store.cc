@@ -20,7 +20,7 @@ namespace {
 constexpr std::string_view kSuffix = ".lease";
 constexpr std::size_t kRecordBytesMax = std::size_t{64} << 20;
 
-std::optional<LeaseId> lease_of(std::string_view name) {
+std::optional<LeaseId> lease_named(std::string_view name) {
   if (!name.ends_with(kSuffix)) return std::nullopt;
   name.remove_suffix(kSuffix.size());
   LeaseId lease;
@@ -43,7 +43,7 @@ Result<std::vector<StoredRecord>> StateStore::load() const {
   std::filesystem::directory_iterator file(folder_, error);
   std::vector<StoredRecord> stored;
   for (; !error && file != std::filesystem::directory_iterator(); file.increment(error)) {
-    const std::optional<LeaseId> lease = lease_of(file->path().filename().string());
+    const std::optional<LeaseId> lease = lease_named(file->path().filename().string());
     if (!lease) continue;
     StoredRecord& one = stored.emplace_back();
     one.lease = *lease;

@@ -8,7 +8,6 @@
 namespace fallow {
 namespace {
 
-__extension__ using Wide = __int128;
 constexpr std::int64_t kMicrosPerUnit = 1'000'000;
 constexpr std::int64_t kUnitsMax = 9'000'000'000'000 - 1;
 constexpr int kDecimalsMax = 6;

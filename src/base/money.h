@@ -1,6 +1,7 @@
 // Money as people write it: decimal strings to Micros and back, and the one price formula.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -8,6 +9,9 @@
 #include "base/types.h"
 
 namespace fallow {
+
+// The whole, in basis points: a hundredth of a percent each.
+inline constexpr std::int64_t kBasisPoints = 10'000;
 
 // "10", "0.42", "-1.000001" -> Micros. Refuses more than 6 decimals, signs other than a leading
 // '-', exponents, blanks and anything beyond +-9,000,000,000,000 (so that sums cannot overflow).

@@ -11,6 +11,10 @@
 
 namespace fallow {
 
+// Products and sums that 64 bits cannot hold.
+__extension__ using Wide = __int128;
+__extension__ using UnsignedWide = unsigned __int128;
+
 // An integer with a name. Subtraction, addition and comparison stay within the name.
 template <class Tag, class Rep = std::int64_t>
 struct Named {

@@ -4,7 +4,7 @@
 namespace fallow::cli {
 namespace {
 
-struct Options {
+struct AccountOptions {
   std::string name;
   std::vector<std::string> scopes;
   std::string label;
@@ -13,7 +13,7 @@ struct Options {
 };
 
 template <class Request>
-bool add_scopes(const Options& options, Request& request) {
+bool add_scopes(const AccountOptions& options, Request& request) {
   for (const std::string& name : options.scopes) {
     v1::Scope scope = v1::SCOPE_UNSPECIFIED;
     std::string upper = name;
@@ -28,7 +28,7 @@ bool add_scopes(const Options& options, Request& request) {
   return true;
 }
 
-int create(const Context& context, const Options& options) {
+int create(const Context& context, const AccountOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::CreateAccountRequest request;
@@ -45,7 +45,7 @@ int create(const Context& context, const Options& options) {
   return kDone;
 }
 
-int list(const Context& context) {
+int list_accounts(const Context& context) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::ListAccountsRequest request;
@@ -71,7 +71,7 @@ int list(const Context& context) {
   return kDone;
 }
 
-int create_key(const Context& context, const Options& options) {
+int create_key(const Context& context, const AccountOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::CreateKeyRequest request;
@@ -109,7 +109,7 @@ int list_keys(const Context& context) {
   return kDone;
 }
 
-int revoke_key(const Context& context, const Options& options) {
+int revoke_key(const Context& context, const AccountOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::RevokeKeyRequest request;
@@ -127,7 +127,7 @@ int revoke_key(const Context& context, const Options& options) {
 }  // namespace
 
 void add_account(Parser& app, Context& context, Host& /*host*/) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<AccountOptions>();
   Parser* command = app.add_subcommand("account", "accounts and their API keys");
   command->require_subcommand(1);
   command->footer(
@@ -140,7 +140,7 @@ void add_account(Parser& app, Context& context, Host& /*host*/) {
   make->callback(
       [=, &context] { context.run = [=, &context] { return create(context, *options); }; });
   Parser* show = command->add_subcommand("list", "all accounts (operators only)");
-  show->callback([&context] { context.run = [&context] { return list(context); }; });
+  show->callback([&context] { context.run = [&context] { return list_accounts(context); }; });
   Parser* key = command->add_subcommand("key", "make a further key of this account");
   key->add_option("--scope", options->scopes, "default: those of the key in use");
   key->add_option("--label", options->label);

@@ -8,7 +8,7 @@
 namespace fallow::cli {
 namespace {
 
-struct Options {
+struct BenchOptions {
   std::vector<std::string> query;
   std::uint32_t count = 1'000;
 };
@@ -37,7 +37,7 @@ client::ApiResult<Latency> measure(std::uint32_t count, Call&& call) {
   return latency;
 }
 
-int bench(const Context& context, const Options& options) {
+int bench(const Context& context, const BenchOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::CreateQuoteRequest request;
@@ -69,7 +69,7 @@ int bench(const Context& context, const Options& options) {
 }  // namespace
 
 void add_bench(Parser& app, Context& context, Host& /*host*/) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BenchOptions>();
   Parser* command = app.add_subcommand("bench", "measure how fast the market answers from here");
   command->add_option("query", options->query, "of the quotes");
   command->add_option("-n,--count", options->count, "calls of each kind")->capture_default_str();

@@ -13,7 +13,7 @@ void collect(const Parser& app, const std::string& path, std::vector<std::string
   for (const auto& sub : app.subcommands()) collect(*sub, path + " " + sub->name(), lines);
 }
 
-int print(const Parser& app, const std::string& shell) {
+int print_completion(const Parser& app, const std::string& shell) {
   std::vector<std::string> lines;
   collect(app, "fallow", lines);
   if (shell == "fish") {
@@ -61,7 +61,7 @@ void add_completion(Parser& app, Context& context, Host& /*host*/) {
   command->footer(
       "Example:\n  fallow completion bash > ~/.local/share/bash-completion/completions/fallow");
   command->callback(
-      [=, &app, &context] { context.run = [=, &app] { return print(app, *shell); }; });
+      [=, &app, &context] { context.run = [=, &app] { return print_completion(app, *shell); }; });
 }
 
 }  // namespace fallow::cli

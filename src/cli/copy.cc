@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kFlushMs = 2'000;
 
-struct Options {
+struct CopyOptions {
   std::string from;
   std::string to;
 };
@@ -57,7 +57,7 @@ Result<std::shared_ptr<tunnel::FileReceiver>> receiver_at(const std::string& ask
       std::make_shared<tunnel::Descriptor>(opened.release()), landing.name);
 }
 
-int run(const Context& context, Reach& reach, Copy& copy) {
+int run_copy(const Context& context, Reach& reach, Copy& copy) {
   HeardSignals signals;
   bool is_asked = false;
   signals.listen(reach.endpoint(), [&](int signal) { is_asked |= signal != SIGWINCH; });
@@ -114,7 +114,7 @@ int copy_in(const Context& context, const std::string& from, const LeasePath& to
     if (event.kind == Kind::kReset) copy.failure = event.bytes;
     copy.is_over |= event.kind == Kind::kReset || event.kind == Kind::kEnded;
   });
-  return run(context, *reach, copy);
+  return run_copy(context, *reach, copy);
 }
 
 int copy_out(const Context& context, const LeasePath& from, const std::string& to) {
@@ -151,10 +151,10 @@ int copy_out(const Context& context, const LeasePath& from, const std::string& t
     copy.bytes = receiver->bytes_received();
     copy.is_over |= event.kind == Kind::kReset || event.kind == Kind::kEnded;
   });
-  return run(context, *reach, copy);
+  return run_copy(context, *reach, copy);
 }
 
-int copy(const Context& context, const Options& options) {
+int copy(const Context& context, const CopyOptions& options) {
   const auto from = lease_path(options.from);
   const auto to = lease_path(options.to);
   if (from.has_value() == to.has_value()) {
@@ -168,7 +168,7 @@ int copy(const Context& context, const Options& options) {
 }  // namespace
 
 void add_copy(Parser& app, Context& context, Host& /*host*/) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CopyOptions>();
   Parser* command = app.add_subcommand("cp", "copy files into or out of a running lease");
   command->add_option("from", options->from, "a file or folder: a path, or LEASE:PATH")->required();
   command->add_option("to", options->to, "where to: a path, or LEASE:PATH")->required();

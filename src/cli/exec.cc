@@ -21,7 +21,7 @@ constexpr int kOutputClosedCode = 128 + SIGPIPE;
 constexpr int kAskedMax = 3;
 constexpr int kFlushMs = 2'000;
 
-struct Options {
+struct ExecOptions {
   std::uint64_t lease = 0;
   bool terminal = false;
   bool no_terminal = false;
@@ -113,7 +113,7 @@ class Running {
   std::string refusal_;
 };
 
-int exec(const Context& context, const Options& options) {
+int exec(const Context& context, const ExecOptions& options) {
   tunnel::ExecRequest request;
   request.command = context.command;
   for (const std::string& one : options.environment) {
@@ -161,7 +161,7 @@ int exec(const Context& context, const Options& options) {
 }  // namespace
 
 void add_exec(Parser& app, Context& context, Host& /*host*/) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ExecOptions>();
   Parser* command =
       app.add_subcommand("exec", "run a command in the sandbox of a running lease, or a shell");
   command->add_option("lease", options->lease, "the lease; `fallow leases --open` lists them")

@@ -255,7 +255,7 @@ struct Reader {
 };
 
 // Relative to the file, so that it means the same wherever the command is typed.
-void place(std::string& path, const std::string& folder) {
+void place_in(std::string& path, const std::string& folder) {
   if (!path.empty()) path = (std::filesystem::path(folder) / path).lexically_normal().string();
 }
 
@@ -287,8 +287,8 @@ Result<Job> parse_job_file(std::string_view text, const std::string& folder) {
     return fail(ErrorCode::kInvalid,
                 "1:1: with 'deadline_hours' the market chooses the tier; leave 'tier' out");
   }
-  place(job.input, folder);
-  place(job.output, folder);
+  place_in(job.input, folder);
+  place_in(job.output, folder);
   return job;
 }
 

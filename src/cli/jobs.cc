@@ -7,7 +7,7 @@
 namespace fallow::cli {
 namespace {
 
-struct Options {
+struct JobsOptions {
   std::uint64_t order = 0;
   bool open_only = false;
   std::uint32_t count_max = 50;
@@ -41,7 +41,7 @@ int one(const Context& context, client::Api& api, std::uint64_t id) {
   return kDone;
 }
 
-int jobs(const Context& context, const Options& options) {
+int jobs(const Context& context, const JobsOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   if (options.order != 0) return one(context, *api, options.order);
@@ -70,7 +70,7 @@ int jobs(const Context& context, const Options& options) {
 }  // namespace
 
 void add_jobs(Parser& app, Context& context, Host& /*host*/) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<JobsOptions>();
   Parser* command = app.add_subcommand("jobs", "list jobs, or one with its tasks");
   command->add_option("job", options->order, "show this one with its tasks");
   command->add_flag("--open", options->open_only, "only those that have not ended");

@@ -6,14 +6,14 @@
 namespace fallow::cli {
 namespace {
 
-struct Options {
+struct LeasesOptions {
   std::uint64_t order = 0;
   std::uint64_t node = 0;
   bool open_only = false;
   std::uint32_t count_max = 100;
 };
 
-int leases(const Context& context, const Options& options) {
+int leases(const Context& context, const LeasesOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::ListLeasesRequest request;
@@ -49,7 +49,7 @@ int leases(const Context& context, const Options& options) {
 }  // namespace
 
 void add_leases(Parser& app, Context& context, Host& /*host*/) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<LeasesOptions>();
   Parser* command = app.add_subcommand("leases", "list leases as renter or provider");
   command->add_option("--job", options->order, "only those of this job");
   command->add_option("--node", options->node, "only those on this node");

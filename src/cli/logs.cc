@@ -8,13 +8,13 @@ namespace {
 
 constexpr std::size_t kPartialLineBytesMax = 64 * 1024;
 
-struct Options {
+struct LogsOptions {
   std::uint64_t id = 0;
   bool lease = false;
   bool follow = false;
 };
 
-int logs(const Context& context, const Options& options) {
+int logs(const Context& context, const LogsOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   LogPrinter printer(!options.lease, context.terminal);
@@ -96,7 +96,7 @@ void LogPrinter::write(std::uint32_t task, bool error_stream, std::string_view t
 }
 
 void add_logs(Parser& app, Context& context, Host& /*host*/) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<LogsOptions>();
   Parser* command = app.add_subcommand("logs", "output of a job, or with --lease of one lease");
   command->add_option("id", options->id, "the job, or with --lease the lease")->required();
   command->add_flag("--lease", options->lease, "the id is a lease's");

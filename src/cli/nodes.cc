@@ -47,7 +47,7 @@ std::string read_discounts(const std::string& text, v1::TermDiscounts& out) {
   return "";
 }
 
-int list(const Context& context) {
+int list_nodes(const Context& context) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::ListNodesRequest request;
@@ -126,7 +126,7 @@ int offer(const Context& context, const OfferOptions& options) {
   return kDone;
 }
 
-int withdraw(const Context& context, std::uint64_t node, bool remove) {
+int withdraw_node(const Context& context, std::uint64_t node, bool remove) {
   const auto api = context.connect();
   if (!api) return kUsage;
   client::ApiResult<v1::NodeView> view;
@@ -161,7 +161,7 @@ void add_nodes(Parser& app, Context& context, Host& /*host*/) {
       "  fallow nodes offer 12345 0.35 --discount day=500,week=1000,month=2000 --spot-floor 0.12\n"
       "  fallow nodes withdraw 12345");
   command->callback([&context] {
-    if (!context.run) context.run = [&context] { return list(context); };
+    if (!context.run) context.run = [&context] { return list_nodes(context); };
   });
 
   auto uses_max = std::make_shared<std::uint32_t>(1);
@@ -204,7 +204,7 @@ void add_nodes(Parser& app, Context& context, Host& /*host*/) {
                          : command->add_subcommand("withdraw", "take the offer back; leases go on");
     end->add_option("node", *node)->required();
     end->callback([=, &context] {
-      context.run = [=, &context] { return withdraw(context, *node, remove); };
+      context.run = [=, &context] { return withdraw_node(context, *node, remove); };
     });
   }
 }

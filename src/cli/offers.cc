@@ -7,7 +7,7 @@
 namespace fallow::cli {
 namespace {
 
-struct Options {
+struct OffersOptions {
   std::vector<std::string> query;
   std::string price_class;
   std::string order;
@@ -16,7 +16,7 @@ struct Options {
   std::uint32_t count_max = 100;
 };
 
-int offers(const Context& context, const Options& options) {
+int offers(const Context& context, const OffersOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::ListOffersRequest request;
@@ -27,13 +27,13 @@ int offers(const Context& context, const Options& options) {
   request.set_workload_class(workload_classes().at(options.workload));
   Table table({"NODE", "NAME", "GPU", ">GPUS", ">FREE", ">GB", ">SPEED", ">PRICE/H", "REGION",
                ">RELIABILITY", "SANDBOX", "AVAILABLE"});
-  std::uint32_t shown = 0;
+  std::uint32_t shown_price = 0;
   do {
-    request.set_page_size(std::min<std::uint32_t>(options.count_max - shown, 1'000));
+    request.set_page_size(std::min<std::uint32_t>(options.count_max - shown_price, 1'000));
     const auto page = api->call<v1::ListOffersResponse>("Market.ListOffers", request);
     if (!page) return report(context, page.error());
     for (const v1::OfferView& offer : page->offers()) {
-      ++shown;
+      ++shown_price;
       if (context.json) {
         print_json(offer);
         continue;
@@ -46,7 +46,7 @@ int offers(const Context& context, const Options& options) {
                  lower(v1::Isolation_Name(offer.isolation())), offer.available() ? "yes" : "no"});
     }
     request.set_page_token(page->next_page_token());
-  } while (!request.page_token().empty() && shown < options.count_max);
+  } while (!request.page_token().empty() && shown_price < options.count_max);
   if (!context.json) {
     table.print("no offer matches; `fallow quote` with the same query says what would");
   }
@@ -54,9 +54,9 @@ int offers(const Context& context, const Options& options) {
 }
 
 // What an empty price shows as.
-std::string shown(const std::string& price) { return price.empty() ? "-" : price; }
+std::string shown_price(const std::string& price) { return price.empty() ? "-" : price; }
 
-int prices(const Context& context, const Options& options) {
+int prices(const Context& context, const OffersOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::ListPricesRequest request;
@@ -77,8 +77,8 @@ int prices(const Context& context, const Options& options) {
         continue;
       }
       table.add({google::protobuf::util::TimeUtil::ToString(price.at()), price.model(),
-                 price.region(), price.close(), shown(price.low()), shown(price.mean()),
-                 shown(price.high()), std::to_string(price.leases()),
+                 price.region(), price.close(), shown_price(price.low()), shown_price(price.mean()),
+                 shown_price(price.high()), std::to_string(price.leases()),
                  fmt::format("{:.2f}", price.devices_leased()),
                  fmt::format("{:.2f}", price.devices_offered()),
                  fmt::format("{:.1f} %", 100 * price.use())});
@@ -94,7 +94,7 @@ int prices(const Context& context, const Options& options) {
 }  // namespace
 
 void add_offers(Parser& app, Context& context, Host& /*host*/) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<OffersOptions>();
   Parser* command = app.add_subcommand("offers", "search offers with the query language");
   command->add_option("query", options->query, "e.g. 'gpu_name=RTX_4090 reliability>0.95'");
   add_objective_options(*command, options->objective, options->workload);

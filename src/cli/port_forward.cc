@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint32_t kPortMax = 65'535;
 constexpr int kBacklog = 64;
 
-struct Options {
+struct PortForwardOptions {
   std::uint64_t lease = 0;
   std::vector<std::string> ports;
   std::string address = "127.0.0.1";
@@ -84,7 +84,7 @@ void take_caller(Reach& reach, const Context& context, const tunnel::SharedDescr
   reach.endpoint().add_sink(stream, 0, caller, tunnel::AtEnd::kShutdown);
 }
 
-void say(const Context& context, const Options& options, const Ports& ports) {
+void say(const Context& context, const PortForwardOptions& options, const Ports& ports) {
   if (context.json) {
     std::printf("{\"lease\":\"%llu\",\"port\":%u,\"address\":\"%s\",\"local_port\":%u}\n",
                 static_cast<unsigned long long>(options.lease), ports.inside,
@@ -96,7 +96,7 @@ void say(const Context& context, const Options& options, const Ports& ports) {
   std::fflush(stdout);
 }
 
-int port_forward(const Context& context, const Options& options) {
+int port_forward(const Context& context, const PortForwardOptions& options) {
   std::vector<std::pair<tunnel::SharedDescriptor, Ports>> listeners;
   for (const std::string& text : options.ports) {
     Ports ports;
@@ -133,7 +133,7 @@ int port_forward(const Context& context, const Options& options) {
 }  // namespace
 
 void add_port_forward(Parser& app, Context& context, Host& /*host*/) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PortForwardOptions>();
   Parser* command =
       app.add_subcommand("port-forward", "reach ports of a running lease as ports of this machine");
   command->add_option("lease", options->lease, "the lease; `fallow leases --open` lists them")

@@ -9,13 +9,13 @@ namespace {
 
 constexpr std::size_t kReceiptBytesMax = std::size_t{256} << 20;
 
-struct Options {
+struct ReceiptOptions {
   std::uint64_t lease = 0;
   std::string file;
   std::string market_key;
 };
 
-int show(const Context& context, const Options& options) {
+int show_receipt(const Context& context, const ReceiptOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::GetReceiptRequest request;
@@ -33,7 +33,7 @@ int show(const Context& context, const Options& options) {
   return kDone;
 }
 
-int verify(const Context& context, const Options& options) {
+int verify(const Context& context, const ReceiptOptions& options) {
   const auto text = read_file(options.file, kReceiptBytesMax);
   if (!text) return report(context, text.error());
   const auto receipt = client::parse_receipt(*text);
@@ -72,7 +72,7 @@ int verify(const Context& context, const Options& options) {
 }  // namespace
 
 void add_receipt(Parser& app, Context& context, Host& /*host*/) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ReceiptOptions>();
   Parser* command = app.add_subcommand("receipt", "the signed bill of a lease; check one offline");
   command->add_option("lease", options->lease, "an ended lease");
   command->footer(
@@ -81,7 +81,7 @@ void add_receipt(Parser& app, Context& context, Host& /*host*/) {
   command->callback([=, &context] {
     if (context.run) return;
     if (options->lease == 0) refuse_missing("a lease, or `verify FILE`");
-    context.run = [=, &context] { return show(context, *options); };
+    context.run = [=, &context] { return show_receipt(context, *options); };
   });
   Parser* check = command->add_subcommand("verify", "check a receipt with nothing but the file");
   check->add_option("file", options->file)->required();

@@ -20,7 +20,7 @@ namespace {
 constexpr std::chrono::milliseconds kProgressInterval{500};
 constexpr int kEndingPollsMax = 50;  // after the logs ended, until the order says so, too
 
-struct Options {
+struct RunOptions {
   std::shared_ptr<RequirementOptions> requirements;
   Job job;  // but for what needs and command say
   std::string file;
@@ -29,7 +29,7 @@ struct Options {
 };
 
 // The job that the file or the command line says.
-Result<Job> job_of(const Context& context, const Options& options) {
+Result<Job> job_of(const Context& context, const RunOptions& options) {
   if (!options.file.empty()) {
     if (!context.command.empty()) {
       return fail(ErrorCode::kInvalid, "what runs stands in {}: leave out what is behind `--`",
@@ -262,7 +262,7 @@ int finish(const Context& context, client::Api& api, const v1::OrderView& order,
   return order.state() == v1::ORDER_DONE ? kDone : kJobFailed;
 }
 
-int run(const Context& context, const Options& options) {
+int run(const Context& context, const RunOptions& options) {
   const auto job = job_of(context, options);
   if (!job) return report(context, job.error());
   auto request = make_request(*job);
@@ -319,7 +319,7 @@ int run(const Context& context, const Options& options) {
 }  // namespace
 
 void add_run(Parser& app, Context& context, Host& /*host*/) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RunOptions>();
   Parser* command =
       app.add_subcommand("run", "run a command on matching GPUs; all of it, to the end");
   options->requirements = add_requirement_options(*command);

@@ -56,7 +56,7 @@ void print_market(const sim::MarketReport& report) {
              to_hex(run.digest));
 }
 
-int market(const Context& context, MarketArguments arguments) {
+int run_market(const Context& context, MarketArguments arguments) {
   arguments.options.rules.policy = *sim::market_policy_named(arguments.policy);
   const auto result = sim::run_market(arguments.options);
   if (!result) return report(context, result.error());
@@ -75,10 +75,10 @@ void add_sim_market(Parser& group, Context& context) {
   auto arguments = std::make_shared<MarketArguments>();
   sim::MarketOptions& options = arguments->options;
   sim::MarketRules& rules = options.rules;
-  Parser* command = group.add_subcommand(
-      "market",
-      "a cluster's job trace on a fleet drawn from a real market's price book, whose nodes come "
-      "and go as fitted, through the market that ships");
+  Parser* command = group.add_subcommand("market",
+                                         "a cluster's job trace on a fleet drawn from a real "
+                                         "market's price book, whose nodes come "
+                                         "and go as fitted, through the market that ships");
   command->add_option("--jobs", options.jobs, "job trace, .csv or .csv.gz")->required();
   command->add_option("--market", options.market, "price book, .csv or .csv.gz")->required();
   command->add_option("--churn", options.churn, "fitted spans, .csv or .csv.gz")->required();
@@ -118,7 +118,7 @@ void add_sim_market(Parser& group, Context& context) {
       "Example:\n  fallow sim market --jobs philly_sia.csv.gz --market vast_gpu_stats.csv "
       "--churn fta_fitted_distributions.csv --policy first-fit --nodes 10000 --days 30");
   command->callback(
-      [=, &context] { context.run = [=, &context] { return market(context, *arguments); }; });
+      [=, &context] { context.run = [=, &context] { return run_market(context, *arguments); }; });
 }
 
 }  // namespace fallow::cli

@@ -19,7 +19,7 @@ struct SpotArguments {
   std::string plot;
 };
 
-std::string two_places(double value) { return fmt::format("{:.2f}", value); }
+std::string two_decimals(double value) { return fmt::format("{:.2f}", value); }
 
 void print_spot(const sim::SpotReport& report) {
   fmt::print("spot: {} h of work, {} min a start, on_demand {}/h, {} starts on each trace\n",
@@ -31,13 +31,13 @@ void print_spot(const sim::SpotReport& report) {
     for (std::size_t k = 0; k < sim::kSpotPolicies; ++k) {
       const sim::SpotFigures& figures = ratio.policies[k];
       table.add({fmt::format("{}", ratio.deadline_ratio), std::to_string(ratio.jobs),
-                 std::string(sim::name_of(sim::kSpotPolicyKinds[k])), two_places(figures.cost),
-                 two_places(figures.of_on_demand), fmt::format("{:.0f}", figures.late),
-                 two_places(figures.spot_pct), two_places(figures.starts)});
+                 std::string(sim::name_of(sim::kSpotPolicyKinds[k])), two_decimals(figures.cost),
+                 two_decimals(figures.of_on_demand), fmt::format("{:.0f}", figures.late),
+                 two_decimals(figures.spot_pct), two_decimals(figures.starts)});
     }
     table.add({fmt::format("{}", ratio.deadline_ratio), std::to_string(ratio.jobs), "(optimum)",
-               two_places(ratio.optimum), two_places(100 * ratio.optimum / ratio.policies[0].cost),
-               "0", "", ""});
+               two_decimals(ratio.optimum),
+               two_decimals(100 * ratio.optimum / ratio.policies[0].cost), "0", "", ""});
   }
   table.print("");
   fmt::print("digest  {}\n", to_hex(report.digest));

@@ -7,28 +7,28 @@
 namespace fallow::cli {
 namespace {
 
-struct Options {
+struct SpeedsOptions {
   std::string model;
   std::string workload;
   double speed = 0;
 };
 
 // Marked when it was set.
-std::string shown(const v1::SpeedView& view, v1::WorkloadClass workload, double speed) {
+std::string shown_speed(const v1::SpeedView& view, v1::WorkloadClass workload, double speed) {
   const auto& set = view.set();
   const bool measured = std::find(set.begin(), set.end(), workload) != set.end();
   return fmt::format("{:.3f}{}", speed, measured ? "*" : " ");
 }
 
 void add_row(Table& table, const v1::SpeedView& view) {
-  table.add({view.model(), shown(view, v1::GENERAL, view.general()),
-             shown(view, v1::FP32, view.fp32()), shown(view, v1::FP16, view.fp16()),
-             shown(view, v1::BANDWIDTH, view.bandwidth())});
+  table.add({view.model(), shown_speed(view, v1::GENERAL, view.general()),
+             shown_speed(view, v1::FP32, view.fp32()), shown_speed(view, v1::FP16, view.fp16()),
+             shown_speed(view, v1::BANDWIDTH, view.bandwidth())});
 }
 
 Table speed_table() { return Table({"MODEL", ">GENERAL", ">FP32", ">FP16", ">BANDWIDTH"}); }
 
-int list(const Context& context) {
+int list_speeds(const Context& context) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::ListSpeedsRequest request;
@@ -50,7 +50,7 @@ int list(const Context& context) {
   return kDone;
 }
 
-int set(const Context& context, const Options& options) {
+int set(const Context& context, const SpeedsOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::SetSpeedRequest request;
@@ -72,14 +72,14 @@ int set(const Context& context, const Options& options) {
 }  // namespace
 
 void add_speeds(Parser& app, Context& context, Host& /*host*/) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SpeedsOptions>();
   Parser* command =
       app.add_subcommand("speeds", "how fast the models are, where an RTX 3090 has 1; * was set");
   command->footer(
       "Examples:\n  fallow speeds\n  fallow speeds set RTX_4090 fp16 2.31\n"
       "  fallow speeds set RTX_4090 fp16 0    the vendor's figure again");
   command->callback([=, &context] {
-    if (!context.run) context.run = [&context] { return list(context); };
+    if (!context.run) context.run = [&context] { return list_speeds(context); };
   });
   Parser* set_one = command->add_subcommand("set", "say what was measured (operators only)");
   set_one->add_option("model", options->model, "as in gpu_name, e.g. RTX_4090")->required();

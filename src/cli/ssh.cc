@@ -19,14 +19,14 @@ namespace {
 
 constexpr int kWayLostCode = 255;
 
-struct Options {
+struct SshOptions {
   std::uint64_t lease = 0;
   bool proxy = false;
   bool config = false;
 };
 
 // 'it''s one word to a shell'
-std::string quoted(const std::string& word) {
+std::string shell_quoted(const std::string& word) {
   std::string text = "'";
   for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return text + "'";
@@ -51,7 +51,7 @@ void carry(int from, int to, bool is_last) {
 }
 
 // What ssh starts as its ProxyCommand: SSH on the standard input and output.
-int proxy(const Context& context, const Options& options, const SshKeys& keys) {
+int proxy(const Context& context, const SshOptions& options, const SshKeys& keys) {
   ::signal(SIGPIPE, SIG_IGN);
   int exit_code = kDone;
   const auto reach = Reach::open(context, options.lease, exit_code);
@@ -75,13 +75,14 @@ int proxy(const Context& context, const Options& options, const SshKeys& keys) {
   ::_exit(exit_code);
 }
 
-int ssh(const Context& context, const Options& options) {
+int ssh(const Context& context, const SshOptions& options) {
   const auto market = context.config();
   if (!market) return report(context, market.error());
   const auto keys = ssh_keys_of(market->url, options.lease);
   if (!keys) return report(context, keys.error());
   if (options.proxy) return proxy(context, options, *keys);
-  const std::string command = quoted(own_path()) + " ssh --proxy " + std::to_string(options.lease);
+  const std::string command =
+      shell_quoted(own_path()) + " ssh --proxy " + std::to_string(options.lease);
   const std::vector<std::pair<std::string, std::string>> settings = {
       {"ProxyCommand", command},          {"User", "worker"},
       {"HostKeyAlias", keys->host_alias}, {"UserKnownHostsFile", "\"" + keys->known_hosts + "\""},
@@ -118,7 +119,7 @@ int ssh(const Context& context, const Options& options) {
 }  // namespace
 
 void add_ssh(Parser& app, Context& context, Host& /*host*/) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SshOptions>();
   Parser* command = app.add_subcommand("ssh", "a stock ssh client into a running lease");
   command->add_option("lease", options->lease, "the lease; `fallow leases --open` lists them")
       ->required();

@@ -4,12 +4,12 @@
 namespace fallow::cli {
 namespace {
 
-struct Options {
+struct StopOptions {
   std::uint64_t id = 0;
   bool lease = false;
 };
 
-int stop(const Context& context, const Options& options) {
+int stop(const Context& context, const StopOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   if (options.lease) {
@@ -41,7 +41,7 @@ int stop(const Context& context, const Options& options) {
 }  // namespace
 
 void add_stop(Parser& app, Context& context, Host& /*host*/) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<StopOptions>();
   Parser* command = app.add_subcommand("stop", "stop a job, or with --lease one lease");
   command->add_option("id", options->id, "the job, or with --lease the lease")->required();
   command->add_flag("--lease", options->lease, "the id is a lease's");

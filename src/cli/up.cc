@@ -22,7 +22,7 @@ constexpr std::size_t kAgentLogBytesMax = std::size_t{1} << 20;
 // An agent that was started wrongly ends within this.
 constexpr Duration kFirstWords = milliseconds(500);
 
-struct Options {
+struct UpOptions {
   std::shared_ptr<ServerArguments> server;
   std::uint32_t providers = 1;
   std::string price = "0.20";
@@ -131,7 +131,7 @@ client::ApiResult<std::string> join_token(const client::Config& provider, Random
 }
 
 // Accounts, agents, and the words that tell a person what to do next.
-client::ApiResult<void> furnish(Context& context, const Options& options,
+client::ApiResult<void> furnish(Context& context, const UpOptions& options,
                                 const ServerStarted& started, Agents& agents) {
   const std::string& data = options.server->data;
   const auto operator_key = read_file(started.operator_key_path, kKeyBytesMax);
@@ -198,7 +198,7 @@ client::ApiResult<void> furnish(Context& context, const Options& options,
   return {};
 }
 
-int up(Context& context, Host& host, const Options& options) {
+int up(Context& context, Host& host, const UpOptions& options) {
   Agents agents;
   int failure = kDone;
   const int ended = host.serve(*options.server, [&](const ServerStarted& started) {
@@ -213,7 +213,7 @@ int up(Context& context, Host& host, const Options& options) {
 }  // namespace
 
 void add_up(Parser& app, Context& context, Host& host) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<UpOptions>();
   Parser* command = app.add_subcommand("up", "the whole market on this machine, until Ctrl-C");
   options->server = add_server_options(*command);
   command->get_option("--data")->required(false);

@@ -7,7 +7,7 @@
 namespace fallow::cli {
 namespace {
 
-struct Options {
+struct WalletOptions {
   std::uint64_t account = 0;
   std::string amount;
   std::string reference;
@@ -17,7 +17,7 @@ struct Options {
   std::uint32_t count_max = 50;
 };
 
-int print(const Context& context, const client::ApiResult<v1::WalletView>& wallet) {
+int print_wallet(const Context& context, const client::ApiResult<v1::WalletView>& wallet) {
   if (!wallet) return report(context, wallet.error());
   if (context.json) {
     print_json(*wallet);
@@ -48,15 +48,15 @@ int print(const Context& context, const client::ApiResult<v1::WalletView>& walle
   return kDone;
 }
 
-int show(const Context& context, const Options& options) {
+int show_wallet(const Context& context, const WalletOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::GetWalletRequest request;
   request.set_account(options.account);
-  return print(context, api->call<v1::WalletView>("Wallets.GetWallet", request));
+  return print_wallet(context, api->call<v1::WalletView>("Wallets.GetWallet", request));
 }
 
-int deposit(const Context& context, const Options& options) {
+int deposit(const Context& context, const WalletOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::CreateDepositRequest request;
@@ -68,19 +68,19 @@ int deposit(const Context& context, const Options& options) {
     context.random->fill(reference);
     request.set_reference("cli-" + to_hex(reference));
   }
-  return print(context, api->call<v1::WalletView>("Wallets.CreateDeposit", request));
+  return print_wallet(context, api->call<v1::WalletView>("Wallets.CreateDeposit", request));
 }
 
-int withdraw(const Context& context, const Options& options) {
+int withdraw_money(const Context& context, const WalletOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::CreateWithdrawalRequest request;
   request.set_amount(options.amount);
   request.set_destination(options.destination);
-  return print(context, api->call<v1::WalletView>("Wallets.CreateWithdrawal", request));
+  return print_wallet(context, api->call<v1::WalletView>("Wallets.CreateWithdrawal", request));
 }
 
-int budget(const Context& context, const Options& options) {
+int budget(const Context& context, const WalletOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::SetBudgetRequest request;
@@ -91,10 +91,10 @@ int budget(const Context& context, const Options& options) {
   } else {
     request.set_month_budget(amount);
   }
-  return print(context, api->call<v1::WalletView>("Wallets.SetBudget", request));
+  return print_wallet(context, api->call<v1::WalletView>("Wallets.SetBudget", request));
 }
 
-int history(const Context& context, const Options& options) {
+int history(const Context& context, const WalletOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
   v1::ListTransfersRequest request;
@@ -121,17 +121,17 @@ int history(const Context& context, const Options& options) {
 }  // namespace
 
 void add_wallet(Parser& app, Context& context, Host& /*host*/) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<WalletOptions>();
   Parser* command = app.add_subcommand("wallet", "balances; deposit, withdraw, history, budget");
   command->add_option("--account", options->account, "another account (operators only)");
   command->footer(
       "Examples:\n  fallow wallet\n  fallow wallet deposit 12288 10.00 --reference bank-2217\n"
       "  fallow wallet history -n 20\n  fallow wallet budget 50.00");
   command->callback([=, &context] {
-    if (!context.run) context.run = [=, &context] { return show(context, *options); };
+    if (!context.run) context.run = [=, &context] { return show_wallet(context, *options); };
   });
   const auto sub = [&](const char* name, const char* summary,
-                       int (*run)(const Context&, const Options&)) {
+                       int (*run)(const Context&, const WalletOptions&)) {
     Parser* made = command->add_subcommand(name, summary);
     made->callback(
         [=, &context] { context.run = [=, &context] { return run(context, *options); }; });
@@ -141,7 +141,7 @@ void add_wallet(Parser& app, Context& context, Host& /*host*/) {
   in->add_option("account", options->account, "whose wallet")->required();
   in->add_option("amount", options->amount, "e.g. 10.00")->required();
   in->add_option("--reference", options->reference, "the payment's own id: never booked twice");
-  Parser* out = sub("withdraw", "ask for money to be paid out", withdraw);
+  Parser* out = sub("withdraw", "ask for money to be paid out", withdraw_money);
   out->add_option("amount", options->amount)->required();
   out->add_option("destination", options->destination, "where the operator shall pay it")
       ->required();

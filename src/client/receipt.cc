@@ -54,7 +54,6 @@ Status check_meters(const v1::ReceiptBody& body) {
 
 // What is left of a device's price for who reaches this term; discounts are of the receipt itself.
 Micros device_hour_for(const v1::ReceiptBody& body, std::int64_t time_us) {
-  __extension__ using Wide = __int128;
   const v1::TermDiscounts& given = body.discounts();
   const struct {
     Duration from;
@@ -73,7 +72,6 @@ Micros device_hour_for(const v1::ReceiptBody& body, std::int64_t time_us) {
 
 // Devices and disk for an hour, each rounded up.
 Micros rate_for(const v1::ReceiptBody& body, Micros device_hour) {
-  __extension__ using Wide = __int128;
   const auto part = [](std::uint64_t thousandths, std::int64_t price) {
     return (Wide{thousandths} * price + 999) / 1'000;
   };
@@ -116,7 +114,6 @@ Status check_term(const v1::ReceiptBody& body, std::int64_t billed_us) {
 
 // What the time of a spot lease costs: each run at its price, which lies between floor and bid.
 Result<Micros> cost_of_runs(const v1::ReceiptBody& body, std::int64_t billed_us) {
-  __extension__ using Wide = __int128;
   const Micros least = rate_for(body, Micros(body.spot_floor_micros()));
   const Micros most = rate_for(body, Micros(body.spot_bid_micros()));
   if (most.value != body.rate_hour_micros()) {

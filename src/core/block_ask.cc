@@ -9,7 +9,7 @@
 namespace fallow::core {
 namespace {
 
-Micros least_price(const Query& query) {
+Micros least_asked(const Query& query) {
   Micros least(0);
   for (const Predicate& predicate : query.predicates()) {
     const bool bounded = predicate.op == Operator::kGreater ||
@@ -39,6 +39,10 @@ bool ranks_as_keys(const Matcher& matcher) {
 
 }  // namespace
 
+bool holds_node(std::span<const NodeId> nodes, NodeId node) {
+  return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+}
+
 Demand cheapest_of(const Demand& demand) {
   Demand cheapest = demand;
   cheapest.requirements.set_objective(v1::CHEAPEST);
@@ -55,7 +59,7 @@ BlockAsk::BlockAsk(const Demand& demand, const Scoring& scoring, Supply supply,
 BlockAsk::BlockAsk(const Matcher& matcher, Supply supply, const OfferStore& offers,
                    const WordNumbers& regions, Classes classes)
     : matcher_(matcher),
-      device_hour_min_(least_price(matcher.demand().query)),
+      device_hour_min_(least_asked(matcher.demand().query)),
       device_hour_max_(greatest_price(matcher)),
       key_order_(ranks_as_keys(matcher)),
       quoted_(matcher.demand().quoted_at.us > 0 && !matcher.spot()),

@@ -9,6 +9,7 @@
 #include <boost/container/small_vector.hpp>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "core/block_class.h"
 #include "core/block_cursor.h"
@@ -17,6 +18,9 @@
 #include "core/sieve.h"
 
 namespace fallow::core {
+
+// Is the node one of these?
+bool holds_node(std::span<const NodeId> nodes, NodeId node);
 
 // The same for the least price, and nobody avoided.
 Demand cheapest_of(const Demand& demand);

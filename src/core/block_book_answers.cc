@@ -10,14 +10,6 @@
 #include "core/row_key.h"
 
 namespace fallow::core {
-namespace {
-
-bool holds_node(std::span<const NodeId> nodes, NodeId node) {
-  return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
-}
-
-}  // namespace
-
 BlockAsk::Classes BlockBook::classes_for(const Query& query) const {
   BlockAsk::Classes classes;
   for (const Predicate& predicate : query.predicates()) {

@@ -13,12 +13,6 @@
 namespace fallow::core {
 namespace {
 
-__extension__ using Wide = __int128;
-
-bool holds_node(std::span<const NodeId> nodes, NodeId node) {
-  return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
-}
-
 // The best gang among the groups of one size. Fits come in match()'s order, so the first ones of a
 // group are its best, and of two equally cheap groups the one that is complete first counts.
 class GangGroups {

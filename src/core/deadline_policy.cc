@@ -8,8 +8,6 @@
 namespace fallow::core {
 namespace {
 
-__extension__ using Wide = __int128;
-
 // Probabilities, in parts of this.
 constexpr std::int64_t kOne = std::int64_t{1} << 30;
 

@@ -53,9 +53,8 @@ std::uint64_t DemandMix::total() const {
 void DemandMix::renew() {
   const std::uint64_t all = total();
   for (Counted& counted : counted_) {
-    __extension__ using Wide = unsigned __int128;
     counted.typical_ppm =
-        all == 0 ? 0 : static_cast<std::uint32_t>(Wide{counted.weight} * kAll / all);
+        all == 0 ? 0 : static_cast<std::uint32_t>(UnsignedWide{counted.weight} * kAll / all);
   }
   added_ = 0;
   tabulate();

@@ -11,7 +11,7 @@ namespace fallow::core {
 namespace {
 
 // Why a member is told to stop, when another's lease ends for `reason`.
-v1::EndReason reason_of(const Lease& cause, v1::EndReason reason, const Lease& member) {
+v1::EndReason member_reason(const Lease& cause, v1::EndReason reason, const Lease& member) {
   if (reason == v1::STOPPED) return reason;
   const Ending ending = ending_of(reason);
   if (!ending.retry) return v1::GANG_FAILED;
@@ -62,7 +62,7 @@ void stop_gang(Step& step, const Lease& lease, v1::EndReason reason) {
     Lease& member = *step.state.leases.find(task.lease);
     if (!is_open(member)) return;
     if (member.state == v1::STOPPING && member.stop_reason == reason) return;
-    stop_lease(step, member, reason_of(lease, reason, member));
+    stop_lease(step, member, member_reason(lease, reason, member));
   });
 }
 

@@ -20,8 +20,6 @@
 namespace fallow::core {
 namespace {
 
-__extension__ using Wide = __int128;
-
 // Sums over all leases, held against what the nouns say of themselves.
 struct OfNode {
   std::vector<LeaseId> leases;

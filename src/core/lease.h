@@ -57,9 +57,9 @@ struct Lease {
   bool spot = false;
   Micros spot_bid;  // of a whole device
   Micros spot_floor;
-  std::vector<PriceRun> runs;            // of the charged time, at most kPriceRunsMax
-  __extension__ __int128 runs_cost = 0;  // micros times microseconds of all but the last; derived
-  OrderId claimant;                      // the order that its preemption makes room for
+  std::vector<PriceRun> runs;  // of the charged time, at most kPriceRunsMax
+  Wide runs_cost = 0;          // micros times microseconds of all but the last; derived
+  OrderId claimant;            // the order that its preemption makes room for
 
   v1::LeaseState state = v1::PLACED;
   v1::EndReason stop_reason = v1::END_REASON_UNSPECIFIED;  // why it is STOPPING

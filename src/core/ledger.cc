@@ -7,8 +7,6 @@
 namespace fallow::core {
 namespace {
 
-__extension__ using Wide = __int128;
-
 bool belongs(LedgerKey key) {
   switch (key.kind) {
     case v1::WALLET:

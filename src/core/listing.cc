@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kValuesMax = kSortKeysMax + 1;
 
-bool is_name(char c) {
+bool is_field_name(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
@@ -110,7 +110,7 @@ std::optional<std::vector<SortKey>> parse_order(std::string_view text, QueryErro
       return refuse(at, fmt::format("at most {} fields order a list", kSortKeysMax));
     }
     const std::size_t start = at;
-    while (at < text.size() && is_name(text[at])) ++at;
+    while (at < text.size() && is_field_name(text[at])) ++at;
     const std::optional<Field> field = field_named(text.substr(start, at - start));
     if (!field) return refuse(start, "expected a field to order by, such as price or reliability-");
     const bool descending = at < text.size() && text[at] == '-';

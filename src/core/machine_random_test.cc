@@ -35,7 +35,7 @@ Status restore_from(Machine& machine, std::string_view bytes, std::size_t piece_
   });
 }
 
-std::string text_of(const Events& events) {
+std::string events_text(const Events& events) {
   std::string text;
   for (const v1::Event& event : events) text += event.ShortDebugString() + "\n";
   return text;
@@ -66,7 +66,7 @@ Limits tight() {
   return limits;
 }
 
-void run(std::uint64_t seed, const Limits& limits, std::map<std::string, int>& seen) {
+void run_random(std::uint64_t seed, const Limits& limits, std::map<std::string, int>& seen) {
   SCOPED_TRACE("FALLOW_SEED=" + std::to_string(seed));
   RandomCommands random(seed);
   auto machine = std::make_unique<Machine>(limits);
@@ -88,7 +88,7 @@ void run(std::uint64_t seed, const Limits& limits, std::map<std::string, int>& s
     if (twin != nullptr) {
       Events again;
       twin->apply(LogIndex(i), now, command, again);
-      ASSERT_EQ(text_of(events), text_of(again)) << "command " << i;
+      ASSERT_EQ(events_text(events), events_text(again)) << "command " << i;
       ASSERT_EQ(machine->next_deadline(), twin->next_deadline());
     }
     if (random.chance(150)) {
@@ -105,7 +105,7 @@ void run(std::uint64_t seed, const Limits& limits, std::map<std::string, int>& s
 
 TEST(MachineRandom, HoldsWhatMustHoldAndRestores) {
   std::map<std::string, int> seen;
-  for (const std::uint64_t seed : seeds()) run(seed, Limits{}, seen);
+  for (const std::uint64_t seed : seeds()) run_random(seed, Limits{}, seen);
   // The commands are worth their name only if nearly everything that can happen did.
   for (const char* const kind :
        {"order_accepted",   "lease_placed",   "lease_changed", "meter_accepted", "order_ended",
@@ -120,7 +120,7 @@ TEST(MachineRandom, HoldsWhatMustHoldAndRestores) {
 
 TEST(MachineRandom, HoldsAtItsLimits) {
   std::map<std::string, int> seen;
-  for (const std::uint64_t seed : seeds()) run(seed + 100, tight(), seen);
+  for (const std::uint64_t seed : seeds()) run_random(seed + 100, tight(), seen);
   EXPECT_GT(seen["LIMIT_REACHED"], 0);
 }
 

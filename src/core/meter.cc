@@ -12,7 +12,6 @@
 namespace fallow::core {
 namespace {
 
-constexpr std::int64_t kBasisPoints = 10'000;
 // A node's clock may run ahead of the market's by no more than this since the lease was placed.
 constexpr Duration kMeterSlack = seconds(5);
 
@@ -49,7 +48,6 @@ void take_back(Step& step, Lease& lease, Micros amount) {
 }  // namespace
 
 Duration time_for(Micros hold, Micros rate_hour) {
-  __extension__ using Wide = __int128;
   FALLOW_CHECK(rate_hour.value > 0, "a rate of {} pays for every time", rate_hour.value);
   const Wide time = Wide{hold.value} * kHour.value / rate_hour.value;
   return Duration(static_cast<std::int64_t>(std::min<Wide>(time, kTimeUnbounded.value)));

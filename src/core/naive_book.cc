@@ -32,7 +32,6 @@ namespace {
 
 // A device's price less the discount of the demand's term.
 Micros paid(const Demand& demand, Micros price, const Discounts& discounts) {
-  __extension__ using Wide = __int128;
   std::int64_t off = 0;
   if (demand.requirements.tier() == v1::RESERVED) {
     constexpr std::array<std::int64_t, 4> kHours = {1, 24, 168, 720};
@@ -147,7 +146,6 @@ bool NaiveBook::holds(std::span<const NodeId> nodes, const Row& row) {
 }
 
 std::vector<NaiveBook::Row> NaiveBook::gang_of(const std::vector<Row>& rows, const Demand& demand) {
-  __extension__ using Wide = __int128;
   const std::size_t nodes = std::max(demand.requirements.nodes(), 1U);
   const v1::Objective objective = objective_of(demand.requirements);
   enum Level { kLan, kRegion, kAnywhere };

@@ -22,8 +22,6 @@ std::int64_t lasting_ppm(const Node& node, const Demand& demand, const Scoring& 
   return std::max<std::int64_t>(lasting, 1);
 }
 
-__extension__ using Wide = __int128;
-
 std::int64_t narrowed(Wide value) {
   constexpr Wide kMost = std::numeric_limits<std::int64_t>::max();
   return static_cast<std::int64_t>(std::min(value, kMost));

@@ -4,41 +4,40 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/money.h"
 #include "core/price_index.h"
 #include "core/spot.h"
 
 namespace fallow::core {
 namespace {
 
-__extension__ using Wide = unsigned __int128;
 constexpr std::uint64_t kThousand = 1'000;
 constexpr std::uint32_t kReliabilityWhole = 1'000'000;
 constexpr std::uint32_t kPerMicro = 1'000;  // billionths
-constexpr std::uint32_t kBasisPoints = 10'000;
-constexpr std::int64_t kStrandedMost = 4;  // times the devices taken
+constexpr std::int64_t kStrandedMost = 4;   // times the devices taken
 
-std::int64_t saturate(Wide value) {
-  constexpr Wide kMax = std::numeric_limits<std::int64_t>::max();
+std::int64_t saturate(UnsignedWide value) {
+  constexpr UnsignedWide kMax = std::numeric_limits<std::int64_t>::max();
   return static_cast<std::int64_t>(value > kMax ? kMax : value);
 }
 
-Wide wide(Micros amount) {
+UnsignedWide wide(Micros amount) {
   FALLOW_CHECK(amount.value >= 0, "a price of {} micros is negative", amount.value);
-  return static_cast<Wide>(amount.value);
+  return static_cast<UnsignedWide>(amount.value);
 }
 
 // count * price / 1000, rounded up.
-Wide thousandths_of(std::uint64_t count, Micros price) {
+UnsignedWide thousandths_of(std::uint64_t count, Micros price) {
   FALLOW_CHECK(price.value >= 0, "a price of {} micros is negative", price.value);
   std::uint64_t product = 0;
   if (!__builtin_mul_overflow(count, static_cast<std::uint64_t>(price.value), &product) &&
       product <= std::numeric_limits<std::uint64_t>::max() - kThousand) {
     return (product + (kThousand - 1)) / kThousand;  // nearly always; a wide division is slow
   }
-  return (Wide{count} * wide(price) + (kThousand - 1)) / kThousand;
+  return (UnsignedWide{count} * wide(price) + (kThousand - 1)) / kThousand;
 }
 
-Wide devices_rate(std::uint32_t gpus, std::uint32_t share, Micros device_hour) {
+UnsignedWide devices_rate(std::uint32_t gpus, std::uint32_t share, Micros device_hour) {
   return thousandths_of(std::uint64_t{gpus} * share, device_hour);
 }
 
@@ -99,7 +98,7 @@ namespace {
 Micros task_rate(std::uint32_t gpus, std::uint32_t share, std::uint32_t disk_mb, Micros device_hour,
                  Micros disk_gb_hour) {
   // Megabytes are thousandths of a gigabyte.
-  const Wide disk = disk_mb == 0 ? Wide{0} : thousandths_of(disk_mb, disk_gb_hour);
+  const UnsignedWide disk = disk_mb == 0 ? UnsignedWide{0} : thousandths_of(disk_mb, disk_gb_hour);
   return Micros(saturate(devices_rate(gpus, share, device_hour) + disk));
 }
 
@@ -318,7 +317,7 @@ std::int64_t Matcher::weighed_rate(const Candidate& candidate) const {
   // Times 10^6 and 10^4, or 64,000 and 10^4, this stays below 2^63.
   constexpr Micros kNarrow(std::int64_t{1} << 29U);
   const bool narrow = candidate.rate_hour < kNarrow && candidate.device_hour < kNarrow;
-  return narrow ? weighed<std::uint64_t>(candidate) : weighed<Wide>(candidate);
+  return narrow ? weighed<std::uint64_t>(candidate) : weighed<UnsignedWide>(candidate);
 }
 
 // CHEAPEST: the price; weighed, in billionths, when anything but it counts. COST_TO_COMPLETE: what
@@ -336,8 +335,8 @@ std::int64_t Matcher::cost_to_complete(const Candidate& candidate, std::int64_t 
   const auto speed = static_cast<std::uint64_t>(std::max<std::int64_t>(candidate.speed, 1));
   const std::uint64_t lasting = std::max(candidate.lasting_ppm, 1U);
   if (scoring_.start_cost.value == 0) {
-    constexpr Wide kScale = 1'000'000'000'000;
-    return saturate(static_cast<Wide>(rate) * kScale / (Wide{speed} * lasting));
+    constexpr UnsignedWide kScale = 1'000'000'000'000;
+    return saturate(static_cast<UnsignedWide>(rate) * kScale / (UnsignedWide{speed} * lasting));
   }
   const std::int64_t asked = demand_.requirements.duration_us();
   const auto work = static_cast<std::uint64_t>(asked > 0 ? asked : kHour.value);
@@ -350,7 +349,7 @@ std::int64_t Matcher::cost_to_complete(const Candidate& candidate, std::int64_t 
       !__builtin_mul_overflow(narrow / hour, std::uint64_t{kSurely}, &narrow)) {
     return saturate(narrow / lasting);  // nearly always; as above
   }
-  return saturate(Wide{product} * time / hour * kSurely / lasting);
+  return saturate(UnsignedWide{product} * time / hour * kSurely / lasting);
 }
 
 Rank Matcher::rank(const Node& node, const Candidate& candidate) const {
@@ -367,8 +366,8 @@ Rank Matcher::bound(Micros device_hour, std::int64_t speed) const {
 
 Micros Matcher::device_hour_from(Micros rate_hour) const {
   if (rate_hour.value <= 0) return Micros(0);
-  const Wide below = (wide(rate_hour) - 1) * kThousand;
-  return Micros(saturate(below / (Wide{gpus_} * share_) + 1));
+  const UnsignedWide below = (wide(rate_hour) - 1) * kThousand;
+  return Micros(saturate(below / (UnsignedWide{gpus_} * share_) + 1));
 }
 
 std::uint32_t tasks_that_fit(const Demand& demand, const Node& node, std::uint32_t tasks_max) {

@@ -1,12 +1,12 @@
 #include "core/policy.h"
 
+#include "base/money.h"
 #include "base/types.h"
 
 namespace fallow::core {
 namespace {
 
 constexpr std::int64_t kPolicySpanMax = hours(24 * 366).value;
-constexpr std::uint32_t kBasisPoints = 10'000;
 constexpr std::uint32_t kAttemptsMax = 1'000;
 constexpr int kVolumeDiscountsMax = 8;
 

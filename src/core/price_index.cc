@@ -4,17 +4,16 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/money.h"
 #include "core/query.h"
 
 namespace fallow::core {
 namespace {
 
-__extension__ using Wide = __int128;
-constexpr std::int64_t kBasisPoints = 10'000;
 constexpr std::int64_t kUsPerMs = 1'000;
 constexpr std::int64_t kCountMax = std::int64_t{1} << 62;
 
-std::int64_t clamped(Wide value, Wide most) {
+std::int64_t within(Wide value, Wide most) {
   return static_cast<std::int64_t>(std::clamp<Wide>(value, -most, most));
 }
 
@@ -143,7 +142,7 @@ Micros PriceIndexes::moved(const PriceIndex& index, const IndexRules& rules) {
     push = step * over / (over > 0 ? kBasisPoints - target : target);
   }
   const Wide pull = index.trades == 0 ? 0 : (Wide{index.mean.value} - now) / 2;
-  return std::clamp(Micros(now + clamped(push + pull, step)), Micros(1), rules.value_max);
+  return std::clamp(Micros(now + within(push + pull, step)), Micros(1), rules.value_max);
 }
 
 void PriceIndexes::count_time(PriceIndex& index, Time now) {

@@ -20,7 +20,7 @@ Node node_of(const char* model, const char* region, std::uint64_t id = 1, std::s
   return node;
 }
 
-Time at(std::int64_t second) { return Time{seconds(second).value}; }
+Time at_second(std::int64_t second) { return Time{seconds(second).value}; }
 
 std::vector<PriceIndex> closed(PriceIndexes& indexes, Time now, const IndexRules& rules = kRules) {
   std::vector<PriceIndex> told;
@@ -67,11 +67,11 @@ TEST(PriceIndexTest, StaysWithinItsEnds) {
 TEST(PriceIndexTest, UseIsAveragedByTime) {
   PriceIndexes indexes(8);
   Node node = node_of("RTX 4090", "eu");
-  indexes.place(node, at(0));
+  indexes.place(node, at_second(0));
   indexes.offered(node, Micros(400'000));
   node.devices[0].free_thousandths = 0;
-  indexes.count(node, at(75));  // leased for the last quarter
-  const auto told = closed(indexes, at(100));
+  indexes.count(node, at_second(75));  // leased for the last quarter
+  const auto told = closed(indexes, at_second(100));
   ASSERT_EQ(told.size(), 1U);
   EXPECT_EQ(told[0].key, (PriceClass{"rtx_4090", "eu"}));
   EXPECT_EQ(told[0].use_basis_points(), 2'500U);
@@ -82,10 +82,10 @@ TEST(PriceIndexTest, UseIsAveragedByTime) {
 TEST(PriceIndexTest, AnAwayNodeOffersOnlyWhatIsInUse) {
   PriceIndexes indexes(8);
   Node node = node_of("A", "eu", 1, 2);
-  indexes.place(node, at(0));
+  indexes.place(node, at_second(0));
   node.devices[0].free_thousandths = 500;
   node.owner = v1::OWNER_PRESENT;
-  indexes.count(node, at(0));
+  indexes.count(node, at_second(0));
   EXPECT_EQ(node.counted.offered_thousandths, 500U);
   EXPECT_EQ(node.counted.leased_thousandths, 500U);
 }
@@ -94,11 +94,11 @@ TEST(PriceIndexTest, MeanOfTradesIsByCapacity) {
   PriceIndexes indexes(8);
   const auto told = [&] {
     Node node = node_of("A", "eu");
-    indexes.place(node, at(0));
+    indexes.place(node, at_second(0));
     indexes.offered(node, Micros(100));
     indexes.traded(node, Micros(100), 1'000);
     indexes.traded(node, Micros(400), 500);
-    return closed(indexes, at(60));
+    return closed(indexes, at_second(60));
   }();
   ASSERT_EQ(told.size(), 1U);
   EXPECT_EQ(told[0].low, Micros(100));
@@ -112,30 +112,30 @@ TEST(PriceIndexTest, ClassesComeAndGoWithTheirNodes) {
   PriceIndexes indexes(1);
   Node first = node_of("A", "eu", 1);
   Node second = node_of("B", "eu", 2);
-  indexes.place(first, at(0));
-  indexes.place(second, at(0));
+  indexes.place(first, at_second(0));
+  indexes.place(second, at_second(0));
   EXPECT_TRUE(first.priced);
   EXPECT_FALSE(second.priced) << "no room for a second class";
   first.removed = true;
-  indexes.place(first, at(1));
+  indexes.place(first, at_second(1));
   EXPECT_TRUE(indexes.empty());
-  indexes.place(second, at(1));
+  indexes.place(second, at_second(1));
   EXPECT_TRUE(second.priced);
   second.facts.set_region("us");
-  indexes.place(second, at(2));
+  indexes.place(second, at_second(2));
   EXPECT_EQ(second.counted.index->key, (PriceClass{"b", "us"}));
   second.devices.clear();
-  indexes.place(second, at(3));
+  indexes.place(second, at_second(3));
   EXPECT_TRUE(indexes.empty());
 }
 
 TEST(PriceIndexTest, YearsWithoutAnEndKeepTheRatio) {
   PriceIndexes indexes(8);
   Node node = node_of("A", "eu", 1, 64);
-  indexes.place(node, at(0));
+  indexes.place(node, at_second(0));
   indexes.offered(node, Micros(1'000'000));
   for (NodeDevice& device : node.devices) device.free_thousandths = 500;
-  indexes.count(node, at(0));
+  indexes.count(node, at_second(0));
   const auto told = closed(indexes, Time{std::int64_t{1} << 60});
   ASSERT_EQ(told.size(), 1U);
   EXPECT_EQ(told[0].use_basis_points(), 5'000U);

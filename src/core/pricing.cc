@@ -10,7 +10,6 @@
 namespace fallow::core {
 namespace {
 
-constexpr std::int64_t kBasisPoints = 10'000;
 // Nodes that a first wave is looked for on: a larger one is priced by its first this many.
 constexpr std::size_t kWaveNodesMax = 1'024;
 // And so many gangs; the others are priced as these.
@@ -101,7 +100,6 @@ Refusal no_match(const MarketState& state, const Demand& demand, bool under_quot
 
 tl::expected<Estimate, Refusal> estimate_of(const MarketState& state, const Demand& demand,
                                             std::uint32_t tasks, Time now) {
-  __extension__ using Wide = __int128;
   if (demand.requirements.tier() == v1::SPOT && !offers_spot(state.policy)) {
     return tl::unexpected(refusal(v1::TIER_NOT_OFFERED, "requirements.tier",
                                   "this market has no intervals, so it cannot price spot"));

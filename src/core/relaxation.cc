@@ -11,7 +11,6 @@
 namespace fallow::core {
 namespace {
 
-__extension__ using Wide = __int128;
 constexpr std::size_t kChanges = static_cast<std::size_t>(Change::kWait) + 1;
 
 Demand cheapest(const Demand& demand) {

@@ -202,7 +202,6 @@ struct Share {
 // less.
 std::vector<Share> shares_of(const Order& order, std::uint32_t first,
                              const std::vector<Placement>& placements) {
-  __extension__ using Wide = __int128;
   std::vector<Share> shares;
   Wide rates = 0;
   Wide holds = 0;

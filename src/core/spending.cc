@@ -6,7 +6,6 @@
 namespace fallow::core {
 namespace {
 
-__extension__ using Wide = __int128;
 constexpr std::int64_t kDayUs = hours(24).value;
 
 std::int32_t day_of(Time now) { return static_cast<std::int32_t>(now.us / kDayUs); }

@@ -22,20 +22,19 @@
 namespace fallow::core {
 namespace {
 
-__extension__ using Wide = __int128;
-constexpr std::int64_t kThousand = 1'000;
+constexpr std::int64_t kThousandths = 1'000;
 
 // What goes lost when the lease is preempted: proven time by thousandths of devices.
 Wide lost_work(const Lease& lease) {
   return Wide{lease.proven.value} * lease.device_thousandths * lease.devices.size();
 }
 
-std::uint64_t thousandths_of(const Lease& lease) {
+std::uint64_t thousandths_held(const Lease& lease) {
   return std::uint64_t{lease.device_thousandths} * lease.devices.size();
 }
 
 // Who leaves one node for a task, and what it costs.
-struct Plan {
+struct Eviction {
   NodeId node;
   std::vector<LeaseId> victims;
   Micros highest_bid;
@@ -48,7 +47,7 @@ class Search {
       : state_(state), order_(order), task_(task), matcher_(order.demand), spot_(is_spot(order)) {}
 
   // Of so many nodes the best plans; empty when there are not as many.
-  std::vector<Plan> best(std::size_t count) {
+  std::vector<Eviction> best(std::size_t count) {
     std::size_t places = 0;
     std::size_t tested = 0;
     boost::unordered_flat_set<std::uint64_t> seen;
@@ -67,7 +66,7 @@ class Search {
     }
     if (plans_.size() < count) return {};
     std::sort(plans_.begin(), plans_.end(),
-              [&](const Plan& a, const Plan& b) { return rank(a) < rank(b); });
+              [&](const Eviction& a, const Eviction& b) { return rank(a) < rank(b); });
     plans_.resize(count);
     return std::move(plans_);
   }
@@ -117,14 +116,14 @@ class Search {
   }
 
   void offer(const Node& node, const std::vector<const Lease*>& victims) {
-    Plan plan;
+    Eviction plan;
     plan.node = node.id;
     std::uint64_t freed = 0;
     for (const Lease* const lease : victims) {
       plan.victims.push_back(lease->id);
       plan.highest_bid = std::max(plan.highest_bid, lease->spot_bid);
       plan.cost += lost_work(*lease);
-      freed += thousandths_of(*lease);
+      freed += thousandths_held(*lease);
     }
     const std::uint64_t needed = std::uint64_t{matcher_.gpus()} * matcher_.share();
     const Wide spare = freed > needed ? Wide{freed - needed} : 0;
@@ -132,7 +131,7 @@ class Search {
     plans_.push_back(std::move(plan));
   }
 
-  std::tuple<Wide, Wide, NodeId> rank(const Plan& of) const {
+  std::tuple<Wide, Wide, NodeId> rank(const Eviction& of) const {
     return spot_ ? std::tuple(Wide{of.highest_bid.value}, of.cost, of.node)
                  : std::tuple(of.cost, Wide{of.highest_bid.value}, of.node);
   }
@@ -142,7 +141,7 @@ class Search {
   const Task& task_;
   const Matcher matcher_;
   const bool spot_;
-  std::vector<Plan> plans_;  // one a node, at most kVictimsTestedMax
+  std::vector<Eviction> plans_;  // one a node, at most kVictimsTestedMax
 };
 
 // Nodes on which room must be made: one for a task, as many as are not free for a gang.
@@ -183,7 +182,7 @@ void count_losing(const MarketState& state, const Order& order) {
   index->spot_losing = std::max(index->spot_losing, bid);
 }
 
-Wide cost_of(const PriceRun& run, Duration from) {
+Wide cost_since(const PriceRun& run, Duration from) {
   return Wide{run.rate_hour.value} * (run.until - from).value;
 }
 
@@ -198,7 +197,7 @@ Micros spot_bid(const v1::Requirements& requirements, Micros disk_gb_hour) {
   const Wide left = Wide{requirements.price_per_hour_micros_max()} - disk.value;
   if (left < 0) return Micros(-1);
   const Wide share = Wide{gpus_of(requirements)} * share_of(requirements);
-  return Micros(static_cast<std::int64_t>(left * kThousand / share));
+  return Micros(static_cast<std::int64_t>(left * kThousandths / share));
 }
 
 void begin_spot(MarketState& state, Lease& lease, const Order& order) {
@@ -233,7 +232,7 @@ void extend_runs(const MarketState& state, Lease& lease) {
     if (!lease.runs.empty()) {
       const std::size_t last = lease.runs.size() - 1;
       const Duration from = last == 0 ? Duration(0) : lease.runs[last - 1].until;
-      lease.runs_cost += cost_of(lease.runs.back(), from);
+      lease.runs_cost += cost_since(lease.runs.back(), from);
     }
     lease.runs.push_back({rate, known});
   }
@@ -244,7 +243,7 @@ Micros cost_of_runs(const Lease& lease) {
   if (lease.runs.empty()) return Micros(0);
   const std::size_t last = lease.runs.size() - 1;
   const Duration from = last == 0 ? Duration(0) : lease.runs[last - 1].until;
-  const Wide cost = lease.runs_cost + cost_of(lease.runs.back(), from);
+  const Wide cost = lease.runs_cost + cost_since(lease.runs.back(), from);
   return Micros(static_cast<std::int64_t>(cost / kHour.value));
 }
 
@@ -257,7 +256,7 @@ bool restore_runs(Lease& lease) {
     if (run.until <= from || run.rate_hour.value < 0 || run.rate_hour > lease.rate_hour) {
       return false;
     }
-    if (i + 1 < lease.runs.size()) lease.runs_cost += cost_of(run, from);
+    if (i + 1 < lease.runs.size()) lease.runs_cost += cost_since(run, from);
     from = run.until;
   }
   return from <= lease.proven;
@@ -298,9 +297,9 @@ void make_room(Step& step, Order& order, const Task& task) {
   if (order.claims > 0 || state.spot_leases.empty()) return;
   // Its quote may be over: whoever found nothing with others was not asked for alone.
   demand_now(state, order);
-  const std::vector<Plan> plans = Search(state, order, task).best(nodes_lacking(state, order));
+  const std::vector<Eviction> plans = Search(state, order, task).best(nodes_lacking(state, order));
   if (plans.empty() && is_spot(order)) count_losing(state, order);
-  for (const Plan& plan : plans) {
+  for (const Eviction& plan : plans) {
     for (const LeaseId id : plan.victims) {
       Lease& lease = *state.leases.find(id);
       lease.claimant = order.id;

@@ -10,8 +10,6 @@
 namespace fallow::core {
 namespace {
 
-__extension__ using Wide = __int128;
-
 TEST_F(SpotTest, ABidPerDeviceIsWhatDiskLeaves) {
   v1::Requirements wanted;
   wanted.set_gpus(2);

@@ -3,12 +3,11 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/money.h"
 
 namespace fallow::core {
 namespace {
 
-__extension__ using Wide = __int128;
-constexpr std::int64_t kBasisPoints = 10'000;
 constexpr std::array<Duration, kBrackets> kLengths = {hours(1), hours(24), hours(7 * 24),
                                                       hours(30 * 24)};
 

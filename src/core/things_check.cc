@@ -34,7 +34,7 @@ bool is_span(Duration span) { return span.value >= 0 && span.value <= kTimeMax.u
 bool is_turn(std::uint64_t turn) { return turn < std::uint64_t{1} << 62; }
 bool is_between(Micros low, Micros value, Micros high) { return low <= value && value <= high; }
 
-void check_offer(Complaint& complaint, const Node& node, const Limits& limits) {
+void check_shown_offer(Complaint& complaint, const Node& node, const Limits& limits) {
   const Offer& offer = node.offer;
   const auto is_price = [&](Micros price) {
     return is_between(Micros(0), price, limits.price_hour_max);
@@ -72,7 +72,7 @@ void check_node(Complaint& complaint, const MarketState& state, const Node& node
       node.uptime.can_be(state.now) && can_be(node.survival);
   complaint.unless(sound, "node {} has values that cannot be", node.id.value);
   complaint.unless(!check_facts(facts, limits), "node {} has facts that cannot be", node.id.value);
-  check_offer(complaint, node, limits);
+  check_shown_offer(complaint, node, limits);
 }
 
 void check_index(Complaint& complaint, const PriceIndex& index, const Limits& limits) {
@@ -98,7 +98,7 @@ bool has_sound_delay(const MarketState& state, const Order& order, const Task& t
          lease->task < order.tasks.size() && &order.tasks[lease->task] == &task;
 }
 
-void check_order(Complaint& complaint, const MarketState& state, const Order& order) {
+void check_open_order(Complaint& complaint, const MarketState& state, const Order& order) {
   const bool sound =
       state.accounts.find(order.account) != nullptr && v1::OrderState_IsValid(order.state) &&
       order.state != v1::ORDER_STATE_UNSPECIFIED && !order.tasks.empty() &&
@@ -206,7 +206,6 @@ void check_people(Complaint& complaint, const MarketState& state) {
   for (const auto& [unused, token] : state.join_tokens) {
     complaint.unless(known(token.account) && token.uses_left > 0, "a join token cannot be");
   }
-  __extension__ using Wide = __int128;
   Wide inside = -Wide{state.ledger.balance(kOutside).value};
   for (const auto& [id, payout] : state.payouts) {
     inside += payout.amount.value;
@@ -253,7 +252,7 @@ Status check_things(const MarketState& state) {
                    "the reservation's moment cannot be");
   check_people(complaint, state);
   state.nodes.each([&](const Node& node) { check_node(complaint, state, node); });
-  state.orders.each([&](const Order& order) { check_order(complaint, state, order); });
+  state.orders.each([&](const Order& order) { check_open_order(complaint, state, order); });
   state.leases.each([&](const Lease& lease) { check_lease(complaint, state, lease); });
   return complaint.status();
 }

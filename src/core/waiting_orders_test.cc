@@ -87,7 +87,7 @@ TEST(WaitingOrders, KnowsPlacesAndGroupsAsAPlainListDoes) {
   }
 }
 
-std::string text_of(const Events& events) {
+std::string queue_text(const Events& events) {
   std::string text;
   for (const v1::Event& event : events) text += event.ShortDebugString() + "\n";
   return text;
@@ -117,7 +117,7 @@ class Twins {
     Events one, other;
     each_.apply(index, now_, command, one);
     grouped_.apply(index, now_, command, other);
-    ASSERT_EQ(text_of(one), text_of(other)) << "command " << index.value;
+    ASSERT_EQ(queue_text(one), queue_text(other)) << "command " << index.value;
     ASSERT_EQ(each_.next_deadline(), grouped_.next_deadline());
     if (index.value % 16 == 0) {
       ASSERT_EQ(each_.digest(), grouped_.digest()) << "command " << index.value;
@@ -134,9 +134,9 @@ class Twins {
 };
 
 // Few nodes whose prices move, and many orders for them, some by quotes and some with deadlines.
-class Crowd {
+class Queue {
  public:
-  Crowd(std::uint64_t seed, std::size_t tests) : twins_(seed, tests) {
+  Queue(std::uint64_t seed, std::size_t tests) : twins_(seed, tests) {
     v1::Command found = test_found();
     found.mutable_found()->mutable_policy()->set_price_interval_us(minutes(1).value);
     twins_.apply(found);
@@ -299,7 +299,7 @@ TEST(WaitingOrders, GroupsChangeNoAnswer) {
   for (const std::size_t tests : {std::size_t{3}, std::size_t{40}, std::size_t{8'192}}) {
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
       SCOPED_TRACE(fmt::format("seed {} tests {}", seed, tests));
-      Crowd crowd(seed, tests);
+      Queue crowd(seed, tests);
       crowd.run(1'500);
       ASSERT_FALSE(HasFatalFailure());
       EXPECT_GT(crowd.most_waiting(), 100U);

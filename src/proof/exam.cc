@@ -306,8 +306,8 @@ void Exam::judge_speeds(const v1::ProofAnswer& answer) {
   if (plan_.fp64_ppm_min > 0 && own.fp32_mflops() == 0) {
     return end(v1::PROOF_WRONG, "it tells no FP32 rate, which its FP64 rate is held against");
   }
-  __extension__ using Wide = unsigned __int128;
-  if (Wide{own.fp64_mflops()} * kMillion < Wide{own.fp32_mflops()} * plan_.fp64_ppm_min &&
+  if (UnsignedWide{own.fp64_mflops()} * kMillion <
+          UnsignedWide{own.fp32_mflops()} * plan_.fp64_ppm_min &&
       slow_.empty()) {
     slow_ = fmt::format("its FP64 rate is {:.3f} of its FP32 rate; that of its model is {:.3f}",
                         static_cast<double>(own.fp64_mflops()) /

@@ -5,14 +5,14 @@
 
 #include <cstdint>
 
-namespace fallow::proof {
+#include "base/types.h"
 
-__extension__ using Wide = unsigned __int128;
+namespace fallow::proof {
 
 inline constexpr std::uint64_t kPrime = (std::uint64_t{1} << 61) - 1;
 
 // Of any number: 2^61 = 1, so the upper bits are added to the lower.
-constexpr std::uint64_t reduce(Wide value) {
+constexpr std::uint64_t reduce(UnsignedWide value) {
   std::uint64_t folded = static_cast<std::uint64_t>(value & kPrime) +
                          static_cast<std::uint64_t>((value >> 61U) & kPrime) +
                          static_cast<std::uint64_t>(value >> 122U);
@@ -20,10 +20,14 @@ constexpr std::uint64_t reduce(Wide value) {
   return folded >= kPrime ? folded - kPrime : folded;
 }
 
-constexpr std::uint64_t add(std::uint64_t a, std::uint64_t b) { return reduce(Wide{a} + b); }
-constexpr std::uint64_t subtract(std::uint64_t a, std::uint64_t b) {
-  return reduce(Wide{a} + kPrime - b);
+constexpr std::uint64_t add(std::uint64_t a, std::uint64_t b) {
+  return reduce(UnsignedWide{a} + b);
 }
-constexpr std::uint64_t multiply(std::uint64_t a, std::uint64_t b) { return reduce(Wide{a} * b); }
+constexpr std::uint64_t subtract(std::uint64_t a, std::uint64_t b) {
+  return reduce(UnsignedWide{a} + kPrime - b);
+}
+constexpr std::uint64_t multiply(std::uint64_t a, std::uint64_t b) {
+  return reduce(UnsignedWide{a} * b);
+}
 
 }  // namespace fallow::proof

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/digest.h"
+#include "base/types.h"
 
 namespace fallow::proof {
 
@@ -32,8 +33,7 @@ constexpr std::uint64_t stream_word(const StreamKey& key, std::uint64_t index) {
 
 // Below `bound`, which is far below 2^64: the bias is bound / 2^64.
 constexpr std::uint64_t scaled(std::uint64_t word, std::uint64_t bound) {
-  __extension__ using Wide = unsigned __int128;
-  return static_cast<std::uint64_t>((Wide{word} * bound) >> 64U);
+  return static_cast<std::uint64_t>((UnsignedWide{word} * bound) >> 64U);
 }
 
 // A seed for one purpose out of another: whoever has the one cannot tell the other.

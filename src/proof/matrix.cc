@@ -87,19 +87,18 @@ RowCheck::RowCheck(std::uint32_t size, const StreamKey& right, const StreamKey& 
 
 bool RowCheck::holds(const StreamKey& left, std::uint32_t row, std::string_view values) const {
   if (row >= size_ || values.size() != size_ * sizeof(std::int32_t)) return false;
-  __extension__ using Signed = __int128;
   std::vector<std::int8_t> a(size_);
   fill_row(left, size_, row, a.data());
   // Below 2^(61+31+14) each.
-  Signed product = 0;
-  Signed claimed = 0;
+  Wide product = 0;
+  Wide claimed = 0;
   for (std::uint32_t x = 0; x < size_; ++x) {
     std::int32_t value = 0;
     std::memcpy(&value, values.data() + x * sizeof value, sizeof value);
-    claimed += Signed{value} * r_[x];
-    product += Signed{a[x]} * y_[x];
+    claimed += Wide{value} * r_[x];
+    product += Wide{a[x]} * y_[x];
   }
-  const Signed difference = claimed - product;
+  const Wide difference = claimed - product;
   return reduce(static_cast<Wide>(difference < 0 ? -difference : difference)) == 0;
 }
 

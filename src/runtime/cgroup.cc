@@ -20,14 +20,14 @@ constexpr std::string_view kRoot = "/sys/fs/cgroup";
 constexpr std::size_t kFileBytesMax = 64 << 10;
 constexpr int kKillRoundsMax = 100;  // what forks while it is killed is gone after a few
 
-bool put(const std::string& path, std::string_view text) {
+bool write_control(const std::string& path, std::string_view text) {
   const auto file = open_file(path, O_WRONLY);
   return file && write_all(*file, text, path).has_value();
 }
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
-bool make_folder(const std::string& path) {
+bool make_group(const std::string& path) {
   return ::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST;
 }
 
@@ -67,7 +67,7 @@ std::optional<std::string> place_v1(std::string_view controller, std::string_vie
 
 std::optional<std::string> parent_v1(std::string_view controller) {
   auto parent = place_v1(controller, controller);
-  if (!parent || !make_folder(*parent) || ::access(parent->c_str(), W_OK) != 0) {
+  if (!parent || !make_group(*parent) || ::access(parent->c_str(), W_OK) != 0) {
     return std::nullopt;
   }
   return parent;
@@ -76,10 +76,10 @@ std::optional<std::string> parent_v1(std::string_view controller) {
 // Makes <group>/fallow and hands it what controllers the kernel lets it have.
 std::optional<std::string> make_parent_v2(const std::string& group) {
   const std::string parent = group + "/fallow";
-  if (!make_folder(parent)) return std::nullopt;
+  if (!make_group(parent)) return std::nullopt;
   for (const std::string& folder : {group, parent}) {
     for (const std::string_view controller : {"+memory", "+pids", "+cpu"}) {
-      put(folder + "/cgroup.subtree_control", controller);
+      write_control(folder + "/cgroup.subtree_control", controller);
     }
   }
   return parent;
@@ -103,7 +103,8 @@ std::optional<std::string> parent_v2() {
   std::optional<std::string> parent;
   if (own != kRoot) {
     const std::string leaf = own + std::string(kLeaf);
-    if (make_folder(leaf) && put(leaf + "/cgroup.procs", "0")) parent = make_parent_v2(own);
+    if (make_group(leaf) && write_control(leaf + "/cgroup.procs", "0"))
+      parent = make_parent_v2(own);
     if (parent && has_memory_controller(*parent)) return parent;
   }
   const std::optional<std::string> at_root = make_parent_v2(std::string(kRoot));
@@ -111,7 +112,7 @@ std::optional<std::string> parent_v2() {
 }
 
 void kill_group(const std::string& folder) {
-  if (put(folder + "/cgroup.kill", "1")) return;
+  if (write_control(folder + "/cgroup.kill", "1")) return;
   // Version 1 has no such file: one by one, until a look finds nobody.
   for (int rounds = 0; rounds < kKillRoundsMax; ++rounds) {
     const auto text = read_file(folder + "/cgroup.procs", kFileBytesMax);
@@ -166,30 +167,31 @@ Cgroup::Cgroup(const std::vector<std::string>& parents, std::string_view name,
     // To enter a group costs milliseconds, so none is entered for nothing.
     if (parent.find("/cpu/") != std::string::npos && limits.cpu_thousandths == 0) continue;
     const std::string folder = parent + "/" + std::string(name);
-    if (!make_folder(folder)) continue;
+    if (!make_group(folder)) continue;
     folders_.push_back(folder);
     const auto file = [&folder](std::string_view leaf) { return folder + "/" + std::string(leaf); };
     if (limits.memory_bytes_max > 0) {
       const std::string bytes = std::to_string(limits.memory_bytes_max);
-      if (put(file("memory.max"), bytes)) {
-        put(file("memory.swap.max"), "0");
-        put(file("memory.oom.group"), "1");
+      if (write_control(file("memory.max"), bytes)) {
+        write_control(file("memory.swap.max"), "0");
+        write_control(file("memory.oom.group"), "1");
         oom_file_ = file("memory.events");
         limits_memory_ = true;
-      } else if (put(file("memory.limit_in_bytes"), bytes)) {
-        put(file("memory.memsw.limit_in_bytes"), bytes);
+      } else if (write_control(file("memory.limit_in_bytes"), bytes)) {
+        write_control(file("memory.memsw.limit_in_bytes"), bytes);
         oom_file_ = file("memory.oom_control");
         limits_memory_ = true;
       }
     }
-    if (limits.processes_max > 0 && put(file("pids.max"), std::to_string(limits.processes_max))) {
+    if (limits.processes_max > 0 &&
+        write_control(file("pids.max"), std::to_string(limits.processes_max))) {
       limits_processes_ = true;
     }
     if (limits.cpu_thousandths > 0) {
       constexpr std::uint64_t kPeriodUs = 100'000;
       const std::string quota = std::to_string(limits.cpu_thousandths * kPeriodUs / 1000);
-      if (!put(file("cpu.max"), quota + " " + std::to_string(kPeriodUs))) {
-        put(file("cpu.cfs_quota_us"), quota);
+      if (!write_control(file("cpu.max"), quota + " " + std::to_string(kPeriodUs))) {
+        write_control(file("cpu.cfs_quota_us"), quota);
       }
     }
     if (exists(file("cgroup.freeze"))) freezer_ = file("cgroup.freeze");
@@ -207,12 +209,13 @@ std::string Cgroup::oci_path() const {
 
 bool Cgroup::join() const {
   bool joined = true;
-  for (const std::string& folder : folders_) joined = put(folder + "/cgroup.procs", "0") && joined;
+  for (const std::string& folder : folders_)
+    joined = write_control(folder + "/cgroup.procs", "0") && joined;
   return joined;
 }
 
 bool Cgroup::set_frozen(bool frozen) const {
-  return !freezer_.empty() && put(freezer_, frozen ? "1" : "0");
+  return !freezer_.empty() && write_control(freezer_, frozen ? "1" : "0");
 }
 
 bool Cgroup::was_out_of_memory() const {

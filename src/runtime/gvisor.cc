@@ -18,7 +18,7 @@ namespace fallow::runtime {
 namespace {
 
 constexpr std::size_t kWishesMax = 16;  // beyond that the last ones say nothing new
-constexpr std::string_view kId = "workload";
+constexpr std::string_view kSandboxId = "workload";
 
 }  // namespace
 
@@ -49,7 +49,7 @@ Status GvisorSandbox::start() {
   Start start;
   start.words = words();
   for (const std::string& word : {std::string("run"), "--bundle=" + bundle_,
-                                  "--pid-file=" + bundle_ + "/pid", std::string(kId)}) {
+                                  "--pid-file=" + bundle_ + "/pid", std::string(kSandboxId)}) {
     start.words.push_back(word);
   }
   return run(std::move(start));
@@ -115,13 +115,13 @@ void GvisorSandbox::ask_to_end() {
   }
   // What is paused takes no signals.
   if (suspended_) set_suspended(false);
-  ask({"kill", "--all", std::string(kId), "TERM"});
+  ask({"kill", "--all", std::string(kSandboxId), "TERM"});
 }
 
 void GvisorSandbox::set_suspended(bool suspended) {
   if (!begun_) return;
   suspended_ = suspended;
-  ask({suspended ? "pause" : "resume", std::string(kId)});
+  ask({suspended ? "pause" : "resume", std::string(kSandboxId)});
 }
 
 SandboxEnd GvisorSandbox::end(std::string_view err_head) const {

@@ -16,10 +16,10 @@
 namespace fallow::runtime {
 namespace {
 
-constexpr std::size_t kSmallFileBytesMax = 64 << 10;
+constexpr std::size_t kRuncFileBytesMax = 64 << 10;
 constexpr std::size_t kReasonBytesMax = 400;
 constexpr int kTieFd = 3;
-constexpr int kSignalBase = 128;
+constexpr int kShellSignalBase = 128;
 constexpr std::string_view kId = "workload";
 
 // Linux 5.12 and up, where the call is allowed; elsewhere runc would start nothing that asks for
@@ -76,7 +76,7 @@ void RuncSandbox::child_ended(pid_t pid, int status) {
 
 void RuncSandbox::take_init() {
   pid_t pid = 0;
-  if (const auto text = read_file(bundle_ + "/pid", kSmallFileBytesMax)) {
+  if (const auto text = read_file(bundle_ + "/pid", kRuncFileBytesMax)) {
     std::from_chars(text->data(), text->data() + text->size(), pid);
   }
   const auto found = ended_.find(pid);
@@ -109,7 +109,7 @@ SandboxEnd RuncSandbox::end(std::string_view err_head) const {
 }
 
 std::string oci_error(const std::string& log_path) {
-  const auto text = read_file(log_path, kSmallFileBytesMax);
+  const auto text = read_file(log_path, kRuncFileBytesMax);
   if (!text || text->empty()) return "";
   // time="..." level=error msg="..."
   constexpr std::string_view kKey = "msg=\"";

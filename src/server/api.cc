@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kArtifactPrefix = "artifacts";
 
-bool is_loopback(std::string_view peer) {
+bool is_loopback_peer(std::string_view peer) {
   return peer.starts_with("127.") || peer.starts_with("[::1]");
 }
 
@@ -28,7 +28,7 @@ net::Response text_response(int status, std::string body) {
           std::move(body)};
 }
 
-std::uint64_t number_of(const Digest& digest) {
+std::uint64_t first_bytes_of(const Digest& digest) {
   std::uint64_t number = 0;
   std::memcpy(&number, digest.data(), sizeof number);
   return number;
@@ -172,7 +172,7 @@ net::Task<void> Api::serve_ready(net::Exchange& exchange, Outcome& outcome) {
 net::Task<void> Api::serve_metrics(net::Exchange& exchange, Outcome& outcome) {
   outcome.route = "/metrics";
   // Prometheus beside the server needs no key; from elsewhere it is the operator's to see.
-  if (!is_loopback(exchange.peer_address())) {
+  if (!is_loopback_peer(exchange.peer_address())) {
     Answer<Caller> caller = co_await authenticate(exchange, 1U << v1::OPERATOR);
     if (!caller) {
       co_await respond_problem(exchange, outcome, std::move(caller).error());
@@ -374,7 +374,7 @@ net::Task<Answer<Caller>> Api::authenticate(net::Exchange& exchange, core::Scope
     FALLOW_CO_ASSIGN(known, co_await look_up(exchange, shown->key_hash));
   }
   known->session = shown->session;
-  FALLOW_CO_TRY(check_rate(per_key_, number_of(shown->key_hash)));
+  FALLOW_CO_TRY(check_rate(per_key_, first_bytes_of(shown->key_hash)));
   FALLOW_CO_TRY(check_scopes(*known, scopes));
   co_return *known;
 }

@@ -5,7 +5,7 @@
 namespace fallow::server {
 namespace {
 
-constexpr std::chrono::seconds kWaitMax{60};
+constexpr std::chrono::seconds kIdleMax{60};
 
 }  // namespace
 
@@ -26,7 +26,7 @@ void DiskPool::stop() {
 
 void DiskPool::work_off() {
   while (true) {
-    const std::vector<std::function<void()>> jobs = jobs_.pop_many(1, kWaitMax);
+    const std::vector<std::function<void()>> jobs = jobs_.pop_many(1, kIdleMax);
     for (const std::function<void()>& job : jobs) job();
     if (jobs.empty() && jobs_.is_closed()) return;
   }

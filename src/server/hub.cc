@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kHelloName = "fallow agent hello v1";
 
-std::string random_bytes(Random& random, std::size_t count) {
+std::string nonce_of(Random& random, std::size_t count) {
   std::vector<std::uint8_t> bytes(count);
   random.fill(bytes);
   return {bytes.begin(), bytes.end()};
@@ -59,7 +59,7 @@ void Hub::opened(SessionId id) {
     return;
   }
   Session& session = sessions_[id];
-  session.nonce = random_bytes(random_, 32);
+  session.nonce = nonce_of(random_, 32);
   session.heard_at = clock_.monotonic();
   v1::HubMessage message;
   message.mutable_challenge()->set_nonce(session.nonce);
@@ -134,7 +134,7 @@ void Hub::proven(SessionId id, const v1::Hello& hello, const core::Machine& mach
   session->stage = Stage::kOpen;
   session->node = node->id;
   session->node_key = node->public_key;
-  session->token = to_hex(random_bytes(random_, 32));
+  session->token = to_hex(nonce_of(random_, 32));
   by_node_[node->id] = id;
   by_token_[session->token] = node->id;
 

@@ -9,16 +9,10 @@
 #include "base/meter_bytes.h"
 #include "base/signing.h"
 #include "core/policy.h"
+#include "server/still_clock_test.h"
 
 namespace fallow::server {
 namespace {
-
-class StillClock final : public Clock {
- public:
-  Time now() const override { return at; }
-  Time monotonic() const override { return at; }
-  Time at{1'000'000'000};
-};
 
 // The hub over a real market: what it hands over is kept until run() works it off, as the engine
 // would on a thread of its own.

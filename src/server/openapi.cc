@@ -145,18 +145,13 @@ void put_security(JsonText& out, bool key_needed) {
   out.key("security").open_array().close_array();
 }
 
-bool is_in_path(const Route& route, const FieldDescriptor* field) {
-  return std::any_of(route.segments.begin(), route.segments.end(),
-                     [field](const Route::Segment& segment) { return segment.field == field; });
-}
-
 void put_parameters(JsonText& out, const Route& route) {
   const Descriptor& request = *route.rpc->input_type();
   const bool in_query = route.method == "GET" || route.method == "DELETE";
   out.key("parameters").open_array();
   for (int i = 0; i < request.field_count(); ++i) {
     const FieldDescriptor* field = request.field(i);
-    if (is_in_path(route, field)) {
+    if (route.has_in_path(field)) {
       put_parameter(out, field->name(), "path", true, field);
     } else if (in_query) {
       put_parameter(out, field->name(), "query", false, field);

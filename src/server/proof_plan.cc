@@ -30,8 +30,7 @@ constexpr std::array<std::string_view, 9> kFullFp64 = {"a100", "a30",   "h100", 
 constexpr std::uint32_t kFullFp64Ppm = 200'000;
 
 Duration span_of(std::uint64_t units, std::int64_t units_a_second) {
-  __extension__ using Wide = unsigned __int128;
-  return Duration(static_cast<std::int64_t>(Wide{units} * 1'000'000 /
+  return Duration(static_cast<std::int64_t>(UnsignedWide{units} * 1'000'000 /
                                             static_cast<std::uint64_t>(units_a_second)));
 }
 

@@ -10,16 +10,10 @@
 #include "core/proofs.h"
 #include "proof/host_device.h"
 #include "proof/prover.h"
+#include "server/still_clock_test.h"
 
 namespace fallow::server {
 namespace {
-
-class StillClock final : public Clock {
- public:
-  Time now() const override { return at; }
-  Time monotonic() const override { return at; }
-  Time at{1'000'000'000};
-};
 
 std::string hash(std::uint64_t number) {
   std::string bytes(32, 'h');

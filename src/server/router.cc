@@ -44,12 +44,12 @@ bool fits(const Route& route, const net::Target& target) {
   return true;
 }
 
-bool is_in_path(const Route& route, const FieldDescriptor* field) {
-  return std::any_of(route.segments.begin(), route.segments.end(),
-                     [field](const Route::Segment& segment) { return segment.field == field; });
-}
-
 }  // namespace
+
+bool Route::has_in_path(const FieldDescriptor* field) const {
+  return std::any_of(segments.begin(), segments.end(),
+                     [field](const Segment& segment) { return segment.field == field; });
+}
 
 std::vector<const google::protobuf::ServiceDescriptor*> api_services() {
   const google::protobuf::FileDescriptor& file = *v1::Route::descriptor()->file();
@@ -114,7 +114,7 @@ Answer<std::unique_ptr<Message>> Router::read_request(const Route& route, const 
     }
     for (const auto& [name, value] : target.query) {
       const FieldDescriptor* field = type.FindFieldByName(name);
-      if (field == nullptr || is_in_path(route, field)) {
+      if (field == nullptr || route.has_in_path(field)) {
         return tl::unexpected(
             make_problem(400, "unknown_field",
                          fmt::format("{} {} has no parameter of that name; see docs/api.md",

@@ -34,6 +34,8 @@ struct Route {
   };
   std::vector<Segment> segments;
 
+  // Is this field of the request a segment of the path?
+  bool has_in_path(const google::protobuf::FieldDescriptor* field) const;
   bool is_stream() const { return rpc->server_streaming(); }
   // A GET changes nothing; everything else does.
   bool is_mutating() const { return method != "GET"; }

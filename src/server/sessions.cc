@@ -6,9 +6,9 @@
 namespace fallow::server {
 namespace {
 
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kSessionsVersion = 1;
 
-constexpr const char* kSchema = R"sql(
+constexpr const char* kSessionsSchema = R"sql(
 begin immediate;
 create table sessions(id blob primary key, account integer not null, key_hash blob not null,
   expires_at_us integer not null) without rowid;
@@ -16,7 +16,7 @@ pragma user_version = 1;
 commit;
 )sql";
 
-Status run(SqliteDb& db, SqliteStatement& statement) {
+Status run_once(SqliteDb& db, SqliteStatement& statement) {
   const int code = statement.step();
   statement.reset();
   if (code != SQLITE_DONE) return tl::unexpected(db.error(code, "write to"));
@@ -27,7 +27,7 @@ Status erase(SqliteDb& db, const Digest& id) {
   FALLOW_ASSIGN(SqliteStatement statement, db.prepare("delete from sessions where id = ?"));
   const std::string bytes = to_bytes(id);
   statement.bind(1, bytes);
-  return run(db, statement);
+  return run_once(db, statement);
 }
 
 }  // namespace
@@ -44,13 +44,13 @@ Result<std::unique_ptr<Sessions>> Sessions::open(const std::string& path,
   FALLOW_TRY(db.exec("pragma journal_mode=wal; pragma synchronous=full;"));
   FALLOW_ASSIGN(const std::int64_t version, db.query_integer("pragma user_version"));
   if (version == 0) {
-    FALLOW_TRY(db.exec(kSchema));
-  } else if (version != kVersion) {
+    FALLOW_TRY(db.exec(kSessionsSchema));
+  } else if (version != kSessionsVersion) {
     return fail(
         ErrorCode::kInvalid,
         "{} is of another version ({}, this program knows {}); delete it: everybody signs in "
         "to the console anew",
-        path, version, kVersion);
+        path, version, kSessionsVersion);
   }
   auto sessions = std::unique_ptr<Sessions>(new Sessions(std::move(db), limits));
   FALLOW_TRY(sessions->load(now));
@@ -128,7 +128,7 @@ Status Sessions::add(const Digest& id, const Session& session, Time now) {
   insert.bind(2, static_cast<std::int64_t>(session.account.value));
   insert.bind(3, key_bytes);
   insert.bind(4, session.expires_at.us);
-  FALLOW_TRY(run(db_, insert));
+  FALLOW_TRY(run_once(db_, insert));
   const std::unique_lock lock(mutex_);
   sessions_.insert_or_assign(id, session);
   return {};

@@ -11,18 +11,13 @@
 #include "net/dial.h"
 #include "net/loopback_test_support.h"
 #include "net/timer.h"
+#include "server/still_clock_test.h"
 
 namespace fallow::server {
 namespace {
 
 using net::Task;
 using Socket = std::shared_ptr<net::WebSocket>;
-
-class StillClock final : public Clock {
- public:
-  Time now() const override { return Time{1'000'000'000}; }
-  Time monotonic() const override { return Time{1'000'000'000}; }
-};
 
 class TunnelsTest : public testing::Test {
  protected:

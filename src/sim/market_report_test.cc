@@ -11,24 +11,24 @@ namespace {
 
 using testing::HasSubstr;
 
-MarketOptions options() {
+MarketOptions market_options() {
   const std::string folder = testing::TempDir();
-  MarketOptions options;
-  options.jobs = folder + "fallow_market_jobs.csv";
-  options.market = folder + "fallow_market_book.csv";
-  options.churn = folder + "fallow_market_churn.csv";
-  EXPECT_TRUE(replace_file(options.jobs, some_jobs(), 0644));
-  EXPECT_TRUE(replace_file(options.market, some_book(), 0644));
-  EXPECT_TRUE(replace_file(options.churn, some_churn(), 0644));
-  options.home_churn = "Homes";
-  options.verified_churn = "Halls";
-  options.rules.nodes = 30;
-  options.rules.days = 1;
-  return options;
+  MarketOptions market_options;
+  market_options.jobs = folder + "fallow_market_jobs.csv";
+  market_options.market = folder + "fallow_market_book.csv";
+  market_options.churn = folder + "fallow_market_churn.csv";
+  EXPECT_TRUE(replace_file(market_options.jobs, some_jobs(), 0644));
+  EXPECT_TRUE(replace_file(market_options.market, some_book(), 0644));
+  EXPECT_TRUE(replace_file(market_options.churn, some_churn(), 0644));
+  market_options.home_churn = "Homes";
+  market_options.verified_churn = "Halls";
+  market_options.rules.nodes = 30;
+  market_options.rules.days = 1;
+  return market_options;
 }
 
 TEST(MarketReport, ReadsRunsAndTells) {
-  const auto report = run_market(options());
+  const auto report = run_market(market_options());
   ASSERT_TRUE(report) << report.error().message;
   const std::string json = to_json(*report);
   EXPECT_THAT(json, HasSubstr("{\"policy\":\"fallow\",\"nodes\":30,\"days\":1,"));
@@ -40,13 +40,13 @@ TEST(MarketReport, ReadsRunsAndTells) {
 }
 
 TEST(MarketReport, AnAbsentFileOrFitIsNamed) {
-  MarketOptions absent = options();
+  MarketOptions absent = market_options();
   absent.market += ".not";
   auto report = run_market(absent);
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::kNotFound);
   EXPECT_THAT(report.error().message, HasSubstr("fallow_market_book.csv.not"));
-  MarketOptions unknown = options();
+  MarketOptions unknown = market_options();
   unknown.home_churn = "Moon";
   report = run_market(unknown);
   ASSERT_FALSE(report);

@@ -7,7 +7,6 @@
 namespace fallow::sim {
 namespace {
 
-__extension__ using Wide = __int128;
 constexpr Wide kHourUs = Wide{3'600'000'000};
 
 // Thousandths of a device, and megabytes as thousandths of a gigabyte; each part rounded up.

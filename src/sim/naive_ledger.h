@@ -62,9 +62,9 @@ class NaiveLedger {
     std::array<std::int64_t, 4> discounts{};  // by term
     std::int64_t term_before_us = 0;
     bool spot = false;
-    std::int64_t spot_least = 0;           // an hour of it costs no less
-    __extension__ __int128 spot_cost = 0;  // micros times microseconds, at each record's price
-    bool cut_short = false;                // stopped by neither the renter nor its own limit
+    std::int64_t spot_least = 0;  // an hour of it costs no less
+    Wide spot_cost = 0;           // micros times microseconds, at each record's price
+    bool cut_short = false;       // stopped by neither the renter nor its own limit
     std::int64_t hold = 0;
     std::int64_t time_max_us = 0;
     std::int64_t fee_basis_points = 0;

@@ -26,12 +26,12 @@
 namespace fallow::sim {
 namespace {
 
-constexpr Time kStart{1'700'000'000'000'000};
+constexpr Time kScaleStart{1'700'000'000'000'000};
 constexpr std::uint32_t kSlicesPerSecond = 10;
 constexpr Duration kSlice = milliseconds(1'000 / kSlicesPerSecond);
 constexpr std::uint32_t kSlicesPerReport = 5 * kSlicesPerSecond;  // the default policy's interval
-constexpr std::uint32_t kRenters = 1'000;
-constexpr Micros kWallet(1'000'000'000'000);
+constexpr std::uint32_t kScaleRenters = 1'000;
+constexpr Micros kScaleWallet(1'000'000'000'000);
 constexpr std::uint32_t kNodesPerProvider = 20;
 constexpr Duration kAskedTime = hours(24);
 constexpr std::size_t kAtOnce = 4'096;  // commands that wait; a batch of the sequencer's
@@ -43,7 +43,7 @@ class SetClock final : public Clock {
   void advance(Duration by) { now_ = now_ + by; }
 
  private:
-  Time now_ = kStart;
+  Time now_ = kScaleStart;
 };
 
 std::uint64_t resident_bytes() {
@@ -158,9 +158,9 @@ class Scale {
 
   void set_up() {
     submit(found_command("scale", core::default_policy()));
-    for (std::uint32_t i = 0; i < kRenters; ++i) {
+    for (std::uint32_t i = 0; i < kScaleRenters; ++i) {
       renters_.push_back(open_account(v1::RENTER));
-      submit(deposit_command(renters_.back(), kWallet, i));
+      submit(deposit_command(renters_.back(), kScaleWallet, i));
     }
     for (std::uint32_t i = 0; i < options_.nodes; ++i) {
       if (i % kNodesPerProvider == 0) {

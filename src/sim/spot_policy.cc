@@ -8,8 +8,6 @@ namespace {
 using core::DeadlineState;
 using core::RunMode;
 
-__extension__ using Wide = __int128;
-
 Duration looks_down(Duration time, Duration step) {
   return Duration(time.value / step.value * step.value);
 }

@@ -20,7 +20,7 @@ struct JobRuns {
   Micros optimum;
 };
 
-Micros to_micros(double units) { return Micros(std::llround(units * 1e6)); }
+Micros to_micros(double in_units) { return Micros(std::llround(in_units * 1e6)); }
 
 Duration to_duration(double hours) {
   // Whole seconds: what the traces are in.
@@ -66,7 +66,7 @@ void run_all(const std::vector<SpotTrace>& traces, std::vector<JobRuns>& jobs, u
   work();
 }
 
-double units(Micros amount) { return static_cast<double>(amount.value) / 1e6; }
+double in_units(Micros amount) { return static_cast<double>(amount.value) / 1e6; }
 
 SpotRatio summary(const std::vector<SpotTrace>& traces, const std::vector<JobRuns>& jobs,
                   double ratio, Digester& digester) {
@@ -82,17 +82,17 @@ SpotRatio summary(const std::vector<SpotTrace>& traces, const std::vector<JobRun
       ++summary.traces;
       summary.by_trace.push_back({traces[job.trace].name, {}});
     }
-    summary.optimum += units(job.optimum) / count;
+    summary.optimum += in_units(job.optimum) / count;
     digester.update_u64(static_cast<std::uint64_t>(job.optimum.value));
     for (std::size_t k = 0; k < kSpotPolicies; ++k) {
       const SpotRun& run = job.runs[k];
       SpotFigures& figures = summary.policies[k];
-      figures.cost += units(run.cost) / count;
+      figures.cost += in_units(run.cost) / count;
       figures.late += run.in_time ? 0 : 1;
       figures.starts += run.starts / count;
       spot[k] += static_cast<double>(run.spot.value);
       ran[k] += static_cast<double>((run.spot + run.on_demand).value);
-      summary.by_trace.back().second[k] += units(run.cost);
+      summary.by_trace.back().second[k] += in_units(run.cost);
       for (const std::int64_t value : {run.cost.value, run.took.value, run.spot.value,
                                        run.on_demand.value, std::int64_t{run.starts}}) {
         digester.update_u64(static_cast<std::uint64_t>(value));

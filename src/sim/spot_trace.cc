@@ -6,7 +6,7 @@ namespace fallow::sim {
 namespace {
 
 constexpr std::int64_t kGapSecondsMax = 86'400;
-constexpr double kPriceMax = 1e6;
+constexpr double kSpotPriceMax = 1e6;
 
 struct Columns {
   std::size_t kind, nodes, start, zone, gap, tick, value, price;
@@ -63,7 +63,7 @@ Result<std::vector<SpotTrace>> parse_spot_traces(const CsvTable& table, Micros s
     }
     Micros price = spot_hour;
     if (!table.text(row, columns.price).empty()) {
-      FALLOW_ASSIGN(const double units, table.number(row, columns.price, 0, kPriceMax));
+      FALLOW_ASSIGN(const double units, table.number(row, columns.price, 0, kSpotPriceMax));
       price = Micros(std::llround(units * 1e6));
     }
     trace.available.push_back(value == 1);
