@@ -1,5 +1,5 @@
 # fallow_module(<name> [DEPENDS targets...] [TEST_DEPENDS targets...]
-#               [PRECOMPILE headers... | PRECOMPILED_BY module] [JOINED])
+#               [PRECOMPILE headers... | PRECOMPILED_BY module] [JOINED] [ONE_THREAD filters...])
 #
 # Makes fallow_<name> from src/<name>/*.cc, and <name>_test from src/<name>/*_test.cc. Every module
 # has this shape; a new file needs no line here. tools/check_layers.py holds who may include whom.
@@ -27,7 +27,7 @@ function(fallow_join target)
 endfunction()
 
 function(fallow_module name)
-  cmake_parse_arguments(ARG "JOINED" "PRECOMPILED_BY" "DEPENDS;TEST_DEPENDS;PRECOMPILE" ${ARGN})
+  cmake_parse_arguments(ARG "JOINED" "PRECOMPILED_BY" "DEPENDS;TEST_DEPENDS;PRECOMPILE;ONE_THREAD" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -39,7 +39,8 @@ function(fallow_module name)
   target_include_directories(fallow_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(fallow_${name} PUBLIC ${ARG_DEPENDS} PRIVATE fallow_warnings)
   if(tests)
-    fallow_test(${name}_test SOURCES ${tests} DEPENDS fallow_${name} ${ARG_TEST_DEPENDS})
+    fallow_test(${name}_test SOURCES ${tests} DEPENDS fallow_${name} ${ARG_TEST_DEPENDS}
+                ONE_THREAD ${ARG_ONE_THREAD})
   endif()
   if(FALLOW_PRECOMPILE AND ARG_PRECOMPILE)
     target_precompile_headers(fallow_${name} PRIVATE ${ARG_PRECOMPILE})
@@ -64,13 +65,20 @@ function(fallow_module name)
   endif()
 endfunction()
 
-# fallow_test(<target> SOURCES ... DEPENDS ...): a GoogleTest program, each case known to ctest.
+# fallow_test(<target> SOURCES ... DEPENDS ... [ONE_THREAD filters...]): a GoogleTest program.
+# ONE_THREAD: long tests of one thread, as GTEST_FILTER names them.
 function(fallow_test target)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;ONE_THREAD" ${ARGN})
   add_executable(${target} ${ARG_SOURCES})
   target_link_libraries(${target} PRIVATE ${ARG_DEPENDS} fallow_warnings GTest::gtest GTest::gmock GTest::gtest_main)
   # A test is run once where it is built.
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O0>)
   add_test(NAME ${target} COMMAND ${target})
   set_tests_properties(${target} PROPERTIES TIMEOUT 1800)
+  # ThreadSanitizer finds nothing in a program of one thread: what takes minutes there is left to the
+  # other builds.
+  if(FALLOW_SANITIZE MATCHES "thread" AND ARG_ONE_THREAD)
+    list(JOIN ARG_ONE_THREAD ":" left_out)
+    set_tests_properties(${target} PROPERTIES ENVIRONMENT "GTEST_FILTER=-${left_out}")
+  endif()
 endfunction()

@@ -9,12 +9,13 @@ namespace {
 
 TEST(Field, ReducesWhatALongDivisionDoes) {
   const auto random = seeded_random(1);
-  for (const Wide value : {Wide{0}, Wide{kPrime}, Wide{kPrime} - 1, Wide{kPrime} + 1,
-                           Wide{kPrime} * kPrime, ~Wide{0}, ~Wide{0} - 1}) {
+  for (const UnsignedWide value :
+       {UnsignedWide{0}, UnsignedWide{kPrime}, UnsignedWide{kPrime} - 1, UnsignedWide{kPrime} + 1,
+        UnsignedWide{kPrime} * kPrime, ~UnsignedWide{0}, ~UnsignedWide{0} - 1}) {
     EXPECT_EQ(reduce(value), static_cast<std::uint64_t>(value % kPrime));
   }
   for (int i = 0; i < 100'000; ++i) {
-    const Wide value = (Wide{random->next_u64()} << 64U) | random->next_u64();
+    const UnsignedWide value = (UnsignedWide{random->next_u64()} << 64U) | random->next_u64();
     ASSERT_EQ(reduce(value), static_cast<std::uint64_t>(value % kPrime));
   }
 }

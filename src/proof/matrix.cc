@@ -81,7 +81,7 @@ RowCheck::RowCheck(std::uint32_t size, const StreamKey& right, const StreamKey& 
   }
   const std::uint64_t bias = multiply(r_sum, kBias);
   for (std::uint32_t x = 0; x < size; ++x) {
-    y_[x] = subtract(reduce(Wide{high[x]} * kHalf + low[x]), bias);
+    y_[x] = subtract(reduce(UnsignedWide{high[x]} * kHalf + low[x]), bias);
   }
 }
 
@@ -99,7 +99,7 @@ bool RowCheck::holds(const StreamKey& left, std::uint32_t row, std::string_view 
     product += Wide{a[x]} * y_[x];
   }
   const Wide difference = claimed - product;
-  return reduce(static_cast<Wide>(difference < 0 ? -difference : difference)) == 0;
+  return reduce(static_cast<UnsignedWide>(difference < 0 ? -difference : difference)) == 0;
 }
 
 }  // namespace fallow::proof
