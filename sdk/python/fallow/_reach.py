@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Of exec(), which holds it in memory.
 OUTPUT_BYTES_MAX = 64 << 20
+# What a sandbox says of what it did not send.
+LEFT_OUT_MAX = 1000
 _POLL_S = 0.1
 
 
@@ -53,7 +55,7 @@ class Copied:
     """Where it is now: for get() on this machine, for put() as it was asked for."""
     bytes: int
     left_out: List[str]
-    """Links, devices and what else is no file and no folder: a sentence for each."""
+    """Links, devices and what else is no file and no folder: a sentence for each, of get() the first 1,000."""
 
 
 class AsyncProcess:
@@ -214,8 +216,8 @@ class AsyncReach:
                     note = _frames.note_of(came.payload)
                     if isinstance(note, _frames.Entry):
                         receiver.entry(note)
-                    elif isinstance(note, _frames.Skipped):
-                        left_out.append(defused(note.reason))
+                    elif isinstance(note, _frames.Skipped) and len(left_out) < LEFT_OUT_MAX:
+                        left_out.append(defused(note.reason[:_frames.REASON_BYTES_MAX]))
                 receiver.finish()
                 await stream.end()
             finally:

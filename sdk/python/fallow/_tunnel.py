@@ -45,8 +45,7 @@ class Stream:
                 raise self._failure
             await self._wait()
         found = self._came.popleft()
-        if found.kind == _frames.DATA:
-            self._owe(len(found.payload))
+        self._owe(len(found.payload))
         return found
 
     async def _wait(self) -> None:
@@ -64,16 +63,16 @@ class Stream:
         """From the tunnel. Broken."""
         if came.kind in (_frames.DATA, _frames.NOTE):
             is_note = came.kind == _frames.NOTE
-            if not is_note and (self.peer_ended or not came.payload):
+            if not came.payload or (self.peer_ended and not is_note):
                 raise Broken("data behind a stream's end, or of no bytes")
             if len(came.payload) > self._granted:
                 raise Broken("more data than was granted")
-            if is_note:
-                _frames.note_of(came.payload)  # who takes it need not ask whether it is one
             self._granted -= len(came.payload)
-            self._came.append(came)
-            if is_note:
+            # Who takes a note need not ask whether it is one. Of a kind that is not known here it is not kept.
+            if is_note and _frames.note_of(came.payload) is None:
                 self._owe(len(came.payload))
+            else:
+                self._came.append(came)
         elif came.kind == _frames.WINDOW:
             self._credit += _frames.u32_of(came.payload)
             if self._credit > WINDOW_BYTES:

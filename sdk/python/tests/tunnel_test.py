@@ -171,6 +171,32 @@ class LyingSandboxTest(unittest.TestCase):
             self.assertIn(words, said)
             self.assertNotIn("\x1b", said)
 
+    def test_what_nobody_reads_has_a_bound(self):
+        skipped = _frames.frame(_frames.NOTE, 0, 1, b"l" + struct.pack("<I", 0))
+        unknown = _frames.frame(_frames.NOTE, 0, 1, b"?" * 1000)
+
+        async def play(answer):
+            async with Sandbox(answering(*answer)) as reach:
+                process = await reach.start(["true"])
+                end = asyncio.get_running_loop().time() + 60
+                kept = 0
+                while reach._tunnel.end is None and asyncio.get_running_loop().time() < end:
+                    await asyncio.sleep(0.05)
+                    kept = max(kept, sum(len(frame.payload) for frame in process._stream._came))
+                end = reach._tunnel.end
+                await reach.aclose()
+                return kept, str(end)
+
+        # Notes take credit until they are read, and the empty ones, which take none, are not allowed.
+        kept, end = asyncio.run(play([skipped * 1000] * (WINDOW_BYTES // 5000 + 2)))
+        self.assertIn("more data than was granted", end)
+        self.assertLessEqual(kept, WINDOW_BYTES)
+        self.assertIn("of no bytes", asyncio.run(play([_frames.frame(_frames.NOTE, 0, 1)]))[1])
+        # What a newer sandbox says is passed over.
+        kept, end = asyncio.run(play([unknown * 10] * 100 + [_frames.frame(_frames.GOODBYE, 0, 0, b"that is all")]))
+        self.assertEqual(kept, 0)
+        self.assertIn("that is all", end)
+
     def test_another_version_is_said(self):
         async def play():
             async with Sandbox(answering(), first=_frames.frame(_frames.HELLO, 2, 0)) as reach:
