@@ -23,26 +23,31 @@ if TYPE_CHECKING:
     from ._function import Function, function
     from .aio import AsyncClient, AsyncJob
     from .artifacts import PathLike
+    from ._box import Box, Reach
     from .client import Client, Job
     from .config import Config, load_config
-    from .errors import (ConfigError, FallowError, InputLost, JobFailed, NoFunds, NoMatch, NotAllowed, NotFound,
-                         QuoteGone, ReceiptInvalid, Refused, RemoteError, Unreachable, ValueRefused)
+    from .errors import (CommandFailed, ConfigError, FallowError, InputLost, JobFailed, NoFunds, NoMatch, NotAllowed,
+                         NotFound, QuoteGone, ReachFailed, ReceiptInvalid, Refused, RemoteError, RentalOver, Unreachable,
+                         ValueRefused, WayLost)
+    from ._reach import AsyncReach
     from .receipts import Bill, verify_receipt
+    from ._rental import AsyncBox
 
 __version__ = "0.1.0"
 
 # Loaded when they are first asked for: on a node `import fallow.checkpoint` works without what a client needs.
 _WHERE = {
-    "AsyncClient": "aio", "AsyncJob": "aio", "Bill": "receipts", "Client": "client", "Config": "config",
-    "ConfigError": "errors", "FallowError": "errors", "Function": "_function", "InputLost": "errors", "Job": "client",
-    "JobFailed": "errors", "NoFunds": "errors", "NoMatch": "errors", "NotAllowed": "errors", "NotFound": "errors",
-    "QuoteGone": "errors", "ReceiptInvalid": "errors", "Refused": "errors", "RemoteError": "errors",
-    "Unreachable": "errors", "ValueRefused": "errors", "function": "_function", "load_config": "config",
-    "verify_receipt": "receipts",
+    "AsyncBox": "_rental", "AsyncClient": "aio", "AsyncJob": "aio", "AsyncReach": "_reach", "Bill": "receipts", "Box": "_box",
+    "Client": "client", "CommandFailed": "errors", "Config": "config", "ConfigError": "errors", "FallowError": "errors",
+    "Function": "_function", "InputLost": "errors", "Job": "client", "JobFailed": "errors", "NoFunds": "errors",
+    "NoMatch": "errors", "NotAllowed": "errors", "NotFound": "errors", "QuoteGone": "errors", "Reach": "_box",
+    "ReachFailed": "errors", "ReceiptInvalid": "errors", "Refused": "errors", "RemoteError": "errors",
+    "RentalOver": "errors", "Unreachable": "errors", "ValueRefused": "errors", "WayLost": "errors",
+    "function": "_function", "load_config": "config", "verify_receipt": "receipts",
 }
 _MODULES = ("artifacts", "checkpoint", "errors", "models")
-__all__ = [*_WHERE, *_MODULES, "default_client", "job", "jobs", "leases", "market", "offers", "quote", "receipt", "run",
-           "set_default_client", "submit", "wallet"]
+__all__ = [*_WHERE, *_MODULES, "default_client", "job", "jobs", "leases", "market", "offers", "quote", "reach", "receipt",
+           "rent", "run", "set_default_client", "submit", "wallet"]
 
 
 def __getattr__(name: str) -> Any:
@@ -85,7 +90,7 @@ def offers(query: str = "", *, order: str = "") -> "List[models.OfferView]":
     return default_client().offers(query, order=order)
 
 
-def quote(query: str = "", *, tasks: int = 1, **requirements: Any) -> "models.QuoteView":
+def quote(query: str = "", *, tasks: int = 0, **requirements: Any) -> "models.QuoteView":
     """A firm, all-in price."""
     return default_client().quote(query, tasks=tasks, **requirements)
 
@@ -99,6 +104,16 @@ def run(query: str, command: Sequence[str], *, output: "Optional[PathLike]" = No
         **options: Any) -> "Job":
     """Runs a job to its end; Client.submit has the options. JobFailed."""
     return default_client().run(query, command, output=output, logs=logs, **options)
+
+
+def rent(query: str = "", **options: Any) -> "Box":
+    """`with fallow.rent(...) as box:` a machine to work on; Client.rent has the options."""
+    return default_client().rent(query, **options)
+
+
+def reach(lease: int) -> "Reach":
+    """The way into a running lease of yours: commands, files, ports."""
+    return default_client().reach(lease)
 
 
 def job(order: int) -> "Job":

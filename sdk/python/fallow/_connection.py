@@ -78,6 +78,34 @@ class _Reader(asyncio.StreamReader):
         super().set_exception(exc)
 
 
+async def open_stream(config: Config, tls: Optional[ssl.SSLContext]) -> Tuple[_Reader, asyncio.StreamWriter, str]:
+    """To the market, once it has shown the pinned certificate; and its name for the Host header. Lost, Distrusted."""
+    url = urllib.parse.urlsplit(config.url)
+    host = url.hostname or ""
+    port = url.port or (443 if tls else 80)
+    try:
+        loop = asyncio.get_running_loop()
+        reader = _Reader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport = await _opened(loop.create_connection(lambda: protocol, host, port, ssl=tls,
+                                                         server_hostname=host if tls else None))
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+    except ssl.SSLCertVerificationError as error:
+        raise Distrusted(f"its certificate is not trusted: {error.verify_message}; pin it with FALLOW_CERTIFICATE "
+                         "if it is the right one") from None
+    except asyncio.TimeoutError:
+        raise Lost(f"it did not take a connection within {CONNECT_S_MAX:.0f} s") from None
+    except (OSError, ssl.SSLError) as error:
+        raise Lost(str(error)) from None
+    if tls is not None and config.certificate:
+        certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
+        if hashlib.sha256(certificate).hexdigest() != config.certificate:
+            writer.transport.abort()
+            raise Distrusted("it shows another certificate than the trusted one; if it was renewed, ask its "
+                             "operator for the new fingerprint (FALLOW_CERTIFICATE)")
+    return reader, writer, url.netloc
+
+
 class Connection:
     def __init__(self, reader: _Reader, writer: asyncio.StreamWriter, host: str):
         self._reader = reader
@@ -90,30 +118,8 @@ class Connection:
     @classmethod
     async def open(cls, config: Config, tls: Optional[ssl.SSLContext]) -> "Connection":
         """Lost, Distrusted."""
-        url = urllib.parse.urlsplit(config.url)
-        host = url.hostname or ""
-        port = url.port or (443 if tls else 80)
-        try:
-            loop = asyncio.get_running_loop()
-            reader = _Reader()
-            protocol = asyncio.StreamReaderProtocol(reader)
-            transport = await _opened(loop.create_connection(lambda: protocol, host, port, ssl=tls,
-                                                             server_hostname=host if tls else None))
-            writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-        except ssl.SSLCertVerificationError as error:
-            raise Distrusted(f"its certificate is not trusted: {error.verify_message}; pin it with FALLOW_CERTIFICATE "
-                             "if it is the right one") from None
-        except asyncio.TimeoutError:
-            raise Lost(f"it did not take a connection within {CONNECT_S_MAX:.0f} s") from None
-        except (OSError, ssl.SSLError) as error:
-            raise Lost(str(error)) from None
-        if tls is not None and config.certificate:
-            certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
-            if hashlib.sha256(certificate).hexdigest() != config.certificate:
-                writer.transport.abort()
-                raise Distrusted("it shows another certificate than the trusted one; if it was renewed, ask its "
-                                 "operator for the new fingerprint (FALLOW_CERTIFICATE)")
-        return cls(reader, writer, url.netloc)
+        reader, writer, host = await open_stream(config, tls)
+        return cls(reader, writer, host)
 
     async def send(self, method: str, target: str, headers: Dict[str, str], content: Optional[bytes],
                    seconds_max: float) -> Tuple[int, Dict[str, str]]:

@@ -143,6 +143,8 @@ class Function(Generic[Value]):
                  options: Mapping[str, Any], client: Union[Client, AsyncClient, None]):
         functools.update_wrapper(self, function)
         to_json(query, 1, requirements)  # what is wrong with them is said here
+        if requirements.get("nodes", 1) != 1:
+            raise TypeError("a function's calls run each for itself; several nodes at once are a job: submit(nodes=...)")
         self._local = function
         self._query = query
         self._requirements = dict(requirements)
@@ -207,7 +209,7 @@ class Function(Generic[Value]):
             archive = self._archive
         settings = Settings(
             query=self._query, requirements=self._requirements, name=getattr(self, "__name__", "function"),
-            archive=archive, env=dict(options["env"] or {}), budget=options["budget"],
+            archive=archive, env=dict(options["env"] or {}), budget=options["budget"], project=options["project"],
             trusts_pickles=options["results"] == "pickle", retries=options["retries"],
             in_flight=in_flight or options["in_flight"] or (1 if count == 1 else None), batch=options["batch"],
             python=options["python"])
@@ -220,7 +222,7 @@ def _itself(function: Callable[..., Value]) -> Callable[..., Value]:
 
 
 def function(gpu: str = "", *, results: str = "plain", modules: Iterable[Union[str, ModuleType]] = (),
-             env: Optional[Mapping[str, str]] = None, budget: Optional[Amount] = None, retries: int = 2,
+             env: Optional[Mapping[str, str]] = None, budget: Optional[Amount] = None, project: str = "", retries: int = 2,
              in_flight: Optional[int] = None, batch: Optional[int] = None, python: str = "",
              client: Union[Client, AsyncClient, None] = None,
              **requirements: "Unpack[Requirements]") -> Callable[[Callable[..., Value]], Function[Value]]:
@@ -232,13 +234,13 @@ def function(gpu: str = "", *, results: str = "plain", modules: Iterable[Union[s
     `gpu` is a query (docs/query.md), the requirements are those of a quote, for each task: `hours` is the most that
     one batch of inputs may run. `results`: "plain" values, or "pickle" for any object, for which every node must be
     trusted, as reading a pickle runs what it says. `modules`: of yours, to send along. `budget`: the most that one
-    batch may cost. `retries`: of an input when neither it nor you are to blame. `batch`: inputs per task; by default
-    it follows from how long they take. `python`: the interpreter on the node.
+    batch may cost; `project`: whose budget it counts for, too. `retries`: of an input when neither it nor you are to
+    blame. `batch`: inputs per task; by default it follows from how long they take. `python`: the interpreter on the node.
     """
     if results not in ("plain", "pickle"):
         raise ValueError('results are "plain" or "pickle"')
-    options = {"results": results, "modules": tuple(modules), "env": env, "budget": budget, "retries": retries,
-               "in_flight": in_flight, "batch": batch, "python": python}
+    options = {"results": results, "modules": tuple(modules), "env": env, "budget": budget, "project": project,
+               "retries": retries, "in_flight": in_flight, "batch": batch, "python": python}
 
     def decorate(wrapped: Callable[..., Value]) -> Function[Value]:
         return Function(wrapped, gpu, requirements, options, client)

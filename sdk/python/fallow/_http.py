@@ -18,6 +18,7 @@ from ._connection import Connection, Distrusted, Lost, tls_of
 from ._routes import ROUTES
 from ._sse import EventParser
 from ._wire import decode, scalars_of
+from ._websocket import Rejected, WebSocket
 from .config import Config
 
 ATTEMPTS_MAX = 8
@@ -109,6 +110,9 @@ class Http:
         return errors.Unreachable(f"no answer from the market at {self.config.url} ({error}): is it running, and is "
                                   "this its address?")
 
+    def _distrusted(self, error: Exception) -> errors.Unreachable:
+        return errors.Unreachable(f"the server at {self.config.url} is not to be trusted: {error}")
+
     async def _connect(self, fresh: bool) -> Connection:
         """`fresh`: one over which nothing was asked before, so that no earlier answer can be late on it."""
         while self._idle and not fresh:
@@ -119,7 +123,7 @@ class Http:
         try:
             return await Connection.open(self.config, self._tls)
         except Distrusted as error:
-            raise errors.Unreachable(f"the server at {self.config.url} is not to be trusted: {error}") from None
+            raise self._distrusted(error) from None
 
     def _release(self, connection: Connection) -> None:
         if len(self._idle) < IDLE_MAX and connection.rest():
@@ -218,6 +222,25 @@ class Http:
 
         response = await self.send(route.method, path, query=query, content=content, headers=headers, fits=fits)
         return decode(route.answer, response.json()) if route.answer is not None else None
+
+    async def websocket(self, path: str) -> WebSocket:
+        """Refused, Unreachable. Not one of the counted connections, for it may stay as long as it likes."""
+        last: errors.FallowError = errors.Unreachable("")
+        for attempt in range(ATTEMPTS_MAX):
+            asked: Mapping[str, str] = {}
+            try:
+                return await WebSocket.open(self.config, self._tls, path, self._headers)
+            except Distrusted as error:
+                raise self._distrusted(error) from None
+            except Lost as error:
+                last = self._unreachable(error)
+            except Rejected as error:
+                last, asked = _problem(Answer(error.status, error.headers, error.content)), error.headers
+                if error.status not in _COME_BACK:
+                    raise last from None
+            if attempt + 1 < ATTEMPTS_MAX:
+                await asyncio.sleep(_pause_s(asked, attempt))
+        raise last
 
     async def stream(self, operation: str, fields: Mapping[str, Any]) -> AsyncIterator[Any]:
         """The messages of a stream up to its end, over as many connections as it takes."""

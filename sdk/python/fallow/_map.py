@@ -44,7 +44,7 @@ class Settings:
     """Of one function: what its orders say. See function()."""
 
     def __init__(self, query: str, requirements: Dict[str, Any], name: str, archive: bytes, env: Dict[str, str],
-                 budget: Optional[Any], trusts_pickles: bool, retries: int, in_flight: Optional[int],
+                 budget: Optional[Any], project: str, trusts_pickles: bool, retries: int, in_flight: Optional[int],
                  batch: Optional[int], python: str):
         self.query = query
         self.requirements = requirements
@@ -52,6 +52,7 @@ class Settings:
         self.archive = archive
         self.env = env
         self.budget = budget
+        self.project = project
         self.trusts_pickles = trusts_pickles
         self.retries = retries
         self.in_flight = in_flight
@@ -262,7 +263,8 @@ class Map:
             # It may wait long for its money.
             return self._purse.ask(lambda: submitted(self._client.submit(
                 settings.query, command_of(self._batch_s(), settings.python), name=settings.name, env=settings.env,
-                input_manifest=manifest, output=True, budget=settings.budget, **settings.requirements)))
+                input_manifest=manifest, output=True, budget=settings.budget, project=settings.project,
+                **settings.requirements)))
 
         return await order_with(
             lambda: self._client.store.put_files({"job.pyz": settings.archive}, {"inputs": inputs}), order)

@@ -8,12 +8,14 @@ from typing import (TYPE_CHECKING, Any, AsyncIterator, Awaitable, Coroutine, Dic
 
 from . import _progress, models
 from ._http import Http
+from ._reach import AsyncReach
+from ._rental import AsyncBox
 from .artifacts import PathLike, Store, order_with
 from .config import Config, load_config
-from .errors import FallowError, JobFailed, Unreachable
+from .errors import FallowError, JobFailed, Refused, Unreachable
 from .money import Amount, format_amount
 from .receipts import Bill, verify_receipt
-from .requirements import Requirements, to_json
+from .requirements import Number, Requirements, to_json
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _POLL_FIRST_S = 0.02
 _POLL_MAX_S = 0.5
 _PAGE = 1000
+_RESTART_MINUTES = 5.0
 
 
 class AsyncClient:
@@ -59,24 +62,28 @@ class AsyncClient:
         fields: Dict[str, Any] = {"model": model, "region": region, "page_size": count}
         return list((await self._http.call("ListPrices", _set(fields))).prices)
 
-    async def quote(self, query: str = "", *, tasks: int = 1,
+    async def quote(self, query: str = "", *, tasks: int = 0,
                     **requirements: "Unpack[Requirements]") -> models.QuoteView:
-        """A firm, all-in price; `submit(..., quote=it)` takes it while it lasts."""
+        """A firm, all-in price; `submit(..., quote=it)` takes it while it lasts. `tasks`: a multiple of `nodes`; 0 is as
+        many."""
         return await self._http.call(  # type: ignore[no-any-return]
             "CreateQuote", to_json(query, tasks, requirements))
 
     # ---- jobs -------------------------------------------------------------------------------------
-    async def submit(self, query: str, command: Sequence[str], *, tasks: int = 1,
+    async def submit(self, query: str, command: Sequence[str], *, tasks: int = 0,
                      quote: Union[models.QuoteView, str, None] = None, name: str = "", image: str = "",
                      input: Union[PathLike, None] = None, input_manifest: str = "", output: bool = False,
-                     env: Optional[Mapping[str, str]] = None, budget: Optional[Amount] = None, attempts: int = 0,
-                     no_wait: bool = False, idempotency_key: Optional[str] = None,
+                     env: Optional[Mapping[str, str]] = None, budget: Optional[Amount] = None, project: str = "",
+                     deadline_hours: Optional[Number] = None, restart_minutes: Optional[Number] = None,
+                     attempts: int = 0, no_wait: bool = False, idempotency_key: Optional[str] = None,
                      **requirements: "Unpack[Requirements]") -> "AsyncJob":
         """Starts a job and returns at once.
 
         `input`: a folder that each task finds as its working folder. `output`: keep what tasks write to $FALLOW_OUT.
-        `attempts`: of one task over all nodes, 0 is the market's. With `quote`, query and requirements are the
-        quote's. The same `idempotency_key` never makes a second job.
+        `attempts`: of one task over all nodes, 0 is the market's. `budget`: the most that all of it may cost; `project`:
+        whose budget it counts for, too. `deadline_hours`: from now until every task shall be done; the market then
+        chooses spot or on demand; `restart_minutes` is what a start takes until new work is done, 5. With `quote`, query and
+        requirements are the quote's. The same `idempotency_key` never makes a second job.
         """
         _check_command(command)
         workload: Dict[str, Any] = {"command": [os.fspath(word) for word in command], "collect_output": output}
@@ -88,6 +95,9 @@ class AsyncClient:
                                   "attempts_max": attempts, "no_wait": no_wait}
         if budget is not None:
             fields["budget"] = format_amount(budget)
+        if project:
+            fields["project"] = project
+        fields.update(_deadline(deadline_hours, restart_minutes, requirements))
         if quote is not None:
             fields["quote"] = quote if isinstance(quote, str) else quote.id
         else:
@@ -140,6 +150,35 @@ class AsyncClient:
         """Newest first."""
         return [AsyncJob(self, order) async for order in self._pages("ListOrders", "orders", open_only=open_only)]
 
+    # ---- machines to work on --------------------------------------------------------------------
+    def rent(self, query: str = "", *, unattended_minutes: Optional[Number] = 10, timeout_s: Optional[float] = 600.0,
+             quote: Union[models.QuoteView, str, None] = None, name: str = "rental", image: str = "",
+             input: Union[PathLike, None] = None, env: Optional[Mapping[str, str]] = None,
+             budget: Optional[Amount] = None, project: str = "", no_wait: bool = False,
+             idempotency_key: Optional[str] = None, **requirements: "Unpack[Requirements]") -> AsyncBox:
+        """A machine to work on, from the beginning of `async with client.rent(...) as box` to its end, or from `await
+        box.open()` to `await box.aclose()`.
+
+        It costs at most `budget`, else what `hours` (1) cost, and ends by itself when they are over, and when this
+        program has not been heard of for `unattended_minutes`; None: not for that. `timeout_s`: the most to wait until it
+        runs. The rest is as of submit().
+        """
+        if requirements.get("nodes", 1) != 1:
+            raise TypeError("a rental is one machine; rent several, or submit(nodes=...) and reach() each of its leases")
+        to_json(query, 1, requirements)  # what is wrong with them is said here
+        key = idempotency_key or secrets.token_hex(16)
+
+        async def place(command: Sequence[str]) -> "AsyncJob":
+            return await submitted(self.submit(
+                query, command, quote=quote, name=name, image=image, input=input, env=env, budget=budget, project=project,
+                no_wait=no_wait, idempotency_key=key, **requirements))
+
+        return AsyncBox(self, place, unattended_minutes, timeout_s)
+
+    def reach(self, lease: int) -> AsyncReach:
+        """The way into a running lease of yours: commands, files, ports."""
+        return AsyncReach(self, lease)
+
     # ---- leases, bills, money ---------------------------------------------------------------------
     async def leases(self, *, order: int = 0, open_only: bool = False) -> List[models.LeaseView]:
         return [lease async for lease in self._pages("ListLeases", "leases", order=order, open_only=open_only)]
@@ -170,6 +209,13 @@ class AsyncClient:
         """The most that may be spent in a calendar month; None: no limit."""
         return await self.call(  # type: ignore[no-any-return]
             "SetBudget", month_budget="" if amount is None else format_amount(amount))
+
+    async def set_total_budget(self, amount: Optional[Amount], *, project: str = "") -> models.WalletView:
+        """The most that may ever be spent, or for the project, which is made when there is none of the name. None: no
+        limit."""
+        fields = {"project": project} if project else {}
+        return await self.call(  # type: ignore[no-any-return]
+            "SetBudget", total_budget="" if amount is None else format_amount(amount), **fields)
 
     async def events(self, after: int = 0) -> AsyncIterator[models.FeedEvent]:
         """What happens to this account, from now on or behind the log's index `after`; without an end."""
@@ -246,7 +292,12 @@ class AsyncJob:
     async def stop(self) -> models.OrderView:
         """Asks the market to stop it; no error when it has ended."""
         if (await self.refresh()).state == models.OrderState.OPEN:
-            self.view = await self._client.call("StopOrder", order=self.id)
+            try:
+                self.view = await self._client.call("StopOrder", order=self.id)
+            except Refused as error:
+                if error.code != "already_ended":  # in between
+                    raise
+                await self.refresh()
         return self.view
 
     def logs(self, *, follow: bool = False) -> AsyncIterator[models.LogLine]:
@@ -311,6 +362,18 @@ async def submitted(submit: Coroutine[Any, Any, AsyncJob]) -> AsyncJob:
         except FallowError:
             pass  # there is none, or nobody answers any more
         raise
+
+
+def _deadline(hours: Optional[Number], restart_minutes: Optional[Number], requirements: Mapping[str, Any]) -> Dict[str, Any]:
+    """The order's fields for it; TypeError for what does not go together."""
+    if hours is None:
+        if restart_minutes is not None:
+            raise TypeError("restart_minutes goes with deadline_hours")
+        return {}
+    if "tier" in requirements:
+        raise TypeError("with deadline_hours the market chooses the tier: leave one of the two out")
+    minutes = _RESTART_MINUTES if restart_minutes is None else float(restart_minutes)
+    return {"deadline_hours": float(hours), "restart_hours": minutes / 60}
 
 
 def _check_command(command: Sequence[str]) -> None:

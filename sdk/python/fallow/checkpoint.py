@@ -10,13 +10,14 @@
         checkpoint.save_when_due()             # once a minute, and when the node asks it to leave
     checkpoint.save()
 
-Whatever has state_dict() and load_state_dict() can be kept: models and optimisers of PyTorch, schedulers, your own. The
-random generators of Python, numpy and PyTorch are kept with it. Needs numpy and nothing else; fallow.torch adds PyTorch's
-DataLoader.
+Whatever has state_dict() and load_state_dict() can be kept: models and optimisers of PyTorch, schedulers, your own; dicts
+of arrays and other plain values, which get their contents back in place; and numpy's own generators (default_rng). The
+global random generators of Python, numpy and PyTorch are kept with it. Needs numpy and nothing else; fallow.torch adds
+PyTorch's DataLoader.
 
-A checkpoint is a folder: arrays under the digest of their bytes, each written once however many checkpoints hold it, and one
-small file that names them. That file appears last and whole, so a crash leaves the checkpoint before. It holds plain
-values only: to load one runs nobody's code.
+A checkpoint is a folder: pieces of arrays, of 1 MiB, under the digest of their bytes, each written once however many
+checkpoints hold it, and one small file that names them. That file appears last and whole, so a crash leaves the checkpoint
+before. It holds plain values only: to load one runs nobody's code.
 """
 import hashlib
 import os
@@ -38,6 +39,7 @@ _ARRAY = "\0array"
 _TENSOR = "\0tensor"
 DUE_AFTER_S = 60.0
 KEPT = 2
+PIECE_BYTES = 1 << 20
 
 
 class CheckpointError(Exception):
@@ -54,13 +56,10 @@ class Checkpoint:
 
     def __init__(self, folder: Union[str, "os.PathLike[str]", None] = None, *, keep: int = KEPT,
                  due_after_s: float = DUE_AFTER_S, **parts: Any):
-        for name, part in parts.items():
-            if not hasattr(part, "state_dict") or not hasattr(part, "load_state_dict"):
-                raise TypeError(f"'{name}' has no state_dict() and load_state_dict(), so it cannot be kept")
         self.folder = pathlib.Path(folder) if folder is not None else default_folder()
         self.saves = 0
         self.bytes_written = 0
-        self._parts = parts
+        self._parts = {name: _part(name, part) for name, part in parts.items()}
         self._keep = keep
         self._due_after_s = due_after_s
         self._saved_at = time.monotonic()
@@ -73,17 +72,19 @@ class Checkpoint:
 
     # ---- writing --------------------------------------------------------------------------------------
     def save(self) -> pathlib.Path:
-        """The new checkpoint's file. Only arrays that no earlier checkpoint holds are written."""
+        """The new checkpoint's file. Only what no earlier checkpoint holds of the arrays is written."""
         blobs = self.folder / "blobs"
         try:
             blobs.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CheckpointError(f"cannot make the folder {blobs}: {error.strerror}") from None
         state = {"parts": {name: part.state_dict() for name, part in self._parts.items()}, "random": _random_state()}
-        tree = _strip(state, self._keep_array)
+        tree = _strip(state, self._keep_bytes)
+        self._settle(blobs)
         numbers = [number for number, _ in self._indexes()]
         path = self.folder / f"checkpoint-{(numbers[-1] + 1 if numbers else 1):012}"
         self._write(path, _sealed(_plain.encode(tree)))
+        self._settle(self.folder)
         self.saves += 1
         self._saved_at = time.monotonic()
         self._sweep()
@@ -100,14 +101,29 @@ class Checkpoint:
         self.save()
         return True
 
-    def _keep_array(self, data: bytes) -> str:
-        digest = hashlib.blake2b(data, digest_size=32).hexdigest()
-        path = self.folder / "blobs" / digest
-        if not path.exists():
-            self._write(path, data)
-        return digest
+    def _keep_bytes(self, data: bytes) -> List[str]:
+        """The digests of its pieces."""
+        digests = []
+        for at in range(0, len(data), PIECE_BYTES):
+            piece = memoryview(data)[at:at + PIECE_BYTES]
+            digests.append(hashlib.blake2b(piece, digest_size=32).hexdigest())
+            path = self.folder / "blobs" / digests[-1]
+            if not path.exists():
+                self._write(path, piece)
+        return digests
 
-    def _write(self, path: pathlib.Path, data: bytes) -> None:
+    def _settle(self, folder: pathlib.Path) -> None:
+        """The names that were given in it outlast the machine's power."""
+        try:
+            opened = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(opened)
+            finally:
+                os.close(opened)
+        except OSError as error:
+            raise CheckpointError(f"cannot write the checkpoint in {folder}: {error.strerror}") from None
+
+    def _write(self, path: pathlib.Path, data: Union[bytes, memoryview]) -> None:
         new = path.with_name(path.name + ".new")
         try:
             with open(new, "wb") as file:
@@ -115,9 +131,6 @@ class Checkpoint:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(new, path)
-            folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
         except OSError as error:
             raise CheckpointError(f"cannot write the checkpoint {path}: {error.strerror}") from None
         self.bytes_written += len(data)
@@ -142,7 +155,7 @@ class Checkpoint:
         """Takes up the newest checkpoint that is whole. False, and nothing changed, when there is none."""
         for _, path in reversed(self._indexes()):
             try:
-                state = _fill(_plain.decode(_unsealed(path.read_bytes())), self._read_array)
+                state = _fill(_plain.decode(_unsealed(path.read_bytes())), self._read_bytes)
             except (OSError, _plain.NotPlain, CheckpointError):
                 continue  # half of it was lost on the way; the one before is as good
             missing = set(self._parts) - set(state["parts"])
@@ -156,14 +169,17 @@ class Checkpoint:
             return True
         return False
 
-    def _read_array(self, digest: str) -> bytes:
+    def _read_bytes(self, digests: List[str]) -> bytes:
+        return b"".join(self._read_piece(digest) for digest in digests)
+
+    def _read_piece(self, digest: str) -> bytes:
         if not re.fullmatch("[0-9a-f]{64}", digest):
             raise CheckpointError(f"{digest!r} is no digest")
         path = self.folder / "blobs" / digest
         data = path.read_bytes()
         if hashlib.blake2b(data, digest_size=32).hexdigest() != digest:
-            path.unlink()  # else the next save would take it for the array, which it would not write again
-            raise CheckpointError(f"the array {digest} was altered")
+            path.unlink()  # else the next save would take it for the piece, which it would not write again
+            raise CheckpointError(f"the piece {digest} was altered")
         return data
 
     def _indexes(self) -> List[Tuple[int, pathlib.Path]]:
@@ -172,6 +188,29 @@ class Checkpoint:
         found = [(int(match[1]), path) for path in self.folder.iterdir()
                  for match in [_INDEX.fullmatch(path.name)] if match]
         return sorted(found)
+
+
+class _Kept:
+    """What has no state_dict() itself, with how to take and give its state."""
+
+    def __init__(self, state_dict: Callable[[], Any], load_state_dict: Callable[[Any], None]):
+        self.state_dict = state_dict
+        self.load_state_dict = load_state_dict
+
+
+def _part(name: str, part: Any) -> Any:
+    if hasattr(part, "state_dict") and hasattr(part, "load_state_dict"):
+        return part
+    if isinstance(part, dict):
+        def load(state: Mapping[Any, Any]) -> None:
+            part.clear()
+            part.update(state)
+
+        return _Kept(lambda: part, load)
+    if isinstance(part, numpy.random.Generator):
+        return _Kept(lambda: part.bit_generator.state, lambda state: setattr(part.bit_generator, "state", state))
+    raise TypeError(f"'{name}' is no dict, no generator of numpy's, and has no state_dict() and load_state_dict(), so it "
+                    "cannot be kept")
 
 
 class Batches:
@@ -239,7 +278,7 @@ def stacked(samples: List[Any]) -> Any:
 
 
 # ---- arrays out of a state and back ---------------------------------------------------------------------
-def _strip(value: Any, keep: Callable[[bytes], str]) -> Any:
+def _strip(value: Any, keep: Callable[[bytes], List[str]]) -> Any:
     torch = sys.modules.get("torch")
     if isinstance(value, numpy.ndarray):
         return {_ARRAY: keep(_plain.encode(value))}
@@ -257,13 +296,13 @@ def _strip(value: Any, keep: Callable[[bytes], str]) -> Any:
     return value
 
 
-def _fill(value: Any, read: Callable[[str], bytes]) -> Any:
+def _fill(value: Any, read: Callable[[List[str]], bytes]) -> Any:
     if isinstance(value, dict):
         if _ARRAY in value:
-            return _plain.decode(read(value[_ARRAY]))
+            return _plain.decode(read(_pieces(value[_ARRAY])))
         if _TENSOR in value:
-            digest, dtype, shape = value[_TENSOR]
-            return _tensor(read(digest), dtype, shape)
+            digests, dtype, shape = value[_TENSOR]
+            return _tensor(read(_pieces(digests)), dtype, shape)
         return {key: _fill(each, read) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(_fill(each, read) for each in value)
@@ -281,12 +320,17 @@ def _tensor(raw: bytes, dtype: str, shape: List[int]) -> Any:
     return flat.reshape(shape).clone()
 
 
+def _pieces(digests: Union[str, List[str]]) -> List[str]:
+    """An array used to be one piece."""
+    return [digests] if isinstance(digests, str) else digests
+
+
 def _digests(value: Any, found: Set[str]) -> None:
     if isinstance(value, dict):
         if _ARRAY in value:
-            found.add(value[_ARRAY])
+            found.update(_pieces(value[_ARRAY]))
         elif _TENSOR in value:
-            found.add(value[_TENSOR][0])
+            found.update(_pieces(value[_TENSOR][0]))
         else:
             for each in value.values():
                 _digests(each, found)

@@ -2,12 +2,13 @@
 from typing import TYPE_CHECKING, Any, Iterator, List, Mapping, Optional, Sequence, Union
 
 from . import _loop, models
+from ._box import Box, Reach
 from .aio import AsyncClient, AsyncJob
 from .artifacts import PathLike
 from .config import Config
 from .money import Amount
 from .receipts import Bill
-from .requirements import Requirements
+from .requirements import Number, Requirements
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -45,19 +46,20 @@ class Client:
     def prices(self, model: str, region: str = "", *, count: int = 100) -> List[models.PriceView]:
         return _loop.run(self.aio.prices(model, region, count=count))
 
-    def quote(self, query: str = "", *, tasks: int = 1, **requirements: "Unpack[Requirements]") -> models.QuoteView:
+    def quote(self, query: str = "", *, tasks: int = 0, **requirements: "Unpack[Requirements]") -> models.QuoteView:
         return _loop.run(self.aio.quote(query, tasks=tasks, **requirements))
 
-    def submit(self, query: str, command: Sequence[str], *, tasks: int = 1,
+    def submit(self, query: str, command: Sequence[str], *, tasks: int = 0,
                quote: Union[models.QuoteView, str, None] = None, name: str = "", image: str = "",
                input: Union[PathLike, None] = None, input_manifest: str = "", output: bool = False,
-               env: Optional[Mapping[str, str]] = None, budget: Optional[Amount] = None, attempts: int = 0,
+               env: Optional[Mapping[str, str]] = None, budget: Optional[Amount] = None, project: str = "",
+               deadline_hours: Optional[Number] = None, restart_minutes: Optional[Number] = None, attempts: int = 0,
                no_wait: bool = False, idempotency_key: Optional[str] = None,
                **requirements: "Unpack[Requirements]") -> "Job":
         return Job(_loop.run(self.aio.submit(
             query, command, tasks=tasks, quote=quote, name=name, image=image, input=input,
-            input_manifest=input_manifest, output=output, env=env, budget=budget, attempts=attempts, no_wait=no_wait,
-            idempotency_key=idempotency_key, **requirements)))
+            input_manifest=input_manifest, output=output, env=env, budget=budget, project=project, deadline_hours=deadline_hours,
+            restart_minutes=restart_minutes, attempts=attempts, no_wait=no_wait, idempotency_key=idempotency_key, **requirements)))
 
     def run(self, query: str, command: Sequence[str], *, output: Optional[PathLike] = None,
             logs: Optional[bool] = None, **options: Any) -> "Job":
@@ -68,6 +70,19 @@ class Client:
 
     def jobs(self, *, open_only: bool = False) -> List["Job"]:
         return [Job(job) for job in _loop.run(self.aio.jobs(open_only=open_only))]
+
+    def rent(self, query: str = "", *, unattended_minutes: Optional[Number] = 10, timeout_s: Optional[float] = 600.0,
+             quote: Union[models.QuoteView, str, None] = None, name: str = "rental", image: str = "",
+             input: Union[PathLike, None] = None, env: Optional[Mapping[str, str]] = None,
+             budget: Optional[Amount] = None, project: str = "", no_wait: bool = False,
+             idempotency_key: Optional[str] = None, **requirements: "Unpack[Requirements]") -> Box:
+        return Box(self.aio.rent(
+            query, unattended_minutes=unattended_minutes, timeout_s=timeout_s, quote=quote, name=name, image=image,
+            input=input, env=env, budget=budget, project=project, no_wait=no_wait, idempotency_key=idempotency_key,
+            **requirements))
+
+    def reach(self, lease: int) -> Reach:
+        return Reach(self.aio.reach(lease))
 
     def leases(self, *, order: int = 0, open_only: bool = False) -> List[models.LeaseView]:
         return _loop.run(self.aio.leases(order=order, open_only=open_only))
@@ -92,6 +107,9 @@ class Client:
 
     def set_month_budget(self, amount: Optional[Amount]) -> models.WalletView:
         return _loop.run(self.aio.set_month_budget(amount))
+
+    def set_total_budget(self, amount: Optional[Amount], *, project: str = "") -> models.WalletView:
+        return _loop.run(self.aio.set_total_budget(amount, project=project))
 
     def events(self, after: int = 0) -> Iterator[models.FeedEvent]:
         return _loop.iterate(self.aio.events(after))

@@ -2,7 +2,8 @@
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 if TYPE_CHECKING:
-    from .models import OrderView, Problem
+    from .models import LeaseView, OrderView, Problem
+    from ._reach import Done
 
 
 class FallowError(Exception):
@@ -70,7 +71,7 @@ class JobFailed(FallowError):
         words = []
         for task in failed[:3]:
             why = f"exit code {task.exit_code}" if task.last_reason == "EXIT_CODE" else task.last_reason.lower()
-            words.append(f"task {task.index}: {why}" + (f" ({task.detail})" if task.detail else ""))
+            words.append(f"task {task.index}: {why}" + (f" ({_words(task.detail)})" if task.detail else ""))
         more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
         super().__init__(f"job {order.id} ended as {order.state.lower()}: "
                          f"{', '.join(words) or 'it was stopped before it began'}{more}")
@@ -97,12 +98,48 @@ class InputLost(FallowError):
         super().__init__(message)
 
 
+class ReachFailed(FallowError):
+    """What was asked for in a running lease could not be done there: no such file, no such port. The words are the
+    sandbox's."""
+
+
+class WayLost(ReachFailed):
+    """The way into a lease was lost. The workload may still run; the next call tries again."""
+
+
+class CommandFailed(FallowError):
+    """A command in a lease ended with another code than 0. `done` has its code and its output."""
+
+    def __init__(self, done: "Done"):
+        self.done = done
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        super().__init__(f"the command ended with exit code {done.code}" + "".join(f": {_words(line)}" for line in last))
+
+
+class RentalOver(FallowError):
+    """The rented machine is gone: its time or money is used up, its owner is back, its node was lost. What was on it is
+    gone, too. `lease` is the last state of its lease."""
+
+    def __init__(self, lease: "LeaseView"):
+        self.lease = lease
+        super().__init__(f"lease {lease.id} of the rental has ended: {lease.reason.lower()}"
+                         + (f" ({_words(lease.detail)})" if lease.detail else "")
+                         + "; what was on it is gone, and its bill is settled: rent another")
+
+
 class ReceiptInvalid(FallowError):
     """A receipt is not what it says; the message names the first thing that is wrong."""
 
 
 class ValueRefused(FallowError):
     """A value cannot travel: not one of the plain types, or not to be pickled."""
+
+
+def _words(text: str) -> str:
+    """Of a stranger's machine, for a terminal."""
+    from ._progress import defused
+
+    return defused(text)
 
 
 def refusal(status: int, document: Optional[Mapping[str, Any]]) -> Refused:

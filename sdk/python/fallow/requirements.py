@@ -1,4 +1,8 @@
-"""What a renter asks of an offer: the one set of keyword arguments that quotes, jobs and functions share."""
+"""What a renter asks of an offer: the one set of keyword arguments that quotes, jobs, functions and rentals share.
+
+Names and meanings are those of `fallow run` and of job files (docs/job-files.md).
+"""
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Union
 
@@ -16,12 +20,19 @@ class Requirements(TypedDict, total=False):
     """Beside the query (docs/query.md). What is left out is the market's default."""
     gpus: int
     """Devices per task, on one node; 1."""
+    nodes: int
+    """Tasks that start together, each on a node of its own: in one LAN if that can be had, else in one region, else
+    anywhere; 1."""
     share: Number
     """Of each device, 0.001 to 1; 1."""
     hours: Number
     """The most a task may run; 1."""
+    term: str
+    """The same in words, in place of hours: 90m, 12h, 3d, 2w, week, month (30 days)."""
     max_price: Amount
-    """Per hour of one task. Of spot it is the bid."""
+    """Per hour of one task."""
+    bid: Amount
+    """Of spot, in place of max_price: the most an hour of one task may cost; what it does cost is one price for all."""
     memory_gb: Number
     cpus: Number
     disk_gb: Number
@@ -39,22 +50,43 @@ class Requirements(TypedDict, total=False):
     """The weakest sandbox that will do: bubblewrap, runc, gvisor, microvm."""
 
 
-_NAMES = {"gpus": "gpus", "share": "device_share", "hours": "hours", "max_price": "max_price_per_hour",
-          "memory_gb": "memory_gb", "cpus": "cpu_cores", "disk_gb": "disk_gb", "network": "network", "tier": "tier",
-          "objective": "objective", "workload": "workload_class", "near": "near", "isolation": "isolation_min"}
+_NAMES = {"gpus": "gpus", "nodes": "nodes", "share": "device_share", "hours": "hours", "term": "hours",
+          "max_price": "max_price_per_hour", "bid": "max_price_per_hour", "memory_gb": "memory_gb", "cpus": "cpu_cores",
+          "disk_gb": "disk_gb", "network": "network", "tier": "tier", "objective": "objective",
+          "workload": "workload_class", "near": "near", "isolation": "isolation_min"}
 _WORDS = {"tier", "objective", "workload", "isolation"}
+_AMOUNTS = {"max_price", "bid"}
+_TERM = re.compile(r"([0-9]*\.?[0-9]*)(m|h|d|w|hour|day|week|month)")
+_UNIT_HOURS = {"m": 1 / 60, "h": 1, "d": 24, "w": 7 * 24, "hour": 1, "day": 24, "week": 7 * 24, "month": 30 * 24}
+
+
+def hours_of_term(text: str) -> float:
+    """Of "90m", "12h", "3d", "2w", "week", "month"."""
+    found = _TERM.fullmatch(text)
+    try:
+        hours = (float(found[1]) if found[1] else 1.0) * _UNIT_HOURS[found[2]] if found else 0.0
+    except ValueError:
+        hours = 0.0
+    if hours <= 0:
+        raise ValueError(f"{text!r} is no time: write 90m, 12h, 3d, 2w, month")
+    return hours
 
 
 def to_json(query: str, tasks: int, requirements: Mapping[str, Any]) -> Dict[str, Any]:
-    """A CreateQuoteRequest."""
+    """A CreateQuoteRequest. `tasks` 0: one gang, without gangs one task."""
     document: Dict[str, Any] = {"query": query}
-    if tasks != 1:
+    if tasks:
         document["tasks"] = tasks
     for name, value in requirements.items():
         if name not in _NAMES:
             raise TypeError(f"'{name}' is no requirement; there are {', '.join(sorted(_NAMES))}")
-        if name == "max_price":
+        if _NAMES[name] in document:
+            both = " and ".join(sorted(each for each in requirements if _NAMES[each] == _NAMES[name]))
+            raise TypeError(f"{both} say the same thing; give one of them")
+        if name in _AMOUNTS:
             value = format_amount(value)
+        elif name == "term":
+            value = hours_of_term(value)
         elif name in _WORDS:
             value = str(value).upper()
         elif isinstance(value, Decimal):

@@ -16,6 +16,8 @@ import numpy
 
 from harness import PATIENCE, main
 
+from fallow import _plain
+from fallow import checkpoint as checkpoint_module
 from fallow.checkpoint import Batches, Checkpoint, CheckpointError
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -55,6 +57,45 @@ class CheckpointTest(unittest.TestCase):
         self.assertTrue(Checkpoint(self.folder, part=other).restore())
         numpy.testing.assert_array_equal(other.state["small"], part.state["small"])
         self.assertEqual(other.state["words"], part.state["words"])
+
+    def test_of_a_large_array_only_the_pieces_that_changed(self):
+        part = {"table": numpy.random.RandomState(1).randn(1_000_000)}
+        checkpoint = Checkpoint(self.folder, model=part)
+        checkpoint.save()
+        first = checkpoint.bytes_written
+        self.assertGreater(first, 8_000_000)
+        part["table"][500_000:500_010] = 0
+        checkpoint.save()
+        self.assertLess(checkpoint.bytes_written - first, 3 << 20)
+        other = {"nothing": 1}
+        self.assertTrue(Checkpoint(self.folder, model=other).restore())
+        self.assertEqual(list(other), ["table"])
+        numpy.testing.assert_array_equal(other["table"], part["table"])
+
+    def test_what_one_piece_each_held_is_still_read(self):
+        # The folders of the first version.
+        part = {"array": numpy.arange(5)}
+        Checkpoint(self.folder, model=part).save()
+        index = next(self.folder.glob("checkpoint-*"))
+        sealed = index.read_bytes()[32:]
+        tree = _plain.decode(sealed)
+        tree["parts"]["model"]["array"][checkpoint_module._ARRAY] = tree["parts"]["model"]["array"][
+            checkpoint_module._ARRAY][0]
+        index.write_bytes(checkpoint_module._sealed(_plain.encode(tree)))
+        part["array"] = None
+        self.assertTrue(Checkpoint(self.folder, model=part).restore())
+        self.assertEqual(part["array"].tolist(), list(range(5)))
+
+    def test_generators_of_ones_own(self):
+        for made in (numpy.random.default_rng(1), numpy.random.Generator(numpy.random.MT19937(1)),
+                     numpy.random.Generator(numpy.random.SFC64(1))):
+            folder = tempfile.mkdtemp(dir=self.folder)
+            made.random(5)
+            checkpoint = Checkpoint(folder, chance=made)
+            checkpoint.save()
+            drawn = made.random(5).tolist()
+            self.assertTrue(checkpoint.restore())
+            self.assertEqual(made.random(5).tolist(), drawn)
 
     def test_old_ones_go(self):
         part = Part(array=numpy.zeros(3))
@@ -158,44 +199,53 @@ class BatchesTest(unittest.TestCase):
 
 
 class MovedTrainingTest(unittest.TestCase):
-    """tests/training.py: killed without a word wherever it stands, its folder carried elsewhere by hand, twice."""
+    """tests/training.py: ended at random moments, its folder carried elsewhere by hand each time."""
 
-    def train(self, kind, folder, kill_after_saves=None):
-        environment = {**os.environ, "FALLOW_CHECKPOINT_DIR": str(folder)}
-        process = subprocess.Popen([sys.executable, "-B", str(HERE / "training.py"), kind], env=environment,
-                                   stdout=subprocess.PIPE, text=True)
-        if kill_after_saves is None:
-            output, _ = process.communicate(timeout=300 * PATIENCE)
-            self.assertEqual(process.returncode, 0)
-            return output.splitlines()[-1]
-        for line in process.stdout:
-            if line.startswith("saved"):
-                kill_after_saves -= 1
-                if kill_after_saves == 0:
-                    time.sleep(0.01)
-                    process.kill()
-                    break
-        process.stdout.close()
-        self.assertEqual(process.wait(), -signal.SIGKILL)
-        return None
+    def setUp(self):
+        self.seed = int(os.environ.get("FALLOW_TEST_SEED", time.time_ns() % 1_000_000))
+        print(f"FALLOW_TEST_SEED={self.seed}", flush=True)
+        self.chance = random.Random(self.seed)
 
-    def moved_twice(self, kind):
+    def train(self, kind, folder, number=None, after_s=0.0):
+        """(its last line, or None when it was ended; seconds from its beginning on; whether it went on)"""
+        process = subprocess.Popen([sys.executable, "-B", str(HERE / "training.py"), kind], stdout=subprocess.PIPE, text=True,
+                                   env={**os.environ, "FALLOW_CHECKPOINT_DIR": str(folder)})
+        first, began = process.stdout.readline(), time.monotonic()
+        if number is not None:
+            time.sleep(after_s)
+            process.send_signal(number)
+        output, _ = process.communicate(timeout=300 * PATIENCE)
+        self.assertIn(process.returncode, {0} if number is None else {0, -signal.SIGKILL, 128 + signal.SIGTERM})
+        line = output.splitlines()[-1] if process.returncode == 0 else None
+        return line, time.monotonic() - began, first == "goes on\n"
+
+    def moved(self, kind, *rounds):
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
-            straight = self.train(kind, root / "straight")
-            self.train(kind, root / "a", kill_after_saves=2)
-            shutil.move(root / "a", root / "b")
-            self.train(kind, root / "b", kill_after_saves=3)
-            shutil.move(root / "b", root / "c")
-            self.assertEqual(self.train(kind, root / "c"), straight)
+            straight, took_s, _ = self.train(kind, root / "straight")
             self.assertTrue(straight.startswith("weights "))
+            for numbers in rounds:
+                ended, went_on = 0, 0
+                place = pathlib.Path(tempfile.mkdtemp(dir=root)) / "0"
+                for number in numbers:
+                    line, _, again = self.train(kind, place, number, self.chance.uniform(0, took_s * 0.45))
+                    ended += line is None
+                    went_on += again
+                    if place.exists():
+                        place = pathlib.Path(shutil.move(place, place.with_name(f"{ended}")))
+                line, _, again = self.train(kind, place)
+                self.assertEqual(line, straight)
+                print(f"{kind}: ended by {[number.name for number in numbers]}, {ended} before its end, went on "
+                      f"{went_on + again} times", flush=True)
+                self.assertEqual(ended, len(numbers))
 
     def test_with_numpy(self):
-        self.moved_twice("numpy")
+        self.moved("numpy", (signal.SIGTERM, signal.SIGKILL), (signal.SIGKILL, signal.SIGTERM),
+                   (signal.SIGKILL, signal.SIGKILL), (signal.SIGTERM, signal.SIGTERM))
 
     @unittest.skipUnless(HAS_TORCH, "PyTorch is not installed here: apt install python3-torch, or pip install torch")
     def test_with_torch(self):
-        self.moved_twice("torch")
+        self.moved("torch", (signal.SIGTERM, signal.SIGKILL))
 
     @unittest.skipUnless(HAS_TORCH, "PyTorch is not installed here: apt install python3-torch, or pip install torch")
     def test_tensors_of_every_kind(self):

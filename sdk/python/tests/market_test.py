@@ -224,6 +224,37 @@ class ClientTest(MarketTest):
         self.assertTrue(any(event.event.order_accepted is not None for event in seen))
         self.assertEqual([event.index for event in seen], sorted(event.index for event in seen))
 
+    def test_gangs_deadlines_terms_and_projects(self):
+        script = 'echo $FALLOW_NODE_RANK of $FALLOW_NODES'
+        job = fallow.run(QUERY, ["sh", "-c", script], nodes=2, hours=0.1)
+        self.assertEqual(sorted(job.output().splitlines()), ["0 of 2", "1 of 2"])
+        self.assertEqual(len({lease.node for lease in job.leases()}), 2)
+        self.assertEqual(fallow.quote(QUERY, nodes=2, tasks=4, term="6m").tasks, 4)
+        with self.assertRaises(fallow.Refused):
+            fallow.quote(QUERY, nodes=2, tasks=3)
+        job = fallow.run(QUERY, ["true"], hours=0.1, deadline_hours=2, restart_minutes=1)
+        self.assertAlmostEqual((job.view.deadline - job.view.created_at).total_seconds(), 7200, delta=1)
+        with self.assertRaises(fallow.Refused) as caught:
+            fallow.submit(QUERY, ["true"], hours=1, deadline_hours="1.01")
+        self.assertEqual(caught.exception.status, 400)  # 5 minutes of a start do not fit beside the hour
+        with self.assertRaisesRegex(TypeError, "chooses the tier"):
+            fallow.submit(QUERY, ["true"], tier="spot", deadline_hours=2)
+        with self.assertRaises(TypeError):
+            fallow.submit(QUERY, ["true"], restart_minutes=2)
+        quote = fallow.quote(QUERY, tier="reserved", term="12h")
+        self.assertEqual((quote.requirements.tier, quote.requirements.duration_us), ("RESERVED", 12 * 3_600_000_000))
+        with self.assertRaises(fallow.Refused):
+            fallow.submit(QUERY, ["true"], project="thesis")
+        wallet = self.client.set_total_budget("0.05", project="thesis")
+        self.assertEqual([(each.name, each.budget) for each in wallet.projects], [("thesis", Decimal("0.05"))])
+        self.assertEqual(fallow.run(QUERY, ["true"], project="thesis", hours=0.1).view.project, "thesis")
+        with self.assertRaises(fallow.NoFunds) as caught:
+            fallow.submit(QUERY, ["true"], project="thesis", hours=1)
+        self.assertEqual(caught.exception.code, "over_budget")
+        square = fallow.function(gpu=QUERY, hours=0.05, project="thesis")(lambda x: x * x)
+        self.assertEqual(square.remote(3), 9)
+        self.assertEqual(fallow.jobs()[0].view.project, "thesis")
+
     def test_any_operation_by_its_name(self):
         self.assertEqual(self.client.call("GetAccount").name, "renter")
         self.assertEqual(self.client.set_month_budget("50.00").month_budget, Decimal("50.00"))

@@ -94,7 +94,7 @@ class FakeMarket:
         return self.placed[-1]
 
     def map(self, inputs, *, count=None, batch=2, in_flight=1, retries=2, ordered=True):
-        settings = _map.Settings(query="", requirements={}, name="f", archive=b"", env={}, budget=None,
+        settings = _map.Settings(query="", requirements={}, name="f", archive=b"", env={}, budget=None, project="",
                                  trusts_pickles=False, retries=retries, in_flight=in_flight, batch=batch, python="")
         run = _map.Map(self, settings, ((each,) for each in inputs), count, ordered, None, False)
         return _function.Results(_function.AsyncResults(run, return_exceptions=True))

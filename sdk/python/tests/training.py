@@ -1,28 +1,21 @@
-"""A small training for checkpoint_test.py: `training.py numpy|torch`. Prints each save, and the weights' digest."""
+"""A small training for checkpoint_test.py: `training.py numpy|torch`. Says when it begins, and its weights' digest."""
 import hashlib
 import pathlib
+import random
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 EPOCHS = 3
+STEP_S = 0.02
+DUE_AFTER_S = 0.05
 
 
 def with_numpy():
     import numpy
 
     from fallow.checkpoint import Batches, Checkpoint
-
-    class Model:
-        def __init__(self):
-            self.weights = numpy.random.randn(8)
-
-        def state_dict(self):
-            return {"weights": self.weights}
-
-        def load_state_dict(self, state):
-            self.weights = state["weights"]
 
     class Momentum:
         def __init__(self):
@@ -37,17 +30,18 @@ def with_numpy():
     numpy.random.seed(3)
     inputs = numpy.random.randn(200, 8)
     targets = inputs @ numpy.arange(8.0)
-    model, momentum = Model(), Momentum()
+    model, momentum = {"weights": numpy.random.randn(8)}, Momentum()
+    chance = numpy.random.default_rng(5)
     data = Batches(list(zip(inputs, targets)), 10, seed=4)
-    checkpoint = Checkpoint(model=model, optimizer=momentum, data=data)
-    checkpoint.restore()
-    for number, (x, y) in enumerate(data.epochs(EPOCHS)):
-        noise = numpy.random.randn(8) * 0.01  # of the generator, whose state moves along
-        gradient = x.T @ (x @ model.weights - y) / len(y) + noise
+    checkpoint = Checkpoint(model=model, optimizer=momentum, data=data, chance=chance, due_after_s=DUE_AFTER_S)
+    begin(checkpoint)
+    for x, y in data.epochs(EPOCHS):
+        noise = numpy.random.randn(8) * random.random() + chance.normal(size=8)  # whose states move along
+        gradient = x.T @ (x @ model["weights"] - y) / len(y) + noise * 0.01
         momentum.velocity = 0.9 * momentum.velocity + gradient
-        model.weights = model.weights - 0.01 * momentum.velocity
-        step_done(checkpoint, number)
-    return model.weights.tobytes()
+        model["weights"] = model["weights"] - 0.01 * momentum.velocity
+        step_done(checkpoint)
+    return model["weights"].tobytes()
 
 
 def with_torch():
@@ -63,22 +57,25 @@ def with_torch():
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 15)
     data = DataLoader(dataset, 10, seed=4, num_workers=1)
-    checkpoint = Checkpoint(model=model, optimizer=optimizer, scheduler=scheduler, data=data)
-    checkpoint.restore()
-    for number, (x, y) in enumerate(data.epochs(EPOCHS)):
+    checkpoint = Checkpoint(model=model, optimizer=optimizer, scheduler=scheduler, data=data, due_after_s=DUE_AFTER_S)
+    begin(checkpoint)
+    for x, y in data.epochs(EPOCHS):
         optimizer.zero_grad()
         torch.nn.functional.mse_loss(model(x), y).backward()
         optimizer.step()
         scheduler.step()
-        step_done(checkpoint, number)
+        step_done(checkpoint)
     return b"".join(parameter.detach().numpy().tobytes() for parameter in model.parameters())
 
 
-def step_done(checkpoint, number):
-    if number % 4 == 3:
-        checkpoint.save()
-        print("saved", flush=True)
-    time.sleep(0.005)
+def begin(checkpoint):
+    random.seed(6)
+    print("goes on" if checkpoint.restore() else "begins", flush=True)
+
+
+def step_done(checkpoint):
+    time.sleep(STEP_S)
+    checkpoint.save_when_due()
 
 
 if __name__ == "__main__":

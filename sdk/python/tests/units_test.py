@@ -24,7 +24,8 @@ from unittest import mock
 
 from harness import ROOT, fallow, main
 
-from fallow import _http, _plain, _progress, _worker, artifacts, config, models, money, receipts, requirements
+from fallow import (_box, _forward, _http, _plain, _progress, _reach, _worker, artifacts, config, models, money, receipts,
+                    requirements)
 from fallow._routes import ROUTES
 from fallow._sse import EventParser
 from fallow._wire import decode
@@ -108,12 +109,40 @@ class WireTest(unittest.TestCase):
         document = requirements.to_json("gpu_ram>=24", 3, {"max_price": "0.4", "tier": "spot", "share": Decimal("0.5")})
         self.assertEqual(document, {"query": "gpu_ram>=24", "tasks": 3, "max_price_per_hour": "0.40", "tier": "SPOT",
                                     "device_share": 0.5})
+        self.assertEqual(requirements.to_json("", 0, {"nodes": 4, "term": "3d", "bid": "0.1", "near": "eu"}), {
+            "query": "", "nodes": 4, "hours": 72.0, "max_price_per_hour": "0.10", "near": "eu"})
         with self.assertRaisesRegex(TypeError, "gpuss"):
             requirements.to_json("", 1, {"gpuss": 1})
+        for both in ({"hours": 1, "term": "1h"}, {"max_price": "1", "bid": "1"}):
+            with self.assertRaisesRegex(TypeError, "say the same"):
+                requirements.to_json("", 1, both)
+        with self.assertRaises(TypeError):
+            fallow.function(nodes=2)(len)
+
+    def test_terms_are_the_command_lines(self):
+        for text, hours in (("90m", 1.5), ("12h", 12), ("1.5d", 36), ("2w", 336), ("week", 168), ("month", 720), ("hour", 1)):
+            self.assertEqual(requirements.hours_of_term(text), hours, text)
+        for text in ("", "3", "h3", "0h", ".h", "1.2.3d", "3 d", "-1h", "year"):
+            with self.assertRaises(ValueError, msg=text):
+                requirements.hours_of_term(text)
+
+    def test_every_field_of_a_job_file_has_its_keyword(self):
+        # docs/job.schema.json: where Python says it otherwise, it is said here how.
+        schema = json.loads((ROOT / "docs" / "job.schema.json").read_text())["properties"]
+        otherwise = {"run": "command", "setup": "command", "wait": "no_wait"}
+        submit = set(inspect.signature(fallow.AsyncClient.submit).parameters)
+        for name in schema:
+            if name != "resources":
+                self.assertIn(otherwise.get(name, name), submit, name)
+        names = set(schema["resources"]["properties"]) - {"query"}
+        self.assertEqual(set(requirements.Requirements.__annotations__) - {"term", "bid"}, names)
 
     def test_both_clients_are_the_same(self):
-        for one, other, only in ((fallow.AsyncClient, fallow.Client, {"follow_logs"}),
-                                 (fallow.AsyncJob, fallow.Job, set())):
+        for one, other, only in ((fallow.AsyncClient, fallow.Client, {"follow_logs"}), (fallow.AsyncJob, fallow.Job, set()),
+                                 (fallow.AsyncReach, fallow.Reach, {"tunnel", "aclose"}),
+                                 (fallow.AsyncBox, fallow.Box, {"tunnel", "aclose"}),
+                                 (_reach.AsyncProcess, _box.Process, {"aclose"}),
+                                 (_forward.AsyncForward, _box.Forward, {"aclose", "listen"})):
             names = {name for name, _ in inspect.getmembers(one, callable) if not name.startswith("_")} - only
             for name in names:
                 self.assertEqual(list(inspect.signature(getattr(one, name)).parameters),
