@@ -14,6 +14,10 @@ option(FALLOW_PRECOMPILE "Parse the headers of libraries once for many files" ON
 if(FALLOW_PRECOMPILE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # ccache asks for it
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # gcc looks for garbage in its own memory from 128 MB on, which joined files pass several times.
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:--param=ggc-min-heapsize=786432>)  # KiB
+endif()
 find_program(LLD_PROGRAM ld.lld)
 if(LLD_PROGRAM)
   add_link_options(-fuse-ld=lld)

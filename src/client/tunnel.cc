@@ -16,7 +16,7 @@
 namespace fallow::client {
 namespace {
 
-constexpr Duration kConnectTimeout = seconds(30);
+constexpr Duration kOpenTimeout = seconds(30);
 
 using Connected = Result<std::shared_ptr<net::WebSocket>>;
 
@@ -60,7 +60,7 @@ ApiResult<std::unique_ptr<Tunnel>> Tunnel::open(const Config& market, LeaseId le
   const net::Executor executor = impl->pool.next();
   Connected socket = net::block_on<Connected>(
       executor, net::connect_websocket(url, endpoint->tls, std::move(headers),
-                                       net::bulk_socket_options(), kConnectTimeout, &refused));
+                                       net::bulk_socket_options(), kOpenTimeout, &refused));
   if (!socket) {
     if (refused.status != 0) return tl::unexpected(refusal(refused));
     return tl::unexpected(ApiError{ApiError::Kind::kUnreachable, socket.error().message, {}});

@@ -11,7 +11,7 @@
 namespace fallow::client {
 namespace {
 
-constexpr Duration kConnectTimeout = seconds(10);
+constexpr Duration kDialTimeout = seconds(10);
 
 }  // namespace
 
@@ -27,7 +27,7 @@ struct TunnelDialer::Impl {
     net::Headers headers;
     headers.set("Authorization", "Bearer " + token);
     auto connected = co_await net::connect_websocket(url, self->endpoint.tls, std::move(headers),
-                                                     net::bulk_socket_options(), kConnectTimeout);
+                                                     net::bulk_socket_options(), kDialTimeout);
     // Whoever asked for the tunnel is told by the market that nobody came.
     if (connected) {
       const std::shared_ptr<net::WebSocket> socket = std::move(*connected);

@@ -10,25 +10,16 @@
 #include <array>
 #include <memory>
 
+#include "net/openssl.h"
 #include "net/tls.h"
 
 namespace fallow::net {
 namespace {
 
-template <auto free_function>
-struct Deleter {
-  template <class T>
-  void operator()(T* object) const {
-    free_function(object);
-  }
-};
-using Bio = std::unique_ptr<BIO, Deleter<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
-using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using Names = std::unique_ptr<GENERAL_NAMES, Deleter<GENERAL_NAMES_free>>;
-using Name = std::unique_ptr<GENERAL_NAME, Deleter<GENERAL_NAME_free>>;
-using Extension = std::unique_ptr<X509_EXTENSION, Deleter<X509_EXTENSION_free>>;
-using BigNumber = std::unique_ptr<BIGNUM, Deleter<BN_free>>;
+using Names = std::unique_ptr<GENERAL_NAMES, OpensslDeleter<GENERAL_NAMES_free>>;
+using Name = std::unique_ptr<GENERAL_NAME, OpensslDeleter<GENERAL_NAME_free>>;
+using Extension = std::unique_ptr<X509_EXTENSION, OpensslDeleter<X509_EXTENSION_free>>;
+using BigNumber = std::unique_ptr<BIGNUM, OpensslDeleter<BN_free>>;
 
 constexpr std::size_t kHostBytesMax = 253;
 constexpr int kDaysMax = 36'500;
@@ -110,10 +101,10 @@ Result<CertificateAndKey> generate_self_signed(const std::vector<std::string>& h
     return fail(ErrorCode::kInvalid, "a certificate is valid for 1 to {} days, not {}", kDaysMax,
                 days);
   }
-  const Key key(EVP_EC_gen("P-256"));
-  const Certificate certificate(X509_new());
-  const Bio certificate_bio(BIO_new(BIO_s_mem()));
-  const Bio key_bio(BIO_new(BIO_s_mem()));
+  const OpensslKey key(EVP_EC_gen("P-256"));
+  const OpensslCertificate certificate(X509_new());
+  const OpensslBio certificate_bio(BIO_new(BIO_s_mem()));
+  const OpensslBio key_bio(BIO_new(BIO_s_mem()));
   if (!key || !certificate || !fill(certificate.get(), key.get(), hosts, days) ||
       PEM_write_bio_X509(certificate_bio.get(), certificate.get()) != 1 ||
       PEM_write_bio_PrivateKey(key_bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) !=
@@ -124,8 +115,9 @@ Result<CertificateAndKey> generate_self_signed(const std::vector<std::string>& h
 }
 
 Result<Digest> certificate_fingerprint(const std::string& certificate_pem) {
-  const Bio bio(BIO_new_mem_buf(certificate_pem.data(), static_cast<int>(certificate_pem.size())));
-  const Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+  const OpensslBio bio(
+      BIO_new_mem_buf(certificate_pem.data(), static_cast<int>(certificate_pem.size())));
+  const OpensslCertificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
   if (!certificate) {
     return fail(ErrorCode::kInvalid, "the text holds no readable PEM certificate: {}",
                 openssl_error());

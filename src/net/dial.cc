@@ -8,14 +8,13 @@
 #include <utility>
 #include <vector>
 
+#include "net/await_tuple.h"
 #include "net/timer.h"
 
 namespace fallow::net {
 namespace {
 
 using boost::asio::ip::tcp;
-
-constexpr auto kAwaitTuple = boost::asio::as_tuple(boost::asio::use_awaitable);
 
 Duration left_until(Deadline deadline) {
   if (deadline == kNoDeadline) return kForever;

@@ -18,7 +18,7 @@ using State = HttpParser::State;
 constexpr std::uint64_t kDrainedBytesMax = 256 * 1024;
 constexpr std::size_t kReservedBytesMax = 1024 * 1024;
 // Bodies up to this size travel in one write with their head.
-constexpr std::size_t kJoinedBytesMax = 16 * 1024;
+constexpr std::size_t kAnswerJoinedBytesMax = 16 * 1024;
 // A client that sends this much ahead while it waits for an answer is not watched any more.
 constexpr std::size_t kAheadBytesMax = 64 * 1024;
 
@@ -143,7 +143,7 @@ Task<Status> Exchange::send_head(Response& response, bool with_body) {
   if (!keep_alive_) response.headers.set("Connection", "close");
   std::string bytes = write_response_head(response.status, response.headers);
   if (!with_body) co_return co_await write_raw(bytes);
-  if (response.body.size() <= kJoinedBytesMax) {
+  if (response.body.size() <= kAnswerJoinedBytesMax) {
     bytes += response.body;
     co_return co_await write_raw(bytes);
   }

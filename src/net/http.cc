@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "net/ascii.h"
+
 namespace fallow::net {
 namespace {
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 void append_safe(std::string& out, std::string_view text) {
   for (const char c : text) out.push_back(c == '\r' || c == '\n' || c == '\0' ? ' ' : c);

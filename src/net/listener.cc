@@ -13,12 +13,13 @@
 #include <cstring>
 #include <utility>
 
+#include "net/await_tuple.h"
+
 namespace fallow::net {
 namespace {
 
 using Descriptor = boost::asio::posix::stream_descriptor;
 
-constexpr auto kAwaitTuple = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr int kBacklog = 4096;
 
 struct AddressDeleter {

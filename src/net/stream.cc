@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "net/await_tuple.h"
 #include "net/socket_bio.h"
 #include "net/tls.h"
 
@@ -28,7 +29,6 @@ namespace {
 namespace asio = boost::asio;
 using Descriptor = asio::posix::stream_descriptor;
 
-constexpr auto kAwaitTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kBorrowedBytes = 64 * 1024;
 constexpr unsigned kTurnsMax = 32;
 

@@ -9,16 +9,11 @@
 #include <chrono>
 #include <utility>
 
+#include "net/await_tuple.h"
 #include "net/deadline.h"
 #include "net/notifier.h"
 
 namespace fallow::net {
-namespace {
-
-constexpr auto kAwaitTuple = boost::asio::as_tuple(boost::asio::use_awaitable);
-
-}  // namespace
-
 struct Timer::Impl {
   explicit Impl(const Executor& executor) : timer(executor) {}
   boost::asio::steady_timer timer;

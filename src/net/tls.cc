@@ -7,26 +7,15 @@
 #include <limits>
 
 #include "net/certificate.h"
+#include "net/openssl.h"
 
 namespace fallow::net {
 namespace {
 
-struct BioDeleter {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
-struct CertificateDeleter {
-  void operator()(X509* certificate) const { X509_free(certificate); }
-};
-struct KeyDeleter {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
-using Bio = std::unique_ptr<BIO, BioDeleter>;
-using Certificate = std::unique_ptr<X509, CertificateDeleter>;
-using Key = std::unique_ptr<EVP_PKEY, KeyDeleter>;
-
-Bio bio_of(const std::string& text) {
-  return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(std::min<std::size_t>(
-                                              text.size(), std::numeric_limits<int>::max()))));
+OpensslBio bio_of(const std::string& text) {
+  return OpensslBio(BIO_new_mem_buf(
+      text.data(),
+      static_cast<int>(std::min<std::size_t>(text.size(), std::numeric_limits<int>::max()))));
 }
 
 Result<SslContext> make_context(const SSL_METHOD* method) {
@@ -63,8 +52,8 @@ Result<std::shared_ptr<const TlsServer>> TlsServer::from_pem(const std::string& 
   FALLOW_ASSIGN(SslContext context, make_context(TLS_server_method()));
   FALLOW_ASSIGN(const Digest fingerprint, certificate_fingerprint(certificate_pem));
 
-  const Bio chain = bio_of(certificate_pem);
-  const Certificate leaf(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
+  const OpensslBio chain = bio_of(certificate_pem);
+  const OpensslCertificate leaf(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
   if (!leaf || SSL_CTX_use_certificate(context.get(), leaf.get()) != 1) {
     return fail(ErrorCode::kInvalid, "the server's certificate cannot be used: {}",
                 openssl_error());
@@ -78,8 +67,8 @@ Result<std::shared_ptr<const TlsServer>> TlsServer::from_pem(const std::string& 
   }
   ERR_clear_error();  // the end of the chain is reported as an error
 
-  const Bio key_bio = bio_of(key_pem);
-  const Key key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
+  const OpensslBio key_bio = bio_of(key_pem);
+  const OpensslKey key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
   if (!key) {
     return fail(ErrorCode::kInvalid, "the server's private key is not readable PEM: {}",
                 openssl_error());

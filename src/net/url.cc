@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "net/ascii.h"
+
 namespace fallow::net {
 namespace {
 
@@ -12,8 +14,6 @@ int hex_value(char c) {
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
 }
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool is_alphanumeric(char c) {
   return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
