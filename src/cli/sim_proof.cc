@@ -48,7 +48,7 @@ void add_sim_proof(Parser& group, Context& context) {
       ->check(range(10U, 1'000'000U))
       ->capture_default_str();
   command->footer(
-      "Devices really compute, on a small size: 200 runs take half a minute of one core.\n"
+      "Devices really compute, on a small size: 1000 runs take two minutes of one core.\n"
       "Example:\n  fallow sim proof --runs 200");
   command->callback([=, &context] {
     context.run = [=, &context] {
