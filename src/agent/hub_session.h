@@ -59,7 +59,6 @@ class HubSession {
   Time next_deadline() const;
   const v1::Policy& policy() const { return policy_; }
   const std::string& session_token() const { return session_token_; }
-  void set_facts(v1::NodeFacts facts) { options_.facts = std::move(facts); }
   bool has_quit() const { return has_quit_; }
 
   static constexpr std::size_t kFlightsMax = 64;

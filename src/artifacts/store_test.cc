@@ -1,48 +1,25 @@
 #include "artifacts/store.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
-#include <chrono>
 #include <filesystem>
 #include <thread>
 #include <vector>
 
+#include "artifacts/test_store.h"
+
 namespace fallow::artifacts {
 namespace {
 
-Time file_clock_now() {
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return Time{std::chrono::duration_cast<std::chrono::microseconds>(since).count()};
-}
-
-class StoreTest : public testing::Test {
+class StoreTest : public StoreFolderTest {
  protected:
   void SetUp() override {
-    std::string pattern = testing::TempDir() + "fallow_store_XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
     limits_.bytes_max = 10'000;
     limits_.blob_bytes_max = 8'000;
     limits_.uploads_max = 3;
-    reopen();
-  }
-  void TearDown() override {
-    store_.reset();
-    std::filesystem::remove_all(root_);
-  }
-  void reopen() {
-    store_.reset();
-    auto opened = BlobStore::open(root_ + "/store", limits_);
-    ASSERT_TRUE(opened) << opened.error().message;
-    store_ = std::move(*opened);
-  }
-  std::string path_of(const Digest& digest) {
-    const std::string hex = to_hex(digest);
-    return fmt::format("{}/store/blobs/{}/{}/{}", root_, hex.substr(0, 2), hex.substr(2, 2), hex);
+    StoreFolderTest::SetUp();
   }
   std::size_t temporaries() {
     std::size_t count = 0;
@@ -52,15 +29,6 @@ class StoreTest : public testing::Test {
     }
     return count;
   }
-  void store_long_ago(const Digest& digest) { set_long_ago(path_of(digest)); }
-  void set_long_ago(const std::string& path, int seconds = 1'000) {
-    const timespec times[2] = {{seconds, 0}, {seconds, 0}};
-    ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
-  }
-
-  std::string root_;
-  StoreLimits limits_;
-  std::unique_ptr<BlobStore> store_;
 };
 
 TEST_F(StoreTest, KeepsBytesUnderTheirDigest) {

@@ -1,53 +1,24 @@
 #include "artifacts/sweep.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <filesystem>
 #include <thread>
+
+#include "artifacts/test_store.h"
 
 namespace fallow::artifacts {
 namespace {
 
-Time file_clock_now() {
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return Time{std::chrono::duration_cast<std::chrono::microseconds>(since).count()};
-}
-
-class SweepTest : public testing::Test {
+class SweepTest : public StoreFolderTest {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "fallow_sweep_XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-    reopen();
-  }
-  void TearDown() override {
-    store_.reset();
-    std::filesystem::remove_all(root_);
-  }
-  void reopen() {
-    store_.reset();
-    auto opened = BlobStore::open(root_ + "/store", StoreLimits{});
-    ASSERT_TRUE(opened) << opened.error().message;
-    store_ = std::move(*opened);
-  }
   // Stores it, a long time ago.
   Digest old(std::string_view bytes) {
     const Digest digest = store_->put(bytes).value();
-    age(digest);
+    store_long_ago(digest);
     return digest;
-  }
-  void age(const Digest& digest) {
-    const std::string hex = to_hex(digest);
-    const std::string path =
-        fmt::format("{}/store/blobs/{}/{}/{}", root_, hex.substr(0, 2), hex.substr(2, 2), hex);
-    const timespec times[2] = {{1'000, 0}, {1'000, 0}};
-    ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
   }
   static std::string manifest_of(const std::vector<Digest>& files) {
     std::vector<File> listed;
@@ -59,9 +30,6 @@ class SweepTest : public testing::Test {
   static SweepRules rules() {
     return {file_clock_now() - minutes(1), file_clock_now() - minutes(1), nullptr};
   }
-
-  std::string root_;
-  std::unique_ptr<BlobStore> store_;
 };
 
 TEST_F(SweepTest, TakesWhatNobodyWantsAndKeepsWhatARootNames) {
@@ -89,7 +57,7 @@ TEST_F(SweepTest, WhatAFreshManifestNamesStays) {
   ASSERT_TRUE(store_->touch(manifest));  // as whoever submits an order does
   EXPECT_EQ(sweep(*store_, {}, rules())->blobs, 0U);
   EXPECT_TRUE(store_->has(file));
-  age(manifest);
+  store_long_ago(manifest);
   EXPECT_EQ(sweep(*store_, {}, rules())->blobs, 2U);
   EXPECT_FALSE(store_->touch(manifest));
 }

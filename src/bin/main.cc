@@ -1,7 +1,10 @@
 #include <google/protobuf/stubs/logging.h>
 #include <sodium.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
 
 #include <cstdio>
+#include <memory>
 #include <string_view>
 
 #include "agent/inventory.h"
@@ -27,6 +30,8 @@ int main(int argc, char** argv) {
     return fallow::agent::prove_devices_main(argc - 2, argv + 2);
   }
 
+  // The output is for answers, which may be JSON; what happens meanwhile is told beside it.
+  spdlog::default_logger()->sinks() = {std::make_shared<spdlog::sinks::stderr_color_sink_mt>()};
   fallow::bin::MarketHost host;
   return fallow::cli::run_program(argc, argv, host);
 }

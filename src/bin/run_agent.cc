@@ -167,6 +167,11 @@ int MarketHost::run_agent(const cli::AgentArguments& arguments) {
 }
 
 Status MarketHost::pause_agent(const std::string& data, bool paused) {
+  std::error_code error;
+  if (!std::filesystem::exists(data + "/node.key", error)) {
+    return fail(ErrorCode::kNotFound,
+                "{} is no data folder of an agent: give the --data that it was started with", data);
+  }
   return agent::OwnerFile::write(data, paused ? v1::OWNER_PAUSED : v1::OWNER_AWAY);
 }
 

@@ -19,13 +19,6 @@ namespace {
 
 constexpr std::size_t kSnapshotsKept = 3;
 
-// Zero fields of `wanted` take the market's defaults.
-v1::Policy policy_of(const v1::Policy& wanted) {
-  v1::Policy policy = core::default_policy();
-  policy.MergeFrom(wanted);
-  return policy;
-}
-
 Duration to_duration(double hours) {
   return Duration(static_cast<std::int64_t>(hours * 3'600'000'000.0));
 }
@@ -67,7 +60,8 @@ int MarketHost::serve(const cli::ServerArguments& arguments,
   const bool has_console = !options.console.empty();
   options.market_name = arguments.name;
   options.currency = arguments.currency;
-  options.policy = policy_of(arguments.policy);
+  options.policy = core::default_policy();
+  for (const auto& rule : arguments.rules) rule(options.policy);
   options.artifacts.bytes_max = arguments.artifacts_gib_max << 30;
   options.retention.outputs = to_duration(arguments.output_hours_kept);
   options.retention.artifacts = to_duration(arguments.artifact_hours_kept);
@@ -78,6 +72,13 @@ int MarketHost::serve(const cli::ServerArguments& arguments,
   if (!folder) return refuse(folder.error());
   auto log = log::SqliteLog::open(folder->log_folder());
   if (!log) return refuse(log.error());
+  const auto head = (*log)->head();
+  if (!head) return refuse(head.error());
+  if (head->last.value > 0 && !arguments.rules.empty()) {
+    spdlog::warn(
+        "this market has its rules since its first start: what this command line says of them is "
+        "passed over; an operator changes them with PUT /v1/policy");
+  }
   auto snapshots = log::FolderSnapshots::open(folder->snapshots_folder(), kSnapshotsKept);
   if (!snapshots) return refuse(snapshots.error());
 

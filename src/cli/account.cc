@@ -134,7 +134,7 @@ void add_account(Parser& app, Context& context, Host& /*host*/) {
       "Examples:\n  fallow account create alice --scope renter\n"
       "  fallow account key --label laptop --hours 720");
   Parser* make = command->add_subcommand("create", "open an account (operators only)");
-  make->add_option("name", options->name)->required();
+  make->add_option("name", options->name, "whose it is, as others see it")->required();
   make->add_option("--scope", options->scopes, "renter, provider, operator; may be repeated")
       ->required();
   make->callback(
@@ -143,7 +143,7 @@ void add_account(Parser& app, Context& context, Host& /*host*/) {
   show->callback([&context] { context.run = [&context] { return list_accounts(context); }; });
   Parser* key = command->add_subcommand("key", "make a further key of this account");
   key->add_option("--scope", options->scopes, "default: those of the key in use");
-  key->add_option("--label", options->label);
+  key->add_option("--label", options->label, "what it is for, as `fallow account keys` shows it");
   key->add_option("--hours", options->hours, "until it expires; 0: never");
   key->callback(
       [=, &context] { context.run = [=, &context] { return create_key(context, *options); }; });

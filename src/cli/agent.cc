@@ -66,8 +66,9 @@ void add_agent(Parser& app, Context& context, Host& host) {
       "--device", arguments->devices,
       "declare a device for tests: model=RTX_4090,memory_gb=24[,kind=gpu][,count=2]");
   command->add_option("--cpu-thousandths", arguments->cpu_thousandths,
-                      "processor share to lease out");
-  command->add_option("--memory-mb", arguments->memory_mb, "main memory to lease out");
+                      "of processor cores to lease out, 1000 a core; default: all of them");
+  command->add_option("--memory-mb", arguments->memory_mb,
+                      "main memory to lease out, in MB; default: all of it");
   command
       ->add_option("--sandbox", arguments->sandbox,
                    "give no other kind; default: runc where it works, gvisor to those who ask")

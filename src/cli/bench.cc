@@ -43,7 +43,7 @@ int bench(const Context& context, const BenchOptions& options) {
   v1::CreateQuoteRequest request;
   request.set_query(join(options.query));
   request.set_hours(1);
-  const std::uint32_t count = std::max<std::uint32_t>(options.count, 1);
+  const std::uint32_t count = options.count;
   auto plain = measure(
       count, [&] { return api->call<v1::MarketView>("Market.GetMarket", v1::GetMarketRequest()); });
   if (!plain) return report(context, plain.error());
@@ -72,7 +72,9 @@ void add_bench(Parser& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<BenchOptions>();
   Parser* command = app.add_subcommand("bench", "measure how fast the market answers from here");
   command->add_option("query", options->query, "of the quotes");
-  command->add_option("-n,--count", options->count, "calls of each kind")->capture_default_str();
+  command->add_option("-n,--count", options->count, "calls of each kind")
+      ->check(range(1U, kCountMax))
+      ->capture_default_str();
   command->footer("Example:\n  fallow bench 'gpu_ram>=24' -n 2000\nA key's rate limit applies.");
   command->callback(
       [=, &context] { context.run = [=, &context] { return bench(context, *options); }; });

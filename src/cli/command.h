@@ -24,6 +24,10 @@ enum ExitCode : int {
   kUnreachable = 4,  // the server cannot be reached
 };
 
+// Of a list that is one answer of the server, and of what is asked for again and again.
+constexpr std::uint32_t kPageMax = 1'000;
+constexpr std::uint32_t kCountMax = 1'000'000;
+
 // Reads a whole text as a number; false when it is none, or too large.
 bool read_number(std::string_view text, std::uint32_t& number);
 

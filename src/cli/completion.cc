@@ -57,7 +57,7 @@ int print_completion(const Parser& app, const std::string& shell) {
 void add_completion(Parser& app, Context& context, Host& /*host*/) {
   auto shell = std::make_shared<std::string>();
   Parser* command = app.add_subcommand("completion", "print a completion script for your shell");
-  command->add_option("shell", *shell)->required()->check(one_of({"bash", "zsh", "fish"}));
+  command->add_option("shell", *shell, "yours")->required()->check(one_of({"bash", "zsh", "fish"}));
   command->footer(
       "Example:\n  fallow completion bash > ~/.local/share/bash-completion/completions/fallow");
   command->callback(

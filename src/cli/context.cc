@@ -62,6 +62,12 @@ int report(const Context& context, const client::ApiError& error) {
     } else if (!error.problem.field().empty()) {
       std::fprintf(stderr, "  field: %s\n", printable(error.problem.field()).c_str());
     }
+    if (error.kind == Kind::kUnreachable) {
+      std::fputs(
+          "  is the market running? `fallow up` starts one here; --url or FALLOW_URL names "
+          "another\n",
+          stderr);
+    }
     print_relaxations(error.problem);
     if (error.problem.has_next_quote()) {
       const v1::QuoteView& next = error.problem.next_quote();

@@ -175,7 +175,9 @@ void add_exec(Parser& app, Context& context, Host& /*host*/) {
                    ? std::string("write NAME=VALUE")
                    : std::string();
       });
+  command->takes_command("[-- COMMAND...]");
   command->footer(
+      "Everything behind -- is the command; without one it is the login shell.\n"
       "The command runs beside the workload, as confined as that is, and may be left behind with\n"
       "nohup until the lease ends. Its exit code is this program's; 255: the way there was lost.\n"
       "Examples:\n"

@@ -24,7 +24,8 @@ struct ServerArguments {
   std::vector<std::string> hosts;         // names and addresses in the certificate
   bool plain_http = false;                // loopback only
   std::string console;                    // folder of the built console; empty: where it is found
-  v1::Policy policy;                      // on first start; zero fields take the defaults
+  // Each changes one of the market's default rules, on first start.
+  std::vector<std::function<void(v1::Policy&)>> rules;
   std::uint64_t artifacts_gib_max = 100;  // of the artifact store
   double output_hours_kept = 720;         // of an order after its end
   double artifact_hours_kept = 168;       // that nothing refers to

@@ -74,7 +74,9 @@ void add_jobs(Parser& app, Context& context, Host& /*host*/) {
   Parser* command = app.add_subcommand("jobs", "list jobs, or one with its tasks");
   command->add_option("job", options->order, "show this one with its tasks");
   command->add_flag("--open", options->open_only, "only those that have not ended");
-  command->add_option("-n,--count", options->count_max)->capture_default_str();
+  command->add_option("-n,--count", options->count_max, "the most to show, newest first")
+      ->check(range(1U, kPageMax))
+      ->capture_default_str();
   command->footer("Example:\n  fallow jobs --open");
   command->callback([options, &context] {
     context.run = [options, &context] { return jobs(context, *options); };

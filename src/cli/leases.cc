@@ -54,7 +54,9 @@ void add_leases(Parser& app, Context& context, Host& /*host*/) {
   command->add_option("--job", options->order, "only those of this job");
   command->add_option("--node", options->node, "only those on this node");
   command->add_flag("--open", options->open_only, "only those that have not ended");
-  command->add_option("-n,--count", options->count_max)->capture_default_str();
+  command->add_option("-n,--count", options->count_max, "the most to show, newest first")
+      ->check(range(1U, kPageMax))
+      ->capture_default_str();
   command->footer("Example:\n  fallow leases --job 12345 --json");
   command->callback([options, &context] {
     context.run = [options, &context] { return leases(context, *options); };

@@ -43,6 +43,10 @@ int market(const Context& context) {
         policy.fragmentation_basis_points() / 100.0, policy.survival_basis_points() / 100.0,
         policy.locality_basis_points() / 100.0);
   }
+  if (policy.proof_interval_us() > 0) {
+    std::printf("proofs      each node proves its devices about every %lld s\n",
+                static_cast<long long>(policy.proof_interval_us() / 1'000'000));
+  }
   for (const v1::VolumeDiscount& step : policy.volume_discounts()) {
     std::printf("volume      %.2f %% off the fee from %s spent within 30 days\n",
                 step.fee_basis_points() / 100.0,

@@ -175,7 +175,7 @@ void add_nodes(Parser& app, Context& context, Host& /*host*/) {
 
   auto options = std::make_shared<OfferOptions>();
   Parser* set_offer = command->add_subcommand("offer", "offer a node's devices at a price");
-  set_offer->add_option("node", options->node)->required();
+  set_offer->add_option("node", options->node, "its id, as `fallow nodes` shows it")->required();
   set_offer->add_option("price", options->price,
                         "per whole device and hour, e.g. 0.35; with --ceiling where it begins");
   set_offer->add_option("--ceiling", options->ceiling,
@@ -202,7 +202,7 @@ void add_nodes(Parser& app, Context& context, Host& /*host*/) {
   for (const bool remove : {false, true}) {
     Parser* end = remove ? command->add_subcommand("remove", "take a node away; its leases end")
                          : command->add_subcommand("withdraw", "take the offer back; leases go on");
-    end->add_option("node", *node)->required();
+    end->add_option("node", *node, "its id, as `fallow nodes` shows it")->required();
     end->callback([=, &context] {
       context.run = [=, &context] { return withdraw_node(context, *node, remove); };
     });

@@ -102,7 +102,9 @@ void add_offers(Parser& app, Context& context, Host& /*host*/) {
       ->add_option("-o,--order", options->order,
                    "fields; a trailing minus turns one round; default: price")
       ->excludes("--objective");
-  command->add_option("-n,--count", options->count_max, "the most to show")->capture_default_str();
+  command->add_option("-n,--count", options->count_max, "the most to show")
+      ->check(range(1U, kCountMax))
+      ->capture_default_str();
   command->add_option("--price-history", options->price_class,
                       "MODEL or MODEL/REGION: what it went for, newest first");
   command->footer(

@@ -1,17 +1,117 @@
 #include "cli/parser.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <type_traits>
 
 #include "base/check.h"
 
 namespace fallow::cli {
 
+namespace {
+
+// As a person writes it: the whole text, no sign where none has a meaning, nothing that is no
+// number.
+template <class T>
+std::optional<T> number_of(const std::string& text) {
+  T number{};
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number);
+  if (end != last || error != std::errc()) return std::nullopt;
+  if constexpr (std::is_floating_point_v<T>) {
+    if (!std::isfinite(number)) return std::nullopt;
+  }
+  return number;
+}
+
+constexpr const char* kNumberCheck = "number";
+
+template <class T>
+CLI::Validator range_of(T least, T most) {
+  const auto complaint = [=](const std::string& text) {
+    const auto number = number_of<T>(text);
+    if (number && *number >= least && *number <= most) return std::string();
+    return fmt::format("'{}' is no {}number from {} to {}", text,
+                       std::is_floating_point_v<T> ? "" : "whole ", least, most);
+  };
+  return {complaint, fmt::format("{} to {}", least, most)};
+}
+
+// CLI11 takes -1 for the largest number of all.
+template <class T>
+void expect_numbers(CLI::Option& option) {
+  if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
+    const auto complaint = [](const std::string& text) {
+      if (number_of<T>(text)) return std::string();
+      return std::is_floating_point_v<T> ? fmt::format("'{}' is no number", text)
+                                         : fmt::format("'{}' is no whole number from 0 to {}", text,
+                                                       std::numeric_limits<T>::max());
+    };
+    option.check(complaint, "", kNumberCheck);
+  }
+}
+
+// It says what a number is, too.
+template <class T>
+void set_range(CLI::Option& option, T least, T most) {
+  option.get_validator(kNumberCheck)->active(false);
+  option.check(range_of(least, most));
+}
+
+// What the command line says behind its options, for the help's first line.
+class UsageWithCommand final : public CLI::Formatter {
+ public:
+  explicit UsageWithCommand(std::string behind) : behind_(std::move(behind)) {}
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    std::string usage = CLI::Formatter::make_usage(app, std::move(name));
+    while (!usage.empty() && usage.back() == '\n') usage.pop_back();
+    return usage + " " + behind_ + "\n";
+  }
+
+ private:
+  const std::string behind_;
+};
+
+// The sub-command that the line chose.
+CLI::App& chosen(CLI::App& app) {
+  const auto parsed = app.get_subcommands();
+  return parsed.empty() ? app : chosen(*parsed.back());
+}
+
+std::string full_name(const CLI::App& app) {
+  return app.get_parent() == nullptr ? app.get_name()
+                                     : full_name(*app.get_parent()) + " " + app.get_name();
+}
+
+// What is wrong with the line, and where to read how it is right.
+int complain(CLI::App& root, const CLI::ParseError& error) {
+  CLI::App& app = chosen(root);
+  const auto unknown = root.remaining(true);
+  std::string why = error.what();
+  const char* advice = "tells how it is written";
+  const bool lacks_command = !app.get_subcommands({}).empty() && !unknown.empty();
+  if (lacks_command && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    why = fmt::format("there is no command '{}'", unknown.front());
+    advice = "lists them";
+  } else if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !unknown.empty()) {
+    why = fmt::format("'{}' is not expected here", unknown.front());
+  }
+  const std::string name = full_name(app);
+  std::fprintf(stderr, "%s: %s; `%s --help` %s\n", name.c_str(), why.c_str(), name.c_str(), advice);
+  return error.get_exit_code();
+}
+
+}  // namespace
+
 Check range(std::uint32_t least, std::uint32_t most) {
-  return {[=](CLI::Option& option) { option.check(CLI::Range(least, most)); }};
+  return {[=](CLI::Option& option) { set_range(option, least, most); }};
 }
 
 Check range(double least, double most) {
-  return {[=](CLI::Option& option) { option.check(CLI::Range(least, most)); }};
+  return {[=](CLI::Option& option) { set_range(option, least, most); }};
 }
 
 Check one_of(std::vector<std::string> words) {
@@ -83,13 +183,17 @@ Option* Parser::keep(CLI::Option& option) {
 
 template <class T>
 Option* Parser::add_option(const std::string& name, T& value, const std::string& description) {
-  return keep(*app_.add_option(name, value, description));
+  CLI::Option& option = *app_.add_option(name, value, description);
+  expect_numbers<T>(option);
+  return keep(option);
 }
 
 template <class T>
 Option* Parser::add_option_function(const std::string& name, std::function<void(const T&)> take,
                                     const std::string& description) {
-  return keep(*app_.add_option_function<T>(name, take, description));
+  CLI::Option& option = *app_.add_option_function<T>(name, take, description);
+  expect_numbers<T>(option);
+  return keep(option);
 }
 
 template Option* Parser::add_option(const std::string&, bool&, const std::string&);
@@ -138,6 +242,9 @@ void Parser::require_subcommand(std::size_t count) {
 
 void Parser::fallthrough() { app_.fallthrough(); }
 void Parser::footer(const std::string& text) { app_.footer(text); }
+void Parser::takes_command(const std::string& words) {
+  app_.formatter(std::make_shared<UsageWithCommand>(words));
+}
 void Parser::callback(std::function<void()> run) { app_.callback(std::move(run)); }
 
 std::vector<std::string> Parser::long_option_names() const {
@@ -153,7 +260,8 @@ std::optional<int> Parser::parse(int argc, const char* const* argv) {
   try {
     app_.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app_.exit(error);
+    // Help and version come as errors with the code 0.
+    return error.get_exit_code() == 0 ? app_.exit(error) : complain(app_, error);
   }
   return std::nullopt;
 }

@@ -81,6 +81,9 @@ class Parser {
   void require_subcommand(std::size_t count);
   void fallthrough();  // options that are not known here may be the parent's
   void footer(const std::string& text);
+  // The help's first line ends with these words, e.g. "-- COMMAND...": what stands behind `--` is
+  // not the parser's.
+  void takes_command(const std::string& words);
   void callback(std::function<void()> run);  // when it was chosen
 
   const std::string& name() const { return name_; }

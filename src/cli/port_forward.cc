@@ -142,7 +142,9 @@ void add_port_forward(Parser& app, Context& context, Host& /*host*/) {
       ->required()
       ->check([](const std::string& text) {
         Ports ports;
-        return read_ports(text, ports) ? std::string() : "write PORT or PORT:LOCAL, as 8888:9000";
+        if (read_ports(text, ports)) return std::string();
+        return fmt::format("'{}' is not PORT or PORT:LOCAL with ports up to {}, as 8888:9000", text,
+                           kPortMax);
       });
   command->add_option("--address", options->address, "of this machine, to listen on")
       ->capture_default_str();

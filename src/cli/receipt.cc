@@ -84,7 +84,8 @@ void add_receipt(Parser& app, Context& context, Host& /*host*/) {
     context.run = [=, &context] { return show_receipt(context, *options); };
   });
   Parser* check = command->add_subcommand("verify", "check a receipt with nothing but the file");
-  check->add_option("file", options->file)->required();
+  check->add_option("file", options->file, "the receipt, as `fallow receipt LEASE` printed it")
+      ->required();
   check->add_option("--market-key", options->market_key, "the market's public key, in hex");
   check->callback(
       [=, &context] { context.run = [=, &context] { return verify(context, *options); }; });

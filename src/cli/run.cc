@@ -6,6 +6,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/money.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/job_file.h"
@@ -325,8 +326,14 @@ void add_run(Parser& app, Context& context, Host& /*host*/) {
   options->requirements = add_requirement_options(*command);
   command->add_option("--quote", options->quote, "take this quote instead of asking for one");
   command->add_option("--name", options->job.name, "of the job; default: the command's");
-  command->add_option("--budget", options->job.budget,
-                      "the most the whole job may cost, e.g. 2.50");
+  command
+      ->add_option("--budget", options->job.budget,
+                   "the most the whole job may cost, e.g. 2.50; default: the quote's total")
+      ->check([](const std::string& text) {
+        const auto amount = parse_money(text);
+        if (amount && amount->value > 0) return std::string();
+        return fmt::format("'{}' is no amount above 0, such as 2.50", text);
+      });
   command->add_option("--project", options->job.project,
                       "count it for this project's budget (see `fallow wallet budget`), too");
   command
@@ -355,6 +362,7 @@ void add_run(Parser& app, Context& context, Host& /*host*/) {
                                      "the job as docs/job-files.md has it; then no other option");
   command->exclude_others(*file);
   command->add_flag("-d,--detach", options->detach, "print the job's id and leave it running");
+  command->takes_command("[-- COMMAND...]");
   command->footer(
       "Everything behind -- is the command. Ctrl-C asks the market to stop the job; a second one\n"
       "leaves it to end by itself and says how to find it.\n"

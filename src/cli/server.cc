@@ -8,6 +8,9 @@ namespace fallow::cli {
 namespace {
 
 constexpr double kHoursKeptMax = 10 * 366 * 24;
+// What the market's rules take.
+constexpr double kPolicySecondsMin = 0.01;
+constexpr double kPolicySecondsMax = 366 * 24 * 3600;
 
 std::int64_t to_us(double seconds) { return static_cast<std::int64_t>(seconds * 1e6); }
 
@@ -28,17 +31,19 @@ int serve(const Context& context, Host& host, const ServerArguments& arguments) 
   });
 }
 
-void add_volume_discount(const std::string& text, v1::Policy& policy) {
+std::function<void(v1::Policy&)> volume_discount(const std::string& text) {
   const std::size_t equals = text.find('=');
   const auto spent = parse_money(text.substr(0, equals));
   std::uint32_t basis_points = 0;
   if (equals == std::string::npos || !spent ||
       !read_number(text.substr(equals + 1), basis_points)) {
-    refuse_value("--volume-discount", "'" + text + "': write 100=1000");
+    refuse_value("--volume-discount", "'" + text + "' is not SPENT=BASIS_POINTS, as 100=1000");
   }
-  v1::VolumeDiscount& step = *policy.add_volume_discounts();
-  step.set_spent_micros_min(spent->value);
-  step.set_fee_basis_points(basis_points);
+  return [spent = spent->value, basis_points](v1::Policy& policy) {
+    v1::VolumeDiscount& step = *policy.add_volume_discounts();
+    step.set_spent_micros_min(spent);
+    step.set_fee_basis_points(basis_points);
+  };
 }
 
 }  // namespace
@@ -76,32 +81,48 @@ std::shared_ptr<ServerArguments> add_server_options(Parser& command) {
             "or asked for; 6 at most while the store is over 90 % full");
   add_hours("--upload-hours-kept", arguments->upload_hours_kept,
             "how long an unfinished upload waits for its next piece");
-  v1::Policy* policy = &arguments->policy;
-  const auto add_time = [&](const char* name, const char* summary,
+  auto* const rules = &arguments->rules;
+  const auto add_time = [&](const char* name, double least, const char* summary,
                             void (v1::Policy::*set)(std::int64_t)) {
-    command.add_option_function<double>(
-        name, [policy, set](const double& seconds) { (policy->*set)(to_us(seconds)); }, summary);
+    command
+        .add_option_function<double>(
+            name,
+            [rules, set](const double& seconds) {
+              rules->emplace_back([=](v1::Policy& policy) { (policy.*set)(to_us(seconds)); });
+            },
+            summary)
+        ->check(range(least, kPolicySecondsMax));
   };
-  add_time("--meter-interval", "seconds between meter records, at its first start",
+  add_time("--meter-interval", kPolicySecondsMin,
+           "seconds between meter records; default: 5; at its first start",
            &v1::Policy::set_meter_interval_us);
-  add_time("--suspend-after", "seconds of silence until a lease is suspended, at its first start",
+  add_time("--suspend-after", kPolicySecondsMin,
+           "seconds of silence until a lease is suspended; default: 15; at its first start",
            &v1::Policy::set_suspend_after_us);
-  add_time("--close-after", "seconds of silence until a lease is closed, at its first start",
+  add_time("--close-after", kPolicySecondsMin,
+           "seconds of silence until a lease is closed; default: 30; at its first start",
            &v1::Policy::set_close_after_us);
-  add_time("--price-interval", "seconds between moves of the price indexes, at its first start",
+  add_time("--price-interval", 0,
+           "seconds between moves of the price indexes; default: 300; 0: they are not kept; at its "
+           "first start",
            &v1::Policy::set_price_interval_us);
-  add_time("--proof-interval",
+  add_time("--proof-interval", 0,
            "seconds between proofs of a node's devices, about; 0, the default, is never; at its "
            "first start",
            &v1::Policy::set_proof_interval_us);
-  command.add_option_function<std::uint32_t>(
-      "--fee-basis-points",
-      [policy](const std::uint32_t& fee) { policy->set_fee_basis_points(fee); },
-      "the market's share of earnings, at its first start");
+  command
+      .add_option_function<std::uint32_t>(
+          "--fee-basis-points",
+          [rules](const std::uint32_t& fee) {
+            rules->emplace_back([=](v1::Policy& policy) { policy.set_fee_basis_points(fee); });
+          },
+          "the market's share of earnings, in hundredths of a percent; default: 500; at its first "
+          "start")
+      ->check(range(0U, 10'000U));
   command.add_option_function<std::vector<std::string>>(
       "--volume-discount",
-      [policy](const std::vector<std::string>& steps) {
-        for (const std::string& step : steps) add_volume_discount(step, *policy);
+      [rules](const std::vector<std::string>& steps) {
+        for (const std::string& step : steps) rules->push_back(volume_discount(step));
       },
       "SPENT=BASIS_POINTS: off the fee for who spent so much within 30 days, e.g. 100=1000; may be "
       "repeated, ascending; at its first start");

@@ -47,7 +47,9 @@ void add_sim_proof(Parser& group, Context& context) {
   command->add_option("--calibration", options->calibration, "honest proofs that set the limits")
       ->check(range(10U, 1'000'000U))
       ->capture_default_str();
-  command->footer("Example:\n  fallow sim proof --runs 1000");
+  command->footer(
+      "Devices really compute, on a small size: 1000 runs take two minutes of one core.\n"
+      "Example:\n  fallow sim proof --runs 200");
   command->callback([=, &context] {
     context.run = [=, &context] {
       const sim::ProofLabReport report = sim::run_proof_lab(*options);

@@ -82,13 +82,20 @@ void add_speeds(Parser& app, Context& context, Host& /*host*/) {
     if (!context.run) context.run = [&context] { return list_speeds(context); };
   });
   Parser* set_one = command->add_subcommand("set", "say what was measured (operators only)");
-  set_one->add_option("model", options->model, "as in gpu_name, e.g. RTX_4090")->required();
+  set_one->add_option("model", options->model, "as in gpu_name, e.g. RTX_4090")
+      ->required()
+      ->check([](const std::string& text) {
+        return text.empty() ? std::string("name one, as in gpu_name") : std::string();
+      });
   std::vector<std::string> words;
   for (const auto& [word, unused] : workload_classes()) words.push_back(word);
   set_one->add_option("class", options->workload, "of workload: general, fp32, fp16 or bandwidth")
       ->required()
       ->check(one_of(words));
-  set_one->add_option("speed", options->speed, "0: the vendor's figure again")->required();
+  set_one
+      ->add_option("speed", options->speed,
+                   "times an RTX 3090's, from 0.001; 0: the vendor's figure again")
+      ->required();
   set_one->callback(
       [=, &context] { context.run = [=, &context] { return set(context, *options); }; });
 }

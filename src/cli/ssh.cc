@@ -95,6 +95,13 @@ int ssh(const Context& context, const SshOptions& options) {
     }
     return kDone;
   }
+  // Said here it is one sentence; ssh would add its own about a connection that was closed.
+  const auto api = context.connect();
+  if (!api) return kUsage;
+  v1::GetLeaseRequest lease;
+  lease.set_lease(options.lease);
+  const auto found = api->call<v1::LeaseView>("Leases.GetLease", lease);
+  if (!found) return report(context, found.error());
   // The proxy is to reach the same market, whatever this command line said.
   ::setenv("FALLOW_URL", market->url.c_str(), 1);
   ::setenv("FALLOW_API_KEY", market->api_key.c_str(), 1);
@@ -125,7 +132,9 @@ void add_ssh(Parser& app, Context& context, Host& /*host*/) {
       ->required();
   command->add_flag("--config", options->config,
                     "print what ~/.ssh/config needs, for editors, rsync and git");
-  command->add_flag("--proxy", options->proxy, "speak SSH here, as a ProxyCommand does");
+  command->add_flag("--proxy", options->proxy, "speak SSH here, as a ProxyCommand does")
+      ->excludes("--config");
+  command->takes_command("[-- SSH_WORDS...]");
   command->footer(
       "Behind -- stands what ssh gets: options and a command. The keys are the lease's own, made "
       "on\n"

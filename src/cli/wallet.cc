@@ -142,11 +142,13 @@ void add_wallet(Parser& app, Context& context, Host& /*host*/) {
   in->add_option("amount", options->amount, "e.g. 10.00")->required();
   in->add_option("--reference", options->reference, "the payment's own id: never booked twice");
   Parser* out = sub("withdraw", "ask for money to be paid out", withdraw_money);
-  out->add_option("amount", options->amount)->required();
+  out->add_option("amount", options->amount, "e.g. 10.00")->required();
   out->add_option("destination", options->destination, "where the operator shall pay it")
       ->required();
   Parser* past = sub("history", "the ledger as this account sees it", history);
-  past->add_option("-n,--count", options->count_max)->capture_default_str();
+  past->add_option("-n,--count", options->count_max, "the most to show, newest first")
+      ->check(range(1U, kPageMax))
+      ->capture_default_str();
   Parser* most =
       sub("budget", "the most to spend in a calendar month, in all, or for a project", budget);
   most->add_option("amount", options->amount, "'none' takes the limit away")->required();

@@ -5,6 +5,7 @@
 
 #include <future>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -27,6 +28,23 @@ v1::Command opening_command(bool is_new, const v1::Found& found) {
     command.mutable_resume();
   }
   return command;
+}
+
+Status none_refused(std::span<const v1::Event> events) {
+  for (const v1::Event& event : events) {
+    if (!event.has_refused()) continue;
+    return fail(ErrorCode::kInvalid, "the market refused to open: {}", event.refused().message());
+  }
+  return {};
+}
+
+// A log whose first command founds no market can found none any more: so that is tried before
+// anything is written.
+Status try_opening(const v1::Command& command, const core::Limits& limits, Time now) {
+  core::Machine trial(limits);
+  core::Events events;
+  trial.apply(LogIndex{1}, now, command, events);
+  return none_refused(events);
 }
 
 }  // namespace
@@ -62,30 +80,24 @@ Result<std::unique_ptr<Engine>> Engine::start(EngineParts parts, const EngineOpt
 Status Engine::open_market(const v1::Found& found) {
   stopped_ = true;  // until the threads run there is nothing to stop
   const bool is_new = machine_->last_index().value == 0;
+  v1::Command command = opening_command(is_new, found);
+  if (is_new) {
+    FALLOW_TRY(try_opening(command, options_.limits, parts_.clock->now()));
+  } else if (!machine_->founded()) {
+    return fail(ErrorCode::kCorrupt,
+                "the log founds no market: its first command is not Found. Name another data "
+                "folder, or restore this one from a backup");
+  }
   Status opened = fail(ErrorCode::kBusy, "the first command was not answered");
   const Completion done = [&opened](const Result<Applied>& applied, const core::Machine&) {
-    if (!applied) {
-      opened = tl::unexpected(applied.error());
-      return;
-    }
-    opened = {};
-    for (const v1::Event& event : applied->events) {
-      if (!event.has_refused()) continue;
-      opened =
-          fail(ErrorCode::kInvalid, "the market refused to open: {}", event.refused().message());
-    }
+    opened = applied ? none_refused(applied->events) : tl::unexpected(applied.error());
   };
-  FALLOW_TRY(sequencer_.submit(opening_command(is_new, found), done));
+  FALLOW_TRY(sequencer_.submit(std::move(command), done));
   sequencer_.step();
   if (!opened) {
     const std::string storage_error = sequencer_.stats().storage_error;
     if (storage_error.empty()) return opened;
     return fail(ErrorCode::kBusy, "{}", storage_error);
-  }
-  if (!machine_->founded()) {
-    return fail(ErrorCode::kCorrupt,
-                "the log founds no market: its first command is not Found. Name another data "
-                "folder, or restore this one from a backup");
   }
   return {};
 }

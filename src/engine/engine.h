@@ -57,8 +57,8 @@ struct Answer {
 class Engine {
  public:
   // Brings the machine to the log's end, appends `found` to an empty log and Resume to any other,
-  // and starts the threads. Errors: what recover() says; the log takes nothing; the log's first
-  // command founded no market.
+  // and starts the threads. Errors: what recover() says; the log takes nothing; the market refuses
+  // `found`, and then the log stays empty; the log's first command founded no market.
   static Result<std::unique_ptr<Engine>> start(EngineParts parts, const EngineOptions& options,
                                                const v1::Found& found);
   // stop(), if that was not called.

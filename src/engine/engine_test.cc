@@ -22,7 +22,8 @@ namespace {
 // A market in a folder, as bin/ wires it.
 struct Market {
   static Result<std::unique_ptr<Market>> open(const std::string& folder, EngineOptions options = {},
-                                              std::vector<Subscriber*> subscribers = {}) {
+                                              std::vector<Subscriber*> subscribers = {},
+                                              const v1::Found& found = test_found()) {
     auto market = std::make_unique<Market>();
     FALLOW_ASSIGN(market->log, log::SqliteLog::open(folder));
     FALLOW_ASSIGN(market->snapshots, log::FolderSnapshots::open(folder + "/snapshots", 3));
@@ -34,7 +35,7 @@ struct Market {
     };
     parts.clock = market->clock.get();
     parts.subscribers = std::move(subscribers);
-    FALLOW_ASSIGN(market->engine, Engine::start(std::move(parts), options, test_found()));
+    FALLOW_ASSIGN(market->engine, Engine::start(std::move(parts), options, found));
     return market;
   }
 
@@ -209,10 +210,19 @@ TEST(EngineTest, ALogThatFoundsNoMarketRefusesToStart) {
   }
   const auto market = Market::open(folder.path());
   ASSERT_FALSE(market);
-  EXPECT_EQ(market.error().message.find("backup") == std::string::npos &&
-                market.error().message.find("refused to open") == std::string::npos,
-            false)
-      << market.error().message;
+  EXPECT_NE(market.error().message.find("backup"), std::string::npos) << market.error().message;
+}
+
+// The folder of a market that was founded wrongly is not lost: the next start may found it.
+TEST(EngineTest, WhatFoundsNoMarketIsNotWritten) {
+  const TempFolder folder;
+  v1::Found wrong = test_found();
+  wrong.mutable_policy()->set_proof_interval_us(-1);
+  const auto refused = Market::open(folder.path(), {}, {}, wrong);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("proof_interval"), std::string::npos)
+      << refused.error().message;
+  EXPECT_EQ(must_open(folder.path())->log->head().value().last, LogIndex{1});
 }
 
 TEST(EngineTest, AFullDiskRefusesAndTheMarketGoesOnAfterwards) {

@@ -33,7 +33,8 @@ Answer<NodeId> node_behind(const core::Machine& machine, const Caller& caller, L
     return refuse(403, "not_allowed", "only its renter reaches into lease {}", id.value);
   }
   if (lease->state != v1::RUNNING && lease->state != v1::SUSPENDED) {
-    return refuse(409, "not_running", "lease {} does not run {}", id.value,
+    return refuse(409, "not_running",
+                  "lease {} does not run {}; each try of a task is a lease of its own", id.value,
                   core::is_open(*lease) && lease->state != v1::STOPPING ? "yet" : "any more");
   }
   return lease->node;

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <string>
 #include <string_view>
 
-#include "core/query.h"
 #include "core/speed.h"
 
 namespace fallow::server {
@@ -23,10 +21,11 @@ constexpr std::int64_t kInt8OpsMin = 1'000'000'000;
 // No memory of a GPU is filled slower, the hashing included.
 constexpr std::int64_t kFillBytesMin = 4'000'000'000;
 
-// Models whose FP64 rate is a quarter or more of their FP32 rate, by their data sheets; that of all
-// others is an eighth at most.
-constexpr std::array<std::string_view, 9> kFullFp64 = {"a100", "a30",   "h100",  "h200", "v100",
-                                                       "p100", "mi100", "mi210", "mi250"};
+// Models of core/speed.h whose FP64 rate is a quarter or more of their FP32 rate, by their data
+// sheets. By whole names: an RTX A1000 is no A100.
+constexpr auto kFullFp64 = std::to_array<std::string_view>(
+    {"a100", "a30", "h100", "h100_nvl", "h100_pcie", "h200", "h200_nvl", "v100", "v100_pcie",
+     "p100", "mi100", "mi210", "mi250", "mi250x"});
 constexpr std::uint32_t kFullFp64Ppm = 200'000;
 
 Duration span_of(std::uint64_t units, std::int64_t units_a_second) {
@@ -62,10 +61,8 @@ proof::ExamPlan plan_for(const v1::Device& device) {
   // Beyond a multiple of what is slow already an answer has no worth.
   plan.answer_max = std::max(
       {seconds(60), Duration(4 * plan.matrix_max.value), Duration(4 * plan.fill_max.value)});
-  const std::string model = core::canonical_word(device.model());
-  const bool full = std::any_of(kFullFp64.begin(), kFullFp64.end(), [&](std::string_view known) {
-    return model.find(known) != std::string::npos;
-  });
+  const bool full =
+      std::count(kFullFp64.begin(), kFullFp64.end(), core::vendor_model(device.model())) > 0;
   plan.fp64_ppm_min = full ? kFullFp64Ppm : 0;
   return plan;
 }

@@ -18,6 +18,14 @@ TEST(ProofPlan, AsksForWhatIsClaimed) {
   device.set_model("A100_80GB");
   EXPECT_GT(plan_for(device).fp64_ppm_min, 0U);
   EXPECT_LT(plan_for(device).matrix_max, plan.matrix_max);
+  for (const char* const full : {"NVIDIA A100-SXM4-80GB", "Tesla V100-PCIE-16GB", "H100 NVL"}) {
+    device.set_model(full);
+    EXPECT_GT(plan_for(device).fp64_ppm_min, 0U) << full;
+  }
+  for (const char* const few : {"NVIDIA RTX A1000", "NVIDIA RTX A3000 12GB", "A10", "RTX_4090"}) {
+    device.set_model(few);
+    EXPECT_EQ(plan_for(device).fp64_ppm_min, 0U) << few;
+  }
   device.set_kind(v1::CPU);
   EXPECT_EQ(plan_for(device).matrix_max, Duration());
   // Whatever is claimed can be asked for.

@@ -145,13 +145,23 @@ void Proofs::begin_round(const core::Machine& machine) {
     const bool idle = known != nullptr && known->connected && known->leases.empty() &&
                       known->owner == v1::OWNER_AWAY && !known->devices.empty() &&
                       peers_.at(node).settled_at <= now;
-    if (idle && runs_.size() + pending_.size() < limits_.runs_max) begin(node);
+    if (idle && runs_.size() + pending_.size() < limits_.runs_max &&
+        devices_proving() + known->devices.size() <= limits_.devices_max) {
+      begin(node, known->devices.size());
+    }
   }
 }
 
-void Proofs::begin(NodeId node) {
+std::size_t Proofs::devices_proving() const {
+  std::size_t devices = 0;
+  for (const auto& [node, run] : runs_) devices += run.seats.size();
+  for (const auto& [node, pending] : pending_) devices += pending.devices;
+  return devices;
+}
+
+void Proofs::begin(NodeId node, std::size_t devices) {
   if (runs_.contains(node) || pending_.contains(node)) return;
-  Pending pending{.since = clock_.monotonic()};
+  Pending pending{.since = clock_.monotonic(), .devices = devices};
   random_.fill(pending.seed);
   v1::Command command;
   command.mutable_start_proof()->set_node(node.value);

@@ -30,9 +30,10 @@
 namespace fallow::server {
 
 struct ProofLimits {
-  std::size_t runs_max = 256;  // nodes that prove at once
-  std::size_t round_max = 64;  // that begin at the same moment
-  std::size_t strangers = 8;   // of them by chance, where the interval began the round
+  std::size_t runs_max = 256;     // nodes that prove at once
+  std::size_t devices_max = 512;  // of theirs: an answer that is not judged yet has up to 2 MiB
+  std::size_t round_max = 64;     // that begin at the same moment
+  std::size_t strangers = 8;      // of them by chance, where the interval began the round
   std::size_t node_bytes_max = std::size_t{64} << 20U;  // of a node's answers that are not judged
   Duration first_max = seconds(5);                      // from the connection on, about
   Duration retry_max = minutes(1);                      // after a miss or a slow answer, about
@@ -61,7 +62,7 @@ class Proofs {
   void shut_down();
   // About once a second.
   void tick();
-  // For tests and gauges.
+  // For tests.
   std::size_t running() const { return runs_.size(); }
 
  private:
@@ -91,12 +92,14 @@ class Proofs {
   struct Pending {
     Digest seed{};
     Time since;
+    std::size_t devices = 0;
   };
 
   void plan(NodeId node, Duration about, bool by_interval);
   void begin_round(const core::Machine& machine);
   std::set<NodeId> choose_round();
-  void begin(NodeId node);
+  std::size_t devices_proving() const;
+  void begin(NodeId node, std::size_t devices);
   void ask(const Run& run, Seat& seat);
   void judge(NodeId node, ProofId proof, std::size_t device);
   void judged(NodeId node, ProofId proof, std::size_t device, bool taken);
@@ -115,7 +118,7 @@ class Proofs {
   std::set<std::pair<AccountId, NodeId>> by_provider_;  // likewise
   std::set<std::pair<Time, NodeId>> due_;               // of every peer, while there is an interval
   std::map<NodeId, Pending> pending_;                   // handed to the engine, not yet in the log
-  std::map<NodeId, Run> runs_;                          // at most runs_max
+  std::map<NodeId, Run> runs_;                          // at most runs_max, of devices_max
   Duration interval_;
   bool stopped_ = false;
   bool reading_ = false;  // a look at the market is under way

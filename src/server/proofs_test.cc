@@ -205,6 +205,15 @@ TEST_F(ProofsTest, NodesOfAProviderAreAskedAtTheSameMoment) {
   EXPECT_EQ(proofs_->running(), 2U);
 }
 
+// A node of many devices weighs as much as many nodes.
+TEST_F(ProofsTest, SoManyDevicesProveAtOnce) {
+  const std::uint64_t provider = account();
+  for (int i = 0; i < 9; ++i) connect(node(provider, 64));
+  pass(seconds(10));
+  const std::lock_guard lock(mutex_);
+  EXPECT_EQ(proofs_->running(), 8U);
+}
+
 TEST_F(ProofsTest, WhoDoesNotAnswerIsAskedAgainSoonAndLosesWhatItHad) {
   const NodeId one = node(account());
   connect(one);

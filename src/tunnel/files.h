@@ -92,7 +92,6 @@ class FileReceiver {
   bool finish();
   const std::string& failure() const { return failure_; }
   std::uint64_t bytes_received() const { return bytes_received_; }
-  std::uint64_t files_received() const { return files_received_; }
 
  private:
   bool fail(std::string_view doing, std::string_view path);

@@ -278,7 +278,8 @@ void Tunnel::write_files(std::uint32_t stream, const std::string& path) {
     fd = tunnel::open_below(place.folder->get(), above, O_RDONLY | O_DIRECTORY);
   }
   if (fd < 0) {
-    endpoint_.mux().reset(stream, "there is no folder " + path + ": " + std::strerror(errno));
+    endpoint_.mux().reset(stream, "there is no folder for " + path + ": " + std::strerror(errno) +
+                                      "; make it with `fallow exec LEASE -- mkdir -p`");
     return;
   }
   const auto receiver =
