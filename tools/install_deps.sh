@@ -3,6 +3,8 @@
 # Does nothing, and needs no rights, when all of it is there. `make deps` runs it.
 #
 #   --tools    also what formatting, tidying and fuzzing need
+#   --images   also skopeo and umoci, which bring OCI images, and docker-registry for their tests; agents and
+#              tests do without them where they are not there, and say so
 #   --gvisor   also gVisor's runsc, of bookworm-backports, without adding that to the machine's sources;
 #              tests and agents do without it where it is not there, and say so
 set -euo pipefail
@@ -27,6 +29,10 @@ packages=(
 # Format, tidy and fuzzing; `make check`, `tidy`, `fuzz` ask for them with --tools.
 if [[ "${1:-}" == "--tools" ]]; then
   packages+=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev sqlite3)
+fi
+
+if [[ "${1:-}" == "--images" ]]; then
+  packages+=(skopeo umoci docker-registry)
 fi
 
 # The console: `make web`. A Node.js of one's own, 18 or newer and with npm, will do as well.

@@ -85,10 +85,11 @@ using Action = std::variant<Persist, Prepare, Start, ExtendFence, Suspend, Resum
 
 struct Prepared {
   LeaseId lease;
+  std::string image_digest = {};  // 32 raw bytes; empty: it has no image
 };
 struct PrepareFailed {
   LeaseId lease;
-  v1::EndReason reason = v1::START_FAILED;  // or INPUT_INVALID, DISK_LIMIT
+  v1::EndReason reason = v1::START_FAILED;  // INPUT_INVALID, DISK_LIMIT, IMAGE_UNAVAILABLE
   std::string detail;
 };
 struct Started {

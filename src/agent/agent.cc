@@ -33,19 +33,21 @@ Time read_clock(clockid_t clock) {
 Now read_now() { return {read_clock(CLOCK_REALTIME), read_clock(CLOCK_BOOTTIME)}; }
 
 Agent::Impl::Impl(AgentOptions given, Runtime& the_runtime, HubLink& the_link, FolderStore& store,
-                  Random& random, StateStore the_states, OwnerFile the_owner, Fd the_lock)
+                  Random& random, StateStore the_states, OwnerFile the_owner, Notes the_notes,
+                  Fd the_lock)
     : options(std::move(given)),
       runtime(the_runtime),
       link(the_link),
       states(std::move(the_states)),
       owner(std::move(the_owner)),
+      notes(std::move(the_notes)),
       lock(std::move(the_lock)),
       wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       signer(options.key),
       reconciler(session_options(), signer, random),
       pump([this](LeaseId lease, v1::LogStream stream, std::uint64_t offset,
                   std::size_t bytes_max) { return read_log(lease, stream, offset, bytes_max); }),
-      transfers(store, options.transfer_threads),
+      transfers(store, options.images, options.transfer_threads),
       proofs(options.devices, options.data_folder + "/kernels") {
   FALLOW_CHECK(static_cast<bool>(wake), "no descriptor is left for an event");
 }
@@ -72,8 +74,10 @@ Result<std::unique_ptr<Agent>> Agent::make(AgentOptions options, Runtime& runtim
   }
   FALLOW_ASSIGN(StateStore states, StateStore::open(options.data_folder + "/workloads", boot_id()));
   FALLOW_ASSIGN(OwnerFile owner, OwnerFile::open(options.data_folder));
-  auto impl = std::make_unique<Impl>(std::move(options), runtime, link, store, random,
-                                     std::move(states), std::move(owner), std::move(lock));
+  FALLOW_ASSIGN(Notes notes, Notes::open(options.data_folder + "/notes"));
+  auto impl =
+      std::make_unique<Impl>(std::move(options), runtime, link, store, random, std::move(states),
+                             std::move(owner), std::move(notes), std::move(lock));
   return std::unique_ptr<Agent>(new Agent(std::move(impl)));
 }
 
@@ -126,7 +130,7 @@ void Agent::Impl::take_everything() {
   for (const RuntimeEvent& event : events.events) tell(event);
   for (const LeaseId lease : events.logs_grown) pump.grown(lease);
   note_sleep();
-  for (const RuntimeEvent& event : transfers.take_events()) tell(event);
+  hear_transfers();
   tell_prepared();
   hear_link();
   const v1::OwnerState owner_state = owner.read();
@@ -152,11 +156,21 @@ void Agent::Impl::tell(const RuntimeEvent& event) {
     spdlog::info("lease {} ended: exit code {}, signal {}{}{}", lease.value, exited->exit_code,
                  exited->signal, exited->detail.empty() ? "" : ", ", exited->detail);
   }
+  if (std::holds_alternative<PrepareFailed>(event)) pump.finish(lease);
   if (const auto* ready = std::get_if<Prepared>(&event); ready != nullptr && proofs.is_ending()) {
     prepared.push_back(*ready);
     return;
   }
   reconciler.happened(event, read_now());
+}
+
+// Notes first: behind a workload's start there are none.
+void Agent::Impl::hear_transfers() {
+  const Transfers::News news = transfers.take();
+  for (const auto& [lease, sentence] : news.notes) {
+    if (notes.add(lease, sentence, read_now().monotonic)) pump.grown(lease);
+  }
+  for (const RuntimeEvent& event : news.events) tell(event);
 }
 
 // What is prepared starts as soon as it is told.

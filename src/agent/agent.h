@@ -17,6 +17,7 @@
 
 #include "agent/folder_store.h"
 #include "agent/hub_link.h"
+#include "agent/images.h"
 #include "agent/launch.h"
 #include "agent/runtime.h"
 #include "agent/tunnels.h"
@@ -35,7 +36,9 @@ struct AgentOptions {
   // Without devices; those are added from `devices`.
   v1::NodeFacts facts;
   std::vector<LocalDevice> devices;
-  std::size_t transfer_threads = 4;
+  std::size_t transfer_threads = 8;
+  // Outlives the agent. Null: no lease has an image.
+  Images* images = nullptr;
   // Outlives the agent. Null: nobody can reach into the sandboxes.
   Tunnels* tunnels = nullptr;
 };

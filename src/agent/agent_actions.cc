@@ -90,7 +90,7 @@ void Agent::Impl::act(std::vector<Action> actions) {
 void Agent::Impl::prepare(const Prepare& action) {
   proofs.stop("a lease began");
   const LeaseId lease(action.desired.lease());
-  const auto spec = launch_spec(action.desired, options.devices, Time{});
+  const auto spec = launch_spec(action.desired, options.devices, Time{}, nullptr);
   if (!spec) {
     own_events.emplace_back(PrepareFailed{lease, v1::INPUT_INVALID, spec.error().message});
     return;
@@ -100,11 +100,17 @@ void Agent::Impl::prepare(const Prepare& action) {
     own_events.emplace_back(PrepareFailed{lease, v1::START_FAILED, folders.error().message});
     return;
   }
-  const std::string& manifest = action.desired.workload().input_manifest();
-  if (manifest.empty()) {
+  const v1::Workload& workload = action.desired.workload();
+  if (workload.input_manifest().empty() && workload.image().empty()) {
     own_events.emplace_back(Prepared{lease});
   } else if (!transfers.is_busy(lease)) {
-    transfers.fetch(lease, manifest, folders->work, spec->disk_bytes_max);
+    Transfers::Needs needs;
+    needs.manifest = workload.input_manifest();
+    needs.folder = folders->work;
+    needs.bytes_max = spec->disk_bytes_max;
+    needs.image = workload.image();
+    if (!needs.image.empty()) pump.add(lease);
+    transfers.fetch(lease, std::move(needs));
   }
 }
 
@@ -126,9 +132,18 @@ void Agent::Impl::send_proofs() {
   }
 }
 
+Result<LaunchSpec> Agent::Impl::ready_spec(const Start& action) const {
+  if (action.desired.workload().image().empty()) {
+    return launch_spec(action.desired, options.devices, action.fence_at, nullptr);
+  }
+  if (options.images == nullptr) return fail(ErrorCode::kFailed, "this node runs no images");
+  FALLOW_ASSIGN(const ImageFacts image, options.images->of(LeaseId(action.desired.lease())));
+  return launch_spec(action.desired, options.devices, action.fence_at, &image);
+}
+
 void Agent::Impl::start(const Start& action) {
   const LeaseId lease(action.desired.lease());
-  const auto spec = launch_spec(action.desired, options.devices, action.fence_at);
+  const auto spec = ready_spec(action);
   const Status started = spec ? runtime.start(*spec) : Status(tl::unexpected(spec.error()));
   if (!started) {
     own_events.emplace_back(Exited{lease, read_now().monotonic, ExitCause::kStartFailed, 0, 0,

@@ -57,6 +57,13 @@ void Agent::Impl::adopt() {
     runtime.adopt(lease);
     runtime.forget(lease);
   }
+  for (const LeaseId lease : notes.leases()) {
+    if (!known.contains(lease)) notes.remove(lease);
+  }
+  for (const LeaseId lease :
+       options.images == nullptr ? std::vector<LeaseId>() : options.images->leases()) {
+    if (!known.contains(lease)) options.images->release(lease);
+  }
   for (RuntimeEvent& event : runtime.take_events().events) meanwhile.push_back(std::move(event));
   reconciler.adopt(std::move(records), meanwhile, read_now());
   reconciler.set_owner(owner.read(), read_now());

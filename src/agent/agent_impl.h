@@ -20,6 +20,7 @@
 #include "agent/agent.h"
 #include "agent/inbox.h"
 #include "agent/log_pump.h"
+#include "agent/notes.h"
 #include "agent/owner_file.h"
 #include "agent/proof_runner.h"
 #include "agent/reconciler.h"
@@ -41,7 +42,7 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 struct Agent::Impl {
   Impl(AgentOptions given, Runtime& the_runtime, HubLink& the_link, FolderStore& store,
-       Random& random, StateStore the_states, OwnerFile the_owner, Fd the_lock);
+       Random& random, StateStore the_states, OwnerFile the_owner, Notes the_notes, Fd the_lock);
 
   SessionOptions session_options() const;
 
@@ -50,10 +51,12 @@ struct Agent::Impl {
   void take_everything();
   void hear_link();
   void note_sleep();
+  void hear_transfers();
   void tell(const RuntimeEvent& event);
   void tell_prepared();
   void act(std::vector<Action> actions);
   void start(const Start& action);
+  Result<LaunchSpec> ready_spec(const Start& action) const;
   void prepare(const Prepare& action);
   void open_tunnel(const v1::OpenTunnel& asked);
   void connect();
@@ -78,6 +81,7 @@ struct Agent::Impl {
   HubLink& link;
   StateStore states;
   OwnerFile owner;
+  Notes notes;
   Fd lock;
   Fd wake;
   KeySigner signer;

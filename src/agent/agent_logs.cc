@@ -51,6 +51,8 @@ void Agent::Impl::finish_forgetting() {
       continue;
     }
     runtime.forget(lease);
+    if (options.images != nullptr) options.images->release(lease);
+    notes.remove(lease);
     states.remove(lease);
     pump.remove(lease);
     it = forgetting.erase(it);
@@ -60,13 +62,18 @@ void Agent::Impl::finish_forgetting() {
 std::string Agent::Impl::read_log(LeaseId lease, v1::LogStream stream, std::uint64_t offset,
                                   std::size_t bytes_max) const {
   const WorkloadFolders folders = runtime.folders(lease);
-  const std::string& path = stream == v1::STDERR ? folders.stderr_log : folders.stdout_log;
-  const auto file = open_file(path, O_RDONLY);
-  if (!file) return "";
-  std::string bytes(bytes_max, '\0');
-  const auto size = read_at(*file, bytes, offset, path);
-  bytes.resize(size ? *size : 0);
-  return bytes;
+  const auto read = [](const std::string& path, std::uint64_t at, std::size_t most) {
+    const auto file = open_file(path, O_RDONLY);
+    if (!file) return std::string();
+    std::string bytes(most, '\0');
+    const auto size = read_at(*file, bytes, at, path);
+    bytes.resize(size ? *size : 0);
+    return bytes;
+  };
+  if (stream != v1::STDERR) return read(folders.stdout_log, offset, bytes_max);
+  return notes.read(lease, offset, bytes_max, [&](std::uint64_t at, std::size_t most) {
+    return read(folders.stderr_log, at, most);
+  });
 }
 
 }  // namespace fallow::agent

@@ -43,20 +43,35 @@ void add_devices(LaunchSpec& spec, const v1::DesiredLease& desired,
   spec.environment.emplace_back("CUDA_VISIBLE_DEVICES", cuda);
 }
 
+Result<std::vector<std::string>> command_of(const v1::Workload& workload, const ImageFacts* image) {
+  std::vector<std::string> words;
+  if (image != nullptr) words = image->entrypoint;
+  words.insert(words.end(), workload.command().begin(), workload.command().end());
+  if (workload.command().empty() && image != nullptr) {
+    words.insert(words.end(), image->command.begin(), image->command.end());
+  }
+  if (std::any_of(words.begin(), words.end(), has_zero)) {
+    return fail(ErrorCode::kInvalid, "the command holds a zero byte");
+  }
+  const bool is_known = image != nullptr || workload.image().empty();
+  if (is_known && (words.empty() || words[0].empty())) {
+    return fail(ErrorCode::kInvalid, "{}",
+                workload.image().empty() ? "the workload names no command to run"
+                                         : "neither the order nor the image names a command");
+  }
+  return words;
+}
+
 }  // namespace
 
 Result<LaunchSpec> launch_spec(const v1::DesiredLease& desired,
-                               const std::vector<LocalDevice>& devices, Time fence_at) {
+                               const std::vector<LocalDevice>& devices, Time fence_at,
+                               const ImageFacts* image) {
   const v1::Workload& workload = desired.workload();
-  if (workload.command().empty() || workload.command(0).empty()) {
-    return fail(ErrorCode::kInvalid, "the workload names no command to run");
-  }
   LaunchSpec spec;
   spec.lease = LeaseId(desired.lease());
-  for (const std::string& word : workload.command()) {
-    if (has_zero(word)) return fail(ErrorCode::kInvalid, "the command holds a zero byte");
-    spec.command.push_back(word);
-  }
+  FALLOW_ASSIGN(spec.command, command_of(workload, image));
+  if (image != nullptr) spec.image_root = image->root;
   spec.environment = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
                       {"HOME", "/work"},
                       {"TMPDIR", "/tmp"},
@@ -64,6 +79,13 @@ Result<LaunchSpec> launch_spec(const v1::DesiredLease& desired,
                       {"USER", "worker"},
                       {"POCL_CACHE_DIR", "/tmp/pocl"},
                       {"CUDA_CACHE_PATH", "/tmp/cuda"}};
+  if (image != nullptr) {
+    for (const auto& [name, value] : image->environment) {
+      if (is_name(name) && !has_zero(value) && !name.starts_with(kOurs)) {
+        spec.environment.emplace_back(name, value);
+      }
+    }
+  }
   add_devices(spec, desired, devices);
   // The order's own come after ours, so that it may choose another PATH or HOME.
   for (const v1::EnvironmentVariable& variable : workload.environment()) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/images.h"
 #include "agent/runtime.h"
 #include "base/result.h"
 #include "fallow/v1/agent.pb.h"
@@ -22,9 +23,13 @@ struct LocalDevice {
 // What a workload gets that asked for nothing.
 constexpr std::uint64_t kDiskBytesDefault = std::uint64_t{10} << 30;
 
+// `image`: what the order's image says, null while it is not here yet. Its entrypoint stands before
+// the order's command, its own command in the place of an empty one; its variables come after ours
+// and before the order's.
 // kInvalid, with a sentence for the renter, when the command is empty or a variable cannot be set:
 // names are letters, digits and underscores; FALLOW_ names are ours.
 Result<LaunchSpec> launch_spec(const v1::DesiredLease& desired,
-                               const std::vector<LocalDevice>& devices, Time fence_at);
+                               const std::vector<LocalDevice>& devices, Time fence_at,
+                               const ImageFacts* image);
 
 }  // namespace fallow::agent

@@ -44,7 +44,7 @@ TEST(Launch, NamesTheTaskAndItsDevicesOnly) {
   auto* variable = lease.mutable_workload()->add_environment();
   variable->set_name("HOME");
   variable->set_value("/tmp");
-  const auto spec = launch_spec(lease, launch_devices(), Time{9});
+  const auto spec = launch_spec(lease, launch_devices(), Time{9}, nullptr);
   ASSERT_TRUE(spec);
   const auto seen = environment(*spec);
   EXPECT_EQ(seen.at("FALLOW_TASK"), "2");
@@ -62,14 +62,14 @@ TEST(Launch, NamesTheTaskAndItsDevicesOnly) {
             (std::vector<std::string>{"/dev/nvidia1", "/dev/nvidiactl", "/dev/nvidia2"}));
   EXPECT_EQ(spec->memory_bytes_max, 100U << 20);
   EXPECT_EQ(spec->disk_bytes_max, kDiskBytesDefault);
-  EXPECT_EQ(spec->fence_at, Time{9});
+  EXPECT_EQ(spec->fence_at, Time{9}, nullptr);
 }
 
 TEST(Launch, TellsAMemberItsPlaceInTheGang) {
   v1::DesiredLease lease = desired();
   lease.set_task(6);
   lease.set_nodes(4);
-  const auto spec = launch_spec(lease, {}, Time{});
+  const auto spec = launch_spec(lease, {}, Time{}, nullptr);
   ASSERT_TRUE(spec);
   const auto seen = environment(*spec);
   EXPECT_EQ(seen.at("FALLOW_NODES"), "4");
@@ -89,15 +89,15 @@ TEST(Launch, RefusesWhatCannotBeSet) {
     auto* variable = lease.mutable_workload()->add_environment();
     variable->set_name(name);
     variable->set_value(value);
-    const auto spec = launch_spec(lease, {}, Time{});
+    const auto spec = launch_spec(lease, {}, Time{}, nullptr);
     ASSERT_FALSE(spec) << name;
     EXPECT_EQ(spec.error().code, ErrorCode::kInvalid);
   }
   v1::DesiredLease lease = desired();
   lease.mutable_workload()->clear_command();
-  EXPECT_FALSE(launch_spec(lease, {}, Time{}));
+  EXPECT_FALSE(launch_spec(lease, {}, Time{}, nullptr));
   lease.mutable_workload()->add_command(std::string("a\0b", 3));
-  EXPECT_FALSE(launch_spec(lease, {}, Time{}));
+  EXPECT_FALSE(launch_spec(lease, {}, Time{}, nullptr));
 }
 
 }  // namespace

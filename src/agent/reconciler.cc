@@ -102,6 +102,7 @@ void Reconciler::occur(const RuntimeEvent& event, Now now) {
   if (std::get_if<Prepared>(&event) != nullptr) {
     if (record.phase != Phase::kPreparing) return;
     record.phase = Phase::kPrepared;
+    record.end.set_image_digest(std::get<Prepared>(event).image_digest);
     entry.changed = true;
   } else if (const auto* failed = std::get_if<PrepareFailed>(&event)) {
     if (record.phase != Phase::kPreparing) return;
@@ -280,6 +281,7 @@ void Reconciler::report(Now now) {
     if (record.phase == Phase::kEnded) workload = record.end;
     workload.set_lease(lease.value);
     if (record.phase != Phase::kEnded) {
+      workload.set_image_digest(record.end.image_digest());
       workload.set_state(!record.started    ? v1::STARTING
                          : record.suspended ? v1::SUSPENDED
                                             : v1::RUNNING);

@@ -24,7 +24,8 @@ namespace fallow::agent {
 // Everything about one start. A value.
 struct LaunchSpec {
   LeaseId lease;
-  std::vector<std::string> command;                              // never empty
+  std::vector<std::string> command;  // never empty
+  std::string image_root;  // the file system of its image (agent/images.h); empty: the host's /usr
   std::vector<std::pair<std::string, std::string>> environment;  // all that the workload sees
   std::vector<std::string> device_files;  // "/dev/nvidia0": passed in, and no others
   std::uint64_t memory_bytes_max = 0;     // 0: what the machine has, less a reserve

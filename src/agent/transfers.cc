@@ -40,10 +40,29 @@ void empty_folder(const std::string& path) {
   }
 }
 
+Error no_session() { return {ErrorCode::kTimedOut, "there is no session with the market"}; }
+
+// Whom an image that cannot be had is charged to: agent/images.h says what the codes mean.
+v1::EndReason reason_of_image(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalid:
+    case ErrorCode::kNotFound:
+    case ErrorCode::kDenied:
+    case ErrorCode::kCorrupt:
+      return v1::INPUT_INVALID;
+    case ErrorCode::kUnreachable:
+    case ErrorCode::kTimedOut:
+    case ErrorCode::kTooLarge:
+      return v1::IMAGE_UNAVAILABLE;
+    default:
+      return v1::START_FAILED;
+  }
+}
+
 }  // namespace
 
-Transfers::Transfers(FolderStore& store, std::size_t thread_count)
-    : store_(store), event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+Transfers::Transfers(FolderStore& store, Images* images, std::size_t thread_count)
+    : store_(store), images_(images), event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   FALLOW_CHECK(static_cast<bool>(event_), "no descriptor is left for an event");
   for (std::size_t i = 0; i < thread_count; ++i) threads_.emplace_back([this] { work(); });
 }
@@ -66,22 +85,19 @@ void Transfers::set_token(std::string token) {
   changed_.notify_all();
 }
 
-void Transfers::fetch(LeaseId lease, std::string manifest, std::string folder,
-                      std::uint64_t bytes_max) {
+void Transfers::fetch(LeaseId lease, Needs needs) {
   auto job = std::make_shared<Job>();
   job->lease = lease;
   job->is_fetch = true;
-  job->manifest = std::move(manifest);
-  job->folder = std::move(folder);
-  job->bytes_max = bytes_max;
+  job->needs = std::move(needs);
   add(std::move(job));
 }
 
 void Transfers::put(LeaseId lease, std::string folder, std::uint64_t bytes_max) {
   auto job = std::make_shared<Job>();
   job->lease = lease;
-  job->folder = std::move(folder);
-  job->bytes_max = bytes_max;
+  job->needs.folder = std::move(folder);
+  job->needs.bytes_max = bytes_max;
   add(std::move(job));
 }
 
@@ -100,11 +116,17 @@ bool Transfers::is_busy(LeaseId lease) const {
   return unfinished_.contains(lease);
 }
 
-std::vector<RuntimeEvent> Transfers::take_events() {
+Transfers::News Transfers::take() {
   eventfd_t count = 0;
   ::eventfd_read(event_.get(), &count);
   const std::lock_guard lock(mutex_);
-  return std::exchange(events_, {});
+  return std::exchange(news_, {});
+}
+
+void Transfers::note(LeaseId lease, std::string_view sentence) {
+  const std::lock_guard lock(mutex_);
+  news_.notes[lease] = sentence;
+  ::eventfd_write(event_.get(), 1);
 }
 
 void Transfers::add(std::shared_ptr<Job> job) {
@@ -125,44 +147,86 @@ void Transfers::work() {
     const std::shared_ptr<Job> job = std::move(waiting_.front());
     waiting_.pop_front();
     lock.unlock();
-    RuntimeEvent event = run(*job);
+    RuntimeEvent event = job->is_fetch ? run_fetch(*job) : run_put(*job);
     lock.lock();
     unfinished_.erase(job->lease);
-    events_.push_back(std::move(event));
+    news_.events.push_back(std::move(event));
     ::eventfd_write(event_.get(), 1);
   }
 }
 
-RuntimeEvent Transfers::run(const Job& job) {
-  const Time until = steady_now() + (job.is_fetch ? kFetchTriesMax : kPutTriesMax);
+RuntimeEvent Transfers::run_fetch(const Job& job) {
+  if (!job.needs.manifest.empty()) {
+    if (const Status fetched = fetch_input(job); !fetched) {
+      const Error& error = fetched.error();
+      const v1::EndReason reason = error.code == ErrorCode::kTooLarge ? v1::DISK_LIMIT
+                                   : is_final(error.code)             ? v1::INPUT_INVALID
+                                                                      : v1::START_FAILED;
+      return PrepareFailed{job.lease, reason, "the input could not be fetched: " + error.message};
+    }
+  }
+  if (job.needs.image.empty()) return Prepared{job.lease};
+  auto digest = fetch_image(job);
+  if (digest) return Prepared{job.lease, std::move(*digest)};
+  return PrepareFailed{
+      job.lease, reason_of_image(digest.error().code),
+      "the image " + job.needs.image + " could not be made ready: " + digest.error().message};
+}
+
+RuntimeEvent Transfers::run_put(const Job& job) {
+  const Time until = steady_now() + kPutTriesMax;
   Duration retry = kRetryFirst;
-  Error error{ErrorCode::kTimedOut, "there is no session with the market"};
+  Error error = no_session();
   while (!job.cancelled && steady_now() < until) {
     const std::string token = wait_for_token(job, until);
     if (token.empty()) break;
-    if (job.is_fetch) {
-      const Status fetched =
-          store_.fetch(job.manifest, job.folder, job.bytes_max, token, job.cancelled);
-      if (fetched) return Prepared{job.lease};
-      error = fetched.error();
-    } else {
-      auto put = store_.put(job.folder, job.bytes_max, token, job.cancelled);
-      if (put) return Collected{job.lease, std::move(*put)};
-      error = put.error();
-    }
+    auto put = store_.put(job.needs.folder, job.needs.bytes_max, token, job.cancelled);
+    if (put) return Collected{job.lease, std::move(*put)};
+    error = put.error();
     if (is_final(error.code)) break;
-    if (job.is_fetch) empty_folder(job.folder);
     pause(job, retry);
     retry = std::min(Duration(2 * retry.value), kRetryMax);
   }
-  if (job.is_fetch) {
-    const v1::EndReason reason = error.code == ErrorCode::kTooLarge ? v1::DISK_LIMIT
-                                 : is_final(error.code)             ? v1::INPUT_INVALID
-                                                                    : v1::START_FAILED;
-    return PrepareFailed{job.lease, reason, "the input could not be fetched: " + error.message};
-  }
   return CollectFailed{job.lease, is_final(error.code) ? v1::DISK_LIMIT : v1::HOST_LOST,
                        "the output could not be stored: " + error.message};
+}
+
+Status Transfers::fetch_input(const Job& job) {
+  const Time until = steady_now() + kFetchTriesMax;
+  Duration retry = kRetryFirst;
+  Error error = no_session();
+  while (!job.cancelled && steady_now() < until) {
+    const std::string token = wait_for_token(job, until);
+    if (token.empty()) break;
+    const Status fetched = store_.fetch(job.needs.manifest, job.needs.folder, job.needs.bytes_max,
+                                        token, job.cancelled);
+    if (fetched) return {};
+    error = fetched.error();
+    if (is_final(error.code)) break;
+    empty_folder(job.needs.folder);
+    pause(job, retry);
+    retry = std::min(Duration(2 * retry.value), kRetryMax);
+  }
+  return tl::unexpected(std::move(error));
+}
+
+Result<std::string> Transfers::fetch_image(const Job& job) {
+  if (images_ == nullptr) return fail(ErrorCode::kFailed, "this node runs no images");
+  const ImageWish wish{job.needs.image, job.needs.folder, job.needs.login};
+  const ImageProgress progress = [this, &job](std::string_view sentence) {
+    note(job.lease, sentence);
+  };
+  const Time until = steady_now() + kImageTriesMax;
+  Duration retry = kRetryFirst;
+  while (true) {
+    auto digest = images_->fetch(job.lease, wish, job.cancelled, progress);
+    if (digest || job.cancelled) return digest;
+    const bool may_help = digest.error().code == ErrorCode::kUnreachable;
+    if (!may_help || steady_now() + retry >= until) return digest;
+    note(job.lease, "trying again: " + digest.error().message);
+    pause(job, retry);
+    retry = std::min(Duration(2 * retry.value), kRetryMax);
+  }
 }
 
 std::string Transfers::wait_for_token(const Job& job, Time until) {

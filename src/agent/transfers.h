@@ -1,4 +1,4 @@
-// Transfers: inputs and outputs of workloads, on threads of their own.
+// Transfers: inputs, images and outputs of workloads, on threads of their own.
 //
 // One transfer of a lease at a time. What may help by being asked again is, for as long as stated
 // below. Owned by the agent's loop thread, which is told by a descriptor.
@@ -16,6 +16,7 @@
 
 #include "agent/actions.h"
 #include "agent/folder_store.h"
+#include "agent/images.h"
 #include "base/file.h"
 
 namespace fallow::agent {
@@ -24,9 +25,11 @@ class Transfers {
  public:
   static constexpr Duration kFetchTriesMax = minutes(5);
   static constexpr Duration kPutTriesMax = minutes(1);
+  // A registry that does not answer for so long is left to another node, or to later.
+  static constexpr Duration kImageTriesMax = seconds(20);
 
-  // `store` outlives it.
-  Transfers(FolderStore& store, std::size_t thread_count);
+  // `store` and `images` outlive it; null: no lease has an image.
+  Transfers(FolderStore& store, Images* images, std::size_t thread_count);
   // Cancels what runs and waits for it.
   ~Transfers();
   Transfers(const Transfers&) = delete;
@@ -34,8 +37,16 @@ class Transfers {
 
   // The session's bearer token; empty while there is no session: transfers then wait.
   void set_token(std::string token);
-  // Ends in Prepared or PrepareFailed.
-  void fetch(LeaseId lease, std::string manifest, std::string folder, std::uint64_t bytes_max);
+  // What a workload needs before its start. A value.
+  struct Needs {
+    std::string manifest;  // of its input; empty: none
+    std::string folder;    // where the input goes
+    std::uint64_t bytes_max = 0;
+    std::string image;  // its name; empty: none
+    RegistryLogin login;
+  };
+  // The input, then the image, which may be in it. Ends in Prepared or PrepareFailed.
+  void fetch(LeaseId lease, Needs needs);
   // Ends in Collected or CollectFailed.
   void put(LeaseId lease, std::string folder, std::uint64_t bytes_max);
   // Ends it soon; its event may still come.
@@ -44,33 +55,42 @@ class Transfers {
   bool is_busy(LeaseId lease) const;
 
   int event_fd() const { return event_.get(); }
-  std::vector<RuntimeEvent> take_events();
+  // What has ended; and how far images are, the latest sentence of each lease that has a new one.
+  // Nothing more is noted of a lease whose event is among them.
+  struct News {
+    std::vector<RuntimeEvent> events;
+    std::map<LeaseId, std::string> notes;
+  };
+  News take();
 
  private:
   struct Job {
     LeaseId lease;
     bool is_fetch = false;
-    std::string manifest;
-    std::string folder;
-    std::uint64_t bytes_max = 0;
+    Needs needs;
     std::atomic<bool> cancelled = false;
   };
 
   void add(std::shared_ptr<Job> job);
   void work();
-  RuntimeEvent run(const Job& job);
+  RuntimeEvent run_fetch(const Job& job);
+  RuntimeEvent run_put(const Job& job);
+  Status fetch_input(const Job& job);
+  Result<std::string> fetch_image(const Job& job);
+  void note(LeaseId lease, std::string_view sentence);
   // The token, waiting for one; empty when cancelled or the time is over.
   std::string wait_for_token(const Job& job, Time until);
   void pause(const Job& job, Duration duration);
 
   FolderStore& store_;
+  Images* const images_;
   Fd event_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::string token_;
   std::deque<std::shared_ptr<Job>> waiting_;            // at most one for each lease
   std::map<LeaseId, std::shared_ptr<Job>> unfinished_;  // waiting or running
-  std::vector<RuntimeEvent> events_;
+  News news_;
   bool closing_ = false;
   std::vector<std::thread> threads_;
 };

@@ -30,13 +30,13 @@ class TransfersTest : public testing::Test {
  protected:
   RuntimeEvent next() {
     while (true) {
-      for (RuntimeEvent& event : transfers_.take_events()) return std::move(event);
+      for (RuntimeEvent& event : transfers_.take().events) return std::move(event);
       pollfd ready{transfers_.event_fd(), POLLIN, 0};
       EXPECT_EQ(::poll(&ready, 1, 20'000), 1);
     }
   }
   ScriptedStore store_;
-  Transfers transfers_{store_, 2};
+  Transfers transfers_{store_, nullptr, 2};
 };
 
 TEST_F(TransfersTest, WaitsForASessionAndTriesAgainInAnEmptyFolder) {
@@ -49,7 +49,7 @@ TEST_F(TransfersTest, WaitsForASessionAndTriesAgainInAnEmptyFolder) {
     if (++tries < 3) return fail(ErrorCode::kUnreachable, "gone");
     return {};
   };
-  transfers_.fetch(LeaseId(1), "m", folder, 1000);
+  transfers_.fetch(LeaseId(1), {"m", folder, 1000, "", {}});
   EXPECT_TRUE(transfers_.is_busy(LeaseId(1)));
   transfers_.set_token("t");
   EXPECT_TRUE(std::holds_alternative<Prepared>(next()));
@@ -68,7 +68,7 @@ TEST_F(TransfersTest, WhatCannotHelpIsNotTriedAgain) {
     store_.on_fetch = [wrong = code](const std::string&, const std::atomic<bool>&) -> Status {
       return fail(wrong, "no");
     };
-    transfers_.fetch(LeaseId(1), "m", "/nonexistent", 1000);
+    transfers_.fetch(LeaseId(1), {"m", "/nonexistent", 1000, "", {}});
     const RuntimeEvent event = next();
     ASSERT_TRUE(std::holds_alternative<PrepareFailed>(event));
     EXPECT_EQ(std::get<PrepareFailed>(event).reason, reason);
@@ -82,7 +82,7 @@ TEST_F(TransfersTest, WhatCannotHelpIsNotTriedAgain) {
 }
 
 TEST_F(TransfersTest, CanBeCancelledWhileItWaitsAndWhileItRuns) {
-  transfers_.fetch(LeaseId(1), "m", "/nonexistent", 1000);  // there is no session
+  transfers_.fetch(LeaseId(1), {"m", "/nonexistent", 1000, "", {}});  // there is no session
   transfers_.cancel(LeaseId(1));
   EXPECT_TRUE(std::holds_alternative<PrepareFailed>(next()));
   transfers_.set_token("t");
@@ -92,7 +92,7 @@ TEST_F(TransfersTest, CanBeCancelledWhileItWaitsAndWhileItRuns) {
     while (!cancelled) std::this_thread::yield();
     return fail(ErrorCode::kTimedOut, "cancelled");
   };
-  transfers_.fetch(LeaseId(2), "m", "/nonexistent", 1000);
+  transfers_.fetch(LeaseId(2), {"m", "/nonexistent", 1000, "", {}});
   while (!began) std::this_thread::yield();
   transfers_.cancel(LeaseId(2));
   EXPECT_TRUE(std::holds_alternative<PrepareFailed>(next()));

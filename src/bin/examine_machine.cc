@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "bin/market_host.h"
 #include "runtime/cgroup.h"
+#include "runtime/image_tools.h"
 #include "runtime/levels.h"
 #include "runtime/processes.h"
 #include "runtime/sandbox_init.h"
@@ -24,6 +25,20 @@ cli::DoctorLine control_groups(const std::vector<std::string>& parents) {
   return line;
 }
 
+cli::DoctorLine images(const std::string& folder) {
+  cli::DoctorLine line{"images", false, "", ""};
+  line.detail = runtime::ImageTools({}, folder, std::uint64_t{1} << 30).why_not();
+  line.works = line.detail.empty();
+  if (!line.works) {
+    line.remedy = "apt-get install skopeo umoci bubblewrap, and allow user namespaces";
+  } else if (::geteuid() == 0) {
+    line.detail = "each lease may change its own copy";
+  } else {
+    line.detail = "read-only for leases: the agent does not run as root";
+  }
+  return line;
+}
+
 }  // namespace
 
 Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine() {
@@ -34,6 +49,7 @@ Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine() {
   auto levels = written ? runtime::try_levels({}, {"/proc/self/exe", "workload-supervisor"}, folder,
                                               folder + "/init", parents)
                         : Result<std::vector<runtime::Level>>(tl::unexpected(written.error()));
+  cli::DoctorLine image_line = images(folder);
   runtime::remove_tree(folder);
   if (!levels) return tl::unexpected(levels.error());
   std::vector<cli::DoctorLine> lines;
@@ -47,6 +63,7 @@ Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine() {
       line.detail = "not needed";
     lines.push_back(std::move(line));
   }
+  lines.push_back(std::move(image_line));
   lines.push_back(control_groups(parents));
   return lines;
 }

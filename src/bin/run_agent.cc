@@ -21,6 +21,7 @@
 #include "bin/market_host.h"
 #include "bin/shutdown.h"
 #include "cli/command.h"
+#include "runtime/image_store.h"
 #include "runtime/sandbox_runtime.h"
 
 namespace fallow::bin {
@@ -69,7 +70,7 @@ v1::Isolation sandbox_named(const std::string& name) {
 
 v1::NodeFacts facts_of(const cli::AgentArguments& arguments, const std::string& data,
                        const std::vector<agent::LocalDevice>& devices,
-                       const runtime::SandboxRuntime& sandboxes) {
+                       const runtime::SandboxRuntime& sandboxes, bool images) {
   v1::NodeFacts facts = agent::machine_facts(arguments.name.empty() ? host_name() : arguments.name,
                                              arguments.region, data);
   facts.set_lan(arguments.lan);
@@ -78,8 +79,25 @@ v1::NodeFacts facts_of(const cli::AgentArguments& arguments, const std::string& 
   const bool has_files = std::any_of(devices.begin(), devices.end(),
                                      [](const auto& device) { return !device.files.empty(); });
   facts.set_isolation(runtime::strongest(sandboxes.levels(), has_files));
+  facts.set_images(images);
   for (const agent::LocalDevice& device : devices) *facts.add_devices() = device.facts;
   return facts;
+}
+
+// Null: orders with images are none for this node.
+Result<std::unique_ptr<runtime::ImageStore>> images_of(const cli::AgentArguments& arguments,
+                                                       const std::string& data) {
+  if (arguments.images_gb_max == 0) return nullptr;
+  runtime::ImageStoreOptions options;
+  options.folder = data + "/images";
+  options.bytes_max = arguments.images_gb_max * 1'000'000'000;
+  options.registries = {arguments.registries.begin(), arguments.registries.end()};
+  FALLOW_ASSIGN(auto store, runtime::ImageStore::open(std::move(options)));
+  if (const std::string why = store->why_not(); !why.empty()) {
+    spdlog::info("no images: {}; `fallow agent doctor` says more", why);
+    store.reset();
+  }
+  return store;
 }
 
 Result<agent::Membership> member(const cli::AgentArguments& arguments, const std::string& data,
@@ -114,9 +132,10 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
                    runtime::isolation_name(level.isolation), level.why);
     }
   }
+  FALLOW_ASSIGN(const auto images, images_of(arguments, data));
   FALLOW_ASSIGN(const auto devices, devices_of(arguments));
   FALLOW_ASSIGN(const SigningKey key, agent::load_or_make_node_key(data, random));
-  v1::NodeFacts facts = facts_of(arguments, data, devices, *sandboxes);
+  v1::NodeFacts facts = facts_of(arguments, data, devices, *sandboxes, images != nullptr);
   if (facts.isolation() == v1::ISOLATION_UNSPECIFIED) {
     return fail(
         ErrorCode::kInvalid,
@@ -134,6 +153,7 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
                                                      .key = key,
                                                      .facts = facts,
                                                      .devices = devices,
+                                                     .images = images.get(),
                                                      .tunnels = tunnels.get()},
                                                     *sandboxes, *link, store, random));
   spdlog::info("node {} of the market at {}, {} device{}", membership.node.value, membership.url,

@@ -73,6 +73,13 @@ void add_agent(Parser& app, Context& context, Host& host) {
       ->add_option("--sandbox", arguments->sandbox,
                    "give no other kind; default: runc where it works, gvisor to those who ask")
       ->check(one_of(kSandboxes));
+  command
+      ->add_option("--images-gb", arguments->images_gb_max,
+                   "disk for images and their layers; 0: run no images")
+      ->capture_default_str();
+  command->add_option("--registry", arguments->registries,
+                      "HOST[:PORT] of a registry that orders may use though it is on a private "
+                      "network, or speaks plain HTTP; may be repeated");
   command->footer(
       "Examples:\n  fallow agent --data ~/.local/share/fallow --join fj1.... --price 0.35\n"
       "  fallow agent pause --data ~/.local/share/fallow\n  fallow agent doctor");

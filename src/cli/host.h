@@ -52,6 +52,9 @@ struct AgentArguments {
   std::uint32_t cpu_thousandths = 0;  // 0: all of the machine's
   std::uint32_t memory_mb = 0;        // 0: all of it
   std::string sandbox;                // "bubblewrap", "runc", "gvisor": no other kind; empty: all
+  std::uint64_t images_gb_max =
+      50;  // for images and their layers; 0: orders with images go elsewhere
+  std::vector<std::string> registries;  // that may be at private addresses and speak plain HTTP
 };
 
 // One thing that a provider's machine should have.

@@ -45,13 +45,13 @@ Result<Job> job_of(const Context& context, const RunOptions& options) {
 }
 
 Result<v1::CreateOrderRequest> make_request(const Job& job) {
-  if (job.command.empty()) {
+  if (job.command.empty() && job.image.empty()) {
     return fail(ErrorCode::kInvalid,
                 "say what to run behind `--`, e.g.  fallow run 'gpu_ram>=24' -- nvidia-smi");
   }
   v1::CreateOrderRequest request;
-  request.set_name(job.name.empty() ? std::filesystem::path(job.command[0]).filename().string()
-                                    : job.name);
+  const std::string& what = job.command.empty() ? job.image : job.command[0];
+  request.set_name(job.name.empty() ? std::filesystem::path(what).filename().string() : job.name);
   request.set_budget(job.budget);
   request.set_project(job.project);
   if (job.deadline_hours > 0) {
@@ -281,8 +281,10 @@ int run(const Context& context, const RunOptions& options) {
     }
   }
   if (options.quote.empty()) {
-    const auto quote =
-        api->call<v1::QuoteView>("Market.CreateQuote", to_request(job->requirements));
+    v1::CreateQuoteRequest wanted = to_request(job->requirements);
+    // Only some nodes run images, and a quote is for those that match.
+    wanted.set_images(!job->image.empty());
+    const auto quote = api->call<v1::QuoteView>("Market.CreateQuote", wanted);
     if (!quote) return report(context, quote.error());
     if (!context.json) std::fprintf(stderr, "quote: %s\n", describe_quote(*quote).c_str());
     request->set_quote(quote->id());
@@ -348,7 +350,10 @@ void add_run(Parser& app, Context& context, Host& /*host*/) {
       ->check(range(0.0, 1'440.0))
       ->needs("--deadline")
       ->capture_default_str();
-  command->add_option("--image", options->job.image, "OCI image; default: the node's own /usr");
+  command->add_option("--image", options->job.image,
+                      "OCI image: [REGISTRY/]NAME[:TAG][@sha256:DIGEST], or in the folder of --in "
+                      "oci-archive:PATH, docker-archive:PATH, oci:PATH; default: the node's own "
+                      "/usr");
   command
       ->add_option("--in", options->job.input, "folder that each task finds as its working folder")
       ->check(existing_folder());
@@ -371,6 +376,7 @@ void add_run(Parser& app, Context& context, Host& /*host*/) {
       "render\n"
       "  fallow run 'gpu_ram>=40' --nodes 4 --gpus 8 --network -- sh -c './train "
       "--rank $FALLOW_NODE_RANK --of $FALLOW_NODES'\n"
+      "  fallow run 'gpu_ram>=24' --image ghcr.io/org/trainer:1.2 --in ./data -- python train.py\n"
       "  fallow run 'gpu_ram>=24' --hours 2 --deadline 6 --budget 1.50 -- ./train");
   command->callback(
       [=, &context] { context.run = [=, &context] { return run(context, *options); }; });

@@ -38,6 +38,7 @@ Ending ending_of(v1::EndReason reason) {
       return kOwner;
     case v1::PREEMPTED:
     case v1::GANG_BROKEN:
+    case v1::IMAGE_UNAVAILABLE:  // before the start, so that nothing was charged
       return kPreempted;
     case v1::GANG_LOST:
       return kGangLost;
@@ -51,7 +52,8 @@ Ending ending_of(v1::EndReason reason) {
 }
 
 bool may_lie_in_task(v1::EndReason reason) {
-  return reason == v1::START_FAILED || reason == v1::DEVICE_FAULT || reason == v1::WORKLOAD_LOST;
+  return reason == v1::START_FAILED || reason == v1::DEVICE_FAULT || reason == v1::WORKLOAD_LOST ||
+         reason == v1::IMAGE_UNAVAILABLE;
 }
 
 v1::EndReason believed(v1::EndReason reported) {
@@ -67,6 +69,7 @@ v1::EndReason believed(v1::EndReason reported) {
     case v1::START_FAILED:
     case v1::WORKLOAD_LOST:
     case v1::OWNER_RETURNED:
+    case v1::IMAGE_UNAVAILABLE:
       return reported;
     default:
       return v1::WORKLOAD_LOST;

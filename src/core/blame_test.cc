@@ -32,8 +32,11 @@ TEST(Blame, DecidesEveryEnding) {
       {v1::GANG_FAILED, v1::BLAME_RENTER, false, false, false, false},
       {v1::GANG_LOST, v1::BLAME_PROVIDER, true, true, false, false},
       {v1::GANG_BROKEN, v1::BLAME_MARKET, false, true, false, false},
+      {v1::IMAGE_UNAVAILABLE, v1::BLAME_MARKET, false, true, false, false},
   };
-  static_assert(std::size(kLines) == v1::EndReason_MAX, "an ending without a line");
+  // Without END_REASON_UNSPECIFIED.
+  EXPECT_EQ(std::size(kLines), v1::EndReason_descriptor()->value_count() - 1)
+      << "an ending without a line";
   for (const Line& line : kLines) {
     const Ending ending = ending_of(line.reason);
     EXPECT_EQ(ending.blame, line.blame) << v1::EndReason_Name(line.reason);

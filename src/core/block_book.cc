@@ -168,6 +168,7 @@ OfferFacts BlockBook::describe(const Node& node) {
   facts.download_mbps = node.facts.download_mbps();
   facts.upload_mbps = node.facts.upload_mbps();
   facts.isolation = static_cast<std::uint8_t>(node.facts.isolation());
+  facts.images = node.facts.images();
   facts.devices = narrow(static_cast<std::uint32_t>(node.devices.size()));
   facts.load = core::load_of(node);
   facts.survival = node.survival;
@@ -325,6 +326,7 @@ KnownNode BlockBook::known(Slot slot) const {
   known.duration_max = facts.duration_max;
   known.share_min = facts.share_min;
   known.isolation = facts.isolation;
+  known.images = facts.images;
   known.region = regions_.word(facts.region);
   known.lan = lans_.name(slot);
   known.survival = facts.survival;

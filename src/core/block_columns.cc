@@ -30,6 +30,8 @@ Code code_of(Column column, const OfferFacts& offer) {
       return code_of(column, offer.share_min);
     case Column::kIsolation:
       return code_of(column, offer.isolation);
+    case Column::kImages:
+      return offer.images ? 1 : 0;
     case Column::kDuration:
       // Without a limit: longer than any.
       return offer.duration_max.value == 0

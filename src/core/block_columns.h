@@ -34,6 +34,7 @@ enum class Column : std::uint8_t {
   kDevicesLeast,  // that any query admits if it admits one: of a node with several classes 0
   kShareMin,
   kIsolation,
+  kImages,  // 1 where the node runs images
   kProvider,
   kNode,
   // How likely the node is to last, by span; 0: not known.
@@ -43,7 +44,7 @@ enum class Column : std::uint8_t {
   kLastsThreeDays,
   kLastsWeek,
 };
-constexpr std::size_t kColumns = 25;
+constexpr std::size_t kColumns = 26;
 constexpr std::size_t index_of(Column column) { return static_cast<std::size_t>(column); }
 constexpr Column lasting_column(std::size_t span) {
   return static_cast<Column>(index_of(Column::kLastsHour) + span);
@@ -109,6 +110,7 @@ inline Code code_of(Column column, std::uint64_t value) {
     case Column::kDevices:
     case Column::kDevicesLeast:
     case Column::kIsolation:
+    case Column::kImages:
     case Column::kRegion:
     case Column::kLastsHour:
     case Column::kLastsSixHours:

@@ -87,6 +87,7 @@ struct OfferFacts {
   std::uint16_t share_min = 0;
   std::uint16_t devices = 0;  // at most 65,535 are counted
   std::uint8_t isolation = 0;
+  bool images = false;
   // One class of devices, at most 64 of them, each at the position of its index: what stands here
   // is all there is to know.
   bool plain = false;

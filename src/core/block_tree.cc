@@ -378,6 +378,7 @@ OfferFacts BlockTree::facts_at(const Block& block, std::size_t lane, const Offer
   facts.devices = static_cast<std::uint16_t>(
       std::min<std::size_t>(node.devices.size(), std::numeric_limits<std::uint16_t>::max()));
   facts.isolation = block.row(Column::kIsolation).at[lane];
+  facts.images = block.row(Column::kImages).at[lane] != 0;
   facts.plain = (block.plain & lane_bit(lane)) != 0;
   for (std::size_t span = 0; span < kSurvivalSpans.size(); ++span) {
     facts.survival.codes[span] = block.row(lasting_column(span)).at[lane];

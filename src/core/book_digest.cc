@@ -19,12 +19,13 @@ void add(Digester& digester, const KnownNode& node) {
   }
   for (const std::uint64_t number :
        {node.provider.value, std::uint64_t{node.share_min}, std::uint64_t{node.isolation},
-        std::uint64_t{node.reliability}, std::uint64_t{node.cpu_thousandths},
-        std::uint64_t{node.memory_mb}, std::uint64_t{node.disk_mb},
-        std::uint64_t{node.download_mbps}, std::uint64_t{node.upload_mbps},
-        std::uint64_t{node.cpu_thousandths_free}, std::uint64_t{node.memory_mb_free},
-        std::uint64_t{node.disk_mb_free}, std::uint64_t{node.room}, std::uint64_t{node.whole},
-        node.whole_mask, std::uint64_t{node.devices.size()}}) {
+        std::uint64_t{node.images}, std::uint64_t{node.reliability},
+        std::uint64_t{node.cpu_thousandths}, std::uint64_t{node.memory_mb},
+        std::uint64_t{node.disk_mb}, std::uint64_t{node.download_mbps},
+        std::uint64_t{node.upload_mbps}, std::uint64_t{node.cpu_thousandths_free},
+        std::uint64_t{node.memory_mb_free}, std::uint64_t{node.disk_mb_free},
+        std::uint64_t{node.room}, std::uint64_t{node.whole}, node.whole_mask,
+        std::uint64_t{node.devices.size()}}) {
     digester.update_u64(number);
   }
   for (const std::uint16_t discount : node.discounts) digester.update_u64(discount);

@@ -28,6 +28,7 @@ struct KnownNode {
   Duration duration_max;
   std::uint32_t share_min = 0;
   std::uint32_t isolation = 0;
+  bool images = false;
   std::string region;  // canonical
   std::string lan;     // canonical
   Survival survival;

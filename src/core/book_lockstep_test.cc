@@ -204,6 +204,7 @@ class Lockstep {
     node.facts.set_memory_mb(static_cast<std::uint32_t>((2 + below(2)) * 16));
     node.facts.set_disk_mb(static_cast<std::uint32_t>((2 + below(2)) * 20));
     node.facts.set_isolation(pick(std::array{v1::BUBBLEWRAP, v1::GVISOR}));
+    node.facts.set_images(one_in(2));
     node.leases_kept = static_cast<std::uint32_t>(below(2) * 20);
     node.survival = survival();
     set_devices(node);
@@ -259,6 +260,8 @@ class Lockstep {
                                         "disk_space=0.06",
                                         "isolation>=gvisor",
                                         "isolation!=gvisor",
+                                        "images=true",
+                                        "images in [false]",
                                         "device_kind=any",
                                         "device_kind=cpu",
                                         "device_kind!=gpu",

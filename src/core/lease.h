@@ -87,6 +87,7 @@ struct Lease {
   std::int32_t exit_code = 0;
   std::string detail;
   std::string output_manifest;     // 32 bytes or empty
+  std::string image_digest;        // of the image that runs, as its node first said it; or empty
   bool earnings_released = false;  // PENDING became EARNED after the payout delay
 };
 

@@ -224,6 +224,7 @@ Digest NaiveBook::digest() const {
     known.duration_max = node->offer.duration_max;
     known.share_min = node->offer.share_thousandths_min;
     known.isolation = static_cast<std::uint32_t>(node->facts.isolation());
+    known.images = node->facts.images();
     known.region = canonical_word(node->facts.region());
     known.lan = canonical_word(node->facts.lan());
     known.survival = node->survival;

@@ -53,6 +53,9 @@ v1::EndReason reason_of(const MarketState& state, const Lease& lease, LogIndex p
     return lease.proven + interval >= lease.time_max ? limit_reason(state, lease)
                                                      : v1::WORKLOAD_LOST;
   }
+  if (reason == v1::IMAGE_UNAVAILABLE && lease.started_at.us != 0) {
+    return v1::WORKLOAD_LOST;  // what runs has its image
+  }
   if (reason == v1::HOST_LOST && state.resumed_index > proven_before) {
     return v1::MARKET_FAULT;  // the node fenced itself while the market was away
   }
@@ -65,6 +68,10 @@ void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& re
   if (lease == nullptr || !is_open(*lease) || lease->node != node.id) return;
   lease->heard_at = step.now;
   lease->named_index = step.index;
+  // Once: what ran does not change afterwards.
+  if (lease->image_digest.empty() && report.image_digest().size() == kDigestBytes) {
+    lease->image_digest = report.image_digest();
+  }
   const LogIndex proven_before = std::max(lease->metered_index, lease->placed_index);
   for (const v1::MeterRecord& record : report.meters()) {
     if (record.lease() == report.lease()) accept_meter(step, *lease, record);

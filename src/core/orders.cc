@@ -99,7 +99,8 @@ void after_lease(Step& step, const Lease& lease, const Ending& ending) {
   Order& order = *step.state.orders.find(lease.order);
   Task& task = order.tasks[lease.task];
   if (!ending.refund) task.proven += std::min(lease.proven, lease.time_max);
-  if (ending.blame == v1::BLAME_PROVIDER && ending.by_node) avoid(task, lease.node);
+  const bool by_provider = ending.blame == v1::BLAME_PROVIDER && ending.by_node;
+  if (by_provider || lease.reason == v1::IMAGE_UNAVAILABLE) avoid(task, lease.node);
   if (ending.retry) ++order.rescued;
   if (may_lie_in_task(lease.reason)) ++task.failures;
   if (lease.reason == v1::PREEMPTED) {

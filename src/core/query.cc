@@ -42,6 +42,7 @@ constexpr std::array<FieldFacts, kFields> kFieldFacts = {{
     {"provider", Kind::kNumber, Of::kOffer, 0},
     {"lan", Kind::kWord, Of::kOffer, 0},
     {"verified", Kind::kWord, Of::kDevice, 0},
+    {"images", Kind::kNumber, Of::kOffer, 0},
 }};
 
 const FieldFacts& facts_of(Field field) { return kFieldFacts[static_cast<std::size_t>(field)]; }
@@ -269,6 +270,7 @@ std::string number_text(Field field, std::int64_t number) {
         return "none";
     }
   }
+  if (field == Field::kImages) return number != 0 ? "true" : "false";
   const int decimals = decimals_of(field);
   std::int64_t scale = 1;
   for (int i = 0; i < decimals; ++i) scale *= 10;
@@ -299,6 +301,8 @@ std::int64_t number_of(const Node& node, Field field, Micros device_hour) {
       return std::int64_t{node.facts.upload_mbps()} * 1'000;
     case Field::kIsolation:
       return node.facts.isolation();
+    case Field::kImages:
+      return node.facts.images() ? 1 : 0;
     case Field::kNode:
       return static_cast<std::int64_t>(node.id.value);
     case Field::kProvider:

@@ -40,8 +40,9 @@ enum class Field : std::uint8_t {
   kProvider,    // id
   kLan,         // word, within a provider and region
   kVerified,    // word of single devices: true where the last proof was passed, else false
+  kImages,      // number: 1 where the node runs OCI images, else 0; written as true or false
 };
-constexpr std::size_t kFields = 17;
+constexpr std::size_t kFields = 18;
 
 enum class Operator : std::uint8_t {
   kLess,

@@ -277,6 +277,15 @@ class Parser {
       predicate.numbers.push_back(*isolation);
       return true;
     }
+    if (predicate.field == Field::kImages) {
+      const bool truth = same_word("true", token.text);
+      if (!truth && !same_word("false", token.text)) {
+        return fail(token.start,
+                    fmt::format("images is true or false, not \"{}\"", shown(token.text)));
+      }
+      predicate.numbers.push_back(truth ? 1 : 0);
+      return true;
+    }
     if (!is_word(predicate.field)) return add_number(predicate, token);
     std::string word = canonical_word(token.text);
     if (predicate.field == Field::kDeviceKind && word != "gpu" && word != "cpu") {
@@ -352,6 +361,7 @@ class Parser {
       case Field::kDeviceKind:
         return "gpu";
       case Field::kVerified:
+      case Field::kImages:
         return "true";
       case Field::kPrice:
         return "0.40";

@@ -37,6 +37,7 @@ Node rig() {
   node.facts.set_download_mbps(1'000);
   node.facts.set_upload_mbps(100);
   node.facts.set_isolation(v1::GVISOR);
+  node.facts.set_images(true);
   for (std::uint32_t i = 0; i < 2; ++i) {
     NodeDevice device;
     device.facts.set_index(i);
@@ -91,12 +92,14 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"cpu_cores>=16", true}, Case{"cpu_ram>64", false}, Case{"disk_space>=500", true},
         Case{"inet_down>=1000", true}, Case{"inet_up>100.001", false},
         Case{"isolation>=runc", true}, Case{"isolation>gvisor", false},
-        Case{"isolation in [runc,GVISOR]", true}, Case{"device_kind=gpu", true},
-        Case{"device_kind=cpu", false}, Case{"node=4096", true}, Case{"node!=4096", false},
-        Case{"provider=8193", true}, Case{"lan='RACK 7'", true}, Case{"lan!=rack_7", false},
-        Case{"lan in [rack_6,rack_7]", true}, Case{"GPU_NAME = 'rtx 4090'", true},
-        Case{"gpu_name!=RTX_4090", false}, Case{"gpu_name notin [RTX_3090]", true},
-        Case{"gpu_ram>=24.564", true}, Case{"gpu_ram>24.564", false}, Case{"region=\"EU\"", true},
+        Case{"isolation in [runc,GVISOR]", true}, Case{"images=true", true},
+        Case{"images=FALSE", false}, Case{"images!=true", false}, Case{"images=any", true},
+        Case{"device_kind=gpu", true}, Case{"device_kind=cpu", false}, Case{"node=4096", true},
+        Case{"node!=4096", false}, Case{"provider=8193", true}, Case{"lan='RACK 7'", true},
+        Case{"lan!=rack_7", false}, Case{"lan in [rack_6,rack_7]", true},
+        Case{"GPU_NAME = 'rtx 4090'", true}, Case{"gpu_name!=RTX_4090", false},
+        Case{"gpu_name notin [RTX_3090]", true}, Case{"gpu_ram>=24.564", true},
+        Case{"gpu_ram>24.564", false}, Case{"region=\"EU\"", true},
         Case{"region in [\"eu\" , us]num_gpus>1", true}, Case{"gpu_ram>=24 gpu_ram<24", false}));
 
 TEST(Query, SpeaksOfSingleDevices) {
@@ -170,8 +173,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"region=\"eu", 8, "not closed"}, Refused{"region=\"e\xff\"", 10, "ASCII"},
         Refused{"region=e\xc3\xbc", 9, "expected a field"},
         Refused{"isolation=docker", 11, "bubblewrap, runc, gvisor, microvm"},
-        Refused{"device_kind=tpu", 13, "gpu, cpu"}, Refused{"\x01", 1, "\"?\""},
-        Refused{"num_gpus>=2,gpu_ram>=24", 12, "expected a field"}));
+        Refused{"images=1", 8, "true or false"}, Refused{"device_kind=tpu", 13, "gpu, cpu"},
+        Refused{"\x01", 1, "\"?\""}, Refused{"num_gpus>=2,gpu_ram>=24", 12, "expected a field"}));
 
 TEST(Query, NumbersReachTheWholeRangeAndNoFurther) {
   constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
@@ -198,7 +201,7 @@ TEST(Query, PrintedBackParsesToTheSame) {
   for (const char* text :
        {"", "gpu_name=RTX_4090 num_gpus>=2 gpu_ram>=24 reliability>0.95 region in [eu,us]",
         "gpu_name='RTX 6000 Ada' region=\"\"", "region in [\"any\",\"a,b\",'x\"y',\"it's\"]",
-        "device_kind=any price<0.000001 isolation notin [runc,microvm]",
+        "device_kind=any price<0.000001 isolation notin [runc,microvm] images=true",
         "disk_space!=0.5 node in [1,2,18446744073]", "region=\"<>=![],\" gpu_name!='\"'"}) {
     const Query query = parsed(text);
     EXPECT_EQ(parsed(query.text()), query) << text << " -> " << query.text();

@@ -18,14 +18,18 @@ struct NumberColumn {
   Column column;
   std::int64_t unit;
 };
-constexpr std::array<NumberColumn, 7> kNumberColumns = {
+constexpr std::array<NumberColumn, 8> kNumberColumns = {
     {{Field::kReliability, Column::kReliability, 1},
      {Field::kCpuCores, Column::kCpu, 1},
      {Field::kCpuRam, Column::kMemory, 1},
      {Field::kDiskSpace, Column::kDisk, 1},
      {Field::kInetDown, Column::kDownload, 1'000},
      {Field::kInetUp, Column::kUpload, 1'000},
-     {Field::kIsolation, Column::kIsolation, 1}}};
+     {Field::kIsolation, Column::kIsolation, 1},
+     {Field::kImages, Column::kImages, 1}}};
+
+// Its codes are its numbers.
+bool is_exact(Column column) { return column == Column::kIsolation || column == Column::kImages; }
 
 // The numbers that a predicate may hold for; `whole` when it holds for all of them.
 struct Range {
@@ -199,7 +203,7 @@ void Sieve::add_numbers(const Predicate& predicate, std::size_t index) {
   if (range.low > 0) at_least(column->column, least);
   if (range.high < kHighest) at_most(column->column, most);
   const bool bounded = range.low > 0 || range.high < kHighest;
-  if (bounded && column->column != Column::kIsolation) within(column->column, least, most);
+  if (bounded && !is_exact(column->column)) within(column->column, least, most);
 }
 
 // An id that has another code than all of a list is not on it.
@@ -300,6 +304,8 @@ std::int64_t Sieve::number_of(const Block& block, std::size_t lane, Field field)
       return block.row(Column::kDevices).at[lane];
     case Field::kIsolation:
       return block.row(Column::kIsolation).at[lane];
+    case Field::kImages:
+      return block.row(Column::kImages).at[lane];
     default:
       break;
   }

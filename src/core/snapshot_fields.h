@@ -6,7 +6,7 @@
 
 namespace fallow::core {
 
-constexpr std::uint32_t kSnapshotVersion = 7;
+constexpr std::uint32_t kSnapshotVersion = 8;
 
 template <class Archive, class List, class Each>
 void list_fields(Archive& archive, List& list, Each&& each) {
@@ -125,7 +125,7 @@ void lease_fields(Archive& archive, T& x) {
   archive(x.state, x.stop_reason, x.placed_at, x.started_at, x.heard_at, x.start_by, x.stopping_at,
           x.ended_at, x.placed_revision, x.placed_index, x.ended_index, x.metered_index);
   archive(x.meter_sequence, x.proven, x.charged, x.fee, x.refunded, x.reason, x.blame, x.exit_code,
-          x.detail, x.output_manifest, x.earnings_released);
+          x.detail, x.output_manifest, x.image_digest, x.earnings_released);
 }
 
 template <class Archive, class T>

@@ -54,12 +54,12 @@ constexpr std::array kOrdered = {
     Column::kDiskFree,  Column::kReliability,    Column::kCpu,       Column::kMemory,
     Column::kDisk,      Column::kDownload,       Column::kUpload,    Column::kDevices,
     Column::kIsolation, Column::kDuration,       Column::kLastsHour, Column::kLastsSixHours,
-    Column::kLastsDay,  Column::kLastsThreeDays, Column::kLastsWeek};
+    Column::kLastsDay,  Column::kLastsThreeDays, Column::kLastsWeek, Column::kImages};
 constexpr std::array kFromBelow = {
     Column::kReliability,    Column::kCpu,       Column::kMemory,        Column::kDisk,
     Column::kDownload,       Column::kUpload,    Column::kDevicesLeast,  Column::kShareMin,
     Column::kIsolation,      Column::kLastsHour, Column::kLastsSixHours, Column::kLastsDay,
-    Column::kLastsThreeDays, Column::kLastsWeek};
+    Column::kLastsThreeDays, Column::kLastsWeek, Column::kImages};
 // What orders ask for most: these are kept behind every gate.
 constexpr std::array kGated = {Column::kReliability, Column::kCpu, Column::kMemory,
                                Column::kDownload};

@@ -65,6 +65,9 @@ std::vector<std::string> BubblewrapSandbox::arguments(const LaunchFile& launch,
           "--unshare-pid", "--as-pid-1", "--unshare-uts", "--unshare-cgroup-try", "--hostname",
           "fallow", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"});
   if (!spec.network) append(words, {"--unshare-net"});
+  if (!folders.root.empty()) {
+    append(words, {folders.root_writable ? "--bind" : "--ro-bind", folders.root, "/"});
+  }
   const HostRoot root = host_root(spec);
   for (const auto& [path, target] : root.links) append(words, {"--symlink", target, path});
   for (const std::string& path : root.shown) append(words, {"--ro-bind", path, path});
@@ -79,9 +82,10 @@ std::vector<std::string> BubblewrapSandbox::arguments(const LaunchFile& launch,
   for (const std::string& device : spec.device_files) {
     append(words, {"--dev-bind-try", device, device});
   }
-  append(words,
-         {"--bind", folders.work, "/work", "--bind", folders.out, "/out", "--bind", folders.tmp,
-          "/tmp", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/work"});
+  append(words, {"--bind", folders.work, "/work", "--bind", folders.out, "/out", "--bind",
+                 folders.tmp, "/tmp", "--remount-ro", "/dev"});
+  if (!folders.root_writable) append(words, {"--remount-ro", "/"});
+  append(words, {"--chdir", "/work"});
   for (const auto& [name, value] : spec.environment) append(words, {"--setenv", name, value});
   return words;
 }

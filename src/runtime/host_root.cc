@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 namespace fallow::runtime {
 namespace {
@@ -15,11 +16,9 @@ bool has_render_node(const agent::LaunchSpec& spec) {
   });
 }
 
-}  // namespace
-
-HostRoot host_root(const agent::LaunchSpec& spec) {
-  HostRoot root;
-  std::vector<const char*> paths = {"/usr"};
+// The host's programs and libraries.
+void add_system(HostRoot& root, std::vector<const char*>& paths) {
+  paths.push_back("/usr");
   // Links such as /lib -> usr/lib stay links, real folders are shown.
   for (const char* path : {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}) {
     std::array<char, 256> link{};
@@ -33,8 +32,18 @@ HostRoot host_root(const agent::LaunchSpec& spec) {
   paths.insert(paths.end(),
                {"/etc/OpenCL", "/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf",
                 "/etc/ld.so.conf.d", "/etc/ssl/certs", "/etc/ca-certificates", "/etc/localtime"});
-  if (spec.network)
-    paths.insert(paths.end(), {"/etc/resolv.conf", "/etc/services", "/etc/protocols"});
+}
+
+}  // namespace
+
+HostRoot host_root(const agent::LaunchSpec& spec) {
+  HostRoot root;
+  std::vector<const char*> paths;
+  if (spec.image_root.empty()) {
+    add_system(root, paths);
+    if (spec.network) paths.insert(paths.end(), {"/etc/services", "/etc/protocols"});
+  }
+  if (spec.network) paths.push_back("/etc/resolv.conf");
   if (has_render_node(spec)) {
     // Mesa and ROCm find what a render node is through these.
     paths.insert(paths.end(), {"/sys/dev/char", "/sys/bus/pci", "/sys/devices", "/sys/class/drm",

@@ -23,6 +23,7 @@ struct HostRoot {
   std::vector<std::pair<std::string, std::string>> links;  // "/lib" -> "usr/lib"
   std::vector<std::string> shown;  // folders and files that exist, at the same place inside
 };
+// With an image: what is no file system of its own, below /sys, and the resolver's servers.
 HostRoot host_root(const agent::LaunchSpec& spec);
 
 // The files of /etc that are the sandbox's own: name and content.

@@ -5,7 +5,7 @@
 namespace fallow::runtime {
 namespace {
 
-constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH2\n";
+constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH3\n";
 constexpr std::string_view kExitMagic = "FALLOWEXIT1\n";
 
 void put(std::string& bytes, std::uint64_t value) {
@@ -93,6 +93,7 @@ std::string encode_launch(const LaunchFile& launch) {
   put(bytes, launch.init);
   put(bytes, std::uint64_t{launch.uid});
   put(bytes, launch.cgroup_parents);
+  put(bytes, spec.image_root);
   return bytes;
 }
 
@@ -120,6 +121,7 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
   launch.init = reader.text();
   launch.uid = static_cast<std::uint32_t>(reader.number());
   launch.cgroup_parents = read_texts(reader);
+  spec.image_root = reader.text();
   if (!reader.is_whole() || spec.command.empty() || !v1::Isolation_IsValid(spec.isolation_min) ||
       !v1::Isolation_IsValid(launch.isolation)) {
     return fail(ErrorCode::kCorrupt, "the description of the workload is damaged");

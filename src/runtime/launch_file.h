@@ -11,6 +11,7 @@
 //   exit      how it ended; appears whole, once, when nothing of the workload is left
 //   stdout, stderr   its output, each up to log_bytes_max
 //   work/ out/ tmp/  its private folders
+//   layer/    what it changed of its image's files
 //
 // Times are CLOCK_BOOTTIME in microseconds. Free functions; no state.
 #pragma once

@@ -93,6 +93,12 @@ void put_mounts(JsonText& json, const LaunchFile& launch, const PrivateFolders& 
       put_mount(json, path, "bind", path, {is_folder ? "rbind" : "bind", "ro", "nosuid", "nodev"});
     }
   }
+  if (!folders.root.empty()) {
+    for (const auto& [name, text] : inner_etc()) {
+      put_mount(json, "/etc/" + name, "bind", folders.etc + "/" + name,
+                {"bind", "ro", "nosuid", "nodev"});
+    }
+  }
   points.emplace_back(kInitPath);
   put_mount(json, kInitPath, "bind", folders.init, {"bind", "ro", "nosuid", "nodev"});
   for (const auto& [at, from] :
@@ -177,6 +183,22 @@ Status make_point(const std::string& root, const std::string& point) {
   return write_open_file(root + point, "");
 }
 
+Status make_skeleton(const LaunchFile& launch, const std::string& root,
+                     const std::vector<std::string>& points) {
+  FALLOW_TRY(make_open_folder(root));
+  for (const std::string& point : points) FALLOW_TRY(make_point(root, point));
+  FALLOW_TRY(make_open_folder(root + "/etc"));
+  for (const auto& [name, text] : inner_etc()) {
+    FALLOW_TRY(write_open_file(root + "/etc/" + name, text));
+  }
+  for (const auto& [path, target] : host_root(launch.spec).links) {
+    if (::symlink(target.c_str(), (root + path).c_str()) != 0) {
+      return tl::unexpected(file_error("make", root + path, errno));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string oci_config(const LaunchFile& launch, const PrivateFolders& folders,
@@ -184,7 +206,8 @@ std::string oci_config(const LaunchFile& launch, const PrivateFolders& folders,
                        std::vector<std::string>& mount_points) {
   JsonText json;
   json.open_object().key("ociVersion").value("1.0.2").key("hostname").value("fallow");
-  json.key("root").open_object().key("path").value(root).key("readonly").value(true);
+  json.key("root").open_object().key("path").value(root);
+  json.key("readonly").value(!folders.root_writable);
   json.close_object();
   put_process(json, launch, options);
   put_mounts(json, launch, folders, options, mount_points);
@@ -198,21 +221,12 @@ Result<std::string> make_oci_bundle(const LaunchFile& launch, const PrivateFolde
     return fail(ErrorCode::kFailed, "the agent may make no mounts here; run it as root");
   }
   const std::string bundle = folders.stage + "/bundle";
-  const std::string root = folders.stage + "/root";
+  // An image has its mount points: runtime/image_tree.h.
+  const std::string root = folders.root.empty() ? folders.stage + "/root" : folders.root;
   FALLOW_TRY(make_open_folder(bundle));
-  FALLOW_TRY(make_open_folder(root));
   std::vector<std::string> points;
   const std::string config = oci_config(launch, folders, options, root, points);
-  for (const std::string& point : points) FALLOW_TRY(make_point(root, point));
-  FALLOW_TRY(make_open_folder(root + "/etc"));
-  for (const auto& [name, text] : inner_etc()) {
-    FALLOW_TRY(write_open_file(root + "/etc/" + name, text));
-  }
-  for (const auto& [path, target] : host_root(launch.spec).links) {
-    if (::symlink(target.c_str(), (root + path).c_str()) != 0) {
-      return tl::unexpected(file_error("make", root + path, errno));
-    }
-  }
+  if (folders.root.empty()) FALLOW_TRY(make_skeleton(launch, root, points));
   FALLOW_TRY(write_open_file(bundle + "/config.json", config));
   return bundle;
 }

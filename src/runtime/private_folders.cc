@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "runtime/host_root.h"
+#include "runtime/image_mount.h"
 #include "runtime/processes.h"
 
 namespace fallow::runtime {
@@ -24,11 +25,26 @@ Status bind_mount(const std::string& from, const std::string& at) {
   return {};
 }
 
-// A mount namespace of our own with the folders in a place that every user can reach. False when
-// we may not make one; then nothing has changed.
-Result<bool> stage(const std::string& lease_folder, const std::string& init) {
-  if (::unshare(CLONE_NEWNS) != 0) return false;
+struct Staged {
+  bool done = false;           // false: we may not make mounts, and nothing has changed
+  bool root_writable = false;  // of the image
+};
+
+// A mount namespace of our own with the folders in a place that every user can reach.
+Result<Staged> stage(const std::string& lease_folder, std::uint32_t uid, const std::string& init,
+                     const std::string& image_root) {
+  if (::unshare(CLONE_NEWNS) != 0) return Staged{};
   // Only now, for nothing of another namespace can be bound; and before its path is covered.
+  Fd tree;
+  Fd layer;
+  if (!image_root.empty()) {
+    FALLOW_ASSIGN(tree, open_file(image_root, O_PATH | O_DIRECTORY));
+    const std::string path = lease_folder + "/layer";
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+      return tl::unexpected(file_error("make", path, errno));
+    }
+    FALLOW_ASSIGN(layer, open_file(path, O_RDONLY | O_DIRECTORY));
+  }
   FALLOW_ASSIGN(const Fd folder, open_file(lease_folder, O_RDONLY | O_DIRECTORY));
   Fd program;
   if (!init.empty()) {
@@ -57,7 +73,12 @@ Result<bool> stage(const std::string& lease_folder, const std::string& init) {
     FALLOW_TRY(write_open_file(at, ""));
     FALLOW_TRY(bind_mount("/proc/self/fd/" + std::to_string(program.get()), at));
   }
-  return true;
+  Staged staged{true, false};
+  if (tree) {
+    const std::string at = kStage;
+    FALLOW_ASSIGN(staged.root_writable, mount_image(tree, layer, uid, at, at + "/root"));
+  }
+  return staged;
 }
 
 Status write_etc(const std::string& folder) {
@@ -86,7 +107,8 @@ Status write_open_file(const std::string& path, std::string_view text) {
 }
 
 Result<PrivateFolders> make_private_folders(const std::string& lease_folder, std::uint32_t uid,
-                                            const std::string& init) {
+                                            const std::string& init,
+                                            const std::string& image_root) {
   if (::geteuid() == 0) {
     for (const std::string_view name : {"work", "out", "tmp"}) {
       const std::string path = lease_folder + "/" + std::string(name);
@@ -94,11 +116,17 @@ Result<PrivateFolders> make_private_folders(const std::string& lease_folder, std
         return fail(ErrorCode::kFailed, "cannot give {} to the sandbox's user", path);
       }
     }
-    FALLOW_ASSIGN(const bool staged, stage(lease_folder, init));
-    if (staged) {
+    FALLOW_ASSIGN(const Staged staged, stage(lease_folder, uid, init, image_root));
+    if (staged.done) {
       const std::string at = kStage;
-      PrivateFolders folders{at + "/work", at + "/out",   at + "/tmp",
-                             at + "/etc",  at + "/stage", init.empty() ? "" : at + "/init"};
+      PrivateFolders folders{at + "/work",
+                             at + "/out",
+                             at + "/tmp",
+                             at + "/etc",
+                             at + "/stage",
+                             init.empty() ? "" : at + "/init",
+                             image_root.empty() ? "" : at + "/root",
+                             staged.root_writable};
       FALLOW_TRY(make_open_folder(folders.stage));
       FALLOW_TRY(write_etc(folders.etc));
       return folders;
@@ -109,7 +137,9 @@ Result<PrivateFolders> make_private_folders(const std::string& lease_folder, std
                          lease_folder + "/tmp",
                          lease_folder + "/etc",
                          "",
-                         init};
+                         init,
+                         image_root,
+                         false};
   FALLOW_TRY(write_etc(folders.etc));
   return folders;
 }

@@ -162,7 +162,12 @@ Status Supervisor::begin() {
     FALLOW_ASSIGN(Fd folder, open_file(path(name), O_RDONLY | O_DIRECTORY));
     private_folders_.push_back(std::move(folder));
   }
-  FALLOW_ASSIGN(PrivateFolders folders, make_private_folders(folder_, launch_.uid, launch_.init));
+  FALLOW_ASSIGN(PrivateFolders folders,
+                make_private_folders(folder_, launch_.uid, launch_.init, launch_.spec.image_root));
+  // What it changes of its image's files is on its disk, too.
+  if (auto layer = open_file(path("layer"), O_RDONLY | O_DIRECTORY)) {
+    private_folders_.push_back(std::move(*layer));
+  }
   sandbox_ = Sandbox::make(launch_, std::move(folders), cgroup_);
   FALLOW_TRY(sandbox_->start());
   FALLOW_ASSIGN(LogFile out, LogFile::open(path("stdout"), sandbox_->take_out(), kLogBytesMax));

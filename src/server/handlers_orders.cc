@@ -30,6 +30,11 @@ Answer<void> put_shape(Call& call, const v1::CreateOrderRequest& request, v1::Su
     }
     FALLOW_ASSIGN(*out.mutable_quote(), call.parts().quotes->quote_of(request.quote()));
     *out.mutable_requirements() = out.quote().requirements();
+    if (!request.workload().image().empty() && !wants_images(out.requirements().query())) {
+      return refuse_field("quote",
+                          "the quote holds nodes that run no images, too: ask for one with "
+                          "`images`, or with images=true in its query");
+    }
     out.set_tasks(request.tasks() == 0 ? out.quote().tasks() : request.tasks());
     return {};
   }
@@ -38,7 +43,9 @@ Answer<void> put_shape(Call& call, const v1::CreateOrderRequest& request, v1::Su
         "requirements",
         "give the id of a quote, or requirements (\"{{}}\" is any GPU for an hour)");
   }
-  FALLOW_ASSIGN(const Wanted wanted, wanted_of(request.requirements(), "requirements."));
+  v1::CreateQuoteRequest asked = request.requirements();
+  if (!request.workload().image().empty()) asked.set_images(true);
+  FALLOW_ASSIGN(const Wanted wanted, wanted_of(asked, "requirements."));
   *out.mutable_requirements() = wanted.requirements;
   out.set_tasks(request.tasks() == 0 ? wanted.tasks : request.tasks());
   return {};

@@ -36,6 +36,7 @@ v1::ReceiptBody receipt_facts(const core::Machine& machine, const core::Lease& l
   body.set_fee_basis_points(lease.fee_basis_points);
   body.set_hold_micros(lease.hold.value);
   body.set_time_us_max(lease.time_max.value);
+  body.set_image_digest(lease.image_digest);
   const core::Order* order = machine.order(lease.order);
   FALLOW_CHECK(order != nullptr, "lease {} names an unknown order", lease.id.value);
   body.set_volume_basis_points(lease.volume_basis_points);

@@ -1,9 +1,11 @@
 #include "server/requirements.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
 #include "base/money.h"
+#include "core/query.h"
 
 namespace fallow::server {
 namespace {
@@ -23,7 +25,24 @@ Answer<std::uint32_t> thousandths_of(const std::string& field, double amount) {
   return static_cast<std::uint32_t>(std::ceil(amount * 1000 - 1e-6));
 }
 
+// What does not parse is for the market to refuse.
+std::string with_images(const std::string& query) {
+  if (wants_images(query)) return query;
+  return query + (query.empty() ? "" : " ") + "images=true";
+}
+
 }  // namespace
+
+bool wants_images(std::string_view query) {
+  core::QueryError error;
+  const auto parsed = core::Query::parse(query, error);
+  if (!parsed) return false;
+  const auto& all = parsed->predicates();
+  return std::any_of(all.begin(), all.end(), [](const core::Predicate& one) {
+    return one.field == core::Field::kImages && one.op != core::Operator::kAny && one.holds(1) &&
+           !one.holds(0);
+  });
+}
 
 Answer<Micros> money_of(std::string_view field, std::string_view text, Micros when_empty) {
   if (text.empty()) return when_empty;
@@ -56,7 +75,7 @@ Answer<Wanted> wanted_of(const v1::CreateQuoteRequest& request, std::string_view
   const auto name = [prefix](std::string_view field) { return fmt::format("{}{}", prefix, field); };
   Wanted wanted;
   v1::Requirements& out = wanted.requirements;
-  out.set_query(request.query());
+  out.set_query(request.images() ? with_images(request.query()) : request.query());
 
   out.set_gpus(request.gpus() == 0 ? 1 : request.gpus());
   if (out.gpus() > kGpusMax) {

@@ -23,6 +23,9 @@ struct Wanted {
 
 Answer<Wanted> wanted_of(const v1::CreateQuoteRequest& request, std::string_view prefix = {});
 
+// Do only nodes match that run images?
+bool wants_images(std::string_view query);
+
 // A decimal amount that is not negative; empty text is `when_empty`.
 Answer<Micros> money_of(std::string_view field, std::string_view text, Micros when_empty = {});
 // The same, but there must be one above 0.

@@ -226,6 +226,9 @@ v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine)
   view.set_output_manifest(
       to_hex({reinterpret_cast<const std::uint8_t*>(lease.output_manifest.data()),
               lease.output_manifest.size()}));
+  if (!lease.image_digest.empty()) {
+    view.set_image_digest("sha256:" + to_hex(std::string_view(lease.image_digest)));
+  }
   return view;
 }
 

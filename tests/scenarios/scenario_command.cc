@@ -268,6 +268,7 @@ Result<std::string> Scenario::run_node(const Line& line) {
   facts.set_memory_mb(number(line, "memory", "64000"));
   facts.set_disk_mb(number(line, "disk", "500000"));
   facts.set_isolation(v1::BUBBLEWRAP);
+  facts.set_images(line.options.contains("images"));
   for (std::uint32_t i = 0; i < number(line, "gpus", "1"); ++i) {
     v1::Device& device = *facts.add_devices();
     device.set_index(i);

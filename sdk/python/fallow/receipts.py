@@ -37,7 +37,7 @@ _FIELDS: Dict[str, Dict[int, Tuple[str, str]]] = {
         35: ("tier", "Tier"), 36: ("discounts", "TermDiscounts"), 37: ("term_us", "i"), 38: ("term_before_us", "i"),
         39: ("cut_short", "?"), 40: ("rerated_hour_micros", "i"), 41: ("volume_basis_points", "u"),
         42: ("volume_discount_micros", "i"), 43: ("price_runs", "+PriceRun"), 44: ("spot_bid_micros", "i"),
-        45: ("spot_floor_micros", "i"),
+        45: ("spot_floor_micros", "i"), 60: ("image_digest", "b"),
     },
     "Device": {1: ("index", "u"), 2: ("uuid", "s"), 3: ("model", "s"), 4: ("kind", "DeviceKind"),
                5: ("memory_mb", "u"), 6: ("driver", "s"), 30: ("proof", "DeviceProof")},

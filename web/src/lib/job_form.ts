@@ -90,6 +90,7 @@ export function asked_of(form: JobForm): QuoteAsked | null {
   if (form.disk_gb) asked.disk_gb = Number(form.disk_gb);
   if (form.near) asked.near = form.near.trim();
   if (form.network) asked.network = true;
+  if (form.image) asked.images = true;
   if (form.isolation_min) asked.isolation_min = form.isolation_min as Schemas['Isolation'];
   return asked;
 }

@@ -20,6 +20,7 @@ export const fields: Field[] = [
   { name: 'disk_space', kind: 'number', about: 'GB of the node', values: ['50', '100', '500'] },
   { name: 'inet_down', kind: 'number', about: 'Mbit/s', values: ['100', '500', '1000'] },
   { name: 'inet_up', kind: 'number', about: 'Mbit/s', values: ['100', '500', '1000'] },
+  { name: 'images', kind: 'word', about: 'whether it runs OCI images', values: ['true', 'false'] },
   { name: 'isolation', kind: 'ordered_word', about: 'the strongest sandbox', values: ['bubblewrap', 'runc', 'gvisor', 'microvm'] },
   { name: 'device_kind', kind: 'word', about: 'gpu or cpu', values: ['gpu', 'cpu'] },
   { name: 'node', kind: 'number', about: 'id' },

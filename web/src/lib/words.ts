@@ -25,6 +25,7 @@ export const end_reasons: Words<Schemas['EndReason']> = {
   GANG_FAILED: 'Another task of its gang failed by the fault of the renter',
   GANG_LOST: "Another task of its gang failed by this provider's fault",
   GANG_BROKEN: 'Another task of its gang ended, so all of the gang begins again',
+  IMAGE_UNAVAILABLE: 'Its image could not be had: the registry did not answer, or the node had no room',
 };
 
 // Whom it is charged to, and what that does to the money.

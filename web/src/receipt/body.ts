@@ -8,10 +8,14 @@ export const reasons = [
   'DISK_LIMIT', 'DEVICE_FAULT', 'HOST_LOST', 'START_FAILED', 'WORKLOAD_LOST', 'NODE_WITHDRAWN', 'OWNER_RETURNED', 'PREEMPTED', 'MARKET_FAULT',
   'GANG_FAILED', 'GANG_LOST', 'GANG_BROKEN',
 ] as const satisfies readonly Schemas['EndReason'][];
+// Their numbers do not follow on those above.
+export const later_reasons = { 60: 'IMAGE_UNAVAILABLE' } as const satisfies Record<number, Schemas['EndReason']>;
+type Reason = (typeof reasons)[number] | (typeof later_reasons)[keyof typeof later_reasons];
+const reason_of = (n: number): Reason => reasons[n] ?? (later_reasons as Record<number, Reason>)[n] ?? 'END_REASON_UNSPECIFIED';
 export const tiers = ['TIER_UNSPECIFIED', 'ON_DEMAND', 'RESERVED', 'SPOT'] as const satisfies readonly Schemas['Tier'][];
 
 // A value that the schema has and a list above has not is a type error here.
-type Unread = Exclude<Schemas['EndReason'], (typeof reasons)[number]> | Exclude<Schemas['Blame'], (typeof blames)[number]> | Exclude<Schemas['Tier'], (typeof tiers)[number]>;
+type Unread = Exclude<Schemas['EndReason'], Reason> | Exclude<Schemas['Blame'], (typeof blames)[number]> | Exclude<Schemas['Tier'], (typeof tiers)[number]>;
 export const unread: Unread[] = [];
 
 export interface MeterRecord {
@@ -50,7 +54,7 @@ export function read_body(bytes: Uint8Array) {
     placed_at_us: m.signed(19),
     started_at_us: m.signed(20),
     ended_at_us: m.signed(21),
-    reason: reasons[Number(m.unsigned(22))] ?? 'END_REASON_UNSPECIFIED',
+    reason: reason_of(Number(m.unsigned(22))),
     blame: blames[Number(m.unsigned(23))] ?? 'BLAME_NONE',
     meters: m.messages(24).map((r): MeterRecord => ({
       lease: r.unsigned(1), sequence: r.unsigned(2), running_us: r.signed(3), measured_at_us: r.signed(4), signature: r.bytes(5),
@@ -73,5 +77,6 @@ export function read_body(bytes: Uint8Array) {
     price_runs: m.messages(43).map((r) => ({ rate_hour_micros: r.signed(1), until_us: r.signed(2) })),
     spot_bid_micros: m.signed(44),
     spot_floor_micros: m.signed(45),
+    image_digest: m.bytes(60),
   };
 }

@@ -1,0 +1,63 @@
+#include "agent/notes.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <memory>
+
+#include "base/file.h"
+
+namespace fallow::agent {
+
+Result<Notes> Notes::open(std::string folder) {
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+    return tl::unexpected(file_error("make", folder, errno));
+  }
+  return Notes(std::move(folder));
+}
+
+std::string Notes::path_of(LeaseId lease) const {
+  return folder_ + "/" + std::to_string(lease.value);
+}
+
+std::string Notes::text(LeaseId lease) const {
+  return read_file(path_of(lease), kBytesMax).value_or("");
+}
+
+bool Notes::add(LeaseId lease, std::string_view sentence, Time now) {
+  Last& last = last_[lease];
+  const std::string_view subject = sentence.substr(0, sentence.rfind(':'));
+  if (last.subject == subject && now - last.at < kInterval) return false;
+  last = {std::string(subject), now};
+  const std::string line = "fallow: " + std::string(sentence) + "\n";
+  const auto file = open_file(path_of(lease), O_WRONLY | O_CREAT | O_APPEND);
+  struct stat info {};
+  if (!file || ::fstat(file->get(), &info) != 0 ||
+      static_cast<std::uint64_t>(info.st_size) + line.size() > kBytesMax) {
+    return false;
+  }
+  return write_all(*file, line, "a note").has_value();
+}
+
+void Notes::remove(LeaseId lease) {
+  last_.erase(lease);
+  ::unlink(path_of(lease).c_str());
+}
+
+std::vector<LeaseId> Notes::leases() const {
+  std::vector<LeaseId> all;
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(folder_.c_str()), ::closedir);
+  while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
+    const std::string_view name = entry->d_name;
+    LeaseId lease;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), lease.value);
+    if (error == std::errc() && end == name.data() + name.size()) all.push_back(lease);
+  }
+  return all;
+}
+
+}  // namespace fallow::agent

@@ -1,0 +1,110 @@
+// Workloads on images, in every kind of sandbox.
+#include "runtime/image_fixture_test.h"
+#include "runtime/image_tree.h"
+#include "runtime/sandbox_test.h"
+
+namespace fallow::runtime {
+namespace {
+
+using testing::HasSubstr;
+
+class SandboxImageTest : public SandboxTest {
+ protected:
+  void SetUp() override {
+    SandboxTest::SetUp();
+    if (IsSkipped()) return;
+    ImageStoreOptions options;
+    options.folder = folder_ + "/images";
+    auto opened = ImageStore::open(std::move(options));
+    ASSERT_TRUE(opened) << opened.error().message;
+    images_ = std::move(*opened);
+    if (!images_->why_not().empty()) GTEST_SKIP() << images_->why_not();
+    write_oci_folder(folder_ + "/input/tool",
+                     {shell_layer(), tar_of({{"opt/", '5', "", ""},
+                                             {"opt/own", '0', "of the image\n", "", 0600},
+                                             {"dev", '2', "", "/etc"}})});
+    const std::atomic<bool> cancelled = false;
+    const auto digest = images_->fetch(LeaseId(7), {"oci:tool", folder_ + "/input", {}}, cancelled,
+                                       [](std::string_view) {});
+    ASSERT_TRUE(digest) << digest.error().message;
+    root_ = images_->of(LeaseId(7))->root;
+  }
+  void TearDown() override {
+    SandboxTest::TearDown();
+    images_.reset();
+    remove_tree(folder_);
+  }
+
+  LaunchSpec on_image(const std::string& script, std::uint64_t lease = 7) {
+    LaunchSpec spec = shell(script, lease);
+    spec.image_root = root_;
+    return spec;
+  }
+
+  std::unique_ptr<ImageStore> images_;
+  std::string root_;
+};
+
+TEST_P(SandboxImageTest, SeesTheImageAndNothingOfTheHost) {
+  const Exited exited =
+      run(on_image("while read line; do echo \"$line\"; done < /etc/image-name\n"
+                   "while read line; do echo \"$line\"; done < /etc/passwd\n"
+                   "for path in /usr/bin /root /home /var/lib /etc/shadow /image /layer /boot; do\n"
+                   "  [ -e $path ] && echo there: $path; done\n"
+                   "echo here > /work/file && echo work; echo x > /out/file && echo out; echo y > "
+                   "/tmp/f && echo "
+                   "tmp\n"
+                   "echo z > /dev/null && echo null; pwd; exit 3"));
+  EXPECT_EQ(exited.cause, ExitCause::kExited) << exited.detail;
+  EXPECT_EQ(exited.exit_code, 3) << exited.detail << err();
+  EXPECT_EQ(out(),
+            "an image\nworker:x:65534:65534:the workload:/work:/bin/sh\nwork\nout\ntmp\nnull\n"
+            "/work\n")
+      << err();
+}
+
+TEST_P(SandboxImageTest, ChangesAreItsOwn) {
+  const std::string script =
+      "while read line; do echo \"$line\"; done < /etc/image-name\n"
+      "echo \"changed by $FALLOW\" > /etc/image-name && echo changed\n"
+      "echo new > /etc/new && echo made; [ -e /etc/new ] && echo found";
+  LaunchSpec first = on_image(script, 7);
+  start(first);
+  const auto done = next<Exited>();
+  ASSERT_TRUE(done);
+  EXPECT_EQ(done->cause, ExitCause::kExited) << done->detail << err();
+  const bool may_change = ::geteuid() == 0;
+  EXPECT_EQ(out(), may_change ? "an image\nchanged\nmade\nfound\n" : "an image\n") << err();
+  LaunchSpec second = on_image(script, 8);
+  start(second);
+  ASSERT_TRUE(next<Exited>());
+  EXPECT_EQ(out(8), out(7)) << err(8);
+  EXPECT_EQ(file_text(root_ + "/etc/image-name"), "an image\n");
+  EXPECT_FALSE(std::filesystem::exists(root_ + "/etc/new"));
+}
+
+TEST_P(SandboxImageTest, WhatItAddsCountsAsItsDisk) {
+  if (::geteuid() != 0) GTEST_SKIP() << "an image is read-only without root";
+  // 64 MiB are its own; each file is within the limit of one.
+  const Exited exited = run(on_image(
+      "line=0123456789012345678901234567890123456789012345678901234567890123456789\n"
+      "for i in 1 2 3 4 5 6 7 8; do line=$line$line; done\n"
+      "n=0; while :; do echo $line$line$line$line >> /etc/big$((n / 200)) || exit 1; n=$((n+1)); "
+      "done"));
+  EXPECT_EQ(exited.cause, ExitCause::kDiskFull) << exited.detail << exited.exit_code << err();
+}
+
+TEST_P(SandboxImageTest, ACommandThatIsNotThereIsSaidSo) {
+  LaunchSpec spec = on_image("");
+  spec.command = {"/bin/nothing"};
+  const Exited exited = run(spec);
+  EXPECT_EQ(exited.cause, ExitCause::kExited) << exited.detail;
+  EXPECT_EQ(exited.exit_code, 127);
+  EXPECT_THAT(exited.detail, HasSubstr("/bin/nothing"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, SandboxImageTest,
+                         testing::Values(v1::BUBBLEWRAP, v1::RUNC, v1::GVISOR), kind_of);
+
+}  // namespace
+}  // namespace fallow::runtime
