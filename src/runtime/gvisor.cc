@@ -40,6 +40,7 @@ Status GvisorSandbox::start() {
   FALLOW_TRY(check_process_limit());
   OciOptions options;
   options.read_only_devices = false;
+  options.leaves_clone3 = true;
   FALLOW_ASSIGN(bundle_, make_oci_bundle(launch_, folders_, options));
   watch_ = Fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!watch_ ||

@@ -170,7 +170,7 @@ void put_linux(JsonText& json, const LaunchFile& launch, const OciOptions& optio
   json.close_array().key("readonlyPaths").open_array();
   for (const std::string_view path : kReadOnly) json.value(path);
   json.close_array().key("seccomp");
-  put_seccomp(json);
+  put_seccomp(json, options.leaves_clone3);
   json.close_object();
 }
 

@@ -24,6 +24,10 @@ struct OciOptions {
   // What is mounted below the host's folders is read-only by options of its own (runc 1.1 and Linux
   // 5.12); gVisor's own kernel holds to "ro" for all of a mount.
   bool read_only_below = false;
+  // The runtime's filter knows one answer only, "not permitted" (runsc 20240729, whatever
+  // defaultErrnoRet says). A C library that hears it for clone3 starts no thread, so there the list
+  // lets the call through to the filter of process 1, which gives the right one.
+  bool leaves_clone3 = false;
 };
 
 // Makes <stage>/bundle, with config.json, and answers its path.

@@ -124,6 +124,32 @@ TEST_P(SandboxTest, SeesNoNetworkUnlessAsked) {
   EXPECT_EQ(out(), std::string(own.data(), static_cast<std::size_t>(size)) + "\n");
 }
 
+TEST_P(SandboxTest, StartsThreads) {
+  // 435 is clone3: "no such call" (38) is what C libraries fall back from.
+  const Exited exited =
+      run(spec_of({"/usr/bin/python3", "-c",
+                   "import ctypes, threading\n"
+                   "libc = ctypes.CDLL(None, use_errno=True)\n"
+                   "print(libc.syscall(435, 0, 0), ctypes.get_errno())\n"
+                   "ran = []\n"
+                   "threads = [threading.Thread(target=ran.append, args=(i,)) for i in range(16)]\n"
+                   "[one.start() for one in threads]\n"
+                   "[one.join() for one in threads]\n"
+                   "print(sorted(ran) == list(range(16)))\n"}));
+  EXPECT_EQ(exited.exit_code, 0) << err();
+  EXPECT_EQ(out(), "-1 38\nTrue\n") << err();
+}
+
+TEST_P(SandboxTest, FindsTheProcessorThroughOpenCl) {
+  if (::access("/usr/bin/clinfo", X_OK) != 0 ||
+      ::access("/etc/OpenCL/vendors/pocl.icd", F_OK) != 0) {
+    GTEST_SKIP() << "clinfo or PoCL is not installed";
+  }
+  const Exited exited = run(spec_of({"/usr/bin/clinfo", "-l"}));
+  EXPECT_EQ(exited.exit_code, 0) << err();
+  EXPECT_THAT(out(), HasSubstr("Device #0")) << err();
+}
+
 TEST_P(SandboxTest, SeesNeitherOtherLeasesNorOtherProcesses) {
   start(shell("echo mine > /work/belongs-to-8; echo ready; sleep 60", 8));
   wait_for_output("ready", 8);

@@ -89,7 +89,7 @@ constexpr std::uint64_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWU
                                       CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 constexpr std::array kConditions = {
     // Threads and processes, but no namespaces. clone3 hides its flags in memory, so it is one of
-    // the calls that do not exist.
+    // the calls that do not exist. Process 1 says so once more (runtime/init/init.cc).
     Condition{"clone", 0, kNamespaces, 0},
     Condition{"socket", 0, kWhole, AF_UNIX},
     Condition{"socket", 0, kWhole, AF_INET},
@@ -125,12 +125,14 @@ Error not_made(int error) {
 
 }  // namespace
 
-void put_seccomp(JsonText& json) {
+void put_seccomp(JsonText& json, bool leaves_clone3) {
   json.open_object();
   json.key("defaultAction").value("SCMP_ACT_ERRNO").key("defaultErrnoRet").value(ENOSYS);
   json.key("architectures").open_array().value("SCMP_ARCH_X86_64").close_array();
   json.key("syscalls").open_array();
-  put_names(json, words_of(kAllowed), "SCMP_ACT_ALLOW");
+  std::vector<std::string> allowed = words_of(kAllowed);
+  if (leaves_clone3) allowed.emplace_back("clone3");
+  put_names(json, allowed, "SCMP_ACT_ALLOW");
   json.close_object();
   put_names(json, words_of(kForbidden), "SCMP_ACT_ERRNO");
   json.key("errnoRet").value(EPERM).close_object();

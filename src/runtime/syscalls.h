@@ -16,8 +16,9 @@
 
 namespace fallow::runtime {
 
-// Writes the object that stands under linux.seccomp in an OCI configuration.
-void put_seccomp(JsonText& json);
+// Writes the object that stands under linux.seccomp in an OCI configuration. `leaves_clone3` is
+// OciOptions'.
+void put_seccomp(JsonText& json, bool leaves_clone3);
 
 // The same rules as the kernel reads them, in a file in memory that stands at its beginning: what
 // bubblewrap takes with --seccomp.
