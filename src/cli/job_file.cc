@@ -60,12 +60,13 @@ std::vector<std::string> names_of(std::string_view section) {
   return names;
 }
 
+// Of nothing would be no limit.
 bool is_money(std::string_view text) {
   const std::size_t dot = text.find('.');
   const auto digits = [](std::string_view part) {
     return !part.empty() && part.find_first_not_of("0123456789") == part.npos;
   };
-  return digits(text.substr(0, dot)) &&
+  return text.find_first_of("123456789") != text.npos && digits(text.substr(0, dot)) &&
          (dot == text.npos || (digits(text.substr(dot + 1)) && text.size() - dot <= 7));
 }
 
@@ -108,7 +109,8 @@ Result<bool> flag(const YAML::Node& node, const JobField& field) {
 Result<std::string> text_of(const YAML::Node& node, const JobField& field) {
   FALLOW_ASSIGN(std::string text, scalar(node, field));
   if (field.kind == JobFieldKind::kMoney && !is_money(text)) {
-    return wrong(node.Mark(), "'{}' is an amount like 0.40, with at most 6 decimals, not '{}'",
+    return wrong(node.Mark(),
+                 "'{}' is an amount above 0 like 0.40, with at most 6 decimals, not '{}'",
                  field.name, text);
   }
   if (field.kind == JobFieldKind::kWord &&

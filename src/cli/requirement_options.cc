@@ -5,6 +5,7 @@
 #include <charconv>
 #include <map>
 
+#include "base/money.h"
 #include "cli/context.h"
 
 namespace fallow::cli {
@@ -57,6 +58,12 @@ void add_objective_options(Parser& command, std::string& objective, std::string&
       ->capture_default_str();
 }
 
+std::string amount_complaint(const std::string& text) {
+  const auto amount = parse_money(text);
+  if (amount && amount->value > 0) return {};
+  return fmt::format("'{}' is no amount above 0, such as 0.40", text);
+}
+
 double hours_of_term(const std::string& text) {
   static const std::map<std::string, double> kUnits{
       {"m", 1.0 / 60}, {"h", 1},    {"d", 24},        {"w", 7 * 24},
@@ -94,7 +101,8 @@ std::shared_ptr<RequirementOptions> add_requirement_options(Parser& command) {
   command.add_option("--cpus", options->cpu_cores, "processor cores per task");
   command.add_option("--disk", options->disk_gb, "GB of private disk per task");
   command.add_flag("--network", options->network, "let the workload use the network");
-  command.add_option("--max-price", options->max_price, "per hour of one task, e.g. 0.40");
+  command.add_option("--max-price", options->max_price, "per hour of one task, e.g. 0.40")
+      ->check(amount_complaint);
   command
       .add_option("--tier", options->tier,
                   "on_demand; reserved for the whole --term, at the provider's discount for it; or "
@@ -105,6 +113,7 @@ std::shared_ptr<RequirementOptions> add_requirement_options(Parser& command) {
       .add_option("--bid", options->bid,
                   "of spot: the most an hour of one task may cost; what it does cost is one "
                   "price for all")
+      ->check(amount_complaint)
       ->excludes("--max-price");
   command
       .add_option("--term", options->term,

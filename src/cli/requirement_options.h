@@ -33,6 +33,9 @@ struct RequirementOptions {
   std::string isolation;
 };
 
+// What is wrong with an amount that limits something, or nothing: 0 would be no limit.
+std::string amount_complaint(const std::string& text);
+
 // Hours of "90m", "12h", "3d", "2w", "week", "month"; 0 for what is no time.
 double hours_of_term(const std::string& text);
 

@@ -6,7 +6,6 @@
 #include <mutex>
 #include <thread>
 
-#include "base/money.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/job_file.h"
@@ -331,11 +330,7 @@ void add_run(Parser& app, Context& context, Host& /*host*/) {
   command
       ->add_option("--budget", options->job.budget,
                    "the most the whole job may cost, e.g. 2.50; default: the quote's total")
-      ->check([](const std::string& text) {
-        const auto amount = parse_money(text);
-        if (amount && amount->value > 0) return std::string();
-        return fmt::format("'{}' is no amount above 0, such as 2.50", text);
-      });
+      ->check(amount_complaint);
   command->add_option("--project", options->job.project,
                       "count it for this project's budget (see `fallow wallet budget`), too");
   command

@@ -60,7 +60,7 @@ function advice(word: string, known: string[]): string {
   return edits_between(word, nearest) <= 2 ? `did you mean '${nearest}'?` : `known are ${known.join(', ')}`;
 }
 
-const is_money = (text: string) => /^\d+(\.\d{1,6})?$/.test(text);
+const is_money = (text: string) => /^\d+(\.\d{1,6})?$/.test(text) && /[1-9]/.test(text);
 
 const bytes_of = new TextEncoder();
 
@@ -138,7 +138,7 @@ class Reader {
     if (kind === 'number' && !(number > 0 && Number.isFinite(number))) this.fail(node, `'${name}' is a number above 0, not '${text}'`);
     if (name === 'share' && number > 1) this.fail(node, "'share' is at most 1");
     if (kind === 'flag' && text !== 'true' && text !== 'false') this.fail(node, `'${name}' is true or false, not '${text}'`);
-    if (kind === 'money' && !is_money(text)) this.fail(node, `'${name}' is an amount like 0.40, with at most 6 decimals, not '${text}'`);
+    if (kind === 'money' && !is_money(text)) this.fail(node, `'${name}' is an amount above 0 like 0.40, with at most 6 decimals, not '${text}'`);
     if (kind === 'word' && !rule.enum!.includes(text)) this.fail(node, `'${name}' cannot be '${text}'; ${advice(text, rule.enum!)}`);
     if (name === 'setup') this.setup_at = node;
     this.file.values[name] = text;
