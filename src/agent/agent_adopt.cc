@@ -14,15 +14,16 @@ void Agent::Impl::adopt() {
   for (StoredRecord& one : stored ? *stored : std::vector<StoredRecord>()) {
     known.insert(one.lease);
     if (!one.record) {
+      // Told as lost, but not before nothing of it runs: the market gives its task to another then.
       WorkloadRecord record;
       record.desired.set_lease(one.lease.value);
-      record.phase = Phase::kEnded;
-      record.end.set_lease(one.lease.value);
-      record.end.set_state(v1::ENDED);
-      record.end.set_reason(v1::WORKLOAD_LOST);
-      record.end.set_detail("the node lost its record of the workload");
-      runtime.adopt(one.lease);
-      runtime.kill(one.lease);
+      record.phase = Phase::kKilling;
+      record.stop_reason = v1::WORKLOAD_LOST;
+      record.stop_detail = "the node lost its record of the workload";
+      pump.add(one.lease);
+      if (runtime.adopt(one.lease).state != AdoptState::kTaken) {
+        meanwhile.emplace_back(Exited{one.lease, {}, ExitCause::kLost, 0, 0, record.stop_detail});
+      }
       records.push_back(std::move(record));
       continue;
     }

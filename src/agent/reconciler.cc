@@ -220,6 +220,10 @@ void Reconciler::accept(const v1::Desired& desired, Now now) {
 }
 
 void Reconciler::accept(const v1::ObservedAck& ack) {
+  for (const std::uint64_t lease : ack.ended()) {
+    const auto found = workloads_.find(LeaseId(lease));
+    if (found != workloads_.end()) found->second.wanted = false;
+  }
   const std::optional<Flight> flight = session_.acknowledged(ack.sequence());
   if (!flight) return;
   for (const auto& [lease, meter_sequence] : flight->leases) {
@@ -229,12 +233,13 @@ void Reconciler::accept(const v1::ObservedAck& ack) {
     while (!record.meters.empty() && record.meters.front().sequence() <= meter_sequence) {
       record.meters.pop_front();
     }
-    const Time fence_at = flight->sent_at + fence_span();
+    if (!record.meters.empty()) dirty_ = true;  // more of them wait than one report holds
+    // What is being killed gets no more time, nor does what the market has ended.
+    if (record.phase == Phase::kKilling || !found->second.wanted) continue;
+    const Time fence_at = flight->sent_at + fence_span(record);
     if (fence_at <= record.fence_at) continue;
     record.fence_at = fence_at;
     if (record.is_live()) actions_.emplace_back(ExtendFence{lease, fence_at});
-    // More records wait than one report holds.
-    if (!record.meters.empty()) dirty_ = true;
   }
 }
 

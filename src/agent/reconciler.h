@@ -11,8 +11,9 @@
 // What it holds to:
 // - A workload starts only after the market has acknowledged a report that names its lease, and is
 //   killed when none was acknowledged for close_after less a sixth, counted from the sending of the
-//   last acknowledged one (self-fencing). The check comes before anything else in every call, so a
-//   process that was stopped for a while fences first.
+//   last acknowledged one (self-fencing; docs/fencing.md). The check comes before anything else in
+//   every call, so a process that was stopped for a while fences first. An acknowledgement that
+//   says the lease is over moves no fence: it kills.
 // - A device's share is taken only when the processes that had it are seen to be gone.
 // - Running time counts from Started to the exit, less suspensions and what follows a decision to
 //   stop. Meter records are cumulative, signed once, stored before they are sent, sent in order.
@@ -102,7 +103,7 @@ class Reconciler {
   void issue_meter(Entry& entry, Now now);
   Time meter_due_at(const WorkloadRecord& record) const;
   Time deadline_of(const Entry& entry) const;
-  Duration fence_span() const;
+  Duration fence_span(const WorkloadRecord& record) const;
   Duration grace(const WorkloadRecord& record) const;
   void report(Now now);
 

@@ -230,8 +230,9 @@ void Reconciler::issue_meter(Entry& entry, Now now) {
 
 // The market closes a lease close_after its last word from us. A sixth of that is left for the
 // kill, for clocks that drift and for the time between our sending and our counting.
-Duration Reconciler::fence_span() const {
-  const Duration close_after(session_.policy().close_after_us());
+Duration Reconciler::fence_span(const WorkloadRecord& record) const {
+  const std::int64_t of_lease_us = record.desired.close_after_us();
+  const Duration close_after(of_lease_us > 0 ? of_lease_us : session_.policy().close_after_us());
   return close_after - Duration(close_after.value / 6);
 }
 

@@ -43,6 +43,64 @@ TEST_F(ReconcilerTest, SilenceFencesBeforeTheMarketCloses) {
   EXPECT_EQ(report(7).reason(), v1::HOST_LOST);
 }
 
+TEST_F(ReconcilerTest, ALeaseHasASilenceOfItsOwnWhateverThePolicySays) {
+  connect();
+  v1::DesiredLease desired = lease(7);
+  desired.set_close_after_us(seconds(12).value);
+  bring_up(desired);
+  acknowledges_ = false;
+  EXPECT_THAT(of<Kill>(run_for(milliseconds(9'900))), IsEmpty());
+  EXPECT_EQ(of<Kill>(run_for(milliseconds(200))).size(), 1U);
+}
+
+// The desired set that would say so may come later than the answer, or be lost.
+TEST_F(ReconcilerTest, AnAnswerThatALeaseIsOverMovesNoFenceAndKills) {
+  connect();
+  bring_up(lease(7));
+  run_for(seconds(3));
+  const Time fence_at = reconciler_->workloads().at(LeaseId(7)).record.fence_at;
+  acknowledges_ = false;
+  run_for(seconds(3));
+  ASSERT_FALSE(observed_.empty());
+  v1::HubMessage answer;
+  answer.mutable_observed_ack()->set_sequence(observed_.back().sequence());
+  answer.mutable_observed_ack()->add_ended(7);
+  reconciler_->received(answer, now());
+  const auto actions = step();
+  EXPECT_THAT(of<ExtendFence>(actions), IsEmpty());
+  EXPECT_EQ(of<Kill>(actions).size(), 1U);
+  EXPECT_EQ(reconciler_->workloads().at(LeaseId(7)).record.fence_at, fence_at);
+}
+
+TEST_F(ReconcilerTest, AnAnswerThatALeaseIsOverStartsNothing) {
+  connect();
+  acknowledges_ = false;
+  desire({lease(7)});
+  run_for(milliseconds(1));
+  ASSERT_FALSE(observed_.empty());
+  reconciler_->happened(Prepared{LeaseId(7)}, now());
+  v1::HubMessage answer;
+  answer.mutable_observed_ack()->set_sequence(observed_.back().sequence());
+  answer.mutable_observed_ack()->add_ended(7);
+  reconciler_->received(answer, now());
+  EXPECT_THAT(of<Start>(run_for(seconds(1))), IsEmpty());
+  EXPECT_THAT(reconciler_->workloads(), IsEmpty());
+  desire({lease(7)});  // overtaken by the answer
+  EXPECT_THAT(of<Prepare>(run_for(milliseconds(1))), IsEmpty());
+}
+
+TEST_F(ReconcilerTest, WhatIsBeingKilledGetsNoMoreTime) {
+  connect();
+  bring_up(lease(7));
+  run_for(seconds(3));
+  const Time fence_at = reconciler_->workloads().at(LeaseId(7)).record.fence_at;
+  desire({});  // the market has ended it, and the kill shows no effect
+  const auto actions = run_for(seconds(12));
+  EXPECT_THAT(of<ExtendFence>(actions), IsEmpty());
+  EXPECT_GE(of<Kill>(actions).size(), 3U);
+  EXPECT_EQ(reconciler_->workloads().at(LeaseId(7)).record.fence_at, fence_at);
+}
+
 TEST_F(ReconcilerTest, AStoppedProcessFencesFirstWhenItGoesOn) {
   connect();
   bring_up(lease(7));

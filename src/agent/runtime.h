@@ -49,7 +49,7 @@ struct WorkloadFolders {
 enum class AdoptState : std::uint8_t {
   kNotStarted,  // no process of it was ever made
   kTaken,       // it runs, or has run: events from its start on follow
-  kLost,        // it ran and is gone without a trace
+  kLost,        // it ran and is gone without a trace; also what could not be followed and was ended
 };
 struct Adopted {
   AdoptState state = AdoptState::kNotStarted;
@@ -70,10 +70,12 @@ class Runtime {
   virtual void resume(LeaseId lease) = 0;
   // SIGTERM to its processes, resumed if suspended.
   virtual void stop(LeaseId lease) = 0;
+  // May be asked again while it shows no effect, and is then done in harder ways.
   virtual void kill(LeaseId lease) = 0;
 
   // Leases of which something is on this machine.
   virtual std::vector<LeaseId> list() const = 0;
+  // May wait for what it ends, unlike all others.
   virtual Adopted adopt(LeaseId lease) = 0;
   // Kills what is left of it and removes everything; the slow part in the background.
   virtual void forget(LeaseId lease) = 0;

@@ -3,7 +3,7 @@
 #include <sodium/randombytes.h>
 
 #include <array>
-#include <chrono>
+#include <ctime>
 #include <limits>
 
 #include "base/check.h"
@@ -11,16 +11,16 @@
 namespace fallow {
 namespace {
 
-template <class StdClock>
-Time read_clock() {
-  const auto since = StdClock::now().time_since_epoch();
-  return Time{std::chrono::duration_cast<std::chrono::microseconds>(since).count()};
+Time read_clock(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return Time{std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000};
 }
 
 class SystemClock final : public Clock {
  public:
-  Time now() const override { return read_clock<std::chrono::system_clock>(); }
-  Time monotonic() const override { return read_clock<std::chrono::steady_clock>(); }
+  Time now() const override { return read_clock(CLOCK_REALTIME); }
+  Time monotonic() const override { return read_clock(CLOCK_BOOTTIME); }
 };
 
 class SystemRandom final : public Random {

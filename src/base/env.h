@@ -18,7 +18,8 @@ class Clock {
   virtual ~Clock() = default;
   // Wall time. May step; whoever needs order uses the log's time.
   virtual Time now() const = 0;
-  // Never goes back; its origin is arbitrary. For deadlines, backoff and metering.
+  // Never goes back, and counts while the machine sleeps; its origin is arbitrary. For deadlines,
+  // backoff and metering.
   virtual Time monotonic() const = 0;
 };
 

@@ -15,10 +15,13 @@
 namespace fallow::core {
 namespace {
 
-Duration close_after(const MarketState& state) { return Duration(state.policy.close_after_us()); }
+// As it was when the lease was placed: its node counts on that.
+Duration close_after(const MarketState& state, const Lease& lease) {
+  return lease.close_after.value > 0 ? lease.close_after : Duration(state.policy.close_after_us());
+}
 
 Time stop_deadline(const MarketState& state, const Lease& lease) {
-  return lease.stopping_at + stop_grace(state.policy, lease) + close_after(state);
+  return lease.stopping_at + stop_grace(state.policy, lease) + close_after(state, lease);
 }
 
 bool is_quick(const Lease& lease) {
@@ -27,14 +30,14 @@ bool is_quick(const Lease& lease) {
 
 Time silence_deadline(const MarketState& state, const Lease& lease) {
   return lease.heard_at +
-         (is_quick(lease) ? Duration(state.policy.suspend_after_us()) : close_after(state));
+         (is_quick(lease) ? Duration(state.policy.suspend_after_us()) : close_after(state, lease));
 }
 
 // None: the owner is not home.
 std::optional<Time> owner_deadline(const MarketState& state, const Lease& lease, const Node& node) {
   if (node.owner != v1::OWNER_PRESENT) return std::nullopt;
   return std::max(node.owner_since, lease.placed_at) + Duration(state.policy.owner_notice_us()) +
-         close_after(state);
+         close_after(state, lease);
 }
 
 std::optional<Due> first_due(MarketState& state) {
@@ -149,6 +152,7 @@ void handle(Step& step, const v1::Resume&) {
       set_deadline(state, lease, node);
     }
   });
+  wait_for_fences_anew(state);
   step.tell().mutable_resumed();
 }
 

@@ -173,8 +173,11 @@ class Verifier {
       delayed += task.retry_at.us > 0 ? 1 : 0;
       expect(task.retry_at.us == 0 || task.state == v1::WAITING,
              "a task of order {} is to be tried again that does not wait", order.id.value);
-      if (task.state != v1::LEASED) continue;
       const Lease* const lease = state_.leases.find(task.lease);
+      expect(task.state != v1::WAITING || lease == nullptr ||
+                 lease->fenced_at <= std::max(task.retry_at, state_.now),
+             "a task of order {} may be placed before its last lease is over", order.id.value);
+      if (task.state != v1::LEASED) continue;
       expect(lease != nullptr && is_open(*lease) && lease->order == order.id,
              "a task of order {} is leased without a lease", order.id.value);
     }

@@ -69,6 +69,10 @@ struct Lease {
   Time start_by;     // START_FAILED then, unless it ran
   Time stopping_at;  // when it became STOPPING
   Time ended_at;
+  // Its node stops it before it was not heard of for so long. 0: of the market before the rule
+  // waits_for_fence; the policy's then, and nobody waits for that.
+  Duration close_after;
+  Time fenced_at;                     // ENDED: from when on nothing of it runs; 0: since its end
   std::uint64_t placed_revision = 0;  // the node's desired set that first named it
   LogIndex placed_index;
   LogIndex ended_index;

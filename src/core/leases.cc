@@ -25,6 +25,15 @@ Node& node_of(MarketState& state, const Lease& lease) {
   return *node;
 }
 
+// From when on nothing of an open lease can run; 0: from now on. Its node lets it run for no longer
+// than close_after less a sixth from the sending of the last report that named it, and starts
+// nothing that no report has named. See docs/fencing.md.
+Time fence_of(const Lease& lease, const LastWords& words, Time now) {
+  if (words.gone || lease.state == v1::PLACED || lease.close_after.value == 0) return {};
+  const Time fence = lease.heard_at + lease.close_after;
+  return fence > now ? fence : Time{};
+}
+
 void settle(Step& step, Lease& lease, v1::EndReason reason, const Ending& ending) {
   MarketState& state = step.state;
   rerate(step, lease, reason);
@@ -65,6 +74,10 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
                  Micros hold, Duration time_max) {
   MarketState& state = step.state;
   Task& task = order.tasks[task_index];
+  if (const Lease* const former = state.leases.find(task.lease)) {
+    FALLOW_CHECK(former->fenced_at <= step.now, "task {} of order {} may still run as lease {}",
+                 task_index, order.id.value, former->id.value);
+  }
   const auto id = step.next_id<LeaseId>();
   Lease& lease = state.leases.insert(id, Lease{});
   const v1::Requirements& wanted = order.requirements;
@@ -97,6 +110,7 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   lease.placed_at = step.now;
   lease.heard_at = step.now;
   lease.start_by = step.now + Duration(state.policy.start_timeout_us());
+  if (state.policy.waits_for_fence()) lease.close_after = Duration(state.policy.close_after_us());
   lease.placed_revision = ++node.desired_revision;
   lease.placed_index = step.index;
 
@@ -168,6 +182,7 @@ void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) 
   settle(step, lease, reason, ending);
   leave_spot(state, lease);
   clear_deadline(state, lease);
+  lease.fenced_at = fence_of(lease, words, step.now);
   lease.state = v1::ENDED;
   lease.ended_at = step.now;
   lease.ended_index = step.index;

@@ -25,6 +25,7 @@ struct LastWords {
   std::int32_t exit_code = 0;
   std::string detail;           // a sentence for the renter
   std::string output_manifest;  // 32 bytes or empty
+  bool gone = false;            // its node says that nothing of it runs
 };
 // Ends an open lease: money by the blame table, capacity back, the task done, waiting or failed.
 void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words);

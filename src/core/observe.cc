@@ -29,6 +29,7 @@ LastWords words_of(const v1::WorkloadReport& report, const Limits& limits) {
   if (report.output_manifest().size() == kDigestBytes) {
     words.output_manifest = report.output_manifest();
   }
+  words.gone = true;
   return words;
 }
 
@@ -113,7 +114,8 @@ void observe_owner(Step& step, Node& node, v1::OwnerState owner) {
   tell_changed(step, node);
 }
 
-// A complete report that does not name a lease which the node must know: it is gone.
+// A complete report that does not name a lease which the node must know: who lost his records may
+// have lost sight of a workload, too, so that nothing proves that it is gone.
 void end_unnamed(Step& step, const Node& node, std::uint64_t desired_revision) {
   MarketState& state = step.state;
   std::vector<LeaseId> gone;

@@ -53,6 +53,7 @@ v1::Policy default_policy() {
   policy.set_locality_basis_points(100);
   policy.set_retry_delay_us(seconds(10).value);
   policy.set_retry_delay_us_max(minutes(5).value);
+  policy.set_waits_for_fence(true);
   return policy;
 }
 

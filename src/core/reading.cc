@@ -111,6 +111,7 @@ v1::Desired Machine::desired(NodeId node_id) const {
     wanted.set_time_us_max(bound.time_max.value);
     wanted.set_stop(bound.state == v1::STOPPING);
     wanted.set_stop_grace_us(stop_grace(state_->policy, bound).value);
+    wanted.set_close_after_us(bound.close_after.value);
   }
   return desired;
 }

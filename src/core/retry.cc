@@ -30,8 +30,9 @@ Duration delay_of(const v1::Policy& policy, const Order& order, const Task& task
 void delay_retry(MarketState& state, Order& order, Task& task) {
   const Lease* const lease = state.leases.find(task.lease);
   const Duration delay = delay_of(state.policy, order, task, *lease);
-  if (delay.value == 0) return;
-  task.retry_at = state.now + delay;
+  const Time at = std::max(state.now + delay, lease->fenced_at);
+  if (at <= state.now) return;
+  task.retry_at = at;
   restore_delay(state, order, task);
 }
 
@@ -45,6 +46,22 @@ void end_delay(MarketState& state, Order& order, Task& task) {
   task.retry_at = Time{};
   --order.delayed;
   state.deadlines.remove(state.leases.find(task.lease)->due);
+}
+
+void wait_for_fences_anew(MarketState& state) {
+  state.orders.each([&](Order& order) {
+    if (order.delayed == 0) return;
+    for (Task& task : order.tasks) {
+      if (task.retry_at.us == 0) continue;
+      Lease& lease = *state.leases.find(task.lease);
+      if (lease.fenced_at.us == 0) continue;
+      lease.fenced_at = state.now + lease.close_after;
+      const Time at = std::max(task.retry_at, lease.fenced_at);
+      end_delay(state, order, task);
+      task.retry_at = at;
+      restore_delay(state, order, task);
+    }
+  });
 }
 
 void retry_now(Step& step, Lease& lease) {

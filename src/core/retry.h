@@ -1,5 +1,6 @@
 // When a task that failed is tried again.
 //
+// Never before nothing of its last lease can run any more (Lease::fenced_at; docs/fencing.md).
 // The first retry is at once, on another node. Whoever failed twice by what may lie in the task
 // (core/blame.h) waits for policy.retry_delay_us, then for twice as long each time, up to
 // retry_delay_us_max: a task that no node can run must not take one after the other in a row. A
@@ -30,6 +31,8 @@ void end_delay(MarketState& state, Order& order, Task& task);
 void retry_now(Step& step, Lease& lease);
 // The same of a task that a snapshot had delayed.
 void restore_delay(MarketState& state, Order& order, const Task& task);
+// The market was away, and no clock says for how long: who waits for a fence waits from now on.
+void wait_for_fences_anew(MarketState& state);
 
 // When all that waits of the order is delayed: the first moment at which a task, or a whole gang,
 // is delayed no more. None: something of it could be placed now.

@@ -87,6 +87,12 @@ class Search {
                  : std::tuple(lost_work(lease), Wide{lease.spot_bid.value}, lease.id);
   }
 
+  // Not a node that has shrunk since: what is leased of it may be more than it has.
+  static bool takes_back(const Node& node, const Lease& lease) {
+    return node.cpu_thousandths_free >= lease.cpu_thousandths &&
+           node.memory_mb_free >= lease.memory_mb && node.disk_mb_free >= lease.disk_mb;
+  }
+
   void consider(const Node& node) {
     const Micros bid = spot_bid(order_.demand.requirements, node.offer.disk_gb_hour);
     std::vector<const Lease*> leaving;
@@ -107,6 +113,7 @@ class Search {
     leaving.resize(count);
     // Whoever turns out not to be in the way stays.
     std::erase_if(leaving, [&](const Lease* lease) {
+      if (!takes_back(left, *lease)) return false;
       reserve(left, *lease);
       if (matcher_.fit(left, Supply::kFree)) return true;
       give_back(left, *lease);

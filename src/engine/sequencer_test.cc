@@ -200,7 +200,7 @@ TEST_F(SequencerTest, ATickIsProposedOnceWhenADeadlineHasPassed) {
   ASSERT_TRUE(machine.next_deadline());
   EXPECT_FALSE(sequencer->step()) << "no deadline has passed";
 
-  clock.set_wall(*machine.next_deadline());
+  clock.pass(*machine.next_deadline() - clock.now());
   EXPECT_EQ(sequencer->idle_for_max(), Duration(0));
   EXPECT_TRUE(sequencer->append_step());
   EXPECT_FALSE(sequencer->append_step()) << "the Tick is on its way already";
@@ -281,10 +281,35 @@ TEST_F(SequencerTest, TimeGoesOnWhenTheWallClockIsSetBack) {
   ASSERT_TRUE(submit(open_account("a")));
   sequencer->step();
   EXPECT_EQ(machine.now(), founded + seconds(10));
-  clock.set_wall(founded + hours(2));
+}
+
+// A node that has just been heard would be given up, and its task placed elsewhere while it runs.
+TEST_F(SequencerTest, TimeDoesNotLeapWhenTheWallClockIsSetForward) {
+  start();
+  submit_all(commands_to_a_lease());
+  sequencer->step();
+  ASSERT_EQ(count_of(recorder.events, v1::Event::kLeasePlaced), 1U);
+  const Time before = machine.now();
+  clock.set_wall(clock.now() + hours(2));
+  for (int i = 0; i < 29; ++i) {
+    clock.pass(seconds(1));
+    while (sequencer->step()) {
+    }
+  }
+  EXPECT_EQ(count_of(recorder.events, v1::Event::kLeaseEnded), 0U);
   ASSERT_TRUE(submit(open_account("b")));
   sequencer->step();
-  EXPECT_EQ(machine.now(), founded + hours(2));
+  EXPECT_GE(machine.now(), before + seconds(29));
+  EXPECT_LE(machine.now(), before + seconds(29) + Duration(seconds(29).value / MarketTime::kHurry));
+  // It catches up in the end, and stays with the wall clock then.
+  for (int i = 0; i < 2 * 64; ++i) {
+    clock.pass(hours(1));
+    while (sequencer->step()) {
+    }
+  }
+  ASSERT_TRUE(submit(open_account("c")));
+  sequencer->step();
+  EXPECT_EQ(machine.now(), clock.now());
 }
 
 TEST_F(SequencerTest, AnotherRunOfTheSameCommandsIsTheSameMarket) {

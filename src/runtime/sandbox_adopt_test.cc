@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <csignal>
@@ -97,6 +98,44 @@ TEST_P(SandboxTest, AKilledSupervisorTakesItsWorkloadAlong) {
     if (lives) ::usleep(10'000);
   }
   EXPECT_FALSE(lives);
+}
+
+TEST_P(SandboxTest, AStoppedSupervisorIsKilledByWishesThatAreRepeated) {
+  start(shell("echo ready; sleep 4246"));
+  wait_for_output("ready");
+  ASSERT_EQ(::kill(supervisor_of(), SIGSTOP), 0);
+  for (int i = 0; i < 4; ++i) runtime_->kill(LeaseId(7));
+  EXPECT_FALSE(next<Exited>(milliseconds(200))) << "one that only takes its time is left alone";
+  runtime_->kill(LeaseId(7));
+  const auto exited = next<Exited>();
+  ASSERT_TRUE(exited);
+  EXPECT_EQ(exited->cause, ExitCause::kLost);
+}
+
+// An agent that has no descriptor left for a watch must not say "lost" of what runs on.
+TEST_P(SandboxTest, WhatCannotBeFollowedIsEndedBeforeItIsCalledLost) {
+  start(shell("echo ready; sleep 4248"));
+  wait_for_output("ready");
+  const pid_t supervisor = supervisor_of();
+  runtime_.reset();
+  open();
+  // The lock and the control file take one each; the watch for its end has none left.
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  rlimit few = limit;
+  few.rlim_cur = 256;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  std::vector<Fd> taken;
+  while (auto one = open_file("/dev/null", O_RDONLY)) taken.push_back(std::move(*one));
+  ASSERT_GT(taken.size(), 2U);
+  taken.resize(taken.size() - 2);
+  const agent::Adopted adopted = runtime_->adopt(LeaseId(7));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(adopted.state, AdoptState::kLost);
+  // Its parent is this process, which has to reap it.
+  int status = 0;
+  EXPECT_EQ(::waitpid(supervisor, &status, 0), supervisor);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
 }
 
 TEST_P(SandboxTest, WhatTheSupervisorStartsDoesNotHoldItsLock) {

@@ -43,6 +43,10 @@ constexpr std::uint32_t kUidCount = 1 << 16;
 constexpr std::size_t kSmallFileBytesMax = 64 << 10;
 // A supervisor that has just been made writes its process id within this.
 constexpr int kPidTries = 200;  // of 5 ms
+// One that is killed is gone within this, unless the kernel itself is stuck.
+constexpr int kEndTries = 2'000;  // of 5 ms
+// A supervisor may take so many wishes of kKill, five seconds apart, to clear away what it killed.
+constexpr int kKillWishesMax = 4;
 
 std::optional<LeaseId> lease_of(std::string_view name) {
   LeaseId lease;
@@ -65,6 +69,28 @@ std::uint64_t default_memory_bytes() {
   return pages * page_bytes / 8 * 7;
 }
 
+std::optional<pid_t> pid_in(const std::string& folder) {
+  const auto text = read_file(folder + "/pid", kSmallFileBytesMax);
+  if (!text) return std::nullopt;
+  pid_t pid = 0;
+  std::from_chars(text->data(), text->data() + text->size(), pid);
+  if (pid <= 0) return std::nullopt;
+  return pid;
+}
+
+// Ends a supervisor that cannot be followed; its sandbox ends with it. While the lock is held the
+// pid is its own. One that has not come to write it down finds a fence that has passed.
+void end_supervisor(const std::string& folder, const Fd& lock) {
+  if (const auto fence = open_file(folder + "/fence", O_WRONLY)) {
+    (void)write_all_at(*fence, encode_time(Time{}), 0, "fence").has_value();
+  }
+  for (int tries = 0; tries < kEndTries; ++tries) {
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return;
+    if (const auto pid = pid_in(folder)) ::kill(*pid, SIGKILL);
+    ::usleep(5'000);
+  }
+}
+
 // What we know of one supervisor.
 struct Supervised {
   Fd control;
@@ -73,6 +99,7 @@ struct Supervised {
   pid_t child = -1;  // ours to reap; -1 when an earlier agent's
   bool saw_start = false;
   bool saw_exit = false;
+  int kill_wishes = 0;
 };
 
 }  // namespace
@@ -225,13 +252,14 @@ Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
   }
   one.child = *pid;
   const Status watched = impl_->watch_pid(spec.lease, one, *pid);
-  impl_->supervised[spec.lease] = std::move(one);
   if (!watched) {
-    // Without a watch nobody would see its end.
-    impl_->send(spec.lease, ControlByte::kKill);
-    return watched;
+    // Without a watch nobody would see its end, and an error says that nothing of it runs.
+    ::kill(*pid, SIGKILL);
+    ::waitpid(std::exchange(one.child, -1), nullptr, 0);
   }
-  return {};
+  impl_->supervised[spec.lease] = std::move(one);
+  if (!watched) impl_->drop(spec.lease);
+  return watched;
 }
 
 void SandboxRuntime::set_fence(LeaseId lease, Time fence_at) {
@@ -243,7 +271,17 @@ void SandboxRuntime::set_fence(LeaseId lease, Time fence_at) {
 void SandboxRuntime::suspend(LeaseId lease) { impl_->send(lease, ControlByte::kSuspend); }
 void SandboxRuntime::resume(LeaseId lease) { impl_->send(lease, ControlByte::kResume); }
 void SandboxRuntime::stop(LeaseId lease) { impl_->send(lease, ControlByte::kStop); }
-void SandboxRuntime::kill(LeaseId lease) { impl_->send(lease, ControlByte::kKill); }
+
+void SandboxRuntime::kill(LeaseId lease) {
+  impl_->send(lease, ControlByte::kKill);
+  const auto found = impl_->supervised.find(lease);
+  if (found == impl_->supervised.end()) return;
+  Supervised& one = found->second;
+  // Whoever has stopped the supervisor itself: its end is the end of its sandbox.
+  if (++one.kill_wishes > kKillWishesMax && one.pid_fd) {
+    ::syscall(SYS_pidfd_send_signal, one.pid_fd.get(), SIGKILL, nullptr, 0);
+  }
+}
 
 std::vector<LeaseId> SandboxRuntime::list() const {
   std::vector<LeaseId> leases;
@@ -260,28 +298,38 @@ agent::Adopted SandboxRuntime::adopt(LeaseId lease) {
   using agent::AdoptState;
   const std::string folder = impl_->folder_of(lease);
   const auto lock = open_file(folder + "/lock", O_RDWR);
-  if (!lock) return {AdoptState::kNotStarted, {}};
+  if (!lock) {
+    // Nobody can tell then whether it runs: it may, until its own fence.
+    const bool is_there = ::access((folder + "/lock").c_str(), F_OK) == 0;
+    return {is_there ? AdoptState::kTaken : AdoptState::kNotStarted, {}};
+  }
   Supervised one;
   // Before the first look, so that nothing falls between.
-  if (!impl_->watch(lease, one)) return {AdoptState::kLost, {}};
+  if (!impl_->watch(lease, one)) {
+    end_supervisor(folder, *lock);
+    return {AdoptState::kLost, {}};
+  }
   bool lives = ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0;
   std::optional<pid_t> pid;
   for (int tries = 0; lives && !pid && tries < kPidTries; ++tries) {
-    if (const auto text = read_file(folder + "/pid", kSmallFileBytesMax)) {
-      pid_t number = 0;
-      std::from_chars(text->data(), text->data() + text->size(), number);
-      if (number > 0) pid = number;
-    } else {
-      ::usleep(5'000);
-      lives = ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0;
-    }
+    pid = pid_in(folder);
+    if (pid) break;
+    ::usleep(5'000);
+    lives = ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0;
   }
   if (lives && pid) {
     if (auto control = open_file(folder + "/control", O_RDWR | O_NONBLOCK)) {
       one.control = std::move(*control);
     }
     // It may end in between; then the lock is free and its exit file is there.
-    if (!impl_->watch_pid(lease, one, *pid)) lives = false;
+    if (!impl_->watch_pid(lease, one, *pid)) {
+      one.control.reset();  // descriptors may be what is short
+      end_supervisor(folder, *lock);
+      lives = false;
+    }
+  } else if (lives) {
+    end_supervisor(folder, *lock);
+    lives = false;
   }
   const bool has_run = ::access((folder + "/pid").c_str(), F_OK) == 0;
   Supervised& kept = impl_->supervised[lease] = std::move(one);

@@ -33,6 +33,11 @@ bool meters_hold(const v1::Observed& observed, std::string_view node_key, std::s
   return true;
 }
 
+bool is_open_on(const core::Machine& market, LeaseId id, NodeId node) {
+  const core::Lease* const lease = market.lease(id);
+  return lease != nullptr && core::is_open(*lease) && lease->node == node;
+}
+
 }  // namespace
 
 Hub::Hub(HubPort& port, const Clock& clock, Random& random, HubLimits limits)
@@ -147,8 +152,8 @@ void Hub::proven(SessionId id, const v1::Hello& hello, const core::Machine& mach
   v1::Command report;
   report.mutable_report_node()->set_node(node->id.value);
   *report.mutable_report_node()->mutable_facts() = hello.facts();
-  const auto stored = [this, id](bool durable) {
-    if (durable) return;
+  const auto stored = [this, id](const core::Machine* market) {
+    if (market != nullptr) return;
     const std::lock_guard lock(mutex_);
     Session* open = find(id);
     if (open != nullptr) turn_away(id, *open, "busy", "the market could not store the report");
@@ -186,19 +191,29 @@ void Hub::observed(SessionId id, Session& session, const v1::Observed& observed)
   const auto sequence = observed.sequence();
   const auto owner = observed.owner();
   const auto revision = observed.desired_revision();
+  std::vector<LeaseId> alive;
+  for (const v1::WorkloadReport& workload : observed.workloads()) {
+    if (workload.state() != v1::ENDED) alive.emplace_back(workload.lease());
+  }
   ++session.observed_in_flight;
-  const Status taken =
-      port_.submit(std::move(command), [this, id, sequence, owner, revision](bool durable) {
+  const Status taken = port_.submit(
+      std::move(command),
+      [this, id, sequence, owner, revision, alive = std::move(alive)](const core::Machine* market) {
         const std::lock_guard lock(mutex_);
         Session* open = find(id);
         if (open == nullptr) return;
         --open->observed_in_flight;
-        if (!durable || open->stage != Stage::kOpen) return;
+        if (market == nullptr || open->stage != Stage::kOpen) return;
         open->owner = owner;
         open->revision_logged = revision;
-        v1::HubMessage ack;
-        ack.mutable_observed_ack()->set_sequence(sequence);
-        port_.send(id, ack);
+        v1::HubMessage message;
+        v1::ObservedAck& ack = *message.mutable_observed_ack();
+        ack.set_sequence(sequence);
+        // Whose silence ended them counts on their fences: no later word may move those.
+        for (const LeaseId lease : alive) {
+          if (!is_open_on(*market, lease, open->node)) ack.add_ended(lease.value);
+        }
+        port_.send(id, message);
       });
   if (!taken) --session.observed_in_flight;
 }
@@ -341,8 +356,9 @@ void Hub::flush_links() {
     told.set_connected(link.connected);
     told.set_by_market(link.by_market);
     // What was not stored is wanted again, as things stand then: tick() tries.
-    const auto stored = [this, node = node, by_market = link.by_market](bool durable) {
-      if (durable) return;
+    const auto stored = [this, node = node,
+                         by_market = link.by_market](const core::Machine* market) {
+      if (market != nullptr) return;
       const std::lock_guard lock(mutex_);
       const bool connected = by_node_.contains(node);
       links_wanted_.try_emplace(node, Link{connected, by_market && !connected});

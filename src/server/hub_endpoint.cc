@@ -77,12 +77,12 @@ void HubEndpoint::close(SessionId session) {
   if (const auto socket = socket_of(session)) socket->close(net::CloseCode::kNormal, "goodbye");
 }
 
-Status HubEndpoint::submit(v1::Command command, std::function<void(bool)> durable) {
-  return engine_->submit(
-      std::move(command),
-      [durable = std::move(durable)](const Result<engine::Applied>& applied, const core::Machine&) {
-        durable(applied.has_value());
-      });
+Status HubEndpoint::submit(v1::Command command, Stored stored) {
+  return engine_->submit(std::move(command),
+                         [stored = std::move(stored)](const Result<engine::Applied>& applied,
+                                                      const core::Machine& machine) {
+                           stored(applied ? &machine : nullptr);
+                         });
 }
 
 bool HubEndpoint::read(std::function<void(const core::Machine&)> visit) {

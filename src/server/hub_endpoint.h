@@ -59,7 +59,7 @@ class HubEndpoint final : public HubPort, public engine::Subscriber, public Sess
   // HubPort.
   void send(SessionId session, const v1::HubMessage& message) override;
   void close(SessionId session) override;
-  [[nodiscard]] Status submit(v1::Command command, std::function<void(bool)> durable) override;
+  [[nodiscard]] Status submit(v1::Command command, Stored stored) override;
   [[nodiscard]] bool read(std::function<void(const core::Machine&)> visit) override;
   [[nodiscard]] bool work(std::function<void()> job) override;
   std::uint64_t store_log(const v1::LogChunk& chunk) override { return logs_.append(chunk); }

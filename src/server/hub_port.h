@@ -18,6 +18,10 @@ namespace fallow::server {
 // One connection of an agent; given out by whoever accepts connections, never used twice.
 using SessionId = Named<struct SessionIdTag, std::uint64_t>;
 
+// Told on the market thread when the command is in the log and applied: the market right after it.
+// Null: it is not in the log.
+using Stored = std::function<void(const core::Machine* market)>;
+
 class HubPort {
  public:
   virtual ~HubPort() = default;
@@ -25,9 +29,9 @@ class HubPort {
   virtual void send(SessionId session, const v1::HubMessage& message) = 0;
   // Ends the connection after what was sent; closed() follows.
   virtual void close(SessionId session) = 0;
-  // Hands a command to the engine; `durable` is told on the market thread whether it is in the log.
-  // Else nothing was taken: kBusy, kClosed, or kInvalid of a command that will never be.
-  [[nodiscard]] virtual Status submit(v1::Command command, std::function<void(bool)> durable) = 0;
+  // Hands a command to the engine. An error: nothing was taken, `stored` is never called: kBusy,
+  // kClosed, or kInvalid of a command that will never be.
+  [[nodiscard]] virtual Status submit(v1::Command command, Stored stored) = 0;
   // Reads the market on its thread. False: the queue is full and nothing was taken.
   [[nodiscard]] virtual bool read(std::function<void(const core::Machine&)> visit) = 0;
   // Does it on a thread that may be busy for a second, never from within the call. False: too much

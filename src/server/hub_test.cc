@@ -82,12 +82,12 @@ class HubTest : public testing::Test, public HubPort {
     sent_[session].push_back(message);
   }
   void close(SessionId session) override { closing_.push_back(session); }
-  Status submit(v1::Command command, std::function<void(bool)> durable) override {
+  Status submit(v1::Command command, Stored stored) override {
     if (full_) return fail(ErrorCode::kBusy, "full");
-    work_.emplace_back([this, command = std::move(command), durable = std::move(durable)] {
+    work_.emplace_back([this, command = std::move(command), stored = std::move(stored)] {
       commands_.push_back(command);
       if (stored_) apply(command);
-      durable(stored_);
+      stored(stored_ ? &machine_ : nullptr);
     });
     return {};
   }
@@ -123,6 +123,34 @@ class HubTest : public testing::Test, public HubPort {
     say(session, hello(session, key_));
   }
   const v1::HubMessage& last(SessionId session) { return sent_[session].back(); }
+  // A lease of somebody's on the node.
+  std::uint64_t placed_here() {
+    v1::Command offer;
+    offer.set_actor(provider_);
+    offer.mutable_set_offer()->set_node(node_);
+    offer.mutable_set_offer()->set_device_hour_micros(100'000);
+    apply(offer);
+    v1::Command account;
+    account.mutable_open_account()->set_name("renter");
+    account.mutable_open_account()->add_scopes(v1::RENTER);
+    const std::uint64_t renter = apply(account).at(0).account_opened().account();
+    v1::Command deposit;
+    deposit.mutable_deposit()->set_account(renter);
+    deposit.mutable_deposit()->set_amount_micros(10'000'000);
+    deposit.mutable_deposit()->set_reference("first");
+    apply(deposit);
+    v1::Command order;
+    order.set_actor(renter);
+    v1::SubmitOrder& submit = *order.mutable_submit_order();
+    submit.set_account(renter);
+    submit.set_tasks(1);
+    submit.mutable_workload()->add_command("true");
+    submit.mutable_requirements()->set_duration_us(kHour.value);
+    for (const v1::Event& event : apply(order)) {
+      if (event.has_lease_placed()) return event.lease_placed().lease();
+    }
+    return 0;
+  }
 
   HubLimits limits_;
   StillClock clock_;
@@ -221,6 +249,47 @@ TEST_F(HubTest, IdleHeartbeatsAreAnsweredWithoutTheLog) {
     EXPECT_EQ(last(one_).observed_ack().sequence(), sequence);
   }
   EXPECT_EQ(commands_.size(), before);
+}
+
+// Its fence is not to move: the market waits for it.
+TEST_F(HubTest, WhoReportsALeaseThatIsOverIsToldSo) {
+  connect(one_);
+  v1::AgentMessage message;
+  message.mutable_observed()->set_sequence(7);
+  v1::WorkloadReport& runs = *message.mutable_observed()->add_workloads();
+  runs.set_lease(12'345);
+  runs.set_state(v1::RUNNING);
+  v1::WorkloadReport& ended = *message.mutable_observed()->add_workloads();
+  ended.set_lease(12'346);
+  ended.set_state(v1::ENDED);
+  say(one_, message);
+  ASSERT_EQ(last(one_).observed_ack().sequence(), 7U);
+  ASSERT_EQ(last(one_).observed_ack().ended_size(), 1);
+  EXPECT_EQ(last(one_).observed_ack().ended(0), 12'345U);
+
+  const std::uint64_t lease = placed_here();
+  runs.set_lease(lease);
+  message.mutable_observed()->set_sequence(8);
+  say(one_, message);
+  const auto acknowledged = [&](std::uint64_t sequence) {
+    for (const v1::HubMessage& sent : sent_[one_]) {
+      if (sent.observed_ack().sequence() == sequence) return sent.observed_ack();
+    }
+    return v1::ObservedAck();
+  };
+  ASSERT_EQ(acknowledged(8).sequence(), 8U);
+  EXPECT_EQ(acknowledged(8).ended_size(), 0);
+  // The node is removed by the time that the report is stored.
+  v1::Command command;
+  command.set_actor(provider_);
+  command.mutable_remove_node()->set_node(node_);
+  message.mutable_observed()->set_sequence(9);
+  hub_->received(one_, message.SerializeAsString());
+  core::Events events;
+  machine_.apply(machine_.last_index() + LogIndex(1), clock_.at, command, events);
+  run();
+  ASSERT_EQ(acknowledged(9).sequence(), 9U);
+  EXPECT_EQ(acknowledged(9).ended_size(), 1);
 }
 
 TEST_F(HubTest, OutputOfAnothersLeaseIsRefused) {

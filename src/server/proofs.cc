@@ -166,8 +166,8 @@ void Proofs::begin(NodeId node, std::size_t devices) {
   v1::Command command;
   command.mutable_start_proof()->set_node(node.value);
   command.mutable_start_proof()->set_seed(to_bytes(pending.seed));
-  const Status taken = port_.submit(std::move(command), [this, node](bool durable) {
-    if (durable) return;
+  const Status taken = port_.submit(std::move(command), [this, node](const core::Machine* market) {
+    if (market != nullptr) return;
     const std::lock_guard lock(mutex_);
     pending_.erase(node);
   });
@@ -304,14 +304,17 @@ void Proofs::finish_if_over(NodeId node) {
   finish.set_node(node.value);
   finish.set_proof(run.proof.value);
   for (const Seat& seat : run.seats) *finish.add_results() = seat.exam->result();
-  const Status taken =
-      port_.submit(std::move(command), [this, node, proof = run.proof](bool durable) {
-        const std::lock_guard lock(mutex_);
-        Run* const done = find(node, proof);
-        if (done == nullptr) return;
-        if (durable) runs_.erase(node);
-        if (!durable) done->handed_in = false;
-      });
+  const Status taken = port_.submit(std::move(command),
+                                    [this, node, proof = run.proof](const core::Machine* market) {
+                                      const std::lock_guard lock(mutex_);
+                                      Run* const done = find(node, proof);
+                                      if (done == nullptr) return;
+                                      if (market != nullptr) {
+                                        runs_.erase(node);
+                                      } else {
+                                        done->handed_in = false;
+                                      }
+                                    });
   run.handed_in = taken.has_value();
   // What the engine calls invalid it will never take: the market asks anew some time.
   if (!taken && taken.error().code == ErrorCode::kInvalid) runs_.erase(found);

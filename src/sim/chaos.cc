@@ -23,7 +23,7 @@ constexpr Duration kPayoutDelay = minutes(10);
 // Far more than what waits can take: longest task, most attempts, fewest devices.
 constexpr Duration kSettleMax = hours(12);
 
-v1::Found found() {
+v1::Found found(bool waits_for_fence) {
   v1::Found found;
   found.set_market_name("sim");
   found.set_market_public_key(std::string(32, 'm'));
@@ -31,6 +31,7 @@ v1::Found found() {
   found.set_operator_key_hash(std::string(32, 'o'));
   v1::Policy& policy = *found.mutable_policy();
   policy = core::default_policy();
+  policy.set_waits_for_fence(waits_for_fence);
   policy.set_start_timeout_us(minutes(3).value);
   policy.set_payout_delay_us(kPayoutDelay.value);
   policy.set_price_interval_us(minutes(1).value);
@@ -75,7 +76,7 @@ class Chaos {
         world_(options.seed),
         watch_(world_),
         network_(world_, options.nodes),
-        server_(world_, watch_, network_, found()),
+        server_(world_, watch_, network_, found(options.waits_for_fence)),
         people_(world_, watch_, server_, agents_) {
     for (std::uint32_t i = 0; i < options.nodes; ++i) {
       agents_.push_back(
@@ -122,6 +123,9 @@ class Chaos {
     again(minutes(20), [this] { server_.fill_disk(mostly_short(seconds(20))); });
     again(minutes(30),
           [this] { server_.set_clock_back(world_.between(microseconds(1), seconds(2))); });
+    again(minutes(30),
+          [this] { server_.set_clock_forward(world_.between(seconds(1), minutes(2))); });
+    again(minutes(10), [this] { people_.change_silence_rule(); });
     again(minutes(6), [this] { server_.take_snapshot(); });
     again(per_agent(minutes(15)), [this] { some_agent().crash(mostly_short(minutes(2))); });
     again(per_agent(minutes(60)), [this] { some_agent().reboot(mostly_short(minutes(3))); });

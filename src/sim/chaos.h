@@ -21,6 +21,8 @@ struct ChaosOptions {
   std::uint64_t seed = 1;
   std::uint32_t nodes = 5;    // 1 to kNodesMax
   Duration chaos = hours(1);  // of simulated time with faults; settling comes on top
+  // The market's rule. Without it a run is to fail: so a test knows that the watch sees.
+  bool waits_for_fence = true;
 };
 constexpr std::uint32_t kNodesMax = 64;
 constexpr Duration kChaosMax = hours(24 * 30);

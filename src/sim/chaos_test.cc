@@ -55,6 +55,18 @@ TEST(Chaos, TwentySeedsHoldAndSettle) {
   }
 }
 
+// The watch sees what the rule is for: docs/fencing.md.
+TEST(Chaos, AMarketThatDoesNotWaitForFencesRunsATaskTwice) {
+  std::size_t failures = 0;
+  for (std::uint64_t seed = 1; seed <= 20 && failures == 0; ++seed) {
+    ChaosOptions options = options_of(seed);
+    options.waits_for_fence = false;
+    const std::string failure = run(options).failure;
+    if (failure.find(" still runs on agent ") != std::string::npos) ++failures;
+  }
+  if (!kIsSlow) EXPECT_GT(failures, 0U);
+}
+
 TEST(Chaos, TheSameSeedGivesTheSameDigest) {
   for (const std::uint64_t seed : {3U, 11U, 17U}) {
     ChaosOptions options = options_of(seed);

@@ -88,6 +88,7 @@ class Lockstep {
     policy.set_meter_interval_us(5'000'000);
     policy.set_suspend_after_us(15'000'000);
     policy.set_close_after_us(30'000'000);
+    policy.set_waits_for_fence(true);
     policy.set_start_timeout_us(60'000'000);
     policy.set_stop_grace_us(static_cast<std::int64_t>(below(10'000'000)));
     policy.set_owner_notice_us(5'000'000);

@@ -60,6 +60,10 @@ constexpr std::array<std::string_view, kMarkCount> kNames = {
     "spot: outbid",
     "spot: a losing bid sets the price",
     "lease ended with its gang",
+    "clock set forward",
+    "silence rule changed",
+    "retry waits for a fence",
+    "report answered: the lease is over",
 };
 static_assert(!kNames.back().empty(), "every mark has a name");
 

@@ -68,8 +68,12 @@ enum class Mark : std::uint8_t {
   kSpotOutbid,
   kSpotPriceAboveFloor,
   kGangEnded,
+  kClockSetForward,
+  kSilenceRuleChanged,
+  kRetryWaitsForFence,
+  kEndedInAnswer,
 };
-constexpr std::size_t kMarkCount = static_cast<std::size_t>(Mark::kGangEnded) + 1;
+constexpr std::size_t kMarkCount = static_cast<std::size_t>(Mark::kEndedInAnswer) + 1;
 
 // "torn write dropped": for people, in reports.
 std::string_view name_of(Mark mark);

@@ -328,6 +328,19 @@ void People::operator_loop() {
   });
 }
 
+void People::change_silence_rule() {
+  const core::Machine* machine = server_.machine();
+  if (machine == nullptr || !machine->founded()) return;
+  world_.reach(Mark::kSilenceRuleChanged);
+  v1::Command command = command_by(kOperator);
+  v1::Policy& policy = *command.mutable_set_policy()->mutable_policy();
+  policy = machine->policy();
+  const Duration close_after = world_.between(seconds(12), kCloseAfterMax);
+  policy.set_close_after_us(close_after.value);
+  policy.set_suspend_after_us(close_after.value / 2);
+  call(std::move(command), ignore);
+}
+
 // ---- the end
 // -------------------------------------------------------------------------------------
 

@@ -31,6 +31,8 @@ class People {
   // Faults have stopped: nobody asks for anything new, owners leave, everything is offered again,
   // cheaply, so that whatever waits can be served.
   void settle();
+  // The operator lays down for how long a node may be silent; leases that run keep what they have.
+  void change_silence_rule();
   // No request waits for its answer, every machine is back.
   bool settled() const;
   std::uint64_t requests() const { return requests_; }

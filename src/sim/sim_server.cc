@@ -116,9 +116,14 @@ void SimServer::fill_disk(Duration how_long) {
 
 void SimServer::set_clock_back(Duration by) {
   // In all no more than a node's clock may differ from the market's.
-  if (clock_.behind() + by > seconds(4)) return;
+  if (by > seconds(4) - clock_.behind()) return;
   world_.reach(Mark::kClockSetBack);
   clock_.set_back(by);
+}
+
+void SimServer::set_clock_forward(Duration by) {
+  world_.reach(Mark::kClockSetForward);
+  clock_.set_back(-by);
 }
 
 void SimServer::take_snapshot() {
@@ -237,15 +242,18 @@ Status SimServer::take(v1::Command command, engine::Completion done) {
 // ----------------------------------------------------------------------
 
 void SimServer::send(server::SessionId session, const v1::HubMessage& message) {
+  if (message.observed_ack().ended_size() > 0) world_.reach(Mark::kEndedInAnswer);
   network_.send_to_agent(session.value, message.SerializeAsString());
 }
 
 void SimServer::close(server::SessionId session) { network_.close_by_server(session.value); }
 
-Status SimServer::submit(v1::Command command, std::function<void(bool)> durable) {
-  return take(std::move(command), [durable = std::move(durable)](
-                                      const Result<engine::Applied>& applied,
-                                      const core::Machine&) { durable(applied.has_value()); });
+Status SimServer::submit(v1::Command command, server::Stored stored) {
+  return take(std::move(command),
+              [stored = std::move(stored)](const Result<engine::Applied>& applied,
+                                           const core::Machine& machine) {
+                stored(applied ? &machine : nullptr);
+              });
 }
 
 bool SimServer::read(std::function<void(const core::Machine&)> visit) {

@@ -36,6 +36,7 @@ class SimServer final : public server::HubPort, public ServerEnd, public engine:
   void stop(Duration down);
   void fill_disk(Duration how_long);
   void set_clock_back(Duration by);
+  void set_clock_forward(Duration by);
   // A second reader of the log makes a snapshot, and must come to the same state.
   void take_snapshot();
   bool is_up() const { return sequencer_ != nullptr; }
@@ -52,7 +53,7 @@ class SimServer final : public server::HubPort, public ServerEnd, public engine:
   // server::HubPort
   void send(server::SessionId session, const v1::HubMessage& message) override;
   void close(server::SessionId session) override;
-  Status submit(v1::Command command, std::function<void(bool)> durable) override;
+  Status submit(v1::Command command, server::Stored stored) override;
   bool read(std::function<void(const core::Machine&)> visit) override;
   bool work(std::function<void()> job) override;
   std::uint64_t store_log(const v1::LogChunk& chunk) override;

@@ -10,6 +10,9 @@ namespace {
 // A node's clock may run faster than the world's by this much.
 constexpr std::int64_t kDriftPartsMax = 5'000;  // one part in so many
 constexpr Duration kSlack = milliseconds(50);
+// What is left of the market's longest silence when its node stops counting, and nothing for the
+// kill: simulated ones are quick.
+constexpr Duration kFenceMax = kCloseAfterMax - Duration(kCloseAfterMax.value / 6) + kSlack;
 
 Mark mark_of(v1::EndReason reason) {
   switch (reason) {
@@ -57,15 +60,15 @@ void Watch::process_started(std::size_t agent, const v1::DesiredLease& desired) 
   for (const auto& [other, process] : live_) {
     if (process.task != task) continue;
     const auto ended = ended_.find(other);
-    // The market may end a lease of a node that it can still reach, or that is only starting it:
-    // the node then hears of it a moment later, or fences.
-    if (ended != ended_.end() &&
-        (ended->second.reason == v1::NODE_WITHDRAWN || ended->second.reason == v1::START_FAILED)) {
-      continue;
-    }
     return world_.fail(fmt::format(
-        "task {} of order {} runs as lease {} on agent {} while lease {} still runs on agent {}",
-        task.second, task.first, lease.value, agent, other.value, process.agent));
+        "task {} of order {} runs as lease {} on agent {} while lease {} still runs on agent {}; "
+        "{}",
+        task.second, task.first, lease.value, agent, other.value, process.agent,
+        ended == ended_.end()
+            ? "the market has not ended that"
+            : fmt::format("the market ended that {:.3f} s ago: {}",
+                          static_cast<double>((world_.now() - ended->second.at).value) / 1e6,
+                          v1::EndReason_Name(ended->second.reason))));
   }
   const std::uint32_t share =
       desired.device_thousandths() == 0 ? 1000 : desired.device_thousandths();
@@ -82,6 +85,12 @@ void Watch::process_started(std::size_t agent, const v1::DesiredLease& desired) 
           fmt::format("device {} of agent {} carries {} thousandths as lease {} starts", device,
                       agent, taken, lease.value));
     }
+  }
+  if (const auto ended = ended_.find(lease);
+      ended != ended_.end() && world_.now() - ended->second.at > kFenceMax) {
+    return world_.fail(
+        fmt::format("lease {} starts {:.1f} s after the market had ended it", lease.value,
+                    static_cast<double>((world_.now() - ended->second.at).value) / 1e6));
   }
   live_.emplace(lease, std::move(process));
   ran_[lease].since = world_.now();
@@ -102,8 +111,6 @@ void Watch::process_ended(LeaseId lease) {
   live_.erase(lease);
   const auto ended = ended_.find(lease);
   if (ended == ended_.end()) return;
-  // The market's longest silence, and a little for the kill.
-  constexpr Duration kFenceMax = seconds(31);
   if (world_.now() - ended->second.at > kFenceMax) {
     world_.fail(fmt::format("lease {} ran on for {:.1f} s after the market had ended it",
                             lease.value,
@@ -181,6 +188,10 @@ void Watch::see(const engine::Applied& applied, const core::Machine& machine) {
         world_.reach(Mark::kSuspendedLeaseResumed);
       }
       state = changed.state();
+    }
+    if (event.has_task_changed() && event.task_changed().retry_at_us() > 0) {
+      const core::Lease* lease = machine.lease(LeaseId(event.task_changed().lease()));
+      if (lease != nullptr && lease->fenced_at.us > 0) world_.reach(Mark::kRetryWaitsForFence);
     }
     if (event.has_lease_ended()) see_lease_ended(event.lease_ended(), applied);
     if (event.has_spot_priced() && event.spot_priced().leases() > 0 &&

@@ -2,8 +2,7 @@
 //
 // It sees everything at once: every process as it truly runs on every node, every command and
 // event of the market. It holds that
-//   - no task runs twice at the same time, unless the market took the node away from under it, and
-//     then not beyond the fence;
+//   - no task runs twice at the same time, and no workload beyond its fence;
 //   - no device carries more than it has;
 //   - no lease proves more time than its process ran, and none is charged beyond what it proved;
 //   - no order is charged above its budget or its quote, and none is accepted twice;
@@ -24,6 +23,9 @@
 #include "sim/world.h"
 
 namespace fallow::sim {
+
+// The longest silence that the operator ever allows a node.
+constexpr Duration kCloseAfterMax = seconds(40);
 
 // What the market agreed to, as the renter knows it.
 struct Bound {

@@ -100,6 +100,7 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_locality_basis_points(number(line, "locality", "0"));
   policy.set_retry_delay_us(span("retry_delay", "0s"));
   policy.set_retry_delay_us_max(span("retry_delay_max", "5m"));
+  policy.set_waits_for_fence(line.has("fences"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');

@@ -706,6 +706,7 @@ class Policy:
     retry_delay_us: int = 0
     retry_delay_us_max: int = 0
     proof_interval_us: int = 0
+    waits_for_fence: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
