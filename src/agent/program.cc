@@ -26,7 +26,8 @@ std::int64_t monotonic_ms() {
 
 }  // namespace
 
-Result<Child> start_program(std::vector<std::string> words, std::vector<std::string> environment) {
+Result<Child> start_program(std::vector<std::string> words, std::vector<std::string> environment,
+                            ErrorOutput errors) {
   std::array<int, 2> input{};
   std::array<int, 2> output{};
   // Of sockets a write to a program that is gone can be an error instead of a signal.
@@ -45,7 +46,11 @@ Result<Child> start_program(std::vector<std::string> words, std::vector<std::str
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, input_end.get(), STDIN_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions, output_end.get(), STDOUT_FILENO);
-  ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  if (errors == ErrorOutput::kWithOutput) {
+    ::posix_spawn_file_actions_adddup2(&actions, output_end.get(), STDERR_FILENO);
+  } else {
+    ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  }
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   sigset_t none;
@@ -71,8 +76,8 @@ Result<Child> start_program(std::vector<std::string> words, std::vector<std::str
 }
 
 Result<ProgramOutput> run_program(std::vector<std::string> words, Duration limit,
-                                  std::size_t bytes_max) {
-  FALLOW_ASSIGN(Child child, start_program(words, {}));
+                                  std::size_t bytes_max, ErrorOutput errors) {
+  FALLOW_ASSIGN(Child child, start_program(words, {}, errors));
   child.in.reset();
   const Fd& read_end = child.out;
   const int pid = child.pid;

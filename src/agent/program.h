@@ -15,10 +15,14 @@ struct ProgramOutput {
   std::string out;  // at most bytes_max of it
 };
 
+// What becomes of what a program says to its error output.
+enum class ErrorOutput { kDropped, kWithOutput };
+
 // The first word is the path; the environment is empty but for PATH. Blocks; any thread. kTimedOut
 // after `limit`: the program is killed (and left to the kernel if it hangs within a driver).
 Result<ProgramOutput> run_program(std::vector<std::string> words, Duration limit,
-                                  std::size_t bytes_max);
+                                  std::size_t bytes_max,
+                                  ErrorOutput errors = ErrorOutput::kDropped);
 
 // A program that runs on: its ends, or where there is none, nothing.
 struct Child {
@@ -27,6 +31,7 @@ struct Child {
   Fd out;  // its standard output
 };
 // As above, with `environment` ("NAME=value") besides PATH. The caller reaps it.
-Result<Child> start_program(std::vector<std::string> words, std::vector<std::string> environment);
+Result<Child> start_program(std::vector<std::string> words, std::vector<std::string> environment,
+                            ErrorOutput errors = ErrorOutput::kDropped);
 
 }  // namespace fallow::agent

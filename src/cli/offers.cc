@@ -26,7 +26,7 @@ int offers(const Context& context, const Options& options) {
   if (!options.objective.empty()) request.set_objective(objectives().at(options.objective));
   request.set_workload_class(workload_classes().at(options.workload));
   Table table({"NODE", "NAME", "GPU", ">GPUS", ">FREE", ">GB", ">SPEED", ">PRICE/H", "REGION",
-               ">RELIABILITY", "SANDBOX", "AVAILABLE"});
+               ">RELIABILITY", "SANDBOX", "NETWORK", "AVAILABLE"});
   std::uint32_t shown = 0;
   do {
     request.set_page_size(std::min<std::uint32_t>(options.count_max - shown, 1'000));
@@ -43,7 +43,9 @@ int offers(const Context& context, const Options& options) {
                  fmt::format("{:.2f}", offer.free_thousandths() / 1000.0),
                  fmt::format("{:.0f}", offer.gpu_ram_gb()), fmt::format("{:.2f}", offer.speed()),
                  offer.price_per_hour(), offer.region(), fmt::format("{:.3f}", offer.reliability()),
-                 lower(v1::Isolation_Name(offer.isolation())), offer.available() ? "yes" : "no"});
+                 lower(v1::Isolation_Name(offer.isolation())),
+                 offer.network() == v1::EGRESS ? "egress" : "none",
+                 offer.available() ? "yes" : "no"});
     }
     request.set_page_token(page->next_page_token());
   } while (!request.page_token().empty() && shown < options.count_max);

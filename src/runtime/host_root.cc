@@ -33,8 +33,9 @@ HostRoot host_root(const agent::LaunchSpec& spec) {
   paths.insert(paths.end(),
                {"/etc/OpenCL", "/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf",
                 "/etc/ld.so.conf.d", "/etc/ssl/certs", "/etc/ca-certificates", "/etc/localtime"});
-  if (spec.network)
-    paths.insert(paths.end(), {"/etc/resolv.conf", "/etc/services", "/etc/protocols"});
+  if (spec.network != v1::NETWORK_NONE) {
+    paths.insert(paths.end(), {"/etc/services", "/etc/protocols"});
+  }
   if (has_render_node(spec)) {
     // Mesa and ROCm find what a render node is through these.
     paths.insert(paths.end(), {"/sys/dev/char", "/sys/bus/pci", "/sys/devices", "/sys/class/drm",

@@ -153,8 +153,11 @@ void put_linux(JsonText& json, const LaunchFile& launch, const OciOptions& optio
   put_ids(json, "gidMappings", launch.uid, groups);
   json.key("namespaces").open_array();
   for (const char* type : {"user", "pid", "ipc", "uts", "mount", "cgroup", "network"}) {
-    if (launch.spec.network && std::string_view(type) == "network") continue;
-    json.open_object().key("type").value(type).close_object();
+    json.open_object().key("type").value(type);
+    if (std::string_view(type) == "network" && !options.network_path.empty()) {
+      json.key("path").value(options.network_path);
+    }
+    json.close_object();
   }
   json.close_array();
   if (!options.cgroups_path.empty()) json.key("cgroupsPath").value(options.cgroups_path);
@@ -207,6 +210,9 @@ Result<std::string> make_oci_bundle(const LaunchFile& launch, const PrivateFolde
   FALLOW_TRY(make_open_folder(root + "/etc"));
   for (const auto& [name, text] : inner_etc()) {
     FALLOW_TRY(write_open_file(root + "/etc/" + name, text));
+  }
+  if (launch.spec.network != v1::NETWORK_NONE) {
+    FALLOW_TRY(write_open_file(root + "/etc/resolv.conf", resolv_conf(launch.egress)));
   }
   for (const auto& [path, target] : host_root(launch.spec).links) {
     if (::symlink(target.c_str(), (root + path).c_str()) != 0) {

@@ -25,8 +25,8 @@ class Requirements(TypedDict, total=False):
     memory_gb: Number
     cpus: Number
     disk_gb: Number
-    network: bool
-    """Let the workload use the network; else it has none."""
+    network: str
+    """none, or egress: out to the internet, on nodes that offer it."""
     tier: str
     """on_demand, reserved or spot."""
     objective: str
@@ -42,7 +42,8 @@ class Requirements(TypedDict, total=False):
 _NAMES = {"gpus": "gpus", "share": "device_share", "hours": "hours", "max_price": "max_price_per_hour",
           "memory_gb": "memory_gb", "cpus": "cpu_cores", "disk_gb": "disk_gb", "network": "network", "tier": "tier",
           "objective": "objective", "workload": "workload_class", "near": "near", "isolation": "isolation_min"}
-_WORDS = {"tier", "objective", "workload", "isolation"}
+_WORDS = {"tier", "objective", "workload", "isolation", "network"}
+_SCHEMA_WORDS = {("network", "NONE"): "NETWORK_NONE"}
 
 
 def to_json(query: str, tasks: int, requirements: Mapping[str, Any]) -> Dict[str, Any]:
@@ -57,6 +58,7 @@ def to_json(query: str, tasks: int, requirements: Mapping[str, Any]) -> Dict[str
             value = format_amount(value)
         elif name in _WORDS:
             value = str(value).upper()
+            value = _SCHEMA_WORDS.get((name, value), value)
         elif isinstance(value, Decimal):
             value = float(value)  # a share or a time, not money
         document[_NAMES[name]] = value
