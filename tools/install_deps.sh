@@ -19,7 +19,7 @@ packages=(
   # OpenCL: loader, headers, and PoCL so that a machine without a GPU can run the demo
   ocl-icd-libopencl1 ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
   # sandbox, tests
-  bubblewrap runc libseccomp-dev libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev python3 ca-certificates
+  bubblewrap runc nftables iproute2 libseccomp-dev libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev python3 ca-certificates
   curl procps
   # the Python SDK
   python3-h11 python3-wsproto python3-cloudpickle python3-cryptography python3-numpy python3-venv

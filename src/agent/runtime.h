@@ -32,7 +32,7 @@ struct LaunchSpec {
   std::uint64_t disk_bytes_max = 0;       // of all its private folders together; 0: no limit
   std::uint32_t cpu_thousandths = 0;      // 0: no limit
   std::uint32_t processes_max = 1024;
-  bool network = false;
+  v1::Network network = v1::NETWORK_NONE;
   // The weakest sandbox that will do; the runtime refuses the start rather than give a weaker one.
   v1::Isolation isolation_min = v1::BUBBLEWRAP;
   Time fence_at;  // CLOCK_BOOTTIME

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "bin/egress_policy.h"
 #include "bin/market_host.h"
 #include "runtime/cgroup.h"
 #include "runtime/image_tools.h"
@@ -11,6 +12,8 @@
 
 namespace fallow::bin {
 namespace {
+
+const std::vector<std::string> kSupervisor{"/proc/self/exe", "workload-supervisor"};
 
 cli::DoctorLine control_groups(const std::vector<std::string>& parents) {
   cli::DoctorLine line{"control groups", !parents.empty(), "", ""};
@@ -39,19 +42,48 @@ cli::DoctorLine images(const std::string& folder) {
   return line;
 }
 
+// Tried as `fallow agent --egress` would do it, with the same options.
+cli::DoctorLine egress(const cli::AgentArguments& arguments,
+                       const std::vector<runtime::Level>& levels, const std::string& folder,
+                       const std::string& init, const std::vector<std::string>& parents) {
+  cli::DoctorLine line{"egress", false, "", ""};
+  auto policy = egress_policy(arguments);
+  if (!policy) {
+    line.detail = policy.error().message;
+    line.remedy =
+        "name a resolver: fallow agent doctor --resolver ADDRESS, and the same with --egress";
+    return line;
+  }
+  policy->owner = runtime::egress_owner(folder);
+  const auto why = runtime::try_egress(levels, *policy, kSupervisor, folder, init, parents);
+  line.detail = why ? *why : why.error().message;
+  line.works = line.detail.empty();
+  if (line.works) {
+    line.detail = "can be offered with --egress; names by " + policy->resolvers.front();
+  } else {
+    line.remedy = runtime::egress_remedy(line.detail);
+  }
+  return line;
+}
+
 }  // namespace
 
-Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine() {
+Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine(
+    const cli::AgentArguments& arguments) {
   std::string folder = "/tmp/fallow-doctor-XXXXXX";
   if (::mkdtemp(folder.data()) == nullptr) return tl::unexpected(file_error("make", folder, errno));
   const std::vector<std::string> parents = runtime::find_cgroup_parents();
   const Status written = replace_file(folder + "/init", runtime::sandbox_init(), 0755);
-  auto levels = written ? runtime::try_levels({}, {"/proc/self/exe", "workload-supervisor"}, folder,
-                                              folder + "/init", parents)
+  const std::string init = folder + "/init";
+  auto levels = written ? runtime::try_levels({}, kSupervisor, folder, init, parents)
                         : Result<std::vector<runtime::Level>>(tl::unexpected(written.error()));
+  if (!levels) {
+    runtime::remove_tree(folder);
+    return tl::unexpected(levels.error());
+  }
+  cli::DoctorLine of_egress = egress(arguments, *levels, folder, init, parents);
   cli::DoctorLine image_line = images(folder);
   runtime::remove_tree(folder);
-  if (!levels) return tl::unexpected(levels.error());
   std::vector<cli::DoctorLine> lines;
   const runtime::Level* usual = runtime::choose_level(*levels, v1::BUBBLEWRAP);
   for (const runtime::Level& level : *levels) {
@@ -65,6 +97,7 @@ Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine() {
   }
   lines.push_back(std::move(image_line));
   lines.push_back(control_groups(parents));
+  lines.push_back(std::move(of_egress));
   return lines;
 }
 

@@ -13,7 +13,8 @@ class MarketHost final : public cli::Host {
             const std::function<void(const cli::ServerStarted&)>& started) override;
   int run_agent(const cli::AgentArguments& arguments) override;
   Status pause_agent(const std::string& data, bool paused) override;
-  Result<std::vector<cli::DoctorLine>> examine_machine() override;
+  Result<std::vector<cli::DoctorLine>> examine_machine(
+      const cli::AgentArguments& arguments) override;
   Result<cli::AuditReport> audit(const std::string& data) override;
   std::string openapi() override;
   Random& random() override { return *random_; }

@@ -18,6 +18,7 @@
 #include "agent/owner_file.h"
 #include "agent/tunnels.h"
 #include "base/join_token.h"
+#include "bin/egress_policy.h"
 #include "bin/market_host.h"
 #include "bin/shutdown.h"
 #include "cli/command.h"
@@ -80,6 +81,7 @@ v1::NodeFacts facts_of(const cli::AgentArguments& arguments, const std::string& 
                                      [](const auto& device) { return !device.files.empty(); });
   facts.set_isolation(runtime::strongest(sandboxes.levels(), has_files));
   facts.set_images(images);
+  facts.set_network(sandboxes.offers_egress() ? v1::EGRESS : v1::NETWORK_NONE);
   for (const agent::LocalDevice& device : devices) *facts.add_devices() = device.facts;
   return facts;
 }
@@ -121,9 +123,14 @@ Result<agent::Membership> member(const cli::AgentArguments& arguments, const std
 Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random,
                             Shutdown& shutdown) {
   FALLOW_ASSIGN(const std::string data, absolute_folder(arguments.data));
-  FALLOW_ASSIGN(auto sandboxes,
-                runtime::SandboxRuntime::open(
-                    {.folder = data + "/workloads", .only = sandbox_named(arguments.sandbox)}));
+  runtime::SandboxOptions options{.folder = data + "/workloads",
+                                  .only = sandbox_named(arguments.sandbox)};
+  if (arguments.egress) {
+    FALLOW_ASSIGN(options.egress, egress_policy(arguments));
+  } else if (!arguments.resolvers.empty() || !arguments.egress_denied.empty()) {
+    return fail(ErrorCode::kInvalid, "--resolver and --egress-deny say how: add --egress");
+  }
+  FALLOW_ASSIGN(auto sandboxes, runtime::SandboxRuntime::open(std::move(options)));
   for (const runtime::Level& level : sandboxes->levels()) {
     if (level.works) {
       spdlog::info("{} sandboxes work", runtime::isolation_name(level.isolation));
@@ -133,6 +140,12 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
     }
   }
   FALLOW_ASSIGN(const auto images, images_of(arguments, data));
+  if (sandboxes->offers_egress()) {
+    spdlog::info("workloads that ask for it are let out to the internet");
+  } else if (arguments.egress) {
+    spdlog::warn("no workload is let out: {}; {}", sandboxes->egress_fault(),
+                 runtime::egress_remedy(sandboxes->egress_fault()));
+  }
   FALLOW_ASSIGN(const auto devices, devices_of(arguments));
   FALLOW_ASSIGN(const SigningKey key, agent::load_or_make_node_key(data, random));
   v1::NodeFacts facts = facts_of(arguments, data, devices, *sandboxes, images != nullptr);

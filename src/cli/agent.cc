@@ -25,8 +25,8 @@ void print_line(const DoctorLine& line) {
   std::printf("%s\n", text.c_str());
 }
 
-int doctor(const Context& context, Host& host) {
-  const auto lines = host.examine_machine();
+int doctor(const Context& context, Host& host, const AgentArguments& arguments) {
+  const auto lines = host.examine_machine(arguments);
   if (!lines) return report(context, lines.error());
   Table table({"CHECK", "STATE", "DETAIL"});
   bool has_sandbox = false;
@@ -69,6 +69,24 @@ void add_agent(Parser& app, Context& context, Host& host) {
                       "of processor cores to lease out, 1000 a core; default: all of them");
   command->add_option("--memory-mb", arguments->memory_mb,
                       "main memory to lease out, in MB; default: all of it");
+  command->add_flag("--egress", arguments->egress,
+                    "let workloads that ask for it out to the internet, but to nothing of yours "
+                    "(docs/provider.md); they use your address");
+  command->add_option("--resolver", arguments->resolvers,
+                      "with --egress: the resolver of names that workloads may ask, up to three; "
+                      "default: this machine's own, if it is public");
+  command->add_option("--egress-deny", arguments->egress_denied,
+                      "with --egress: a range that is closed to them, too, e.g. 198.51.100.0/24");
+  command
+      ->add_option("--egress-mbps", arguments->egress_mbps,
+                   "with --egress: the most of one workload, each way")
+      ->capture_default_str()
+      ->check(range(1U, 100'000U));
+  command
+      ->add_option("--egress-connections", arguments->egress_connections,
+                   "with --egress: the most of one workload at a time")
+      ->capture_default_str()
+      ->check(range(1U, 100'000U));
   command
       ->add_option("--sandbox", arguments->sandbox,
                    "give no other kind; default: runc where it works, gvisor to those who ask")
@@ -82,7 +100,8 @@ void add_agent(Parser& app, Context& context, Host& host) {
                       "network, or speaks plain HTTP; may be repeated");
   command->footer(
       "Examples:\n  fallow agent --data ~/.local/share/fallow --join fj1.... --price 0.35\n"
-      "  fallow agent pause --data ~/.local/share/fallow\n  fallow agent doctor");
+      "  fallow agent pause --data ~/.local/share/fallow\n"
+      "  fallow agent doctor --resolver 9.9.9.9");
   const auto need_data = [arguments] {
     if (arguments->data.empty()) refuse_missing("--data");
   };
@@ -91,8 +110,12 @@ void add_agent(Parser& app, Context& context, Host& host) {
     need_data();
     context.run = [=, &host] { return host.run_agent(*arguments); };
   });
-  command->add_subcommand("doctor", "which sandboxes work here, and what is missing for the others")
-      ->callback([&context, &host] { context.run = [&] { return doctor(context, host); }; });
+  Parser* examine = command->add_subcommand(
+      "doctor", "which sandboxes work here, and what is missing for others");
+  examine->fallthrough();
+  examine->callback([=, &context, &host] {
+    context.run = [=, &context, &host] { return doctor(context, host, *arguments); };
+  });
   for (const bool paused : {true, false}) {
     Parser* sub = paused
                       ? command->add_subcommand("pause", "take no more leases; I want my machine")

@@ -46,12 +46,17 @@ struct AgentArguments {
   std::string name;  // empty: the host's
   std::string region;
   std::string lan;  // that it shares with others of its provider's nodes; empty: none
-  std::vector<std::string> devices;   // "model=RTX_4090,memory_gb=24": declared, for tests
-  std::string price_per_hour;         // offers the devices on joining; empty: not offered yet
-  bool cpu = false;                   // list the processor as an OpenCL device, too
-  std::uint32_t cpu_thousandths = 0;  // 0: all of the machine's
-  std::uint32_t memory_mb = 0;        // 0: all of it
-  std::string sandbox;                // "bubblewrap", "runc", "gvisor": no other kind; empty: all
+  std::vector<std::string> devices;         // "model=RTX_4090,memory_gb=24": declared, for tests
+  std::string price_per_hour;               // offers the devices on joining; empty: not offered yet
+  bool cpu = false;                         // list the processor as an OpenCL device, too
+  std::uint32_t cpu_thousandths = 0;        // 0: all of the machine's
+  std::uint32_t memory_mb = 0;              // 0: all of it
+  bool egress = false;                      // let workloads that ask for it out to the internet
+  std::vector<std::string> resolvers;       // for them; empty: the machine's own public ones
+  std::vector<std::string> egress_denied;   // ranges beside those that always are
+  std::uint32_t egress_mbps = 100;          // of each workload, each way
+  std::uint32_t egress_connections = 1024;  // of each workload at a time
+  std::string sandbox;  // "bubblewrap", "runc", "gvisor": no other kind; empty: all
   std::uint64_t images_gb_max =
       50;  // for images and their layers; 0: orders with images go elsewhere
   std::vector<std::string> registries;  // that may be at private addresses and speak plain HTTP
@@ -93,8 +98,8 @@ class Host {
   virtual Random& random() = 0;
   virtual const Clock& clock() = 0;
 
-  // Tries what leases would need of this machine.
-  virtual Result<std::vector<DoctorLine>> examine_machine() = 0;
+  // Tries what leases would need of this machine, and egress as the arguments would have it.
+  virtual Result<std::vector<DoctorLine>> examine_machine(const AgentArguments& arguments) = 0;
 };
 
 }  // namespace fallow::cli

@@ -183,7 +183,7 @@ struct Reader {
       }
       case JobFieldKind::kFlag: {
         FALLOW_ASSIGN(const bool value, flag(node, field));
-        (name == "network" ? needs.network : job.no_wait) = name == "network" ? value : !value;
+        job.no_wait = !value;
         return {};
       }
       case JobFieldKind::kWords: {
@@ -218,6 +218,7 @@ struct Reader {
      : name == "objective" ? needs.objective
      : name == "workload"  ? needs.workload
      : name == "near"      ? needs.near
+     : name == "network"   ? needs.network
                            : needs.isolation) = std::move(text);
     return {};
   }

@@ -26,14 +26,14 @@ int offers(const Context& context, const OffersOptions& options) {
   if (!options.objective.empty()) request.set_objective(objectives().at(options.objective));
   request.set_workload_class(workload_classes().at(options.workload));
   Table table({"NODE", "NAME", "GPU", ">GPUS", ">FREE", ">GB", ">SPEED", ">PRICE/H", "REGION",
-               ">RELIABILITY", "SANDBOX", "AVAILABLE"});
-  std::uint32_t shown_price = 0;
+               ">RELIABILITY", "SANDBOX", "NETWORK", "AVAILABLE"});
+  std::uint32_t shown_count = 0;
   do {
-    request.set_page_size(std::min<std::uint32_t>(options.count_max - shown_price, 1'000));
+    request.set_page_size(std::min<std::uint32_t>(options.count_max - shown_count, 1'000));
     const auto page = api->call<v1::ListOffersResponse>("Market.ListOffers", request);
     if (!page) return report(context, page.error());
     for (const v1::OfferView& offer : page->offers()) {
-      ++shown_price;
+      ++shown_count;
       if (context.json) {
         print_json(offer);
         continue;
@@ -43,10 +43,12 @@ int offers(const Context& context, const OffersOptions& options) {
                  fmt::format("{:.2f}", offer.free_thousandths() / 1000.0),
                  fmt::format("{:.0f}", offer.gpu_ram_gb()), fmt::format("{:.2f}", offer.speed()),
                  offer.price_per_hour(), offer.region(), fmt::format("{:.3f}", offer.reliability()),
-                 lower(v1::Isolation_Name(offer.isolation())), offer.available() ? "yes" : "no"});
+                 lower(v1::Isolation_Name(offer.isolation())),
+                 offer.network() == v1::EGRESS ? "egress" : "none",
+                 offer.available() ? "yes" : "no"});
     }
     request.set_page_token(page->next_page_token());
-  } while (!request.page_token().empty() && shown_price < options.count_max);
+  } while (!request.page_token().empty() && shown_count < options.count_max);
   if (!context.json) {
     table.print("no offer matches; `fallow quote` with the same query says what would");
   }

@@ -17,6 +17,8 @@ const std::map<std::string, v1::Isolation> kIsolations{{"bubblewrap", v1::BUBBLE
                                                        {"runc", v1::RUNC},
                                                        {"gvisor", v1::GVISOR},
                                                        {"microvm", v1::MICROVM}};
+const std::map<std::string, v1::Network> kNetworks{{"none", v1::NETWORK_NONE},
+                                                   {"egress", v1::EGRESS}};
 
 template <class Map>
 std::vector<std::string> keys(const Map& map) {
@@ -100,7 +102,12 @@ std::shared_ptr<RequirementOptions> add_requirement_options(Parser& command) {
   command.add_option("--memory", options->memory_gb, "GB of main memory per task");
   command.add_option("--cpus", options->cpu_cores, "processor cores per task");
   command.add_option("--disk", options->disk_gb, "GB of private disk per task");
-  command.add_flag("--network", options->network, "let the workload use the network");
+  command
+      .add_option("--network", options->network,
+                  "egress lets the workload out to the internet, on nodes that offer it; none "
+                  "(docs/security.md)")
+      ->check(one_of(keys(kNetworks)))
+      ->capture_default_str();
   command.add_option("--max-price", options->max_price, "per hour of one task, e.g. 0.40")
       ->check(amount_complaint);
   command
@@ -142,7 +149,7 @@ v1::CreateQuoteRequest to_request(const RequirementOptions& options) {
   request.set_memory_gb(options.memory_gb);
   request.set_cpu_cores(options.cpu_cores);
   request.set_disk_gb(options.disk_gb);
-  request.set_network(options.network);
+  request.set_network(kNetworks.at(options.network));
   request.set_max_price_per_hour(options.bid.empty() ? options.max_price : options.bid);
   request.set_tier(kTiers.at(options.tier));
   request.set_objective(objectives().at(options.objective));

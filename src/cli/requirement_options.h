@@ -22,7 +22,7 @@ struct RequirementOptions {
   double memory_gb = 0;
   double cpu_cores = 0;
   double disk_gb = 0;
-  bool network = false;
+  std::string network = "none";
   std::string max_price;
   std::string tier = "on_demand";
   std::string term;

@@ -369,10 +369,11 @@ void add_run(Parser& app, Context& context, Host& /*host*/) {
       "Exit codes: 0 done, 1 the job failed, 2 usage, 3 refused by the market, 4 no server.\n"
       "Examples:\n  fallow run 'gpu_ram>=8' --tasks 12 --in ./scene --out ./tiles -- ./pathtrace "
       "render\n"
-      "  fallow run 'gpu_ram>=40' --nodes 4 --gpus 8 --network -- sh -c './train "
+      "  fallow run 'gpu_ram>=40' --nodes 4 --gpus 8 -- sh -c './train "
       "--rank $FALLOW_NODE_RANK --of $FALLOW_NODES'\n"
       "  fallow run 'gpu_ram>=24' --image ghcr.io/org/trainer:1.2 --in ./data -- python train.py\n"
-      "  fallow run 'gpu_ram>=24' --hours 2 --deadline 6 --budget 1.50 -- ./train");
+      "  fallow run 'gpu_ram>=24' --hours 2 --deadline 6 --budget 1.50 --network egress -- "
+      "./train");
   command->callback(
       [=, &context] { context.run = [=, &context] { return run(context, *options); }; });
 }

@@ -38,7 +38,7 @@ class Converter {
       leave(
           name +
           ": put the files below `input`; what is in a cloud's store is fetched by the task, with "
-          "`network: true`");
+          "`network: egress`");
     } else if (name == "secrets") {
       leave(
           "secrets: nothing is secret on a stranger's machine; hand over what may be known there "

@@ -205,6 +205,7 @@ class Lockstep {
     node.facts.set_disk_mb(static_cast<std::uint32_t>((2 + below(2)) * 20));
     node.facts.set_isolation(pick(std::array{v1::BUBBLEWRAP, v1::GVISOR}));
     node.facts.set_images(one_in(2));
+    node.facts.set_network(pick(std::array{v1::NETWORK_NONE, v1::EGRESS}));
     node.leases_kept = static_cast<std::uint32_t>(below(2) * 20);
     node.survival = survival();
     set_devices(node);
@@ -295,6 +296,7 @@ class Lockstep {
     if (one_in(3)) wanted.set_memory_mb(static_cast<std::uint32_t>(below(6) * 10));
     if (one_in(3)) wanted.set_cpu_thousandths(static_cast<std::uint32_t>(below(4) * 1'000));
     if (one_in(3)) wanted.set_disk_mb(static_cast<std::uint32_t>(below(7) * 10));
+    if (one_in(4)) wanted.set_network(v1::EGRESS);
     if (one_in(4)) wanted.set_isolation_min(pick(std::array{v1::RUNC, v1::GVISOR, v1::MICROVM}));
     if (one_in(3)) wanted.set_price_per_hour_micros_max(static_cast<std::int64_t>(below(800)));
     if (one_in(3)) demand.rate_hour_max = Micros(static_cast<std::int64_t>(below(800)));

@@ -148,6 +148,7 @@ TEST_F(BookTest, EveryRequirementIsHeld) {
   EXPECT_FALSE(with([](auto& wanted) { wanted.set_disk_mb(500'001); }));
   EXPECT_TRUE(with([](auto& wanted) { wanted.set_isolation_min(v1::BUBBLEWRAP); }));
   EXPECT_FALSE(with([](auto& wanted) { wanted.set_isolation_min(v1::RUNC); }));
+  EXPECT_FALSE(with([](auto& wanted) { wanted.set_network(v1::EGRESS); }));
   EXPECT_FALSE(with([](auto& wanted) { wanted.set_device_thousandths(500); })) << "whole only";
   EXPECT_FALSE(with([](auto& wanted) { wanted.set_device_thousandths(1'001); }));
   EXPECT_TRUE(with([](auto& wanted) { wanted.set_price_per_hour_micros_max(300'000); }));

@@ -180,7 +180,7 @@ TEST_F(MachineTest, DesiredIsEveryOpenLease) {
   const std::uint64_t id = node(provider, 100'000, 2);
   deposit(renter, 10'000'000);
   v1::Command order = submit(renter, 2);
-  order.mutable_submit_order()->mutable_requirements()->set_network(true);
+  order.mutable_submit_order()->mutable_requirements()->set_network(v1::EGRESS);
   apply(order, renter);
   v1::Desired desired = machine_.desired(NodeId(id));
   ASSERT_EQ(desired.leases_size(), 2);
@@ -190,7 +190,7 @@ TEST_F(MachineTest, DesiredIsEveryOpenLease) {
   EXPECT_EQ(desired.leases(1).devices(0), 1U);
   EXPECT_EQ(desired.leases(1).time_us_max(), kHour.value);
   EXPECT_EQ(desired.leases(1).workload().command(0), "true");
-  EXPECT_TRUE(desired.leases(1).network());
+  EXPECT_EQ(desired.leases(1).network(), v1::EGRESS);
   v1::Command stop;
   stop.mutable_stop_lease()->set_lease(desired.leases(0).lease());
   apply(stop, renter);

@@ -88,6 +88,7 @@ std::optional<NaiveBook::Row> NaiveBook::row(const Node& node, const Demand& dem
     return std::nullopt;
   }
   if (node.facts.isolation() < wanted.isolation_min()) return std::nullopt;
+  if (node.facts.network() < wanted.network()) return std::nullopt;
   if (wanted.memory_mb() > (free ? node.memory_mb_free : node.facts.memory_mb())) {
     return std::nullopt;
   }
@@ -428,6 +429,12 @@ void NaiveBook::relax_requirements(const Demand& demand, std::vector<v1::Relaxat
              [](v1::Requirements& changed, std::int64_t value) {
                changed.set_isolation_min(static_cast<v1::Isolation>(value));
              });
+  if (asked.network() != v1::NETWORK_NONE) {
+    try_values(Change::kNetwork, asked.network(), std::set<std::int64_t>{v1::NETWORK_NONE},
+               [](v1::Requirements& changed, std::int64_t value) {
+                 changed.set_network(static_cast<v1::Network>(value));
+               });
+  }
   Demand plain = demand;
   plain.requirements.set_objective(v1::CHEAPEST);
   plain.by_price = true;

@@ -18,6 +18,10 @@ std::optional<Refusal> check_facts(const v1::NodeFacts& facts, const Limits& lim
     return refusal(v1::VALUE_INVALID, "facts.isolation", "isolation {} is unknown",
                    static_cast<int>(facts.isolation()));
   }
+  if (!v1::Network_IsValid(facts.network())) {
+    return refusal(v1::VALUE_INVALID, "facts.network", "network {} is unknown",
+                   static_cast<int>(facts.network()));
+  }
   if (static_cast<std::size_t>(facts.devices_size()) > limits.devices_per_node_max) {
     return refusal(v1::VALUE_INVALID, "facts.devices", "{} devices: at most {} are accepted",
                    facts.devices_size(), limits.devices_per_node_max);

@@ -150,6 +150,7 @@ bool Matcher::has_room(const Node& node, Supply supply) const {
   const v1::Requirements& wanted = demand_.requirements;
   if (spot() && !node.offer.spot) return false;
   if (node.facts.isolation() < wanted.isolation_min()) return false;
+  if (node.facts.network() < wanted.network()) return false;
   if (share_ < node.offer.share_thousandths_min) return false;
   if (node.offer.duration_max && node.offer.duration_max.value < wanted.duration_us()) return false;
   if (supply == Supply::kOffered) {

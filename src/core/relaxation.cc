@@ -118,6 +118,7 @@ RelaxationScan::Failures RelaxationScan::failures_of(const Node& node) const {
   check(node.cpu_thousandths_free >= wanted.cpu_thousandths(), Change::kCpu);
   check(node.disk_mb_free >= wanted.disk_mb(), Change::kDisk);
   check(node.facts.isolation() >= wanted.isolation_min(), Change::kIsolation);
+  check(node.facts.network() >= wanted.network(), Change::kNetwork);
   check(!too_long, Change::kDuration);
   check(matcher_.share() >= node.offer.share_thousandths_min, Change::kShare);
   const Micros device_hour = matcher_.spot()
@@ -270,6 +271,9 @@ std::optional<std::int64_t> RelaxationScan::value_for(Change change, const Node&
     }
     case Change::kIsolation:
       return lower(node.facts.isolation(), wanted.isolation_min());
+    case Change::kNetwork:
+      if (wanted.network() == v1::NETWORK_NONE) break;
+      return v1::NETWORK_NONE;
     case Change::kPredicate:
     case Change::kNodes:
     case Change::kWait:
@@ -316,6 +320,10 @@ void RelaxationScan::try_change(Change change, const Node& node) {
     case Change::kIsolation:
       asked = requirements.isolation_min();
       requirements.set_isolation_min(static_cast<v1::Isolation>(*value));
+      break;
+    case Change::kNetwork:
+      asked = requirements.network();
+      requirements.set_network(static_cast<v1::Network>(*value));
       break;
     case Change::kPredicate:
     case Change::kNodes:

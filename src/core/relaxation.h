@@ -27,6 +27,7 @@ enum class Change : std::uint8_t {
   kCpu,
   kDisk,
   kIsolation,
+  kNetwork,
   kWait,
 };
 
@@ -40,7 +41,7 @@ Predicate widened(const Predicate& predicate, std::string_view word);
 std::vector<v1::Relaxation> gang_relaxations(const Book& book, const Demand& demand);
 
 // The answer as the API gives it. `number` in the change's own unit: micros, devices, thousandths,
-// microseconds, megabytes, v1::Isolation, or offers for kWait.
+// microseconds, megabytes, v1::Isolation, v1::Network, or offers for kWait.
 v1::Relaxation relaxation_of(Change change, const v1::Requirements& asked, std::int64_t number,
                              Micros rate_hour);
 v1::Relaxation relaxation_of(const Predicate& predicate, std::int64_t number, Micros rate_hour);

@@ -91,6 +91,8 @@ TEST_F(RelaxationTest, NamesTheRequirementInItsWay) {
               ElementsAre("lower disk_gb to 500 (300000)"));
   EXPECT_THAT(with([](auto& wanted) { wanted.set_isolation_min(v1::GVISOR); }),
               ElementsAre("accept isolation bubblewrap (300000)"));
+  EXPECT_THAT(with([](auto& wanted) { wanted.set_network(v1::EGRESS); }),
+              ElementsAre("do without a network (300000)"));
   EXPECT_THAT(with([](auto& wanted) {
                 wanted.set_gpus(2);
                 wanted.set_price_per_hour_micros_max(450'000);

@@ -119,6 +119,8 @@ v1::Relaxation relaxation_of(Change change, const v1::Requirements& asked, std::
       return answer("isolation_min",
                     fmt::format("accept isolation {}", number_text(Field::kIsolation, number)),
                     rate_hour);
+    case Change::kNetwork:
+      return answer("network", "do without a network", rate_hour);
     case Change::kWait:
       return answer("",
                     number == 1 ? std::string("wait: 1 matching offer is busy")

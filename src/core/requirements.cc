@@ -48,6 +48,11 @@ tl::expected<Demand, Refusal> demand_of(const v1::Requirements& requirements,
                                   "isolation {} is unknown",
                                   static_cast<int>(requirements.isolation_min())));
   }
+  if (!v1::Network_IsValid(requirements.network())) {
+    return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.network",
+                                  "network {} is unknown",
+                                  static_cast<int>(requirements.network())));
+  }
   if (requirements.gpus() > limits.devices_per_node_max) {
     return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.gpus",
                                   "{} GPUs: a node has at most {}", requirements.gpus(),

@@ -157,6 +157,7 @@ void Sieve::add_requirements(const Matcher& matcher) {
   if (wanted.isolation_min() > 0) {
     at_least(Column::kIsolation, static_cast<std::uint64_t>(wanted.isolation_min()));
   }
+  if (wanted.network() != v1::NETWORK_NONE) doubts_ = asks_node_ = true;  // it has no column
 }
 
 void Sieve::add(const Predicate& predicate, std::size_t index, const WordNumbers& regions) {

@@ -46,6 +46,7 @@ inline v1::NodeFacts test_facts(std::uint32_t devices, const std::string& model 
   facts.set_memory_mb(64'000);
   facts.set_disk_mb(100'000);
   facts.set_isolation(v1::BUBBLEWRAP);
+  facts.set_network(v1::EGRESS);
   for (std::uint32_t i = 0; i < devices; ++i) {
     v1::Device& device = *facts.add_devices();
     device.set_index(i);
@@ -143,6 +144,8 @@ class RandomCommands {
     facts.set_memory_mb(static_cast<std::uint32_t>(below(64'000)));
     facts.set_disk_mb(static_cast<std::uint32_t>(below(500'000)));
     facts.set_isolation(chance(40) ? static_cast<v1::Isolation>(9) : v1::BUBBLEWRAP);
+    facts.set_network(chance(40) ? static_cast<v1::Network>(9)
+                                 : static_cast<v1::Network>(below(2)));
     const std::uint64_t devices = chance(60) ? 70 : below(5);
     for (std::uint64_t i = 0; i < devices; ++i) {
       v1::Device& device = *facts.add_devices();

@@ -64,7 +64,8 @@ std::vector<std::string> BubblewrapSandbox::arguments(const LaunchFile& launch,
          {"--unshare-user", "--disable-userns", "--uid", inner, "--gid", inner, "--unshare-ipc",
           "--unshare-pid", "--as-pid-1", "--unshare-uts", "--unshare-cgroup-try", "--hostname",
           "fallow", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"});
-  if (!spec.network) append(words, {"--unshare-net"});
+  // With a network it is entered before bubblewrap begins.
+  if (spec.network == v1::NETWORK_NONE) append(words, {"--unshare-net"});
   if (!folders.root.empty()) {
     append(words, {folders.root_writable ? "--bind" : "--ro-bind", folders.root, "/"});
   }
@@ -73,6 +74,9 @@ std::vector<std::string> BubblewrapSandbox::arguments(const LaunchFile& launch,
   for (const std::string& path : root.shown) append(words, {"--ro-bind", path, path});
   for (const auto& [name, text] : inner_etc()) {
     append(words, {"--ro-bind", folders.etc + "/" + name, "/etc/" + name});
+  }
+  if (spec.network != v1::NETWORK_NONE) {
+    append(words, {"--ro-bind", folders.etc + "/resolv.conf", "/etc/resolv.conf"});
   }
   append(words, {"--proc", "/proc", "--dev", "/dev"});
   mask(words);
@@ -119,6 +123,7 @@ Status BubblewrapSandbox::start() {
   start.kept = {{arguments_file.get(), kArgumentsFd},
                 {status_end.get(), kStatusFd},
                 {seccomp.get(), kSeccompFd}};
+  start.enters_network = true;
   start.becomes_user = true;
   start.limits_files = true;
   return run(std::move(start));

@@ -24,7 +24,8 @@ constexpr std::string_view kSandboxId = "workload";
 
 std::vector<std::string> GvisorSandbox::words() const {
   return {launch_.tool, "--root=" + folders_.stage + "/state", "--log=" + bundle_ + "/log",
-          "--platform=systrap", launch_.spec.network ? "--network=host" : "--network=none",
+          "--platform=systrap",
+          launch_.spec.network == v1::NETWORK_NONE ? "--network=none" : "--network=sandbox",
           // The supervisor's groups hold all of its parts already.
           "--ignore-cgroups",
           // The root is read-only, and what is written elsewhere is to be found on the host.
@@ -41,6 +42,8 @@ Status GvisorSandbox::start() {
   OciOptions options;
   options.read_only_devices = false;
   options.leaves_clone3 = true;
+  options.network_path = network_path();
+  if (network_ != nullptr) FALLOW_TRY(network_->hide_from_runsc());
   FALLOW_ASSIGN(bundle_, make_oci_bundle(launch_, folders_, options));
   watch_ = Fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!watch_ ||

@@ -41,9 +41,10 @@ HostRoot host_root(const agent::LaunchSpec& spec) {
   std::vector<const char*> paths;
   if (spec.image_root.empty()) {
     add_system(root, paths);
-    if (spec.network) paths.insert(paths.end(), {"/etc/services", "/etc/protocols"});
+    if (spec.network != v1::NETWORK_NONE) {
+      paths.insert(paths.end(), {"/etc/services", "/etc/protocols"});
+    }
   }
-  if (spec.network) paths.push_back("/etc/resolv.conf");
   if (has_render_node(spec)) {
     // Mesa and ROCm find what a render node is through these.
     paths.insert(paths.end(), {"/sys/dev/char", "/sys/bus/pci", "/sys/devices", "/sys/class/drm",

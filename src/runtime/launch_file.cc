@@ -85,7 +85,7 @@ std::string encode_launch(const LaunchFile& launch) {
   put(bytes, spec.disk_bytes_max);
   put(bytes, std::uint64_t{spec.cpu_thousandths});
   put(bytes, std::uint64_t{spec.processes_max});
-  put(bytes, std::uint64_t{spec.network});
+  put(bytes, static_cast<std::uint64_t>(spec.network));
   put(bytes, static_cast<std::uint64_t>(spec.fence_at.us));
   put(bytes, static_cast<std::uint64_t>(spec.isolation_min));
   put(bytes, static_cast<std::uint64_t>(launch.isolation));
@@ -94,6 +94,14 @@ std::string encode_launch(const LaunchFile& launch) {
   put(bytes, std::uint64_t{launch.uid});
   put(bytes, launch.cgroup_parents);
   put(bytes, spec.image_root);
+  const EgressPolicy& egress = launch.egress;
+  put(bytes, egress.owner);
+  put(bytes, egress.resolvers);
+  put(bytes, egress.denied);
+  for (const std::uint32_t number : {egress.mbps_max, egress.packets_second_max,
+                                     egress.connections_max, egress.connections_second_max}) {
+    put(bytes, std::uint64_t{number});
+  }
   return bytes;
 }
 
@@ -113,7 +121,7 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
   spec.disk_bytes_max = reader.number();
   spec.cpu_thousandths = static_cast<std::uint32_t>(reader.number());
   spec.processes_max = static_cast<std::uint32_t>(reader.number());
-  spec.network = reader.number() != 0;
+  spec.network = static_cast<v1::Network>(reader.number());
   spec.fence_at = Time{static_cast<std::int64_t>(reader.number())};
   spec.isolation_min = static_cast<v1::Isolation>(reader.number());
   launch.isolation = static_cast<v1::Isolation>(reader.number());
@@ -122,8 +130,16 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
   launch.uid = static_cast<std::uint32_t>(reader.number());
   launch.cgroup_parents = read_texts(reader);
   spec.image_root = reader.text();
+  EgressPolicy& egress = launch.egress;
+  egress.owner = reader.text();
+  egress.resolvers = read_texts(reader);
+  egress.denied = read_texts(reader);
+  for (std::uint32_t* const number : {&egress.mbps_max, &egress.packets_second_max,
+                                      &egress.connections_max, &egress.connections_second_max}) {
+    *number = static_cast<std::uint32_t>(reader.number());
+  }
   if (!reader.is_whole() || spec.command.empty() || !v1::Isolation_IsValid(spec.isolation_min) ||
-      !v1::Isolation_IsValid(launch.isolation)) {
+      !v1::Isolation_IsValid(launch.isolation) || !v1::Network_IsValid(spec.network)) {
     return fail(ErrorCode::kCorrupt, "the description of the workload is damaged");
   }
   return launch;

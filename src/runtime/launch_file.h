@@ -12,6 +12,7 @@
 //   stdout, stderr   its output, each up to log_bytes_max
 //   work/ out/ tmp/  its private folders
 //   layer/    what it changed of its image's files
+//   network.*    what the tools were told that made its network (runtime/lease_network.h)
 //
 // Times are CLOCK_BOOTTIME in microseconds. Free functions; no state.
 #pragma once
@@ -25,6 +26,7 @@
 #include "agent/actions.h"
 #include "agent/runtime.h"
 #include "base/result.h"
+#include "runtime/egress.h"
 
 namespace fallow::runtime {
 
@@ -45,6 +47,7 @@ struct LaunchFile {
   std::string init;                          // path of the program of runtime/sandbox_init.h
   std::uint32_t uid = 0;                     // the host's user it runs as; 0: the supervisor's own
   std::vector<std::string> cgroup_parents;   // folders to make its control groups in
+  EgressPolicy egress;                       // for spec.network
 };
 
 std::string encode_launch(const LaunchFile& launch);

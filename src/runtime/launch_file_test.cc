@@ -14,7 +14,8 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   launch.spec.environment = {{"N", std::string("v\0w", 3)}};
   launch.spec.device_files = {"/dev/x"};
   launch.spec.disk_bytes_max = 5;
-  launch.spec.network = true;
+  launch.spec.network = v1::EGRESS;
+  launch.egress = {"abc", {"9.9.9.9"}, {"192.0.2.0/24"}, 1, 2, 3, 4};
   launch.uid = 9;
   launch.spec.isolation_min = v1::RUNC;
   launch.isolation = v1::GVISOR;

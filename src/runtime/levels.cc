@@ -8,6 +8,7 @@
 
 #include "agent/program.h"
 #include "base/file.h"
+#include "runtime/host_network.h"
 #include "runtime/processes.h"
 
 namespace fallow::runtime {
@@ -55,6 +56,18 @@ struct Trial {
   }
 };
 
+LaunchFile launch_of(const Level& level, const std::string& init,
+                     const std::vector<std::string>& cgroup_parents) {
+  LaunchFile launch;
+  launch.isolation = level.isolation;
+  launch.tool = level.tool;
+  launch.init = init;
+  launch.uid = level.has_own_users ? kTrialUid : 0;
+  launch.cgroup_parents = cgroup_parents;
+  launch.spec.command = {"true"};
+  return launch;
+}
+
 }  // namespace
 
 std::string isolation_name(v1::Isolation isolation) {
@@ -84,13 +97,8 @@ Result<std::vector<Level>> try_levels(const SandboxTools& tools,
     std::erase_if(levels, [only](const Level& level) { return level.isolation != only; });
   }
   for (Level& level : levels) {
-    LaunchFile launch;
-    launch.isolation = level.isolation;
-    launch.tool = level.tool;
-    launch.cgroup_parents = cgroup_parents;
-    launch.spec.command = {"true"};
+    LaunchFile launch = launch_of(level, init, cgroup_parents);
     launch.uid = is_root ? kTrialUid : 0;
-    launch.init = init;
     if (::access(level.tool.c_str(), X_OK) != 0) {
       level.why = level.tool + " is not installed";
     } else if (level.isolation != v1::BUBBLEWRAP && !is_root) {
@@ -108,6 +116,42 @@ Result<std::vector<Level>> try_levels(const SandboxTools& tools,
     if (!level.works) level.remedy = remedy_of(level.isolation);
   }
   return levels;
+}
+
+Result<std::string> try_egress(const std::vector<Level>& levels, const EgressPolicy& policy,
+                               const std::vector<std::string>& supervisor,
+                               const std::string& folder, const std::string& init,
+                               const std::vector<std::string>& cgroup_parents) {
+  if (::geteuid() != 0) return std::string("the agent does not run as root");
+  for (const char* tool : {"nft", "ip", "tc"}) {
+    if (network_tool(tool).empty()) return std::string(tool) + " is not installed";
+  }
+  const Level* last = nullptr;
+  for (const v1::Isolation least : {v1::BUBBLEWRAP, v1::RUNC, v1::GVISOR}) {
+    const Level* level = choose_level(levels, least);
+    if (level == nullptr || level == last) continue;
+    last = level;
+    LaunchFile launch = launch_of(*level, init, cgroup_parents);
+    launch.spec.network = v1::EGRESS;
+    launch.egress = policy;
+    FALLOW_ASSIGN(std::string why, (Trial{supervisor, folder}.run(launch)));
+    if (!why.empty()) return isolation_name(level->isolation) + ": " + why;
+  }
+  return std::string();
+}
+
+std::string egress_remedy(const std::string& why) {
+  if (why.find("root") != std::string::npos && why.find("agent") != std::string::npos) {
+    return "run the agent as root: no other user may make a link into a sandbox";
+  }
+  if (why.find("not installed") != std::string::npos) return "apt-get install nftables iproute2";
+  if (why.find("resolver") != std::string::npos) {
+    return "name one that answers with --resolver, and let firewalls of your own pass what comes "
+           "from and goes to interfaces fw-* (Docker: the chain DOCKER-USER)";
+  }
+  return "load what the kernel has as modules: modprobe -a veth sch_tbf nf_tables nft_ct nft_limit "
+         "nft_connlimit nft_fib_inet nft_reject_inet nft_masq; in a container, give the agent "
+         "CAP_NET_ADMIN and a /proc/sys that it may write to";
 }
 
 const Level* choose_level(const std::vector<Level>& levels, v1::Isolation isolation_min) {

@@ -40,6 +40,15 @@ Result<std::vector<Level>> try_levels(const SandboxTools& tools,
                                       const std::vector<std::string>& cgroup_parents,
                                       v1::Isolation only = v1::ISOLATION_UNSPECIFIED);
 
+// Why workloads cannot be let out to the internet here, by a trial in every kind that leases get,
+// of which a resolver must answer; empty: they can.
+Result<std::string> try_egress(const std::vector<Level>& levels, const EgressPolicy& policy,
+                               const std::vector<std::string>& supervisor,
+                               const std::string& folder, const std::string& init,
+                               const std::vector<std::string>& cgroup_parents);
+// What to do about it.
+std::string egress_remedy(const std::string& why);
+
 // The kind that an order gets: the default (runc where it works, else bubblewrap), or the weakest
 // stronger one when it asks for more. nullptr: this machine has none that is strong enough.
 const Level* choose_level(const std::vector<Level>& levels, v1::Isolation isolation_min);

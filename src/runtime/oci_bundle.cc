@@ -98,6 +98,10 @@ void put_mounts(JsonText& json, const LaunchFile& launch, const PrivateFolders& 
       put_mount(json, "/etc/" + name, "bind", folders.etc + "/" + name,
                 {"bind", "ro", "nosuid", "nodev"});
     }
+    if (launch.spec.network != v1::NETWORK_NONE) {
+      put_mount(json, "/etc/resolv.conf", "bind", folders.etc + "/resolv.conf",
+                {"bind", "ro", "nosuid", "nodev"});
+    }
   }
   points.emplace_back(kInitPath);
   put_mount(json, kInitPath, "bind", folders.init, {"bind", "ro", "nosuid", "nodev"});
@@ -159,8 +163,11 @@ void put_linux(JsonText& json, const LaunchFile& launch, const OciOptions& optio
   put_ids(json, "gidMappings", launch.uid, groups);
   json.key("namespaces").open_array();
   for (const char* type : {"user", "pid", "ipc", "uts", "mount", "cgroup", "network"}) {
-    if (launch.spec.network && std::string_view(type) == "network") continue;
-    json.open_object().key("type").value(type).close_object();
+    json.open_object().key("type").value(type);
+    if (std::string_view(type) == "network" && !options.network_path.empty()) {
+      json.key("path").value(options.network_path);
+    }
+    json.close_object();
   }
   json.close_array();
   if (!options.cgroups_path.empty()) json.key("cgroupsPath").value(options.cgroups_path);
@@ -190,6 +197,9 @@ Status make_skeleton(const LaunchFile& launch, const std::string& root,
   FALLOW_TRY(make_open_folder(root + "/etc"));
   for (const auto& [name, text] : inner_etc()) {
     FALLOW_TRY(write_open_file(root + "/etc/" + name, text));
+  }
+  if (launch.spec.network != v1::NETWORK_NONE) {
+    FALLOW_TRY(write_open_file(root + "/etc/resolv.conf", resolv_conf(launch.egress)));
   }
   for (const auto& [path, target] : host_root(launch.spec).links) {
     if (::symlink(target.c_str(), (root + path).c_str()) != 0) {

@@ -28,6 +28,8 @@ struct OciOptions {
   // defaultErrnoRet says). A C library that hears it for clone3 starts no thread, so there the list
   // lets the call through to the filter of process 1, which gives the right one.
   bool leaves_clone3 = false;
+  // The network namespace, as a path that the runtime can open; empty: a new one.
+  std::string network_path;
 };
 
 // Makes <stage>/bundle, with config.json, and answers its path.

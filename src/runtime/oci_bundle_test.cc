@@ -95,13 +95,20 @@ TEST(OciBundle, WhatIsMountedBelowIsReadOnlyWhereTheRuntimeCanMakeItSo) {
   }
 }
 
-TEST(OciBundle, ANetworkIsOnlyThereWhenAskedFor) {
-  std::vector<std::string> points;
-  LaunchFile with = launch();
-  with.spec.network = true;
-  const YAML::Node config = config_of(with, points);
-  for (const YAML::Node& one : config["linux"]["namespaces"]) {
-    EXPECT_NE(one["type"].as<std::string>(), "network");
+TEST(OciBundle, TheNetworkIsANewOneOrTheOneThatWasMade) {
+  const PrivateFolders folders{"/s/work", "/s/out", "/s/tmp", "/s/etc", "/s/stage", "/s/init"};
+  for (const char* path : {"", "/proc/7/fd/9"}) {
+    OciOptions options;
+    options.network_path = path;
+    std::vector<std::string> points;
+    const YAML::Node config = YAML::Load(oci_config(launch(), folders, options, "/s/root", points));
+    int networks = 0;
+    for (const YAML::Node& one : config["linux"]["namespaces"]) {
+      if (one["type"].as<std::string>() != "network") continue;
+      ++networks;
+      EXPECT_EQ(one["path"].as<std::string>(""), path);
+    }
+    EXPECT_EQ(networks, 1);
   }
 }
 

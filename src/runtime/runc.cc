@@ -37,6 +37,7 @@ Status RuncSandbox::start() {
   FALLOW_TRY(check_process_limit());
   OciOptions options{std::to_string(kTieFd), cgroup_.oci_path()};
   options.read_only_below = kernel_sets_mounts_below();
+  options.network_path = network_path();
   FALLOW_ASSIGN(bundle_, make_oci_bundle(launch_, folders_, options));
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {

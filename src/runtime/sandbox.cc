@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -133,6 +134,10 @@ Status Sandbox::run(Start start) {
     const auto score = open_file("/proc/self/oom_score_adj", O_WRONLY);
     if (score) (void)write_all(*score, std::to_string(kOomScore), "oom_score_adj");
   }
+  if (start.enters_network && network_ != nullptr &&
+      ::setns(network_->name_space().get(), CLONE_NEWNET) != 0) {
+    give_up("enter the network for");
+  }
   if (start.limits_files) {
     set_limit(RLIMIT_CORE, 0);
     set_limit(RLIMIT_NOFILE, kOpenFilesMax);
@@ -157,6 +162,12 @@ Status Sandbox::check_process_limit() const {
       ErrorCode::kFailed,
       "this kind of sandbox needs the pids controller of control groups, which the agent may "
       "not use here");
+}
+
+std::string Sandbox::network_path() const {
+  if (network_ == nullptr) return "";
+  return "/proc/" + std::to_string(::getpid()) + "/fd/" +
+         std::to_string(network_->name_space().get());
 }
 
 void Sandbox::set_init(pid_t pid) {

@@ -2,9 +2,10 @@
 // kind: bubblewrap.h, runc.h, gvisor.h. What is around it does not: folders, limits, logs, fences
 // and the account of its end are the supervisor's.
 //
-// Inside every kind: own user, process, IPC, host-name, mount and, unless asked otherwise, network
-// namespace; no capabilities, no way to new privileges; a list of allowed system calls; the host's
-// system folders read-only; /work, /out and /tmp its own; the lease's device files and no others.
+// Inside every kind: own user, process, IPC, host-name, mount and network namespace, the last one
+// empty, or made for the lease (runtime/lease_network.h); no capabilities, no way to new
+// privileges; a list of allowed system calls; the host's system folders read-only; /work, /out and
+// /tmp its own; the lease's device files and no others.
 //
 // Owned by the supervisor; one thread. Never waits for the workload.
 #pragma once
@@ -22,6 +23,7 @@
 #include "base/result.h"
 #include "runtime/cgroup.h"
 #include "runtime/launch_file.h"
+#include "runtime/lease_network.h"
 #include "runtime/private_folders.h"
 
 namespace fallow::runtime {
@@ -45,6 +47,9 @@ class Sandbox {
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;
 
+  // The network namespace it shall have, which the caller keeps open; before start(). Without: one
+  // of its own without a link.
+  void use_network(const LeaseNetwork& network) { network_ = &network; }
   // Starts the program that builds it. Once.
   virtual Status start() = 0;
   // The workload's output, not blocking; to be taken after start().
@@ -85,20 +90,24 @@ class Sandbox {
   struct Start {
     std::vector<std::string> words;
     std::vector<std::pair<int, int>> kept;
-    bool joins_cgroup = true;   // else the program puts the workload into the groups
-    bool becomes_user = false;  // launch.uid, with the groups of the device files
-    bool limits_files = false;  // by RLIMIT_FSIZE
+    bool joins_cgroup = true;     // else the program puts the workload into the groups
+    bool enters_network = false;  // that of use_network(), if there is one
+    bool becomes_user = false;    // launch.uid, with the groups of the device files
+    bool limits_files = false;    // by RLIMIT_FSIZE
   };
   Status run(Start start);
   // Fails where the kernel does not hold the workload to its number of processes. For kinds that
   // cannot be held to it by RLIMIT_NPROC.
   Status check_process_limit() const;
+  // For OciOptions.
+  std::string network_path() const;
   // Takes the process as process 1 of the sandbox.
   void set_init(pid_t pid);
 
   const LaunchFile& launch_;
   const PrivateFolders folders_;
   const Cgroup& cgroup_;
+  const LeaseNetwork* network_ = nullptr;
   pid_t tool_ = -1;  // the sandbox's own program; -1: none, or ended
   Fd init_fd_;       // process 1, where the host sees it
   pid_t init_ = -1;

@@ -26,6 +26,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/door.h"
 #include "runtime/launch_file.h"
+#include "runtime/lease_network.h"
 #include "runtime/sandbox_init.h"
 #include "runtime/supervisor_process.h"
 #include "runtime/trash.h"
@@ -108,6 +109,7 @@ struct SandboxRuntime::Impl {
   SandboxOptions options;
   std::vector<std::string> cgroups;
   std::vector<Level> levels;
+  std::string egress_fault;
   Fd epoll;
   Fd inotify;
   std::unique_ptr<Trash> trash;
@@ -153,6 +155,7 @@ struct SandboxRuntime::Impl {
     return {};
   }
 
+  bool has_supervisor(LeaseId lease, pid_t supervisor) const;
   void look(LeaseId lease, Supervised& one, std::vector<agent::RuntimeEvent>& events);
   void read_inotify(Events& events);
   void supervisor_gone(LeaseId lease, Supervised& one, std::vector<agent::RuntimeEvent>& events);
@@ -189,8 +192,18 @@ Result<std::unique_ptr<SandboxRuntime>> SandboxRuntime::open(SandboxOptions opti
     }
     return fail(ErrorCode::kFailed, "{}", why);
   }
-  impl->trash = std::make_unique<Trash>(options.folder + "/trash", impl->cgroups);
   impl->options = std::move(options);
+  SandboxOptions& kept = impl->options;
+  const std::string owner = egress_owner(kept.folder);
+  sweep_networks(owner, [&impl](LeaseId lease, pid_t supervisor) {
+    return impl->has_supervisor(lease, supervisor);
+  });
+  if (kept.egress) {
+    kept.egress->owner = owner;
+    FALLOW_ASSIGN(impl->egress_fault, try_egress(impl->levels, *kept.egress, kept.supervisor,
+                                                 kept.folder + "/trash", init, impl->cgroups));
+  }
+  impl->trash = std::make_unique<Trash>(kept.folder + "/trash", impl->cgroups, owner);
   return std::unique_ptr<SandboxRuntime>(new SandboxRuntime(std::move(impl)));
 }
 
@@ -221,6 +234,12 @@ Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
   }
   if (level->isolation == v1::GVISOR && !spec.device_files.empty()) {
     return fail(ErrorCode::kFailed, "this node cannot give its devices to a gVisor sandbox");
+  }
+  if (spec.network != v1::NETWORK_NONE) {
+    if (!offers_egress()) {
+      return fail(ErrorCode::kFailed, "this node lets no workload out to the internet");
+    }
+    launch.egress = *impl_->options.egress;
   }
   launch.isolation = level->isolation;
   launch.tool = level->tool;
@@ -386,6 +405,20 @@ agent::Runtime::Events SandboxRuntime::take_events() {
 
 const std::vector<Level>& SandboxRuntime::levels() const { return impl_->levels; }
 const std::vector<std::string>& SandboxRuntime::cgroup_parents() const { return impl_->cgroups; }
+
+bool SandboxRuntime::offers_egress() const {
+  return impl_->options.egress && impl_->egress_fault.empty();
+}
+const std::string& SandboxRuntime::egress_fault() const { return impl_->egress_fault; }
+
+// Does that very process watch over that lease?
+bool SandboxRuntime::Impl::has_supervisor(LeaseId lease, pid_t supervisor) const {
+  const std::string folder = folder_of(lease);
+  const auto lock = open_file(folder + "/lock", O_RDWR);
+  if (!lock || ::flock(lock->get(), LOCK_EX | LOCK_NB) == 0) return false;
+  const auto pid = read_file(folder + "/pid", kSmallFileBytesMax);
+  return pid && *pid == std::to_string(supervisor);
+}
 
 // Takes up the files that tell of its start and its end, each once.
 void SandboxRuntime::Impl::look(LeaseId lease, Supervised& one,

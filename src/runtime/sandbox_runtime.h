@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct SandboxOptions {
   // For tests: every workload gets this kind, and none other is tried. Unspecified: the rule of
   // choose_level().
   v1::Isolation only = v1::ISOLATION_UNSPECIFIED;
+  // Workloads that ask for it are let out to the internet so far; `owner` is filled in. Nothing:
+  // none is.
+  std::optional<EgressPolicy> egress = {};
 };
 
 class SandboxRuntime final : public agent::Runtime {
@@ -52,6 +56,9 @@ class SandboxRuntime final : public agent::Runtime {
 
   // What was found at open().
   const std::vector<Level>& levels() const;
+  // Whether workloads can be let out. With a policy that could not be kept: why, as a sentence.
+  bool offers_egress() const;
+  const std::string& egress_fault() const;
   // Which control groups limit the workloads; empty: the supervisors watch instead. For the log.
   const std::vector<std::string>& cgroup_parents() const;
 

@@ -25,6 +25,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/door.h"
 #include "runtime/launch_file.h"
+#include "runtime/lease_network.h"
 #include "runtime/log_file.h"
 #include "runtime/private_folders.h"
 #include "runtime/processes.h"
@@ -87,11 +88,15 @@ class Supervisor {
 
   // Returns when nothing of the workload is left and its end is written down.
   void run();
+  // Of a trial: a network must also lead somewhere.
+  void ask_resolvers() { asks_resolvers_ = true; }
 
  private:
   static std::string path(std::string_view name) { return "./" + std::string(name); }
   // Without a sandbox when the fence has passed already.
   Status begin();
+  Status make_network(const PrivateFolders& folders);
+  void remove_network();
   void loop();
   void follow_wishes();
   void note_start();
@@ -114,6 +119,8 @@ class Supervisor {
   Fd fence_timer_;
   Fd watch_timer_;
   std::vector<Fd> private_folders_;
+  std::optional<LeaseNetwork> network_;
+  bool asks_resolvers_ = false;
   std::unique_ptr<Sandbox> sandbox_;  // none: it could not, or must not, even be tried
   std::vector<LogFile> logs_;         // stdout, stderr
 
@@ -135,6 +142,7 @@ void Supervisor::run() {
     loop();
   }
   clear_away();
+  remove_network();
   publish("exit", encode_exit(outcome()));
   remove_cgroups(launch_.cgroup_parents, cgroup_name(launch_.spec.lease, ::getpid()));
 }
@@ -168,7 +176,10 @@ Status Supervisor::begin() {
   if (auto layer = open_file(path("layer"), O_RDONLY | O_DIRECTORY)) {
     private_folders_.push_back(std::move(*layer));
   }
+  const bool has_network = launch_.spec.network != v1::NETWORK_NONE;
+  if (has_network) FALLOW_TRY(make_network(folders));
   sandbox_ = Sandbox::make(launch_, std::move(folders), cgroup_);
+  if (has_network) sandbox_->use_network(*network_);
   FALLOW_TRY(sandbox_->start());
   FALLOW_ASSIGN(LogFile out, LogFile::open(path("stdout"), sandbox_->take_out(), kLogBytesMax));
   logs_.push_back(std::move(out));
@@ -176,6 +187,24 @@ Status Supervisor::begin() {
   logs_.push_back(std::move(err));
   set_timer(watch_timer_, boot_time() + kWatchMin);
   return {};
+}
+
+Status Supervisor::make_network(const PrivateFolders& folders) {
+  auto made = LeaseNetwork::make(launch_.egress, launch_.spec.lease, ::getpid());
+  Status usable = made ? Status() : tl::unexpected(made.error());
+  if (made) network_ = std::move(*made);
+  if (usable && asks_resolvers_) usable = network_->try_resolvers(launch_.egress);
+  if (usable) {
+    usable = write_open_file(folders.etc + "/resolv.conf", resolv_conf(launch_.egress));
+  }
+  if (usable) return {};
+  return fail_with(usable.error(), "the workload's network could not be made");
+}
+
+void Supervisor::remove_network() {
+  if (launch_.spec.network == v1::NETWORK_NONE) return;
+  network_.reset();
+  LeaseNetwork::remove(launch_.egress, launch_.spec.lease, ::getpid());
 }
 
 void Supervisor::loop() {
@@ -366,7 +395,9 @@ int probe(const std::string& folder, LaunchFile launch) {
   for (const char* name : {"work", "out", "tmp"}) ::mkdir(name, 0755);
   ::mkfifo("control", 0600);
   publish("fence", encode_time(launch.spec.fence_at));
-  Supervisor(folder, std::move(launch)).run();
+  Supervisor supervisor(folder, std::move(launch));
+  supervisor.ask_resolvers();
+  supervisor.run();
   const auto bytes = read_file("exit", kSpecBytesMax);
   const auto exit = bytes ? decode_exit(*bytes) : Result<ExitFile>(tl::unexpected(bytes.error()));
   if (exit && exit->cause == ExitCause::kExited && exit->exit_code == 0) return 0;

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/types.h"
 #include "runtime/cgroup.h"
+#include "runtime/lease_network.h"
 #include "runtime/processes.h"
 
 namespace fallow::runtime {
@@ -23,8 +24,10 @@ constexpr std::size_t kPidBytesMax = 64;
 
 }  // namespace
 
-Trash::Trash(std::string folder, std::vector<std::string> cgroup_parents)
-    : folder_(std::move(folder)), cgroup_parents_(std::move(cgroup_parents)) {
+Trash::Trash(std::string folder, std::vector<std::string> cgroup_parents, std::string egress_owner)
+    : folder_(std::move(folder)),
+      cgroup_parents_(std::move(cgroup_parents)),
+      egress_owner_(std::move(egress_owner)) {
   const std::unique_ptr<DIR, int (*)(DIR*)> left(::opendir(folder_.c_str()), ::closedir);
   while (const dirent* entry = left ? ::readdir(left.get()) : nullptr) {
     const std::string_view name = entry->d_name;
@@ -85,6 +88,11 @@ void Trash::remove(const std::string& path) const {
   const std::string group = cgroup_name(lease, supervisor);
   kill_cgroups(cgroup_parents_, group);
   remove_cgroups(cgroup_parents_, group);
+  if (::access((path + "/network.link").c_str(), F_OK) == 0) {
+    EgressPolicy policy;
+    policy.owner = egress_owner_;
+    LeaseNetwork::remove(policy, lease, static_cast<pid_t>(supervisor));
+  }
   remove_tree(path);
 }
 

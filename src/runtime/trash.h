@@ -17,7 +17,7 @@ namespace fallow::runtime {
 class Trash {
  public:
   // Takes up what an earlier process left in `folder`, which exists.
-  Trash(std::string folder, std::vector<std::string> cgroup_parents);
+  Trash(std::string folder, std::vector<std::string> cgroup_parents, std::string egress_owner);
   // Finishes what is in it.
   ~Trash();
   Trash(const Trash&) = delete;
@@ -33,6 +33,7 @@ class Trash {
 
   const std::string folder_;
   const std::vector<std::string> cgroup_parents_;
+  const std::string egress_owner_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::string> waiting_;  // as many as there are folders on the disk

@@ -92,6 +92,7 @@ v1::OfferView offer_view(const core::Node& node) {
   view.set_download_mbps(node.facts.download_mbps());
   view.set_upload_mbps(node.facts.upload_mbps());
   view.set_isolation(node.facts.isolation());
+  view.set_network(node.facts.network());
   view.set_available(node.connected && !node.removed && node.owner == v1::OWNER_AWAY &&
                      node.offer.id.value != 0 && free > 0);
   return view;

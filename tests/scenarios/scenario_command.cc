@@ -135,6 +135,7 @@ Result<v1::WorkloadClass> Scenario::workload_of(const std::string& word) {
 Result<v1::Requirements> Scenario::requirements_of(const Line& line) {
   v1::Requirements wanted;
   wanted.set_query(line.option("query"));
+  if (line.option("network") == "egress") wanted.set_network(v1::EGRESS);
   wanted.set_gpus(number(line, "gpus", "1"));
   wanted.set_nodes(number(line, "nodes", "1"));
   wanted.set_device_thousandths(number(line, "share", "1000"));
@@ -270,6 +271,7 @@ Result<std::string> Scenario::run_node(const Line& line) {
   facts.set_disk_mb(number(line, "disk", "500000"));
   facts.set_isolation(v1::BUBBLEWRAP);
   facts.set_images(line.options.contains("images"));
+  if (line.option("network") == "egress") facts.set_network(v1::EGRESS);
   for (std::uint32_t i = 0; i < number(line, "gpus", "1"); ++i) {
     v1::Device& device = *facts.add_devices();
     device.set_index(i);

@@ -74,6 +74,11 @@ class LedgerKind(OpenEnum):
     OUTSIDE = "OUTSIDE"
 
 
+class Network(OpenEnum):
+    NETWORK_NONE = "NETWORK_NONE"
+    EGRESS = "EGRESS"
+
+
 class Objective(OpenEnum):
     OBJECTIVE_UNSPECIFIED = "OBJECTIVE_UNSPECIFIED"
     CHEAPEST = "CHEAPEST"
@@ -548,6 +553,7 @@ class NodeFacts:
     devices: List["Device"] = dataclasses.field(default_factory=list)
     agent_version: str = ""
     lan: str = ""
+    network: Network = Network.NETWORK_NONE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -612,6 +618,7 @@ class OfferView:
     lan: str = ""
     speed: float = 0.0
     lasting_day: float = 0.0
+    network: Network = Network.NETWORK_NONE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -840,7 +847,7 @@ class Requirements:
     memory_mb: int = 0
     cpu_thousandths: int = 0
     disk_mb: int = 0
-    network: bool = False
+    network: Network = Network.NETWORK_NONE
     isolation_min: Isolation = Isolation.ISOLATION_UNSPECIFIED
     nodes: int = 0
     workload_class: WorkloadClass = WorkloadClass.WORKLOAD_CLASS_UNSPECIFIED

@@ -36,8 +36,8 @@ class Requirements(TypedDict, total=False):
     memory_gb: Number
     cpus: Number
     disk_gb: Number
-    network: bool
-    """Let the workload use the network; else it has none."""
+    network: str
+    """none, or egress: out to the internet, on nodes that offer it."""
     tier: str
     """on_demand, reserved or spot."""
     objective: str
@@ -54,7 +54,8 @@ _NAMES = {"gpus": "gpus", "nodes": "nodes", "share": "device_share", "hours": "h
           "max_price": "max_price_per_hour", "bid": "max_price_per_hour", "memory_gb": "memory_gb", "cpus": "cpu_cores",
           "disk_gb": "disk_gb", "network": "network", "tier": "tier", "objective": "objective",
           "workload": "workload_class", "near": "near", "isolation": "isolation_min"}
-_WORDS = {"tier", "objective", "workload", "isolation"}
+_WORDS = {"tier", "objective", "workload", "isolation", "network"}
+_SCHEMA_WORDS = {("network", "NONE"): "NETWORK_NONE"}
 _AMOUNTS = {"max_price", "bid"}
 _TERM = re.compile(r"([0-9]*\.?[0-9]*)(m|h|d|w|hour|day|week|month)")
 _UNIT_HOURS = {"m": 1 / 60, "h": 1, "d": 24, "w": 7 * 24, "hour": 1, "day": 24, "week": 7 * 24, "month": 30 * 24}
@@ -89,6 +90,7 @@ def to_json(query: str, tasks: int, requirements: Mapping[str, Any]) -> Dict[str
             value = hours_of_term(value)
         elif name in _WORDS:
             value = str(value).upper()
+            value = _SCHEMA_WORDS.get((name, value), value)
         elif isinstance(value, Decimal):
             value = float(value)  # a share or a time, not money
         document[_NAMES[name]] = value

@@ -89,7 +89,7 @@ export function asked_of(form: JobForm): QuoteAsked | null {
   if (form.cpu_cores) asked.cpu_cores = Number(form.cpu_cores);
   if (form.disk_gb) asked.disk_gb = Number(form.disk_gb);
   if (form.near) asked.near = form.near.trim();
-  if (form.network) asked.network = true;
+  if (form.network) asked.network = 'EGRESS';
   if (form.image) asked.images = true;
   if (form.isolation_min) asked.isolation_min = form.isolation_min as Schemas['Isolation'];
   return asked;
@@ -147,7 +147,7 @@ export function form_of_file(file: JobFile, before: JobForm): JobForm {
   const is_text = !wrong({ ...form, environment }, 'environment') && JSON.stringify(settings_of_lines(environment)) === JSON.stringify(file.environment);
   if (is_text) form.environment = environment;
   else form.settings = file.environment;
-  form.network = values.network === 'true';
+  form.network = values.network === 'egress';
   form.wait = values.wait !== 'false';
   form.tier = (values.tier ?? 'on_demand').toUpperCase() as JobForm['tier'];
   form.objective = (values.objective ?? 'cheapest').toUpperCase() as JobForm['objective'];
@@ -163,7 +163,7 @@ export function file_of_form(form: JobForm): JobFile {
     if (!is_default) values[in_file] = form[in_form];
   }
   if (form.output) values.output = './output';
-  if (form.network) values.network = 'true';
+  if (form.network) values.network = 'egress';
   if (!form.wait) values.wait = 'false';
   if (form.tier !== 'ON_DEMAND') values.tier = form.tier.toLowerCase();
   if (form.objective !== 'CHEAPEST') values.objective = form.objective.toLowerCase();

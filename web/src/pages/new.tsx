@@ -266,7 +266,7 @@ function Where({ form, set, said }: { form: JobForm; set: Set; said: Said & { co
           </Field>
         </div>
         <label className="check">
-          <input type="checkbox" checked={form.network} onChange={(event) => set('network', event.target.checked)} /> It needs the network
+          <input type="checkbox" checked={form.network} onChange={(event) => set('network', event.target.checked)} /> Let it out to the internet
         </label>
       </details>
     </Card>

@@ -49,6 +49,7 @@ export default function NodePage({ node: id, session }: { node: string; session:
                     ['Processor', `${(data.facts?.cpu_thousandths ?? 0) / 1000} cores`],
                     ['Memory', `${((data.facts?.memory_mb ?? 0) / 1000).toFixed(1)} GB`],
                     ['Disk', `${((data.facts?.disk_mb ?? 0) / 1000).toFixed(0)} GB`],
+                    ['Network for workloads', data.facts?.network === 'EGRESS' ? 'egress' : 'none'],
                     ['Sandbox', (data.facts?.isolation ?? '–').toLowerCase()],
                     ['Agent', data.facts?.agent_version || '–'],
                     ['Joined', show_moment(data.joined_at)],
