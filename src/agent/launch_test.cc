@@ -62,7 +62,7 @@ TEST(Launch, NamesTheTaskAndItsDevicesOnly) {
             (std::vector<std::string>{"/dev/nvidia1", "/dev/nvidiactl", "/dev/nvidia2"}));
   EXPECT_EQ(spec->memory_bytes_max, 100U << 20);
   EXPECT_EQ(spec->disk_bytes_max, kDiskBytesDefault);
-  EXPECT_EQ(spec->fence_at, Time{9}, nullptr);
+  EXPECT_EQ(spec->fence_at, Time{9});
 }
 
 TEST(Launch, TellsAMemberItsPlaceInTheGang) {
@@ -98,6 +98,37 @@ TEST(Launch, RefusesWhatCannotBeSet) {
   EXPECT_FALSE(launch_spec(lease, {}, Time{}, nullptr));
   lease.mutable_workload()->add_command(std::string("a\0b", 3));
   EXPECT_FALSE(launch_spec(lease, {}, Time{}, nullptr));
+}
+
+TEST(Launch, AnImageSaysWhatTheOrderDoesNot) {
+  v1::DesiredLease lease;
+  lease.mutable_workload()->set_image("tool");
+  // Before it is here, nobody knows.
+  EXPECT_TRUE(launch_spec(lease, {}, Time{}, nullptr));
+  ImageFacts image;
+  image.root = "/root";
+  EXPECT_FALSE(launch_spec(lease, {}, Time{}, &image)) << "nobody names a command";
+  image.command = {"own"};
+  image.environment = {{"PATH", "/opt"}, {"FALLOW_OUT", "/etc"}, {"a b", "c"}, {"BOTH", "image"}};
+  auto spec = launch_spec(lease, {}, Time{}, &image);
+  ASSERT_TRUE(spec) << spec.error().message;
+  EXPECT_EQ(spec->image_root, "/root");
+  EXPECT_EQ(spec->command, std::vector<std::string>{"own"});
+  image.entrypoint = {"enter"};
+  lease.mutable_workload()->add_command("given");
+  v1::EnvironmentVariable& both = *lease.mutable_workload()->add_environment();
+  both.set_name("BOTH");
+  both.set_value("order");
+  spec = launch_spec(lease, {}, Time{}, &image);
+  ASSERT_TRUE(spec) << spec.error().message;
+  EXPECT_EQ(spec->command, (std::vector<std::string>{"enter", "given"}));
+  // The last of a name counts.
+  std::map<std::string, std::string> seen;
+  for (const auto& [name, value] : spec->environment) seen[name] = value;
+  EXPECT_EQ(seen["PATH"], "/opt");
+  EXPECT_EQ(seen["BOTH"], "order");
+  EXPECT_EQ(seen["FALLOW_OUT"], "/out");
+  EXPECT_FALSE(seen.contains("a b"));
 }
 
 }  // namespace

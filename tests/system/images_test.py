@@ -79,6 +79,7 @@ class Registry:
     def __init__(self, folder, password=None):
         folder.mkdir()
         self.log = folder / "log"
+        self.log.touch()
         lines = ["version: 0.1", "log: {level: info}", f"storage: {{filesystem: {{rootdirectory: {folder}/data}}}}",
                  "http: {addr: '127.0.0.1:0'}"]
         if password:
@@ -87,7 +88,7 @@ class Registry:
             lines.append(f"auth: {{htpasswd: {{realm: test, path: {folder}/users}}}}")
         (folder / "config.yml").write_text("\n".join(lines) + "\n")
         self.process = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")],
-                                        stdout=subprocess.DEVNULL, stderr=self.log.open("w"))
+                                        stdout=self.log.open("a"), stderr=subprocess.STDOUT)
         end = time.monotonic() + 20 * PATIENCE
         while not (found := re.search(r"listening on (127\.0\.0\.1:\d+)", self.log.read_text())):
             if time.monotonic() > end or self.process.poll() is not None:

@@ -51,7 +51,7 @@ ROUTES: Dict[str, Route] = {
     "CreateQuote": Route(
         "POST", "/v1/quotes", frozenset([]),
         frozenset([]),
-        frozenset(['cpu_cores', 'device_share', 'disk_gb', 'gpus', 'hours', 'isolation_min', 'max_price_per_hour', 'memory_gb', 'near', 'network', 'nodes', 'objective', 'query', 'tasks', 'tier', 'workload_class']),
+        frozenset(['cpu_cores', 'device_share', 'disk_gb', 'gpus', 'hours', 'images', 'isolation_min', 'max_price_per_hour', 'memory_gb', 'near', 'network', 'nodes', 'objective', 'query', 'tasks', 'tier', 'workload_class']),
         models.QuoteView, False),
     "FollowEvents": Route(
         "GET", "/v1/events", frozenset([]),

@@ -746,7 +746,7 @@ export interface components {
         /** @enum {string} */
         DeviceKind: "DEVICE_KIND_UNSPECIFIED" | "GPU" | "CPU";
         /** @enum {string} */
-        EndReason: "END_REASON_UNSPECIFIED" | "COMPLETED" | "EXIT_CODE" | "OUT_OF_MEMORY" | "TIME_LIMIT" | "FUNDS" | "STOPPED" | "INPUT_INVALID" | "DISK_LIMIT" | "DEVICE_FAULT" | "HOST_LOST" | "START_FAILED" | "WORKLOAD_LOST" | "NODE_WITHDRAWN" | "OWNER_RETURNED" | "PREEMPTED" | "MARKET_FAULT" | "GANG_FAILED" | "GANG_LOST" | "GANG_BROKEN";
+        EndReason: "END_REASON_UNSPECIFIED" | "COMPLETED" | "EXIT_CODE" | "OUT_OF_MEMORY" | "TIME_LIMIT" | "FUNDS" | "STOPPED" | "INPUT_INVALID" | "DISK_LIMIT" | "DEVICE_FAULT" | "HOST_LOST" | "START_FAILED" | "WORKLOAD_LOST" | "NODE_WITHDRAWN" | "OWNER_RETURNED" | "PREEMPTED" | "MARKET_FAULT" | "GANG_FAILED" | "GANG_LOST" | "GANG_BROKEN" | "IMAGE_UNAVAILABLE";
         /** @enum {string} */
         Isolation: "ISOLATION_UNSPECIFIED" | "BUBBLEWRAP" | "RUNC" | "GVISOR" | "MICROVM";
         /** @enum {string} */
@@ -880,6 +880,7 @@ export interface components {
             nodes?: number;
             workload_class?: components["schemas"]["WorkloadClass"];
             near?: string;
+            images?: boolean;
         };
         CreateSessionRequest: {
             api_key?: string;
@@ -1109,6 +1110,7 @@ export interface components {
             refunded?: string;
             output_manifest?: string;
             tier?: components["schemas"]["Tier"];
+            image_digest?: string;
         };
         ListAccountsResponse: {
             accounts?: components["schemas"]["AccountView"][];
@@ -1228,6 +1230,7 @@ export interface components {
             devices?: components["schemas"]["Device"][];
             agent_version?: string;
             lan?: string;
+            images?: boolean;
         };
         NodeJoined: {
             /** Format: uint64 */
