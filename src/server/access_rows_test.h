@@ -48,6 +48,10 @@ constexpr AccessRow kAccessTable[] = {
     {"POST /v1/quotes", "", "{}", {401, 200, 200, 403, 403, 403}, 403},
     {"GET /v1/events", "/v1/events?after=1", "", {401, 200, 200, 200, 200, 200}, 403},
 
+    // Its renter's alone, who then must speak WebSocket; keys that do not rent are of no use here.
+    // It stands before what stops the lease.
+    {"GET /v1/leases/{lease}/tunnel", "", "", {401, 426, 404, 403, 403, 403}, 403},
+
     {"POST /v1/orders",
      "",
      R"({"requirements": {}, "workload": {"command": ["true"]}})",

@@ -346,7 +346,8 @@ Answer<Api::Shown> Api::shown_key(const net::Request& request) const {
   // A header that no page of another site can set comes before a cookie that it may make be sent.
   if (request.headers.find("Authorization") == nullptr) {
     if (const auto id = session_of(parts_.cookie, request.headers)) {
-      if (const auto own = check_same_origin(request); !own) return tl::unexpected(own.error());
+      const auto own = check_same_origin(parts_.cookie, request);
+      if (!own) return tl::unexpected(own.error());
       const auto session = parts_.sessions->find(*id, edges_.clock->now());
       if (session) return Shown{session->key_hash, id};
       return refuse(401, "session_unknown",

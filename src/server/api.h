@@ -83,6 +83,7 @@ class Api {
   // False: the request is for no tunnel.
   net::Task<bool> serve_tunnel(net::Exchange& exchange, Outcome& outcome);
   net::Task<Answer<int>> serve_renter(net::Exchange& exchange, Outcome& outcome, LeaseId lease);
+  net::Task<Answer<int>> join_renter(net::Exchange& exchange, const Caller& caller, LeaseId lease);
   net::Task<void> serve_rpc(net::Exchange& exchange, Outcome& outcome);
   net::Task<Answer<std::unique_ptr<google::protobuf::Message>>> read_request(
       net::Exchange& exchange, const Route& route, std::string& body);

@@ -40,6 +40,20 @@ Answer<NodeId> node_behind(const core::Machine& machine, const Caller& caller, L
   return lease->node;
 }
 
+// Browsers show no script how a handshake was refused. Theirs is completed, and what was to be
+// said is said in closing: 4000 and the problem's status, and its sentence.
+net::Task<void> refuse_in_words(net::Exchange& exchange, const v1::Problem& problem) {
+  constexpr int kPrivateCodes = 4'000;
+  const auto code = static_cast<net::CloseCode>(kPrivateCodes + problem.status());
+  const auto socket = co_await exchange.upgrade(net::bulk_socket_options());
+  if (!socket) co_return;
+  (*socket)->close(code, problem.detail());
+  for (;;) {
+    const auto message = co_await (*socket)->receive();
+    if (!message) co_return;
+  }
+}
+
 }  // namespace
 
 net::Task<bool> Api::serve_tunnel(net::Exchange& exchange, Outcome& outcome) {
@@ -71,10 +85,19 @@ net::Task<bool> Api::serve_tunnel(net::Exchange& exchange, Outcome& outcome) {
 net::Task<Answer<int>> Api::serve_renter(net::Exchange& exchange, Outcome& outcome, LeaseId lease) {
   const auto ticket = streams_.enter();
   if (!ticket) co_return refuse(503, "busy", "too many streams at once; try again");
-  // Pages of other sites make browsers open WebSockets and send cookies along: only a key will do.
-  FALLOW_CO_TRY(bearer_token(exchange.request().headers));
+  // Pages of other sites make browsers open WebSockets and send cookies along: check_same_origin()
+  // is asked before the cookie counts.
   FALLOW_CO_ASSIGN(const Caller caller, co_await authenticate(exchange, 1U << v1::RENTER));
   outcome.account = caller.account;
+  Answer<int> status = co_await join_renter(exchange, caller, lease);
+  if (status || !caller.session || !exchange.asks_for_websocket()) co_return status;
+  const int refusal = static_cast<int>(status.error().status());
+  co_await refuse_in_words(exchange, status.error());
+  co_return refusal;
+}
+
+net::Task<Answer<int>> Api::join_renter(net::Exchange& exchange, const Caller& caller,
+                                        LeaseId lease) {
   const Call call(parts_, caller, exchange.request(), {}, exchange.executor());
   const std::function<Answer<NodeId>(const core::Machine&)> look =
       [&](const core::Machine& machine) { return node_behind(machine, caller, lease); };

@@ -26,7 +26,7 @@ Time end_of(Time session, Time key) { return key.us == 0 ? session : std::min(se
 
 net::Task<Answer<v1::SessionView>> create_session(Call& call,
                                                   const v1::CreateSessionRequest& request) {
-  const Answer<void> own = check_same_origin(call.request());
+  const Answer<void> own = check_same_origin(call.parts().cookie, call.request());
   if (!own) co_return tl::unexpected(own.error());
   if (request.api_key().empty()) {
     co_return refuse_field("api_key", "show the API key that the session is to stand for");

@@ -217,7 +217,9 @@ void Server::tick_loop() {
   while (!ticking_.wait_for(lock, std::chrono::seconds(1), [this] { return stopped_; })) {
     lock.unlock();
     hub_->tick();
-    tunnels_->tick();
+    tunnels_->tick([this](const Digest& session) {
+      return sessions_->find(session, parts_.engine.clock->now()).has_value();
+    });
     lock.lock();
   }
 }

@@ -13,11 +13,16 @@ tl::unexpected<v1::Problem> cross_site() {
                 "pages, or an API key in the header Authorization");
 }
 
-// "https://market.example:8470" against "market.example:8470". The scheme is the browser's matter:
-// behind a proxy this server sees another one.
-bool is_origin_of(std::string_view origin, std::string_view host) {
+// "https://market.example:8470" against "market.example:8470". Where people come over TLS, nothing
+// that came without it is the console: on the way anybody may have written it. Over plain HTTP the
+// scheme is the browser's matter: behind a proxy this server sees another one.
+bool is_origin_of(const CookieForm& form, std::string_view origin, std::string_view host) {
   const std::size_t slashes = origin.find("://");
-  return slashes != origin.npos && net::equals_ignoring_case(origin.substr(slashes + 3), host);
+  if (slashes == origin.npos) return false;
+  if (form.is_secure && !net::equals_ignoring_case(origin.substr(0, slashes), "https")) {
+    return false;
+  }
+  return net::equals_ignoring_case(origin.substr(slashes + 3), host);
 }
 
 }  // namespace
@@ -59,15 +64,16 @@ std::optional<Digest> session_of(const CookieForm& form, const net::Headers& hea
   return std::nullopt;
 }
 
-Answer<void> check_same_origin(const net::Request& request) {
-  const bool only_reads = request.method == "GET" || request.method == "HEAD";
+Answer<void> check_same_origin(const CookieForm& form, const net::Request& request) {
+  const bool only_reads = (request.method == "GET" || request.method == "HEAD") &&
+                          !request.headers.has_token("Upgrade", "websocket");
   if (const std::string* site = request.headers.find("Sec-Fetch-Site")) {
     if (*site == "same-origin" || (*site == "none" && only_reads)) return {};
     return cross_site();
   }
   if (const std::string* origin = request.headers.find("Origin")) {
     const std::string* host = request.headers.find("Host");
-    if (host != nullptr && is_origin_of(*origin, *host)) return {};
+    if (host != nullptr && is_origin_of(form, *origin, *host)) return {};
     return cross_site();
   }
   // No browser of this decade leaves out both when it changes something.

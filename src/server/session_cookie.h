@@ -33,8 +33,9 @@ std::string write_cookie_removal(const CookieForm& form);
 std::optional<Digest> session_of(const CookieForm& form, const net::Headers& headers);
 
 // Browsers say where a request comes from, and no page can make them lie: `Sec-Fetch-Site`, or,
-// from older ones and over plain HTTP, `Origin`. 403 cross_site unless the request was made by this
-// server's own pages, or by the person (a link opened by hand), and then it may only read.
-Answer<void> check_same_origin(const net::Request& request);
+// from older ones, over plain HTTP and for WebSockets, `Origin`. 403 cross_site unless the request
+// was made by this server's own pages, or by the person (a link opened by hand), and then it may
+// only read. A WebSocket is no reading: what goes through it is asked of nobody again.
+Answer<void> check_same_origin(const CookieForm& form, const net::Request& request);
 
 }  // namespace fallow::server

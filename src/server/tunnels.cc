@@ -209,7 +209,7 @@ void Tunnels::on_batch(const engine::Batch& batch, const core::Machine& machine)
   }
 }
 
-void Tunnels::tick() {
+void Tunnels::tick(const SessionStands& session_stands) {
   if (watched_ == 0) return;
   const Time now = clock_.now();
   end_if(
@@ -217,6 +217,8 @@ void Tunnels::tick() {
         return way.caller.expires_at.us != 0 && way.caller.expires_at <= now;
       },
       "the API key that opened the tunnel has expired");
+  end_if([&](const Way& way) { return way.caller.session && !session_stands(*way.caller.session); },
+         "you are signed out, or the session has expired");
 }
 
 Tunnels::Counts Tunnels::counts() const {

@@ -2,8 +2,8 @@
 //
 // The renter asks; the hub asks the node's agent, which dials; then bytes go from one to the other,
 // unread (docs/formats/tunnel.md is what they say). A side that takes nothing holds back the other;
-// no more than a socket's queue is kept. A tunnel ends with its lease, with the key that opened it,
-// and with the server.
+// no more than a socket's queue is kept. A tunnel ends with its lease, with the key or session that
+// opened it, and with the server.
 //
 // Owner: Server. serve_*() on their connections' I/O threads, on_batch() on the market thread, the
 // rest on any.
@@ -62,8 +62,10 @@ class Tunnels final : public engine::Subscriber {
   // Nobody waits for an agent any more, and no tunnel is opened. Those that are open are ended by
   // the HTTP server, as all WebSockets are.
   void shut_down();
-  // About once a second: keys expire.
-  void tick();
+  // About once a second: keys expire, and people sign out. Whether a session stands, from any
+  // thread, without waiting.
+  using SessionStands = std::function<bool(const Digest& session)>;
+  void tick(const SessionStands& session_stands);
 
   struct Counts {
     std::size_t open = 0;

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "net/dial.h"
@@ -74,6 +76,7 @@ class TunnelsTest : public testing::Test {
       };
       Tunnels::Way way{Caller{}, LeaseId(7), NodeId(1)};
       way.caller.account = AccountId(3);
+      way.caller.session = session_;
       status = co_await tunnels_->serve_renter(exchange, std::move(way), recheck);
     }
     if (!status)
@@ -88,6 +91,7 @@ class TunnelsTest : public testing::Test {
   StillClock clock_;
   std::unique_ptr<Random> random_ = seeded_random(7);
   std::optional<Tunnels> tunnels_;
+  std::optional<Digest> session_;
   std::atomic<int> asked_ = 0;
   std::atomic<bool> still_ = true;
   bool agent_comes_ = true;
@@ -103,6 +107,40 @@ TEST_F(TunnelsTest, WhatEndedWhileItWasOpenedEndsIt) {
   EXPECT_EQ(reach().reason, "lease 7 does not run any more");
   EXPECT_TRUE(net::eventually([&] { return agent_end() == "lease 7 does not run any more"; }));
   EXPECT_TRUE(net::eventually([&] { return tunnels_->counts().open == 0; }));
+}
+
+TEST_F(TunnelsTest, SigningOutEndsWhatTheSessionOpened) {
+  make();
+  session_ = digest_of(std::string_view("cookie"));
+  std::atomic<bool> signed_out = false;
+  std::thread person([&] {
+    EXPECT_TRUE(net::eventually([&] { return tunnels_->counts().opened == 1; }));
+    const auto stands = [&](const Digest& session) {
+      EXPECT_EQ(session, *session_);
+      return !signed_out;
+    };
+    tunnels_->tick(stands);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    EXPECT_EQ(tunnels_->counts().open, 1U);
+    signed_out = true;
+    tunnels_->tick(stands);
+  });
+  EXPECT_EQ(reach().reason, "you are signed out, or the session has expired");
+  EXPECT_TRUE(signed_out);
+  person.join();
+  EXPECT_TRUE(net::eventually([&] { return tunnels_->counts().open == 0; }));
+
+  // What a key opened is not a session's.
+  session_.reset();
+  std::thread agent([&] {
+    EXPECT_TRUE(net::eventually([&] { return tunnels_->counts().opened == 2; }));
+    tunnels_->tick([](const Digest&) { return false; });
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    EXPECT_EQ(tunnels_->counts().open, 1U);
+    loopback_.server->stop(milliseconds(1));
+  });
+  EXPECT_NE(reach().reason, "you are signed out, or the session has expired");
+  agent.join();
 }
 
 TEST_F(TunnelsTest, NoAgentDialsForWhatIsNoWebSocket) {
