@@ -72,6 +72,8 @@ class World:
 
 @unittest.skipIf(missing(), missing() or "")
 class EgressTest(SystemTest):
+    intervals = (0.5, 5, 20)  # an agent that comes back tries its sandboxes and networks first
+
     def setUp(self):
         # This process and all that it starts; the machine's own network is out of reach from here on.
         if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
@@ -232,7 +234,10 @@ class EgressTest(SystemTest):
         self.assertEqual((failed["reason"], failed["blame"]), ("START_FAILED", "BLAME_PROVIDER"), failed)
         self.assertIn("network could not be made", json.dumps(failed))
         self.assertIn("no default route", json.dumps(failed))
-        self.market.run("stop", str(order), key=self.renter)
+        try:
+            self.market.run("stop", str(order), key=self.renter)
+        except Refused:
+            pass  # it has failed for good by itself
         self.wait_end(order)
         self.assert_nothing_left()
         self.assertIn("theirs", run("nft", "list", "tables"))
