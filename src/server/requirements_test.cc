@@ -70,5 +70,25 @@ TEST(Wanted, NamesTheFieldThatIsOutOfRange) {
   EXPECT_EQ(field([](auto& r) { r.set_tasks(100'001); }), "requirements.tasks");
 }
 
+TEST(Wanted, ImagesJoinTheQuery) {
+  v1::CreateQuoteRequest request;
+  request.set_images(true);
+  EXPECT_EQ(wanted_of(request)->requirements.query(), "images=true");
+  request.set_query("gpu_ram>=24");
+  EXPECT_EQ(wanted_of(request)->requirements.query(), "gpu_ram>=24 images=true");
+  request.set_query("images=true gpu_ram>=24");
+  EXPECT_EQ(wanted_of(request)->requirements.query(), "images=true gpu_ram>=24");
+  request.set_images(false);
+  request.set_query("");
+  EXPECT_EQ(wanted_of(request)->requirements.query(), "");
+  for (const char* query : {"images=true", "gpu_ram>=8 images in [true]", "images!=false"}) {
+    EXPECT_TRUE(wants_images(query)) << query;
+  }
+  for (const char* query :
+       {"", "images=any", "images=false", "images in [true,false]", "images="}) {
+    EXPECT_FALSE(wants_images(query)) << query;
+  }
+}
+
 }  // namespace
 }  // namespace fallow::server
