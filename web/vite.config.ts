@@ -15,15 +15,16 @@ export default defineConfig({
     target: 'es2021',
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    manifest: true, // read and removed by tools/first_load.mjs
     rollupOptions: {
       onwarn: (warning, warn) => warning.code === 'MODULE_LEVEL_DIRECTIVE' || warn(warning), // "use client" in libraries
       output: {
         // What changes with every release apart from what does not.
-        manualChunks: (id) => (id.includes('node_modules') && !/uplot|noble|node_modules\/yaml/.test(id) ? 'libraries' : undefined),
+        manualChunks: (id) => (id.includes('node_modules') && !/uplot|noble|xterm|node_modules\/yaml/.test(id) ? 'libraries' : undefined),
       },
     },
   },
-  server: { fs: { allow: ['..'] }, proxy: { '/v1': { target: market, secure: false }, '/metrics': { target: market, secure: false } } },
+  server: { fs: { allow: ['..'] }, proxy: { '/v1': { target: market, secure: false, ws: true }, '/metrics': { target: market, secure: false } } },
   // Signatures in script take their time on a busy machine.
   test: { include: ['test/**/*_test.ts'], testTimeout: 60_000 },
 });

@@ -6,7 +6,9 @@ import { entries_of } from '../src/lib/ledger';
 import { parse_manifest, show_bytes } from '../src/lib/manifest';
 import { parse_metrics, sum_metric } from '../src/lib/metrics';
 import { show_seconds } from '../src/lib/time';
-import { end_reasons } from '../src/lib/words';
+import { discount_words, rule_text, rule_value, rule_words } from '../src/lib/policy';
+import { meter_picture } from '../src/lib/meter';
+import { end_reasons, exit_words, rules } from '../src/lib/words';
 import { reasons } from '../src/receipt/body';
 import { pages, sections } from '../src/routes';
 
@@ -58,5 +60,54 @@ describe('figures', () => {
   });
   it('have a sentence for every ending that a receipt may name', () => {
     for (const reason of reasons) expect(end_reasons[reason]).toBeTruthy();
+  });
+});
+
+describe('rules', () => {
+  it('have a row for every figure that the schema has', () => {
+    const schema = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8')).components.schemas.Policy.properties as Record<string, { type: string }>;
+    expect(rules.map((rule) => rule.key).sort()).toEqual(Object.keys(schema).filter((key) => schema[key]!.type !== 'array').sort());
+  });
+  it('are read and written without rounding', () => {
+    for (const [value, unit, text] of [['500000', 's', '0.5'], ['86400000000', 's', '86400'], ['1', 's', '0.000001'], ['250', '%', '2.5'], ['0', '%', '0'], ['5', 'count', '5']] as const) {
+      expect(rule_text(value, unit)).toBe(text);
+      expect(rule_value(text, unit)).toBe(value);
+    }
+    for (const [wrong, unit] of [['', 's'], ['-1', 's'], ['1e3', 's'], ['0.0000001', 's'], ['0.001', '%'], ['1.5', 'count'], ['1,5', 's']] as const) expect(rule_value(wrong, unit)).toBeNull();
+  });
+  it('say in words what they come to', () => {
+    const rule = (key: string) => rules.find((one) => one.key === key)!;
+    expect(rule_words('604800000000', rule('payout_delay_us'))).toBe('7 d');
+    expect(rule_words('0', rule('payout_delay_us'))).toBe('it is paid out at once');
+    expect(rule_words('0', rule('proof_interval_us'))).toBe('never');
+    expect(rule_words('500000', rule('meter_interval_us'))).toBe('');
+    expect(discount_words({ spent_micros_min: '100000000', fee_basis_points: 1000 }, 'EUR')).toMatch(/^Who spent 100(\.0+)? EUR within 30 days is let off 10 % of the fee\.$/);
+  });
+});
+
+describe('endings of commands', () => {
+  it('are told by their code', () => {
+    expect([0, 7, 128, 137, 192, 193, 255].map(exit_words)).toEqual([
+      'It ended well, with exit code 0.', 'It ended with exit code 7.', 'It ended with exit code 128.', 'It ended with exit code 137, as by signal 9 (kill).',
+      'It ended with exit code 192, as by signal 64.', 'It ended with exit code 193.', 'It ended with exit code 255.',
+    ]);
+  });
+});
+
+describe('meters', () => {
+  it('are drawn by their own clock, with the share that ran', () => {
+    const picture = meter_picture([{ at: 100, running: 0 }, { at: 110, running: 10 }, { at: 120, running: 15 }]);
+    expect(picture).toEqual({ times: [100, 110, 120], proven: [0, 10, 15], share: [null, 100, 50], unit: 's', whole_share: 75 });
+  });
+  it('of many records keep the last and the sums', () => {
+    const picture = meter_picture(Array.from({ length: 9_999 }, (_, at) => ({ at: at * 10, running: at * 5 })));
+    expect(picture.times.length).toBeLessThanOrEqual(400);
+    expect(picture.times[picture.times.length - 1]).toBe(99_980);
+    expect(picture.unit).toBe('h');
+    expect(new Set(picture.share.slice(1))).toEqual(new Set([50]));
+  });
+  it('of no or one record are no picture', () => {
+    expect(meter_picture([])).toMatchObject({ times: [], whole_share: null });
+    expect(meter_picture([{ at: 1, running: 1 }]).whole_share).toBeNull();
   });
 });

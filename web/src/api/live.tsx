@@ -37,6 +37,22 @@ export interface Live {
 const LiveContext = createContext<Live>({ state: 'live', since: 0 });
 export const useLive = () => useContext(LiveContext);
 
+// Who wants to see events themselves, by kind.
+type Hears = (told: unknown) => void;
+const hearers = new Map<string, Set<Hears>>();
+
+// Calls `hear` with each event of the kind while the caller is shown.
+export function useEvent(kind: string, hear: Hears) {
+  const latest = useRef(hear);
+  latest.current = hear;
+  useEffect(() => {
+    const one: Hears = (told) => latest.current(told);
+    const all = hearers.get(kind) ?? new Set();
+    hearers.set(kind, all.add(one));
+    return () => void all.delete(one);
+  }, [kind]);
+}
+
 export function LiveProvider({ children }: { children: ReactNode }) {
   const queries = useQueryClient();
   const [live, set_live] = useState<Live>({ state: 'live', since: Date.now() });
@@ -68,7 +84,10 @@ export function LiveProvider({ children }: { children: ReactNode }) {
         on_event: (data) => {
           const told = data as { index: string; event: Record<string, unknown> };
           last_index.current = told.index;
-          for (const kind of Object.keys(told.event ?? {})) look_again(touches[kind] ?? []);
+          for (const [kind, event] of Object.entries(told.event ?? {})) {
+            look_again(touches[kind] ?? []);
+            for (const hear of hearers.get(kind) ?? []) hear(event);
+          }
         },
         on_state: (connected) => {
           set_live((before) => (connected ? { state: 'live', since: Date.now() } : before.state === 'lost' ? before : { state: 'lost', since: Date.now() }));

@@ -29,6 +29,9 @@ interface Stream {
   rest: string;
 }
 
+// A stranger's words in one line, as text and nothing else.
+export const printable = (text: string) => text.replace(/\s+/g, ' ').replace(control, '');
+
 export class Output {
   lines: OutputLine[] = [];
   dropped = 0; // lines that were too many to keep

@@ -68,6 +68,13 @@ export const order_states: Words<Schemas['OrderState']> = {
   ORDER_FAILED: 'failed',
   ORDER_STOPPED: 'stopped',
 };
+// What an order with waiting tasks waits for. The page adds prices and moments.
+export const wait_reasons: Words<Schemas['WaitReason']> = {
+  WAIT_REASON_UNSPECIFIED: '–',
+  WAITS_FOR_NODE: 'a node: nothing that matches is free',
+  WAITS_FOR_PRICE: 'a price: what is free costs more than it may',
+  WAITS_TO_RETRY: 'its next try: it has failed',
+};
 export const owner_states: Words<Schemas['OwnerState']> = {
   OWNER_STATE_UNSPECIFIED: '–',
   OWNER_AWAY: 'away: the node may be leased',
@@ -125,6 +132,46 @@ export function counter_kind(transfer: { reason: Schemas['TransferReason']; kind
   };
   const [from, to] = (sides[reason] ?? 'LEDGER_KIND_UNSPECIFIED LEDGER_KIND_UNSPECIFIED').split(' ');
   return (from === kind ? to : from) as Schemas['LedgerKind'];
+}
+
+// The market's rules, one row each; a rule without a row does not compile. `zero`: what 0 means.
+type RuleKey = Exclude<keyof Schemas['Policy'], 'volume_discounts'>;
+type RuleWords = { name: string; about: string; unit: 's' | '%' | 'count'; zero?: string };
+export type Rule = RuleWords & { key: RuleKey };
+const policy_rules: Record<RuleKey, RuleWords> = {
+  meter_interval_us: { name: 'Meter interval', about: 'How often a node proves running time.', unit: 's' },
+  suspend_after_us: { name: 'Suspended after', about: 'Silence of a node until its leases are suspended.', unit: 's' },
+  close_after_us: { name: 'Closed after', about: 'Silence until they are closed at the last proven moment.', unit: 's' },
+  start_timeout_us: { name: 'Start timeout', about: 'A lease that does not run by then has failed to start.', unit: 's' },
+  stop_grace_us: { name: 'Stop grace', about: 'Between the stop signal and the kill.', unit: 's' },
+  owner_notice_us: { name: "Owner's notice", about: "Between the owner's return and the eviction.", unit: 's' },
+  fee_basis_points: { name: "Market's fee", about: 'Of what a provider earns.', unit: '%', zero: 'the market keeps nothing' },
+  payout_delay_us: { name: 'Payout delay', about: 'Earned money waits this long for disputes.', unit: 's', zero: 'it is paid out at once' },
+  quote_ttl_us: { name: 'Quotes stand for', about: 'The price that was shown is kept until then.', unit: 's' },
+  attempts_max: { name: 'Attempts of a task', about: 'Over all nodes.', unit: 'count' },
+  retry_delay_us: { name: 'Retry delay', about: "After a task's second failure; then twice as long each time.", unit: 's', zero: 'tried again at once' },
+  retry_delay_us_max: { name: 'Longest retry delay', about: 'However often it has failed.', unit: 's' },
+  price_interval_us: { name: 'Price interval', about: 'Between moves of the indexes.', unit: 's', zero: 'no index is kept' },
+  price_step_basis_points: { name: 'Price step', about: 'The most that one interval moves an index by.', unit: '%', zero: 'indexes stand still' },
+  use_target_basis_points: { name: 'Use target', about: 'Use at which an index stays.', unit: '%' },
+  spot_min_run_us: { name: 'Spot runs at least', about: 'Before it may be preempted.', unit: 's', zero: 'preempted at any time' },
+  spot_cool_down_us: { name: 'Spot cool-down', about: 'After a preemption, before it takes another place.', unit: 's', zero: 'none' },
+  spot_notice_us: { name: "Spot's notice", about: 'Between the signal and the end.', unit: 's', zero: 'none' },
+  start_cost_us: { name: 'A start counts as', about: 'Paid time that cost_to_complete adds for each start.', unit: 's', zero: 'nothing' },
+  fragmentation_basis_points: { name: 'Weight of fragments', about: 'Of its price: what each device counts that a placement leaves useless.', unit: '%', zero: 'it does not count' },
+  survival_basis_points: { name: 'Weight of survival', about: "Of a task's price: what a node counts that surely does not last.", unit: '%', zero: 'it does not count' },
+  locality_basis_points: { name: 'Weight of the region', about: "Of a task's price: what a node in another region counts.", unit: '%', zero: 'it does not count' },
+  proof_interval_us: { name: 'Proof interval', about: 'About how often a node proves its devices.', unit: 's', zero: 'never' },
+};
+export const rules: Rule[] = (Object.keys(policy_rules) as RuleKey[]).map((key) => ({ key, ...policy_rules[key] }));
+
+// How a command ended, by its exit code: 128 + N is what shells say of signal N.
+const signals: Record<number, string> = { 1: 'hang-up', 2: 'interrupt', 3: 'quit', 6: 'abort', 9: 'kill', 11: 'segmentation fault', 13: 'broken pipe', 15: 'terminate' };
+export function exit_words(code: number): string {
+  if (code === 0) return 'It ended well, with exit code 0.';
+  const signal = code - 128;
+  if (signal < 1 || signal > 64) return `It ended with exit code ${code}.`;
+  return `It ended with exit code ${code}, as by signal ${signal}${signals[signal] ? ` (${signals[signal]})` : ''}.`;
 }
 
 export const plural = (count: number | bigint, one: string, many = `${one}s`) => `${count} ${Number(count) === 1 ? one : many}`;

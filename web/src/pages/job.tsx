@@ -1,11 +1,11 @@
 // One job: its tasks as a grid, its output, its leases with blame and money.
 import { useMemo, useState } from 'react';
-import { useSearchParams } from 'wouter';
+import { Link, useSearchParams } from 'wouter';
 
 import { useChange, useLeases, useMarket, useOrder } from '../api/asks';
 import { call, client, type Order, type Session, type Task } from '../api/client';
 import { show_moment, show_seconds } from '../lib/time';
-import { blame_names, end_reasons, plural, task_states, tiers } from '../lib/words';
+import { blame_names, end_reasons, plural, task_states, tiers, wait_reasons } from '../lib/words';
 import { AskButton, Card, Facts, Money, Page, Tabs, type Tone, Badge } from '../parts/basics';
 import { Files } from '../parts/files';
 import { LogView } from '../parts/log_view';
@@ -49,6 +49,7 @@ export default function JobPage({ order: id, session }: { order: string; session
               <Facts
                 of={[
                   ['Tasks', <Progress key="p" order={data} />],
+                  data.waits_for !== 'WAIT_REASON_UNSPECIFIED' && ['Waits for', <WaitWords key="w" order={data} currency={currency} />],
                   ['Charged', <Money key="c" of={data.charged} currency={currency} />],
                   ['Held', <Money key="h" of={data.held} currency={currency} />],
                   ['Budget', <Money key="b" of={data.budget} currency={currency} />],
@@ -74,7 +75,7 @@ export default function JobPage({ order: id, session }: { order: string; session
                 selected={address.get('tab') ?? 'tasks'}
                 select={(tab) => set_address({ tab }, { replace: true })}
                 tabs={[
-                  { id: 'tasks', name: 'Tasks', body: () => <Tasks order={data} /> },
+                  { id: 'tasks', name: 'Tasks', body: () => <Tasks order={data} mine={mine} /> },
                   { id: 'output', name: 'Output', body: () => <LogView path={`/v1/orders/${id}/logs`} name={data.name || `job-${id}`} show_task={data.tasks_total > 1} /> },
                   { id: 'leases', name: 'Leases and bills', body: () => <LeasesOf order={id} currency={currency} /> },
                 ]}
@@ -87,7 +88,21 @@ export default function JobPage({ order: id, session }: { order: string; session
   );
 }
 
-function Tasks({ order }: { order: Order }) {
+function WaitWords({ order, currency }: { order: Order; currency: string }) {
+  return (
+    <>
+      {wait_reasons[order.waits_for]}
+      {order.waits_for === 'WAITS_FOR_PRICE' && order.free_price_per_hour && (
+        <>
+          : <Money of={order.free_price_per_hour} /> an hour, where <Money of={order.price_per_hour_max} currency={currency} /> is the most
+        </>
+      )}
+      {order.waits_for === 'WAITS_TO_RETRY' && order.retry_at && `, at ${show_moment(order.retry_at)}`}
+    </>
+  );
+}
+
+function Tasks({ order, mine }: { order: Order; mine: boolean }) {
   const [chosen, set_chosen] = useState<number | null>(null);
   const tasks = useMemo(() => order.tasks.slice(0, tasks_shown_max), [order.tasks]);
   const task = order.tasks.find((one) => one.index === chosen) ?? (order.tasks.length === 1 ? order.tasks[0] : undefined);
@@ -120,12 +135,12 @@ function Tasks({ order }: { order: Order }) {
           {order.tasks_total > tasks.length && <p className="hint">The first {tasks.length} of {order.tasks_total} tasks are shown.</p>}
         </>
       )}
-      {task ? <TaskBox task={task} /> : order.tasks.length > 1 ? <p className="hint">Choose a task to see how it goes.</p> : null}
+      {task ? <TaskBox task={task} mine={mine} /> : order.tasks.length > 1 ? <p className="hint">Choose a task to see how it goes.</p> : null}
     </div>
   );
 }
 
-function TaskBox({ task }: { task: Task }) {
+function TaskBox({ task, mine }: { task: Task; mine: boolean }) {
   const over = task.last_reason !== 'END_REASON_UNSPECIFIED';
   return (
     <div className="box">
@@ -135,6 +150,7 @@ function TaskBox({ task }: { task: Task }) {
       <Facts
         of={[
           task.node_name ? ['Node', `${task.node_name} (${task.node})`] : null,
+          task.state === 'LEASED' && ['Lease', <Link key="l" href={`/leases/${task.lease}`}>{task.lease}{mine && ': open a terminal'}</Link>],
           ['Attempts', String(task.attempts)],
           over && ['Last ending', `${end_reasons[task.last_reason]}${task.exit_code ? ` (${task.exit_code})` : ''}`],
           over && ['To blame', blame_names[task.last_blame]],

@@ -1,5 +1,5 @@
 // One lease: how it went, whom its end is charged to, its output and its bill.
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { Link } from 'wouter';
 
 import { useChange, useLease, useMarket } from '../api/asks';
@@ -7,12 +7,16 @@ import { call, client, type Lease, type Session } from '../api/client';
 import { seconds_of, show_moment, show_seconds } from '../lib/time';
 import { blames, end_reasons, tiers } from '../lib/words';
 import { AskButton, Card, Facts, Money, Page, save_file } from '../parts/basics';
+import { Boundary } from '../parts/boundary';
 import { Files } from '../parts/files';
 import { LogView } from '../parts/log_view';
+import { Reach } from '../parts/reach';
 import { ReceiptView } from '../parts/receipt_view';
-import { ErrorBox, View } from '../parts/states';
+import { ErrorBox, Loading, View } from '../parts/states';
 import type { Verdict } from '../receipt/verify';
 import { LeaseBadge } from './leases';
+
+const Meter = lazy(() => import('../parts/meter'));
 
 export default function LeasePage({ lease: id, session }: { lease: string; session: Session }) {
   const lease = useLease(id);
@@ -20,6 +24,8 @@ export default function LeasePage({ lease: id, session }: { lease: string; sessi
   const stop = useChange(() => call(client.POST('/v1/leases/{lease}/stop', { params: { path: { lease: id } }, body: {} as never })), ['leases', 'orders', 'wallet']);
   const currency = market.data?.currency ?? '';
   const is_renter = lease.data?.account === session.account?.id || session.scopes.includes('OPERATOR');
+  // Its renter's alone: not the operator's, and not the provider's.
+  const can_reach = lease.data?.account === session.account?.id && session.scopes.includes('RENTER');
   return (
     <Page
       title={`Lease ${id}`}
@@ -67,8 +73,10 @@ export default function LeasePage({ lease: id, session }: { lease: string; sessi
                   ['Attempt', String(data.attempt)],
                 ]}
               />
+              {data.started_at && <MeterBox lease={data} />}
             </Card>
             {data.state === 'ENDED' && <Bill lease={id} market_key={market.data?.public_key} />}
+            {can_reach && <Reach lease={id} is_running={data.state === 'RUNNING' || data.state === 'SUSPENDED'} is_suspended={data.state === 'SUSPENDED'} />}
             {data.output_manifest && (
               <Card title="Files it left">
                 <Files manifest={data.output_manifest} />
@@ -102,6 +110,23 @@ function Timeline({ lease }: { lease: Lease }) {
         </li>
       ))}
     </ol>
+  );
+}
+
+// Loaded when it is opened: a receipt may hold thousands of records.
+function MeterBox({ lease }: { lease: Lease }) {
+  const [open, set_open] = useState(false);
+  return (
+    <details onToggle={(event) => set_open(event.currentTarget.open)}>
+      <summary>What its meter says</summary>
+      {open && (
+        <Boundary what="The chart">
+          <Suspense fallback={<Loading what="the chart" />}>
+            <Meter lease={lease} />
+          </Suspense>
+        </Boundary>
+      )}
+    </details>
   );
 }
 

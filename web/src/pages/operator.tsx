@@ -5,11 +5,12 @@ import { useMemo, useState } from 'react';
 import { useSearchParams } from 'wouter';
 
 import { useAccounts, useChange, useMarket, usePayouts } from '../api/asks';
-import { ApiError, call, client, unreachable, type Known, type Market, type Schemas } from '../api/client';
+import { ApiError, call, client, unreachable, type Known, type Schemas } from '../api/client';
 import { parse_metrics, sum_metric } from '../lib/metrics';
 import { parse_money } from '../lib/money';
 import { show_moment } from '../lib/time';
 import { AskButton, Badge, Card, Copy, Facts, Field, Money, Page, Tabs } from '../parts/basics';
+import { Rules } from '../parts/rules';
 import { Empty, View } from '../parts/states';
 import { Table } from '../parts/table';
 
@@ -106,93 +107,6 @@ function Health() {
           />
         )}
       </View>
-    </div>
-  );
-}
-
-type Policy = Known<Schemas['Policy']>;
-type Rule = { key: keyof Schemas['Policy']; name: string; about: string; unit: 's' | '%' | 'count' };
-const rules: Rule[] = [
-  { key: 'meter_interval_us', name: 'Meter interval', about: 'How often a node proves running time.', unit: 's' },
-  { key: 'suspend_after_us', name: 'Suspended after', about: 'Silence of a node until its leases are suspended.', unit: 's' },
-  { key: 'close_after_us', name: 'Closed after', about: 'Silence until they are closed at the last proven moment.', unit: 's' },
-  { key: 'start_timeout_us', name: 'Start timeout', about: 'A lease that does not run by then has failed to start.', unit: 's' },
-  { key: 'stop_grace_us', name: 'Stop grace', about: 'Between the stop signal and the kill.', unit: 's' },
-  { key: 'owner_notice_us', name: "Owner's notice", about: "Between the owner's return and the eviction.", unit: 's' },
-  { key: 'fee_basis_points', name: "Market's fee", about: 'Of what a provider earns.', unit: '%' },
-  { key: 'payout_delay_us', name: 'Payout delay', about: 'Earned money waits this long for disputes.', unit: 's' },
-  { key: 'quote_ttl_us', name: 'Quotes stand for', about: '', unit: 's' },
-  { key: 'attempts_max', name: 'Attempts of a task', about: 'Over all nodes.', unit: 'count' },
-  { key: 'price_interval_us', name: 'Price interval', about: 'Between moves of the indexes; 0: none is kept.', unit: 's' },
-  { key: 'price_step_basis_points', name: 'Price step', about: 'The most that one interval moves an index by.', unit: '%' },
-  { key: 'use_target_basis_points', name: 'Use target', about: 'Use at which an index stays.', unit: '%' },
-  { key: 'spot_min_run_us', name: 'Spot runs at least', about: 'Before it may be preempted.', unit: 's' },
-  { key: 'spot_cool_down_us', name: 'Spot cool-down', about: 'After a preemption.', unit: 's' },
-  { key: 'spot_notice_us', name: "Spot's notice", about: 'Between the signal and the end.', unit: 's' },
-  { key: 'retry_delay_us', name: 'Retry delay', about: "After a task's second failure; then twice as long each time. 0: none.", unit: 's' },
-  { key: 'retry_delay_us_max', name: 'Longest retry delay', about: '', unit: 's' },
-];
-
-// A rule's value as a person writes it, and back; decimals of integers, without floating point.
-const scale = { s: 6, '%': 2, count: 0 } as const;
-export function rule_text(value: string | number | undefined, unit: Rule['unit']): string {
-  const digits = String(value ?? '0').padStart(scale[unit] + 1, '0');
-  const whole = digits.slice(0, digits.length - scale[unit]);
-  const decimals = scale[unit] ? digits.slice(-scale[unit]).replace(/0+$/, '') : '';
-  return decimals ? `${whole}.${decimals}` : whole;
-}
-export function rule_value(text: string, unit: Rule['unit']): string | null {
-  const match = /^(\d{1,12})(?:\.(\d+))?$/.exec(text.trim());
-  if (!match || (match[2]?.length ?? 0) > scale[unit]) return null;
-  return (match[1]! + (match[2] ?? '').padEnd(scale[unit], '0')).replace(/^0+(?=\d)/, '');
-}
-
-function Rules() {
-  const market = useMarket();
-  return <View of={market} what="the rules">{(data) => <RulesForm key={JSON.stringify(data.policy)} market={data} />}</View>;
-}
-
-function RulesForm({ market }: { market: Market }) {
-  const policy = market.policy as Policy;
-  const text_of = (rule: Rule) => rule_text(policy[rule.key] as string | number, rule.unit);
-  const [edited, set_edited] = useState<Record<string, string>>({});
-  const change = useChange((body: Schemas['SetPolicyRequest']) => call(client.PUT('/v1/policy', { body })), ['market']);
-  const changed = rules.filter((rule) => edited[rule.key] !== undefined && edited[rule.key] !== text_of(rule));
-  const wrong = changed.some((rule) => rule_value(edited[rule.key]!, rule.unit) === null);
-  const apply = async () => {
-    const next: Record<string, unknown> = { ...policy };
-    for (const rule of changed) {
-      const value = rule_value(edited[rule.key]!, rule.unit)!;
-      next[rule.key] = typeof policy[rule.key] === 'number' ? Number(value) : value;
-    }
-    await change.mutateAsync({ policy: next as Schemas['Policy'] });
-  };
-  return (
-    <div className="stack">
-      <p className="hint">Rules decide money, so a change is a command in the log and holds from then on. Running leases keep what was promised to them.</p>
-      <div className="fields three">
-        {rules.map((rule) => (
-          <Field key={rule.key} label={`${rule.name}${rule.unit === 'count' ? '' : ` (${rule.unit})`}`} hint={rule.about} error={edited[rule.key] !== undefined && rule_value(edited[rule.key]!, rule.unit) === null ? 'A plain number.' : null}>
-            {(props) => <input {...props} inputMode="decimal" value={edited[rule.key] ?? text_of(rule)} onChange={(event) => set_edited((before) => ({ ...before, [rule.key]: event.target.value }))} />}
-          </Field>
-        ))}
-      </div>
-      {changed.length > 0 && !wrong && (
-        <div className="row">
-          <AskButton label={`Lay down ${changed.length} change${changed.length === 1 ? '' : 's'}`} title="Change the market's rules?" action="Lay them down" act={apply}>
-            <ul>
-              {changed.map((rule) => (
-                <li key={rule.key}>
-                  {rule.name}: {text_of(rule)} → {edited[rule.key]} {rule.unit === 'count' ? '' : rule.unit}
-                </li>
-              ))}
-            </ul>
-          </AskButton>
-          <button type="button" className="plain" onClick={() => set_edited({})}>
-            Undo
-          </button>
-        </div>
-      )}
     </div>
   );
 }

@@ -1,0 +1,73 @@
+// The market's rules: read in words, changed by a command.
+import { useState } from 'react';
+
+import { useChange, useMarket } from '../api/asks';
+import { call, client, type Market, type Schemas } from '../api/client';
+import { discount_words, rule_text, rule_value, rule_words } from '../lib/policy';
+import { plural, rules, type Rule } from '../lib/words';
+import { AskButton, Field } from './basics';
+import { View } from './states';
+
+export function Rules() {
+  const market = useMarket();
+  return <View of={market} what="the rules">{(data) => <RulesForm key={JSON.stringify(data.policy)} market={data} />}</View>;
+}
+
+function RulesForm({ market }: { market: Market }) {
+  const policy = market.policy!;
+  const [edited, set_edited] = useState<Record<string, string>>({});
+  const change = useChange((body: Schemas['SetPolicyRequest']) => call(client.PUT('/v1/policy', { body })), ['market']);
+  const text_of = (rule: Rule) => rule_text(policy[rule.key], rule.unit);
+  const value_of = (rule: Rule) => (edited[rule.key] === undefined ? String(policy[rule.key]) : rule_value(edited[rule.key]!, rule.unit));
+  const changed = rules.filter((rule) => edited[rule.key] !== undefined && edited[rule.key] !== text_of(rule));
+  const wrong = changed.some((rule) => value_of(rule) === null);
+  const apply = async () => {
+    const next: Record<string, unknown> = { ...policy };
+    for (const rule of changed) next[rule.key] = typeof policy[rule.key] === 'number' ? Number(value_of(rule)) : value_of(rule);
+    await change.mutateAsync({ policy: next as Schemas['Policy'] });
+  };
+  return (
+    <div className="stack">
+      <p className="hint">Rules decide money, so a change is a command in the log and holds from then on. Running leases keep what was promised to them.</p>
+      <div className="fields three">
+        {rules.map((rule) => {
+          const value = value_of(rule);
+          const words = value === null ? '' : rule_words(value, rule);
+          return (
+            <Field key={rule.key} label={`${rule.name}${rule.unit === 'count' ? '' : ` (${rule.unit})`}`} hint={`${rule.about}${words && ` Now: ${words}.`}`} error={value === null ? 'A plain number.' : null}>
+              {(props) => <input {...props} inputMode="decimal" value={edited[rule.key] ?? text_of(rule)} onChange={(event) => set_edited((before) => ({ ...before, [rule.key]: event.target.value }))} />}
+            </Field>
+          );
+        })}
+      </div>
+      <section className="stack" aria-label="Volume discounts">
+        <h3>Volume discounts</h3>
+        {policy.volume_discounts.length === 0 ? (
+          <p className="hint">None: everybody pays the whole fee.</p>
+        ) : (
+          <ul className="plain-list">
+            {policy.volume_discounts.map((discount) => (
+              <li key={String(discount.spent_micros_min)}>{discount_words(discount, market.currency)}</li>
+            ))}
+          </ul>
+        )}
+      </section>
+      {changed.length > 0 && !wrong && (
+        <div className="row">
+          <AskButton label={`Lay down ${plural(changed.length, 'change')}`} title="Change the market's rules?" action="Lay them down" act={apply}>
+            <ul>
+              {changed.map((rule) => (
+                <li key={rule.key}>
+                  {rule.name}: {text_of(rule)} → {edited[rule.key]} {rule.unit === 'count' ? '' : rule.unit}
+                </li>
+              ))}
+            </ul>
+          </AskButton>
+          <button type="button" className="plain" onClick={() => set_edited({})}>
+            Undo
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
