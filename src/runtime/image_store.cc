@@ -87,7 +87,7 @@ Result<std::unique_ptr<ImageStore>> ImageStore::open(ImageStoreOptions options) 
                            "/pull/blobs/sha256", "/pull/tmp"}) {
     FALLOW_TRY(make_folder(folder + name));
   }
-  store->trash_ = std::make_unique<Trash>(folder + "/trash", std::vector<std::string>());
+  store->trash_ = std::make_unique<Trash>(folder + "/trash", std::vector<std::string>(), "");
   for (const std::string& name : names_in(folder + "/pull/tmp")) {
     store->trash_->take(folder + "/pull/tmp/" + name, "pull");
   }

@@ -176,7 +176,7 @@ TEST(Trash, EndsWhatADeadSupervisorLeftInItsGroups) {
 
   std::filesystem::create_directory(folder + "/9.0");
   ASSERT_TRUE(replace_file(folder + "/9.0/pid", std::to_string(supervisor)));
-  { const Trash trash(folder, parents); }
+  { const Trash trash(folder, parents, ""); }
   int status = 0;
   for (int i = 0; i < 500 && ::waitpid(left, &status, WNOHANG) == 0; ++i) ::usleep(10'000);
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;

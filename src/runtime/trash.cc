@@ -88,7 +88,7 @@ void Trash::remove(const std::string& path) const {
   const std::string group = cgroup_name(lease, supervisor);
   kill_cgroups(cgroup_parents_, group);
   remove_cgroups(cgroup_parents_, group);
-  if (::access((path + "/network.link").c_str(), F_OK) == 0) {
+  if (!egress_owner_.empty() && ::access((path + "/network.link").c_str(), F_OK) == 0) {
     EgressPolicy policy;
     policy.owner = egress_owner_;
     LeaseNetwork::remove(policy, lease, static_cast<pid_t>(supervisor));

@@ -16,7 +16,8 @@ namespace fallow::runtime {
 
 class Trash {
  public:
-  // Takes up what an earlier process left in `folder`, which exists.
+  // Takes up what an earlier process left in `folder`, which exists. Without an owner of networks
+  // (runtime/egress.h) nothing in it had one.
   Trash(std::string folder, std::vector<std::string> cgroup_parents, std::string egress_owner);
   // Finishes what is in it.
   ~Trash();

@@ -62,9 +62,13 @@ TEST(Chaos, AMarketThatDoesNotWaitForFencesRunsATaskTwice) {
     ChaosOptions options = options_of(seed);
     options.waits_for_fence = false;
     const std::string failure = run(options).failure;
-    if (failure.find(" still runs on agent ") != std::string::npos) ++failures;
+    if (failure.find(" still runs on agent ") != std::string::npos) {
+      ++failures;
+    }
   }
-  if (!kIsSlow) EXPECT_GT(failures, 0U);
+  if (!kIsSlow) {
+    EXPECT_GT(failures, 0U);
+  }
 }
 
 TEST(Chaos, TheSameSeedGivesTheSameDigest) {
