@@ -43,6 +43,7 @@ class EndReason(OpenEnum):
     GANG_FAILED = "GANG_FAILED"
     GANG_LOST = "GANG_LOST"
     GANG_BROKEN = "GANG_BROKEN"
+    IMAGE_UNAVAILABLE = "IMAGE_UNAVAILABLE"
 
 
 class Isolation(OpenEnum):
@@ -424,6 +425,7 @@ class LeaseView:
     refunded: Decimal = Decimal(0)
     output_manifest: str = ""
     tier: Tier = Tier.TIER_UNSPECIFIED
+    image_digest: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -553,6 +555,7 @@ class NodeFacts:
     devices: List["Device"] = dataclasses.field(default_factory=list)
     agent_version: str = ""
     lan: str = ""
+    images: bool = False
     network: Network = Network.NETWORK_NONE
 
 

@@ -754,6 +754,8 @@ export interface components {
         /** @enum {string} */
         LedgerKind: "LEDGER_KIND_UNSPECIFIED" | "WALLET" | "HELD" | "PENDING" | "EARNED" | "MARKET_FEE" | "RESERVE" | "OUTSIDE";
         /** @enum {string} */
+        Network: "NETWORK_NONE" | "EGRESS";
+        /** @enum {string} */
         Objective: "OBJECTIVE_UNSPECIFIED" | "CHEAPEST" | "FASTEST" | "COST_TO_COMPLETE";
         /** @enum {string} */
         OrderState: "ORDER_STATE_UNSPECIFIED" | "OPEN" | "ORDER_DONE" | "ORDER_FAILED" | "ORDER_STOPPED";
@@ -874,7 +876,7 @@ export interface components {
             cpu_cores?: number;
             /** Format: double */
             disk_gb?: number;
-            network?: boolean;
+            network?: components["schemas"]["Network"];
             isolation_min?: components["schemas"]["Isolation"];
             /** Format: uint32 */
             nodes?: number;
@@ -1231,6 +1233,7 @@ export interface components {
             agent_version?: string;
             lan?: string;
             images?: boolean;
+            network?: components["schemas"]["Network"];
         };
         NodeJoined: {
             /** Format: uint64 */
@@ -1310,6 +1313,7 @@ export interface components {
             speed?: number;
             /** Format: double */
             lasting_day?: number;
+            network?: components["schemas"]["Network"];
         };
         OrderAccepted: {
             /** Format: uint64 */
@@ -1438,6 +1442,7 @@ export interface components {
             retry_delay_us_max?: string;
             /** Format: int64 */
             proof_interval_us?: string;
+            waits_for_fence?: boolean;
         };
         PolicySet: Record<string, never>;
         PriceMoved: {
@@ -1576,7 +1581,7 @@ export interface components {
             cpu_thousandths?: number;
             /** Format: uint32 */
             disk_mb?: number;
-            network?: boolean;
+            network?: components["schemas"]["Network"];
             isolation_min?: components["schemas"]["Isolation"];
             /** Format: uint32 */
             nodes?: number;
