@@ -8,7 +8,7 @@ import { parse_metrics, sum_metric } from '../src/lib/metrics';
 import { show_seconds } from '../src/lib/time';
 import { discount_words, rule_text, rule_value, rule_words } from '../src/lib/policy';
 import { meter_picture } from '../src/lib/meter';
-import { end_reasons, exit_words, rules } from '../src/lib/words';
+import { end_reasons, exit_words, rules, switches } from '../src/lib/words';
 import { reasons } from '../src/receipt/body';
 import { pages, sections } from '../src/routes';
 
@@ -66,7 +66,7 @@ describe('figures', () => {
 describe('rules', () => {
   it('have a row for every figure that the schema has', () => {
     const schema = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8')).components.schemas.Policy.properties as Record<string, { type: string }>;
-    expect(rules.map((rule) => rule.key).sort()).toEqual(Object.keys(schema).filter((key) => schema[key]!.type !== 'array').sort());
+    expect([...rules, ...switches].map((rule) => rule.key as string).sort()).toEqual(Object.keys(schema).filter((key) => schema[key]!.type !== 'array').sort());
   });
   it('are read and written without rounding', () => {
     for (const [value, unit, text] of [['500000', 's', '0.5'], ['86400000000', 's', '86400'], ['1', 's', '0.000001'], ['250', '%', '2.5'], ['0', '%', '0'], ['5', 'count', '5']] as const) {

@@ -135,7 +135,8 @@ export function counter_kind(transfer: { reason: Schemas['TransferReason']; kind
 }
 
 // The market's rules, one row each; a rule without a row does not compile. `zero`: what 0 means.
-type RuleKey = Exclude<keyof Schemas['Policy'], 'volume_discounts'>;
+type SwitchKey = { [Key in keyof Schemas['Policy']]-?: NonNullable<Schemas['Policy'][Key]> extends boolean ? Key : never }[keyof Schemas['Policy']];
+type RuleKey = Exclude<keyof Schemas['Policy'], 'volume_discounts' | SwitchKey>;
 type RuleWords = { name: string; about: string; unit: 's' | '%' | 'count'; zero?: string };
 export type Rule = RuleWords & { key: RuleKey };
 const policy_rules: Record<RuleKey, RuleWords> = {
@@ -163,6 +164,10 @@ const policy_rules: Record<RuleKey, RuleWords> = {
   locality_basis_points: { name: 'Weight of the region', about: "Of a task's price: what a node in another region counts.", unit: '%', zero: 'it does not count' },
   proof_interval_us: { name: 'Proof interval', about: 'About how often a node proves its devices.', unit: 's', zero: 'never' },
 };
+const policy_switches: Record<SwitchKey, { name: string; about: string }> = {
+  waits_for_fence: { name: 'Tasks wait for fences', about: 'No task begins elsewhere while the node that ran it may still do so.' },
+};
+export const switches = (Object.keys(policy_switches) as SwitchKey[]).map((key) => ({ key, ...policy_switches[key] }));
 export const rules: Rule[] = (Object.keys(policy_rules) as RuleKey[]).map((key) => ({ key, ...policy_rules[key] }));
 
 // How a command ended, by its exit code: 128 + N is what shells say of signal N.

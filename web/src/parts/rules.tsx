@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { useChange, useMarket } from '../api/asks';
 import { call, client, type Market, type Schemas } from '../api/client';
 import { discount_words, rule_text, rule_value, rule_words } from '../lib/policy';
-import { plural, rules, type Rule } from '../lib/words';
+import { plural, rules, switches, type Rule } from '../lib/words';
 import { AskButton, Field } from './basics';
 import { View } from './states';
 
@@ -20,10 +20,13 @@ function RulesForm({ market }: { market: Market }) {
   const text_of = (rule: Rule) => rule_text(policy[rule.key], rule.unit);
   const value_of = (rule: Rule) => (edited[rule.key] === undefined ? String(policy[rule.key]) : rule_value(edited[rule.key]!, rule.unit));
   const changed = rules.filter((rule) => edited[rule.key] !== undefined && edited[rule.key] !== text_of(rule));
+  const turned = switches.filter(({ key }) => edited[key] !== undefined && edited[key] !== String(policy[key] ?? false));
+  const count = changed.length + turned.length;
   const wrong = changed.some((rule) => value_of(rule) === null);
   const apply = async () => {
     const next: Record<string, unknown> = { ...policy };
     for (const rule of changed) next[rule.key] = typeof policy[rule.key] === 'number' ? Number(value_of(rule)) : value_of(rule);
+    for (const { key } of turned) next[key] = edited[key] === 'true';
     await change.mutateAsync({ policy: next as Schemas['Policy'] });
   };
   return (
@@ -40,6 +43,18 @@ function RulesForm({ market }: { market: Market }) {
           );
         })}
       </div>
+      {switches.map(({ key, name, about }) => (
+        <Field key={key} label={name} hint={about}>
+          {(props) => (
+            <input
+              {...props}
+              type="checkbox"
+              checked={(edited[key] ?? String(policy[key] ?? false)) === 'true'}
+              onChange={(event) => set_edited((before) => ({ ...before, [key]: String(event.target.checked) }))}
+            />
+          )}
+        </Field>
+      ))}
       <section className="stack" aria-label="Volume discounts">
         <h3>Volume discounts</h3>
         {policy.volume_discounts.length === 0 ? (
@@ -52,13 +67,18 @@ function RulesForm({ market }: { market: Market }) {
           </ul>
         )}
       </section>
-      {changed.length > 0 && !wrong && (
+      {count > 0 && !wrong && (
         <div className="row">
-          <AskButton label={`Lay down ${plural(changed.length, 'change')}`} title="Change the market's rules?" action="Lay them down" act={apply}>
+          <AskButton label={`Lay down ${plural(count, 'change')}`} title="Change the market's rules?" action="Lay them down" act={apply}>
             <ul>
               {changed.map((rule) => (
                 <li key={rule.key}>
                   {rule.name}: {text_of(rule)} → {edited[rule.key]} {rule.unit === 'count' ? '' : rule.unit}
+                </li>
+              ))}
+              {turned.map(({ key, name }) => (
+                <li key={key}>
+                  {name}: {edited[key] === 'true' ? 'off → on' : 'on → off'}
                 </li>
               ))}
             </ul>
