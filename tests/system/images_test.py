@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Orders that run OCI images, from a real registry on loopback: pulled once, pinned, blamed right, whole after kill -9."""
+import base64
 import gzip
 import hashlib
 import io
@@ -203,7 +204,7 @@ class ImagesTest(SystemTest):
         for lease in self.leases(order):
             self.assertEqual(lease["image_digest"], self.digest)
             receipt = self.market.run("receipt", lease["id"], key=self.renter)[0]
-            self.assertIn(self.digest[7:], json.dumps(receipt))
+            self.assertIn(bytes.fromhex(self.digest[7:]), base64.b64decode(receipt["body"]))
         pinned = self.order(f"{name}@{self.digest}", "-c", "echo pinned")
         self.assertEqual(self.wait_end(pinned)["state"], "ORDER_DONE")
         # Its own command, where the order names none.
@@ -244,7 +245,7 @@ class ImagesTest(SystemTest):
         self.market.wait_for_offers(self.renter, self.query, 1, 60 * PATIENCE)
         address = self.registry.address
         renter = ("INPUT_INVALID", "BLAME_RENTER")
-        self.assert_fails(f"{address}/org/none:1", *renter, "name unknown")
+        self.assert_fails(f"{address}/org/none:1", *renter, "unknown")  # the name or the manifest: registries differ
         self.assert_fails(f"{address}/org/tool:none", *renter, "manifest unknown")
         self.assert_fails(f"{address}/org/tool@sha256:{'0' * 64}", *renter)
         self.assert_fails(f"{locked.address}/private/tool:1", *renter, "authentication required")
@@ -273,7 +274,7 @@ class ImagesTest(SystemTest):
         self.assertEqual(self.images_of("node"), [])
         self.gate.cut_after = None
         self.assertEqual(self.wait_end(order)["state"], "ORDER_DONE")
-        self.assertEqual(self.output(order).splitlines()[-1], "big")
+        self.assertIn("big", self.output(order).splitlines())
         self.assertEqual(self.images_of("node"), [digest[7:]])
 
     def test_killed_while_it_pulls(self):
