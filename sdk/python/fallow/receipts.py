@@ -55,6 +55,7 @@ _NEVER_NEGATIVE = (
     "device_hour_micros", "disk_gb_hour_micros", "rate_hour_micros", "hold_micros", "time_us_max", "charged_micros",
     "refunded_micros", "fee_micros", "term_us", "term_before_us", "rerated_hour_micros", "spot_floor_micros",
     "spot_bid_micros")
+_AFTER_A_GAP = {("EndReason", "IMAGE_UNAVAILABLE"): 60}
 _ZERO: Dict[str, Any] = {"i": 0, "u": 0, "b": b"", "s": "", "?": False}
 
 
@@ -191,10 +192,18 @@ def _place(found: Dict[str, Any], name: str, kind: str, wire: int, value: Any) -
         found[name] = _enum(kind, value)
 
 
+def enum_words(kind: str) -> Dict[int, str]:
+    """The words of an enum of the schema by their numbers. It lists them in this order; few numbers leave a gap."""
+    words = {}
+    number = -1
+    for word in getattr(models, kind):
+        number = _AFTER_A_GAP.get((kind, word.value), number + 1)
+        words[number] = str(word.value)
+    return words
+
+
 def _enum(kind: str, number: int) -> str:
-    # The schema lists an enum's words in the order of their numbers, which have no gaps.
-    words = list(getattr(models, kind))
-    return str(words[number].value) if number < len(words) else f"{kind} {number}"
+    return enum_words(kind).get(number, f"{kind} {number}")
 
 
 # ---- the rules ----------------------------------------------------------------------------------
