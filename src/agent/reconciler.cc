@@ -88,10 +88,10 @@ void Reconciler::received(const v1::HubMessage& message, Now now) {
 }
 
 void Reconciler::happened(const RuntimeEvent& event, Now now) {
-  // Only an exit may come before the fence: what ended in time is not to be fenced afterwards.
-  if (std::get_if<Exited>(&event) == nullptr) fence(now);
+  // No look at the fences here: an agent that stood still hears everything at once, and what ended
+  // in time must not be fenced, and paid until its fence, before the word of its end that waits
+  // behind this one. The clock and messages look at them.
   occur(event, now);
-  fence(now);
 }
 
 void Reconciler::occur(const RuntimeEvent& event, Now now) {

@@ -99,6 +99,19 @@ TEST_F(ReconcilerTest, SuspendedTimeIsNotRunningTime) {
               5e6, 1e4);
 }
 
+TEST_F(ReconcilerTest, AfterStandingStillNobodyPaysUntilTheFence) {
+  connect();
+  bring_up(lease(7));
+  run_for(seconds(3));
+  const Time ended = clock_ + seconds(1);
+  pass(minutes(1));  // the agent stood still, and its fence has passed
+  reconciler_->happened(Started{LeaseId(9), clock_}, now());
+  reconciler_->happened(Exited{LeaseId(7), ended, ExitCause::kExited, 0, 0, ""}, now());
+  run_for(milliseconds(1));
+  EXPECT_NEAR(static_cast<double>(reconciler_->workloads().at(LeaseId(7)).record.metered.value),
+              4e6, 1e4);
+}
+
 TEST_F(ReconcilerTest, TimeThatWasPaidForEndsIt) {
   connect();
   v1::DesiredLease desired = lease(7);
