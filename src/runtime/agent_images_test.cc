@@ -130,6 +130,7 @@ TEST_F(AgentImagesTest, ItsImageStaysWithAWorkloadThatOutlivesTheAgent) {
   const v1::WorkloadReport ended = hub_.wait_for(7, v1::ENDED);
   EXPECT_EQ(ended.reason(), v1::COMPLETED) << ended.detail();
   EXPECT_EQ(ended.image_digest(), digest);
+  hub_.wait_for_words(7, "an image\n");  // they may come behind the report
   EXPECT_EQ(hub_.log(7), "began\nan image\n");
 }
 
