@@ -3,6 +3,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 SCENE ?=
 BASE ?=
+ALL ?=
 
 .PHONY: help
 help: ## this list
@@ -46,7 +47,9 @@ test: build ## every test
 	@ctest --preset release -j $(JOBS)
 
 .PHONY: sanitize
-sanitize: deps build/dev/build.ninja build/tsan/build.ninja ## the tests under ASan+UBSan and under TSan
+sanitize: deps ## the tests under ASan+UBSan and under TSan; ALL=1: also those left to `make test` for their time
+	@cmake --preset dev -DFALLOW_SANITIZE_ALL=$(or $(ALL),0) > /dev/null
+	@cmake --preset tsan -DFALLOW_SANITIZE_ALL=$(or $(ALL),0) > /dev/null
 	@cmake --build --preset dev -j $(JOBS)
 	@ctest --preset dev -j $(JOBS)
 	@cmake --build --preset tsan -j $(JOBS)

@@ -3,7 +3,6 @@
 pool in the same process, with 8 tasks in flight per node; and the same with one lease for every input."""
 import argparse
 import concurrent.futures
-import json
 import pathlib
 import sys
 import tempfile
@@ -14,6 +13,7 @@ sys.path[:0] = [str(ROOT / "sdk" / "python"), str(ROOT / "tools")]
 
 import fallow  # noqa: E402
 from local_market import LocalMarket  # noqa: E402
+from report import print_rows  # noqa: E402
 
 QUERY = "gpu_name=TEST_GPU"
 NODES = 2
@@ -65,11 +65,7 @@ def main():
              f"of {len(inputs)} in {len(results.orders)} tasks; target: under 25 ms"),
             ("the same by a local process pool", pool_s / len(inputs) * 1e3, "ms", f"{NODES * IN_FLIGHT} processes"),
             ("a lease for each input (batch=1)", leases_s / options.leases * 1e3, "ms", f"of {options.leases}")]
-    if options.json:
-        print(json.dumps({name: {"value": value, "unit": unit, "beside": beside} for name, value, unit, beside in rows}))
-    else:
-        for name, value, unit, beside in rows:
-            print(f"{name:<58} {value:12.6g} {unit:<8} {beside}")
+    print_rows(rows, options.json)
 
 
 if __name__ == "__main__":

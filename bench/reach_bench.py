@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Bytes through a tunnel beside a plain TLS copy on the same loopback, in one run, turn by turn: `fallow cp` in and
-out, one port, and two streams of one tunnel at once. Prints MB/s, and the ratio of the medians.
-
-Usage: bench/reach_bench.py [ROUNDS]    FALLOW_BUILD names the build folder; FALLOW_SANDBOX the kind (runc)."""
+out, one port, and two streams of one tunnel at once. FALLOW_SANDBOX names the kind of sandbox (runc)."""
+import argparse
 import os
 import pathlib
 import socket
@@ -16,8 +15,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 from local_market import LocalMarket  # noqa: E402
+from report import print_rows  # noqa: E402
 
 BYTES = 256 << 20
+PEER = "plain TLS copy"
 RECEIVE = """
 import socket, ssl, sys
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -93,10 +94,10 @@ def measure(market, folder, rounds):
                                stdout=subprocess.PIPE, text=True)
     market.processes["forward"] = forward
     port = int(forward.stdout.readline().split('"local_port":')[1].split("}")[0])
-    took = {"plain TLS copy": [], "cp in": [], "cp out": [], "port-forward": []}
+    took = {PEER: [], "cp in": [], "cp out": [], "port-forward": []}
     spread = []
     for _ in range(rounds):
-        took["plain TLS copy"].append(tls_copy(folder, source))
+        took[PEER].append(tls_copy(folder, source))
         took["cp in"].append(timed(market.fallow, "cp", source, f"{lease}:file", environment=environment))
         took["cp out"].append(timed(market.fallow, "cp", f"{lease}:file", folder / "back", environment=environment))
         one = fetch(f"http://127.0.0.1:{port}/file").communicate()[0].split()
@@ -104,28 +105,28 @@ def measure(market, folder, rounds):
         took["port-forward"].append(float(one[0]))
         both = [float(f.communicate()[0].split()[0]) for f in [fetch(f"http://127.0.0.1:{port}/file") for _ in range(2)]]
         spread.append(min(both) / max(both))
-    base = statistics.median(took["plain TLS copy"])
-    for name, seconds in took.items():
-        speeds = " ".join(f"{BYTES / s / 1e6:.0f}" for s in seconds)
-        print(f"{name:<16} median {BYTES / statistics.median(seconds) / 1e6:5.0f} MB/s  ratio "
-              f"{base / statistics.median(seconds):.2f}  ({speeds})")
     forward.terminate()
     market.processes.pop("forward").wait()
     market.run("stop", str(order), key=renter)
     market.wait_for_end(renter, order, 60)
-    print(f"two streams at once: the quicker took {statistics.median(spread):.2f} of the slower's time (median)")
+    speed = {name: BYTES / statistics.median(seconds) / 1e6 for name, seconds in took.items()}
+    return [(name, speed[name], "MB/s", f"of {BYTES >> 20} MiB; {speed[name] / speed[PEER]:.2f} of the {PEER}") for name in took] + [
+        ("two streams at once", statistics.median(spread), "ratio", "the quicker's time by the slower's; 1 is even")]
 
 
 def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    build = pathlib.Path(os.environ.get("FALLOW_BUILD", ROOT / "build" / "release"))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fallow-reach-", ignore_cleanup_errors=True) as path:
-        market = LocalMarket(build, pathlib.Path(path))
+        market = LocalMarket(options.build, pathlib.Path(path))
         try:
-            measure(market, pathlib.Path(path), rounds)
+            rows = measure(market, pathlib.Path(path), options.rounds)
         finally:
             market.end_all()
-    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    print_rows(rows, options.json)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 """rent_bench: what a command, a file and a new machine cost through fallow.rent(), beside `fallow exec` and `fallow cp` into
 the same lease in turns."""
 import argparse
-import json
 import os
 import pathlib
 import statistics
@@ -16,6 +15,7 @@ sys.path[:0] = [str(ROOT / "sdk" / "python"), str(ROOT / "tools")]
 
 import fallow  # noqa: E402
 from local_market import LocalMarket  # noqa: E402
+from report import print_rows  # noqa: E402
 
 QUERY = "gpu_name=TEST_GPU"
 ROUNDS = 9
@@ -76,11 +76,7 @@ def main():
     for name, beside in (("put", "fallow cp in"), ("get", "fallow cp out")):
         rows.append((f"a file by box.{name}()", options.megabytes / middle[name], "MB/s",
                      f"of {options.megabytes} MB; `fallow cp`: {options.megabytes / middle[beside]:.0f} MB/s"))
-    if options.json:
-        print(json.dumps({name: {"value": value, "unit": unit, "beside": beside} for name, value, unit, beside in rows}))
-    else:
-        for name, value, unit, beside in rows:
-            print(f"{name:<58} {value:12.6g} {unit:<8} {beside}")
+    print_rows(rows, options.json)
 
 
 if __name__ == "__main__":

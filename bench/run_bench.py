@@ -2,7 +2,6 @@
 """run_bench: what `fallow run -- true` costs on an idle market, from the command line to its end,
 beside the same command under bare bubblewrap with the same namespaces and mounts, in turns."""
 import argparse
-import json
 import pathlib
 import statistics
 import subprocess
@@ -14,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 from local_market import LocalMarket  # noqa: E402
+from report import print_rows  # noqa: E402
 
 QUERY = "gpu_name=TEST_GPU"
 
@@ -65,11 +65,7 @@ def main():
     rows = [("fallow run -- true, median", ours_ms, "ms", f"of {options.runs}; {min(ours):.0f} to {max(ours):.0f}"),
             ("the same under bare bubblewrap, median", bare_ms, "ms", f"{min(bare):.0f} to {max(bare):.0f}"),
             ("overhead", ours_ms - bare_ms, "ms", "target: under 150 ms")]
-    if options.json:
-        print(json.dumps({name: {"value": value, "unit": unit, "beside": beside} for name, value, unit, beside in rows}))
-    else:
-        for name, value, unit, beside in rows:
-            print(f"{name:<58} {value:12.6g} {unit:<8} {beside}")
+    print_rows(rows, options.json)
 
 
 if __name__ == "__main__":

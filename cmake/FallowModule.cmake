@@ -1,5 +1,5 @@
 # fallow_module(<name> [DEPENDS targets...] [TEST_DEPENDS targets...]
-#               [PRECOMPILE headers... | PRECOMPILED_BY module] [JOINED] [ONE_THREAD filters...])
+#               [PRECOMPILE headers... | PRECOMPILED_BY module] [JOINED] [NOT_UNDER_TSAN filters...])
 #
 # Makes fallow_<name> from src/<name>/*.cc, and <name>_test from src/<name>/*_test.cc. Every module
 # has this shape; a new file needs no line here. tools/check_layers.py holds who may include whom.
@@ -11,7 +11,7 @@
 #
 # JOINED: files are compiled FALLOW_JOINED at a time, as one: most of a file's time goes to templates
 # that its neighbours instantiate too. So names in a module's anonymous namespaces are unique among
-# its sources, and among its tests; the compiler says where they are not. FALLOW_JOINED=0 compiles
+# its sources, and among its tests; the compiler says so of those it reads together. FALLOW_JOINED=0 compiles
 # each file by itself, for who changes one and builds often; clang-tidy reads them so as well.
 include(GoogleTest)
 
@@ -27,7 +27,8 @@ function(fallow_join target)
 endfunction()
 
 function(fallow_module name)
-  cmake_parse_arguments(ARG "JOINED" "PRECOMPILED_BY" "DEPENDS;TEST_DEPENDS;PRECOMPILE;ONE_THREAD" ${ARGN})
+  cmake_parse_arguments(ARG "JOINED" "PRECOMPILED_BY" "DEPENDS;TEST_DEPENDS;PRECOMPILE;NOT_UNDER_TSAN"
+                        ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -40,7 +41,7 @@ function(fallow_module name)
   target_link_libraries(fallow_${name} PUBLIC ${ARG_DEPENDS} PRIVATE fallow_warnings)
   if(tests)
     fallow_test(${name}_test SOURCES ${tests} DEPENDS fallow_${name} ${ARG_TEST_DEPENDS}
-                ONE_THREAD ${ARG_ONE_THREAD})
+                NOT_UNDER_TSAN ${ARG_NOT_UNDER_TSAN})
   endif()
   if(FALLOW_PRECOMPILE AND ARG_PRECOMPILE)
     target_precompile_headers(fallow_${name} PRIVATE ${ARG_PRECOMPILE})
@@ -70,12 +71,13 @@ function(fallow_module name)
   endif()
 endfunction()
 
-# fallow_test(<target> SOURCES ... DEPENDS ... [ONE_THREAD filters...]): a GoogleTest program.
-# ONE_THREAD: its tests that have one thread, as GTEST_FILTER names them; "*": all of it.
-# ThreadSanitizer finds nothing in these and takes minutes for it: they are left to the other builds.
+# fallow_test(<target> SOURCES ... DEPENDS ... [NOT_UNDER_TSAN filters...]): a GoogleTest program.
+# NOT_UNDER_TSAN: its tests that have one thread, as GTEST_FILTER names them; "*": all of it.
+# ThreadSanitizer finds nothing in these and takes minutes for it: they are left to the other builds
+# unless FALLOW_SANITIZE_ALL.
 function(fallow_test target)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;ONE_THREAD" ${ARGN})
-  if(FALLOW_SANITIZE MATCHES "thread" AND ARG_ONE_THREAD STREQUAL "*")
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;NOT_UNDER_TSAN" ${ARGN})
+  if(FALLOW_SANITIZE MATCHES "thread" AND NOT FALLOW_SANITIZE_ALL AND ARG_NOT_UNDER_TSAN STREQUAL "*")
     return()
   endif()
   add_executable(${target} ${ARG_SOURCES})
@@ -84,8 +86,8 @@ function(fallow_test target)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O0>)
   add_test(NAME ${target} COMMAND ${target})
   set_tests_properties(${target} PROPERTIES TIMEOUT 1800)
-  if(FALLOW_SANITIZE MATCHES "thread" AND ARG_ONE_THREAD)
-    list(JOIN ARG_ONE_THREAD ":" left_out)
+  if(FALLOW_SANITIZE MATCHES "thread" AND NOT FALLOW_SANITIZE_ALL AND ARG_NOT_UNDER_TSAN)
+    list(JOIN ARG_NOT_UNDER_TSAN ":" left_out)
     set_tests_properties(${target} PROPERTIES ENVIRONMENT "GTEST_FILTER=-${left_out}")
   endif()
 endfunction()

@@ -1,6 +1,7 @@
 # Compiler, linker and checks that every target of the project shares.
 option(FALLOW_FUZZ "Build fuzz/ (needs clang)" OFF)
 set(FALLOW_SANITIZE "" CACHE STRING "Sanitizers: empty, 'address,undefined', or 'thread'")
+option(FALLOW_SANITIZE_ALL "Under sanitizers, also the tests that are left to the release build for their time" OFF)
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)

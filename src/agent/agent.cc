@@ -2,7 +2,6 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -62,9 +61,7 @@ SessionOptions Agent::Impl::session_options() const {
 
 Result<std::unique_ptr<Agent>> Agent::make(AgentOptions options, Runtime& runtime, HubLink& link,
                                            FolderStore& store, Random& random) {
-  if (::mkdir(options.data_folder.c_str(), 0700) != 0 && errno != EEXIST) {
-    return tl::unexpected(file_error("make", options.data_folder, errno));
-  }
+  FALLOW_TRY(make_folder(options.data_folder));
   FALLOW_ASSIGN(Fd lock, open_file(options.data_folder + "/agent.lock", O_RDWR | O_CREAT));
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     return fail(ErrorCode::kBusy,

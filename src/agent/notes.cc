@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <charconv>
 #include <memory>
 
@@ -14,9 +13,7 @@
 namespace fallow::agent {
 
 Result<Notes> Notes::open(std::string folder) {
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
-    return tl::unexpected(file_error("make", folder, errno));
-  }
+  FALLOW_TRY(make_folder(folder));
   return Notes(std::move(folder));
 }
 

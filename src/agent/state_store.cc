@@ -1,14 +1,12 @@
 #include "agent/state_store.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
-#include <memory>
 #include <string_view>
 #include <system_error>
 
@@ -32,9 +30,7 @@ std::optional<LeaseId> lease_named(std::string_view name) {
 }  // namespace
 
 Result<StateStore> StateStore::open(std::string folder, std::string boot_id) {
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
-    return tl::unexpected(file_error("make", folder, errno));
-  }
+  FALLOW_TRY(make_folder(folder));
   return StateStore(std::move(folder), std::move(boot_id));
 }
 

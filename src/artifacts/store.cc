@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -13,11 +12,6 @@
 
 namespace fallow::artifacts {
 namespace {
-
-Status make_folder(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
-  return tl::unexpected(file_error("make the folder", path, errno));
-}
 
 // Calls visit(digest, path) for every blob below `blobs`; names that are none are passed over.
 Status for_each_blob(const std::string& blobs,

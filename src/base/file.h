@@ -62,6 +62,11 @@ Status sync_file(const Fd& fd, std::string_view name);
 // The names in the folder (made, renamed, removed) are on the disk when it returns.
 Status sync_folder(const std::string& path);
 
+// Makes the folder for its owner alone; one that is there already is as good.
+Status make_folder(const std::string& path);
+// What the folder holds, but for "." and ".."; nothing when it cannot be read.
+std::vector<std::string> names_in(const std::string& folder);
+
 // A whole file of at most bytes_max (kTooLarge beyond).
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max);
 // Replaces the file at once and durably: written beside it, synced, renamed, folder synced.

@@ -13,8 +13,6 @@
 namespace fallow::cli {
 namespace {
 
-constexpr int kFlushMs = 2'000;
-
 struct CopyOptions {
   std::string from;
   std::string to;

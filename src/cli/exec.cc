@@ -14,12 +14,9 @@
 namespace fallow::cli {
 namespace {
 
-// As ssh says "it was not your command that failed".
-constexpr int kWayLostCode = 255;
 // As a shell says of who was killed by SIGPIPE.
 constexpr int kOutputClosedCode = 128 + SIGPIPE;
 constexpr int kAskedMax = 3;
-constexpr int kFlushMs = 2'000;
 
 struct ExecOptions {
   std::uint64_t lease = 0;

@@ -16,6 +16,11 @@
 
 namespace fallow::cli {
 
+// As ssh says that the way was lost.
+inline constexpr int kWayLostCode = 255;
+// The other side is given so long for what is still on its way when a command ends.
+inline constexpr int kFlushMs = 2'000;
+
 class Reach {
  public:
   // Blocks until the way in is open. Null: it was said why not, and `exit_code` fits that.

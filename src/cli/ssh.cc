@@ -17,8 +17,6 @@
 namespace fallow::cli {
 namespace {
 
-constexpr int kWayLostCode = 255;
-
 struct SshOptions {
   std::uint64_t lease = 0;
   bool proxy = false;

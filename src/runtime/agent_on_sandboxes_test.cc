@@ -64,7 +64,9 @@ TEST_F(AgentTest, ARestartedAgentGoesOnWithItsWorkload) {
   EXPECT_EQ(meters.rbegin()->first, meters.size());
   v1::MeterRecord last;
   ASSERT_TRUE(last.ParseFromString(meters.rbegin()->second));
-  EXPECT_GE(last.running_us(), 1'500'000);
+  // Its second and a half begins before its supervisor can say that it runs; nothing of the time
+  // between the two agents is missing.
+  EXPECT_GT(last.running_us(), 1'300'000);
   EXPECT_LT(last.running_us(), 8'000'000);
 }
 

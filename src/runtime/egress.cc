@@ -5,13 +5,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <optional>
-#include <span>
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "runtime/public_address.h"
 
 namespace fallow::runtime {
 namespace {
@@ -26,46 +24,9 @@ constexpr std::uint32_t kPool = (198U << 24U) | (18U << 16U);
 constexpr std::uint32_t kBlocks = 1U << 14U;
 constexpr int kRangeBitsMin = 4;  // a wider route is a way out
 
-// Never reached, whatever a provider says: everything that is not the public internet. Private
-// (RFC 1918), shared (6598), loopback, link-local with the clouds' metadata, protocol assignments,
-// documentation, trials (our own links among them), relays, multicast, reserved, broadcast.
-constexpr std::array<std::string_view, 15> kNotPublic = {
-    "0.0.0.0/8",     "10.0.0.0/8",      "100.64.0.0/10",  "127.0.0.0/8",    "169.254.0.0/16",
-    "172.16.0.0/12", "192.0.0.0/24",    "192.0.2.0/24",   "192.88.99.0/24", "192.168.0.0/16",
-    "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",    "240.0.0.0/4"};
-
-struct Range {
-  std::uint32_t first = 0;
-  std::uint32_t bits = 32;
-  bool holds(std::uint32_t address) const {
-    return bits == 0 || ((address ^ first) >> (32 - bits)) == 0;
-  }
-};
-
-std::optional<std::uint32_t> number_of(std::string_view address) {
-  in_addr parsed{};
-  if (::inet_pton(AF_INET, std::string(address).c_str(), &parsed) != 1) return std::nullopt;
-  return ntohl(parsed.s_addr);
-}
-
 std::string text_of(std::uint32_t address) {
   return fmt::format("{}.{}.{}.{}", address >> 24U, address >> 16U & 0xFFU, address >> 8U & 0xFFU,
                      address & 0xFFU);
-}
-
-std::optional<Range> range_of(std::string_view text) {
-  const std::size_t slash = text.find('/');
-  const auto first = number_of(text.substr(0, slash));
-  if (!first) return std::nullopt;
-  Range range{*first, 32};
-  if (slash != std::string_view::npos) {
-    const std::string_view bits = text.substr(slash + 1);
-    const auto [end, error] = std::from_chars(bits.data(), bits.data() + bits.size(), range.bits);
-    if (error != std::errc() || end != bits.data() + bits.size() || range.bits > 32) {
-      return std::nullopt;
-    }
-  }
-  return range;
 }
 
 std::vector<std::string_view> words_of(std::string_view line) {
@@ -96,20 +57,13 @@ std::string egress_owner(const std::string& folder) {
 }
 
 Status check_address(std::string_view address) {
-  if (number_of(address)) return {};
+  if (parse_ipv4(address)) return {};
   return fail(ErrorCode::kInvalid, "\"{}\" is no address of IPv4; write it as 192.0.2.1", address);
 }
 
 Status check_range(std::string_view range) {
-  if (range_of(range)) return {};
+  if (parse_ipv4_range(range)) return {};
   return fail(ErrorCode::kInvalid, "\"{}\" is no range of IPv4; write it as 192.0.2.0/24", range);
-}
-
-bool is_denied(std::string_view address) {
-  const auto number = number_of(address);
-  return number && std::any_of(kNotPublic.begin(), kNotPublic.end(), [&](std::string_view range) {
-           return range_of(range)->holds(*number);
-         });
 }
 
 std::vector<std::string> resolvers_in(std::string_view text) {
@@ -117,8 +71,8 @@ std::vector<std::string> resolvers_in(std::string_view text) {
   each_line(text, [&](std::string_view line) {
     const std::vector<std::string_view> words = words_of(line);
     if (words.size() < 2 || words[0] != "nameserver") return;
-    const auto number = number_of(words[1]);
-    if (number && !Range{127U << 24U, 8}.holds(*number)) found.emplace_back(words[1]);
+    const auto number = parse_ipv4(words[1]);
+    if (number && !kLoopback.holds(*number)) found.emplace_back(words[1]);
   });
   return found;
 }
@@ -126,7 +80,7 @@ std::vector<std::string> resolvers_in(std::string_view text) {
 Result<std::vector<std::string>> choose_resolvers(const std::vector<std::string>& given) {
   for (const std::string& address : given) {
     FALLOW_TRY(check_address(address));
-    if (Range{127U << 24U, 8}.holds(*number_of(address))) {
+    if (kLoopback.holds(*parse_ipv4(address))) {
       return fail(ErrorCode::kInvalid,
                   "--resolver {}: a workload has a loopback of its own; name the resolver that "
                   "stands behind it",
@@ -146,7 +100,7 @@ Result<std::vector<std::string>> choose_resolvers(const std::vector<std::string>
   }
   std::vector<std::string> open;
   for (const std::string& address : own) {
-    if (!is_denied(address) && open.size() < kResolversMax) open.push_back(address);
+    if (is_public_address(address) && open.size() < kResolversMax) open.push_back(address);
   }
   if (open.empty()) {
     return fail(ErrorCode::kInvalid,

@@ -34,8 +34,6 @@ std::string egress_owner(const std::string& folder);
 // Checks what a provider wrote. kInvalid: a sentence that names it.
 Status check_address(std::string_view address);  // "192.0.2.1"
 Status check_range(std::string_view range);      // "192.0.2.0/24", or an address
-// Is it in a range that is denied to every workload: private, link-local, loopback and such?
-bool is_denied(std::string_view address);
 
 // The resolvers for workloads: those given, else the machine's own that are public. kInvalid when
 // there is none; the sentence says what to name.

@@ -4,17 +4,16 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
-#include <optional>
 
 #include "fallow/v1/oci.pb.h"
+#include "runtime/image_name.h"
 
 namespace fallow::runtime {
 namespace {
 
 constexpr int kLayersMax = 512;
 constexpr std::int64_t kBytesMax = std::int64_t{1} << 50;
-constexpr std::size_t kHexDigits = 64;
-constexpr std::string_view kDigestPrefix = "sha256:";
+constexpr std::size_t kShownBytesMax = 64;  // of what a stranger wrote
 
 template <class Message>
 Result<Message> parse(std::string_view text, std::string_view what) {
@@ -28,13 +27,9 @@ Result<Message> parse(std::string_view text, std::string_view what) {
 }
 
 Result<std::string> hex_of(const v1::OciDescriptor& part) {
-  const std::string_view text = part.digest();
-  if (!text.starts_with(kDigestPrefix) || text.size() != kDigestPrefix.size() + kHexDigits ||
-      !std::all_of(text.begin() + kDigestPrefix.size(), text.end(),
-                   [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); })) {
-    return fail(ErrorCode::kInvalid, "the image names a part without a SHA-256 digest");
-  }
-  return std::string(text.substr(kDigestPrefix.size()));
+  auto hex = hex_of_digest(part.digest());
+  if (!hex) return fail(ErrorCode::kInvalid, "the image names a part without a SHA-256 digest");
+  return *std::move(hex);
 }
 
 Result<ImageBlob> blob_of(const v1::OciDescriptor& part) {
@@ -101,11 +96,11 @@ Result<agent::ImageFacts> parse_config(std::string_view text, std::string_view a
   FALLOW_ASSIGN(const auto read, parse<v1::OciConfig>(text, "configuration"));
   if (!read.architecture().empty() && read.architecture() != architecture) {
     return fail(ErrorCode::kInvalid, "the image is made for {}, this node is {}",
-                read.architecture().substr(0, kHexDigits), architecture);
+                read.architecture().substr(0, kShownBytesMax), architecture);
   }
   if (!read.os().empty() && read.os() != "linux") {
     return fail(ErrorCode::kInvalid, "the image is made for {}, this node runs Linux",
-                read.os().substr(0, kHexDigits));
+                read.os().substr(0, kShownBytesMax));
   }
   agent::ImageFacts facts;
   for (const std::string& setting : read.config().env()) {

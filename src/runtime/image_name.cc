@@ -1,23 +1,20 @@
 #include "runtime/image_name.h"
 
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
-#include <cstring>
 #include <memory>
+
+#include "runtime/public_address.h"
 
 namespace fallow::runtime {
 namespace {
 
 constexpr std::size_t kNameBytesMax = 512;
 constexpr std::size_t kTagBytesMax = 128;
-constexpr std::size_t kHexDigits = 64;
-constexpr std::string_view kDigestPrefix = "sha256:";
 constexpr std::string_view kDefaultRegistry = "docker.io";
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
@@ -30,11 +27,6 @@ bool is_tag(std::string_view text) {
   return !text.empty() && text.size() <= kTagBytesMax && fits(text[0]) &&
          std::all_of(text.begin(), text.end(),
                      [&](char c) { return fits(c) || c == '.' || c == '-'; });
-}
-
-bool is_digest(std::string_view text) {
-  return text.starts_with(kDigestPrefix) && text.size() == kDigestPrefix.size() + kHexDigits &&
-         std::all_of(text.begin() + kDigestPrefix.size(), text.end(), is_hex);
 }
 
 // "library/alpine": parts of lower-case letters and digits with . _ - between them.
@@ -52,7 +44,7 @@ bool is_repository(std::string_view text) {
   }
 }
 
-bool is_registry(std::string_view text) {
+bool is_registry_host(std::string_view text) {
   std::string_view host = text;
   if (host.starts_with('[')) {
     const std::size_t end = host.find(']');
@@ -128,11 +120,11 @@ Result<ImageName> parse_registry_name(std::string_view text) {
   std::string_view rest = text;
   const std::size_t at = rest.find('@');
   if (at != std::string_view::npos) {
-    const std::string_view digest = rest.substr(at + 1);
-    if (!is_digest(digest)) {
+    auto digest = hex_of_digest(rest.substr(at + 1));
+    if (!digest) {
       return fail(ErrorCode::kInvalid, "the image's digest must be sha256: and 64 hex digits");
     }
-    name.digest = digest.substr(kDigestPrefix.size());
+    name.digest = *std::move(digest);
     rest = rest.substr(0, at);
   }
   const std::size_t slash = rest.find('/');
@@ -150,7 +142,7 @@ Result<ImageName> parse_registry_name(std::string_view text) {
     rest = rest.substr(0, colon);
     if (!is_tag(name.tag)) return fail(ErrorCode::kInvalid, "'{}' is no tag of an image", name.tag);
   }
-  if (!is_registry(name.registry) || !is_repository(rest)) {
+  if (!is_registry_host(name.registry) || !is_repository(rest)) {
     return fail(ErrorCode::kInvalid,
                 "the image must be named as [REGISTRY/]NAME[:TAG][@sha256:DIGEST], or as "
                 "oci-archive:PATH, docker-archive:PATH or oci:PATH in the input");
@@ -167,47 +159,18 @@ Result<ImageName> parse_registry_name(std::string_view text) {
   return name;
 }
 
-bool is_public_four(std::uint32_t address) {
-  struct Range {
-    std::uint32_t base;
-    unsigned bits;
-  };
-  constexpr std::array<Range, 14> kOthers = {{{0x00000000, 8},
-                                              {0x0A000000, 8},
-                                              {0x64400000, 10},
-                                              {0x7F000000, 8},
-                                              {0xA9FE0000, 16},
-                                              {0xAC100000, 12},
-                                              {0xC0000000, 24},
-                                              {0xC0000200, 24},
-                                              {0xC0A80000, 16},
-                                              {0xC6120000, 15},
-                                              {0xC6336400, 24},
-                                              {0xCB007100, 24},
-                                              {0xE0000000, 4},
-                                              {0xF0000000, 4}}};
-  return std::none_of(kOthers.begin(), kOthers.end(), [address](const Range& range) {
-    return (address ^ range.base) >> (32 - range.bits) == 0;
-  });
-}
-
-bool is_public_six(const std::array<std::uint8_t, 16>& bytes) {
-  const auto four = [&bytes](std::size_t at) {
-    return (std::uint32_t{bytes[at]} << 24) | (std::uint32_t{bytes[at + 1]} << 16) |
-           (std::uint32_t{bytes[at + 2]} << 8) | bytes[at + 3];
-  };
-  constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
-  constexpr std::array<std::uint8_t, 12> kTranslated = {0, 0x64, 0xFF, 0x9B, 0, 0,
-                                                        0, 0,    0,    0,    0, 0};
-  if (std::equal(kMapped.begin(), kMapped.end(), bytes.begin()) ||
-      std::equal(kTranslated.begin(), kTranslated.end(), bytes.begin())) {
-    return is_public_four(four(12));
-  }
-  if (bytes[0] == 0x20 && bytes[1] == 0x02) return is_public_four(four(2));  // 6to4
-  return (bytes[0] & 0xE0) == 0x20;                                          // global unicast
-}
-
 }  // namespace
+
+std::optional<std::string> hex_of_digest(std::string_view text) {
+  constexpr std::string_view kPrefix = "sha256:";
+  constexpr std::size_t kHexDigits = 64;
+  if (!text.starts_with(kPrefix)) return std::nullopt;
+  text.remove_prefix(kPrefix.size());
+  if (text.size() != kHexDigits || !std::all_of(text.begin(), text.end(), is_hex)) {
+    return std::nullopt;
+  }
+  return std::string(text);
+}
 
 Result<ImageName> parse_image_name(std::string_view text) {
   if (text.empty() || text.size() > kNameBytesMax) {
@@ -243,14 +206,6 @@ std::string registry_host(std::string_view registry) {
     return std::string(registry.substr(1, registry.find(']') - 1));
   }
   return std::string(registry.substr(0, registry.find(':')));
-}
-
-bool is_public_address(std::string_view address) {
-  const std::string text(address.substr(0, address.find('%')));
-  in_addr four{};
-  if (::inet_pton(AF_INET, text.c_str(), &four) == 1) return is_public_four(ntohl(four.s_addr));
-  std::array<std::uint8_t, 16> six{};
-  return ::inet_pton(AF_INET6, text.c_str(), six.data()) == 1 && is_public_six(six);
 }
 
 Status check_registry(const std::string& registry, bool allowed) {

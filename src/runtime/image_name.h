@@ -4,6 +4,7 @@
 // no blanks, no control characters, no leading dash, no path that leads upwards.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,9 @@ struct ImageName {
   std::string inner;       // which image of it; empty: the only one
 };
 
+// The 64 hex digits of "sha256:" and 64 lower-case hex digits; nothing for any other text.
+std::optional<std::string> hex_of_digest(std::string_view text);
+
 // kInvalid with a sentence for the renter.
 Result<ImageName> parse_image_name(std::string_view text);
 
@@ -42,9 +46,5 @@ std::string registry_host(std::string_view registry);
 // names it: an order must not have the provider's machine ask its neighbours. Resolves the name:
 // kUnreachable when that fails. Blocks.
 Status check_registry(const std::string& registry, bool allowed);
-
-// Is the address, as getaddrinfo() writes it, one that anybody on the internet can have? False for
-// loopback, private, link-local, carrier, multicast, reserved ones.
-bool is_public_address(std::string_view address);
 
 }  // namespace fallow::runtime

@@ -62,18 +62,6 @@ TEST(ImageName, RefusesWhatIsNone) {
 }
 
 TEST(ImageName, RegistriesOfTheNeighbourhoodAreTheProvidersToAllow) {
-  for (const char* address :
-       {"127.0.0.1",        "10.1.2.3",        "172.16.0.1",    "172.31.255.255",
-        "192.168.1.1",      "169.254.169.254", "100.64.0.1",    "0.0.0.0",
-        "224.0.0.1",        "255.255.255.255", "::1",           "::",
-        "fe80::1",          "fe80::1%eth0",    "fd00::1",       "ff02::1",
-        "::ffff:127.0.0.1", "64:ff9b::a00:1",  "2002:7f00:1::", "nonsense"}) {
-    EXPECT_FALSE(is_public_address(address)) << address;
-  }
-  for (const char* address : {"1.1.1.1", "172.32.0.1", "192.0.1.1", "8.8.8.8", "2606:4700::1111",
-                              "::ffff:8.8.8.8", "100.128.0.1"}) {
-    EXPECT_TRUE(is_public_address(address)) << address;
-  }
   const Status denied = check_registry("127.0.0.1:5000", false);
   ASSERT_FALSE(denied);
   EXPECT_EQ(denied.error().code, ErrorCode::kDenied);

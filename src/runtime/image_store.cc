@@ -1,6 +1,5 @@
 #include "runtime/image_store.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <sys/stat.h>
@@ -29,23 +28,6 @@ constexpr std::size_t kUseBytesMax = 128;
 // What a broken-off pull had whole is kept for another try.
 constexpr Duration kOrphanAgeMin = minutes(60);
 constexpr auto kWaitStep = std::chrono::milliseconds(200);
-
-std::vector<std::string> names_in(const std::string& folder_path) {
-  std::vector<std::string> names;
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(folder_path.c_str()), ::closedir);
-  while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-  }
-  return names;
-}
-
-Status make_folder(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return tl::unexpected(file_error("make", path, errno));
-  }
-  return {};
-}
 
 Time modified_at(const std::string& path) {
   struct stat info {};

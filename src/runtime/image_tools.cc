@@ -16,12 +16,12 @@
 namespace fallow::runtime {
 namespace {
 
-constexpr Duration kTrialMax = seconds(20);
+constexpr Duration kVersionMax = seconds(20);
 constexpr Duration kManifestMax = minutes(1);
 constexpr Duration kCopyMax = minutes(60);
 constexpr Duration kUnpackMax = minutes(60);
 constexpr std::size_t kManifestBytesMax = std::size_t{8} << 20;
-constexpr std::size_t kAnswerBytesMax = 64 << 10;
+constexpr std::size_t kToolAnswerBytesMax = 64 << 10;
 constexpr std::size_t kSentenceBytesMax = 300;
 constexpr std::string_view kInput = "/input";
 constexpr std::string_view kLogin = "/login.json";
@@ -72,7 +72,7 @@ Result<Fd> login_file(const std::string& registry, const agent::RegistryLogin& l
   return file;
 }
 
-bool is_registry(const ImageTools::Source& source) {
+bool is_of_registry(const ImageTools::Source& source) {
   return source.name.kind == ImageKind::kRegistry;
 }
 
@@ -87,7 +87,7 @@ Error blame_source(bool is_remote, Error error) {
 struct ImageTools::Sandboxed {
   std::vector<std::string> words;
   Duration limit;
-  std::size_t bytes_max = kAnswerBytesMax;
+  std::size_t bytes_max = kToolAnswerBytesMax;
   bool network = false;
   std::string input;  // shown as /input; empty: none
   std::string var;    // below the work folder: for large temporary files; empty: none
@@ -171,8 +171,8 @@ std::string ImageTools::why_not() const {
   }
   const GoOn always;
   for (const std::string& tool : {paths_.skopeo, paths_.umoci}) {
-    const auto answer =
-        run({{tool, "--version"}, kTrialMax, kAnswerBytesMax, false, "", "", nullptr, always});
+    const auto answer = run(
+        {{tool, "--version"}, kVersionMax, kToolAnswerBytesMax, false, "", "", nullptr, always});
     if (!answer) return tool + " does not run in a bubblewrap sandbox: " + answer.error().message;
   }
   return "";
@@ -184,7 +184,7 @@ Result<std::string> ImageTools::manifest(const Source& source, const std::string
   if (!source.wish.login.empty()) {
     FALLOW_ASSIGN(login, login_file(source.name.registry, source.wish.login));
   }
-  const bool is_remote = is_registry(source);
+  const bool is_remote = is_of_registry(source);
   std::vector<std::string> words = {paths_.skopeo, "--insecure-policy", "inspect", "--raw"};
   if (is_remote && source.plain_http) words.emplace_back("--tls-verify=false");
   if (login) {
@@ -206,7 +206,7 @@ Status ImageTools::copy(const Source& source, const std::string& digest, const s
   if (!source.wish.login.empty()) {
     FALLOW_ASSIGN(login, login_file(source.name.registry, source.wish.login));
   }
-  const bool is_remote = is_registry(source);
+  const bool is_remote = is_of_registry(source);
   std::vector<std::string> words = {paths_.skopeo,
                                     "--insecure-policy",
                                     "copy",
@@ -222,9 +222,9 @@ Status ImageTools::copy(const Source& source, const std::string& digest, const s
   }
   words.push_back(skopeo_source(source.name, kInput, digest));
   words.push_back("oci:/pull/" + place + "/layout:image");
-  const auto done =
-      run({words, kCopyMax, kAnswerBytesMax, is_remote, is_remote ? "" : source.wish.input_folder,
-           place + "/var", login ? &login : nullptr, go_on});
+  const auto done = run({words, kCopyMax, kToolAnswerBytesMax, is_remote,
+                         is_remote ? "" : source.wish.input_folder, place + "/var",
+                         login ? &login : nullptr, go_on});
   if (!done) return tl::unexpected(blame_source(is_remote, done.error()));
   return {};
 }
@@ -234,7 +234,7 @@ Status ImageTools::unpack(const std::string& place, const GoOn& go_on) const {
   const auto done = run({{paths_.umoci, "raw", "unpack", "--rootless", "--image",
                           at + "/layout:image", at + "/rootfs"},
                          kUnpackMax,
-                         kAnswerBytesMax,
+                         kToolAnswerBytesMax,
                          false,
                          "",
                          "",

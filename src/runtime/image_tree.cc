@@ -79,7 +79,7 @@ Status make_file_in(const Fd& parent, const std::string& name, const std::string
 }
 
 // Every folder on the way is a real one after this, so that paths of them lead nowhere else.
-Status make_point(const std::string& root, std::string_view point) {
+Status make_image_point(const std::string& root, std::string_view point) {
   Fd folder(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!folder) return tl::unexpected(file_error("enter", root, errno));
   std::string path = root;
@@ -118,7 +118,7 @@ Result<std::uint64_t> settle_image_tree(const std::string& root, std::uint64_t b
   if (errno != 0) return tl::unexpected(file_error("read", "the image's files", errno));
   // Every folder that the workload's user must pass through.
   ::chmod(root.c_str(), 0755);
-  for (const std::string& point : image_mount_points()) FALLOW_TRY(make_point(root, point));
+  for (const std::string& point : image_mount_points()) FALLOW_TRY(make_image_point(root, point));
   return bytes;
 }
 

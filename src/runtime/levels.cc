@@ -15,7 +15,7 @@ namespace fallow::runtime {
 namespace {
 
 constexpr Duration kTrialMax = seconds(20);
-constexpr std::size_t kAnswerBytesMax = 4096;
+constexpr std::size_t kTrialBytesMax = 4096;
 // A user for trials, beyond those of leases.
 constexpr std::uint32_t kTrialUid = 0x70010000;
 
@@ -46,7 +46,7 @@ struct Trial {
     const Status written = replace_file(place + "/spec", encode_launch(launch));
     std::vector<std::string> words = supervisor;
     words.insert(words.end(), {"--probe", place});
-    auto answer = written ? agent::run_program(words, kTrialMax, kAnswerBytesMax)
+    auto answer = written ? agent::run_program(words, kTrialMax, kTrialBytesMax)
                           : Result<agent::ProgramOutput>(tl::unexpected(written.error()));
     remove_tree(place);
     if (!answer) return answer.error().message;

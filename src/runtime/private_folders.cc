@@ -40,9 +40,7 @@ Result<Staged> stage(const std::string& lease_folder, std::uint32_t uid, const s
   if (!image_root.empty()) {
     FALLOW_ASSIGN(tree, open_file(image_root, O_PATH | O_DIRECTORY));
     const std::string path = lease_folder + "/layer";
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-      return tl::unexpected(file_error("make", path, errno));
-    }
+    FALLOW_TRY(make_folder(path));
     FALLOW_ASSIGN(layer, open_file(path, O_RDONLY | O_DIRECTORY));
   }
   FALLOW_ASSIGN(const Fd folder, open_file(lease_folder, O_RDONLY | O_DIRECTORY));

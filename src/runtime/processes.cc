@@ -19,7 +19,7 @@
 namespace fallow::runtime {
 namespace {
 
-constexpr std::uint64_t kNameBytes = 4096;
+constexpr std::uint64_t kBytesPerName = 4096;
 constexpr std::uint64_t kBlockBytes = 512;  // of st_blocks, whatever the file system's own
 // Each level costs an open descriptor. A deeper tree counts as being beyond every limit, so that
 // nothing can hide below.
@@ -43,7 +43,7 @@ std::uint64_t disk_bytes_below(int folder_fd, dev_t device, std::uint64_t bytes_
     const int parent = ::dirfd(folder.get());
     if (::fstatat(parent, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
     if (info.st_dev != device) continue;
-    bytes += std::max(static_cast<std::uint64_t>(info.st_blocks) * kBlockBytes, kNameBytes);
+    bytes += std::max(static_cast<std::uint64_t>(info.st_blocks) * kBlockBytes, kBytesPerName);
     if (bytes > bytes_max) break;
     if (!S_ISDIR(info.st_mode)) continue;
     if (depth >= kDepthMax) return bytes_max + 1;
@@ -54,7 +54,7 @@ std::uint64_t disk_bytes_below(int folder_fd, dev_t device, std::uint64_t bytes_
   return bytes;
 }
 
-std::vector<std::string> names_in(int folder_fd) {
+std::vector<std::string> names_below(int folder_fd) {
   std::vector<std::string> names;
   const int again = ::openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (again < 0) return names;
@@ -142,7 +142,7 @@ void remove_tree(const std::string& path) {
   bool changed = static_cast<bool>(root);
   while (changed) {
     changed = false;
-    for (const std::string& name : names_in(root.get())) {
+    for (const std::string& name : names_below(root.get())) {
       if (::unlinkat(root.get(), name.c_str(), 0) == 0) {
         changed = true;
         continue;
@@ -152,7 +152,7 @@ void remove_tree(const std::string& path) {
       const Fd folder(
           ::openat(root.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       if (!folder) continue;
-      for (const std::string& below : names_in(folder.get())) {
+      for (const std::string& below : names_below(folder.get())) {
         if (::unlinkat(folder.get(), below.c_str(), 0) == 0) continue;
         ::fchmodat(folder.get(), below.c_str(), 0700, 0);
         std::string up;

@@ -17,7 +17,7 @@ namespace fallow::runtime {
 namespace {
 
 constexpr std::size_t kRuncFileBytesMax = 64 << 10;
-constexpr std::size_t kReasonBytesMax = 400;
+constexpr std::size_t kRuncReasonBytesMax = 400;
 constexpr int kTieFd = 3;
 constexpr int kShellSignalBase = 128;
 constexpr std::string_view kId = "workload";
@@ -119,7 +119,7 @@ std::string oci_error(const std::string& log_path) {
   const std::size_t begin = at + kKey.size();
   std::string reason = text->substr(begin, text->find('\n', begin) - begin);
   if (reason.ends_with('"')) reason.pop_back();
-  return reason.substr(0, kReasonBytesMax);
+  return reason.substr(0, kRuncReasonBytesMax);
 }
 
 }  // namespace fallow::runtime

@@ -1,6 +1,5 @@
 #include "runtime/sandbox_runtime.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -44,8 +43,6 @@ constexpr std::uint32_t kUidCount = 1 << 16;
 constexpr std::size_t kSmallFileBytesMax = 64 << 10;
 // A supervisor that has just been made writes its process id within this.
 constexpr int kPidTries = 200;  // of 5 ms
-// One that is killed is gone within this, unless the kernel itself is stuck.
-constexpr int kEndTries = 2'000;  // of 5 ms
 // A supervisor may take so many wishes of kKill, five seconds apart, to clear away what it killed.
 constexpr int kKillWishesMax = 4;
 
@@ -56,40 +53,11 @@ std::optional<LeaseId> lease_of(std::string_view name) {
   return lease;
 }
 
-Status make_folder(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return tl::unexpected(file_error("make", path, errno));
-  }
-  return {};
-}
-
 std::uint64_t default_memory_bytes() {
   const auto pages = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES));
   const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   // An eighth stays for the host and the agent.
   return pages * page_bytes / 8 * 7;
-}
-
-std::optional<pid_t> pid_in(const std::string& folder) {
-  const auto text = read_file(folder + "/pid", kSmallFileBytesMax);
-  if (!text) return std::nullopt;
-  pid_t pid = 0;
-  std::from_chars(text->data(), text->data() + text->size(), pid);
-  if (pid <= 0) return std::nullopt;
-  return pid;
-}
-
-// Ends a supervisor that cannot be followed; its sandbox ends with it. While the lock is held the
-// pid is its own. One that has not come to write it down finds a fence that has passed.
-void end_supervisor(const std::string& folder, const Fd& lock) {
-  if (const auto fence = open_file(folder + "/fence", O_WRONLY)) {
-    (void)write_all_at(*fence, encode_time(Time{}), 0, "fence").has_value();
-  }
-  for (int tries = 0; tries < kEndTries; ++tries) {
-    if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return;
-    if (const auto pid = pid_in(folder)) ::kill(*pid, SIGKILL);
-    ::usleep(5'000);
-  }
 }
 
 // What we know of one supervisor.
@@ -304,10 +272,8 @@ void SandboxRuntime::kill(LeaseId lease) {
 
 std::vector<LeaseId> SandboxRuntime::list() const {
   std::vector<LeaseId> leases;
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(impl_->options.folder.c_str()),
-                                                   ::closedir);
-  while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
-    if (const auto lease = lease_of(entry->d_name)) leases.push_back(*lease);
+  for (const std::string& name : names_in(impl_->options.folder)) {
+    if (const auto lease = lease_of(name)) leases.push_back(*lease);
   }
   std::sort(leases.begin(), leases.end());
   return leases;
@@ -331,7 +297,7 @@ agent::Adopted SandboxRuntime::adopt(LeaseId lease) {
   bool lives = ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0;
   std::optional<pid_t> pid;
   for (int tries = 0; lives && !pid && tries < kPidTries; ++tries) {
-    pid = pid_in(folder);
+    pid = supervisor_pid(folder);
     if (pid) break;
     ::usleep(5'000);
     lives = ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0;
@@ -416,8 +382,7 @@ bool SandboxRuntime::Impl::has_supervisor(LeaseId lease, pid_t supervisor) const
   const std::string folder = folder_of(lease);
   const auto lock = open_file(folder + "/lock", O_RDWR);
   if (!lock || ::flock(lock->get(), LOCK_EX | LOCK_NB) == 0) return false;
-  const auto pid = read_file(folder + "/pid", kSmallFileBytesMax);
-  return pid && *pid == std::to_string(supervisor);
+  return supervisor_pid(folder) == supervisor;
 }
 
 // Takes up the files that tell of its start and its end, each once.

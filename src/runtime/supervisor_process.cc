@@ -2,12 +2,24 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <array>
+#include <charconv>
 #include <csignal>
 
+#include "runtime/launch_file.h"
+
 namespace fallow::runtime {
+namespace {
+
+constexpr std::size_t kPidBytesMax = 64;
+// One that is killed is gone within this, unless the kernel itself is stuck.
+constexpr int kEndTries = 2'000;  // of 5 ms
+
+}  // namespace
+
 Result<pid_t> spawn_supervisor(std::vector<std::string> words, const std::string& folder,
                                const Fd& lock) {
   words.push_back(folder);
@@ -39,6 +51,28 @@ Result<pid_t> spawn_supervisor(std::vector<std::string> words, const std::string
   ::posix_spawnattr_destroy(&attributes);
   if (error != 0) return tl::unexpected(file_error("run", words[0], error));
   return pid;
+}
+
+std::optional<pid_t> supervisor_pid(const std::string& folder) {
+  const auto text = read_file(folder + "/pid", kPidBytesMax);
+  if (!text) return std::nullopt;
+  pid_t pid = 0;
+  std::from_chars(text->data(), text->data() + text->size(), pid);
+  if (pid <= 0) return std::nullopt;
+  return pid;
+}
+
+void end_supervisor(const std::string& folder, const Fd& lock) {
+  if (const auto fence = open_file(folder + "/fence", O_WRONLY)) {
+    // One that has not come to write its pid down finds a fence that has passed.
+    (void)write_all_at(*fence, encode_time(Time{}), 0, "fence").has_value();
+  }
+  for (int tries = 0; tries < kEndTries; ++tries) {
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return;
+    // While the lock is held the pid is its own.
+    if (const auto pid = supervisor_pid(folder)) ::kill(*pid, SIGKILL);
+    ::usleep(5'000);
+  }
 }
 
 }  // namespace fallow::runtime

@@ -1,8 +1,9 @@
-// Starts the process that is a workload's supervisor: see runtime/supervisor.h.
+// Starts, finds and ends the process that is a workload's supervisor: see runtime/supervisor.h.
 #pragma once
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,5 +19,13 @@ inline constexpr int kLockFd = 3;
 // it inherits the held lock and ends with it. The caller reaps it.
 Result<pid_t> spawn_supervisor(std::vector<std::string> words, const std::string& folder,
                                const Fd& lock);
+
+// The process that the supervisor of this lease's folder has written down to be; nothing until it
+// has.
+std::optional<pid_t> supervisor_pid(const std::string& folder);
+
+// Ends a supervisor that cannot be followed; its sandbox ends with it. `lock` is open on the
+// folder's lock and not held. Blocks until the supervisor is gone, ten seconds at most.
+void end_supervisor(const std::string& folder, const Fd& lock);
 
 }  // namespace fallow::runtime

@@ -103,7 +103,7 @@ constexpr std::array kConditions = {
     Condition{"personality", 0, kWhole, 0xFFFFFFFF},
 };
 
-std::vector<std::string> words_of(std::string_view text) {
+std::vector<std::string> names_of_calls(std::string_view text) {
   std::vector<std::string> words;
   while (!text.empty()) {
     const std::string_view word = text.substr(0, text.find(' '));
@@ -130,11 +130,11 @@ void put_seccomp(JsonText& json, bool leaves_clone3) {
   json.key("defaultAction").value("SCMP_ACT_ERRNO").key("defaultErrnoRet").value(ENOSYS);
   json.key("architectures").open_array().value("SCMP_ARCH_X86_64").close_array();
   json.key("syscalls").open_array();
-  std::vector<std::string> allowed = words_of(kAllowed);
+  std::vector<std::string> allowed = names_of_calls(kAllowed);
   if (leaves_clone3) allowed.emplace_back("clone3");
   put_names(json, allowed, "SCMP_ACT_ALLOW");
   json.close_object();
-  put_names(json, words_of(kForbidden), "SCMP_ACT_ERRNO");
+  put_names(json, names_of_calls(kForbidden), "SCMP_ACT_ERRNO");
   json.key("errnoRet").value(EPERM).close_object();
   for (const Condition& one : kConditions) {
     put_names(json, {std::string(one.call)}, "SCMP_ACT_ALLOW");
@@ -156,14 +156,14 @@ Result<Fd> seccomp_program() {
   // A tree instead of a chain: the last call of the list is as quick as the first.
   ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
   // A name that this libseccomp does not know is a call that programs can do without.
-  for (const std::string& name : words_of(kAllowed)) {
+  for (const std::string& name : names_of_calls(kAllowed)) {
     const int number = ::seccomp_syscall_resolve_name(name.c_str());
     if (number < 0) continue;
     if (const int error = ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, number, 0); error != 0) {
       return tl::unexpected(not_made(error));
     }
   }
-  for (const std::string& name : words_of(kForbidden)) {
+  for (const std::string& name : names_of_calls(kForbidden)) {
     const int number = ::seccomp_syscall_resolve_name(name.c_str());
     if (number < 0) continue;
     if (const int error = ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), number, 0);

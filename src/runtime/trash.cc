@@ -1,12 +1,10 @@
 #include "runtime/trash.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include <charconv>
-#include <memory>
 #include <string_view>
 
 #include "base/file.h"
@@ -14,13 +12,13 @@
 #include "runtime/cgroup.h"
 #include "runtime/lease_network.h"
 #include "runtime/processes.h"
+#include "runtime/supervisor_process.h"
 
 namespace fallow::runtime {
 namespace {
 
 constexpr int kWaitTries = 1'500;  // of 10 ms
 constexpr useconds_t kWaitUs = 10'000;
-constexpr std::size_t kPidBytesMax = 64;
 
 }  // namespace
 
@@ -28,11 +26,7 @@ Trash::Trash(std::string folder, std::vector<std::string> cgroup_parents, std::s
     : folder_(std::move(folder)),
       cgroup_parents_(std::move(cgroup_parents)),
       egress_owner_(std::move(egress_owner)) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> left(::opendir(folder_.c_str()), ::closedir);
-  while (const dirent* entry = left ? ::readdir(left.get()) : nullptr) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") waiting_.push_back(folder_ + "/" + std::string(name));
-  }
+  for (const std::string& name : names_in(folder_)) waiting_.push_back(folder_ + "/" + name);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -81,17 +75,14 @@ void Trash::remove(const std::string& path) const {
   const std::string name = path.substr(path.rfind('/') + 1);
   LeaseId lease;
   std::from_chars(name.data(), name.data() + name.size(), lease.value);
-  std::int64_t supervisor = 0;
-  if (const auto pid = read_file(path + "/pid", kPidBytesMax)) {
-    std::from_chars(pid->data(), pid->data() + pid->size(), supervisor);
-  }
+  const pid_t supervisor = supervisor_pid(path).value_or(0);
   const std::string group = cgroup_name(lease, supervisor);
   kill_cgroups(cgroup_parents_, group);
   remove_cgroups(cgroup_parents_, group);
   if (!egress_owner_.empty() && ::access((path + "/network.link").c_str(), F_OK) == 0) {
     EgressPolicy policy;
     policy.owner = egress_owner_;
-    LeaseNetwork::remove(policy, lease, static_cast<pid_t>(supervisor));
+    LeaseNetwork::remove(policy, lease, supervisor);
   }
   remove_tree(path);
 }
