@@ -106,10 +106,11 @@ std::shared_ptr<ServerArguments> add_server_options(Parser& command) {
            "seconds between moves of the price indexes; default: 300; 0: they are not kept; at its "
            "first start",
            &v1::Policy::set_price_interval_us);
-  add_time("--proof-interval", 0,
-           "seconds between proofs of a node's devices, about; 0, the default, is never; at its "
-           "first start",
-           &v1::Policy::set_proof_interval_us);
+  add_time(
+      "--proof-interval", 0,
+      "seconds between proofs of a node's devices, about, 1 at least; 0, the default, is never; "
+      "at its first start",
+      &v1::Policy::set_proof_interval_us);
   command
       .add_option_function<std::uint32_t>(
           "--fee-basis-points",

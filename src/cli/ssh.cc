@@ -79,8 +79,10 @@ int ssh(const Context& context, const SshOptions& options) {
   const auto keys = ssh_keys_of(market->url, options.lease);
   if (!keys) return report(context, keys.error());
   if (options.proxy) return proxy(context, options, *keys);
+  // Who asks for settings to keep gets the market in them that was named, but never a key.
+  const std::string named = options.config ? " --url " + shell_quoted(market->url) : "";
   const std::string command =
-      shell_quoted(own_path()) + " ssh --proxy " + std::to_string(options.lease);
+      shell_quoted(own_path()) + named + " ssh --proxy " + std::to_string(options.lease);
   const std::vector<std::pair<std::string, std::string>> settings = {
       {"ProxyCommand", command},          {"User", "worker"},
       {"HostKeyAlias", keys->host_alias}, {"UserKnownHostsFile", "\"" + keys->known_hosts + "\""},

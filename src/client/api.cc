@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <chrono>
-#include <thread>
 #include <utility>
 
 #include "base/digest.h"
+#include "client/attempts.h"
 #include "client/endpoint.h"
 #include "client/refusal.h"
 #include "client/rpc.h"
@@ -18,11 +17,7 @@
 namespace fallow::client {
 namespace {
 
-constexpr int kAttemptsMax = 5;  // of one call, and of a stream without progress
 constexpr int kStatusMismatch = 422;
-constexpr int kStatusTooMany = 429;
-constexpr int kStatusUnavailable = 503;
-constexpr std::chrono::milliseconds kBackoffFirst{100};
 // Of a larger blob it is asked first where to go on: sending it again costs more than the question.
 constexpr std::uint64_t kAskFirstBytesMin = std::uint64_t{1} << 20;
 
@@ -30,15 +25,11 @@ ApiError unreachable(const Error& error) {
   return {ApiError::Kind::kUnreachable, error.message, {}};
 }
 
-bool may_come_later(int status) { return status == kStatusTooMany || status == kStatusUnavailable; }
-
 // Nothing listens, or it is not the one we trust: asking again changes nothing.
 bool is_final(ErrorCode code) {
   return code == ErrorCode::kUnreachable || code == ErrorCode::kDenied ||
          code == ErrorCode::kInvalid || code == ErrorCode::kTooLarge;
 }
-
-void back_off(int attempt) { std::this_thread::sleep_for(kBackoffFirst * (1 << attempt)); }
 
 ApiResult<void> read_json(const std::string& text, google::protobuf::Message& message) {
   google::protobuf::util::JsonParseOptions options;

@@ -6,8 +6,10 @@
 #include <cerrno>
 #include <functional>
 #include <mutex>
+#include <string_view>
 #include <utility>
 
+#include "client/attempts.h"
 #include "client/endpoint.h"
 #include "client/refusal.h"
 #include "client/tunnel_carry.h"
@@ -17,6 +19,8 @@ namespace fallow::client {
 namespace {
 
 constexpr Duration kOpenTimeout = seconds(30);
+// As many are open as may be: that ends when one is closed, not by waiting.
+constexpr std::string_view kTunnelsMax = "tunnels_max";
 
 using Connected = Result<std::shared_ptr<net::WebSocket>>;
 
@@ -56,15 +60,25 @@ ApiResult<std::unique_ptr<Tunnel>> Tunnel::open(const Config& market, LeaseId le
   url.target = "/v1/leases/" + std::to_string(lease.value) + "/tunnel";
   net::Headers headers;
   if (!market.api_key.empty()) headers.set("Authorization", "Bearer " + market.api_key);
-  net::Response refused{0, {}, {}};
   const net::Executor executor = impl->pool.next();
-  Connected socket = net::block_on<Connected>(
-      executor, net::connect_websocket(url, endpoint->tls, std::move(headers),
-                                       net::bulk_socket_options(), kOpenTimeout, &refused));
-  if (!socket) {
-    if (refused.status != 0) return tl::unexpected(refusal(refused));
-    return tl::unexpected(ApiError{ApiError::Kind::kUnreachable, socket.error().message, {}});
+  ApiResult<std::shared_ptr<net::WebSocket>> socket = nullptr;
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    if (attempt > 0) back_off(attempt - 1);
+    net::Response refused{0, {}, {}};
+    Connected connected = net::block_on<Connected>(
+        executor, net::connect_websocket(url, endpoint->tls, headers, net::bulk_socket_options(),
+                                         kOpenTimeout, &refused));
+    if (connected) {
+      socket = std::move(*connected);
+      break;
+    }
+    if (refused.status == 0) {
+      return tl::unexpected(ApiError{ApiError::Kind::kUnreachable, connected.error().message, {}});
+    }
+    socket = tl::unexpected(refusal(refused));
+    if (!may_come_later(refused.status) || socket.error().problem.code() == kTunnelsMax) break;
   }
+  if (!socket) return tl::unexpected(std::move(socket).error());
   net::spawn(executor, Impl::run(impl.get(), std::move(*socket), std::move(inner)));
   return std::unique_ptr<Tunnel>(new Tunnel(std::move(impl)));
 }

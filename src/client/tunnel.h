@@ -16,7 +16,8 @@ namespace fallow::client {
 
 class Tunnel {
  public:
-  // Blocks until the sandbox's node has answered, at most 30 s.
+  // Blocks until the sandbox's node has answered, at most 30 s. A market that is asked too fast, or
+  // has no room, is asked again as calls are.
   static ApiResult<std::unique_ptr<Tunnel>> open(const Config& market, LeaseId lease);
   // Ends it.
   ~Tunnel();

@@ -7,6 +7,8 @@ namespace fallow::core {
 namespace {
 
 constexpr std::int64_t kPolicySpanMax = hours(24 * 366).value;
+// A proof takes a device for seconds.
+constexpr std::int64_t kProofIntervalMin = seconds(1).value;
 constexpr std::uint32_t kAttemptsMax = 1'000;
 constexpr int kVolumeDiscountsMax = 8;
 
@@ -86,6 +88,12 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
                      "{} of {} us is not between {} us and a year", span.name, span.value,
                      span.min);
     }
+  }
+  if (policy.proof_interval_us() > 0 && policy.proof_interval_us() < kProofIntervalMin) {
+    return refusal(v1::VALUE_INVALID, "policy.proof_interval_us",
+                   "proofs every {} us would keep the devices from all else: at least {} us apart, "
+                   "or 0 for never",
+                   policy.proof_interval_us(), kProofIntervalMin);
   }
   if (policy.fee_basis_points() > kBasisPoints) {
     return refusal(v1::VALUE_INVALID, "policy.fee_basis_points",

@@ -104,8 +104,6 @@ class Query {
   bool admits(const Node& node, Micros device_hour) const;
   // The predicates on num_gpus.
   bool admits_count(std::uint32_t admitted_devices) const;
-  // Does some predicate speak of single devices?
-  bool names_devices() const { return names_devices_; }
 
   const std::vector<Predicate>& predicates() const { return predicates_; }
   // The query written out: parse(text()) gives an equal query.

@@ -114,7 +114,7 @@ net::Task<Answer<v1::OrderView>> create_order(Call& call, const v1::CreateOrderR
   FALLOW_CO_TRY(put_shape(call, request, out));
   FALLOW_CO_TRY(put_input(request, out));
   FALLOW_CO_TRY(co_await hold_input(call, out));
-  FALLOW_CO_ASSIGN(const Micros budget, money_of("budget", request.budget()));
+  FALLOW_CO_ASSIGN(const Micros budget, limit_of("budget", request.budget()));
   out.set_budget_micros_max(budget.value);
   out.set_attempts_max(request.attempts_max());
   out.set_wait(!request.no_wait());

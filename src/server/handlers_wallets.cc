@@ -141,11 +141,11 @@ net::Task<Answer<v1::WalletView>> set_budget(Call& call, const v1::SetBudgetRequ
     if (!request.project().empty()) {
       co_return refuse_field("project", "a project has a total_budget, but none by the month");
     }
-    FALLOW_CO_ASSIGN(const Micros budget, money_of("month_budget", request.month_budget()));
+    FALLOW_CO_ASSIGN(const Micros budget, limit_of("month_budget", request.month_budget()));
     command.mutable_set_budget()->set_account(account);
     command.mutable_set_budget()->set_month_micros_max(budget.value);
   } else {
-    FALLOW_CO_ASSIGN(const Micros budget, money_of("total_budget", request.total_budget()));
+    FALLOW_CO_ASSIGN(const Micros budget, limit_of("total_budget", request.total_budget()));
     v1::SetProject& out = *command.mutable_set_project();
     out.set_account(account);
     out.set_project(request.project());

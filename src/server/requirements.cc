@@ -44,8 +44,8 @@ bool wants_images(std::string_view query) {
   });
 }
 
-Answer<Micros> money_of(std::string_view field, std::string_view text, Micros when_empty) {
-  if (text.empty()) return when_empty;
+Answer<Micros> money_of(std::string_view field, std::string_view text) {
+  if (text.empty()) return Micros{};
   const auto amount = parse_money(text);
   if (!amount) return refuse_field(field, "{}: {}", field, amount.error().message);
   if (amount->value < 0) return refuse_field(field, "{} must not be negative", field);
@@ -58,6 +58,14 @@ Answer<Micros> positive_money_of(std::string_view field, std::string_view text) 
   FALLOW_ASSIGN(const Micros amount, money_of(field, text));
   if (amount.value == 0) return refuse_field(field, "{} must be above 0", field);
   return amount;
+}
+
+Answer<Micros> limit_of(std::string_view field, std::string_view text) {
+  FALLOW_ASSIGN(const Micros limit, money_of(field, text));
+  if (limit.value == 0 && !text.empty()) {
+    return refuse_field(field, "{} of 0 allows nothing; leave it empty for no limit", field);
+  }
+  return limit;
 }
 
 Answer<Duration> hours_of(std::string_view field, double hours, Duration when_zero,
@@ -102,7 +110,7 @@ Answer<Wanted> wanted_of(const v1::CreateQuoteRequest& request, std::string_view
   FALLOW_ASSIGN(const Duration time, hours_of(name("hours"), request.hours(), kHour, kHoursMax));
   out.set_duration_us(time.value);
   FALLOW_ASSIGN(const Micros price,
-                money_of(name("max_price_per_hour"), request.max_price_per_hour()));
+                limit_of(name("max_price_per_hour"), request.max_price_per_hour()));
   out.set_price_per_hour_micros_max(price.value);
 
   FALLOW_ASSIGN(const std::uint32_t memory, thousandths_of(name("memory_gb"), request.memory_gb()));

@@ -89,6 +89,9 @@ class ReachTest(SystemTest):
         self.assertIn("/no/such/program", error)
         self.assertEqual(self.fallow("exec", lease, "-e", "COLOUR=red", "--", "sh", "-c", "echo $COLOUR; pwd")[1],
                          b"red\n/work\n")
+        # More commands in a row than the market lets be opened at once: they wait, and are not refused.
+        for n in range(20):
+            self.assertEqual(self.fallow("exec", lease, "--", "echo", str(n)), (0, f"{n}\n".encode(), ""))
         # It leaves something behind that holds its output open, and still ends.
         self.assertEqual(self.fallow("exec", lease, "--", "sh", "-c", "sleep 300 & echo done")[:2], (0, b"done\n"))
 
