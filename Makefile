@@ -1,6 +1,8 @@
 # Fallow's commands. `make help` lists them.
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
+# Tests wait more than they compute.
+TEST_JOBS ?= $(shell echo $$((2 * $(JOBS))))
 SCENE ?=
 BASE ?=
 ALL ?=
@@ -44,16 +46,16 @@ browse: build web ## journeys through the console in a real browser; SHOTS=1 ren
 
 .PHONY: test
 test: build ## every test
-	@ctest --preset release -j $(JOBS)
+	@ctest --preset release -j $(TEST_JOBS)
 
 .PHONY: sanitize
 sanitize: deps ## the tests under ASan+UBSan and under TSan; ALL=1: also those left to `make test` for their time
 	@cmake --preset dev -DFALLOW_SANITIZE_ALL=$(or $(ALL),0) > /dev/null
 	@cmake --preset tsan -DFALLOW_SANITIZE_ALL=$(or $(ALL),0) > /dev/null
 	@cmake --build --preset dev -j $(JOBS)
-	@ctest --preset dev -j $(JOBS)
+	@ctest --preset dev -j $(TEST_JOBS)
 	@cmake --build --preset tsan -j $(JOBS)
-	@ctest --preset tsan -j $(JOBS)
+	@ctest --preset tsan -j $(TEST_JOBS)
 
 .PHONY: check
 check: tools build ## format, layers, generated files, tidy on what changed since BASE
