@@ -61,7 +61,8 @@ TEST(Wanted, NamesTheFieldThatIsOutOfRange) {
     EXPECT_EQ(field([&](auto& r) { r.set_cpu_cores(amount); }), "requirements.cpu_cores");
     EXPECT_EQ(field([&](auto& r) { r.set_disk_gb(amount); }), "requirements.disk_gb");
   }
-  for (const char* price : {"-1", "1e3", "0.1234567", "99999999999999999999", "abc", " 1", "0", "0.00"}) {
+  for (const char* price :
+       {"-1", "1e3", "0.1234567", "99999999999999999999", "abc", " 1", "0", "0.00"}) {
     EXPECT_EQ(field([&](auto& r) { r.set_max_price_per_hour(price); }),
               "requirements.max_price_per_hour")
         << price;
