@@ -58,6 +58,6 @@ echo "check: tidy on ${#files[@]} files"
 # Each file by itself and without what gcc precompiled, which clang cannot read: so a file is also seen
 # to include what it uses.
 cmake -S . -B build/tidy -G Ninja -DCMAKE_BUILD_TYPE=Release -DFALLOW_PRECOMPILE=OFF -DFALLOW_JOINED=0 >/dev/null
-sed -i -E 's/ (-Wno-array-bounds|-Wno-restrict|-Wno-stringop-[a-z]+|-Wno-subobject-linkage)//g' build/tidy/compile_commands.json
+sed -i -E 's/ (--param=ggc-min-heapsize=[0-9]+|-Wno-array-bounds|-Wno-restrict|-Wno-stringop-[a-z]+|-Wno-subobject-linkage)//g' build/tidy/compile_commands.json
 sed -i "s#$PWD/build/tidy/#$PWD/build/release/#g" build/tidy/compile_commands.json
 printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy-14 -p build/tidy --quiet 2>/dev/null
