@@ -36,6 +36,7 @@ constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 class SandboxTest : public testing::TestWithParam<v1::Isolation> {
  protected:
   void SetUp() override {
+    for (std::string& group : cgroups_left()) others_.insert(std::move(group));
     std::string pattern = testing::TempDir() + "fallow_runtime_XXXXXX";
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
     folder_ = pattern;
@@ -60,9 +61,6 @@ class SandboxTest : public testing::TestWithParam<v1::Isolation> {
         {folder_ + "/leases", {"/proc/self/exe", kSupervisorMode}, {}, GetParam()});
     if (opened) {
       runtime_ = std::move(*opened);
-      if (others_.empty()) {
-        for (std::string& group : cgroups_left()) others_.insert(std::move(group));
-      }
     } else {
       error_ = opened.error().message;
     }
@@ -87,10 +85,19 @@ class SandboxTest : public testing::TestWithParam<v1::Isolation> {
       if (folder.filename() != "fallow") {
         find_cgroups(entry->path(), found);
       } else if ((name.starts_with("7-") || name.starts_with("8-")) &&
-                 !others_.contains(entry->path())) {
+                 !others_.contains(entry->path()) && !is_of_another(name)) {
         found.push_back(entry->path());
       }
     }
+  }
+
+  // "7-4242" is watched over by process 4242. One that lives and is no child of ours is of another
+  // program, which came after the test had begun.
+  static bool is_of_another(const std::string& group) {
+    const std::string supervisor = group.substr(group.find('-') + 1);
+    const auto status = read_file("/proc/" + supervisor + "/status", 64 << 10);
+    return status &&
+           status->find("\nPPid:\t" + std::to_string(::getpid()) + "\n") == std::string::npos;
   }
 
   static LaunchSpec spec_of(std::vector<std::string> command, std::uint64_t lease = 7) {

@@ -67,6 +67,7 @@ class OutputFeed final : public EventSource {
   struct Present {
     std::vector<std::pair<LeaseId, std::uint32_t>> leases;  // with their tasks
     bool ended = false;
+    Time ended_at;  // market's time, once it has
   };
   using Look = std::function<Answer<Present>(const core::Machine&)>;
 
@@ -91,9 +92,7 @@ class OutputFeed final : public EventSource {
       seen_ = present;
     }
     if (chunk.events.empty()) {
-      const bool all = std::all_of(outputs_.begin(), outputs_.end(),
-                                   [](const Output& output) { return output.is_complete(); });
-      chunk.is_last = !follow_ || (present.ended && (all || now - words_at_ >= kLastWordsMax));
+      chunk.is_last = present.ended ? !may_say_more(present, now) : !follow_;
     }
     co_return chunk;
   }
@@ -106,6 +105,14 @@ class OutputFeed final : public EventSource {
   }
 
  private:
+  // Nobody who asks for the output of what has just ended wants it without its end.
+  bool may_say_more(const Present& present, Time now) const {
+    const bool all = std::all_of(outputs_.begin(), outputs_.end(),
+                                 [](const Output& output) { return output.is_complete(); });
+    return !all && now - words_at_ < kLastWordsMax &&
+           (follow_ || call_.now() - present.ended_at < kLastWordsMax);
+  }
+
   void add_new(const Present& present) {
     for (const auto& [lease, task] : present.leases) {
       if (lease.value == 0 || known_.contains(lease.value)) continue;
@@ -193,6 +200,7 @@ OpenStream follow_order_logs(Call& call, const v1::FollowOrderLogsRequest& reque
     }
     OutputFeed::Present present;
     present.ended = order->state != v1::OPEN;
+    present.ended_at = order->ended_at;
     for (std::size_t i = 0; i < order->tasks.size(); ++i) {
       if (order->tasks[i].lease.value == 0) continue;
       present.leases.emplace_back(order->tasks[i].lease, static_cast<std::uint32_t>(i));
@@ -215,6 +223,7 @@ OpenStream follow_lease_logs(Call& call, const v1::FollowLeaseLogsRequest& reque
     }
     OutputFeed::Present present;
     present.ended = !core::is_open(*lease);
+    present.ended_at = lease->ended_at;
     present.leases.emplace_back(id, lease->task);
     return present;
   };
