@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 
 #include "agent/program.h"
+#include "base/number.h"
 
 namespace fallow::agent {
 namespace {
@@ -27,12 +27,6 @@ std::vector<std::string_view> split(std::string_view text, char at) {
     if (end == std::string_view::npos) return parts;
     text.remove_prefix(end + 1);
   }
-}
-
-template <class T>
-bool parse_number(std::string_view text, T& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
 }
 
 std::uint32_t saturated(std::uint64_t value) {
@@ -85,12 +79,14 @@ Result<std::vector<v1::Device>> parse_declared(std::string_view text) {
     if (name == "model") {
       device.set_model(model_name(value));
     } else if (name == "memory_gb") {
-      understood = parse_number(value, memory_gb) && memory_gb > 0 && memory_gb <= 4096;
+      memory_gb = parse_number<std::uint32_t>(value).value_or(0);
+      understood = memory_gb > 0 && memory_gb <= 4096;
     } else if (name == "kind") {
       understood = value == "gpu" || value == "cpu";
       device.set_kind(value == "cpu" ? v1::CPU : v1::GPU);
     } else if (name == "count") {
-      understood = parse_number(value, count) && count > 0 && count <= kDeclaredMax;
+      count = parse_number<std::uint32_t>(value).value_or(0);
+      understood = count > 0 && count <= kDeclaredMax;
     } else {
       understood = false;
     }
@@ -113,12 +109,13 @@ std::vector<LocalDevice> parse_probe(std::string_view text) {
   std::vector<LocalDevice> devices;
   for (const std::string_view line : split(text, '\n')) {
     const std::vector<std::string_view> fields = split(line, '\t');
-    std::uint64_t memory_bytes = 0;
-    if (fields.size() < 6 || !parse_number(fields[3], memory_bytes)) continue;
+    if (fields.size() < 6) continue;
+    const auto memory_bytes = parse_number<std::uint64_t>(fields[3]);
+    if (!memory_bytes) continue;
     LocalDevice device;
     device.facts.set_kind(fields[1] == "cpu" ? v1::CPU : v1::GPU);
     device.facts.set_model(model_name(fields[2]));
-    device.facts.set_memory_mb(saturated(memory_bytes / kMiB));
+    device.facts.set_memory_mb(saturated(*memory_bytes / kMiB));
     device.facts.set_driver(std::string(fields[4]));
     device.facts.set_uuid(std::string(fields[5]));
     if (fields[0] == "nvml") device.cuda_name = std::string(fields[5]);

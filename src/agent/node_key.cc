@@ -3,11 +3,11 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <charconv>
 #include <span>
 #include <sstream>
 
 #include "base/file.h"
+#include "base/number.h"
 
 namespace fallow::agent {
 namespace {
@@ -58,13 +58,12 @@ Result<std::optional<Membership>> load_membership(const std::string& data_folder
   std::getline(lines, id);
   std::getline(lines, membership.url);
   std::getline(lines, certificate);
-  const auto [end, error] =
-      std::from_chars(id.data(), id.data() + id.size(), membership.node.value);
+  const auto node = parse_number<std::uint64_t>(id);
   const auto digest = digest_from_hex(certificate);
-  if (error != std::errc() || end != id.data() + id.size() || !membership.node || !digest ||
-      membership.url.empty()) {
+  if (!node || *node == 0 || !digest || membership.url.empty()) {
     return fail(ErrorCode::kCorrupt, "{} is damaged; remove it and join the market again", path);
   }
+  membership.node = NodeId(*node);
   membership.certificate = *digest;
   return std::optional<Membership>(std::move(membership));
 }

@@ -1,14 +1,12 @@
 #include "agent/notes.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <charconv>
-#include <memory>
 
 #include "base/file.h"
+#include "base/number.h"
 
 namespace fallow::agent {
 
@@ -47,12 +45,8 @@ void Notes::remove(LeaseId lease) {
 
 std::vector<LeaseId> Notes::leases() const {
   std::vector<LeaseId> all;
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(folder_.c_str()), ::closedir);
-  while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
-    const std::string_view name = entry->d_name;
-    LeaseId lease;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), lease.value);
-    if (error == std::errc() && end == name.data() + name.size()) all.push_back(lease);
+  for (const std::string& name : names_in(folder_)) {
+    if (const auto lease = parse_number<std::uint64_t>(name)) all.emplace_back(*lease);
   }
   return all;
 }

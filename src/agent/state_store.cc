@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
 
 #include "base/file.h"
+#include "base/number.h"
 
 namespace fallow::agent {
 namespace {
@@ -21,10 +21,9 @@ constexpr std::size_t kRecordBytesMax = std::size_t{64} << 20;
 std::optional<LeaseId> lease_named(std::string_view name) {
   if (!name.ends_with(kSuffix)) return std::nullopt;
   name.remove_suffix(kSuffix.size());
-  LeaseId lease;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), lease.value);
-  if (error != std::errc() || end != name.data() + name.size() || !lease) return std::nullopt;
-  return lease;
+  const auto number = parse_number<std::uint64_t>(name);
+  if (!number || *number == 0) return std::nullopt;
+  return LeaseId(*number);
 }
 
 }  // namespace

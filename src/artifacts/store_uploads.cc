@@ -2,7 +2,6 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <optional>
 #include <string_view>
@@ -13,6 +12,7 @@
 #include "artifacts/store.h"
 #include "artifacts/upload.h"
 #include "base/env.h"
+#include "base/number.h"
 
 namespace fallow::artifacts {
 namespace {
@@ -22,21 +22,14 @@ struct UploadName {
   std::uint64_t size = 0;
 };
 
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 // DIGEST-UPLOADER-SIZE; nothing for a temporary or a stranger's file.
 std::optional<UploadName> parse_upload_name(std::string_view name) {
   const std::size_t first = name.find('-');
   const std::size_t second = name.find('-', first == name.npos ? first : first + 1);
   if (second == name.npos) return std::nullopt;
   const auto digest = digest_from_hex(name.substr(0, first));
-  const auto uploader = parse_number(name.substr(first + 1, second - first - 1));
-  const auto size = parse_number(name.substr(second + 1));
+  const auto uploader = parse_number<std::uint64_t>(name.substr(first + 1, second - first - 1));
+  const auto size = parse_number<std::uint64_t>(name.substr(second + 1));
   if (!digest || !uploader || !size) return std::nullopt;
   return UploadName{{*digest, *uploader}, *size};
 }

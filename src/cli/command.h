@@ -28,9 +28,6 @@ enum ExitCode : int {
 constexpr std::uint32_t kPageMax = 1'000;
 constexpr std::uint32_t kCountMax = 1'000'000;
 
-// Reads a whole text as a number; false when it is none, or too large.
-bool read_number(std::string_view text, std::uint32_t& number);
-
 // Adds a command to `app`. The context and the host outlive the parsing and the run; the command
 // sets context.run to what shall happen.
 using AddCommand = void (*)(Parser& app, Context& context, Host& host);

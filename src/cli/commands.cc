@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 
 #include "cli/command.h"
@@ -26,12 +25,6 @@ void add_common_options(Parser& app, Context& context) {
 }
 
 }  // namespace
-
-bool read_number(std::string_view text, std::uint32_t& number) {
-  const char* const last = text.data() + text.size();
-  const auto [end, error] = std::from_chars(text.data(), last, number);
-  return end == last && error == std::errc();
-}
 
 int run_program(int argc, const char* const* argv, Host& host) {
   // Everything behind `--` is a workload's command and none of our options.

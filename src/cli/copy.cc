@@ -2,10 +2,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <filesystem>
 #include <optional>
 
+#include "base/number.h"
 #include "cli/command.h"
 #include "cli/reach.h"
 #include "tunnel/files.h"
@@ -27,9 +27,10 @@ struct LeasePath {
 std::optional<LeasePath> lease_path(const std::string& text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string::npos || colon == 0) return std::nullopt;
+  const auto lease = parse_number<std::uint64_t>(std::string_view(text).substr(0, colon));
+  if (!lease) return std::nullopt;
   LeasePath place;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + colon, place.lease);
-  if (error != std::errc() || end != text.data() + colon) return std::nullopt;
+  place.lease = *lease;
   place.path = text.substr(colon + 1);
   if (place.path.empty()) place.path = ".";
   return place;

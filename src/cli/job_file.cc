@@ -4,13 +4,12 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <filesystem>
 #include <numeric>
 #include <optional>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "cli/job_fields.h"
 
 namespace fallow::cli {
@@ -78,25 +77,21 @@ Result<std::string> scalar(const YAML::Node& node, const JobField& field) {
 
 Result<double> number(const YAML::Node& node, const JobField& field) {
   FALLOW_ASSIGN(const std::string text, scalar(node, field));
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !(value > 0) ||
-      !std::isfinite(value)) {
+  const auto value = parse_number<double>(text);
+  if (!value || *value <= 0) {
     return wrong(node.Mark(), "'{}' is a number above 0, not '{}'", field.name, text);
   }
-  return value;
+  return *value;
 }
 
 Result<std::uint32_t> count(const YAML::Node& node, const JobField& field) {
   FALLOW_ASSIGN(const std::string text, scalar(node, field));
-  std::uint32_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value == 0 ||
-      value > kJobCountMax) {
+  const auto value = parse_number<std::uint32_t>(text);
+  if (!value || *value == 0 || *value > kJobCountMax) {
     return wrong(node.Mark(), "'{}' is a whole number from 1 to {}, not '{}'", field.name,
                  kJobCountMax, text);
   }
-  return value;
+  return *value;
 }
 
 Result<bool> flag(const YAML::Node& node, const JobField& field) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/number.h"
 #include "cli/command.h"
 
 namespace fallow::cli {
@@ -31,13 +32,14 @@ std::string read_discounts(const std::string& text, v1::TermDiscounts& out) {
     const std::size_t equals = part.find('=');
     const auto term = std::find(kTerms.begin(), kTerms.end(), part.substr(0, equals));
     const auto place = static_cast<std::size_t>(term - kTerms.begin());
-    std::uint32_t value = 0;
-    const bool read = equals != std::string::npos && read_number(part.substr(equals + 1), value);
-    if (!read || place < next || place == kTerms.size()) {
+    const auto value = equals == std::string::npos
+                           ? std::nullopt
+                           : parse_number<std::uint32_t>(part.substr(equals + 1));
+    if (!value || place < next || place == kTerms.size()) {
       return "'" + part +
              "': write terms in their order with basis points, as in day=500,week=1000";
     }
-    for (std::size_t i = place; i < given.size(); ++i) given[i] = value;
+    for (std::size_t i = place; i < given.size(); ++i) given[i] = *value;
     next = place + 1;
   }
   out.set_hour_basis_points(given[0]);

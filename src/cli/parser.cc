@@ -1,38 +1,23 @@
 #include "cli/parser.h"
 
 #include <CLI/CLI.hpp>
-#include <charconv>
-#include <cmath>
 #include <cstdio>
 #include <limits>
 #include <type_traits>
 
 #include "base/check.h"
+#include "base/number.h"
 
 namespace fallow::cli {
 
 namespace {
-
-// As a person writes it: the whole text, no sign where none has a meaning, nothing that is no
-// number.
-template <class T>
-std::optional<T> number_of(const std::string& text) {
-  T number{};
-  const char* const last = text.data() + text.size();
-  const auto [end, error] = std::from_chars(text.data(), last, number);
-  if (end != last || error != std::errc()) return std::nullopt;
-  if constexpr (std::is_floating_point_v<T>) {
-    if (!std::isfinite(number)) return std::nullopt;
-  }
-  return number;
-}
 
 constexpr const char* kNumberCheck = "number";
 
 template <class T>
 CLI::Validator range_of(T least, T most) {
   const auto complaint = [=](const std::string& text) {
-    const auto number = number_of<T>(text);
+    const auto number = parse_number<T>(text);
     if (number && *number >= least && *number <= most) return std::string();
     return fmt::format("'{}' is no {}number from {} to {}", text,
                        std::is_floating_point_v<T> ? "" : "whole ", least, most);
@@ -45,7 +30,7 @@ template <class T>
 void expect_numbers(CLI::Option& option) {
   if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
     const auto complaint = [](const std::string& text) {
-      if (number_of<T>(text)) return std::string();
+      if (parse_number<T>(text)) return std::string();
       return std::is_floating_point_v<T> ? fmt::format("'{}' is no number", text)
                                          : fmt::format("'{}' is no whole number from 0 to {}", text,
                                                        std::numeric_limits<T>::max());

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/number.h"
 #include "cli/command.h"
 #include "cli/reach.h"
 #include "tunnel/request.h"
@@ -33,12 +34,13 @@ struct Ports {
 
 bool read_ports(std::string_view text, Ports& ports) {
   const std::size_t colon = text.find(':');
-  if (!read_number(text.substr(0, colon), ports.inside)) return false;
-  ports.here = ports.inside;
-  if (colon != std::string_view::npos && !read_number(text.substr(colon + 1), ports.here)) {
-    return false;
-  }
-  return ports.inside > 0 && ports.inside <= kPortMax && ports.here <= kPortMax;
+  const auto inside = parse_number<std::uint32_t>(text.substr(0, colon));
+  const auto here = colon == std::string_view::npos
+                        ? inside
+                        : parse_number<std::uint32_t>(text.substr(colon + 1));
+  if (!inside || !here || *inside == 0 || *inside > kPortMax || *here > kPortMax) return false;
+  ports = {*inside, *here};
+  return true;
 }
 
 // Listens, and sets `port` to the one it got.

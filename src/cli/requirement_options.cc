@@ -2,10 +2,10 @@
 
 #include <google/protobuf/util/time_util.h>
 
-#include <charconv>
 #include <map>
 
 #include "base/money.h"
+#include "base/number.h"
 #include "cli/context.h"
 
 namespace fallow::cli {
@@ -74,12 +74,8 @@ double hours_of_term(const std::string& text) {
   if (digits == std::string::npos) return 0;
   const auto unit = kUnits.find(text.substr(digits));
   if (unit == kUnits.end()) return 0;
-  double count = 1;
-  if (digits > 0) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + digits, count);
-    if (error != std::errc() || end != text.data() + digits) return 0;
-  }
-  return count * unit->second;
+  if (digits == 0) return unit->second;
+  return parse_number<double>(std::string_view(text).substr(0, digits)).value_or(0) * unit->second;
 }
 
 std::shared_ptr<RequirementOptions> add_requirement_options(Parser& command) {

@@ -1,6 +1,7 @@
 // fallow server: the market itself.
 
 #include "base/money.h"
+#include "base/number.h"
 #include "cli/command.h"
 #include "cli/server_options.h"
 
@@ -34,12 +35,11 @@ int serve(const Context& context, Host& host, const ServerArguments& arguments) 
 std::function<void(v1::Policy&)> volume_discount(const std::string& text) {
   const std::size_t equals = text.find('=');
   const auto spent = parse_money(text.substr(0, equals));
-  std::uint32_t basis_points = 0;
-  if (equals == std::string::npos || !spent ||
-      !read_number(text.substr(equals + 1), basis_points)) {
+  const auto basis_points = parse_number<std::uint32_t>(text.substr(equals + 1));
+  if (equals == std::string::npos || !spent || !basis_points) {
     refuse_value("--volume-discount", "'" + text + "' is not SPENT=BASIS_POINTS, as 100=1000");
   }
-  return [spent = spent->value, basis_points](v1::Policy& policy) {
+  return [spent = spent->value, basis_points = *basis_points](v1::Policy& policy) {
     v1::VolumeDiscount& step = *policy.add_volume_discounts();
     step.set_spent_micros_min(spent);
     step.set_fee_basis_points(basis_points);

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/number.h"
 #include "core/placement.h"
 #include "core/row_key.h"
 
@@ -17,14 +18,6 @@ constexpr std::size_t kValuesMax = kSortKeysMax + 1;
 
 bool is_field_name(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-template <class Integer>
-std::optional<Integer> parse_integer(std::string_view text) {
-  Integer value{};
-  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (problem != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
 }
 
 std::optional<std::string> parse_hex_word(std::string_view hex) {
@@ -42,7 +35,7 @@ std::optional<std::string> parse_hex_word(std::string_view hex) {
 std::optional<SortValue> parse_value(std::string_view part) {
   SortValue value;
   if (part.starts_with('n')) {
-    const std::optional<std::int64_t> number = parse_integer<std::int64_t>(part.substr(1));
+    const std::optional<std::int64_t> number = parse_number<std::int64_t>(part.substr(1));
     if (!number) return std::nullopt;
     value.number = *number;
   } else if (part.starts_with('w')) {
@@ -151,7 +144,7 @@ std::optional<ListCursor> cursor_of_text(std::string_view text) {
     cursor.values.push_back(*std::move(value));
     text.remove_prefix(dot + 1);
   }
-  const std::optional<std::uint64_t> node = parse_integer<std::uint64_t>(text);
+  const std::optional<std::uint64_t> node = parse_number<std::uint64_t>(text);
   if (!node) return std::nullopt;
   cursor.node = NodeId(*node);
   return cursor;

@@ -1,8 +1,8 @@
 #include "net/url.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/number.h"
 #include "net/ascii.h"
 
 namespace fallow::net {
@@ -25,12 +25,11 @@ bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
 }
 
 Result<std::uint16_t> parse_port(std::string_view text) {
-  unsigned port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc() || end != text.data() + text.size() || port < 1 || port > 65'535) {
+  const auto port = parse_number<std::uint16_t>(text);
+  if (!port || *port == 0) {
     return fail(ErrorCode::kInvalid, "'{}' is not a port between 1 and 65535", text);
   }
-  return static_cast<std::uint16_t>(port);
+  return *port;
 }
 
 bool is_printable(std::string_view text) {

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <ctime>
 #include <optional>
@@ -16,6 +15,7 @@
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/number.h"
 #include "runtime/image_manifest.h"
 #include "runtime/image_pull.h"
 
@@ -98,15 +98,13 @@ Status ImageStore::read_images() {
 void ImageStore::read_uses() {
   for (const std::string& name : names_in(options_.folder + "/uses")) {
     const std::string path = options_.folder + "/uses/" + name;
-    LeaseId lease;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), lease.value);
+    const auto lease = parse_number<std::uint64_t>(name);
     const auto hex = read_file(path, kUseBytesMax);
-    if (error != std::errc() || end != name.data() + name.size() || !hex ||
-        !images_.contains(*hex)) {
+    if (!lease || !hex || !images_.contains(*hex)) {
       ::unlink(path.c_str());
       continue;
     }
-    uses_[lease] = *hex;
+    uses_[LeaseId(*lease)] = *hex;
   }
 }
 

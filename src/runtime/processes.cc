@@ -16,6 +16,8 @@
 #include <optional>
 #include <string_view>
 
+#include "base/number.h"
+
 namespace fallow::runtime {
 namespace {
 
@@ -24,13 +26,6 @@ constexpr std::uint64_t kBlockBytes = 512;  // of st_blocks, whatever the file s
 // Each level costs an open descriptor. A deeper tree counts as being beyond every limit, so that
 // nothing can hide below.
 constexpr int kDepthMax = 256;
-
-std::optional<pid_t> pid_of(std::string_view name) {
-  pid_t pid = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
-  return pid;
-}
 
 std::uint64_t disk_bytes_below(int folder_fd, dev_t device, std::uint64_t bytes_max, int depth) {
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(::fdopendir(folder_fd), ::closedir);
@@ -91,7 +86,7 @@ std::vector<pid_t> processes_of(std::uint64_t pid_namespace) {
   const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), ::closedir);
   if (!proc) return found;
   while (const dirent* entry = ::readdir(proc.get())) {
-    const std::optional<pid_t> pid = pid_of(entry->d_name);
+    const std::optional<pid_t> pid = parse_number<pid_t>(entry->d_name);
     if (!pid) continue;
     std::array<char, 64> link{};
     const std::string path = std::string(entry->d_name) + "/ns/pid";

@@ -3,8 +3,9 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <charconv>
 #include <string>
+
+#include "base/number.h"
 
 namespace fallow::runtime {
 namespace {
@@ -45,11 +46,9 @@ std::optional<Ipv4Range> parse_ipv4_range(std::string_view text) {
   if (!first) return std::nullopt;
   Ipv4Range range{*first, 32};
   if (slash != std::string_view::npos) {
-    const std::string_view bits = text.substr(slash + 1);
-    const auto [end, error] = std::from_chars(bits.data(), bits.data() + bits.size(), range.bits);
-    if (error != std::errc() || end != bits.data() + bits.size() || range.bits > 32) {
-      return std::nullopt;
-    }
+    const auto bits = parse_number<std::uint32_t>(text.substr(slash + 1));
+    if (!bits || *bits > 32) return std::nullopt;
+    range.bits = *bits;
   }
   return range;
 }

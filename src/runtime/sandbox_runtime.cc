@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <map>
 #include <optional>
@@ -22,6 +21,7 @@
 #include <unordered_map>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "runtime/cgroup.h"
 #include "runtime/door.h"
 #include "runtime/launch_file.h"
@@ -47,10 +47,9 @@ constexpr int kPidTries = 200;  // of 5 ms
 constexpr int kKillWishesMax = 4;
 
 std::optional<LeaseId> lease_of(std::string_view name) {
-  LeaseId lease;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), lease.value);
-  if (error != std::errc() || end != name.data() + name.size() || !lease) return std::nullopt;
-  return lease;
+  const auto number = parse_number<std::uint64_t>(name);
+  if (!number || *number == 0) return std::nullopt;
+  return LeaseId(*number);
 }
 
 std::uint64_t default_memory_bytes() {

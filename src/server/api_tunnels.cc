@@ -1,8 +1,8 @@
 // The API's way into sandboxes: who may open a tunnel to a lease, and where it leads.
-#include <charconv>
 #include <optional>
 #include <string>
 
+#include "base/number.h"
 #include "server/api.h"
 
 namespace fallow::server {
@@ -14,12 +14,8 @@ std::optional<LeaseId> lease_of(const net::Target& target) {
       segments[3] != "tunnel") {
     return std::nullopt;
   }
-  const std::string& text = segments[2];
-  LeaseId lease;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), lease.value);
   // What is no number is no lease either: nobody has it.
-  if (error != std::errc() || end != text.data() + text.size()) return LeaseId();
-  return lease;
+  return LeaseId(parse_number<std::uint64_t>(segments[2]).value_or(0));
 }
 
 // The lease's node, for its renter alone: not even an operator sees into what others run.

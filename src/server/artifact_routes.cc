@@ -1,13 +1,13 @@
 #include "server/artifact_routes.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <span>
 #include <string>
 #include <utility>
 
 #include "base/digest.h"
+#include "base/number.h"
 
 namespace fallow::server {
 namespace {
@@ -15,16 +15,10 @@ namespace {
 // Pieces that go to the disk and to the client at a time.
 constexpr std::size_t kPieceBytes = 256 * 1024;
 
-std::optional<std::uint64_t> number_of(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 Answer<std::uint64_t> number_header(const net::Exchange& exchange, std::string_view name) {
   const std::string* text = exchange.request().headers.find(name);
-  const std::optional<std::uint64_t> value = text == nullptr ? std::nullopt : number_of(*text);
+  const std::optional<std::uint64_t> value =
+      text == nullptr ? std::nullopt : parse_number<std::uint64_t>(*text);
   if (!value) return refuse_field(name, "the header {} must say a number of bytes", name);
   return *value;
 }
@@ -59,8 +53,8 @@ Answer<std::optional<ByteRange>> parse_range(std::string_view text, std::uint64_
   text.remove_prefix(kUnit.size());
   const std::size_t dash = text.find('-');
   if (dash == text.npos || text.find(',') != text.npos) return std::nullopt;
-  const auto first = number_of(text.substr(0, dash));
-  const auto last = number_of(text.substr(dash + 1));
+  const auto first = parse_number<std::uint64_t>(text.substr(0, dash));
+  const auto last = parse_number<std::uint64_t>(text.substr(dash + 1));
   const bool has_first = dash != 0;
   const bool has_last = dash + 1 != text.size();
   if ((has_first && !first) || (has_last && !last) || (!has_first && !has_last))

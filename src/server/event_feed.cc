@@ -1,6 +1,6 @@
 // Market.FollowEvents: the events that concern the caller, live.
-#include <charconv>
 
+#include "base/number.h"
 #include "server/event_streams.h"
 #include "server/json.h"
 
@@ -55,12 +55,9 @@ class EventFeed final : public EventSource {
 Answer<LogIndex> start_of(const Call& call, const v1::FollowEventsRequest& request) {
   const std::string* last = call.request().headers.find("Last-Event-ID");
   if (last == nullptr || last->empty()) return LogIndex(request.after());
-  std::uint64_t index = 0;
-  const auto [end, error] = std::from_chars(last->data(), last->data() + last->size(), index);
-  if (error != std::errc() || end != last->data() + last->size()) {
-    return refuse_field("Last-Event-ID", "Last-Event-ID is not an id of this stream");
-  }
-  return LogIndex(index);
+  const auto index = parse_number<std::uint64_t>(*last);
+  if (!index) return refuse_field("Last-Event-ID", "Last-Event-ID is not an id of this stream");
+  return LogIndex(*index);
 }
 
 }  // namespace

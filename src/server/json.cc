@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/src.hpp>
-#include <charconv>
-#include <cmath>
 
 #include "base/check.h"
+#include "base/number.h"
 
 namespace fallow::server {
 namespace {
@@ -147,12 +146,6 @@ Answer<void> check_enums(const Message& message, const std::string& prefix) {
   return {};
 }
 
-template <class T>
-bool read_number(std::string_view text, T& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
 }  // namespace
 
 bool is_utf8(std::string_view text) {
@@ -187,21 +180,21 @@ Answer<void> read_parameter(std::string_view text, const FieldDescriptor& field,
       reflection.SetString(&message, &field, std::string(text));
       return {};
     case FieldDescriptor::CPPTYPE_UINT64: {
-      std::uint64_t value = 0;
-      if (!read_number(text, value)) return wrong("a whole number, not negative");
-      reflection.SetUInt64(&message, &field, value);
+      const auto value = parse_number<std::uint64_t>(text);
+      if (!value) return wrong("a whole number, not negative");
+      reflection.SetUInt64(&message, &field, *value);
       return {};
     }
     case FieldDescriptor::CPPTYPE_UINT32: {
-      std::uint32_t value = 0;
-      if (!read_number(text, value)) return wrong("a whole number, not negative");
-      reflection.SetUInt32(&message, &field, value);
+      const auto value = parse_number<std::uint32_t>(text);
+      if (!value) return wrong("a whole number, not negative");
+      reflection.SetUInt32(&message, &field, *value);
       return {};
     }
     case FieldDescriptor::CPPTYPE_DOUBLE: {
-      double value = 0;
-      if (!read_number(text, value) || !std::isfinite(value)) return wrong("a number");
-      reflection.SetDouble(&message, &field, value);
+      const auto value = parse_number<double>(text);
+      if (!value) return wrong("a number");
+      reflection.SetDouble(&message, &field, *value);
       return {};
     }
     case FieldDescriptor::CPPTYPE_BOOL:

@@ -1,8 +1,7 @@
 #include "server/pages.h"
 
-#include <charconv>
-
 #include "base/base64.h"
+#include "base/number.h"
 
 namespace fallow::server {
 
@@ -35,10 +34,7 @@ std::string page_token(std::string_view list, std::uint64_t position) {
 Answer<std::uint64_t> page_position(std::string_view list, std::string_view token) {
   FALLOW_ASSIGN(const std::string name, page_name(list, token));
   if (name.empty()) return 0;
-  std::uint64_t position = 0;
-  const char* const end = name.data() + name.size();
-  const auto [stop, error] = std::from_chars(name.data(), end, position);
-  if (error == std::errc() && stop == end) return position;
+  if (const auto position = parse_number<std::uint64_t>(name)) return *position;
   return refuse_field("page_token", "this is not a next_page_token of this list");
 }
 

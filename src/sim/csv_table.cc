@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <memory>
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/number.h"
 
 namespace fallow::sim {
 namespace {
@@ -128,27 +128,23 @@ std::string_view CsvTable::text(std::size_t row, std::size_t column) const {
 Result<std::int64_t> CsvTable::integer(std::size_t row, std::size_t column, std::int64_t lowest,
                                        std::int64_t highest) const {
   const std::string_view field = text(row, column);
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-  if (error != std::errc{} || end != field.data() + field.size() || value < lowest ||
-      value > highest) {
+  const auto value = parse_number<std::int64_t>(field);
+  if (!value || *value < lowest || *value > highest) {
     return fail(ErrorCode::kInvalid, "{}: {} is \"{}\", not a whole number from {} to {}",
                 place(row), head_[column], field, lowest, highest);
   }
-  return value;
+  return *value;
 }
 
 Result<double> CsvTable::number(std::size_t row, std::size_t column, double lowest,
                                 double highest) const {
   const std::string_view field = text(row, column);
-  double value = 0;
-  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-  if (error != std::errc{} || end != field.data() + field.size() ||
-      !(value >= lowest && value <= highest)) {
+  const auto value = parse_number<double>(field);
+  if (!value || *value < lowest || *value > highest) {
     return fail(ErrorCode::kInvalid, "{}: {} is \"{}\", not a number from {} to {}", place(row),
                 head_[column], field, lowest, highest);
   }
-  return value;
+  return *value;
 }
 
 std::string CsvTable::place(std::size_t row) const {
