@@ -46,16 +46,15 @@ def join(market, provider, name, *options):
 
 def trials(market, renter, game, trap, count):
     """Seconds until the workload was gone, of each trial."""
-    mark = f"owner-bench-{os.getpid()}-{time.monotonic_ns()}"
-    order = market.run("run", "gpu_name=TEST_GPU", "--hours", "2", "--detach", "--", "sh", "-c",
-                       f"{trap}; : {mark}; while :; do sleep 0.05; done", key=renter)[0]["id"]
     took = []
     while len(took) < count:
+        mark = f"owner-bench-{os.getpid()}-{time.monotonic_ns()}"
+        order = market.run("run", "gpu_name=TEST_GPU", "--hours", "2", "--detach", "--", "sh", "-c",
+                           f"{trap}; : {mark}; while :; do sleep 0.05; done", key=renter)[0]["id"]
         market.wait_until("a running lease", lambda: [
-            lease for lease in market.leases(renter, order, "--open") if lease["state"] == "RUNNING"], 120)
+            lease for lease in market.leases(renter, order, "--open") if lease["state"] == "RUNNING"], 60)
         time.sleep(0.5 + random.random())  # at any moment between two looks
-        sandbox = marked(mark)
-        assert sandbox
+        sandbox = market.wait_until("the workload", lambda: marked(mark), 60)
         playing = subprocess.Popen([game, "600"])
         began = time.monotonic()
         while any(entry.exists() for entry in sandbox):
@@ -63,10 +62,11 @@ def trials(market, renter, game, trap, count):
             assert time.monotonic() - began < 60
         took.append(time.monotonic() - began)
         assert not marked(mark)
+        market.run("stop", str(order), key=renter)
         playing.kill()
         playing.wait()
-    market.run("stop", str(order), key=renter)
-    market.wait_for_end(renter, order, 60)
+        market.wait_for_end(renter, order, 60)
+        market.wait_for_offers(renter, "gpu_name=TEST_GPU", 1)
     return sorted(took)
 
 
@@ -115,7 +115,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fallow-owner-", ignore_cleanup_errors=True) as path:
-        market = LocalMarket(options.build, pathlib.Path(path))
+        market = LocalMarket(options.build, pathlib.Path(path), (1, 20, 60))  # a busy machine loses no lease
         try:
             rows = measure(market, pathlib.Path(path), options.trials, options.idle_seconds)
         finally:

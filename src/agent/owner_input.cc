@@ -5,6 +5,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "agent/process_facts.h"
 #include "base/file.h"
 
 namespace fallow::agent {
@@ -13,11 +14,6 @@ namespace {
 constexpr Duration kFindEvery = seconds(30);
 constexpr std::size_t kInterruptsBytesMax = std::size_t{4} << 20;
 constexpr std::string_view kPs2 = "i8042";
-
-std::string first_word(const std::string& path) {
-  const auto text = read_file(path, 4096);
-  return text ? text->substr(0, text->find_first_of(" \n")) : "";
-}
 
 std::string_view last_word(std::string_view line) {
   const std::size_t end = line.find_last_not_of(" \t");
@@ -43,8 +39,8 @@ void InputSigns::find_devices() {
   const std::string usb = root_ + "/sys/bus/usb/devices/";
   for (const std::string& name : names_in(usb)) {
     const std::size_t colon = name.find(':');  // "1-2:1.0" is an interface of "1-2"
-    if (colon == std::string::npos || first_word(usb + name + "/bInterfaceClass") != "03") continue;
-    const std::string protocol = first_word(usb + name + "/bInterfaceProtocol");
+    if (colon == std::string::npos || first_line(usb + name + "/bInterfaceClass") != "03") continue;
+    const std::string protocol = first_line(usb + name + "/bInterfaceProtocol");
     if (protocol != "01" && protocol != "02") continue;
     std::string file = usb + name.substr(0, colon) + "/urbnum";
     if (std::find(transfers_.begin(), transfers_.end(), file) == transfers_.end()) {
@@ -65,7 +61,7 @@ void InputSigns::find_devices() {
 std::map<std::string, std::uint64_t> InputSigns::counts() const {
   std::map<std::string, std::uint64_t> counts;
   for (const std::string& file : transfers_) {
-    const std::string word = first_word(file);
+    const std::string word = first_line(file);
     std::uint64_t count = 0;
     if (std::from_chars(word.data(), word.data() + word.size(), count).ec == std::errc()) {
       counts[file] = count;

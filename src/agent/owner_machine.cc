@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "agent/process_facts.h"
 #include "base/file.h"
 
 namespace fallow::agent {
@@ -16,11 +17,6 @@ namespace {
 
 // The kernel's eight seconds, and some for the look.
 constexpr Duration kTypedWithin = seconds(11);
-
-std::string line_of(const std::string& path) {
-  const auto text = read_file(path, 4096);
-  return text ? text->substr(0, text->find('\n')) : "";
-}
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -50,11 +46,11 @@ std::optional<std::string> battery_sign(const std::string& root) {
   const std::string folder = root + "/sys/class/power_supply/";
   bool discharging = false;
   for (const std::string& name : names_in(folder)) {
-    const std::string type = line_of(folder + name + "/type");
+    const std::string type = first_line(folder + name + "/type");
     if (type == "Battery") {
-      discharging = discharging || (line_of(folder + name + "/scope") != "Device" &&
-                                    line_of(folder + name + "/status") == "Discharging");
-    } else if (line_of(folder + name + "/online") == "1") {
+      discharging = discharging || (first_line(folder + name + "/scope") != "Device" &&
+                                    first_line(folder + name + "/status") == "Discharging");
+    } else if (first_line(folder + name + "/online") == "1") {
       return std::nullopt;
     }
   }
@@ -65,7 +61,7 @@ std::optional<std::string> battery_sign(const std::string& root) {
 // "cpu  user nice system idle iowait irq softirq steal guest guest_nice", in ticks; guests are
 // users.
 std::optional<Duration> processor_time(const std::string& root) {
-  std::istringstream words(line_of(root + "/proc/stat"));
+  std::istringstream words(first_line(root + "/proc/stat"));
   std::string name;
   std::int64_t user = 0;
   std::int64_t nice = 0;
@@ -84,7 +80,7 @@ std::optional<Duration> processor_time_of(const std::vector<std::string>& groups
   Duration sum;
   for (const std::string& group : groups) {
     constexpr std::string_view kKey = "usage_usec ";
-    const std::string line = line_of(group + "/cpu.stat");
+    const std::string line = first_line(group + "/cpu.stat");
     std::int64_t us = 0;
     if (!line.starts_with(kKey) ||
         std::from_chars(line.data() + kKey.size(), line.data() + line.size(), us).ec !=

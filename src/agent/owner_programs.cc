@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "agent/process_facts.h"
-#include "base/file.h"
 
 namespace fallow::agent {
 namespace {
@@ -41,8 +40,8 @@ std::optional<std::string> ProgramSigns::examine(int pid) const {
 
 // "0.20 0.18 0.12 1/80 11206": the last number changes with every new process.
 std::string ProgramSigns::newest() const {
-  const auto text = read_file(root_ + "/proc/loadavg", 4096);
-  return text ? text->substr(text->rfind(' ') + 1) : "";
+  const std::string line = first_line(root_ + "/proc/loadavg");
+  return line.substr(line.rfind(' ') + 1);
 }
 
 std::optional<std::string> ProgramSigns::look(Time now) {

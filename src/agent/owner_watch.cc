@@ -5,7 +5,6 @@
 #include <sys/eventfd.h>
 
 #include <atomic>
-#include <ctime>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -22,16 +21,10 @@ namespace {
 constexpr int kLookMs = 500;
 constexpr int kLookPresentMs = 2'000;
 constexpr Duration kTouchEvery = seconds(60);
-// Far more than a look may take with a logind that does not answer. A process that stood still is
-// given time for its next look.
+// Far more than a look may take with a logind that does not answer. A process that stood still, or
+// a machine that slept, is given time for its next look.
 constexpr Duration kHangsAfter = seconds(30);
 constexpr Duration kHangsSurely = seconds(2);
-
-Time clock_now(clockid_t clock) {
-  timespec now{};
-  ::clock_gettime(clock, &now);
-  return Time{std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000};
-}
 
 // When an earlier agent last saw the owner, on the monotonic clock; a wall clock that was set back
 // counts as now.
@@ -48,9 +41,10 @@ std::optional<Time> last_seen(const std::vector<OwnerMoment>& moments, Time wall
 }  // namespace
 
 struct OwnerWatch::Impl {
-  Impl(OwnerWatchOptions given, absl::TimeZone the_zone, OwnerHistory the_history,
-       std::optional<Time> seen_at)
+  Impl(OwnerWatchOptions given, const Clock& the_clock, absl::TimeZone the_zone,
+       OwnerHistory the_history, std::optional<Time> seen_at)
       : options(std::move(given)),
+        clock(the_clock),
         zone(the_zone),
         history(std::move(the_history)),
         signs(options.policy, options.machine),
@@ -69,11 +63,11 @@ struct OwnerWatch::Impl {
   }
 
   void look() {
-    const Time wall = clock_now(CLOCK_REALTIME);
-    const Time now = clock_now(CLOCK_BOOTTIME);
+    const Time wall = clock.now();
+    const Time now = clock.monotonic();
     const auto sign = signs.look({wall, now});
     const auto change = decision.look(sign, options.policy.schedule.is_lent(wall, zone), now);
-    looked_at = clock_now(CLOCK_MONOTONIC).us;
+    looked_at = clock.monotonic().us;
     if (hangs.exchange(false)) ::eventfd_write(changed.get(), 1);
     if (!change) return;
     const bool present = change->state == v1::OWNER_PRESENT;
@@ -85,21 +79,22 @@ struct OwnerWatch::Impl {
   }
 
   void run() {
-    Time touch_at = clock_now(CLOCK_BOOTTIME) + kTouchEvery;
+    Time touch_at = clock.monotonic() + kTouchEvery;
     while (true) {
       pollfd polled{stop.get(), POLLIN, 0};
       ::poll(&polled, 1, state == v1::OWNER_PRESENT ? kLookPresentMs : kLookMs);
       if ((polled.revents & POLLIN) != 0) break;
       look();
-      if (const Time now = clock_now(CLOCK_BOOTTIME); now >= touch_at) {
+      if (const Time now = clock.monotonic(); now >= touch_at) {
         history.touch();
         touch_at = now + kTouchEvery;
       }
     }
-    note(clock_now(CLOCK_REALTIME), OwnerMomentKind::kEnded, "");
+    note(clock.now(), OwnerMomentKind::kEnded, "");
   }
 
   const OwnerWatchOptions options;
+  const Clock& clock;
   const absl::TimeZone zone;
   OwnerHistory history;
   OwnerSigns signs;
@@ -114,15 +109,16 @@ struct OwnerWatch::Impl {
   std::thread thread;
 };
 
-Result<std::unique_ptr<OwnerWatch>> OwnerWatch::start(OwnerWatchOptions options) {
-  const Time wall = clock_now(CLOCK_REALTIME);
+Result<std::unique_ptr<OwnerWatch>> OwnerWatch::start(OwnerWatchOptions options,
+                                                      const Clock& clock) {
+  const Time wall = clock.now();
   FALLOW_ASSIGN(const absl::TimeZone zone, zone_named(options.policy.zone));
   FALLOW_ASSIGN(const auto moments, read_owner_history(options.history));
   FALLOW_ASSIGN(OwnerHistory history,
                 OwnerHistory::open(options.history, wall,
                                    options.policy.dry_run ? kDryRunRemark : std::string_view()));
-  const auto seen_at = last_seen(moments, wall, clock_now(CLOCK_BOOTTIME));
-  auto impl = std::make_unique<Impl>(std::move(options), zone, std::move(history), seen_at);
+  const auto seen_at = last_seen(moments, wall, clock.monotonic());
+  auto impl = std::make_unique<Impl>(std::move(options), clock, zone, std::move(history), seen_at);
   for (const std::string& fault : impl->signs.faults()) spdlog::info("{}", fault);
   impl->look();
   impl->thread = std::thread([watch = impl.get()] { watch->run(); });
@@ -144,7 +140,7 @@ v1::OwnerState OwnerWatch::read() {
   eventfd_t count = 0;
   ::eventfd_read(impl_->changed.get(), &count);
   if (impl_->options.policy.dry_run) return v1::OWNER_AWAY;
-  const Time now = clock_now(CLOCK_MONOTONIC);
+  const Time now = impl_->clock.monotonic();
   if (now - Time{impl_->looked_at.load()} <= kHangsAfter) {
     impl_->overdue_since.reset();
     return impl_->state;

@@ -10,6 +10,7 @@
 
 #include "agent/owner_policy.h"
 #include "agent/owner_signs.h"
+#include "base/env.h"
 #include "base/result.h"
 #include "fallow/v1/types.pb.h"
 
@@ -23,8 +24,8 @@ struct OwnerWatchOptions {
 
 class OwnerWatch {
  public:
-  // Looks once before it answers.
-  static Result<std::unique_ptr<OwnerWatch>> start(OwnerWatchOptions options);
+  // Looks once before it answers. The clock outlives it.
+  static Result<std::unique_ptr<OwnerWatch>> start(OwnerWatchOptions options, const Clock& clock);
   ~OwnerWatch();
   OwnerWatch(const OwnerWatch&) = delete;
   OwnerWatch& operator=(const OwnerWatch&) = delete;

@@ -19,7 +19,8 @@ class OwnerWatchTest : public OwnerTreeTest {
     policy_.away_after = milliseconds(1);
   }
   std::unique_ptr<OwnerWatch> start() {
-    auto watch = OwnerWatch::start({policy_, {root_, 50, "workload-supervisor", {}}, history_});
+    auto watch =
+        OwnerWatch::start({policy_, {root_, 50, "workload-supervisor", {}}, history_}, *clock_);
     EXPECT_TRUE(watch) << watch.error().message;
     return std::move(*watch);
   }
@@ -32,6 +33,7 @@ class OwnerWatchTest : public OwnerTreeTest {
     put("proc/loadavg", "0.1 0.1 0.1 1/80 301\n");
   }
 
+  const std::unique_ptr<Clock> clock_ = system_clock();
   OwnerPolicy policy_;
   const std::string history_ = root_ + "/history";
 };

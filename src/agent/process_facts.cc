@@ -39,6 +39,11 @@ std::string mode_of(const std::string& root, int pid) {
 
 }  // namespace
 
+std::string first_line(const std::string& path) {
+  const auto text = read_file(path, kStatBytesMax);
+  return text ? text->substr(0, text->find('\n')) : "";
+}
+
 std::vector<int> process_ids(const std::string& root) {
   std::vector<int> ids;
   for (const std::string& name : names_in(root + "/proc")) {
@@ -52,9 +57,7 @@ std::vector<int> process_ids(const std::string& root) {
 ProcessNames process_names(const std::string& root, int pid) {
   ProcessNames names;
   const std::string folder = folder_of(root, pid);
-  if (auto name = read_file(folder + "comm", kStatBytesMax)) {
-    names.name = name->substr(0, name->find('\n'));
-  }
+  names.name = first_line(folder + "comm");
   std::array<char, 4096> path{};
   const ssize_t size = ::readlink((folder + "exe").c_str(), path.data(), path.size());
   if (size > 0) {

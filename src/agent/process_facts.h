@@ -1,4 +1,5 @@
-// What /proc says of one process, as far as the owner watch asks.
+// What /proc says of processes, and small files of the kernel in general, as far as the owner watch
+// asks.
 //
 // Pure functions over a root ("" is the machine's, tests make their own); any thread. A process
 // that is gone meanwhile answers as one of which nothing is known.
@@ -9,6 +10,9 @@
 #include <vector>
 
 namespace fallow::agent {
+
+// The first line of a small file; "" when it cannot be read.
+std::string first_line(const std::string& path);
 
 // The numbered folders of <root>/proc, in no order.
 std::vector<int> process_ids(const std::string& root);

@@ -19,7 +19,8 @@ std::string history_of(const std::string& data) { return data + "/owner-history"
 
 Result<std::unique_ptr<agent::OwnerWatch>> watch_owner(const cli::AgentArguments& arguments,
                                                        const std::string& data,
-                                                       const std::vector<std::string>& groups) {
+                                                       const std::vector<std::string>& groups,
+                                                       const Clock& clock) {
   std::string file = arguments.owner_policy;
   if (file.empty()) {
     file = data + "/owner-policy.toml";
@@ -30,7 +31,7 @@ Result<std::unique_ptr<agent::OwnerWatch>> watch_owner(const cli::AgentArguments
   FALLOW_ASSIGN(options.policy, agent::load_owner_policy(file));
   options.machine = {"", ::getpid(), runtime::kSupervisorMode, groups};
   options.history = history_of(data);
-  return agent::OwnerWatch::start(std::move(options));
+  return agent::OwnerWatch::start(std::move(options), clock);
 }
 
 std::string MarketHost::default_owner_policy() {

@@ -15,6 +15,7 @@ namespace fallow::bin {
 // `groups`: the control groups of leases.
 Result<std::unique_ptr<agent::OwnerWatch>> watch_owner(const cli::AgentArguments& arguments,
                                                        const std::string& data,
-                                                       const std::vector<std::string>& groups);
+                                                       const std::vector<std::string>& groups,
+                                                       const Clock& clock);
 
 }  // namespace fallow::bin

@@ -122,7 +122,7 @@ Result<agent::Membership> member(const cli::AgentArguments& arguments, const std
 }
 
 Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random,
-                            Shutdown& shutdown) {
+                            const Clock& clock, Shutdown& shutdown) {
   FALLOW_ASSIGN(const std::string data, absolute_folder(arguments.data));
   runtime::SandboxOptions options{.folder = data + "/workloads",
                                   .only = sandbox_named(arguments.sandbox)};
@@ -148,7 +148,8 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
                  runtime::egress_remedy(sandboxes->egress_fault()));
   }
   FALLOW_ASSIGN(const auto devices, devices_of(arguments));
-  FALLOW_ASSIGN(const auto owner_watch, watch_owner(arguments, data, sandboxes->cgroup_parents()));
+  FALLOW_ASSIGN(const auto owner_watch,
+                watch_owner(arguments, data, sandboxes->cgroup_parents(), clock));
   FALLOW_ASSIGN(const SigningKey key, agent::load_or_make_node_key(data, random));
   v1::NodeFacts facts = facts_of(arguments, data, devices, *sandboxes, images != nullptr);
   if (facts.isolation() == v1::ISOLATION_UNSPECIFIED) {
@@ -189,7 +190,7 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
 
 int MarketHost::run_agent(const cli::AgentArguments& arguments) {
   Shutdown shutdown;
-  const auto end = run(arguments, *random_, shutdown);
+  const auto end = run(arguments, *random_, *clock_, shutdown);
   if (!end) {
     std::fprintf(stderr, "fallow: %s\n", end.error().message.c_str());
     return end.error().code == ErrorCode::kUnreachable ? cli::kUnreachable
