@@ -15,7 +15,7 @@ packages=(
   # libraries
   libboost1.81-dev libssl-dev protobuf-compiler libprotobuf-dev libsqlite3-dev libsodium-dev
   libfmt-dev libexpected-dev libspdlog-dev libcli11-dev libtomlplusplus-dev prometheus-cpp-dev
-  libabsl-dev libjemalloc-dev libssh-dev zlib1g-dev libarchive-dev libyaml-cpp-dev libpng-dev libtinyobjloader-dev
+  libabsl-dev libjemalloc-dev libssh-dev zlib1g-dev libarchive-dev libsystemd-dev libyaml-cpp-dev libpng-dev libtinyobjloader-dev
   # OpenCL: loader, headers, and PoCL so that a machine without a GPU can run the demo
   ocl-icd-libopencl1 ocl-icd-opencl-dev opencl-headers pocl-opencl-icd
   # sandbox, tests

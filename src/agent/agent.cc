@@ -90,6 +90,12 @@ void Agent::stop() {
 
 AgentEnd Agent::Impl::run() {
   slept_before = read_clock(CLOCK_BOOTTIME) - read_clock(CLOCK_MONOTONIC);
+  const OwnerWatch* watch = options.owner_watch;
+  // poll() passes over what is below 0.
+  const int owner_watch_fd = watch == nullptr ? -1 : watch->event_fd();
+  if (watch != nullptr && !watch->policy().dry_run) {
+    reconciler.set_eviction(watch->policy().ask_after, watch->policy().kill_after);
+  }
   adopt();
   while (true) {
     take_everything();
@@ -107,12 +113,13 @@ AgentEnd Agent::Impl::run() {
     pump_logs();
     finish_forgetting();
     if (stopping || (removed && reconciler.workloads().empty() && forgetting.empty())) break;
-    std::array<pollfd, 6> polled{{{wake.get(), POLLIN, 0},
+    std::array<pollfd, 7> polled{{{wake.get(), POLLIN, 0},
                                   {inbox->event_fd(), POLLIN, 0},
                                   {runtime.event_fd(), POLLIN, 0},
                                   {transfers.event_fd(), POLLIN, 0},
                                   {owner.event_fd(), POLLIN, 0},
-                                  {proofs.fd(), POLLIN, 0}}};
+                                  {proofs.fd(), POLLIN, 0},
+                                  {owner_watch_fd, POLLIN, 0}}};
     ::poll(polled.data(), polled.size(), own_events.empty() ? poll_ms() : 0);
   }
   link.close();
@@ -130,13 +137,25 @@ void Agent::Impl::take_everything() {
   hear_transfers();
   tell_prepared();
   hear_link();
-  const v1::OwnerState owner_state = owner.read();
-  if (owner_state != v1::OWNER_AWAY) proofs.stop("the owner is there");
-  reconciler.set_owner(owner_state, read_now());
+  hear_owner();
   if (reconciler.session().session_token() != token) {
     token = reconciler.session().session_token();
     transfers.set_token(token);
   }
+}
+
+void Agent::Impl::hear_owner() {
+  const v1::OwnerState state = owner_state();
+  if (state != v1::OWNER_AWAY) proofs.stop("the owner is there");
+  reconciler.set_owner(state, read_now());
+}
+
+// The owner's own word first; what is seen of the owner goes beyond "paused".
+v1::OwnerState Agent::Impl::owner_state() {
+  const v1::OwnerState word = owner.read();
+  const v1::OwnerState seen =
+      options.owner_watch == nullptr ? v1::OWNER_AWAY : options.owner_watch->read();
+  return word == v1::OWNER_PRESENT || seen == v1::OWNER_AWAY ? word : seen;
 }
 
 void Agent::Impl::tell(const RuntimeEvent& event) {

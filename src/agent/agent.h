@@ -28,6 +28,8 @@
 
 namespace fallow::agent {
 
+class OwnerWatch;
+
 struct AgentOptions {
   // Absolute. One agent at a time: the folder is locked.
   std::string data_folder;
@@ -41,6 +43,9 @@ struct AgentOptions {
   Images* images = nullptr;
   // Outlives the agent. Null: nobody can reach into the sandboxes.
   Tunnels* tunnels = nullptr;
+  // Outlives the agent. Null: the owner is away until `fallow agent pause` or its file says
+  // otherwise.
+  OwnerWatch* owner_watch = nullptr;
 };
 
 // What `run()` came back for.

@@ -67,7 +67,7 @@ void Agent::Impl::adopt() {
   }
   for (RuntimeEvent& event : runtime.take_events().events) meanwhile.push_back(std::move(event));
   reconciler.adopt(std::move(records), meanwhile, read_now());
-  reconciler.set_owner(owner.read(), read_now());
+  hear_owner();
 }
 
 }  // namespace fallow::agent

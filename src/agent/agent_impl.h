@@ -22,6 +22,7 @@
 #include "agent/log_pump.h"
 #include "agent/notes.h"
 #include "agent/owner_file.h"
+#include "agent/owner_watch.h"
 #include "agent/proof_runner.h"
 #include "agent/reconciler.h"
 #include "agent/state_store.h"
@@ -49,6 +50,8 @@ struct Agent::Impl {
   void adopt();
   AgentEnd run();
   void take_everything();
+  void hear_owner();
+  v1::OwnerState owner_state();
   void hear_link();
   void note_sleep();
   void hear_transfers();

@@ -1,5 +1,4 @@
 // The hidden mode that asks the drivers: see agent/inventory.h for the lines it prints.
-#include <dlfcn.h>
 #include <fmt/core.h>
 #include <unistd.h>
 
@@ -7,13 +6,13 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
 #include "agent/inventory.h"
+#include "agent/nvml.h"
 #include "agent/opencl.h"
 #include "base/file.h"
 
@@ -39,61 +38,41 @@ void print(const Found& found) {
   std::fflush(stdout);
 }
 
-// The few calls of NVML that are needed, as its ABI has them (nvml.h of the CUDA toolkit).
-class Nvml {
- public:
-  Nvml() : library_(::dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL)) {}
-
-  std::vector<Found> devices() const {
-    std::vector<Found> found;
-    const auto init = call<int (*)()>("nvmlInit_v2");
-    const auto count_of = call<int (*)(unsigned*)>("nvmlDeviceGetCount_v2");
-    const auto handle_of = call<int (*)(unsigned, void**)>("nvmlDeviceGetHandleByIndex_v2");
-    const auto name_of = call<int (*)(void*, char*, unsigned)>("nvmlDeviceGetName");
-    const auto uuid_of = call<int (*)(void*, char*, unsigned)>("nvmlDeviceGetUUID");
-    const auto memory_of = call<int (*)(void*, Memory*)>("nvmlDeviceGetMemoryInfo");
-    const auto minor_of = call<int (*)(void*, unsigned*)>("nvmlDeviceGetMinorNumber");
-    const auto driver_of = call<int (*)(char*, unsigned)>("nvmlSystemGetDriverVersion");
-    unsigned count = 0;
-    if (!init || !count_of || !handle_of || !name_of || !uuid_of || !memory_of || !minor_of ||
-        !driver_of || init() != 0 || count_of(&count) != 0) {
-      return found;
-    }
-    std::array<char, 96> text{};
-    const std::string driver =
-        driver_of(text.data(), text.size()) == 0 ? cleaned({text.data(), text.size()}) : "";
-    for (unsigned i = 0; i < std::min(count, kDevicesMax); ++i) {
-      void* handle = nullptr;
-      unsigned minor = 0;
-      Memory memory{};
-      Found one{"nvml", "gpu", "", 0, driver, "", {}};
-      if (handle_of(i, &handle) != 0 || minor_of(handle, &minor) != 0) continue;
-      if (name_of(handle, text.data(), text.size()) == 0) {
-        one.name = cleaned({text.data(), text.size()});
-      }
-      if (uuid_of(handle, text.data(), text.size()) == 0) {
-        one.uuid = cleaned({text.data(), text.size()});
-      }
-      if (memory_of(handle, &memory) == 0) one.memory_bytes = memory.total;
-      one.files = {"/dev/nvidia" + std::to_string(minor), "/dev/nvidiactl", "/dev/nvidia-uvm",
-                   "/dev/nvidia-uvm-tools"};
-      found.push_back(std::move(one));
-    }
-    return found;
-  }
-
- private:
-  struct Memory {
-    unsigned long long total;
-    unsigned long long free;
-    unsigned long long used;
-  };
-  template <class Function>
-  Function call(const char* name) const {
-    return library_ == nullptr ? nullptr : reinterpret_cast<Function>(::dlsym(library_, name));
-  }
-  void* library_;  // stays loaded: the process ends soon
+struct NvmlMemory {
+  unsigned long long total;
+  unsigned long long free;
+  unsigned long long used;
 };
+
+std::vector<Found> nvidia_devices(const Nvml& nvml) {
+  std::vector<Found> found;
+  const auto name_of = nvml.call<int (*)(void*, char*, unsigned)>("nvmlDeviceGetName");
+  const auto uuid_of = nvml.call<int (*)(void*, char*, unsigned)>("nvmlDeviceGetUUID");
+  const auto memory_of = nvml.call<int (*)(void*, NvmlMemory*)>("nvmlDeviceGetMemoryInfo");
+  const auto minor_of = nvml.call<int (*)(void*, unsigned*)>("nvmlDeviceGetMinorNumber");
+  const auto driver_of = nvml.call<int (*)(char*, unsigned)>("nvmlSystemGetDriverVersion");
+  if (!name_of || !uuid_of || !memory_of || !minor_of || !driver_of || !nvml.start()) return found;
+  std::array<char, 96> text{};
+  const std::string driver =
+      driver_of(text.data(), text.size()) == 0 ? cleaned({text.data(), text.size()}) : "";
+  for (void* handle : nvml.devices()) {
+    unsigned minor = 0;
+    NvmlMemory memory{};
+    Found one{"nvml", "gpu", "", 0, driver, "", {}};
+    if (minor_of(handle, &minor) != 0) continue;
+    if (name_of(handle, text.data(), text.size()) == 0) {
+      one.name = cleaned({text.data(), text.size()});
+    }
+    if (uuid_of(handle, text.data(), text.size()) == 0) {
+      one.uuid = cleaned({text.data(), text.size()});
+    }
+    if (memory_of(handle, &memory) == 0) one.memory_bytes = memory.total;
+    one.files = {"/dev/nvidia" + std::to_string(minor), "/dev/nvidiactl", "/dev/nvidia-uvm",
+                 "/dev/nvidia-uvm-tools"};
+    found.push_back(std::move(one));
+  }
+  return found;
+}
 
 std::vector<std::string> render_nodes(const std::string& folder_path) {
   std::vector<std::string> files;
@@ -141,7 +120,7 @@ Found describe(cl_device_id device) {
 }  // namespace
 
 int probe_devices_main() {
-  const std::vector<Found> nvidia = Nvml().devices();
+  const std::vector<Found> nvidia = nvidia_devices(Nvml());
   for (const Found& one : nvidia) print(one);
   visit_opencl_devices(!nvidia.empty(), [](cl_device_id device) { print(describe(device)); });
   return 0;

@@ -142,6 +142,10 @@ void Reconciler::set_owner(v1::OwnerState owner, Now now) {
   dirty_ = true;
 }
 
+void Reconciler::set_eviction(Duration ask_after, Duration kill_after) {
+  eviction_ = Eviction{ask_after, kill_after};
+}
+
 void Reconciler::slept(Duration duration, Now now) {
   fence(now);
   for (auto& [lease, entry] : workloads_) {
@@ -261,7 +265,7 @@ Time Reconciler::deadline_of(const Entry& entry) const {
     at = std::min(at, record.running_since + (Duration(record.desired.time_us_max()) - record.ran));
   }
   if (owner_ == v1::OWNER_PRESENT && record.phase <= Phase::kRunning) {
-    at = std::min(at, owner_since_ + Duration(session_.policy().owner_notice_us()));
+    at = std::min(at, evict_at());
   }
   return at;
 }

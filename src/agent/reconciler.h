@@ -18,7 +18,8 @@
 // - Running time counts from Started to the exit, less suspensions and what follows a decision to
 //   stop. Meter records are cumulative, signed once, stored before they are sent, sent in order.
 // - An ended workload is reported until its lease leaves the desired set.
-// - The owner wins: present means suspended at once, and evicted after the notice.
+// - The owner wins: present means suspended at once, and evicted after the notice, which the
+//   owner's own terms may shorten.
 //
 // Owned by one thread at a time.
 #pragma once
@@ -26,6 +27,7 @@
 #include <cstddef>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -60,6 +62,9 @@ class Reconciler {
   void received(const v1::HubMessage& message, Now now);
   void happened(const RuntimeEvent& event, Now now);
   void set_owner(v1::OwnerState owner, Now now);
+  // The owner's own terms, which only shorten the market's: how long after the return a workload is
+  // asked to end, and how long after it it is killed.
+  void set_eviction(Duration ask_after, Duration kill_after);
   // The machine slept: nothing ran meanwhile, so nothing of it is running time.
   void slept(Duration duration, Now now);
 
@@ -105,6 +110,8 @@ class Reconciler {
   Time deadline_of(const Entry& entry) const;
   Duration fence_span(const WorkloadRecord& record) const;
   Duration grace(const WorkloadRecord& record) const;
+  Time evict_at() const;
+  Time evicted_by() const;
   void report(Now now);
 
   HubSession session_;
@@ -117,6 +124,11 @@ class Reconciler {
   std::uint64_t desired_revision_ = 0;  // of this connection
   v1::OwnerState owner_ = v1::OWNER_AWAY;
   Time owner_since_{};
+  struct Eviction {
+    Duration ask_after;
+    Duration kill_after;
+  };
+  std::optional<Eviction> eviction_;
   bool dirty_ = false;  // something the market should hear of before the next heartbeat
 };
 

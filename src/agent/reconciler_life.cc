@@ -72,6 +72,8 @@ void Reconciler::advance(Entry& entry, Now now) {
     stop(entry, v1::STOPPED, "", now);
   }
   if (record.phase <= Phase::kRunning) advance_owner(entry, now);
+  // Whatever it is stopped for.
+  if (record.phase == Phase::kStopping) record.kill_at = std::min(record.kill_at, evicted_by());
   if (record.phase == Phase::kPrepared && entry.wanted && may_start(entry, now)) {
     record.phase = Phase::kStarting;
     entry.changed = true;
@@ -108,7 +110,7 @@ void Reconciler::advance_owner(Entry& entry, Now now) {
     entry.changed = dirty_ = true;
     actions_.emplace_back(Suspend{record.lease()});
   }
-  if (now.monotonic >= owner_since_ + Duration(session_.policy().owner_notice_us())) {
+  if (now.monotonic >= evict_at()) {
     stop(entry, v1::OWNER_RETURNED, "the owner of the node came back", now);
   }
 }
@@ -234,6 +236,17 @@ Duration Reconciler::fence_span(const WorkloadRecord& record) const {
   const std::int64_t of_lease_us = record.desired.close_after_us();
   const Duration close_after(of_lease_us > 0 ? of_lease_us : session_.policy().close_after_us());
   return close_after - Duration(close_after.value / 6);
+}
+
+Time Reconciler::evict_at() const {
+  const Duration notice(session_.policy().owner_notice_us());
+  return owner_since_ + (eviction_ ? std::min(notice, eviction_->ask_after) : notice);
+}
+
+// The owner's terms bound the workload's grace; without them it has that after the notice.
+Time Reconciler::evicted_by() const {
+  if (!eviction_ || owner_ != v1::OWNER_PRESENT) return kNever;
+  return owner_since_ + eviction_->kill_after;
 }
 
 Duration Reconciler::grace(const WorkloadRecord& record) const {

@@ -53,6 +53,45 @@ TEST_F(ReconcilerTest, TheOwnerIsGivenTheMachineAfterTheNotice) {
   EXPECT_EQ(report(8).reason(), v1::OWNER_RETURNED);
 }
 
+TEST_F(ReconcilerTest, TheOwnersOwnTermsShortenNoticeAndGrace) {
+  connect();
+  reconciler_->set_eviction(milliseconds(300), seconds(4));
+  v1::DesiredLease patient = lease(7);
+  patient.set_stop_grace_us(minutes(5).value);
+  bring_up(patient);
+  reconciler_->set_owner(v1::OWNER_PRESENT, now());
+  auto actions = run_for(milliseconds(250));
+  EXPECT_EQ(of<Suspend>(actions).size(), 1U);
+  EXPECT_THAT(of<Stop>(actions), IsEmpty());
+  EXPECT_EQ(of<Stop>(run_for(milliseconds(100))).size(), 1U);
+  EXPECT_THAT(of<Kill>(run_for(milliseconds(3'600))), IsEmpty());
+  EXPECT_EQ(of<Kill>(run_for(milliseconds(100))).size(), 1U);
+}
+
+TEST_F(ReconcilerTest, WhatIsBeingStoppedForAnotherReasonMakesWayToo) {
+  connect();
+  reconciler_->set_eviction(milliseconds(300), seconds(4));
+  v1::DesiredLease patient = lease(7);
+  patient.set_stop_grace_us(minutes(5).value);
+  bring_up(patient);
+  patient.set_stop(true);
+  desire({patient});
+  EXPECT_EQ(of<Stop>(run_for(seconds(1))).size(), 1U);
+  EXPECT_THAT(of<Kill>(run_for(seconds(10))), IsEmpty());
+  reconciler_->set_owner(v1::OWNER_PRESENT, now());
+  EXPECT_THAT(of<Kill>(run_for(milliseconds(3'900))), IsEmpty());
+  EXPECT_EQ(of<Kill>(run_for(milliseconds(200))).size(), 1U);
+}
+
+TEST_F(ReconcilerTest, LongTermsOfTheOwnersLengthenNothing) {
+  connect();
+  reconciler_->set_eviction(minutes(1), minutes(2));
+  bring_up(lease(7));
+  reconciler_->set_owner(v1::OWNER_PRESENT, now());
+  EXPECT_EQ(of<Stop>(run_for(milliseconds(5'100))).size(), 1U);
+  EXPECT_EQ(of<Kill>(run_for(milliseconds(10'100))).size(), 1U);
+}
+
 TEST_F(ReconcilerTest, PausedLetsRunOut) {
   connect();
   bring_up(lease(7));

@@ -12,7 +12,10 @@ class MarketHost final : public cli::Host {
   int serve(const cli::ServerArguments& arguments,
             const std::function<void(const cli::ServerStarted&)>& started) override;
   int run_agent(const cli::AgentArguments& arguments) override;
-  Status pause_agent(const std::string& data, bool paused) override;
+  Status tell_agent(const std::string& data, v1::OwnerState owner) override;
+  std::string default_owner_policy() override;
+  Result<std::string> check_owner_policy(const std::string& file) override;
+  Result<cli::OwnerReport> owner_report(const std::string& data, Duration span) override;
   Result<std::vector<cli::DoctorLine>> examine_machine(
       const cli::AgentArguments& arguments) override;
   Result<cli::AuditReport> audit(const std::string& data) override;

@@ -20,6 +20,7 @@
 #include "base/join_token.h"
 #include "bin/egress_policy.h"
 #include "bin/market_host.h"
+#include "bin/owner_policy.h"
 #include "bin/shutdown.h"
 #include "cli/command.h"
 #include "runtime/image_store.h"
@@ -121,7 +122,7 @@ Result<agent::Membership> member(const cli::AgentArguments& arguments, const std
 }
 
 Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random,
-                            Shutdown& shutdown) {
+                            const Clock& clock, Shutdown& shutdown) {
   FALLOW_ASSIGN(const std::string data, absolute_folder(arguments.data));
   runtime::SandboxOptions options{.folder = data + "/workloads",
                                   .only = sandbox_named(arguments.sandbox)};
@@ -147,6 +148,8 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
                  runtime::egress_remedy(sandboxes->egress_fault()));
   }
   FALLOW_ASSIGN(const auto devices, devices_of(arguments));
+  FALLOW_ASSIGN(const auto owner_watch,
+                watch_owner(arguments, data, sandboxes->cgroup_parents(), clock));
   FALLOW_ASSIGN(const SigningKey key, agent::load_or_make_node_key(data, random));
   v1::NodeFacts facts = facts_of(arguments, data, devices, *sandboxes, images != nullptr);
   if (facts.isolation() == v1::ISOLATION_UNSPECIFIED) {
@@ -167,7 +170,8 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
                                                      .facts = facts,
                                                      .devices = devices,
                                                      .images = images.get(),
-                                                     .tunnels = tunnels.get()},
+                                                     .tunnels = tunnels.get(),
+                                                     .owner_watch = owner_watch.get()},
                                                     *sandboxes, *link, store, random));
   spdlog::info("node {} of the market at {}, {} device{}", membership.node.value, membership.url,
                devices.size(), devices.size() == 1 ? "" : "s");
@@ -186,7 +190,7 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
 
 int MarketHost::run_agent(const cli::AgentArguments& arguments) {
   Shutdown shutdown;
-  const auto end = run(arguments, *random_, shutdown);
+  const auto end = run(arguments, *random_, *clock_, shutdown);
   if (!end) {
     std::fprintf(stderr, "fallow: %s\n", end.error().message.c_str());
     return end.error().code == ErrorCode::kUnreachable ? cli::kUnreachable
@@ -199,13 +203,13 @@ int MarketHost::run_agent(const cli::AgentArguments& arguments) {
   return cli::kDone;
 }
 
-Status MarketHost::pause_agent(const std::string& data, bool paused) {
+Status MarketHost::tell_agent(const std::string& data, v1::OwnerState owner) {
   std::error_code error;
   if (!std::filesystem::exists(data + "/node.key", error)) {
     return fail(ErrorCode::kNotFound,
                 "{} is no data folder of an agent: give the --data that it was started with", data);
   }
-  return agent::OwnerFile::write(data, paused ? v1::OWNER_PAUSED : v1::OWNER_AWAY);
+  return agent::OwnerFile::write(data, owner);
 }
 
 }  // namespace fallow::bin

@@ -2,15 +2,18 @@
 #include <algorithm>
 
 #include "base/json_text.h"
+#include "cli/agent_owner.h"
 #include "cli/command.h"
 
 namespace fallow::cli {
 namespace {
 
-int pause(const Context& context, Host& host, const std::string& data, bool paused) {
-  if (const auto done = host.pause_agent(data, paused); !done) return report(context, done.error());
-  std::printf("%s\n", paused ? "paused: running leases end, no new one comes"
-                             : "resumed: the node may be leased again");
+int tell(const Context& context, Host& host, const std::string& data, v1::OwnerState owner) {
+  if (const auto done = host.tell_agent(data, owner); !done) return report(context, done.error());
+  std::puts(owner == v1::OWNER_AWAY      ? "resumed: the node may be leased again"
+            : owner == v1::OWNER_PRESENT ? "paused: what runs is ended, no new lease comes"
+                                         : "paused: no new lease comes, what runs goes on to its "
+                                           "end; --now ends it");
   return kDone;
 }
 
@@ -98,6 +101,10 @@ void add_agent(Parser& app, Context& context, Host& host) {
   command->add_option("--registry", arguments->registries,
                       "HOST[:PORT] of a registry that orders may use though it is on a private "
                       "network, or speaks plain HTTP; may be repeated");
+  command->add_option("--owner-policy", arguments->owner_policy,
+                      "file that says what counts as you being at the machine (`fallow agent "
+                      "owner-policy` prints one); default: owner-policy.toml of --data, if it is "
+                      "there");
   command->footer(
       "Examples:\n  fallow agent --data ~/.local/share/fallow --join fj1.... --price 0.35\n"
       "  fallow agent pause --data ~/.local/share/fallow\n"
@@ -116,14 +123,20 @@ void add_agent(Parser& app, Context& context, Host& host) {
   examine->callback([=, &context, &host] {
     context.run = [=, &context, &host] { return doctor(context, host, *arguments); };
   });
+  add_agent_owner(*command, context, host, arguments);
+  auto now = std::make_shared<bool>(false);
   for (const bool paused : {true, false}) {
     Parser* sub = paused
                       ? command->add_subcommand("pause", "take no more leases; I want my machine")
                       : command->add_subcommand("resume", "the machine may be leased again");
     sub->fallthrough();
+    if (paused) sub->add_flag("--now", *now, "and end those that run");
     sub->callback([=, &context, &host] {
       need_data();
-      context.run = [=, &context, &host] { return pause(context, host, arguments->data, paused); };
+      const v1::OwnerState owner = !paused ? v1::OWNER_AWAY
+                                   : *now  ? v1::OWNER_PRESENT
+                                           : v1::OWNER_PAUSED;
+      context.run = [=, &context, &host] { return tell(context, host, arguments->data, owner); };
     });
   }
 }

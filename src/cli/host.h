@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/env.h"
@@ -58,7 +59,8 @@ struct AgentArguments {
   std::uint32_t egress_connections = 1024;  // of each workload at a time
   std::string sandbox;  // "bubblewrap", "runc", "gvisor": no other kind; empty: all
   std::uint64_t images_gb_max =
-      50;  // for images and their layers; 0: orders with images go elsewhere
+      50;                    // for images and their layers; 0: orders with images go elsewhere
+  std::string owner_policy;  // file; empty: owner-policy.toml of the data folder, if it is there
   std::vector<std::string> registries;  // that may be at private addresses and speak plain HTTP
 };
 
@@ -68,6 +70,18 @@ struct DoctorLine {
   bool works = false;
   std::string detail;  // what was found, or what is wrong
   std::string remedy;  // what to do about it; empty when it works
+};
+
+// What an agent's watch for the owner has seen in a span of time.
+struct OwnerReport {
+  std::uint64_t node = 0;  // of the market; 0: of none yet
+  bool dry_run = false;
+  Duration span;
+  Duration watched;  // of that
+  Duration away;     // of what was watched: the machine could be leased
+  std::uint32_t returns = 0;
+  std::vector<std::pair<std::string, std::uint32_t>>
+      reasons;  // of returns, the most frequent first
 };
 
 struct AuditReport {
@@ -88,8 +102,14 @@ class Host {
                     const std::function<void(const ServerStarted&)>& started) = 0;
   // Until SIGTERM or SIGINT.
   virtual int run_agent(const AgentArguments& arguments) = 0;
-  // Tells the agent of this data folder that its owner wants the machine (true) or not.
-  virtual Status pause_agent(const std::string& data, bool paused) = 0;
+  // Tells the agent of this data folder whether its owner wants the machine: paused lets what runs
+  // come to its end, present does not.
+  virtual Status tell_agent(const std::string& data, v1::OwnerState owner) = 0;
+  // The owner's policy with every setting explained; of a file, what it says in words.
+  virtual std::string default_owner_policy() = 0;
+  virtual Result<std::string> check_owner_policy(const std::string& file) = 0;
+  // Up to now. kNotFound: no agent on this data folder has watched.
+  virtual Result<OwnerReport> owner_report(const std::string& data, Duration span) = 0;
   // Replays the log of a data folder from nothing.
   virtual Result<AuditReport> audit(const std::string& data) = 0;
   // docs/openapi.json

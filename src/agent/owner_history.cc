@@ -1,0 +1,120 @@
+#include "agent/owner_history.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <map>
+#include <optional>
+
+namespace fallow::agent {
+namespace {
+
+constexpr std::size_t kWhyBytesMax = 200;
+constexpr std::array<std::string_view, 4> kMomentWords{"begun", "present", "away", "ended"};
+
+std::optional<OwnerMoment> moment_of(std::string_view line) {
+  OwnerMoment moment;
+  std::int64_t second = 0;
+  const auto read = std::from_chars(line.data(), line.data() + line.size(), second);
+  line.remove_prefix(static_cast<std::size_t>(read.ptr - line.data()));
+  if (read.ec != std::errc() || !line.starts_with(' ')) return std::nullopt;
+  line.remove_prefix(1);
+  const std::string_view word = line.substr(0, line.find(' '));
+  const auto kind = std::find(kMomentWords.begin(), kMomentWords.end(), word);
+  if (kind == kMomentWords.end()) return std::nullopt;
+  moment.at = Time{second * 1'000'000};
+  moment.kind = static_cast<OwnerMomentKind>(kind - kMomentWords.begin());
+  moment.why = line.substr(std::min(line.size(), word.size() + 1));
+  return moment;
+}
+
+}  // namespace
+
+Result<OwnerHistory> OwnerHistory::open(std::string path, Time now, std::string_view remark) {
+  FALLOW_ASSIGN(const auto moments, read_owner_history(path));
+  FALLOW_ASSIGN(Fd file, open_file(path, O_WRONLY | O_CREAT | O_APPEND, 0644));
+  OwnerHistory history(std::move(path), std::move(file));
+  // Also ends a line that was cut off.
+  FALLOW_TRY(write_all(history.file_, "\n", history.path_));
+  if (!moments.empty()) {
+    FALLOW_TRY(history.add(std::min(moments.back().at, now), OwnerMomentKind::kEnded, ""));
+  }
+  FALLOW_TRY(history.add(now, OwnerMomentKind::kBegun, remark));
+  return history;
+}
+
+Status OwnerHistory::add(Time at, OwnerMomentKind kind, std::string_view why) {
+  std::string text(why.substr(0, kWhyBytesMax));
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
+  FALLOW_TRY(write_all(
+      file_,
+      fmt::format("{} {}{}{}\n", at.us / 1'000'000, kMomentWords[static_cast<std::size_t>(kind)],
+                  text.empty() ? "" : " ", text),
+      path_));
+  struct stat info {};
+  if (::fstat(file_.get(), &info) == 0 && static_cast<std::size_t>(info.st_size) > kBytesMax) {
+    return shorten();
+  }
+  return {};
+}
+
+void OwnerHistory::touch() const { ::futimens(file_.get(), nullptr); }
+
+Status OwnerHistory::shorten() {
+  FALLOW_ASSIGN(std::string text, read_file(path_, 2 * kBytesMax));
+  text.erase(0, text.find('\n', text.size() / 2) + 1);
+  FALLOW_TRY(replace_file(path_, text, 0644));
+  FALLOW_ASSIGN(file_, open_file(path_, O_WRONLY | O_APPEND));
+  return {};
+}
+
+Result<std::vector<OwnerMoment>> read_owner_history(const std::string& path) {
+  std::vector<OwnerMoment> moments;
+  const auto text = read_file(path, 2 * OwnerHistory::kBytesMax);
+  if (!text && text.error().code == ErrorCode::kNotFound) return moments;
+  if (!text) return tl::unexpected(text.error());
+  std::string_view rest = *text;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    if (auto moment = moment_of(line)) moments.push_back(std::move(*moment));
+  }
+  struct stat info {};
+  if (!moments.empty() && moments.back().kind != OwnerMomentKind::kEnded &&
+      ::stat(path.c_str(), &info) == 0) {
+    const Time touched{std::int64_t{info.st_mtim.tv_sec} * 1'000'000};
+    moments.push_back({std::max(touched, moments.back().at), OwnerMomentKind::kEnded, ""});
+  }
+  return moments;
+}
+
+OwnerSpan sum_owner_span(const std::vector<OwnerMoment>& moments, Time from, Time to) {
+  OwnerSpan span;
+  std::map<std::string, std::uint32_t> reasons;
+  for (std::size_t i = 0; i < moments.size(); ++i) {
+    const OwnerMoment& moment = moments[i];
+    if (moment.kind == OwnerMomentKind::kBegun && moment.at <= to) {
+      span.dry_run = moment.why == kDryRunRemark;
+    }
+    if (moment.kind == OwnerMomentKind::kPresent && moment.at >= from && moment.at <= to) {
+      ++span.returns;
+      ++reasons[moment.why];
+    }
+    if (moment.kind == OwnerMomentKind::kEnded || i + 1 == moments.size()) continue;
+    const Time begin = std::clamp(moment.at, from, to);
+    const Time end = std::clamp(moments[i + 1].at, from, to);
+    if (end <= begin) continue;
+    span.watched += end - begin;
+    if (moment.kind == OwnerMomentKind::kAway) span.away += end - begin;
+  }
+  span.reasons.assign(reasons.begin(), reasons.end());
+  std::stable_sort(span.reasons.begin(), span.reasons.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  return span;
+}
+
+}  // namespace fallow::agent

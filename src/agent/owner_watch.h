@@ -1,0 +1,45 @@
+// OwnerWatch: a thread that looks for the owner of the machine, and says whether he or she is
+// there.
+//
+// bin/ starts it with a policy and hands it to the agent, which it outlives. A watch that hangs (in
+// a driver) counts as an owner who is there: the owner wins.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "agent/owner_policy.h"
+#include "agent/owner_signs.h"
+#include "base/env.h"
+#include "base/result.h"
+#include "fallow/v1/types.pb.h"
+
+namespace fallow::agent {
+
+struct OwnerWatchOptions {
+  OwnerPolicy policy;
+  OwnerMachine machine;
+  std::string history;  // path of agent/owner_history.h's file
+};
+
+class OwnerWatch {
+ public:
+  // Looks once before it answers. The clock outlives it.
+  static Result<std::unique_ptr<OwnerWatch>> start(OwnerWatchOptions options, const Clock& clock);
+  ~OwnerWatch();
+  OwnerWatch(const OwnerWatch&) = delete;
+  OwnerWatch& operator=(const OwnerWatch&) = delete;
+
+  // Readable when read() may answer otherwise.
+  int event_fd() const;
+  // Away or present; always away in a dry run. The agent's thread.
+  v1::OwnerState read();
+  const OwnerPolicy& policy() const;
+
+ private:
+  struct Impl;
+  explicit OwnerWatch(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fallow::agent
