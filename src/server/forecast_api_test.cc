@@ -14,7 +14,7 @@ void remember(const std::string& path, const std::string& region) {
   auto insert =
       db->prepare("insert into hours values('rtx_4090',?,?,3600000,7200000000,?,0,400000)");
   ASSERT_TRUE(insert.has_value()) << insert.error().message;
-  const std::int64_t now_hour = system_clock().now().us / kHour.value;
+  const std::int64_t now_hour = system_clock()->now().us / kHour.value;
   for (std::int64_t hour = now_hour - 96; hour < now_hour; ++hour) {
     insert->bind(1, region);
     insert->bind(2, hour);
