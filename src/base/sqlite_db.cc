@@ -72,6 +72,13 @@ Result<SqliteStatement> SqliteDb::prepare(std::string_view sql) {
   return statement;
 }
 
+Status SqliteDb::run(SqliteStatement& statement) {
+  const int code = statement.step();
+  statement.reset();
+  if (code != SQLITE_DONE) return tl::unexpected(error(code, "write to"));
+  return {};
+}
+
 Error SqliteDb::error(int code, std::string_view doing) const {
   const char* detail = db_ != nullptr ? sqlite3_errmsg(db_.get()) : sqlite3_errstr(code);
   switch (code & 0xff) {

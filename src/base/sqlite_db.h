@@ -53,6 +53,8 @@ class SqliteDb {
   // The first column of the first row.
   Result<std::int64_t> query_integer(const std::string& sql);
   Result<SqliteStatement> prepare(std::string_view sql);
+  // Carries out a statement without results, and resets it for the next time.
+  Status run(SqliteStatement& statement);
 
   // What SQLite's last answer `code` means, as a sentence about this file.
   Error error(int code, std::string_view doing) const;

@@ -33,6 +33,10 @@ int market(const Context& context) {
         static_cast<long long>(policy.price_interval_us() / 1'000'000),
         policy.price_step_basis_points() / 100.0, policy.use_target_basis_points() / 100.0);
   }
+  if (policy.price_interval_us() > 0 && policy.forecast_basis_points() > 0) {
+    std::printf("forecast    the use that is expected for the next hour counts %.0f %% in a move\n",
+                policy.forecast_basis_points() / 100.0);
+  }
   if (policy.fragmentation_basis_points() + policy.survival_basis_points() +
           policy.locality_basis_points() >
       0) {

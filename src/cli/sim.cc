@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "cli/command.h"
+#include "cli/sim_forecast.h"
 #include "cli/sim_market.h"
 #include "cli/sim_place.h"
 #include "cli/sim_proof.h"
@@ -104,6 +105,7 @@ void add_sim(Parser& app, Context& context, Host&) {
   group->require_subcommand(1);
   add_sim_place(*group, context);
   add_sim_spot(*group, context);
+  add_sim_forecast(*group, context);
   add_sim_scale(*group, context);
   add_sim_market(*group, context);
   add_sim_proof(*group, context);

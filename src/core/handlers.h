@@ -16,6 +16,8 @@ void handle(Step& step, const v1::SetPolicy& command);
 void handle(Step& step, const v1::SetSpeed& command);
 // survivals.cc
 void handle(Step& step, const v1::SetSurvival& command);
+// forecasts.cc
+void handle(Step& step, const v1::SetForecast& command);
 // accounts.cc
 void handle(Step& step, const v1::OpenAccount& command);
 void handle(Step& step, const v1::SetBudget& command);

@@ -9,6 +9,7 @@
 #include "core/meter.h"
 #include "core/nodes.h"
 #include "core/orders.h"
+#include "core/paid_wait.h"
 #include "core/placement.h"
 #include "core/run_mode.h"
 #include "core/schedule.h"
@@ -212,6 +213,7 @@ void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) 
   told.set_refunded_micros(lease.refunded.value);
   told.set_fee_micros(lease.fee.value);
   told.set_rerated_hour_micros(lease.rerated_hour.value);
+  if (auto wait = paid_wait(state, lease, ending)) *told.mutable_paid_wait() = std::move(*wait);
   stop_gang(step, lease, reason);
   after_lease(step, lease, ending);
   if (lease.claimant) take_room(step, lease.claimant);

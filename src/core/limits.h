@@ -38,6 +38,7 @@ struct Limits {
   std::size_t deadlines_per_command_max = 1'024;  // of leases; likewise
   std::size_t speeds_max = 4'096;                 // models of which speeds were set
   std::size_t survivals_per_command_max = 1'024;  // nodes that one SetSurvival is of
+  std::size_t forecasts_per_command_max = 1'024;  // classes that one SetForecast is of
   std::size_t query_bytes_max = 2'048;
   std::size_t name_bytes_max = 200;
   std::size_t command_bytes_max = 64 * 1024;  // of one workload: argv and environment together

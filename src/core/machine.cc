@@ -93,6 +93,8 @@ void dispatch(Step& step, const v1::Command& command) {
       return handle(step, command.set_project());
     case v1::Command::kSetSpeed:
       return handle(step, command.set_speed());
+    case v1::Command::kSetForecast:
+      return handle(step, command.set_forecast());
     case v1::Command::kSetSurvival:
       return handle(step, command.set_survival());
     case v1::Command::kCreateJoinToken:

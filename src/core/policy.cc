@@ -56,6 +56,7 @@ v1::Policy default_policy() {
   policy.set_retry_delay_us(seconds(10).value);
   policy.set_retry_delay_us_max(minutes(5).value);
   policy.set_waits_for_fence(true);
+  policy.set_forecast_basis_points(2'500);
   return policy;
 }
 
@@ -116,6 +117,11 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
     return refusal(v1::VALUE_INVALID, fmt::format("policy.{}", weight.name),
                    "{} of {} would outweigh the price itself: at most {}", weight.name,
                    weight.value, kBasisPoints);
+  }
+  if (policy.forecast_basis_points() > kBasisPoints) {
+    return refusal(v1::VALUE_INVALID, "policy.forecast_basis_points",
+                   "expected use cannot count for {} basis points of a move: at most {}, all of it",
+                   policy.forecast_basis_points(), kBasisPoints);
   }
   if (auto why = check_volume(policy)) return why;
   const bool keeps_index = policy.price_interval_us() > 0;

@@ -59,6 +59,7 @@ void PriceIndexes::place(Node& node, Time now) {
     auto index = std::make_unique<PriceIndex>();
     index->key = key;
     index->counted_to = now;
+    index->began_at = now;
     found = classes_.emplace(std::move(key), std::move(index)).first;
   }
   node.priced = true;
@@ -114,6 +115,11 @@ void PriceIndexes::traded(const Node& node, Micros device_hour, std::uint64_t th
   index->mean += Micros(static_cast<std::int64_t>(share / index->traded_thousandths));
 }
 
+PriceIndex* PriceIndexes::find(const PriceClass& key) {
+  const auto found = classes_.find(key);
+  return found == classes_.end() ? nullptr : found->second.get();
+}
+
 bool PriceIndexes::restore(PriceIndex index) {
   PriceClass key = index.key;
   return classes_.emplace(std::move(key), std::make_unique<PriceIndex>(std::move(index))).second;
@@ -129,7 +135,7 @@ bool PriceIndexes::restore(Node& node) {
   return true;
 }
 
-Micros PriceIndexes::moved(const PriceIndex& index, const IndexRules& rules) {
+Micros PriceIndexes::moved(const PriceIndex& index, const IndexRules& rules, Time time) {
   const std::int64_t now = index.value.value;
   const std::int64_t target = rules.target_basis_points;
   FALLOW_CHECK(target > 0 && target < kBasisPoints, "a target of {} basis points", target);
@@ -138,7 +144,15 @@ Micros PriceIndexes::moved(const PriceIndex& index, const IndexRules& rules) {
                                    rules.step_basis_points > 0 ? 1 : 0);
   Wide push = 0;
   if (index.offered_ms > 0) {
-    const std::int64_t over = index.use_basis_points() - target;
+    std::int64_t use = index.use_basis_points();
+    if (index.is_expected(time)) {
+      // More than there is to lease cannot be used.
+      const std::int64_t expected =
+          std::min<std::int64_t>(index.expected_use_basis_points, kBasisPoints);
+      const std::int64_t weight = rules.forecast_basis_points;
+      use = (use * (kBasisPoints - weight) + expected * weight) / kBasisPoints;
+    }
+    const std::int64_t over = use - target;
     push = step * over / (over > 0 ? kBasisPoints - target : target);
   }
   const Wide pull = index.trades == 0 ? 0 : (Wide{index.mean.value} - now) / 2;

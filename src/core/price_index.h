@@ -6,8 +6,9 @@
 //   index += clamp(push + pull, -step, step), where step = index * policy step
 //
 // All in integers, divisions towards zero; `use` is leased over offered capacity, averaged over the
-// interval by time. Offers that leave their price to the market follow the index
-// (core/repricing.h).
+// interval by time. Where a forecast is told of the class (core/forecasts.cc), the policy's share
+// of `use` is what is expected of the next hour; the step bounds the move as ever. Offers that
+// leave their price to the market follow the index (core/repricing.h).
 //
 // Owner: MarketState, market thread only. A node counts in the class of its first device. Classes
 // are made when a node comes that needs one, up to a maximum, and forgotten with their last node;
@@ -37,10 +38,16 @@ PriceClass price_class_of(const Node& node);
 
 // The rules of one move, from the policy.
 struct IndexRules {
-  std::uint32_t step_basis_points = 0;    // the most an interval moves the index by
-  std::uint32_t target_basis_points = 0;  // use at which it stays; 1 to 9,999
-  Micros value_max;                       // no index goes beyond
+  std::uint32_t step_basis_points = 0;      // the most an interval moves the index by
+  std::uint32_t target_basis_points = 0;    // use at which it stays; 1 to 9,999
+  Micros value_max;                         // no index goes beyond
+  std::uint32_t forecast_basis_points = 0;  // what expected use counts beside that of the interval
 };
+
+// Twice of what there is may be asked for, and more is no different.
+constexpr std::uint32_t kExpectedUseMax = 20'000;  // basis points
+// A forecast counts for no longer than this, so none stays when nobody tells the next.
+constexpr Duration kForecastAheadMax = hours(2);
 
 struct PriceIndex {
   PriceClass key;
@@ -54,6 +61,11 @@ struct PriceIndex {
   std::int64_t offered_ms = 0;           // thousandths of devices times milliseconds
   std::int64_t leased_ms = 0;            // likewise
   Time counted_to;
+  Time began_at;  // the interval did
+
+  // What SetForecast told; expected_until 0: nothing that counts any more.
+  std::uint32_t expected_use_basis_points = 0;
+  Time expected_until;
 
   // Of the tier spot: see core/spot.h.
   Micros spot;         // the clearing price; 0: floors hold
@@ -67,6 +79,7 @@ struct PriceIndex {
 
   // Average use since the interval began; 0 when nothing was offered.
   std::uint32_t use_basis_points() const;
+  bool is_expected(Time now) const { return now < expected_until; }
 };
 
 class PriceIndexes {
@@ -96,6 +109,8 @@ class PriceIndexes {
   static Capacity capacity_of(const Node& node);
 
   bool empty() const { return classes_.empty(); }
+  // Null: no node is of it.
+  PriceIndex* find(const PriceClass& key);
   // Ascending by class.
   template <class Visit>
   void visit(Visit&& visit) const {
@@ -110,8 +125,8 @@ class PriceIndexes {
   // A node as a snapshot had it: back to its class, if it had one. False when that is not there.
   bool restore(Node& node);
 
-  // What the index becomes. Pure.
-  static Micros moved(const PriceIndex& index, const IndexRules& rules);
+  // What the index becomes at `now`, the interval's end. Pure.
+  static Micros moved(const PriceIndex& index, const IndexRules& rules, Time now);
 
  private:
   static void add(Node& node, Capacity capacity);
@@ -127,10 +142,14 @@ void PriceIndexes::close_interval(Time now, const IndexRules& rules, Told&& told
   for (const auto& [unused, owned] : classes_) {
     PriceIndex& index = *owned;
     count_time(index, now);
-    if (index.value.value == 0 || (index.offered_ms == 0 && index.trades == 0)) continue;
-    index.value = moved(index, rules);
+    if (index.value.value == 0 || (index.offered_ms == 0 && index.trades == 0)) {
+      index.began_at = now;
+      continue;
+    }
+    index.value = moved(index, rules, now);
     told(std::as_const(index));
     index.open = index.value;
+    index.began_at = now;
     index.low = index.high = index.mean = Micros(0);
     index.trades = index.traded_thousandths = 0;
     index.offered_ms = index.leased_ms = 0;

@@ -37,30 +37,30 @@ PriceIndex index_of(std::int64_t value, std::int64_t offered_ms, std::int64_t le
 }
 
 TEST(PriceIndexTest, MovesByUseAgainstTheTarget) {
-  EXPECT_EQ(PriceIndexes::moved(index_of(400'000, 1'000, 700), kRules), Micros(400'000));
-  EXPECT_EQ(PriceIndexes::moved(index_of(400'000, 1'000, 1'000), kRules), Micros(412'000));
-  EXPECT_EQ(PriceIndexes::moved(index_of(400'000, 1'000, 850), kRules), Micros(406'000));
-  EXPECT_EQ(PriceIndexes::moved(index_of(400'000, 1'000, 350), kRules), Micros(394'000));
-  EXPECT_EQ(PriceIndexes::moved(index_of(400'000, 1'000, 0), kRules), Micros(388'000));
+  EXPECT_EQ(PriceIndexes::moved(index_of(400'000, 1'000, 700), kRules, Time{}), Micros(400'000));
+  EXPECT_EQ(PriceIndexes::moved(index_of(400'000, 1'000, 1'000), kRules, Time{}), Micros(412'000));
+  EXPECT_EQ(PriceIndexes::moved(index_of(400'000, 1'000, 850), kRules, Time{}), Micros(406'000));
+  EXPECT_EQ(PriceIndexes::moved(index_of(400'000, 1'000, 350), kRules, Time{}), Micros(394'000));
+  EXPECT_EQ(PriceIndexes::moved(index_of(400'000, 1'000, 0), kRules, Time{}), Micros(388'000));
 }
 
 TEST(PriceIndexTest, TradesPullHalfTheWayAndNeverBeyondTheStep) {
   PriceIndex index = index_of(400'000, 1'000, 700);
   index.trades = 1;
   index.mean = Micros(404'000);
-  EXPECT_EQ(PriceIndexes::moved(index, kRules), Micros(402'000));
+  EXPECT_EQ(PriceIndexes::moved(index, kRules, Time{}), Micros(402'000));
   index.mean = Micros(900'000);
-  EXPECT_EQ(PriceIndexes::moved(index, kRules), Micros(412'000));
+  EXPECT_EQ(PriceIndexes::moved(index, kRules, Time{}), Micros(412'000));
   index.mean = Micros(0);
-  EXPECT_EQ(PriceIndexes::moved(index, kRules), Micros(388'000));
+  EXPECT_EQ(PriceIndexes::moved(index, kRules, Time{}), Micros(388'000));
 }
 
 TEST(PriceIndexTest, StaysWithinItsEnds) {
-  EXPECT_EQ(PriceIndexes::moved(index_of(1, 1'000, 0), kRules), Micros(1));
-  EXPECT_EQ(PriceIndexes::moved(index_of(1, 1'000, 1'000), kRules), Micros(2));
-  EXPECT_EQ(PriceIndexes::moved(index_of(kRules.value_max.value, 1'000, 1'000), kRules),
+  EXPECT_EQ(PriceIndexes::moved(index_of(1, 1'000, 0), kRules, Time{}), Micros(1));
+  EXPECT_EQ(PriceIndexes::moved(index_of(1, 1'000, 1'000), kRules, Time{}), Micros(2));
+  EXPECT_EQ(PriceIndexes::moved(index_of(kRules.value_max.value, 1'000, 1'000), kRules, Time{}),
             kRules.value_max);
-  EXPECT_EQ(PriceIndexes::moved(index_of(400'000, 1'000, 0), {0, 7'000, kRules.value_max}),
+  EXPECT_EQ(PriceIndexes::moved(index_of(400'000, 1'000, 0), {0, 7'000, kRules.value_max}, Time{}),
             Micros(400'000));
 }
 

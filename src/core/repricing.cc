@@ -25,13 +25,19 @@ void tell_index(Step& step, const PriceIndex& index) {
   told.set_traded_thousandths(index.traded_thousandths);
   told.set_use_basis_points(index.use_basis_points());
   told.set_offered_thousandths(index.offered_thousandths);
+  told.set_began_at_us(index.began_at.us);
+  told.set_offered_ms(index.offered_ms);
+  told.set_leased_ms(index.leased_ms);
+  if (index.is_expected(step.now) && step.state.policy.forecast_basis_points() > 0) {
+    told.set_expected_use_basis_points(index.expected_use_basis_points);
+  }
 }
 
 void close_interval(Step& step) {
   MarketState& state = step.state;
   const v1::Policy& policy = state.policy;
   const IndexRules rules{policy.price_step_basis_points(), policy.use_target_basis_points(),
-                         state.limits.price_hour_max};
+                         state.limits.price_hour_max, policy.forecast_basis_points()};
   state.indexes.close_interval(step.now, rules,
                                [&](const PriceIndex& index) { tell_index(step, index); });
   close_spot_interval(step);

@@ -165,5 +165,51 @@ TEST_F(RepricingTest, ASnapshotInTheMiddleGoesOnWhereItStood) {
   EXPECT_EQ(events.size(), events_.size());
 }
 
+TEST_F(RepricingTest, LooksAheadUntilTheForecastIsOver) {
+  const std::uint64_t id = node(provider_, 400'000);
+  ASSERT_EQ(follow(id, 100'000, 900'000), v1::REFUSAL_UNSPECIFIED);
+  v1::Command command;
+  v1::ClassForecast& told = *command.mutable_set_forecast()->add_classes();
+  told.set_model("rtx_4090");
+  told.set_region("eu");
+  told.set_use_basis_points(14'000);
+  told.set_until_us((*machine_.next_deadline() + seconds(1)).us);
+  EXPECT_EQ(refusal_of(command, provider_), v1::NOT_ALLOWED);
+  ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
+  EXPECT_EQ(events_[0].forecast_set().classes(), 1U);
+  tick();
+  // Nothing is in use; a quarter of all, no more than there is, is expected: 2,500 of 7,000.
+  EXPECT_EQ(events_[0].price_moved().expected_use_basis_points(), 14'000U);
+  EXPECT_EQ(price(id), 400'000 - 12'000 * 4'500 / 7'000);
+  // A device is a thousand thousandths; it was offered two commands after it joined.
+  const Time began{events_[0].price_moved().began_at_us()};
+  EXPECT_EQ(events_[0].price_moved().offered_ms(), (now_ - began - milliseconds(2)).value);
+  const std::int64_t before = price(id);
+  tick();
+  EXPECT_EQ(events_[0].price_moved().expected_use_basis_points(), 0U) << "it is over";
+  EXPECT_EQ(price(id), before - before * 300 / 10'000);
+  EXPECT_EQ(events_[0].price_moved().began_at_us() % minutes(5).value, 0);
+}
+
+TEST_F(RepricingTest, NoForecastMovesAPriceByMoreThanTheStep) {
+  const std::uint64_t id = node(provider_, 400'000);
+  ASSERT_EQ(follow(id, 1, 900'000), v1::REFUSAL_UNSPECIFIED);
+  v1::Command policy;
+  *policy.mutable_set_policy()->mutable_policy() = machine_.policy();
+  policy.mutable_set_policy()->mutable_policy()->set_forecast_basis_points(10'001);
+  EXPECT_EQ(refusal_of(policy), v1::VALUE_INVALID);
+  policy.mutable_set_policy()->mutable_policy()->set_forecast_basis_points(10'000);
+  ASSERT_EQ(refusal_of(policy), v1::REFUSAL_UNSPECIFIED);
+  v1::Command command;
+  v1::ClassForecast& told = *command.mutable_set_forecast()->add_classes();
+  told.set_model("rtx_4090");
+  told.set_region("eu");
+  told.set_use_basis_points(kExpectedUseMax);
+  told.set_until_us((now_ + hours(1)).us);
+  ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
+  tick();
+  EXPECT_EQ(price(id), 412'000);
+}
+
 }  // namespace
 }  // namespace fallow::core

@@ -6,7 +6,7 @@
 
 namespace fallow::core {
 
-constexpr std::uint32_t kSnapshotVersion = 8;
+constexpr std::uint32_t kSnapshotVersion = 9;
 
 template <class Archive, class List, class Each>
 void list_fields(Archive& archive, List& list, Each&& each) {
@@ -132,7 +132,8 @@ void lease_fields(Archive& archive, T& x) {
 template <class Archive, class T>
 void index_fields(Archive& archive, T& x) {
   archive(x.key.model, x.key.region, x.value, x.open, x.low, x.high, x.mean, x.trades,
-          x.traded_thousandths, x.offered_ms, x.leased_ms, x.counted_to, x.spot, x.spot_losing);
+          x.traded_thousandths, x.offered_ms, x.leased_ms, x.counted_to, x.began_at,
+          x.expected_use_basis_points, x.expected_until, x.spot, x.spot_losing);
 }
 
 // The market's own values, ahead of all things.

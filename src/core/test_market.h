@@ -405,6 +405,16 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     key.add_scopes(static_cast<v1::Scope>(below(5)));
     key.set_expires_at_us(chance(2) ? 0 : hostile());
   } else if (kind < 96) {
+    if (chance(4)) {
+      for (std::uint64_t classes = below(4); classes > 0; --classes) {
+        v1::ClassForecast& told = *command.mutable_set_forecast()->add_classes();
+        told.set_model(chance(5) ? "h100" : "rtx_4090");
+        told.set_region(chance(5) ? "us" : "eu");
+        told.set_use_basis_points(static_cast<std::uint32_t>(below(chance(9) ? 40'000 : 20'000)));
+        told.set_until_us(chance(9) ? hostile() : (machine.now() + minutes(90)).us);
+      }
+      return command;
+    }
     if (chance(3)) {
       for (std::uint64_t nodes = below(4); nodes > 0; --nodes) {
         v1::NodeSurvival& told = *command.mutable_set_survival()->add_nodes();
@@ -450,6 +460,7 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     policy.set_fragmentation_basis_points(static_cast<std::uint32_t>(below(1'100) * below(11)));
     policy.set_survival_basis_points(static_cast<std::uint32_t>(below(1'100) * below(11)));
     policy.set_locality_basis_points(static_cast<std::uint32_t>(below(1'100) * below(11)));
+    policy.set_forecast_basis_points(static_cast<std::uint32_t>(below(1'100) * below(11)));
   } else if (kind < 99) {
     command.mutable_withdraw_offer()->set_node(any_node(machine));
   } else if (chance(6)) {

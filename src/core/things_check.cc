@@ -84,7 +84,9 @@ void check_index(Complaint& complaint, const PriceIndex& index, const Limits& li
                        is_price(index.mean) && is_price(index.high) && index.trades < kCountMax &&
                        index.traded_thousandths < kCountMax && index.offered_ms >= 0 &&
                        index.leased_ms >= 0 && is_moment(index.counted_to) &&
-                       is_price(index.spot) && index.spot_losing.value >= 0,
+                       is_moment(index.began_at) && is_moment(index.expected_until) &&
+                       index.expected_use_basis_points <= kExpectedUseMax && is_price(index.spot) &&
+                       index.spot_losing.value >= 0,
                    "the price index of \"{}\" in \"{}\" has values that cannot be", index.key.model,
                    index.key.region);
 }

@@ -39,6 +39,7 @@ constexpr AccessRow kAccessTable[] = {
     {"GET /v1/offers", "", "", {401, 200, 200, 200, 200, 200}, 403},
     {"GET /v1/prices", "/v1/prices?model=RTX_4090", "", {200, 200, 200, 200, 200, 200}, 200},
     {"GET /v1/classes", "", "", {200, 200, 200, 200, 200, 200}, 200},
+    {"GET /v1/forecast", "", "", {401, 200, 200, 200, 200, 200}, 403},
     {"GET /v1/speeds", "", "", {200, 200, 200, 200, 200, 200}, 200},
     {"PUT /v1/speeds/{model}",
      "/v1/speeds/RTX_4090",

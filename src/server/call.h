@@ -42,6 +42,7 @@ struct ApiParts {
   ReceiptSource* receipts = nullptr;
   TransferHistory* transfers = nullptr;
   PriceHistory* prices = nullptr;
+  HourHistory* hours = nullptr;
   FeedSource* feed = nullptr;
   DiskPool* disk = nullptr;
   artifacts::BlobStore* artifacts = nullptr;

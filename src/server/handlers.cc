@@ -7,6 +7,7 @@ namespace fallow::server {
 Handlers::Handlers(const Router& router)
     : router_(router), unary_(router.routes().size()), streams_(router.routes().size()) {
   add_market_handlers(*this);
+  add_forecast_handlers(*this);
   add_order_handlers(*this);
   add_lease_handlers(*this);
   add_wallet_handlers(*this);

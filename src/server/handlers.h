@@ -83,6 +83,7 @@ class Handlers {
 
 // One file a service.
 void add_market_handlers(Handlers& handlers);
+void add_forecast_handlers(Handlers& handlers);
 void add_order_handlers(Handlers& handlers);
 void add_lease_handlers(Handlers& handlers);
 void add_wallet_handlers(Handlers& handlers);

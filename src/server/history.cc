@@ -12,7 +12,7 @@
 namespace fallow::server {
 namespace {
 
-constexpr std::int64_t kVersion = 2;
+constexpr std::int64_t kVersion = 3;
 constexpr std::size_t kScanRows = 4'096;  // of the feed, in one read
 
 constexpr const char* kSchema = R"sql(
@@ -27,35 +27,38 @@ create table feed(log_index integer, ordinal integer, at_us integer not null,
 create table cursor(id integer primary key check(id = 1), log_index integer not null);
 insert into cursor values(1, 0);
 )sql";
-// Since version 2; there were no prices before it.
-constexpr const char* kSchemaOfPrices = R"sql(
+constexpr const char* kSchemaOfClasses = R"sql(
 create table prices(id integer primary key, model blob not null, region blob not null,
                     view blob not null);
 create index prices_by_class on prices(model, region, id);
 create index prices_by_model on prices(model, id);
+create table hours(model blob, region blob, hour integer, span_ms integer not null,
+                   offered_ms integer not null, leased_ms integer not null,
+                   waited_ms integer not null, price_micros integer not null,
+                   primary key(model, region, hour)) without rowid;
+)sql";
+
+// Earlier versions lack what cannot be made of their rows: hours were not kept at all.
+constexpr const char* kDropEarlier = R"sql(
+drop table if exists meters; drop table if exists transfers; drop table if exists feed;
+drop table if exists cursor; drop table if exists prices;
 )sql";
 
 Status set_up(SqliteDb& db) {
   FALLOW_TRY(db.exec("pragma journal_mode=wal; pragma synchronous=normal;"));
   FALLOW_ASSIGN(const std::int64_t version, db.query_integer("pragma user_version"));
   if (version == kVersion) return {};
-  if (version != 0 && version != 1) {
+  if (version > kVersion || version < 0) {
     return fail(ErrorCode::kInvalid,
                 "{} is of another version ({}, this program knows {}); delete it, it is made anew "
                 "from the log at the next start",
                 db.path(), version, kVersion);
   }
   FALLOW_TRY(db.exec("begin immediate"));
-  if (version == 0) FALLOW_TRY(db.exec(kSchema));
-  FALLOW_TRY(db.exec(kSchemaOfPrices));
+  FALLOW_TRY(db.exec(kDropEarlier));
+  FALLOW_TRY(db.exec(kSchema));
+  FALLOW_TRY(db.exec(kSchemaOfClasses));
   return db.exec(fmt::format("pragma user_version={}; commit", kVersion));
-}
-
-Status run(SqliteDb& db, SqliteStatement& statement) {
-  const int code = statement.step();
-  statement.reset();
-  if (code != SQLITE_DONE) return tl::unexpected(db.error(code, "write to"));
-  return {};
 }
 
 // One side of a transfer, as its account sees it.
@@ -126,7 +129,7 @@ Status History::prepare() {
   FALLOW_ASSIGN(statements_.prune_prices,
                 writer_.prepare("delete from prices where id <= (select max(id) from prices) - ?"));
   FALLOW_ASSIGN(statements_.cursor, writer_.prepare("update cursor set log_index = ?"));
-  return {};
+  return prepare_hours();
 }
 
 History::~History() {
@@ -197,15 +200,15 @@ Status History::write(const std::deque<Row>& rows, LogIndex last) {
   }
   if (done) {
     statements_.cursor.bind(1, static_cast<std::int64_t>(last.value));
-    done = run(writer_, statements_.cursor);
+    done = writer_.run(statements_.cursor);
   }
   if (done && last.value > limits_.feed_commands_kept) {
     statements_.prune.bind(1, static_cast<std::int64_t>(last.value - limits_.feed_commands_kept));
-    done = run(writer_, statements_.prune);
+    done = writer_.run(statements_.prune);
   }
   if (done && priced) {
     statements_.prune_prices.bind(1, static_cast<std::int64_t>(limits_.prices_kept));
-    done = run(writer_, statements_.prune_prices);
+    done = writer_.run(statements_.prune_prices);
   }
   if (done) done = writer_.exec("commit");
   if (!done) (void)writer_.exec("rollback");
@@ -219,7 +222,7 @@ Status History::write_row(const Row& row, std::uint32_t ordinal) {
     statements_.meter.bind(1, static_cast<std::int64_t>(record.lease()));
     statements_.meter.bind(2, record.sequence());
     statements_.meter.bind(3, bytes);
-    FALLOW_TRY(run(writer_, statements_.meter));
+    FALLOW_TRY(writer_.run(statements_.meter));
   }
   if (row.event.has_transferred()) {
     const v1::Transferred& transfer = row.event.transferred();
@@ -231,7 +234,7 @@ Status History::write_row(const Row& row, std::uint32_t ordinal) {
       statements_.transfer.bind(1, static_cast<std::int64_t>(account));
       statements_.transfer.bind(2, row.time.us);
       statements_.transfer.bind(3, bytes);
-      FALLOW_TRY(run(writer_, statements_.transfer));
+      FALLOW_TRY(writer_.run(statements_.transfer));
     }
   }
   if (row.event.has_price_moved()) {
@@ -240,7 +243,11 @@ Status History::write_row(const Row& row, std::uint32_t ordinal) {
     statements_.price.bind(1, moved.model());
     statements_.price.bind(2, moved.region());
     statements_.price.bind(3, bytes);
-    FALLOW_TRY(run(writer_, statements_.price));
+    FALLOW_TRY(writer_.run(statements_.price));
+    FALLOW_TRY(add_interval(moved, row.time));
+  }
+  if (row.event.lease_ended().has_paid_wait()) {
+    FALLOW_TRY(add_wait(row.event.lease_ended().paid_wait()));
   }
   const std::string bytes = row.event.SerializeAsString();
   statements_.feed.bind(1, static_cast<std::int64_t>(row.index.value));
@@ -255,7 +262,7 @@ Status History::write_row(const Row& row, std::uint32_t ordinal) {
   statements_.feed.bind(4, concerned[0]);
   statements_.feed.bind(5, concerned[1]);
   statements_.feed.bind(6, bytes);
-  return run(writer_, statements_.feed);
+  return writer_.run(statements_.feed);
 }
 
 bool History::wait_for(LogIndex index, Duration wait) {

@@ -1,6 +1,6 @@
 // History: what the market's events leave behind for people to read: meter records by lease,
-// transfers by account, prices by class, the feed. A read model: it can be rebuilt from the log at
-// any time, and the log decides when they differ.
+// transfers by account, prices and hours by class, the feed. A read model: it can be rebuilt from
+// the log at any time, and the log decides when they differ.
 //
 // Owner: Server. It follows the engine with a cursor of its own, so that nothing is lost when the
 // process dies before a row is on the disk. Batches arrive on the market thread and are written by
@@ -28,15 +28,17 @@ struct HistoryLimits {
   std::size_t events_waiting_max = 262'144;      // beyond, the market thread waits for the disk
   std::uint64_t feed_commands_kept = 1'000'000;  // older events leave the feed
   std::uint64_t prices_kept = 10'000'000;        // intervals of all classes; older ones leave
+  std::int64_t hours_kept = 26 * 7 * 24;         // of each class; older ones leave
 };
 
 class History final : public engine::Subscriber,
                       public TransferHistory,
                       public PriceHistory,
+                      public HourHistory,
                       public FeedSource {
  public:
-  // Opens or makes the file. An error when it is not a history of this version: delete it, and it
-  // is made anew from the log.
+  // Opens or makes the file. One of an earlier version is emptied: its cursor is 0, and the engine
+  // fills it from the log. An error when it is of a later version: delete it, and it is made anew.
   static Result<std::unique_ptr<History>> open(const std::string& path, HistoryLimits limits = {});
   ~History() override;
 
@@ -53,12 +55,15 @@ class History final : public engine::Subscriber,
   // Why nothing is written at the moment; empty: all is well.
   std::string trouble() const;
 
-  // TransferHistory, PriceHistory, FeedSource.
+  // TransferHistory, PriceHistory, HourHistory, FeedSource.
   Result<TransferHistory::Page> transfers(AccountId account, std::uint64_t before,
                                           std::size_t count_max) override;
   Result<PriceHistory::Page> prices(const std::string& model, const std::string& region,
                                     std::uint64_t before, std::size_t count_max) override;
   Result<std::vector<v1::PriceView>> classes(std::size_t count_max) override;
+  Result<std::vector<ClassHour>> hours(const core::PriceClass& of, std::int64_t from_hour) override;
+  Result<std::vector<core::PriceClass>> classes_after(const core::PriceClass& after,
+                                                      std::size_t count_max) override;
   Result<FeedSource::Batch> read(AccountId account, LogIndex after, std::size_t count_max) override;
   std::unique_ptr<Subscription> watch(std::function<void()> changed) override;
 
@@ -70,7 +75,8 @@ class History final : public engine::Subscriber,
     v1::Event event;
   };
   struct Statements {
-    SqliteStatement meter, transfer, price, feed, prune, prune_prices, cursor;
+    SqliteStatement meter, transfer, price, feed, prune, prune_prices, cursor, hour, prune_hours,
+        wait;
   };
 
   History(SqliteDb writer, SqliteDb reader, std::uint64_t start, HistoryLimits limits);
@@ -78,6 +84,10 @@ class History final : public engine::Subscriber,
   void write_loop();
   Status write(const std::deque<Row>& rows, LogIndex last);
   Status write_row(const Row& row, std::uint32_t ordinal);
+  // class_hours.cc
+  Status prepare_hours();
+  Status add_interval(const v1::PriceMoved& moved, Time time);
+  Status add_wait(const v1::PaidWait& wait);
 
   const HistoryLimits limits_;
   const std::uint64_t start_;  // the cursor as the file had it

@@ -34,11 +34,11 @@ class HistoryTest : public testing::Test {
     history_ = std::move(*opened);
   }
   // Events of one command, as the engine would hand them over, and written.
-  void tell(const std::vector<v1::Event>& events) {
+  void tell(const std::vector<v1::Event>& events, Time at = Time{1'000'000}) {
     const LogIndex index(++last_);
     const v1::Command command;
-    const std::vector<engine::Applied> applied = {{index, Time{1'000'000}, &command, events}};
-    history_->on_batch(engine::Batch{Time{1'000'000}, {}, applied}, machine_);
+    const std::vector<engine::Applied> applied = {{index, at, &command, events}};
+    history_->on_batch(engine::Batch{at, {}, applied}, machine_);
     ASSERT_TRUE(history_->wait_for(index, seconds(10))) << history_->trouble();
   }
   void apply(v1::Command& command) {
@@ -73,6 +73,32 @@ class HistoryTest : public testing::Test {
     told.set_trades(trades);
     told.set_mean_micros(micros);
     told.set_use_basis_points(2'500);
+    return event;
+  }
+
+  void tell_at(std::int64_t hour, std::int64_t second, const std::vector<v1::Event>& events) {
+    tell(events, Time{} + hours(hour) + seconds(second));
+  }
+  // Of so many thousandths offered and leased all the time, from one second of an hour to another.
+  static v1::Event interval(const char* region, std::int64_t hour, std::int64_t from,
+                            std::int64_t until, std::int64_t offered, std::int64_t leased) {
+    v1::Event event = moved(region, 400'000, 0);
+    v1::PriceMoved& told = *event.mutable_price_moved();
+    told.set_began_at_us((Time{} + hours(hour) + seconds(from)).us);
+    told.set_offered_ms((until - from) * 1'000 * offered);
+    told.set_leased_ms((until - from) * 1'000 * leased);
+    return event;
+  }
+  static v1::Event waited(std::int64_t from, std::int64_t until, std::uint64_t thousandths,
+                          std::int64_t most) {
+    v1::Event event;
+    v1::PaidWait& wait = *event.mutable_lease_ended()->mutable_paid_wait();
+    wait.set_model("rtx_4090");
+    wait.set_region("eu");
+    wait.set_thousandths(thousandths);
+    wait.set_from_us(seconds(from).value);
+    wait.set_until_us(seconds(until).value);
+    wait.set_device_hour_micros_max(most);
     return event;
   }
 
@@ -153,16 +179,70 @@ TEST_F(HistoryTest, OldPricesLeave) {
   EXPECT_EQ(kept->prices[1].open(), "0.000004");
 }
 
-TEST_F(HistoryTest, AFileFromBeforeThePricesIsTakenOver) {
+TEST_F(HistoryTest, HoursOfAClassAreTheSumsOfTheirIntervals) {
+  tell_at(10, 300, {interval("eu", 10, 0, 300, 2'000, 500)});
+  tell_at(10, 3'600, {interval("eu", 10, 3'300, 3'600, 2'000, 1'500)});
+  tell_at(11, 300, {interval("eu", 11, 0, 300, 1'000, 0), interval("us", 11, 0, 300, 8'000, 0)});
+  const auto eu = history_->hours({"rtx_4090", "eu"}, 0);
+  ASSERT_TRUE(eu) << eu.error().message;
+  EXPECT_EQ(*eu, (std::vector<ClassHour>{{10, 600'000, 1'200'000'000, 600'000'000, 0},
+                                         {11, 300'000, 300'000'000, 0, 0}}));
+  EXPECT_EQ(history_->hours({"rtx_4090", "eu"}, 11)->size(), 1U);
+  const auto classes = history_->classes_after({}, 10);
+  ASSERT_TRUE(classes);
+  EXPECT_EQ(*classes, (std::vector<core::PriceClass>{{"rtx_4090", "eu"}, {"rtx_4090", "us"}}));
+  EXPECT_EQ(history_->classes_after({"rtx_4090", "eu"}, 10)->size(), 1U);
+  EXPECT_EQ(history_->classes_after({}, 1)->size(), 1U);
+}
+
+TEST_F(HistoryTest, AnIntervalOfMoreThanAnHourSaysNothingOfAnyHour) {
+  tell_at(20, 0, {interval("eu", 10, 0, 36'000, 2'000, 500)});
+  EXPECT_TRUE(history_->hours({"rtx_4090", "eu"}, 0)->empty());
+}
+
+TEST_F(HistoryTest, AWaitCountsInTheHoursThatItWasIn) {
+  tell_at(10, 3'600, {interval("eu", 10, 3'300, 3'600, 2'000, 2'000)});
+  tell_at(11, 300, {interval("eu", 11, 0, 300, 2'000, 2'000)});
+  tell_at(12, 0, {waited(10 * 3'600 + 3'540, 11 * 3'600 + 30, 1'500, 400'000)});
+  const auto hours = history_->hours({"rtx_4090", "eu"}, 0);
+  ASSERT_EQ(hours->size(), 2U);
+  EXPECT_EQ((*hours)[0].waited_ms, 60 * 1'500'000);
+  EXPECT_EQ((*hours)[1].waited_ms, 30 * 1'500'000);
+}
+
+TEST_F(HistoryTest, AWaitForAPriceThatNothingWentForCountsForNothing) {
+  tell_at(10, 3'600, {interval("eu", 10, 3'300, 3'600, 2'000, 2'000)});
+  tell_at(12, 0, {waited(10 * 3'600, 10 * 3'600 + 60, 1'000, 399'999)});
+  EXPECT_EQ((*history_->hours({"rtx_4090", "eu"}, 0))[0].waited_ms, 0);
+  tell_at(12, 0, {waited(10 * 3'600, 10 * 3'600 + 60, 1'000, 0)});
+  EXPECT_EQ((*history_->hours({"rtx_4090", "eu"}, 0))[0].waited_ms, 60'000'000)
+      << "no limit at all";
+}
+
+TEST_F(HistoryTest, OldHoursLeave) {
+  HistoryLimits limits;
+  limits.hours_kept = 5;
+  open(limits);
+  for (std::int64_t hour = 1; hour <= 9; ++hour) {
+    tell_at(hour, 300, {interval("eu", hour, 0, 300, 1'000, 0)});
+  }
+  const auto kept = history_->hours({"rtx_4090", "eu"}, 0);
+  ASSERT_EQ(kept->size(), 6U);
+  EXPECT_EQ(kept->front().hour, 4);
+}
+
+TEST_F(HistoryTest, AFileOfAnEarlierVersionIsEmptiedToBeMadeAnew) {
   tell({paid(7, 8, 1)});
   history_.reset();
   {
     auto db = SqliteDb::open(path_, SQLITE_OPEN_READWRITE);
     ASSERT_TRUE(db);
-    ASSERT_TRUE(db->exec("drop table prices; pragma user_version=1"));
+    ASSERT_TRUE(db->exec("drop table hours; pragma user_version=2"));
   }
   open();
-  tell({moved("eu", 400'000, 0)});
+  EXPECT_EQ(history_->cursor(), LogIndex(0)) << "the engine begins at the log's first command";
+  EXPECT_TRUE(history_->transfers(AccountId(7), 0, 10)->transfers.empty());
+  tell({moved("eu", 400'000, 0), paid(7, 8, 1)});
   EXPECT_EQ(history_->prices("rtx_4090", "eu", 0, 1)->prices.size(), 1U);
   EXPECT_EQ(history_->transfers(AccountId(7), 0, 10)->transfers.size(), 1U);
 }

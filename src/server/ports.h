@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "base/types.h"
+#include "core/price_index.h"
 #include "fallow/v1/agent.pb.h"
 #include "fallow/v1/receipt.pb.h"
 #include "fallow/v1/views.pb.h"
@@ -81,6 +82,29 @@ class PriceHistory {
                               std::uint64_t before, std::size_t count_max) = 0;
   // The newest interval of each class, ascending by model and region. May block.
   virtual Result<std::vector<v1::PriceView>> classes(std::size_t count_max) = 0;
+};
+
+// What there was of a class of device in one hour, and what was asked of it.
+struct ClassHour {
+  std::int64_t hour = 0;        // since 1970
+  std::int64_t span_ms = 0;     // of it that intervals of the price index cover
+  std::int64_t offered_ms = 0;  // thousandths of devices times milliseconds
+  std::int64_t leased_ms = 0;   // of them
+  std::int64_t waited_ms = 0;   // likewise, by leases that began later: what counts of their wait
+  bool operator==(const ClassHour&) const = default;
+};
+
+// The hours of each class, a read model of the price index's intervals and of ended leases.
+class HourHistory {
+ public:
+  virtual ~HourHistory() = default;
+
+  // From `from_hour` on, ascending; hours in which nothing was offered are left out. May block.
+  virtual Result<std::vector<ClassHour>> hours(const core::PriceClass& of,
+                                               std::int64_t from_hour) = 0;
+  // The classes that have hours and come after this one, ascending by model and region. May block.
+  virtual Result<std::vector<core::PriceClass>> classes_after(const core::PriceClass& after,
+                                                              std::size_t count_max) = 0;
 };
 
 // The market's events, kept for those who follow them.

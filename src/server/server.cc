@@ -185,6 +185,7 @@ Status Server::open_market(const DataFolder& folder) {
   api.receipts = receipts_.get();
   api.transfers = history_.get();
   api.prices = history_.get();
+  api.hours = history_.get();
   api.feed = history_.get();
   api.disk = disk_.get();
   api.artifacts = artifacts_.get();
@@ -198,6 +199,10 @@ Status Server::open_market(const DataFolder& folder) {
   if (options_.survival_interval.value > 0) {
     survival_ =
         std::make_unique<SurvivalWatch>(*engine_, *parts_.engine.clock, options_.survival_interval);
+  }
+  if (options_.forecast_interval.value > 0) {
+    forecast_ = std::make_unique<ForecastWatch>(*engine_, *history_, *parts_.engine.clock,
+                                                options_.forecast_interval);
   }
   return {};
 }
@@ -235,6 +240,7 @@ bool Server::stop() {
   ticking_.notify_all();
   if (ticker_.joinable()) ticker_.join();
   survival_.reset();
+  forecast_.reset();
   if (sweeper_) sweeper_->stop();
   if (api_) api_->close();
   if (tunnels_) tunnels_->shut_down();

@@ -28,6 +28,7 @@
 #include "server/console_files.h"
 #include "server/data_folder.h"
 #include "server/disk_pool.h"
+#include "server/forecast_watch.h"
 #include "server/history.h"
 #include "server/hub_endpoint.h"
 #include "server/log_store.h"
@@ -69,6 +70,7 @@ struct ServerOptions {
   engine::EngineOptions engine;
   Duration stop_grace = seconds(10);
   Duration survival_interval = minutes(10);  // between fits of how long nodes last; 0: never
+  Duration forecast_interval = minutes(1);   // between looks for an hour that is over; 0: never
 
   // Told of what an operator should know, in sentences. Called on any thread. Empty: nobody.
   std::function<void(const std::string&)> log;
@@ -148,6 +150,7 @@ class Server {
   bool stopped_ = false;  // under the mutex
   std::thread ticker_;
   std::unique_ptr<SurvivalWatch> survival_;
+  std::unique_ptr<ForecastWatch> forecast_;
 };
 
 }  // namespace fallow::server

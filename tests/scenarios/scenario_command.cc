@@ -101,6 +101,7 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_retry_delay_us(span("retry_delay", "0s"));
   policy.set_retry_delay_us_max(span("retry_delay_max", "5m"));
   policy.set_waits_for_fence(line.has("fences"));
+  policy.set_forecast_basis_points(number(line, "forecast", "0"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');
@@ -314,6 +315,16 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
                                                                        : v1::RENTER);
     }
     bind(name, (machine_.last_index().value + 1) * kIdsPerCommand);
+    return command;
+  }
+  if (line.verb == "forecast") {
+    const std::size_t slash = name.find('/');
+    v1::ClassForecast& told = *command.mutable_set_forecast()->add_classes();
+    told.set_model(name.substr(0, slash));
+    told.set_region(slash == std::string::npos ? "" : name.substr(slash + 1));
+    told.set_use_basis_points(number(line, "use", "0"));
+    FALLOW_ASSIGN(const Duration ahead, parse_span(line.option("for", "1h")));
+    told.set_until_us((line.at + ahead).us);
     return command;
   }
   if (line.verb == "speed") {

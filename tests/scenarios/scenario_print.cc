@@ -18,6 +18,17 @@ std::string lower(std::string text) {
   return text;
 }
 
+std::string wait_text(const v1::LeaseEnded& end) {
+  if (!end.has_paid_wait()) return "";
+  const v1::PaidWait& wait = end.paid_wait();
+  return fmt::format(", {} of its wait for {} of {} in {} counts{}",
+                     span_text(Duration(wait.until_us() - wait.from_us())),
+                     static_cast<double>(wait.thousandths()) / 1e3, wait.model(), wait.region(),
+                     wait.device_hour_micros_max() == 0
+                         ? ""
+                         : fmt::format(" at up to {}/h", money(wait.device_hour_micros_max())));
+}
+
 }  // namespace
 
 std::string Scenario::text_of(const v1::Refused& refused) const {
@@ -148,7 +159,8 @@ std::string Scenario::text_of(const v1::Event& event) {
                          end.rerated_hour_micros() == 0
                              ? ""
                              : fmt::format(" at {}/h", money(end.rerated_hour_micros())),
-                         money(end.refunded_micros()), money(end.fee_micros()));
+                         money(end.refunded_micros()), money(end.fee_micros())) +
+             wait_text(end);
     }
     case v1::Event::kResumed:
       return "resumed";
@@ -156,13 +168,16 @@ std::string Scenario::text_of(const v1::Event& event) {
       const v1::PriceMoved& moved = event.price_moved();
       return fmt::format(
           "price of {} in {} from {}/h to {}/h: use {:.2f} %, {} of {} devices leased"
-          "{}",
+          "{}{}",
           moved.model(), moved.region(), money(moved.open_micros()), money(moved.close_micros()),
           moved.use_basis_points() / 100.0, static_cast<double>(moved.traded_thousandths()) / 1e3,
           static_cast<double>(moved.offered_thousandths()) / 1e3,
           moved.trades() == 0
               ? ""
-              : fmt::format(" at {} to {}", money(moved.low_micros()), money(moved.high_micros())));
+              : fmt::format(" at {} to {}", money(moved.low_micros()), money(moved.high_micros())),
+          moved.expected_use_basis_points() == 0
+              ? ""
+              : fmt::format(", {:.2f} % expected", moved.expected_use_basis_points() / 100.0));
     }
     case v1::Event::kSpotPriced: {
       const v1::SpotPriced& priced = event.spot_priced();
@@ -180,6 +195,8 @@ std::string Scenario::text_of(const v1::Event& event) {
     }
     case v1::Event::kSurvivalSet:
       return fmt::format("survival of {} nodes", event.survival_set().nodes());
+    case v1::Event::kForecastSet:
+      return fmt::format("forecast of {} classes", event.forecast_set().classes());
     case v1::Event::KIND_NOT_SET:
       break;
   }

@@ -38,6 +38,11 @@ ROUTES: Dict[str, Route] = {
         frozenset([]),
         frozenset([]),
         models.ListClassesResponse, False),
+    "ListForecast": Route(
+        "GET", "/v1/forecast", frozenset([]),
+        frozenset(['hours', 'model', 'page_size', 'page_token', 'region']),
+        frozenset([]),
+        models.ListForecastResponse, False),
     "ListSpeeds": Route(
         "GET", "/v1/speeds", frozenset([]),
         frozenset(['page_size', 'page_token']),

@@ -315,6 +315,7 @@ class Event:
     survival_set: Optional["SurvivalSet"] = None
     proof_started: Optional["ProofStarted"] = None
     device_checked: Optional["DeviceChecked"] = None
+    forecast_set: Optional["ForecastSet"] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -322,6 +323,23 @@ class FeedEvent:
     index: int = 0
     at: Optional[datetime] = None
     event: Optional["Event"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ForecastSet:
+    classes: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class ForecastView:
+    at: Optional[datetime] = None
+    model: str = ""
+    region: str = ""
+    free_share: Optional["LikelyView"] = None
+    devices_offered: Optional["LikelyView"] = None
+    demand: Optional["LikelyView"] = None
+    use: float = 0.0
+    days_known: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -381,6 +399,7 @@ class LeaseEnded:
     refunded_micros: int = 0
     fee_micros: int = 0
     rerated_hour_micros: int = 0
+    paid_wait: Optional["PaidWait"] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -429,6 +448,13 @@ class LeaseView:
 
 
 @dataclasses.dataclass(frozen=True)
+class LikelyView:
+    p10: float = 0.0
+    p50: float = 0.0
+    p90: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
 class ListAccountsResponse:
     accounts: List["AccountView"] = dataclasses.field(default_factory=list)
     next_page_token: str = ""
@@ -437,6 +463,12 @@ class ListAccountsResponse:
 @dataclasses.dataclass(frozen=True)
 class ListClassesResponse:
     classes: List["PriceView"] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class ListForecastResponse:
+    hours: List["ForecastView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -668,6 +700,16 @@ class OrderView:
 
 
 @dataclasses.dataclass(frozen=True)
+class PaidWait:
+    model: str = ""
+    region: str = ""
+    thousandths: int = 0
+    from_us: int = 0
+    until_us: int = 0
+    device_hour_micros_max: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class PayoutRequested:
     payout: int = 0
     account: int = 0
@@ -717,6 +759,7 @@ class Policy:
     retry_delay_us_max: int = 0
     proof_interval_us: int = 0
     waits_for_fence: bool = False
+    forecast_basis_points: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -737,6 +780,10 @@ class PriceMoved:
     traded_thousandths: int = 0
     use_basis_points: int = 0
     offered_thousandths: int = 0
+    began_at_us: int = 0
+    offered_ms: int = 0
+    leased_ms: int = 0
+    expected_use_basis_points: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -84,6 +84,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How much of each class is likely to be free and asked for in the hours to come
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
+         */
+        get: operations["ListForecast"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/speeds": {
         parameters: {
             query?: never;
@@ -974,6 +994,7 @@ export interface components {
             survival_set?: components["schemas"]["SurvivalSet"];
             proof_started?: components["schemas"]["ProofStarted"];
             device_checked?: components["schemas"]["DeviceChecked"];
+            forecast_set?: components["schemas"]["ForecastSet"];
         };
         FeedEvent: {
             /** Format: uint64 */
@@ -981,6 +1002,23 @@ export interface components {
             /** Format: date-time */
             at?: string;
             event?: components["schemas"]["Event"];
+        };
+        ForecastSet: {
+            /** Format: uint32 */
+            classes?: number;
+        };
+        ForecastView: {
+            /** Format: date-time */
+            at?: string;
+            model?: string;
+            region?: string;
+            free_share?: components["schemas"]["LikelyView"];
+            devices_offered?: components["schemas"]["LikelyView"];
+            demand?: components["schemas"]["LikelyView"];
+            /** Format: double */
+            use?: number;
+            /** Format: uint32 */
+            days_known?: number;
         };
         Founded: {
             /** Format: uint64 */
@@ -1049,6 +1087,7 @@ export interface components {
             fee_micros?: string;
             /** Format: int64 */
             rerated_hour_micros?: string;
+            paid_wait?: components["schemas"]["PaidWait"];
         };
         LeasePlaced: {
             /** Format: uint64 */
@@ -1114,12 +1153,24 @@ export interface components {
             tier?: components["schemas"]["Tier"];
             image_digest?: string;
         };
+        LikelyView: {
+            /** Format: double */
+            p10?: number;
+            /** Format: double */
+            p50?: number;
+            /** Format: double */
+            p90?: number;
+        };
         ListAccountsResponse: {
             accounts?: components["schemas"]["AccountView"][];
             next_page_token?: string;
         };
         ListClassesResponse: {
             classes?: components["schemas"]["PriceView"][];
+        };
+        ListForecastResponse: {
+            hours?: components["schemas"]["ForecastView"][];
+            next_page_token?: string;
         };
         ListKeysResponse: {
             keys?: components["schemas"]["KeyView"][];
@@ -1370,6 +1421,18 @@ export interface components {
             /** Format: date-time */
             retry_at?: string;
         };
+        PaidWait: {
+            model?: string;
+            region?: string;
+            /** Format: uint64 */
+            thousandths?: string;
+            /** Format: int64 */
+            from_us?: string;
+            /** Format: int64 */
+            until_us?: string;
+            /** Format: int64 */
+            device_hour_micros_max?: string;
+        };
         PayoutRequested: {
             /** Format: uint64 */
             payout?: string;
@@ -1443,6 +1506,8 @@ export interface components {
             /** Format: int64 */
             proof_interval_us?: string;
             waits_for_fence?: boolean;
+            /** Format: uint32 */
+            forecast_basis_points?: number;
         };
         PolicySet: Record<string, never>;
         PriceMoved: {
@@ -1466,6 +1531,14 @@ export interface components {
             use_basis_points?: number;
             /** Format: uint64 */
             offered_thousandths?: string;
+            /** Format: int64 */
+            began_at_us?: string;
+            /** Format: int64 */
+            offered_ms?: string;
+            /** Format: int64 */
+            leased_ms?: string;
+            /** Format: uint32 */
+            expected_use_basis_points?: number;
         };
         PricePart: {
             name?: string;
@@ -1892,6 +1965,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListClassesResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ListForecast: {
+        parameters: {
+            query?: {
+                model?: string;
+                region?: string;
+                hours?: number;
+                page_size?: number;
+                page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListForecastResponse"];
                 };
             };
             /** @description Why not, and what to do */
