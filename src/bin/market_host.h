@@ -13,6 +13,8 @@ class MarketHost final : public cli::Host {
             const std::function<void(const cli::ServerStarted&)>& started) override;
   int run_agent(const cli::AgentArguments& arguments) override;
   Status pause_agent(const std::string& data, bool paused) override;
+  Result<cli::NodeState> node_state(const std::string& data) override;
+  Result<std::uint32_t> remove_node(const std::string& data, bool keep_data) override;
   Result<std::vector<cli::DoctorLine>> examine_machine(
       const cli::AgentArguments& arguments) override;
   Result<cli::AuditReport> audit(const std::string& data) override;
