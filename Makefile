@@ -84,6 +84,22 @@ fuzz-api: build ## the API against what schemathesis makes of openapi.json (from
 	@[ -x build/schemathesis/bin/st ] || { python3 -m venv build/schemathesis && build/schemathesis/bin/pip install -q -r tests/system/api_fuzz_requirements.txt; }
 	@FALLOW_BUILD=build/release FALLOW_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) python3 -B tests/system/api_fuzz_test.py
 
+.PHONY: package
+package: deps build/release/build.ninja web ## .deb packages of program, server and agent, and an OCI image of the server
+	@tools/install_deps.sh --package
+	@cmake --build --preset release -j $(JOBS) --target package_files
+	@packaging/build.sh build/release
+
+.PHONY: package-test
+package-test: package ## install them in a fresh Debian 12 under its own systemd, use them, remove them
+	@tools/install_deps.sh --package
+	@python3 -B packaging/packages_test.py build/release
+
+.PHONY: site
+site: ## the documents as a site, in build/site/html
+	@tools/install_deps.sh --site
+	@python3 -B tools/site.py
+
 .PHONY: clean
 clean: ## remove build and demo output
 	@rm -rf build demo

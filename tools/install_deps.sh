@@ -7,6 +7,8 @@
 #              tests do without them where they are not there, and say so
 #   --gvisor   also gVisor's runsc, of bookworm-backports, without adding that to the machine's sources;
 #              tests and agents do without it where it is not there, and say so
+#   --package  also what makes .deb packages and the server's image, and the system that they are tried in
+#   --site     also mkdocs, which makes the documents a site
 set -euo pipefail
 
 packages=(
@@ -44,6 +46,13 @@ fi
 # Journeys through it in a real browser, and their pictures: `make browse`.
 if [[ "${1:-}" == "--browse" ]]; then
   packages+=(chromium pngquant fonts-dejavu-core)
+fi
+
+if [[ "${1:-}" == "--package" ]]; then
+  packages+=(dpkg-dev mmdebstrap debian-archive-keyring skopeo umoci)
+fi
+if [[ "${1:-}" == "--site" ]]; then
+  packages+=(mkdocs mkdocs-material)
 fi
 
 if [[ "${1:-}" == "--gvisor" ]]; then

@@ -15,7 +15,6 @@
 #include "agent/market_link.h"
 #include "agent/market_store.h"
 #include "agent/node_key.h"
-#include "agent/owner_file.h"
 #include "agent/tunnels.h"
 #include "base/join_token.h"
 #include "bin/egress_policy.h"
@@ -195,21 +194,14 @@ int MarketHost::run_agent(const cli::AgentArguments& arguments) {
     std::fprintf(stderr, "fallow: %s\n", end.error().message.c_str());
     return end.error().code == ErrorCode::kUnreachable ? cli::kUnreachable
            : end.error().code == ErrorCode::kDenied    ? cli::kRefused
-                                                       : cli::kUsage;
+           // A device that is not there yet, as before its driver is loaded: to be tried again.
+           : end.error().code == ErrorCode::kNotFound ? cli::kJobFailed
+                                                      : cli::kUsage;
   }
   if (*end == agent::AgentEnd::kRemoved) {
     spdlog::info("the market removed this node; delete the folder, or join again with a new one");
   }
   return cli::kDone;
-}
-
-Status MarketHost::tell_agent(const std::string& data, v1::OwnerState owner) {
-  std::error_code error;
-  if (!std::filesystem::exists(data + "/node.key", error)) {
-    return fail(ErrorCode::kNotFound,
-                "{} is no data folder of an agent: give the --data that it was started with", data);
-  }
-  return agent::OwnerFile::write(data, owner);
 }
 
 }  // namespace fallow::bin

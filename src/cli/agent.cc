@@ -3,6 +3,7 @@
 
 #include "base/json_text.h"
 #include "cli/agent_owner.h"
+#include "cli/agent_service.h"
 #include "cli/command.h"
 
 namespace fallow::cli {
@@ -107,6 +108,7 @@ void add_agent(Parser& app, Context& context, Host& host) {
                       "there");
   command->footer(
       "Examples:\n  fallow agent --data ~/.local/share/fallow --join fj1.... --price 0.35\n"
+      "  sudo fallow agent install --join fj1.... --price 0.35\n"
       "  fallow agent pause --data ~/.local/share/fallow\n"
       "  fallow agent doctor --resolver 9.9.9.9");
   const auto need_data = [arguments] {
@@ -125,6 +127,9 @@ void add_agent(Parser& app, Context& context, Host& host) {
   });
   add_agent_owner(*command, context, host, arguments);
   auto now = std::make_shared<bool>(false);
+  add_agent_install(*command, arguments, context, host);
+  add_agent_status(*command, arguments, context, host);
+  add_agent_earnings(*command, arguments, context, host);
   for (const bool paused : {true, false}) {
     Parser* sub = paused
                       ? command->add_subcommand("pause", "take no more leases; I want my machine")

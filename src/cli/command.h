@@ -43,6 +43,7 @@ void add_forecast(Parser& app, Context& context, Host& host);
 void add_jobs(Parser& app, Context& context, Host& host);
 void add_leases(Parser& app, Context& context, Host& host);
 void add_logs(Parser& app, Context& context, Host& host);
+void add_manual(Parser& app, Context& context, Host& host);
 void add_market(Parser& app, Context& context, Host& host);
 void add_nodes(Parser& app, Context& context, Host& host);
 void add_offers(Parser& app, Context& context, Host& host);

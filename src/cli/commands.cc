@@ -13,7 +13,7 @@ constexpr AddCommand kCommands[] = {
     add_up,     add_server,       add_agent, add_offers, add_quote,   add_run,        add_jobs,
     add_leases, add_nodes,        add_logs,  add_stop,   add_wallet,  add_receipt,    add_account,
     add_market, add_audit,        add_sim,   add_bench,  add_openapi, add_completion, add_validate,
-    add_exec,   add_port_forward, add_copy,  add_ssh,    add_speeds,  add_forecast,
+    add_exec,   add_port_forward, add_copy,  add_ssh,    add_speeds,  add_forecast,   add_manual,
 };
 
 void add_common_options(Parser& app, Context& context) {

@@ -84,6 +84,15 @@ struct OwnerReport {
       reasons;  // of returns, the most frequent first
 };
 
+// What an agent's folder tells of it.
+struct NodeState {
+  bool runs = false;
+  std::uint64_t node = 0;  // 0: it has joined no market yet
+  std::string url;         // of the market
+  std::string owner;       // "away", "present", "paused"
+  std::uint32_t workloads = 0;
+};
+
 struct AuditReport {
   std::uint64_t entries = 0;
   std::uint64_t commands = 0;
@@ -110,6 +119,11 @@ class Host {
   virtual Result<std::string> check_owner_policy(const std::string& file) = 0;
   // Up to now. kNotFound: no agent on this data folder has watched.
   virtual Result<OwnerReport> owner_report(const std::string& data, Duration span) = 0;
+  // kNotFound: the folder is no agent's.
+  virtual Result<NodeState> node_state(const std::string& data) = 0;
+  // Ends what a stopped agent left running, removes its folder unless that is to be kept, and
+  // answers how many workloads there were. kBusy: an agent runs on it.
+  virtual Result<std::uint32_t> remove_node(const std::string& data, bool keep_data) = 0;
   // Replays the log of a data folder from nothing.
   virtual Result<AuditReport> audit(const std::string& data) = 0;
   // docs/openapi.json

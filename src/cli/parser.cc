@@ -60,6 +60,8 @@ class UsageWithCommand final : public CLI::Formatter {
   const std::string behind_;
 };
 
+bool is_flag(const CLI::Option& option) { return option.get_items_expected_max() == 0; }
+
 // The sub-command that the line chose.
 CLI::App& chosen(CLI::App& app) {
   const auto parsed = app.get_subcommands();
@@ -100,7 +102,7 @@ Check range(double least, double most) {
 }
 
 Check one_of(std::vector<std::string> words) {
-  return {[words = std::move(words)](CLI::Option& option) { option.check(CLI::IsMember(words)); }};
+  return {[words](CLI::Option& option) { option.check(CLI::IsMember(words)); }, words};
 }
 
 Check existing_folder() {
@@ -140,6 +142,7 @@ Option* Option::needs(const std::string& other) {
 
 Option* Option::check(const Check& check) {
   check.add(option_);
+  words_ = check.words;
   return this;
 }
 
@@ -149,15 +152,19 @@ Option* Option::check(std::function<std::string(const std::string&)> complaint) 
 }
 
 Parser::Parser(const std::string& description, const std::string& name)
-    : root_(std::make_unique<CLI::App>(description, name)), app_(*root_), name_(name) {}
+    : root_(std::make_unique<CLI::App>(description, name)),
+      app_(*root_),
+      description_(description),
+      name_(name) {}
 
-Parser::Parser(CLI::App& app, const std::string& name) : app_(app), name_(name) {}
+Parser::Parser(CLI::App& app, const std::string& description, const std::string& name)
+    : app_(app), description_(description), name_(name) {}
 
 Parser::~Parser() = default;
 
 Parser* Parser::add_subcommand(const std::string& name, const std::string& description) {
-  subcommands_.push_back(
-      std::unique_ptr<Parser>(new Parser(*app_.add_subcommand(name, description), name)));
+  subcommands_.push_back(std::unique_ptr<Parser>(
+      new Parser(*app_.add_subcommand(name, description), description, name)));
   return subcommands_.back().get();
 }
 
@@ -226,19 +233,47 @@ void Parser::require_subcommand(std::size_t count) {
 }
 
 void Parser::fallthrough() { app_.fallthrough(); }
-void Parser::footer(const std::string& text) { app_.footer(text); }
+void Parser::footer(const std::string& text) {
+  footer_ = text;
+  app_.footer(text);
+}
 void Parser::takes_command(const std::string& words) {
+  behind_ = words;
   app_.formatter(std::make_shared<UsageWithCommand>(words));
 }
 void Parser::callback(std::function<void()> run) { app_.callback(std::move(run)); }
 
-std::vector<std::string> Parser::long_option_names() const {
-  std::vector<std::string> names;
+std::vector<OptionText> Parser::options() const {
+  std::vector<OptionText> texts;
   for (const CLI::Option* const option : std::as_const(app_).get_options()) {
-    const auto& own = option->get_lnames();
-    names.insert(names.end(), own.begin(), own.end());
+    OptionText text;
+    text.positional = option->get_positional();
+    text.names = text.positional ? option->get_name(true) : option->get_name(false, true);
+    text.long_names = option->get_lnames();
+    text.required = option->get_required();
+    text.repeated = option->get_items_expected_max() > 1;
+    if (!is_flag(*option)) text.value = option->get_type_name();
+    text.initial = option->get_default_str();
+    text.description = option->get_description();
+    for (const auto& [own, cover] : options_) {
+      if (own == option) text.words = cover->words_;
+    }
+    texts.push_back(std::move(text));
   }
-  return names;
+  return texts;
+}
+
+std::vector<std::string> Parser::given() const {
+  std::vector<std::string> words;
+  for (const auto& [option, cover] : options_) {
+    if (option->count() == 0 || option->get_lnames().empty()) continue;
+    const std::string name = "--" + option->get_lnames().front();
+    for (const std::string& value : option->results()) {
+      const bool is_set_flag = is_flag(*option) && value == "true";
+      words.push_back(is_set_flag ? name : name + "=" + value);
+    }
+  }
+  return words;
 }
 
 std::optional<int> Parser::parse(int argc, const char* const* argv) {

@@ -25,6 +25,7 @@ namespace fallow::cli {
 // What a value must be; the help shows it.
 struct Check {
   std::function<void(CLI::Option&)> add;
+  std::vector<std::string> words = {};  // all that it may be; empty: more than can be listed
 };
 Check range(std::uint32_t least, std::uint32_t most);
 Check range(double least, double most);
@@ -35,6 +36,20 @@ Check existing_folder();
 // is parsed, they end the parsing with the message and exit code of a usage error.
 [[noreturn]] void refuse_value(const std::string& option, const std::string& why);
 [[noreturn]] void refuse_missing(const std::string& what);
+
+// An option, flag or positional in words: for man pages and completion, which are made of the same
+// grammar that reads the line.
+struct OptionText {
+  std::string names;  // "-n,--count"; of a positional its name
+  std::vector<std::string> long_names;
+  bool positional = false;
+  bool required = false;
+  bool repeated = false;           // it may be given several times
+  std::string value;               // what it takes: "TEXT", "1 to 1000"; empty: a flag
+  std::string initial;             // without it; empty: not said
+  std::vector<std::string> words;  // all that the value may be; empty: more than can be listed
+  std::string description;
+};
 
 class Option {
  public:
@@ -52,6 +67,7 @@ class Option {
  private:
   friend class Parser;
   CLI::Option& option_;
+  std::vector<std::string> words_;
 };
 
 class Parser {
@@ -87,20 +103,28 @@ class Parser {
   void callback(std::function<void()> run);  // when it was chosen
 
   const std::string& name() const { return name_; }
+  const std::string& description() const { return description_; }
+  const std::string& footer_text() const { return footer_; }
+  const std::string& command_words() const { return behind_; }  // see takes_command()
   const std::vector<std::unique_ptr<Parser>>& subcommands() const { return subcommands_; }
-  std::vector<std::string> long_option_names() const;  // without dashes
+  std::vector<OptionText> options() const;  // in the order of the help
+  // The options that the line gave to this parser, each as one word: "--price=0.35", "--cpu".
+  std::vector<std::string> given() const;
 
   // Of the root: the exit code of a program that is to end at once (help was asked for, or the
   // line is wrong: it was printed), or none.
   std::optional<int> parse(int argc, const char* const* argv);
 
  private:
-  Parser(CLI::App& app, const std::string& name);
+  Parser(CLI::App& app, const std::string& description, const std::string& name);
   Option* keep(CLI::Option& option);
 
   std::unique_ptr<CLI::App> root_;  // null in a sub-command
   CLI::App& app_;
+  std::string description_;
   std::string name_;
+  std::string footer_;
+  std::string behind_;
   std::vector<std::unique_ptr<Parser>> subcommands_;
   std::vector<std::pair<CLI::Option*, std::unique_ptr<Option>>> options_;
 };

@@ -11,6 +11,7 @@
 
 #include "cli/command.h"
 #include "cli/reach.h"
+#include "cli/shell.h"
 #include "cli/ssh_keys.h"
 #include "cli/ssh_server.h"
 
@@ -22,19 +23,6 @@ struct SshOptions {
   bool proxy = false;
   bool config = false;
 };
-
-// 'it''s one word to a shell'
-std::string shell_quoted(const std::string& word) {
-  std::string text = "'";
-  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
-
-std::string own_path() {
-  std::array<char, 4096> path{};
-  const ssize_t size = ::readlink("/proc/self/exe", path.data(), path.size());
-  return size > 0 ? std::string(path.data(), static_cast<std::size_t>(size)) : "fallow";
-}
 
 void carry(int from, int to, bool is_last) {
   std::array<char, 64 * 1024> buffer{};

@@ -90,25 +90,42 @@ bool has_memory_controller(const std::string& parent) {
   return controllers && controllers->find("memory") != std::string::npos;
 }
 
-// Below our own group, as in a systemd unit with Delegate=yes; failing that below the root, which
-// may have both processes and children, and which only root may touch.
+// ".../user@1000.service" of ".../user@1000.service/app.slice/x.service": the group of the systemd
+// of a user, which is the user's. Empty: there is none above `own`.
+std::string manager_group(const std::string& own) {
+  const std::size_t begin = own.find("/user@");
+  if (begin == std::string::npos) return {};
+  constexpr std::string_view kEnd = ".service/";
+  const std::size_t end = own.find(kEnd, begin);
+  return end == std::string::npos ? std::string() : own.substr(0, end + kEnd.size() - 1);
+}
+
+std::optional<std::string> with_memory(std::optional<std::string> parent) {
+  return parent && has_memory_controller(*parent) ? parent : std::nullopt;
+}
+
+// Not below the agent's own unit if it can be helped: a group that hands controllers down takes no
+// process, so systemd could not start the unit again while workloads run. For root below the root
+// of the hierarchy, which may have both processes and children; for a user beside all units of that
+// user's. Failing these below our own group, as in a unit with Delegate=yes and a user of its own.
 std::optional<std::string> parent_v2() {
   const auto group = own_group("");
   if (!group || !exists(std::string(kRoot) + "/cgroup.controllers")) return std::nullopt;
   std::string own = std::string(kRoot) + *group;
   if (own.ends_with('/')) own.pop_back();
+  if (::geteuid() == 0) {
+    if (auto at_root = with_memory(make_parent_v2(std::string(kRoot)))) return at_root;
+  }
+  if (const std::string manager = manager_group(own); !manager.empty()) {
+    if (auto beside = with_memory(make_parent_v2(manager))) return beside;
+  }
+  if (own == kRoot) return make_parent_v2(own);
   // After a restart within the same unit we stand in the leaf that an earlier agent made.
   constexpr std::string_view kLeaf = "/fallow-agent";
   if (own.ends_with(kLeaf)) own.resize(own.size() - kLeaf.size());
-  std::optional<std::string> parent;
-  if (own != kRoot) {
-    const std::string leaf = own + std::string(kLeaf);
-    if (make_group(leaf) && write_control(leaf + "/cgroup.procs", "0"))
-      parent = make_parent_v2(own);
-    if (parent && has_memory_controller(*parent)) return parent;
-  }
-  const std::optional<std::string> at_root = make_parent_v2(std::string(kRoot));
-  return at_root && (!parent || has_memory_controller(*at_root)) ? at_root : parent;
+  const std::string leaf = own + std::string(kLeaf);
+  if (!make_group(leaf) || !write_control(leaf + "/cgroup.procs", "0")) return std::nullopt;
+  return make_parent_v2(own);
 }
 
 void kill_group(const std::string& folder) {

@@ -20,9 +20,9 @@ struct CgroupLimits {
 };
 
 // The folders in which groups of workloads may be made: of v2 one, of v1 one for each controller
-// (memory, pids, cpu); none when the user may not make any. Under v2 this moves the
-// calling process into a leaf, since controllers are only handed down from a group without
-// processes. Paths end in "/fallow".
+// (memory, pids, cpu); none when the user may not make any. Under v2 that is beside the caller's
+// own group if it can be, else below it: this then moves the calling process into a leaf, since
+// controllers are only handed down from a group without processes. Paths end in "/fallow".
 std::vector<std::string> find_cgroup_parents();
 
 // The name of a workload's groups: not reused while its supervisor's process id is not.

@@ -1,0 +1,148 @@
+// fallow agent status: what this machine's agent does, by its own folder and by the market.
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/json_text.h"
+#include "cli/agent_service.h"
+#include "cli/agent_unit.h"
+
+namespace fallow::cli {
+namespace {
+
+// Of the service, if there is one: its folder may be another than the usual one.
+std::string data_of(const AgentUnit& unit) {
+  const std::string named = data_of_unit_file(unit.unit_file);
+  return named.empty() ? unit.data : named;
+}
+
+// Whether systemd starts it: "for the machine", "for you" or "not installed".
+std::string service_words(const std::string& data) {
+  std::error_code ignored;
+  for (const bool user : {false, true}) {
+    const auto unit = usual_agent_unit(user, "/usr/bin/fallow");
+    if (!unit) continue;
+    const auto link = std::filesystem::symlink_status(unit->enabled_link, ignored);
+    if (std::filesystem::exists(link) && data_of(*unit) == data) {
+      return user ? "started with your login" : "started with the machine";
+    }
+  }
+  return "not installed: `fallow agent install` makes it a service";
+}
+
+// The market's view of the node. The key is given to no other market than it belongs to.
+std::optional<v1::NodeView> market_view(const Context& context, const NodeState& state,
+                                        std::string& why_not) {
+  const auto config = context.config();
+  if (!config || config->api_key.empty()) {
+    why_not = "unknown: the provider's API key is needed (FALLOW_API_KEY, or the config file)";
+    return std::nullopt;
+  }
+  if (config->url != state.url) {
+    why_not = "unknown: your settings name another market, " +
+              (config->url.empty() ? std::string("none") : config->url);
+    return std::nullopt;
+  }
+  auto api = client::Api::make(*config, *context.random);
+  if (!api) {
+    why_not = "unknown: " + api.error().message;
+    return std::nullopt;
+  }
+  v1::GetNodeRequest request;
+  request.set_node(state.node);
+  auto view = (*api)->call<v1::NodeView>("Nodes.GetNode", request);
+  if (!view) {
+    why_not = "unknown: " + view.error().message;
+    return std::nullopt;
+  }
+  return *view;
+}
+
+std::string offer_words(const v1::NodeView& view) {
+  return view.has_offer() ? view.offer().price_per_hour() + " per device and hour"
+                          : "not offered: `fallow nodes offer`";
+}
+
+void print_state_json(const std::string& data, const NodeState& state, const std::string& service,
+                      const std::optional<v1::NodeView>& view, const std::string& why_not) {
+  JsonText json;
+  json.open_object().key("data").value(data).key("runs").value(state.runs);
+  json.key("node").value(std::to_string(state.node)).key("url").value(state.url);
+  json.key("owner").value(state.owner).key("workloads").value(state.workloads);
+  json.key("service").value(service);
+  if (view) {
+    json.key("connected").value(view->connected());
+    json.key("reliability").value(fmt::format("{:.3f}", view->reliability()));
+    json.key("price_per_hour").value(view->has_offer() ? view->offer().price_per_hour() : "");
+    json.key("leases_running").value(view->leases_running());
+  } else {
+    json.key("market").value(why_not);
+  }
+  json.close_object();
+  std::string text = json.text();
+  std::erase(text, '\n');
+  std::printf("%s\n", text.c_str());
+}
+
+int status(const Context& context, Host& host, const AgentArguments& arguments) {
+  const std::string data = agent_data_folder(arguments);
+  const auto state = host.node_state(data);
+  if (!state) return report(context, state.error());
+  const std::string service = service_words(data);
+  std::string why_not = "joined none yet";
+  std::optional<v1::NodeView> view;
+  if (state->node != 0) view = market_view(context, *state, why_not);
+  const int code = state->runs ? kDone : kJobFailed;
+  if (context.json) {
+    print_state_json(data, *state, service, view, why_not);
+    return code;
+  }
+  const auto line = [](const char* name, const std::string& words) {
+    std::printf("%-11s %s\n", name, printable(words).c_str());
+  };
+  line("agent", state->runs ? "runs" : "does not run");
+  line("service", service);
+  line("folder", data);
+  if (state->node != 0) line("node", std::to_string(state->node) + " of " + state->url);
+  line("owner", state->owner);
+  line("workloads", std::to_string(state->workloads));
+  if (!view) {
+    line("market", why_not);
+    return code;
+  }
+  line("market", view->connected() ? "connected" : "does not hear the node");
+  line("offer", offer_words(*view));
+  line("leases", std::to_string(view->leases_running()));
+  line("reliability", fmt::format("{:.3f}", view->reliability()));
+  return code;
+}
+
+}  // namespace
+
+std::string agent_data_folder(const AgentArguments& arguments) {
+  if (!arguments.data.empty()) return arguments.data;
+  std::string found;
+  for (const bool user : {false, true}) {
+    const auto unit = usual_agent_unit(user, "/usr/bin/fallow");
+    if (!unit) continue;
+    const std::string data = data_of(*unit);
+    if (found.empty()) found = data;
+    // Another user's folder cannot be looked into, but it is there.
+    std::error_code ignored;
+    if (std::filesystem::is_directory(data, ignored)) return data;
+  }
+  return found;
+}
+
+void add_agent_status(Parser& agent, const std::shared_ptr<AgentArguments>& arguments,
+                      Context& context, Host& host) {
+  Parser* command =
+      agent.add_subcommand("status", "whether it runs, what it runs, what it asks for");
+  command->fallthrough();
+  command->footer("Exit code: 0 it runs, 1 it does not.");
+  command->callback([=, &context, &host] {
+    context.run = [=, &context, &host] { return status(context, host, *arguments); };
+  });
+}
+
+}  // namespace fallow::cli
