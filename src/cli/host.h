@@ -59,7 +59,8 @@ struct AgentArguments {
   std::string sandbox;  // "bubblewrap", "runc", "gvisor": no other kind; empty: all
   std::uint64_t images_gb_max =
       50;  // for images and their layers; 0: orders with images go elsewhere
-  std::vector<std::string> registries;  // that may be at private addresses and speak plain HTTP
+  std::uint32_t checkpoint_seconds = 60;  // between two savings of a workload's checkpoint
+  std::vector<std::string> registries;    // that may be at private addresses and speak plain HTTP
 };
 
 // One thing that a provider's machine should have.
