@@ -47,19 +47,26 @@ struct Suspend {
 struct Resume {
   LeaseId lease;
 };
-// The polite end: resume it and send SIGTERM.
+// The polite end: write its notice, resume it and send SIGTERM.
 struct Stop {
+  LeaseId lease;
+  v1::EndReason reason = v1::END_REASON_UNSPECIFIED;
+  Duration grace;  // then it is killed
+};
+// While it runs: bring what is new of its checkpoint to the market. Answer: Saved.
+struct Save {
   LeaseId lease;
 };
 // The end. Cancels a preparation or a collection, too. A live workload answers with Exited.
 struct Kill {
   LeaseId lease;
 };
-// It is gone: bring its logs to the market and, if asked, its outputs. Answer: Collected or
-// CollectFailed.
+// It is gone: bring its logs to the market and, if asked, its checkpoint and its outputs. Answer:
+// Saved, if a checkpoint was asked for, then Collected or CollectFailed. Breaks off a Save.
 struct Collect {
   LeaseId lease;
   bool outputs = false;
+  bool checkpoint = false;
 };
 // Remove everything of it, stored record included.
 struct Forget {
@@ -78,7 +85,7 @@ struct Quit {
   std::string reason;
 };
 
-using Action = std::variant<Persist, Prepare, Start, ExtendFence, Suspend, Resume, Stop, Kill,
+using Action = std::variant<Persist, Prepare, Start, ExtendFence, Suspend, Resume, Stop, Save, Kill,
                             Collect, Forget, Connect, Disconnect, Send, Quit>;
 
 // ---- events
@@ -113,6 +120,11 @@ struct Exited {
   int signal = 0;
   std::string detail;
 };
+struct Saved {
+  LeaseId lease;
+  std::string manifest;  // 32 bytes; empty: nothing is there, nothing is new, or it failed
+  bool is_last = false;  // of a Collect
+};
 struct Collected {
   LeaseId lease;
   std::string output_manifest;  // empty: none was asked for
@@ -124,6 +136,6 @@ struct CollectFailed {
 };
 
 using RuntimeEvent =
-    std::variant<Prepared, PrepareFailed, Started, Exited, Collected, CollectFailed>;
+    std::variant<Prepared, PrepareFailed, Started, Exited, Saved, Collected, CollectFailed>;
 
 }  // namespace fallow::agent

@@ -43,7 +43,7 @@ Agent::Impl::Impl(AgentOptions given, Runtime& the_runtime, HubLink& the_link, F
       lock(std::move(the_lock)),
       wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       signer(options.key),
-      reconciler(session_options(), signer, random),
+      reconciler(session_options(), signer, random, options.checkpoint_interval),
       pump([this](LeaseId lease, v1::LogStream stream, std::uint64_t offset,
                   std::size_t bytes_max) { return read_log(lease, stream, offset, bytes_max); }),
       transfers(store, options.images, options.transfer_threads),
@@ -168,6 +168,10 @@ void Agent::Impl::tell(const RuntimeEvent& event) {
       return;
     }
   }
+  if (const auto* saved = std::get_if<Saved>(&event); saved != nullptr && saved->is_last) {
+    const auto found = collections.find(lease);
+    if (found != collections.end()) found->second.saving = false;
+  }
   if (const auto* exited = std::get_if<Exited>(&event)) {
     spdlog::info("lease {} ended: exit code {}, signal {}{}{}", lease.value, exited->exit_code,
                  exited->signal, exited->detail.empty() ? "" : ", ", exited->detail);
@@ -251,7 +255,7 @@ int Agent::Impl::poll_ms() const {
   const Time now = read_now().monotonic;
   Time at = reconciler.next_deadline();
   for (const auto& [lease, collection] : collections) {
-    if (collection.outputs) at = std::min(at, collection.until);
+    if (collection.outputs && !collection.saving) at = std::min(at, collection.until);
   }
   for (const auto& [lease, until] : forgetting) {
     if (!transfers.is_busy(lease)) at = std::min(at, until);

@@ -39,6 +39,7 @@ struct AgentOptions {
   v1::NodeFacts facts;
   std::vector<LocalDevice> devices;
   std::size_t transfer_threads = 8;
+  Duration checkpoint_interval = minutes(1);
   // Outlives the agent. Null: no lease has an image.
   Images* images = nullptr;
   // Outlives the agent. Null: nobody can reach into the sandboxes.

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <set>
 
 #include "agent/agent_impl.h"
+#include "agent/notice.h"
 
 namespace fallow::agent {
 namespace {
@@ -47,7 +49,8 @@ void Agent::Impl::act(std::vector<Action> actions) {
             [&](const ExtendFence& fence) { runtime.set_fence(fence.lease, fence.fence_at); },
             [&](const Suspend& suspend) { runtime.suspend(suspend.lease); },
             [&](const Resume& resume) { runtime.resume(resume.lease); },
-            [&](const Stop& stop_action) { runtime.stop(stop_action.lease); },
+            [&](const Stop& stop_action) { stop(stop_action); },
+            [&](const Save& save_action) { save(save_action.lease, false); },
             [&](const Kill& kill) {
               transfers.cancel(kill.lease);
               runtime.kill(kill.lease);
@@ -56,6 +59,10 @@ void Agent::Impl::act(std::vector<Action> actions) {
               Collection& collection = collections[collect.lease];
               collection.until = read_now().monotonic + kLogWaitMax;
               pump.finish(collect.lease);
+              // A saving that runs has seen less than the last one will.
+              transfers.cancel(collect.lease);
+              collection.saving = collect.checkpoint;
+              if (collect.checkpoint) save(collect.lease, true);
               if (collect.outputs) {
                 transfers.put(collect.lease, runtime.folders(collect.lease).out, kOutputBytesMax);
               } else {
@@ -101,7 +108,8 @@ void Agent::Impl::prepare(const Prepare& action) {
     return;
   }
   const v1::Workload& workload = action.desired.workload();
-  if (workload.input_manifest().empty() && workload.image().empty()) {
+  const std::string& checkpoint = action.desired.checkpoint_manifest();
+  if (workload.input_manifest().empty() && workload.image().empty() && checkpoint.empty()) {
     own_events.emplace_back(Prepared{lease});
   } else if (!transfers.is_busy(lease)) {
     Transfers::Needs needs;
@@ -109,7 +117,10 @@ void Agent::Impl::prepare(const Prepare& action) {
     needs.folder = folders->work;
     needs.bytes_max = spec->disk_bytes_max;
     needs.image = workload.image();
-    if (!needs.image.empty()) pump.add(lease);
+    needs.checkpoint = checkpoint;
+    needs.checkpoint_folder = folders->checkpoint;
+    // Of these the renter is told before the start.
+    if (!needs.image.empty() || !checkpoint.empty()) pump.add(lease);
     transfers.fetch(lease, std::move(needs));
   }
 }
@@ -152,6 +163,21 @@ void Agent::Impl::start(const Start& action) {
   }
   pump.add(lease);
   spdlog::info("lease {} starts: {}", lease.value, spec->command[0]);
+}
+
+void Agent::Impl::stop(const Stop& action) {
+  const Status told =
+      write_notice(runtime.folders(action.lease).checkpoint, action.reason, action.grace);
+  if (!told)
+    spdlog::warn("lease {} ends without a notice: {}", action.lease.value, told.error().message);
+  runtime.stop(action.lease);
+}
+
+void Agent::Impl::save(LeaseId lease, bool is_last) {
+  const auto found = reconciler.workloads().find(lease);
+  if (found == reconciler.workloads().end()) return;
+  transfers.save(lease, runtime.folders(lease).checkpoint,
+                 std::min(disk_bytes_of(found->second.record.desired), kOutputBytesMax), is_last);
 }
 
 void Agent::Impl::open_tunnel(const v1::OpenTunnel& asked) {

@@ -61,6 +61,8 @@ struct Agent::Impl {
   void start(const Start& action);
   Result<LaunchSpec> ready_spec(const Start& action) const;
   void prepare(const Prepare& action);
+  void stop(const Stop& action);
+  void save(LeaseId lease, bool is_last);
   void open_tunnel(const v1::OpenTunnel& asked);
   void connect();
   bool send(const v1::AgentMessage& message);
@@ -76,6 +78,7 @@ struct Agent::Impl {
   // A workload that is gone and whose logs and outputs are on their way.
   struct Collection {
     std::optional<RuntimeEvent> outputs;  // the answer, once it is known
+    bool saving = false;                  // its last checkpoint is still on its way
     Time until;
   };
 

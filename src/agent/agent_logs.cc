@@ -32,7 +32,7 @@ void Agent::Impl::finish_collections() {
   const Time now = read_now().monotonic;
   for (auto it = collections.begin(); it != collections.end();) {
     const Collection& collection = it->second;
-    if (!collection.outputs ||
+    if (!collection.outputs || collection.saving ||
         (reconciler.session().is_ready() && !pump.is_sent(it->first) && now < collection.until)) {
       ++it;
       continue;
@@ -54,6 +54,7 @@ void Agent::Impl::finish_forgetting() {
     if (options.images != nullptr) options.images->release(lease);
     notes.remove(lease);
     states.remove(lease);
+    transfers.forget(lease);
     pump.remove(lease);
     it = forgetting.erase(it);
   }

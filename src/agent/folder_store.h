@@ -16,6 +16,13 @@ class FolderStore {
  public:
   virtual ~FolderStore() = default;
 
+  struct Stored {
+    std::string manifest;  // 32 raw bytes
+    std::size_t files = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t bytes_sent = 0;  // what the market did not have yet
+  };
+
   // Writes the folder that the manifest (32 raw bytes of digest) describes into the existing empty
   // folder. Nothing is ever written outside `folder`, whatever names the manifest holds. `token` is
   // the session's bearer token. Returns kTimedOut soon after *cancelled becomes true.
@@ -25,11 +32,20 @@ class FolderStore {
                        std::uint64_t bytes_max, const std::string& token,
                        const std::atomic<bool>& cancelled) = 0;
 
-  // Stores the folder and returns its manifest (32 raw bytes). A stranger wrote the folder: regular
+  // Stores the folder. A stranger wrote the folder: regular
   // files and folders are taken, symbolic links are never followed, everything else is left out.
   // kTooLarge, kInvalid: the folder itself is at fault. Everything else: asking again may help.
-  virtual Result<std::string> put(const std::string& folder, std::uint64_t bytes_max,
-                                  const std::string& token, const std::atomic<bool>& cancelled) = 0;
+  virtual Result<Stored> put(const std::string& folder, std::uint64_t bytes_max,
+                             const std::string& token, const std::atomic<bool>& cancelled) = 0;
+
+  // The same of a checkpoint's folder, which the workload may be at work in, in pieces
+  // (artifacts/folder.h). save: kBusy, kCorrupt, kNotFound, kInvalid mean that it changed
+  // meanwhile: asking again may help.
+  virtual Result<Stored> save(const std::string& folder, std::uint64_t bytes_max,
+                              const std::string& token, const std::atomic<bool>& cancelled) = 0;
+  virtual Status restore(const std::string& manifest, const std::string& folder,
+                         std::uint64_t bytes_max, const std::string& token,
+                         const std::atomic<bool>& cancelled) = 0;
 };
 
 }  // namespace fallow::agent

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "agent/notice.h"
+
 namespace fallow::agent {
 namespace {
 
@@ -64,6 +66,10 @@ Result<std::vector<std::string>> command_of(const v1::Workload& workload, const 
 
 }  // namespace
 
+std::uint64_t disk_bytes_of(const v1::DesiredLease& desired) {
+  return desired.disk_mb() > 0 ? desired.disk_mb() * kBytesPerMiB : kDiskBytesDefault;
+}
+
 Result<LaunchSpec> launch_spec(const v1::DesiredLease& desired,
                                const std::vector<LocalDevice>& devices, Time fence_at,
                                const ImageFacts* image) {
@@ -110,9 +116,10 @@ Result<LaunchSpec> launch_spec(const v1::DesiredLease& desired,
   spec.environment.emplace_back("FALLOW_GANG", std::to_string(desired.task() / nodes));
   spec.environment.emplace_back("FALLOW_ATTEMPT", std::to_string(desired.attempt()));
   spec.environment.emplace_back("FALLOW_OUT", "/out");
+  spec.environment.emplace_back("FALLOW_CHECKPOINT_DIR", kCheckpointFolder);
+  spec.environment.emplace_back("FALLOW_NOTICE", kNoticePath);
   spec.memory_bytes_max = desired.memory_mb() * kBytesPerMiB;
-  spec.disk_bytes_max =
-      desired.disk_mb() > 0 ? desired.disk_mb() * kBytesPerMiB : kDiskBytesDefault;
+  spec.disk_bytes_max = disk_bytes_of(desired);
   spec.cpu_thousandths = desired.cpu_thousandths();
   spec.network = desired.network();
   spec.isolation_min = std::max(desired.isolation(), v1::BUBBLEWRAP);

@@ -23,6 +23,9 @@ struct LocalDevice {
 // What a workload gets that asked for nothing.
 constexpr std::uint64_t kDiskBytesDefault = std::uint64_t{10} << 30;
 
+// What its private folders may hold together.
+std::uint64_t disk_bytes_of(const v1::DesiredLease& desired);
+
 // `image`: what the order's image says, null while it is not here yet. Its entrypoint stands before
 // the order's command, its own command in the place of an empty one; its variables come after ours
 // and before the order's.

@@ -55,6 +55,8 @@ TEST(Launch, NamesTheTaskAndItsDevicesOnly) {
   EXPECT_EQ(seen.at("FALLOW_LEASE"), "7");
   EXPECT_EQ(seen.at("FALLOW_ORDER"), "6");
   EXPECT_EQ(seen.at("FALLOW_OUT"), "/out");
+  EXPECT_EQ(seen.at("FALLOW_CHECKPOINT_DIR"), "/checkpoint");
+  EXPECT_EQ(seen.at("FALLOW_NOTICE"), "/checkpoint/.notice");
   EXPECT_EQ(seen.at("FALLOW_DEVICES"), "M1,M2");
   EXPECT_EQ(seen.at("CUDA_VISIBLE_DEVICES"), "GPU-1,GPU-2");
   EXPECT_EQ(seen.at("HOME"), "/tmp") << "the order's own choice";

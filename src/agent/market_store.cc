@@ -4,10 +4,13 @@
 
 #include "base/digest.h"
 #include "client/api.h"
-#include "client/transfer.h"
 
 namespace fallow::agent {
 namespace {
+
+// What the store has of it already must not be swept before the manifest names it: half of what
+// servers keep a superseded checkpoint for.
+constexpr std::chrono::minutes kSavingMax{30};
 
 Result<std::unique_ptr<client::Api>> connect(client::Config market, const std::string& token,
                                              Random& random) {
@@ -15,11 +18,12 @@ Result<std::unique_ptr<client::Api>> connect(client::Config market, const std::s
   return client::Api::make(market, random);
 }
 
-client::TransferRules rules_of(std::uint64_t bytes_max, artifacts::Unkept unkept,
+client::TransferRules rules_of(std::uint64_t bytes_max, artifacts::Layout layout,
                                const std::atomic<bool>& cancelled) {
   client::TransferRules rules;
   rules.limits.bytes_max = bytes_max;
-  rules.unkept = unkept;
+  rules.unkept = artifacts::Unkept::kSkip;  // of uploads: strangers wrote the folder
+  rules.layout = layout;
   rules.cancelled = &cancelled;
   return rules;
 }
@@ -29,20 +33,45 @@ client::TransferRules rules_of(std::uint64_t bytes_max, artifacts::Unkept unkept
 Status MarketStore::fetch(const std::string& manifest, const std::string& folder,
                           std::uint64_t bytes_max, const std::string& token,
                           const std::atomic<bool>& cancelled) {
+  return download(manifest, folder, token,
+                  rules_of(bytes_max, artifacts::Layout::kFiles, cancelled));
+}
+
+Status MarketStore::restore(const std::string& manifest, const std::string& folder,
+                            std::uint64_t bytes_max, const std::string& token,
+                            const std::atomic<bool>& cancelled) {
+  return download(manifest, folder, token,
+                  rules_of(bytes_max, artifacts::Layout::kPieces, cancelled));
+}
+
+Result<MarketStore::Stored> MarketStore::put(const std::string& folder, std::uint64_t bytes_max,
+                                             const std::string& token,
+                                             const std::atomic<bool>& cancelled) {
+  return upload(folder, token, rules_of(bytes_max, artifacts::Layout::kFiles, cancelled));
+}
+
+Result<MarketStore::Stored> MarketStore::save(const std::string& folder, std::uint64_t bytes_max,
+                                              const std::string& token,
+                                              const std::atomic<bool>& cancelled) {
+  client::TransferRules rules = rules_of(bytes_max, artifacts::Layout::kPieces, cancelled);
+  rules.until = std::chrono::steady_clock::now() + kSavingMax;
+  return upload(folder, token, rules);
+}
+
+Status MarketStore::download(const std::string& manifest, const std::string& folder,
+                             const std::string& token, const client::TransferRules& rules) {
   FALLOW_ASSIGN(const auto api, connect(market_, token, random_));
-  const auto fetched = client::download_folder(
-      *api, to_hex(manifest), folder, rules_of(bytes_max, artifacts::Unkept::kRefuse, cancelled));
+  const auto fetched = client::download_folder(*api, to_hex(manifest), folder, rules);
   if (!fetched) return tl::unexpected(client::plain_error(fetched.error()));
   return {};
 }
 
-Result<std::string> MarketStore::put(const std::string& folder, std::uint64_t bytes_max,
-                                     const std::string& token, const std::atomic<bool>& cancelled) {
+Result<MarketStore::Stored> MarketStore::upload(const std::string& folder, const std::string& token,
+                                                const client::TransferRules& rules) {
   FALLOW_ASSIGN(const auto api, connect(market_, token, random_));
-  const auto stored =
-      client::upload_folder(*api, folder, rules_of(bytes_max, artifacts::Unkept::kSkip, cancelled));
+  const auto stored = client::upload_folder(*api, folder, rules);
   if (!stored) return tl::unexpected(client::plain_error(stored.error()));
-  return to_bytes(stored->manifest);
+  return Stored{to_bytes(stored->manifest), stored->files, stored->bytes, stored->bytes_sent};
 }
 
 }  // namespace fallow::agent

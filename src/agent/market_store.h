@@ -6,6 +6,7 @@
 #include "agent/folder_store.h"
 #include "base/env.h"
 #include "client/config.h"
+#include "client/transfer.h"
 
 namespace fallow::agent {
 
@@ -17,10 +18,19 @@ class MarketStore final : public FolderStore {
 
   Status fetch(const std::string& manifest, const std::string& folder, std::uint64_t bytes_max,
                const std::string& token, const std::atomic<bool>& cancelled) override;
-  Result<std::string> put(const std::string& folder, std::uint64_t bytes_max,
-                          const std::string& token, const std::atomic<bool>& cancelled) override;
+  Result<Stored> put(const std::string& folder, std::uint64_t bytes_max, const std::string& token,
+                     const std::atomic<bool>& cancelled) override;
+  Result<Stored> save(const std::string& folder, std::uint64_t bytes_max, const std::string& token,
+                      const std::atomic<bool>& cancelled) override;
+  Status restore(const std::string& manifest, const std::string& folder, std::uint64_t bytes_max,
+                 const std::string& token, const std::atomic<bool>& cancelled) override;
 
  private:
+  Status download(const std::string& manifest, const std::string& folder, const std::string& token,
+                  const client::TransferRules& rules);
+  Result<Stored> upload(const std::string& folder, const std::string& token,
+                        const client::TransferRules& rules);
+
   const client::Config market_;
   Random& random_;
 };

@@ -14,8 +14,11 @@ LeaseId lease_of(const RuntimeEvent& event) {
 
 }  // namespace
 
-Reconciler::Reconciler(SessionOptions options, const Signer& signer, Random& random)
-    : session_(std::move(options), signer, random), signer_(signer) {}
+Reconciler::Reconciler(SessionOptions options, const Signer& signer, Random& random,
+                       Duration checkpoint_interval)
+    : session_(std::move(options), signer, random),
+      signer_(signer),
+      checkpoint_interval_(checkpoint_interval) {}
 
 void Reconciler::adopt(std::vector<WorkloadRecord> records,
                        const std::vector<RuntimeEvent>& meanwhile, Now now) {
@@ -45,13 +48,15 @@ void Reconciler::adopt(std::vector<WorkloadRecord> records,
         }
         break;
       case Phase::kStopping:
-        actions_.emplace_back(Stop{lease});
+        actions_.emplace_back(Stop{lease, entry.record.stop_reason,
+                                   std::max(entry.record.kill_at - now.monotonic, Duration(0))});
         break;
       case Phase::kKilling:
         entry.record.kill_at = now.monotonic;
         break;
       case Phase::kCollecting:
-        actions_.emplace_back(Collect{lease, wants_outputs(entry.record)});
+        actions_.emplace_back(
+            Collect{lease, wants_outputs(entry.record), wants_checkpoint(entry.record)});
         break;
       default:
         break;
@@ -117,8 +122,11 @@ void Reconciler::occur(const RuntimeEvent& event, Now now) {
     record.phase = Phase::kRunning;
     record.running = true;
     record.running_since = started->at;
+    entry.save_at = started->at + checkpoint_interval_;
   } else if (const auto* gone = std::get_if<Exited>(&event)) {
     if (record.is_live()) exited(entry, *gone, now);
+  } else if (const auto* checkpoint = std::get_if<Saved>(&event)) {
+    saved(entry, *checkpoint, now);
   } else if (const auto* collected = std::get_if<Collected>(&event)) {
     if (record.phase != Phase::kCollecting) return;
     record.end.set_output_manifest(collected->output_manifest);
@@ -256,7 +264,7 @@ Time Reconciler::meter_due_at(const WorkloadRecord& record) const {
 
 Time Reconciler::deadline_of(const Entry& entry) const {
   const WorkloadRecord& record = entry.record;
-  Time at = meter_due_at(record);
+  Time at = std::min(meter_due_at(record), save_due_at(entry));
   if (record.is_live()) {
     at = std::min(at, record.phase == Phase::kKilling ? record.kill_at
                                                       : std::min(record.kill_at, record.fence_at));
@@ -290,6 +298,7 @@ void Reconciler::report(Now now) {
     if (record.phase == Phase::kEnded) workload = record.end;
     workload.set_lease(lease.value);
     if (record.phase != Phase::kEnded) {
+      if (record.end.has_checkpoint()) *workload.mutable_checkpoint() = record.end.checkpoint();
       workload.set_image_digest(record.end.image_digest());
       workload.set_state(!record.started    ? v1::STARTING
                          : record.suspended ? v1::SUSPENDED

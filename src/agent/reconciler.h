@@ -18,6 +18,9 @@
 // - Running time counts from Started to the exit, less suspensions and what follows a decision to
 //   stop. Meter records are cumulative, signed once, stored before they are sent, sent in order.
 // - An ended workload is reported until its lease leaves the desired set.
+// - A checkpoint is saved at intervals while the workload runs, and when it has ended otherwise
+// than
+//   well; each that differs from the last has the next number, stored before it is reported.
 // - The owner wins: present means suspended at once, and evicted after the notice, which the
 //   owner's own terms may shorten.
 //
@@ -50,7 +53,13 @@ class Reconciler {
   // Leases that were forgotten and must not be taken up again by a message that comes late.
   static constexpr std::size_t kForgottenMax = 4096;
 
-  Reconciler(SessionOptions options, const Signer& signer, Random& random);
+  // Time from the end of one saving to the next; longer when savings take long.
+  static constexpr Duration kCheckpointInterval = minutes(1);
+  // Savings take at most so much of the time: one part in this many.
+  static constexpr std::int64_t kCheckpointShare = 10;
+
+  Reconciler(SessionOptions options, const Signer& signer, Random& random,
+             Duration checkpoint_interval = kCheckpointInterval);
 
   // Once, before all else: the stored records, and what has happened to the workloads meanwhile.
   // Preparations and collections are begun again.
@@ -81,6 +90,10 @@ class Reconciler {
     WorkloadRecord record;
     bool wanted = true;    // in the last desired set
     bool changed = false;  // not as it was stored
+    // Its checkpoint is being saved since then, or is to be saved then; monotonic.
+    bool saving = false;
+    Time saving_since{};
+    Time save_at{};
   };
   // In the order of leases. For the edge (is anything left?) and tests.
   const std::map<LeaseId, Entry>& workloads() const { return workloads_; }
@@ -97,6 +110,9 @@ class Reconciler {
   void advance_owner(Entry& entry, Now now);
   bool may_start(const Entry& entry, Now now) const;
   static bool wants_outputs(const WorkloadRecord& record);
+  static bool wants_checkpoint(const WorkloadRecord& record);
+  Time save_due_at(const Entry& entry) const;
+  void saved(Entry& entry, const Saved& event, Now now);
   bool is_idle_unwanted(const Entry& entry) const;
 
   void stop(Entry& entry, v1::EndReason reason, std::string detail, Now now);
@@ -116,6 +132,7 @@ class Reconciler {
 
   HubSession session_;
   const Signer& signer_;
+  const Duration checkpoint_interval_;
   std::map<LeaseId, Entry> workloads_;
   std::set<LeaseId> forgotten_;
   std::deque<LeaseId> forgotten_order_;

@@ -87,6 +87,11 @@ void Reconciler::advance(Entry& entry, Now now) {
       issue_meter(entry, now);
     }
   }
+  if (now.monotonic >= save_due_at(entry)) {
+    entry.saving = true;
+    entry.saving_since = now.monotonic;
+    actions_.emplace_back(Save{record.lease()});
+  }
   if ((record.phase == Phase::kStopping || record.phase == Phase::kKilling) &&
       now.monotonic >= record.kill_at) {
     kill(entry, record.stop_reason, record.stop_detail, now);
@@ -147,7 +152,7 @@ void Reconciler::stop(Entry& entry, v1::EndReason reason, std::string detail, No
   record.stopped_at = now.monotonic;
   record.kill_at = now.monotonic + grace(record);
   entry.changed = dirty_ = true;
-  actions_.emplace_back(Stop{record.lease()});
+  actions_.emplace_back(Stop{record.lease(), reason, grace(record)});
 }
 
 void Reconciler::kill(Entry& entry, v1::EndReason reason, std::string detail, Now now) {
@@ -192,7 +197,7 @@ void Reconciler::exited(Entry& entry, const Exited& event, Now now) {
   entry.changed = dirty_ = true;
   record.phase = Phase::kCollecting;
   if (entry.wanted) {
-    actions_.emplace_back(Collect{record.lease(), wants_outputs(record)});
+    actions_.emplace_back(Collect{record.lease(), wants_outputs(record), wants_checkpoint(record)});
   }
 }
 

@@ -42,6 +42,7 @@ struct LaunchSpec {
 struct WorkloadFolders {
   std::string work;        // its working folder; inputs go here before the start
   std::string out;         // what it leaves here is collected
+  std::string checkpoint;  // what it leaves here is where its next start begins
   std::string stdout_log;  // grow while it runs; at most log_bytes_max each
   std::string stderr_log;
 };

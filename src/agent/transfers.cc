@@ -1,5 +1,6 @@
 #include "agent/transfers.h"
 
+#include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "artifacts/folder.h"
 #include "base/check.h"
 
 namespace fallow::agent {
@@ -71,7 +73,8 @@ Transfers::~Transfers() {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
-    for (auto& [lease, job] : unfinished_) job->cancelled = true;
+    for (auto& [lease, job] : running_) job->cancelled = true;
+    for (auto& job : waiting_) job->cancelled = true;
   }
   changed_.notify_all();
   for (std::thread& thread : threads_) thread.join();
@@ -88,7 +91,6 @@ void Transfers::set_token(std::string token) {
 void Transfers::fetch(LeaseId lease, Needs needs) {
   auto job = std::make_shared<Job>();
   job->lease = lease;
-  job->is_fetch = true;
   job->needs = std::move(needs);
   add(std::move(job));
 }
@@ -96,7 +98,18 @@ void Transfers::fetch(LeaseId lease, Needs needs) {
 void Transfers::put(LeaseId lease, std::string folder, std::uint64_t bytes_max) {
   auto job = std::make_shared<Job>();
   job->lease = lease;
+  job->kind = Kind::kPut;
   job->needs.folder = std::move(folder);
+  job->needs.bytes_max = bytes_max;
+  add(std::move(job));
+}
+
+void Transfers::save(LeaseId lease, std::string folder, std::uint64_t bytes_max, bool is_last) {
+  auto job = std::make_shared<Job>();
+  job->lease = lease;
+  job->kind = Kind::kSave;
+  job->is_last = is_last;
+  job->needs.checkpoint_folder = std::move(folder);
   job->needs.bytes_max = bytes_max;
   add(std::move(job));
 }
@@ -104,16 +117,25 @@ void Transfers::put(LeaseId lease, std::string folder, std::uint64_t bytes_max) 
 void Transfers::cancel(LeaseId lease) {
   {
     const std::lock_guard lock(mutex_);
-    const auto found = unfinished_.find(lease);
-    if (found == unfinished_.end()) return;
-    found->second->cancelled = true;
+    const auto running = running_.find(lease);
+    if (running != running_.end()) running->second->cancelled = true;
+    for (auto& job : waiting_) {
+      if (job->lease == lease) job->cancelled = true;
+    }
   }
   changed_.notify_all();
 }
 
 bool Transfers::is_busy(LeaseId lease) const {
   const std::lock_guard lock(mutex_);
-  return unfinished_.contains(lease);
+  return running_.contains(lease) ||
+         std::any_of(waiting_.begin(), waiting_.end(),
+                     [lease](const auto& job) { return job->lease == lease; });
+}
+
+void Transfers::forget(LeaseId lease) {
+  const std::lock_guard lock(mutex_);
+  saved_stamps_.erase(lease);
 }
 
 Transfers::News Transfers::take() {
@@ -132,32 +154,55 @@ void Transfers::note(LeaseId lease, std::string_view sentence) {
 void Transfers::add(std::shared_ptr<Job> job) {
   {
     const std::lock_guard lock(mutex_);
-    FALLOW_CHECK(!unfinished_.contains(job->lease), "one transfer of a lease at a time");
-    unfinished_[job->lease] = job;
     waiting_.push_back(std::move(job));
   }
   changed_.notify_all();
 }
 
+std::shared_ptr<Transfers::Job> Transfers::take_next() {
+  const auto next = std::find_if(waiting_.begin(), waiting_.end(), [this](const auto& job) {
+    return !running_.contains(job->lease);
+  });
+  if (next == waiting_.end()) return nullptr;
+  std::shared_ptr<Job> job = std::move(*next);
+  waiting_.erase(next);
+  running_[job->lease] = job;
+  return job;
+}
+
 void Transfers::work() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return closing_ || !waiting_.empty(); });
-    if (waiting_.empty()) return;
-    const std::shared_ptr<Job> job = std::move(waiting_.front());
-    waiting_.pop_front();
+    std::shared_ptr<Job> job;
+    changed_.wait(lock, [&] { return (job = take_next()) != nullptr || closing_; });
+    if (job == nullptr) return;
     lock.unlock();
-    RuntimeEvent event = job->is_fetch ? run_fetch(*job) : run_put(*job);
+    RuntimeEvent event = run(*job);
     lock.lock();
-    unfinished_.erase(job->lease);
+    running_.erase(job->lease);
     news_.events.push_back(std::move(event));
     ::eventfd_write(event_.get(), 1);
+    changed_.notify_all();  // another of its lease may go on
   }
+}
+
+RuntimeEvent Transfers::run(const Job& job) {
+  switch (job.kind) {
+    case Kind::kFetch:
+      return run_fetch(job);
+    case Kind::kPut:
+      return run_put(job);
+    case Kind::kSave:
+      break;
+  }
+  return run_save(job);
 }
 
 RuntimeEvent Transfers::run_fetch(const Job& job) {
   if (!job.needs.manifest.empty()) {
-    if (const Status fetched = fetch_input(job); !fetched) {
+    const Status fetched =
+        fetch_folder(job, &FolderStore::fetch, job.needs.manifest, job.needs.folder);
+    if (!fetched) {
       const Error& error = fetched.error();
       const v1::EndReason reason = error.code == ErrorCode::kTooLarge ? v1::DISK_LIMIT
                                    : is_final(error.code)             ? v1::INPUT_INVALID
@@ -165,12 +210,38 @@ RuntimeEvent Transfers::run_fetch(const Job& job) {
       return PrepareFailed{job.lease, reason, "the input could not be fetched: " + error.message};
     }
   }
-  if (job.needs.image.empty()) return Prepared{job.lease};
-  auto digest = fetch_image(job);
-  if (digest) return Prepared{job.lease, std::move(*digest)};
-  return PrepareFailed{
-      job.lease, reason_of_image(digest.error().code),
-      "the image " + job.needs.image + " could not be made ready: " + digest.error().message};
+  Prepared ready{job.lease};
+  if (!job.needs.image.empty()) {
+    auto digest = fetch_image(job);
+    if (!digest) {
+      return PrepareFailed{
+          job.lease, reason_of_image(digest.error().code),
+          "the image " + job.needs.image + " could not be made ready: " + digest.error().message};
+    }
+    ready.image_digest = std::move(*digest);
+  }
+  if (!job.needs.checkpoint.empty()) {
+    if (const Status fetched = fetch_checkpoint(job); !fetched) {
+      return PrepareFailed{job.lease, v1::START_FAILED,
+                           "the checkpoint could not be fetched: " + fetched.error().message};
+    }
+  }
+  return ready;
+}
+
+// One that is not there or not what it should be would fail on every node.
+Status Transfers::fetch_checkpoint(const Job& job) {
+  const std::string name = to_hex(job.needs.checkpoint).substr(0, 12);
+  const Status fetched =
+      fetch_folder(job, &FolderStore::restore, job.needs.checkpoint, job.needs.checkpoint_folder);
+  if (fetched) {
+    note(job.lease, "goes on from the checkpoint " + name);
+  } else if (is_final(fetched.error().code)) {
+    empty_folder(job.needs.checkpoint_folder);
+    note(job.lease, "begins anew, without the checkpoint " + name + ": " + fetched.error().message);
+    return {};
+  }
+  return fetched;
 }
 
 RuntimeEvent Transfers::run_put(const Job& job) {
@@ -181,7 +252,7 @@ RuntimeEvent Transfers::run_put(const Job& job) {
     const std::string token = wait_for_token(job, until);
     if (token.empty()) break;
     auto put = store_.put(job.needs.folder, job.needs.bytes_max, token, job.cancelled);
-    if (put) return Collected{job.lease, std::move(*put)};
+    if (put) return Collected{job.lease, std::move(put->manifest)};
     error = put.error();
     if (is_final(error.code)) break;
     pause(job, retry);
@@ -191,19 +262,70 @@ RuntimeEvent Transfers::run_put(const Job& job) {
                        "the output could not be stored: " + error.message};
 }
 
-Status Transfers::fetch_input(const Job& job) {
+// Whatever fails but for its size may be because the workload was at work in the folder.
+Saved Transfers::run_save(const Job& job) {
+  Saved saved{job.lease, "", job.is_last};
+  artifacts::Limits limits;
+  limits.bytes_max = job.needs.bytes_max;
+  const Time until = steady_now() + kSaveTriesMax;
+  Duration retry = kRetryFirst;
+  Error error = no_session();
+  while (!job.cancelled && steady_now() < until) {
+    // Before the folder is read: what changes later has another stamp.
+    const auto stamp = artifacts::stamp_of(job.needs.checkpoint_folder, limits);
+    // A workload that an earlier agent started may have none.
+    if (!stamp && stamp.error().code == ErrorCode::kNotFound) return saved;
+    if (stamp && is_saved(job.lease, *stamp)) return saved;
+    const std::string token = wait_for_token(job, until);
+    if (token.empty()) break;
+    const Time began = steady_now();
+    auto stored =
+        store_.save(job.needs.checkpoint_folder, job.needs.bytes_max, token, job.cancelled);
+    if (stored) {
+      if (stamp) note_saved(job.lease, *stamp);
+      if (stored->files == 0) return saved;
+      spdlog::info("lease {}: the checkpoint of {} bytes is saved, {} of them sent, in {} ms",
+                   job.lease.value, stored->bytes, stored->bytes_sent,
+                   (steady_now() - began).value / 1'000);
+      saved.manifest = std::move(stored->manifest);
+      return saved;
+    }
+    error = stored.error();
+    if (error.code == ErrorCode::kTooLarge) break;
+    pause(job, retry);
+    retry = std::min(Duration(2 * retry.value), kRetryMax);
+  }
+  if (!job.cancelled) {
+    spdlog::warn("lease {}: the checkpoint could not be saved: {}", job.lease.value, error.message);
+  }
+  return saved;
+}
+
+bool Transfers::is_saved(LeaseId lease, const Digest& stamp) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = saved_stamps_.find(lease);
+  return found != saved_stamps_.end() && found->second == stamp;
+}
+
+void Transfers::note_saved(LeaseId lease, const Digest& stamp) {
+  const std::lock_guard lock(mutex_);
+  saved_stamps_[lease] = stamp;
+}
+
+Status Transfers::fetch_folder(const Job& job, Fetch get, const std::string& manifest,
+                               const std::string& folder) {
   const Time until = steady_now() + kFetchTriesMax;
   Duration retry = kRetryFirst;
   Error error = no_session();
   while (!job.cancelled && steady_now() < until) {
     const std::string token = wait_for_token(job, until);
     if (token.empty()) break;
-    const Status fetched = store_.fetch(job.needs.manifest, job.needs.folder, job.needs.bytes_max,
-                                        token, job.cancelled);
+    const Status fetched =
+        (store_.*get)(manifest, folder, job.needs.bytes_max, token, job.cancelled);
     if (fetched) return {};
     error = fetched.error();
     if (is_final(error.code)) break;
-    empty_folder(job.needs.folder);
+    empty_folder(folder);
     pause(job, retry);
     retry = std::min(Duration(2 * retry.value), kRetryMax);
   }

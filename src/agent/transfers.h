@@ -1,7 +1,8 @@
-// Transfers: inputs, images and outputs of workloads, on threads of their own.
+// Transfers: inputs, images, checkpoints and outputs of workloads, on threads of their own.
 //
-// One transfer of a lease at a time. What may help by being asked again is, for as long as stated
-// below. Owned by the agent's loop thread, which is told by a descriptor.
+// One transfer of a lease at a time, in the order in which they were asked for. What may help by
+// being asked again is, for as long as stated below. Owned by the agent's loop thread, which is
+// told by a descriptor.
 #pragma once
 
 #include <atomic>
@@ -17,6 +18,7 @@
 #include "agent/actions.h"
 #include "agent/folder_store.h"
 #include "agent/images.h"
+#include "base/digest.h"
 #include "base/file.h"
 
 namespace fallow::agent {
@@ -25,6 +27,8 @@ class Transfers {
  public:
   static constexpr Duration kFetchTriesMax = minutes(5);
   static constexpr Duration kPutTriesMax = minutes(1);
+  // Of a saving; the next one comes anyway.
+  static constexpr Duration kSaveTriesMax = seconds(20);
   // A registry that does not answer for so long is left to another node, or to later.
   static constexpr Duration kImageTriesMax = seconds(20);
 
@@ -44,15 +48,22 @@ class Transfers {
     std::uint64_t bytes_max = 0;
     std::string image;  // its name; empty: none
     RegistryLogin login;
+    std::string checkpoint;  // its manifest; empty: none
+    std::string checkpoint_folder;
   };
-  // The input, then the image, which may be in it. Ends in Prepared or PrepareFailed.
+  // The input, then the image, which may be in it, then the checkpoint. Ends in Prepared or
+  // PrepareFailed. A checkpoint that is itself at fault is left out: the task begins anew.
   void fetch(LeaseId lease, Needs needs);
   // Ends in Collected or CollectFailed.
   void put(LeaseId lease, std::string folder, std::uint64_t bytes_max);
-  // Ends it soon; its event may still come.
+  // Ends in Saved. A folder that has not changed since the last one is not read.
+  void save(LeaseId lease, std::string folder, std::uint64_t bytes_max, bool is_last);
+  // Ends those that were asked for up to now soon; their events may still come.
   void cancel(LeaseId lease);
-  // A thread works on the lease's folder.
+  // A thread works on the lease's folder, or will.
   bool is_busy(LeaseId lease) const;
+  // The lease is gone: nothing of it is kept.
+  void forget(LeaseId lease);
 
   int event_fd() const { return event_.get(); }
   // What has ended; and how far images are, the latest sentence of each lease that has a new one.
@@ -64,18 +75,31 @@ class Transfers {
   News take();
 
  private:
+  enum class Kind : std::uint8_t { kFetch, kPut, kSave };
   struct Job {
     LeaseId lease;
-    bool is_fetch = false;
+    Kind kind = Kind::kFetch;
+    bool is_last = false;  // of kSave
     Needs needs;
     std::atomic<bool> cancelled = false;
   };
 
+  using Fetch = Status (FolderStore::*)(const std::string&, const std::string&, std::uint64_t,
+                                        const std::string&, const std::atomic<bool>&);
+
   void add(std::shared_ptr<Job> job);
+  // Null: none whose lease has no other one running. With the mutex held.
+  std::shared_ptr<Job> take_next();
   void work();
+  RuntimeEvent run(const Job& job);
   RuntimeEvent run_fetch(const Job& job);
   RuntimeEvent run_put(const Job& job);
-  Status fetch_input(const Job& job);
+  Saved run_save(const Job& job);
+  Status fetch_folder(const Job& job, Fetch get, const std::string& manifest,
+                      const std::string& folder);
+  Status fetch_checkpoint(const Job& job);
+  bool is_saved(LeaseId lease, const Digest& stamp) const;
+  void note_saved(LeaseId lease, const Digest& stamp);
   Result<std::string> fetch_image(const Job& job);
   void note(LeaseId lease, std::string_view sentence);
   // The token, waiting for one; empty when cancelled or the time is over.
@@ -88,8 +112,9 @@ class Transfers {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::string token_;
-  std::deque<std::shared_ptr<Job>> waiting_;            // at most one for each lease
-  std::map<LeaseId, std::shared_ptr<Job>> unfinished_;  // waiting or running
+  std::deque<std::shared_ptr<Job>> waiting_;         // at most two for each lease
+  std::map<LeaseId, std::shared_ptr<Job>> running_;  // as many as there are threads
+  std::map<LeaseId, Digest> saved_stamps_;  // of checkpoints' folders as they were last saved
   News news_;
   bool closing_ = false;
   std::vector<std::thread> threads_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -17,12 +18,23 @@ class ScriptedStore final : public FolderStore {
     token_ = token;
     return on_fetch(folder, cancelled);
   }
-  Result<std::string> put(const std::string&, std::uint64_t, const std::string&,
-                          const std::atomic<bool>&) override {
-    return on_put();
+  Result<Stored> put(const std::string&, std::uint64_t, const std::string&,
+                     const std::atomic<bool>&) override {
+    FALLOW_ASSIGN(std::string manifest, on_put());
+    return Stored{std::move(manifest), 1, 0, 0};
+  }
+  Result<Stored> save(const std::string& folder, std::uint64_t, const std::string&,
+                      const std::atomic<bool>& cancelled) override {
+    return on_save(folder, cancelled);
+  }
+  Status restore(const std::string&, const std::string& folder, std::uint64_t, const std::string&,
+                 const std::atomic<bool>& cancelled) override {
+    return on_restore(folder, cancelled);
   }
   std::function<Status(const std::string&, const std::atomic<bool>&)> on_fetch;
   std::function<Result<std::string>()> on_put;
+  std::function<Result<Stored>(const std::string&, const std::atomic<bool>&)> on_save;
+  std::function<Status(const std::string&, const std::atomic<bool>&)> on_restore;
   std::string token_;
 };
 
@@ -30,11 +42,22 @@ class TransfersTest : public testing::Test {
  protected:
   RuntimeEvent next() {
     while (true) {
-      for (RuntimeEvent& event : transfers_.take().events) return std::move(event);
+      for (RuntimeEvent& event : transfers_.take().events) events_.push_back(std::move(event));
+      if (!events_.empty()) {
+        RuntimeEvent event = std::move(events_.front());
+        events_.pop_front();
+        return event;
+      }
       pollfd ready{transfers_.event_fd(), POLLIN, 0};
       EXPECT_EQ(::poll(&ready, 1, 20'000), 1);
     }
   }
+  static std::string make_folder() {
+    std::string folder = testing::TempDir() + "fallow_transfer_XXXXXX";
+    EXPECT_NE(::mkdtemp(folder.data()), nullptr);
+    return folder;
+  }
+  std::deque<RuntimeEvent> events_;
   ScriptedStore store_;
   Transfers transfers_{store_, nullptr, 2};
 };
@@ -97,6 +120,112 @@ TEST_F(TransfersTest, CanBeCancelledWhileItWaitsAndWhileItRuns) {
   transfers_.cancel(LeaseId(2));
   EXPECT_TRUE(std::holds_alternative<PrepareFailed>(next()));
   transfers_.cancel(LeaseId(3));  // of nobody
+}
+
+TEST_F(TransfersTest, ACheckpointIsReadOnlyWhenItsFolderChanged) {
+  transfers_.set_token("t");
+  const std::string folder = make_folder();
+  int saves = 0;
+  store_.on_save = [&saves](const std::string&, const std::atomic<bool>&) {
+    ++saves;
+    return FolderStore::Stored{"m" + std::to_string(saves), 1, 10, 5};
+  };
+  const auto save = [&] {
+    transfers_.save(LeaseId(1), folder, 1000, false);
+    return std::get<Saved>(next()).manifest;
+  };
+  std::ofstream(folder + "/state") << "one";
+  EXPECT_EQ(save(), "m1");
+  EXPECT_EQ(save(), "") << "nothing is new";
+  EXPECT_EQ(saves, 1);
+  std::ofstream(folder + "/.state") << "its owner is at work";
+  EXPECT_EQ(save(), "");
+  std::filesystem::rename(folder + "/.state", folder + "/state");
+  EXPECT_EQ(save(), "m2");
+  transfers_.forget(LeaseId(1));
+  EXPECT_EQ(save(), "m3");
+  std::filesystem::remove_all(folder);
+  EXPECT_EQ(save(), "") << "a workload of an earlier agent has no such folder";
+}
+
+TEST_F(TransfersTest, ASavingThatTheWorkloadDisturbedIsTriedAgain) {
+  transfers_.set_token("t");
+  const std::string folder = make_folder();
+  int tries = 0;
+  store_.on_save = [&](const std::string&,
+                       const std::atomic<bool>&) -> Result<FolderStore::Stored> {
+    if (++tries < 3) return fail(tries == 1 ? ErrorCode::kBusy : ErrorCode::kFailed, "it changed");
+    return FolderStore::Stored{"m", 1, 10, 5};
+  };
+  transfers_.save(LeaseId(1), folder, 1000, true);
+  const auto saved = std::get<Saved>(next());
+  EXPECT_EQ(saved.manifest, "m");
+  EXPECT_TRUE(saved.is_last);
+  EXPECT_EQ(tries, 3);
+  // Too large stays too large.
+  store_.on_save = [](const std::string&, const std::atomic<bool>&) -> Result<FolderStore::Stored> {
+    return fail(ErrorCode::kTooLarge, "much");
+  };
+  transfers_.save(LeaseId(2), folder, 1000, false);
+  EXPECT_EQ(std::get<Saved>(next()).manifest, "");
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(TransfersTest, ALeasesTransfersFollowOneAnother) {
+  transfers_.set_token("t");
+  const std::string folder = make_folder();
+  std::atomic<int> running = 0;
+  std::atomic<bool> began = false;
+  store_.on_save = [&](const std::string&,
+                       const std::atomic<bool>& cancelled) -> Result<FolderStore::Stored> {
+    EXPECT_EQ(++running, 1);
+    if (!began.exchange(true)) {
+      while (!cancelled) std::this_thread::yield();
+    }
+    --running;
+    if (cancelled) return fail(ErrorCode::kTimedOut, "cancelled");
+    return FolderStore::Stored{"last", 1, 0, 0};
+  };
+  store_.on_put = [&running]() -> Result<std::string> {
+    EXPECT_EQ(running, 0);
+    return std::string("out");
+  };
+  transfers_.save(LeaseId(1), folder, 1000, false);
+  while (!began) std::this_thread::yield();
+  transfers_.cancel(LeaseId(1));
+  transfers_.save(LeaseId(1), folder, 1000, true);
+  transfers_.put(LeaseId(1), folder, 1000);
+  EXPECT_EQ(std::get<Saved>(next()).manifest, "");
+  const auto last = std::get<Saved>(next());
+  EXPECT_TRUE(last.is_last);
+  EXPECT_EQ(last.manifest, "last");
+  EXPECT_EQ(std::get<Collected>(next()).output_manifest, "out");
+  EXPECT_FALSE(transfers_.is_busy(LeaseId(1)));
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(TransfersTest, ACheckpointThatIsAtFaultIsLeftOut) {
+  transfers_.set_token("t");
+  const std::string folder = make_folder();
+  store_.on_restore = [](const std::string& into, const std::atomic<bool>&) -> Status {
+    std::ofstream(into + "/half") << "x";
+    return fail(ErrorCode::kCorrupt, "not its bytes");
+  };
+  Transfers::Needs needs;
+  needs.checkpoint = std::string(32, 'c');
+  needs.checkpoint_folder = folder;
+  transfers_.fetch(LeaseId(1), needs);
+  EXPECT_TRUE(std::holds_alternative<Prepared>(next()));
+  EXPECT_TRUE(std::filesystem::is_empty(folder)) << "nothing half is left";
+  std::atomic<int> tries = 0;
+  store_.on_restore = [&tries](const std::string&, const std::atomic<bool>&) -> Status {
+    if (++tries == 1) return fail(ErrorCode::kUnreachable, "gone");
+    return {};
+  };
+  transfers_.fetch(LeaseId(1), needs);
+  EXPECT_TRUE(std::holds_alternative<Prepared>(next()));
+  EXPECT_EQ(tries, 2);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -1,13 +1,12 @@
 #include "artifacts/folder.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
+#include <span>
 
 #include "artifacts/path.h"
 
@@ -21,163 +20,6 @@ tl::unexpected<Error> failed(std::string_view doing, std::string_view path) {
   const int number = errno;
   return tl::unexpected(file_error(doing, printable(path), number));
 }
-
-struct CloseFolder {
-  void operator()(DIR* folder) const { ::closedir(folder); }
-};
-using Listing = std::unique_ptr<DIR, CloseFolder>;
-
-Result<Listing> list(Fd folder, std::string_view path) {
-  DIR* listing = ::fdopendir(folder.get());
-  if (listing == nullptr) return failed("list", path);
-  (void)folder.release();  // the listing closes it
-  return Listing(listing);
-}
-
-std::string_view kind_of(mode_t mode) {
-  switch (mode & S_IFMT) {
-    case S_IFLNK:
-      return "a symbolic link";
-    case S_IFIFO:
-      return "a pipe";
-    case S_IFSOCK:
-      return "a socket";
-    case S_IFBLK:
-    case S_IFCHR:
-      return "a device";
-    default:
-      return "neither a file nor a folder";
-  }
-}
-
-class Scan {
- public:
-  Scan(const Limits& limits, Unkept unkept) : limits_(limits), unkept_(unkept) {}
-
-  Result<Scanned> run(const std::string& folder) {
-    // The folder itself is named by the caller, who may well mean a link.
-    FALLOW_ASSIGN(Fd root, open_file(folder, O_RDONLY | O_DIRECTORY));
-    struct stat status {};
-    if (::fstat(root.get(), &status) != 0) return failed("read", folder);
-    owner_ = status.st_uid;
-    FALLOW_TRY(visit_folder(std::move(root), ""));
-    FALLOW_ASSIGN(scanned_.manifest, Manifest::make(std::move(files_), limits_));
-    return std::move(scanned_);
-  }
-
- private:
-  // Recursion is bounded by path_parts_max.
-  Status visit_folder(Fd folder, const std::string& path) {
-    FALLOW_ASSIGN(const Listing listing, list(std::move(folder), path));
-    for (;;) {
-      errno = 0;
-      // Safe: the stream is this scan's own.
-      const dirent* entry = ::readdir(listing.get());  // NOLINT(concurrency-mt-unsafe)
-      if (entry == nullptr) {
-        if (errno != 0) return failed("list", path);
-        return {};
-      }
-      const std::string_view name = entry->d_name;
-      if (name == "." || name == "..") continue;
-      if (++entries_ > 2 * limits_.files_max) {
-        return fail(ErrorCode::kTooLarge, "the folder has more than {} files and folders",
-                    2 * limits_.files_max);
-      }
-      FALLOW_TRY(visit(::dirfd(listing.get()), entry->d_name,
-                       path.empty() ? std::string(name) : path + '/' + std::string(name)));
-    }
-  }
-
-  Status visit(int folder, const char* name, const std::string& path) {
-    Status named = check_path(path, limits_.path_bytes_max, limits_.path_parts_max);
-    if (!named) {
-      // Too deep or too long is a limit of the whole; a strange name is one entry's affair.
-      if (named.error().code == ErrorCode::kTooLarge) return named;
-      return pass_over(named.error().message);
-    }
-    struct stat status {};
-    if (::fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return failed("read", path);
-    if (S_ISDIR(status.st_mode)) {
-      Fd below(::openat(folder, name, kFolderFlags));
-      if (!below) return pass_over_unopened(path);
-      return visit_folder(std::move(below), path);
-    }
-    if (!S_ISREG(status.st_mode)) return pass_over_kind(path, status.st_mode);
-    // Between the look and the opening it may have become something else: opening a pipe must not
-    // block, and what was opened is looked at again.
-    Fd file(::openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-    if (!file) return pass_over_unopened(path);
-    if (::fstat(file.get(), &status) != 0) return failed("read", path);
-    if (!S_ISREG(status.st_mode)) return pass_over_kind(path, status.st_mode);
-    // A second name given to a file of somebody else would hand out what its maker cannot read.
-    if (status.st_nlink > 1 && status.st_uid != owner_) {
-      return pass_over(fmt::format("{} is another owner's file under a second name (a hard link)",
-                                   printable(path)));
-    }
-    return read_file(file, status, path);
-  }
-
-  Status read_file(const Fd& file, const struct stat& status, const std::string& path) {
-    const auto too_large = [&] {
-      return fail(ErrorCode::kTooLarge, "the folder has more than {} bytes; {} goes beyond",
-                  limits_.bytes_max, printable(path));
-    };
-    if (files_.size() == limits_.files_max) {
-      return fail(ErrorCode::kTooLarge, "the folder has more than {} files", limits_.files_max);
-    }
-    // A file of a petabyte with nothing in it is refused before a byte is read.
-    if (static_cast<std::uint64_t>(status.st_size) > limits_.bytes_max - bytes_) return too_large();
-    File found;
-    found.path = path;
-    found.executable = (status.st_mode & S_IXUSR) != 0;
-    Digester digester;
-    piece_.resize(kPieceBytes);
-    for (;;) {
-      FALLOW_ASSIGN(const std::size_t n, read_at(file, piece_, found.size, printable(path)));
-      if (n == 0) break;
-      if (n > limits_.bytes_max - bytes_) return too_large();
-      digester.update(std::string_view(piece_).substr(0, n));
-      found.size += n;
-      bytes_ += n;
-    }
-    found.digest = digester.finish();
-    files_.push_back(std::move(found));
-    return {};
-  }
-
-  Status pass_over_kind(const std::string& path, mode_t mode) {
-    return pass_over(
-        fmt::format("{} is {}; only files and folders are kept: put a copy in its place",
-                    printable(path), kind_of(mode)));
-  }
-
-  // It may not be read, or became something else, or is gone. Only running out of descriptors is
-  // about us, not about the entry.
-  Status pass_over_unopened(const std::string& path) {
-    const int number = errno;
-    Error error = file_error("open", printable(path), number);
-    if (number == EMFILE || number == ENFILE) return tl::unexpected(std::move(error));
-    return pass_over(std::move(error.message));
-  }
-
-  Status pass_over(std::string sentence) {
-    if (unkept_ == Unkept::kRefuse) {
-      return tl::unexpected(Error{ErrorCode::kInvalid, std::move(sentence)});
-    }
-    ++scanned_.skipped_count;
-    if (scanned_.skipped.size() < kSkippedShownMax) scanned_.skipped.push_back(std::move(sentence));
-    return {};
-  }
-
-  const Limits& limits_;
-  const Unkept unkept_;
-  uid_t owner_ = 0;
-  std::size_t entries_ = 0;
-  std::uint64_t bytes_ = 0;
-  std::vector<File> files_;
-  std::string piece_;
-  Scanned scanned_;
-};
 
 // Opens the folder that holds `path`, part by part; makes missing ones if `make`.
 Result<Fd> open_parent(const Fd& folder, std::string_view path, bool make) {
@@ -233,31 +75,33 @@ class Incoming {
   Digester digester_;
 };
 
-Status unpack_file(const Fd& root, const File& file, const Fetch& fetch) {
-  FALLOW_ASSIGN(const Fd parent, open_parent(root, file.path, true));
-  const std::string name = last_part(file.path);
+// `parts` are one file, or all of its pieces in their order.
+Status unpack_file(const Fd& root, const std::string& path, std::span<const File> parts,
+                   const Fetch& fetch) {
+  FALLOW_ASSIGN(const Fd parent, open_parent(root, path, true));
+  const std::string name = last_part(path);
   const Fd target(::openat(parent.get(), name.c_str(),
                            O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                           file.executable ? 0755 : 0644));
+                           parts.front().executable ? 0755 : 0644));
   if (!target) {
     if (errno == EEXIST) {
       return fail(ErrorCode::kInvalid, "{} exists already; remove it or choose another folder",
-                  file.path);
+                  path);
     }
-    return failed("make", file.path);
+    return failed("make", path);
   }
-  Incoming incoming(file, target);
-  Status done = fetch(file, [&](std::string_view bytes) { return incoming.write(bytes); });
-  if (done) done = incoming.finish();
+  Status done;
+  for (const File& part : parts) {
+    Incoming incoming(part, target);
+    done = fetch(part, [&](std::string_view bytes) { return incoming.write(bytes); });
+    if (done) done = incoming.finish();
+    if (!done) break;
+  }
   if (!done) ::unlinkat(parent.get(), name.c_str(), 0);
   return done;
 }
 
 }  // namespace
-
-Result<Scanned> scan(const std::string& folder, const Limits& limits, Unkept unkept) {
-  return Scan(limits, unkept).run(folder);
-}
 
 Result<Fd> open_below(const Fd& folder, std::string_view path) {
   FALLOW_TRY(check_path(path, Limits{}.path_bytes_max, Limits{}.path_parts_max));
@@ -305,7 +149,31 @@ Status unpack(const Manifest& manifest, const Fetch& fetch, const std::string& d
     return failed("make the folder", destination);
   }
   FALLOW_ASSIGN(const Fd root, open_file(destination, O_RDONLY | O_DIRECTORY));
-  for (const File& file : manifest.files()) FALLOW_TRY(unpack_file(root, file, fetch));
+  for (const File& file : manifest.files()) {
+    FALLOW_TRY(unpack_file(root, file.path, std::span(&file, 1), fetch));
+  }
+  return {};
+}
+
+Status unpack_pieces(const Manifest& manifest, const Fetch& fetch, const std::string& destination) {
+  FALLOW_ASSIGN(const Fd root, open_file(destination, O_RDONLY | O_DIRECTORY));
+  const std::span<const File> files = manifest.files();
+  for (std::size_t first = 0; first < files.size();) {
+    FALLOW_ASSIGN(const PiecePlace place, place_of(files[first], Layout::kPieces));
+    std::uint64_t bytes = 0;
+    std::size_t end = first;
+    // Sorted by path, so that a file's pieces are together and in order.
+    for (; end < files.size(); ++end) {
+      FALLOW_ASSIGN(const PiecePlace next, place_of(files[end], Layout::kPieces));
+      if (next.path != place.path) break;
+      if (next.offset != bytes) {
+        return fail(ErrorCode::kInvalid, "pieces of {} are missing", printable(place.path));
+      }
+      bytes += files[end].size;
+    }
+    FALLOW_TRY(unpack_file(root, place.path, files.subspan(first, end - first), fetch));
+    first = end;
+  }
   return {};
 }
 

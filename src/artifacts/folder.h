@@ -6,6 +6,11 @@
 // folder meanwhile: every part of a path is opened on its own, relative to its parent and without
 // following links. Folders without files are not kept.
 //
+// The same of a folder that is in use, in pieces: a manifest whose files are the pieces of the
+// folder's files, so that what did not change is named by the same digests. PATH becomes
+// PATH/00000000, PATH/00000001 and so on, each of kPieceBytesMax but the last. Entries whose names
+// begin with a dot are passed over: their owner is at work on them.
+//
 // Blocking; any thread; no state.
 #pragma once
 
@@ -39,6 +44,27 @@ inline constexpr std::size_t kSkippedShownMax = 20;
 // files_max also bounds the folders that are visited; kNotFound when there is no such folder.
 Result<Scanned> scan(const std::string& folder, const Limits& limits, Unkept unkept);
 
+enum class Layout {
+  kFiles,
+  kPieces,
+};
+inline constexpr std::uint64_t kPieceBytesMax = std::uint64_t{1} << 20;
+
+// A piece's file, and where in it the piece begins; of a whole file itself and 0.
+struct PiecePlace {
+  std::string path;
+  std::uint64_t offset = 0;
+};
+// kInvalid when the path is none of a piece.
+Result<PiecePlace> place_of(const File& file, Layout layout);
+
+// As scan() with kSkip, in pieces, as the folder was at one moment: kBusy when it changed while it
+// was read. A change is one of the folder's entries, or of a file's size or times.
+Result<Scanned> scan_pieces(const std::string& folder, const Limits& limits);
+
+// Tells of such a change without reading the files.
+Result<Digest> stamp_of(const std::string& folder, const Limits& limits);
+
 // Opens the regular file `path` (as in a manifest) below `folder` for reading, following no links.
 Result<Fd> open_below(const Fd& folder, std::string_view path);
 
@@ -56,6 +82,9 @@ using Fetch = std::function<Status(const File&, const Write& write)>;
 // used, an existing file is refused. Bytes that are not the manifest's give kCorrupt and the file
 // is removed; those written before stay.
 Status unpack(const Manifest& manifest, const Fetch& fetch, const std::string& destination);
+
+// The same of pieces, which become whole files again. kInvalid when the manifest is not of pieces.
+Status unpack_pieces(const Manifest& manifest, const Fetch& fetch, const std::string& destination);
 
 // A Fetch from a store that must outlive it.
 Fetch fetch_from(const BlobStore& store);

@@ -232,6 +232,15 @@ Result<std::optional<std::uint64_t>> BlobStore::remove_stored_before(const Diges
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+bool BlobStore::let_go(const Digest& digest, Time before) {
+  const std::lock_guard lock(names_);
+  const std::string path = path_of(digest);
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || stored_at(status) >= before) return false;
+  const timespec long_ago[2] = {{0, UTIME_OMIT}, {1, 0}};
+  return ::utimensat(AT_FDCWD, path.c_str(), long_ago, 0) == 0;
+}
+
 Status BlobStore::sync_removals() {
   std::set<std::uint16_t> folders;
   {

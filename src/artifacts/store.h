@@ -113,6 +113,9 @@ class BlobStore {
   // Removes the blob unless it was stored or touched since `before`. Says how many bytes it had;
   // nothing: it is there still, or there was none.
   Result<std::optional<std::uint64_t>> remove_stored_before(const Digest& digest, Time before);
+  // The blob counts as stored long ago, so that the next sweep takes it unless it is wanted. False:
+  // it was stored or touched since `before`, and nothing was done, or there is none.
+  bool let_go(const Digest& digest, Time before);
   // Forgets uploads without a piece since `before`; says how many.
   std::size_t abandon_idle(Time before);
   // What was removed up to now stays so, whatever happens.

@@ -112,4 +112,14 @@ Result<Swept> sweep(BlobStore& store, const std::vector<Digest>& roots, const Sw
   return Sweep(store, rules, limits).run(roots);
 }
 
+Result<bool> let_go(BlobStore& store, const Digest& manifest, Time before, const Limits& limits) {
+  const auto text = store.get_whole(manifest, limits.manifest_bytes_max);
+  if (!text && text.error().code == ErrorCode::kNotFound) return true;
+  if (!text) return tl::unexpected(text.error());
+  if (!store.let_go(manifest, before)) return false;
+  FALLOW_ASSIGN(const Manifest named, Manifest::parse(*text, limits));
+  for (const File& file : named.files()) (void)store.let_go(file.digest, before);
+  return true;
+}
+
 }  // namespace fallow::artifacts

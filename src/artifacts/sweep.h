@@ -37,4 +37,9 @@ struct Swept {
 Result<Swept> sweep(BlobStore& store, const std::vector<Digest>& roots, const SweepRules& rules,
                     const Limits& limits = {});
 
+// Nobody needs the manifest any more: it and those of its files that were not stored or touched
+// since `before` count as stored long ago. False: the manifest was itself, and nothing was done.
+Result<bool> let_go(BlobStore& store, const Digest& manifest, Time before,
+                    const Limits& limits = {});
+
 }  // namespace fallow::artifacts

@@ -51,6 +51,32 @@ TEST_F(SweepTest, TakesWhatNobodyWantsAndKeepsWhatARootNames) {
   EXPECT_EQ(store_->bytes_used(), used);
 }
 
+TEST_F(SweepTest, WhatWasLetGoGoesUnlessSomebodyWantsItOrHasJustAsked) {
+  SweepRules rules_of_a_week = rules();
+  rules_of_a_week.blobs_before = file_clock_now() - hours(24 * 7);
+  const Time an_hour_ago = file_clock_now() - hours(1);
+  const auto hours_ago = [this](std::string_view bytes) {
+    const Digest digest = store_->put(bytes).value();
+    set_long_ago(path_of(digest), static_cast<int>(file_clock_now().us / 1'000'000 - 7'200));
+    return digest;
+  };
+  const Digest own = hours_ago("of the former alone");
+  const Digest shared = hours_ago("of both");
+  const Digest asked_for = store_->put("somebody is about to name it").value();
+  const Digest former = hours_ago(manifest_of({own, shared, asked_for}));
+  const Digest next = hours_ago(manifest_of({shared}));
+  EXPECT_EQ(sweep(*store_, {next}, rules_of_a_week)->blobs, 0U);
+
+  EXPECT_TRUE(let_go(*store_, former, an_hour_ago).value());
+  EXPECT_EQ(sweep(*store_, {next}, rules_of_a_week)->blobs, 2U);
+  EXPECT_FALSE(store_->has(own) || store_->has(former));
+  for (const Digest& digest : {shared, asked_for, next}) EXPECT_TRUE(store_->has(digest));
+  EXPECT_TRUE(let_go(*store_, former, an_hour_ago).value()) << "it is gone";
+  ASSERT_TRUE(store_->touch(next));
+  EXPECT_FALSE(let_go(*store_, next, an_hour_ago).value()) << "not yet";
+  EXPECT_TRUE(let_go(*store_, shared, an_hour_ago).error().code == ErrorCode::kInvalid);
+}
+
 TEST_F(SweepTest, WhatAFreshManifestNamesStays) {
   const Digest file = old("a file");
   const Digest manifest = old(manifest_of({file}));

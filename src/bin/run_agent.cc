@@ -163,15 +163,17 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
   FALLOW_ASSIGN(const auto tunnels, agent::MarketTunnels::make(market));
   agent::MarketStore store(market, random);
   facts.clear_devices();
-  FALLOW_ASSIGN(const auto node, agent::Agent::make({.data_folder = data,
-                                                     .node = membership.node,
-                                                     .key = key,
-                                                     .facts = facts,
-                                                     .devices = devices,
-                                                     .images = images.get(),
-                                                     .tunnels = tunnels.get(),
-                                                     .owner_watch = owner_watch.get()},
-                                                    *sandboxes, *link, store, random));
+  FALLOW_ASSIGN(const auto node,
+                agent::Agent::make({.data_folder = data,
+                                    .node = membership.node,
+                                    .key = key,
+                                    .facts = facts,
+                                    .devices = devices,
+                                    .checkpoint_interval = seconds(arguments.checkpoint_seconds),
+                                    .images = images.get(),
+                                    .tunnels = tunnels.get(),
+                                    .owner_watch = owner_watch.get()},
+                                   *sandboxes, *link, store, random));
   spdlog::info("node {} of the market at {}, {} device{}", membership.node.value, membership.url,
                devices.size(), devices.size() == 1 ? "" : "s");
   // The signals end the wait below when the agent ends by itself, too.

@@ -99,6 +99,11 @@ void add_agent(Parser& app, Context& context, Host& host) {
       ->add_option("--images-gb", arguments->images_gb_max,
                    "disk for images and their layers; 0: run no images")
       ->capture_default_str();
+  command
+      ->add_option("--checkpoint-every", arguments->checkpoint_seconds,
+                   "seconds between two savings of a workload's checkpoint")
+      ->capture_default_str()
+      ->check(range(1U, 86'400U));
   command->add_option("--registry", arguments->registries,
                       "HOST[:PORT] of a registry that orders may use though it is on a private "
                       "network, or speaks plain HTTP; may be repeated");

@@ -59,7 +59,8 @@ struct AgentArguments {
   std::uint32_t egress_connections = 1024;  // of each workload at a time
   std::string sandbox;  // "bubblewrap", "runc", "gvisor": no other kind; empty: all
   std::uint64_t images_gb_max =
-      50;                    // for images and their layers; 0: orders with images go elsewhere
+      50;  // for images and their layers; 0: orders with images go elsewhere
+  std::uint32_t checkpoint_seconds = 60;  // between two savings of a workload's checkpoint
   std::string owner_policy;  // file; empty: owner-policy.toml of the data folder, if it is there
   std::vector<std::string> registries;  // that may be at private addresses and speak plain HTTP
 };

@@ -14,17 +14,22 @@ Status check_cancelled(const TransferRules& rules) {
   if (rules.cancelled != nullptr && rules.cancelled->load()) {
     return fail(ErrorCode::kTimedOut, "the transfer was cancelled");
   }
+  if (rules.until && std::chrono::steady_clock::now() >= *rules.until) {
+    return fail(ErrorCode::kTimedOut, "the transfer took too long");
+  }
   return {};
 }
 
 ApiResult<void> send_file(Api& api, const Fd& folder, const artifacts::File& file,
                           const TransferRules& rules) {
-  auto opened = artifacts::open_below(folder, file.path);
+  const auto place = artifacts::place_of(file, rules.layout);
+  if (!place) return tl::unexpected(local_error(place.error()));
+  auto opened = artifacts::open_below(folder, place->path);
   if (!opened) return tl::unexpected(local_error(opened.error()));
   return api.put_blob(to_hex(file.digest), file.size,
                       [&](std::uint64_t offset, std::span<char> into) -> Result<std::size_t> {
                         FALLOW_TRY(check_cancelled(rules));
-                        return read_at(*opened, into, offset, file.path);
+                        return read_at(*opened, into, place->offset + offset, place->path);
                       });
 }
 
@@ -38,7 +43,9 @@ ApiResult<void> send_text(Api& api, const Digest& digest, std::string_view text)
 }  // namespace
 
 ApiResult<Uploaded> upload_folder(Api& api, const std::string& folder, const TransferRules& rules) {
-  const auto scanned = artifacts::scan(folder, rules.limits, rules.unkept);
+  const auto scanned = rules.layout == artifacts::Layout::kPieces
+                           ? artifacts::scan_pieces(folder, rules.limits)
+                           : artifacts::scan(folder, rules.limits, rules.unkept);
   if (!scanned) return tl::unexpected(local_error(scanned.error()));
   const auto opened = open_file(folder, O_RDONLY | O_DIRECTORY);
   if (!opened) return tl::unexpected(local_error(opened.error()));
@@ -46,6 +53,9 @@ ApiResult<Uploaded> upload_folder(Api& api, const std::string& folder, const Tra
   const artifacts::Manifest& manifest = scanned->manifest;
   Uploaded uploaded{manifest.digest(), manifest.files().size(), manifest.total_bytes(), 0};
   for (const artifacts::File& file : manifest.files()) {
+    if (const Status wanted = check_cancelled(rules); !wanted) {
+      return tl::unexpected(local_error(wanted.error()));
+    }
     const auto there = api.has_blob(to_hex(file.digest));
     if (!there) return tl::unexpected(there.error());
     if (*there) continue;
@@ -65,7 +75,7 @@ ApiResult<std::size_t> download_folder(Api& api, const std::string& manifest_hex
   std::string text;
   auto got = api.get_blob(manifest_hex, [&](std::string_view bytes) -> Status {
     if (text.size() + bytes.size() > limits.manifest_bytes_max) {
-      return fail(ErrorCode::kTooLarge, "the output's manifest is larger than {} bytes",
+      return fail(ErrorCode::kTooLarge, "the manifest is larger than {} bytes",
                   limits.manifest_bytes_max);
     }
     text.append(bytes);
@@ -89,7 +99,9 @@ ApiResult<std::size_t> download_folder(Api& api, const std::string& manifest_hex
     }
     return {};
   };
-  if (const auto done = artifacts::unpack(*manifest, fetch, destination); !done) {
+  const auto unpack =
+      rules.layout == artifacts::Layout::kPieces ? artifacts::unpack_pieces : artifacts::unpack;
+  if (const auto done = unpack(*manifest, fetch, destination); !done) {
     return tl::unexpected(failed.message.empty() ? local_error(done.error()) : failed);
   }
   return manifest->files().size();

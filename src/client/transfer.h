@@ -4,6 +4,8 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <optional>
 #include <string>
 
 #include "artifacts/folder.h"
@@ -24,7 +26,10 @@ struct Uploaded {
 struct TransferRules {
   artifacts::Limits limits;
   artifacts::Unkept unkept = artifacts::Unkept::kRefuse;  // what scan() does about links and such
-  const std::atomic<bool>* cancelled = nullptr;           // true ends it soon with kTimedOut
+  // kPieces: the folder is in use; an upload is as scan_pieces(), whatever `unkept` says.
+  artifacts::Layout layout = artifacts::Layout::kFiles;
+  const std::atomic<bool>* cancelled = nullptr;  // true ends it soon with kTimedOut
+  std::optional<std::chrono::steady_clock::time_point> until = {};  // then it ends so, too
 };
 
 // The files below `folder` become artifacts.

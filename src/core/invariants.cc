@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/money.h"
+#include "core/checks.h"
 #include "core/deadlines.h"
 #include "core/machine.h"
 #include "core/meter.h"
@@ -71,6 +72,9 @@ class Verifier {
                lease.rerated_hour ==
                    (is_open(lease) ? Micros(0) : rerated_hour(*order, lease, lease.reason)),
            "lease {} is charged another price than its rate", lease.id.value);
+    expect(lease.checkpoint.empty() == (lease.checkpoint_at.us == 0) &&
+               (lease.checkpoint_sequence == 0 || lease.checkpoint.size() == kDigestBytes),
+           "lease {} has a checkpoint and none", lease.id.value);
     if (lease.spot) spot_lease_holds(lease);
     if (!is_open(lease)) {
       const Task& task = order->tasks[lease.task];

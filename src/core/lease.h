@@ -90,9 +90,14 @@ struct Lease {
   v1::Blame blame = v1::BLAME_NONE;
   std::int32_t exit_code = 0;
   std::string detail;
-  std::string output_manifest;     // 32 bytes or empty
-  std::string image_digest;        // of the image that runs, as its node first said it; or empty
-  bool earnings_released = false;  // PENDING became EARNED after the payout delay
+  std::string output_manifest;  // 32 bytes or empty
+  std::string image_digest;     // of the image that runs, as its node first said it; or empty
+  // The task's last checkpoint: its former lease's until this one has one of its own. 32 bytes or
+  // empty.
+  std::string checkpoint;
+  Time checkpoint_at;                     // when it was accepted
+  std::uint32_t checkpoint_sequence = 0;  // of the last one of this lease; 0: it has none
+  bool earnings_released = false;         // PENDING became EARNED after the payout delay
 };
 
 inline bool is_open(const Lease& lease) { return lease.state != v1::ENDED; }

@@ -75,9 +75,13 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
                  Micros hold, Duration time_max) {
   MarketState& state = step.state;
   Task& task = order.tasks[task_index];
+  std::string checkpoint;
+  Time checkpoint_at;
   if (const Lease* const former = state.leases.find(task.lease)) {
     FALLOW_CHECK(former->fenced_at <= step.now, "task {} of order {} may still run as lease {}",
                  task_index, order.id.value, former->id.value);
+    checkpoint = former->checkpoint;
+    checkpoint_at = former->checkpoint_at;
   }
   const auto id = step.next_id<LeaseId>();
   Lease& lease = state.leases.insert(id, Lease{});
@@ -114,6 +118,8 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   if (state.policy.waits_for_fence()) lease.close_after = Duration(state.policy.close_after_us());
   lease.placed_revision = ++node.desired_revision;
   lease.placed_index = step.index;
+  lease.checkpoint = std::move(checkpoint);
+  lease.checkpoint_at = checkpoint_at;
 
   reserve(node, lease);
   node.leases.push_back(id);

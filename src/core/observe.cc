@@ -63,6 +63,26 @@ v1::EndReason reason_of(const MarketState& state, const Lease& lease, LogIndex p
   return reason;
 }
 
+// Only of a lease that is open on its node, which is the task's one lease then: a former one can
+// neither replace nor bring back a checkpoint. The sequence orders those of one lease, whatever
+// came late.
+void accept_checkpoint(Step& step, Lease& lease, const v1::Checkpoint& reported) {
+  if (reported.manifest().size() != kDigestBytes ||
+      reported.sequence() <= lease.checkpoint_sequence) {
+    return;
+  }
+  v1::CheckpointTaken& told = *step.tell().mutable_checkpoint_taken();
+  told.set_lease(lease.id.value);
+  told.set_order(lease.order.value);
+  told.set_task(lease.task);
+  told.set_sequence(reported.sequence());
+  told.set_manifest(reported.manifest());
+  told.set_former(lease.checkpoint);
+  lease.checkpoint = reported.manifest();
+  lease.checkpoint_at = step.now;
+  lease.checkpoint_sequence = reported.sequence();
+}
+
 void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& report) {
   MarketState& state = step.state;
   Lease* const lease = state.leases.find(LeaseId(report.lease()));
@@ -77,6 +97,7 @@ void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& re
   for (const v1::MeterRecord& record : report.meters()) {
     if (record.lease() == report.lease()) accept_meter(step, *lease, record);
   }
+  accept_checkpoint(step, *lease, report.checkpoint());
   if (report.state() == v1::ENDED) {
     return end_lease(step, *lease, reason_of(state, *lease, proven_before, report),
                      words_of(report, state.limits));

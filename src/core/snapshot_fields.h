@@ -126,7 +126,8 @@ void lease_fields(Archive& archive, T& x) {
           x.ended_at, x.close_after, x.fenced_at, x.placed_revision, x.placed_index, x.ended_index,
           x.metered_index);
   archive(x.meter_sequence, x.proven, x.charged, x.fee, x.refunded, x.reason, x.blame, x.exit_code,
-          x.detail, x.output_manifest, x.image_digest, x.earnings_released);
+          x.detail, x.output_manifest, x.image_digest, x.checkpoint, x.checkpoint_at,
+          x.checkpoint_sequence, x.earnings_released);
 }
 
 template <class Archive, class T>

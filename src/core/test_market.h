@@ -254,6 +254,11 @@ class RandomCommands {
                                       : static_cast<std::int64_t>(
                                             below(static_cast<std::uint64_t>(alive.value) + 1)));
     }
+    if (chance(4)) {
+      v1::Checkpoint& checkpoint = *report.mutable_checkpoint();
+      checkpoint.set_manifest(chance(10) ? "short" : test_hash(below(5)));
+      checkpoint.set_sequence(lease.checkpoint_sequence + static_cast<std::uint32_t>(below(3)));
+    }
     if (chance(8)) {
       report.set_state(v1::ENDED);
       report.set_reason(chance(2)   ? v1::COMPLETED

@@ -18,9 +18,17 @@ class CopyStore final : public agent::FolderStore {
     std::filesystem::copy(from, folder, std::filesystem::copy_options::recursive);
     return {};
   }
-  Result<std::string> put(const std::string&, std::uint64_t, const std::string&,
-                          const std::atomic<bool>&) override {
+  Result<Stored> put(const std::string&, std::uint64_t, const std::string&,
+                     const std::atomic<bool>&) override {
     return fail(ErrorCode::kInvalid, "nothing is collected here");
+  }
+  Result<Stored> save(const std::string&, std::uint64_t, const std::string&,
+                      const std::atomic<bool>&) override {
+    return Stored{};
+  }
+  Status restore(const std::string&, const std::string&, std::uint64_t, const std::string&,
+                 const std::atomic<bool>&) override {
+    return fail(ErrorCode::kNotFound, "nothing is restored here");
   }
   std::string from;
 };

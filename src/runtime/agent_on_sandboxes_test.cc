@@ -124,5 +124,38 @@ TEST_F(AgentTest, OneAgentForOneFolder) {
   EXPECT_EQ(second.error().code, ErrorCode::kBusy);
 }
 
+TEST_F(AgentTest, ACheckpointIsSavedWhileItRunsAndAtTheNoticeAndIsThereAgain) {
+  const std::string script =
+      "trap 'cat $FALLOW_NOTICE; echo last > .s; mv .s $FALLOW_CHECKPOINT_DIR/state; exit 75' TERM;"
+      "cd $FALLOW_CHECKPOINT_DIR; cat state; echo first > .state; mv .state state;"
+      "while :; do sleep 0.05; done";
+  hub_.desire({lease(7, script)});
+  for (int i = 0; i < 3000 && hub_.wait_for(7, v1::RUNNING).checkpoint().sequence() == 0; ++i) {
+    ::usleep(10'000);
+  }
+  EXPECT_EQ(hub_.wait_for(7, v1::RUNNING).checkpoint().manifest(), "first\n");
+  v1::DesiredLease stopped = lease(7, script);
+  stopped.set_stop(true);
+  stopped.set_stop_grace_us(seconds(20).value);
+  hub_.desire({stopped});
+  const v1::WorkloadReport ended = hub_.wait_for(7, v1::ENDED);
+  EXPECT_EQ(ended.exit_code(), 75);
+  EXPECT_EQ(ended.checkpoint().manifest(), "last\n");
+  EXPECT_EQ(ended.checkpoint().sequence(), 2U);
+  EXPECT_EQ(hub_.log(7), "{\"reason\":\"STOPPED\",\"seconds\":20}\n");
+
+  v1::DesiredLease next =
+      lease(8, "cat $FALLOW_CHECKPOINT_DIR/state; ls -A $FALLOW_CHECKPOINT_DIR");
+  next.set_checkpoint_manifest(ended.checkpoint().manifest());
+  v1::DesiredLease none = lease(9, "ls -A $FALLOW_CHECKPOINT_DIR; echo begun");
+  none.set_checkpoint_manifest("missing");
+  hub_.desire({next, none});
+  EXPECT_EQ(hub_.wait_for(8, v1::ENDED).reason(), v1::COMPLETED);
+  EXPECT_EQ(hub_.log(8), "last\nstate\n");
+  EXPECT_EQ(hub_.wait_for(9, v1::ENDED).reason(), v1::COMPLETED);
+  EXPECT_EQ(hub_.log(9), "begun\n");
+  EXPECT_THAT(hub_.log(9, v1::STDERR), testing::HasSubstr("begins anew"));
+}
+
 }  // namespace
 }  // namespace fallow::runtime

@@ -162,9 +162,23 @@ class OneFileStore final : public agent::FolderStore {
     std::ofstream(folder + "/input") << manifest;
     return {};
   }
-  Result<std::string> put(const std::string& folder, std::uint64_t, const std::string&,
-                          const std::atomic<bool>&) override {
-    return read_file(folder + "/result", 1 << 20);
+  Result<Stored> put(const std::string& folder, std::uint64_t, const std::string&,
+                     const std::atomic<bool>&) override {
+    FALLOW_ASSIGN(std::string result, read_file(folder + "/result", 1 << 20));
+    return Stored{std::move(result), 1, 0, 0};
+  }
+  // Of a checkpoint the file "state".
+  Result<Stored> save(const std::string& folder, std::uint64_t, const std::string&,
+                      const std::atomic<bool>&) override {
+    auto state = read_file(folder + "/state", 1 << 20);
+    if (!state) return Stored{};
+    return Stored{std::move(*state), 1, 0, 0};
+  }
+  Status restore(const std::string& manifest, const std::string& folder, std::uint64_t,
+                 const std::string&, const std::atomic<bool>&) override {
+    if (manifest == "missing") return fail(ErrorCode::kNotFound, "no such checkpoint");
+    std::ofstream(folder + "/state") << manifest;
+    return {};
   }
 };
 
@@ -197,7 +211,7 @@ class AgentTest : public testing::Test {
       return;
     }
     runtime_ = std::move(*runtime);
-    agent::AgentOptions options{folder_, NodeId(5), *key_, {}, {}, 2, images()};
+    agent::AgentOptions options{folder_, NodeId(5), *key_, {}, {}, 2, milliseconds(200), images()};
     auto made = Agent::make(std::move(options), *runtime_, hub_, store(), *random_);
     ASSERT_TRUE(made) << made.error().message;
     agent_ = std::move(*made);

@@ -86,8 +86,9 @@ std::vector<std::string> BubblewrapSandbox::arguments(const LaunchFile& launch,
   for (const std::string& device : spec.device_files) {
     append(words, {"--dev-bind-try", device, device});
   }
-  append(words, {"--bind", folders.work, "/work", "--bind", folders.out, "/out", "--bind",
-                 folders.tmp, "/tmp", "--remount-ro", "/dev"});
+  append(words,
+         {"--bind", folders.work, "/work", "--bind", folders.out, "/out", "--bind", folders.tmp,
+          "/tmp", "--bind", folders.checkpoint, "/checkpoint", "--remount-ro", "/dev"});
   if (!folders.root_writable) append(words, {"--remount-ro", "/"});
   append(words, {"--chdir", "/work"});
   for (const auto& [name, value] : spec.environment) append(words, {"--setenv", name, value});

@@ -129,6 +129,7 @@ const std::vector<std::string>& image_mount_points() {
                                     "/work/",
                                     "/out/",
                                     "/tmp/",
+                                    "/checkpoint/",
                                     "/sys/dev/char/",
                                     "/sys/bus/pci/",
                                     "/sys/devices/system/cpu/",

@@ -80,7 +80,7 @@ void put_mounts(JsonText& json, const LaunchFile& launch, const PrivateFolders& 
             {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"});
   put_mount(json, "/dev/shm", "tmpfs", "shm",
             {"nosuid", "nodev", "mode=1777", "size=" + std::to_string(shared_memory_bytes(spec))});
-  for (const char* folder : {"/proc/", "/dev/", "/work/", "/out/", "/tmp/"})
+  for (const char* folder : {"/proc/", "/dev/", "/work/", "/out/", "/tmp/", "/checkpoint/"})
     points.push_back(folder);
   for (const std::string& path : host_root(spec).shown) {
     struct stat info {};
@@ -108,7 +108,8 @@ void put_mounts(JsonText& json, const LaunchFile& launch, const PrivateFolders& 
   for (const auto& [at, from] :
        {std::pair<std::string_view, const std::string&>{"/work", folders.work},
         {"/out", folders.out},
-        {"/tmp", folders.tmp}}) {
+        {"/tmp", folders.tmp},
+        {"/checkpoint", folders.checkpoint}}) {
     put_mount(json, at, "bind", from, {"bind", "rw", "nosuid", "nodev"});
   }
   json.close_array();

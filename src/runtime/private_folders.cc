@@ -60,7 +60,7 @@ Result<Staged> stage(const std::string& lease_folder, std::uint32_t uid, const s
   if (::mount("fallow", kStage, "tmpfs", MS_NOSUID | MS_NODEV, "size=8m,mode=0755") != 0) {
     return tl::unexpected(file_error("mount over", kStage, errno));
   }
-  for (const std::string_view name : {"work", "out", "tmp"}) {
+  for (const std::string_view name : kPrivateNames) {
     const std::string at = std::string(kStage) + "/" + std::string(name);
     FALLOW_TRY(make_open_folder(at));
     FALLOW_TRY(
@@ -108,7 +108,7 @@ Result<PrivateFolders> make_private_folders(const std::string& lease_folder, std
                                             const std::string& init,
                                             const std::string& image_root) {
   if (::geteuid() == 0) {
-    for (const std::string_view name : {"work", "out", "tmp"}) {
+    for (const std::string_view name : kPrivateNames) {
       const std::string path = lease_folder + "/" + std::string(name);
       if (uid != 0 && !give_tree(path, uid)) {
         return fail(ErrorCode::kFailed, "cannot give {} to the sandbox's user", path);
@@ -120,6 +120,7 @@ Result<PrivateFolders> make_private_folders(const std::string& lease_folder, std
       PrivateFolders folders{at + "/work",
                              at + "/out",
                              at + "/tmp",
+                             at + "/checkpoint",
                              at + "/etc",
                              at + "/stage",
                              init.empty() ? "" : at + "/init",
@@ -133,6 +134,7 @@ Result<PrivateFolders> make_private_folders(const std::string& lease_folder, std
   PrivateFolders folders{lease_folder + "/work",
                          lease_folder + "/out",
                          lease_folder + "/tmp",
+                         lease_folder + "/checkpoint",
                          lease_folder + "/etc",
                          "",
                          init,

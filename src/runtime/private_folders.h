@@ -5,6 +5,7 @@
 // user, and so that whatever is built there is gone with the supervisor, however it ends.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,10 +14,15 @@
 
 namespace fallow::runtime {
 
+// Of every lease; in its sandbox they have the same names below /.
+inline constexpr std::array<std::string_view, 4> kPrivateNames = {"work", "out", "tmp",
+                                                                  "checkpoint"};
+
 struct PrivateFolders {
   std::string work;
   std::string out;
   std::string tmp;
+  std::string checkpoint;
   std::string etc;    // runtime/host_root.h: inner_etc()
   std::string stage;  // an empty folder in memory of the supervisor's namespace; empty: none
   std::string init;   // the program of runtime/sandbox_init.h

@@ -4,8 +4,8 @@
 //
 // Inside every kind: own user, process, IPC, host-name, mount and network namespace, the last one
 // empty, or made for the lease (runtime/lease_network.h); no capabilities, no way to new
-// privileges; a list of allowed system calls; the host's system folders read-only; /work, /out and
-// /tmp its own; the lease's device files and no others.
+// privileges; a list of allowed system calls; the host's system folders read-only; /work, /out,
+// /tmp and /checkpoint its own; the lease's device files and no others.
 //
 // Owned by the supervisor; one thread. Never waits for the workload.
 #pragma once

@@ -26,6 +26,7 @@
 #include "runtime/door.h"
 #include "runtime/launch_file.h"
 #include "runtime/lease_network.h"
+#include "runtime/private_folders.h"
 #include "runtime/sandbox_init.h"
 #include "runtime/supervisor_process.h"
 #include "runtime/trash.h"
@@ -181,13 +182,16 @@ Result<agent::WorkloadFolders> SandboxRuntime::prepare(LeaseId lease) {
   forget(lease);
   const std::string folder = impl_->folder_of(lease);
   FALLOW_TRY(make_folder(folder));
-  for (const char* name : {"/work", "/out", "/tmp"}) FALLOW_TRY(make_folder(folder + name));
+  for (const std::string_view name : kPrivateNames) {
+    FALLOW_TRY(make_folder(folder + "/" + std::string(name)));
+  }
   return folders(lease);
 }
 
 agent::WorkloadFolders SandboxRuntime::folders(LeaseId lease) const {
   const std::string folder = impl_->folder_of(lease);
-  return {folder + "/work", folder + "/out", folder + "/stdout", folder + "/stderr"};
+  return {folder + "/work", folder + "/out", folder + "/checkpoint", folder + "/stdout",
+          folder + "/stderr"};
 }
 
 Status SandboxRuntime::start(const agent::LaunchSpec& spec) {

@@ -166,7 +166,7 @@ Status Supervisor::begin() {
   if (killed_) return {};
   // What the sandbox leaves behind becomes our child, so that nothing escapes the reaping.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  for (const std::string_view name : {"work", "out", "tmp"}) {
+  for (const std::string_view name : kPrivateNames) {
     FALLOW_ASSIGN(Fd folder, open_file(path(name), O_RDONLY | O_DIRECTORY));
     private_folders_.push_back(std::move(folder));
   }
@@ -392,7 +392,7 @@ int probe(const std::string& folder, LaunchFile launch) {
   launch.spec.environment = {{"PATH", "/usr/bin:/bin"}};
   launch.spec.memory_bytes_max = kProbeMemoryBytes;
   launch.spec.fence_at = boot_time() + kProbeMax;
-  for (const char* name : {"work", "out", "tmp"}) ::mkdir(name, 0755);
+  for (const std::string_view name : kPrivateNames) ::mkdir(std::string(name).c_str(), 0755);
   ::mkfifo("control", 0600);
   publish("fence", encode_time(launch.spec.fence_at));
   Supervisor supervisor(folder, std::move(launch));

@@ -17,10 +17,11 @@ void add_root(const std::string& manifest, std::vector<Digest>& roots) {
 }  // namespace
 
 ArtifactSweeper::ArtifactSweeper(artifacts::BlobStore& store, engine::Engine& engine,
-                                 const Retention& retention,
+                                 Superseded& superseded, const Retention& retention,
                                  std::function<void(const std::string&)> log)
     : store_(store),
       engine_(engine),
+      superseded_(superseded),
       retention_(retention),
       log_(std::move(log)),
       file_clock_(system_clock()) {}
@@ -64,6 +65,7 @@ void ArtifactSweeper::loop() {
 
 Result<artifacts::Swept> ArtifactSweeper::sweep_now() {
   const Time now = file_clock_->now();
+  let_go_superseded(now - retention_.superseded);
   auto swept = [&]() -> Result<artifacts::Swept> {
     // The market's own time decides when an order ended.
     FALLOW_ASSIGN(const std::vector<Digest> wanted, roots(now - retention_.outputs));
@@ -83,6 +85,15 @@ Result<artifacts::Swept> ArtifactSweeper::sweep_now() {
     ++counts_.failures;
   }
   return swept;
+}
+
+void ArtifactSweeper::let_go_superseded(Time before) {
+  for (const Digest& manifest : superseded_.take()) {
+    const auto gone = stopping_ ? false : artifacts::let_go(store_, manifest, before);
+    // What cannot be read now may be later; what is no manifest has no files to let go.
+    const bool may_help = gone ? !*gone : gone.error().code == ErrorCode::kFailed;
+    if (may_help) superseded_.add(manifest);
+  }
 }
 
 Duration ArtifactSweeper::kept() const {
@@ -112,6 +123,8 @@ Result<std::vector<Digest>> ArtifactSweeper::roots(Time outputs_since) {
       const core::Order* const of = machine.order(seen.order);
       if (of != nullptr && (of->state == v1::OPEN || of->ended_at >= outputs_since)) {
         add_root(seen.output_manifest, roots);
+        const core::Task& task = of->tasks[seen.task];
+        if (task.lease == seen.id && task.state != v1::DONE) add_root(seen.checkpoint, roots);
       }
       return ++rows < kScanRowsMax;
     });

@@ -2,7 +2,8 @@
 // of its own. docs/operations.md tells operators what is kept how long.
 //
 // Kept are the inputs of open orders, the outputs of open orders and of those that ended lately,
-// what these manifests name, and whatever was stored or asked for lately.
+// the last checkpoints of their tasks that are not done, what these manifests name, and whatever
+// was stored or asked for lately.
 //
 // Owner: Server. start(), sweep_now() and stop() from the owner's thread; counts() from any.
 #pragma once
@@ -22,6 +23,7 @@
 #include "base/env.h"
 #include "base/result.h"
 #include "engine/engine.h"
+#include "server/superseded.h"
 
 namespace fallow::server {
 
@@ -31,6 +33,9 @@ struct Retention {
       hours(7 * 24);  // that nothing refers to, since they were stored or asked for
   // The same while the store is fuller than kFullPercent of its limit.
   Duration artifacts_when_full = hours(6);
+  // Of a checkpoint after a newer one has its place. No saving takes so long: what it asked for
+  // first is still there when it is named.
+  Duration superseded = hours(1);
   Duration uploads = hours(24);  // unfinished, without a piece
   Duration interval = hours(1);  // between sweeps
 
@@ -47,9 +52,9 @@ class ArtifactSweeper {
     std::uint64_t uploads = 0;    // abandoned
   };
 
-  // Both outlive it. `log` is told what was swept, and why not; on the sweeper's thread.
-  ArtifactSweeper(artifacts::BlobStore& store, engine::Engine& engine, const Retention& retention,
-                  std::function<void(const std::string&)> log);
+  // All three outlive it. `log` is told what was swept, and why not; on the sweeper's thread.
+  ArtifactSweeper(artifacts::BlobStore& store, engine::Engine& engine, Superseded& superseded,
+                  const Retention& retention, std::function<void(const std::string&)> log);
   // stop(), if that was not called.
   ~ArtifactSweeper();
   ArtifactSweeper(const ArtifactSweeper&) = delete;
@@ -66,6 +71,7 @@ class ArtifactSweeper {
 
  private:
   void loop();
+  void let_go_superseded(Time before);
   // What open orders and kept outputs refer to.
   Result<std::vector<Digest>> roots(Time outputs_since);
   // `look` on the market thread, again and again until it says that it has come to the end.
@@ -74,6 +80,7 @@ class ArtifactSweeper {
 
   artifacts::BlobStore& store_;
   engine::Engine& engine_;
+  Superseded& superseded_;
   const Retention retention_;
   const std::function<void(const std::string&)> log_;
   const std::unique_ptr<Clock> file_clock_;  // as the file system's

@@ -126,6 +126,53 @@ TEST(ArtifactSweeper, KeepsOutputsForATimeAfterTheJobsEnd) {
   }
 }
 
+TEST(ArtifactSweeper, KeepsTheLastCheckpointAndLetsGoOfTheFormer) {
+  ServerOptions options = sweeping_often();
+  options.retention.superseded = Duration(0);
+  Sweeping sweeping(std::move(options));
+  const std::string node = sweeping.market.add_node(sweeping.people.provider, "0.20");
+  const Reply order = sweeping.submit(sweeping.folder("the input"));
+  ASSERT_EQ(order.status, 200) << order.body;
+  const auto report = [&](const std::string& manifest, std::uint32_t sequence,
+                          v1::EndReason reason) {
+    v1::Command command;
+    command.mutable_observe()->set_node(std::stoull(node));
+    v1::WorkloadReport& one = *command.mutable_observe()->add_workloads();
+    one.set_lease(std::stoull(order.at("tasks.0.lease")));
+    one.set_state(reason == v1::END_REASON_UNSPECIFIED ? v1::RUNNING : v1::ENDED);
+    one.set_reason(reason);
+    one.mutable_checkpoint()->set_manifest(to_bytes(*digest_from_hex(manifest)));
+    one.mutable_checkpoint()->set_sequence(sequence);
+    ASSERT_TRUE(sweeping.market.server().engine().execute(command));
+  };
+  const std::string first = sweeping.folder("the first checkpoint");
+  report(first, 1, v1::END_REASON_UNSPECIFIED);
+  const std::string second = sweeping.folder("the second checkpoint");
+  sweeping.age();
+  report(second, 2, v1::END_REASON_UNSPECIFIED);
+  const auto has = [&](const std::string& manifest, const std::string& content) {
+    return sweeping.has(manifest) && sweeping.has(to_hex(digest_of(content)));
+  };
+  sweeping.wait_for_sweep();
+  EXPECT_TRUE(has(second, "the second checkpoint"));
+  EXPECT_FALSE(sweeping.has(first) || sweeping.has(to_hex(digest_of("the first checkpoint"))));
+  const Reply seen =
+      sweeping.market.get("/v1/leases/" + order.at("tasks.0.lease"), sweeping.people.renter);
+  EXPECT_EQ(seen.at("checkpoint_manifest"), second) << seen.body;
+  EXPECT_EQ(seen.at("checkpoints"), "2") << seen.body;
+  // What is replaced goes without being old, too.
+  const std::string third = sweeping.folder("the third checkpoint");
+  report(third, 3, v1::END_REASON_UNSPECIFIED);
+  sweeping.wait_for_sweep();
+  EXPECT_FALSE(sweeping.has(second));
+  EXPECT_TRUE(has(third, "the third checkpoint"));
+  // Nobody goes on from it.
+  report(third, 3, v1::COMPLETED);
+  sweeping.age();
+  sweeping.wait_for_sweep();
+  EXPECT_FALSE(sweeping.has(third));
+}
+
 TEST(ArtifactSweeper, WhoAsksKeepsItFromTheNextSweeps) {
   Sweeping sweeping;
   const std::string manifest = sweeping.folder("asked for");

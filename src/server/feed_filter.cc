@@ -77,6 +77,9 @@ Concerned concerned_by(const v1::Event& event, const core::Machine& machine) {
     case v1::Event::kLeaseChanged:
       add_parties(concerned, machine, event.lease_changed().lease());
       break;
+    case v1::Event::kCheckpointTaken:
+      add_parties(concerned, machine, event.checkpoint_taken().lease());
+      break;
     case v1::Event::kMeterAccepted:
       add_parties(concerned, machine, event.meter_accepted().record().lease());
       break;

@@ -162,6 +162,7 @@ Status Server::open_market(const DataFolder& folder) {
   engine::EngineParts parts = parts_.engine;
   parts.subscribers.push_back(&keys_);
   parts.subscribers.push_back(&quote_stats_);
+  parts.subscribers.push_back(&superseded_);
   parts.subscribers.push_back(history_.get());
   parts.subscribers.push_back(hub_.get());
   parts.subscribers.push_back(tunnels_.get());
@@ -169,8 +170,8 @@ Status Server::open_market(const DataFolder& folder) {
   for (const std::string& note : engine_->notes()) say(note);
   FALLOW_TRY(check_key(key.public_key()));
 
-  sweeper_ =
-      std::make_unique<ArtifactSweeper>(*artifacts_, *engine_, options_.retention, options_.log);
+  sweeper_ = std::make_unique<ArtifactSweeper>(*artifacts_, *engine_, superseded_,
+                                               options_.retention, options_.log);
   sweeping_ = sweeper_.get();
   sweeper_->start();
   receipts_ = std::make_unique<ReceiptMaker>(*engine_, *history_, key);

@@ -36,6 +36,7 @@
 #include "server/quote_stats.h"
 #include "server/receipt_maker.h"
 #include "server/sessions.h"
+#include "server/superseded.h"
 #include "server/survival_watch.h"
 #include "server/tunnels.h"
 
@@ -125,6 +126,7 @@ class Server {
 
   // In the order of their making; each may use those above it.
   QuoteStats quote_stats_;
+  Superseded superseded_;
   KeyCache keys_;
   std::unique_ptr<AccessLog> access_log_;
   std::unique_ptr<artifacts::BlobStore> artifacts_;

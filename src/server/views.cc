@@ -149,6 +149,8 @@ v1::TaskView task_view(const core::Task& task, std::uint32_t index, const core::
   view.set_output_manifest(
       to_hex({reinterpret_cast<const std::uint8_t*>(lease->output_manifest.data()),
               lease->output_manifest.size()}));
+  view.set_checkpoint_manifest(to_hex(std::string_view(lease->checkpoint)));
+  put_time(view, &v1::TaskView::mutable_checkpoint_at, lease->checkpoint_at);
   return view;
 }
 
@@ -230,6 +232,9 @@ v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine)
   if (!lease.image_digest.empty()) {
     view.set_image_digest("sha256:" + to_hex(std::string_view(lease.image_digest)));
   }
+  view.set_checkpoint_manifest(to_hex(std::string_view(lease.checkpoint)));
+  put_time(view, &v1::LeaseView::mutable_checkpoint_at, lease.checkpoint_at);
+  view.set_checkpoints(lease.checkpoint_sequence);
   return view;
 }
 

@@ -64,6 +64,8 @@ constexpr std::array<std::string_view, kMarkCount> kNames = {
     "silence rule changed",
     "retry waits for a fence",
     "report answered: the lease is over",
+    "checkpoint taken",
+    "begun with a checkpoint",
 };
 static_assert(!kNames.back().empty(), "every mark has a name");
 

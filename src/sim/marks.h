@@ -72,8 +72,10 @@ enum class Mark : std::uint8_t {
   kSilenceRuleChanged,
   kRetryWaitsForFence,
   kEndedInAnswer,
+  kCheckpointTaken,
+  kCheckpointCarriedOn,
 };
-constexpr std::size_t kMarkCount = static_cast<std::size_t>(Mark::kEndedInAnswer) + 1;
+constexpr std::size_t kMarkCount = static_cast<std::size_t>(Mark::kCheckpointCarriedOn) + 1;
 
 // "torn write dropped": for people, in reports.
 std::string_view name_of(Mark mark);

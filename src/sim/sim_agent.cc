@@ -10,6 +10,8 @@ namespace {
 
 // step() is asked again while it has something to do at once; more often than this is a loop.
 constexpr int kStepsAtOnceMax = 1'000;
+// Often enough that most workloads save several.
+constexpr Duration kCheckpointInterval = seconds(10);
 
 }  // namespace
 
@@ -45,7 +47,8 @@ void SimAgent::start() {
   agent::SessionOptions options;
   options.node = node_;
   options.facts = facts_;
-  reconciler_ = std::make_unique<agent::Reconciler>(std::move(options), signer_, world_.random());
+  reconciler_ = std::make_unique<agent::Reconciler>(std::move(options), signer_, world_.random(),
+                                                    kCheckpointInterval);
   // As the agent's edge takes over what an earlier one left.
   std::vector<agent::WorkloadRecord> records;
   std::vector<agent::RuntimeEvent> meanwhile;
@@ -218,12 +221,14 @@ bool SimAgent::perform(agent::Action& action) {
     runtime_.resume(resume->lease);
   } else if (const auto* stop = std::get_if<agent::Stop>(&action)) {
     runtime_.stop(stop->lease);
+  } else if (const auto* save = std::get_if<agent::Save>(&action)) {
+    runtime_.save(save->lease);
   } else if (const auto* kill = std::get_if<agent::Kill>(&action)) {
     runtime_.kill(kill->lease);
   } else if (const auto* collect = std::get_if<agent::Collect>(&action)) {
     const auto found = reconciler_->workloads().find(collect->lease);
     if (found != reconciler_->workloads().end()) {
-      runtime_.collect(collect->lease, found->second.record.desired);
+      runtime_.collect(*collect, found->second.record.desired);
     }
   } else if (const auto* forget = std::get_if<agent::Forget>(&action)) {
     runtime_.forget(forget->lease);

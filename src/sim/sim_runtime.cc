@@ -199,12 +199,36 @@ void SimRuntime::kill(LeaseId lease) {
   });
 }
 
-void SimRuntime::collect(LeaseId lease, const v1::DesiredLease& desired) {
+void SimRuntime::save(LeaseId lease) { plan_save(lease, false); }
+
+void SimRuntime::plan_save(LeaseId lease, bool is_last) {
+  const auto found = processes_.find(lease);
+  if (found == processes_.end()) return;
+  Process& process = found->second;
+  agent::Saved answer{lease, "", is_last};
+  if (!world_.fault_in(10)) {
+    answer.manifest =
+        checkpoint_of({process.desired.order(), process.desired.task(), lease, ++process.saves});
+  }
+  const std::uint64_t plan = is_last ? ++process.save_plan : process.save_plan;
+  world_.after(world_.between(milliseconds(5), seconds(3)),
+               [this, plan, answer = std::move(answer), generation = generation_] {
+                 const auto there = processes_.find(answer.lease);
+                 if (generation != generation_ || there == processes_.end()) return;
+                 if (there->second.save_plan == plan) tell_(answer);
+               });
+}
+
+void SimRuntime::collect(const agent::Collect& collect, const v1::DesiredLease& desired) {
+  const LeaseId lease = collect.lease;
+  if (collect.checkpoint) plan_save(lease, true);
   agent::RuntimeEvent answer = agent::Collected{lease, std::string(32, 'o')};
   if (behaviour_of(desired.workload()) == Behaviour::kNoOutput) {
     answer = agent::CollectFailed{lease, v1::DISK_LIMIT, "the outputs are too large"};
   }
-  world_.after(world_.between(milliseconds(5), seconds(2)),
+  // After the last saving, as the agent's edge tells it.
+  const Duration least = collect.checkpoint ? seconds(3) + milliseconds(1) : milliseconds(5);
+  world_.after(world_.between(least, least + seconds(2)),
                [this, answer = std::move(answer), generation = generation_] {
                  if (generation == generation_) tell_(answer);
                });

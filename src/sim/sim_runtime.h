@@ -55,7 +55,9 @@ class SimRuntime {
   void resume(LeaseId lease);
   void stop(LeaseId lease);
   void kill(LeaseId lease);
-  void collect(LeaseId lease, const v1::DesiredLease& desired);
+  void save(LeaseId lease);
+  // `collect.checkpoint`: a last saving comes first, and none that runs is answered any more.
+  void collect(const agent::Collect& collect, const v1::DesiredLease& desired);
   void forget(LeaseId lease);
 
   // Everything that its supervisor has seen since the start. Empty: no process was ever made.
@@ -76,9 +78,12 @@ class SimRuntime {
     Time since;              // running since, the world's
     Time fence_at;           // the machine's
     std::uint64_t plan = 0;  // what was planned before the last change is void
+    std::uint64_t saves = 0;
+    std::uint64_t save_plan = 0;  // likewise, of savings
     std::vector<agent::RuntimeEvent> seen;
   };
 
+  void plan_save(LeaseId lease, bool is_last);
   void plan_end(LeaseId lease, Process& process);
   void plan_fence(LeaseId lease, Process& process);
   void ended(LeaseId lease, Process& process, agent::ExitCause cause, int exit_code, int signal);

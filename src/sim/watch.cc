@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 
 namespace fallow::sim {
 namespace {
@@ -53,6 +54,23 @@ Mark mark_of(v1::EndReason reason) {
 
 }  // namespace
 
+std::string checkpoint_of(const SimCheckpoint& checkpoint) {
+  std::string bytes;
+  for (std::uint64_t number : {checkpoint.order, std::uint64_t{checkpoint.task},
+                               checkpoint.lease.value, checkpoint.saves}) {
+    for (int i = 0; i < 8; ++i, number >>= 8) bytes.push_back(static_cast<char>(number & 0xFF));
+  }
+  return bytes;
+}
+
+SimCheckpoint checkpoint_of(const std::string& manifest) {
+  std::array<std::uint64_t, 4> numbers{};
+  for (std::size_t at = 0; at < manifest.size() && at < 32; ++at) {
+    numbers[at / 8] |= std::uint64_t{static_cast<std::uint8_t>(manifest[at])} << (8 * (at % 8));
+  }
+  return {numbers[0], static_cast<std::uint32_t>(numbers[1]), LeaseId(numbers[2]), numbers[3]};
+}
+
 void Watch::process_started(std::size_t agent, const v1::DesiredLease& desired) {
   const LeaseId lease(desired.lease());
   const TaskKey task{desired.order(), desired.task()};
@@ -91,6 +109,13 @@ void Watch::process_started(std::size_t agent, const v1::DesiredLease& desired) 
     return world_.fail(
         fmt::format("lease {} starts {:.1f} s after the market had ended it", lease.value,
                     static_cast<double>((world_.now() - ended->second.at).value) / 1e6));
+  }
+  if (!desired.checkpoint_manifest().empty()) world_.reach(Mark::kCheckpointCarriedOn);
+  if (const auto last = checkpoints_.find(task);
+      desired.checkpoint_manifest() !=
+      (last == checkpoints_.end() ? "" : checkpoint_of(last->second))) {
+    return world_.fail(
+        fmt::format("lease {} begins with another checkpoint than its task's last", lease.value));
   }
   live_.emplace(lease, std::move(process));
   ran_[lease].since = world_.now();
@@ -193,6 +218,7 @@ void Watch::see(const engine::Applied& applied, const core::Machine& machine) {
       const core::Lease* lease = machine.lease(LeaseId(event.task_changed().lease()));
       if (lease != nullptr && lease->fenced_at.us > 0) world_.reach(Mark::kRetryWaitsForFence);
     }
+    if (event.has_checkpoint_taken()) see_checkpoint(event.checkpoint_taken());
     if (event.has_lease_ended()) see_lease_ended(event.lease_ended(), applied);
     if (event.has_spot_priced() && event.spot_priced().leases() > 0 &&
         event.spot_priced().losing_micros() == event.spot_priced().price_micros()) {
@@ -212,6 +238,19 @@ void Watch::see(const engine::Applied& applied, const core::Machine& machine) {
       world_.reach(Mark::kEarningsReleased);
     }
   }
+}
+
+void Watch::see_checkpoint(const v1::CheckpointTaken& taken) {
+  world_.reach(Mark::kCheckpointTaken);
+  const SimCheckpoint next = checkpoint_of(taken.manifest());
+  SimCheckpoint& last = checkpoints_[{taken.order(), taken.task()}];
+  if (next.order != taken.order() || next.task != taken.task() ||
+      next.lease.value != taken.lease() || next <= last) {
+    world_.fail(
+        fmt::format("lease {} brought a checkpoint of lease {} that is not after that of {}",
+                    taken.lease(), next.lease.value, last.lease.value));
+  }
+  last = next;
 }
 
 void Watch::see_lease_ended(const v1::LeaseEnded& ended, const engine::Applied& applied) {

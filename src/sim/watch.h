@@ -4,6 +4,7 @@
 // event of the market. It holds that
 //   - no task runs twice at the same time, and no workload beyond its fence;
 //   - no device carries more than it has;
+//   - a task begins with the last checkpoint that was accepted, which no former lease brings back;
 //   - no lease proves more time than its process ran, and none is charged beyond what it proved;
 //   - no order is charged above its budget or its quote, and none is accepted twice;
 //   - what was answered is never lost.
@@ -33,6 +34,18 @@ struct Bound {
   std::int64_t budget_micros_max = 0;  // 0: none given
   std::int64_t quote_micros = 0;       // 0: no quote
 };
+
+// A simulated workload's checkpoint: which saving of which lease it is.
+struct SimCheckpoint {
+  std::uint64_t order = 0;
+  std::uint32_t task = 0;
+  LeaseId lease;
+  std::uint64_t saves = 0;
+  auto operator<=>(const SimCheckpoint&) const = default;
+};
+// As a manifest's digest, and back.
+std::string checkpoint_of(const SimCheckpoint& checkpoint);
+SimCheckpoint checkpoint_of(const std::string& manifest);
 
 class Watch {
  public:
@@ -80,6 +93,7 @@ class Watch {
   Duration truth(LeaseId lease) const;
   void see(const engine::Applied& applied, const core::Machine& machine);
   void see_lease_ended(const v1::LeaseEnded& ended, const engine::Applied& applied);
+  void see_checkpoint(const v1::CheckpointTaken& taken);
   void see_meters(const engine::Applied& applied);
   void see_refusal(const v1::Refused& refused);
 
@@ -90,6 +104,7 @@ class Watch {
   std::map<std::string, Bound> bounds_;         // by the order's name; as many as the run makes
   std::map<std::uint64_t, std::string> names_;  // of accepted orders
   std::set<std::string> accepted_;
+  std::map<TaskKey, SimCheckpoint> checkpoints_;  // the last accepted
   LogIndex answered_;
   std::map<LeaseId, std::uint32_t> sequences_;  // the last accepted meter record's
   std::map<LeaseId, v1::LeaseState> states_;

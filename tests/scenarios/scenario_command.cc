@@ -214,6 +214,15 @@ Result<v1::Command> Scenario::observe_of(const Line& line) {
         report.set_reason(reason);
       } else if (part.starts_with("code/")) {
         report.set_exit_code(std::stoi(part.substr(slash + 1)));
+      } else if (part.starts_with("checkpoint/")) {
+        const std::size_t after = part.find('/', slash + 1);
+        if (after == std::string::npos) {
+          return fail(ErrorCode::kInvalid, "'{}' is not checkpoint/SEQUENCE/NAME", part);
+        }
+        report.mutable_checkpoint()->set_sequence(
+            static_cast<std::uint32_t>(std::stoul(part.substr(slash + 1))));
+        report.mutable_checkpoint()->set_manifest(part.substr(after + 1));
+        report.mutable_checkpoint()->mutable_manifest()->resize(32);
       } else if (slash != std::string::npos) {
         v1::MeterRecord& meter = *report.add_meters();
         meter.set_lease(lease);

@@ -11,6 +11,11 @@
 namespace fallow::scenario {
 namespace {
 
+// What the scenario calls it, without the zeros that make it a digest.
+std::string checkpoint_name(const std::string& manifest) {
+  return manifest.substr(0, manifest.find('\0'));
+}
+
 std::string money(std::int64_t micros) { return format_money(Micros(micros)); }
 
 std::string lower(std::string text) {
@@ -141,6 +146,13 @@ std::string Scenario::text_of(const v1::Event& event) {
     case v1::Event::kLeaseChanged:
       return fmt::format("lease {} {}", name_of(event.lease_changed().lease()),
                          lower(v1::LeaseState_Name(event.lease_changed().state())));
+    case v1::Event::kCheckpointTaken: {
+      const v1::CheckpointTaken& taken = event.checkpoint_taken();
+      return fmt::format(
+          "checkpoint of {}/{} is {}, #{} of {}{}", name_of(taken.order()), taken.task(),
+          checkpoint_name(taken.manifest()), taken.sequence(), name_of(taken.lease()),
+          taken.former().empty() ? "" : ", no longer " + checkpoint_name(taken.former()));
+    }
     case v1::Event::kMeterAccepted:
       return fmt::format(
           "meter {} #{} {}, charged {}{}", name_of(event.meter_accepted().record().lease()),
@@ -267,7 +279,8 @@ std::string Scenario::leases_text() const {
         lease.state == v1::ENDED ? " " + lower(v1::EndReason_Name(lease.reason))
                                  : ", pays for " + span_text(lease.time_max),
         format_money(lease.hold), format_money(lease.charged), format_money(lease.refunded),
-        lease.detail.empty() ? "" : ": " + lease.detail);
+        (lease.checkpoint.empty() ? "" : ", checkpoint " + checkpoint_name(lease.checkpoint)) +
+            (lease.detail.empty() ? "" : ": " + lease.detail));
     return true;
   });
   return text;

@@ -9,10 +9,10 @@ from fallow.torch import Checkpoint, DataLoader
 
 EPOCHS = 20
 out = pathlib.Path(os.environ.get("FALLOW_OUT", "results"))
-# Where the node offers a folder that moves along with the task, that; else one that is a result.
+# On a node the folder that moves along with the task; else one that is a result.
 folder = pathlib.Path(os.environ.get("FALLOW_CHECKPOINT_DIR") or out / "checkpoint")
-if pathlib.Path("checkpoint").is_dir() and not folder.exists():
-    shutil.copytree("checkpoint", folder)  # it came along as input
+if pathlib.Path("checkpoint").is_dir() and not list(folder.glob("*")):
+    shutil.copytree("checkpoint", folder, dirs_exist_ok=True)  # it came along as input
 
 device = "cuda" if torch.cuda.is_available() else "cpu"
 torch.manual_seed(1)
@@ -36,6 +36,8 @@ for x, y in data.epochs(EPOCHS):
     checkpoint.save_when_due()
 
 checkpoint.save()
+if folder != out / "checkpoint":
+    shutil.copytree(folder, out / "checkpoint", ignore=shutil.ignore_patterns(".*"))
 right = ((model(inputs.to(device)) > 0).float() == targets.to(device)).float().mean().item()
 torch.save(model.state_dict(), out / "model.pt")
 print(f"done: {right:.1%} right")

@@ -124,7 +124,8 @@ class Checkpoint:
             raise CheckpointError(f"cannot write the checkpoint in {folder}: {error.strerror}") from None
 
     def _write(self, path: pathlib.Path, data: Union[bytes, memoryview]) -> None:
-        new = path.with_name(path.name + ".new")
+        # The node takes what begins with a dot for unfinished.
+        new = path.with_name(f".{path.name}.new")
         try:
             with open(new, "wb") as file:
                 file.write(data)

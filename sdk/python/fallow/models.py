@@ -220,6 +220,16 @@ class BudgetSet:
 
 
 @dataclasses.dataclass(frozen=True)
+class CheckpointTaken:
+    lease: int = 0
+    order: int = 0
+    task: int = 0
+    sequence: int = 0
+    manifest: bytes = b""
+    former: bytes = b""
+
+
+@dataclasses.dataclass(frozen=True)
 class CreateAccountResponse:
     account: Optional["AccountView"] = None
     api_key: str = ""
@@ -316,6 +326,7 @@ class Event:
     proof_started: Optional["ProofStarted"] = None
     device_checked: Optional["DeviceChecked"] = None
     forecast_set: Optional["ForecastSet"] = None
+    checkpoint_taken: Optional["CheckpointTaken"] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -445,6 +456,9 @@ class LeaseView:
     output_manifest: str = ""
     tier: Tier = Tier.TIER_UNSPECIFIED
     image_digest: str = ""
+    checkpoint_manifest: str = ""
+    checkpoint_at: Optional[datetime] = None
+    checkpoints: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -971,6 +985,8 @@ class TaskView:
     exit_code: int = 0
     detail: str = ""
     output_manifest: str = ""
+    checkpoint_manifest: str = ""
+    checkpoint_at: Optional[datetime] = None
 
 
 @dataclasses.dataclass(frozen=True)

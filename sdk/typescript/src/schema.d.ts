@@ -829,6 +829,20 @@ export interface components {
             account?: string;
             project?: string;
         };
+        CheckpointTaken: {
+            /** Format: uint64 */
+            lease?: string;
+            /** Format: uint64 */
+            order?: string;
+            /** Format: uint32 */
+            task?: number;
+            /** Format: uint32 */
+            sequence?: number;
+            /** Format: byte */
+            manifest?: string;
+            /** Format: byte */
+            former?: string;
+        };
         CreateAccountRequest: {
             name?: string;
             scopes?: components["schemas"]["Scope"][];
@@ -995,6 +1009,7 @@ export interface components {
             proof_started?: components["schemas"]["ProofStarted"];
             device_checked?: components["schemas"]["DeviceChecked"];
             forecast_set?: components["schemas"]["ForecastSet"];
+            checkpoint_taken?: components["schemas"]["CheckpointTaken"];
         };
         FeedEvent: {
             /** Format: uint64 */
@@ -1152,6 +1167,11 @@ export interface components {
             output_manifest?: string;
             tier?: components["schemas"]["Tier"];
             image_digest?: string;
+            checkpoint_manifest?: string;
+            /** Format: date-time */
+            checkpoint_at?: string;
+            /** Format: uint32 */
+            checkpoints?: number;
         };
         LikelyView: {
             /** Format: double */
@@ -1773,6 +1793,9 @@ export interface components {
             exit_code?: number;
             detail?: string;
             output_manifest?: string;
+            checkpoint_manifest?: string;
+            /** Format: date-time */
+            checkpoint_at?: string;
         };
         TermDiscounts: {
             /** Format: uint32 */
