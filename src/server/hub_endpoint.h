@@ -27,7 +27,7 @@ class HubEndpoint final : public HubPort, public engine::Subscriber, public Sess
   // All outlive it.
   HubEndpoint(LogStore& logs, const Clock& clock, Random& random, HubLimits limits = {});
 
-  ~HubEndpoint();
+  ~HubEndpoint() override;
   HubEndpoint(const HubEndpoint&) = delete;
   HubEndpoint& operator=(const HubEndpoint&) = delete;
 

@@ -109,7 +109,7 @@ class LoopbackMarket {
                           "memory_mb": 24564}}]}}}})",
                     to_hex(parsed->secret), to_hex(key.public_key())));
     EXPECT_EQ(node.status, 200) << node.body;
-    const std::string id = node.at("id");
+    std::string id = node.at("id");
     v1::Command link;
     link.mutable_set_node_link()->set_node(std::stoull(id));
     link.mutable_set_node_link()->set_connected(true);
@@ -240,7 +240,7 @@ class LoopbackMarket {
 
  private:
   static std::string trimmed(std::string text) {
-    text.resize(text.find_last_not_of("\n") + 1);
+    text.resize(text.find_last_not_of('\n') + 1);
     return text;
   }
 
