@@ -1,5 +1,5 @@
 # fallow_module(<name> [DEPENDS targets...] [TEST_DEPENDS targets...]
-#               [PRECOMPILE headers... | PRECOMPILED_BY module] [JOINED] [NOT_UNDER_TSAN filters...])
+#               [PRECOMPILE headers... | PRECOMPILED_BY module] [NOT_UNDER_TSAN filters...])
 #
 # Makes fallow_<name> from src/<name>/*.cc, and <name>_test from src/<name>/*_test.cc. Every module
 # has this shape; a new file needs no line here. tools/check_layers.py holds who may include whom.
@@ -9,13 +9,13 @@
 # use all the same: FALLOW_PRECOMPILE=OFF builds without, and clang-tidy reads them without.
 # Who shares a set has the same -O: gcc 12 crashes on headers precompiled with another one.
 #
-# JOINED: files are compiled FALLOW_JOINED at a time, as one: most of a file's time goes to templates
-# that its neighbours instantiate too. So names in a module's anonymous namespaces are unique among
+# Files are compiled FALLOW_JOINED at a time, as one: most of a file's time goes to headers and
+# templates that its neighbours need too. So names in a module's anonymous namespaces are unique among
 # its sources, and among its tests; the compiler says so of those it reads together. FALLOW_JOINED=0 compiles
 # each file by itself, for who changes one and builds often; clang-tidy reads them so as well.
 include(GoogleTest)
 
-set(FALLOW_JOINED 8 CACHE STRING "Files of a joined module that are compiled as one; 0: each by itself")
+set(FALLOW_JOINED 8 CACHE STRING "Files of a module that are compiled as one; 0: each by itself")
 
 function(fallow_join target)
   if(FALLOW_JOINED GREATER 1)
@@ -27,7 +27,7 @@ function(fallow_join target)
 endfunction()
 
 function(fallow_module name)
-  cmake_parse_arguments(ARG "JOINED" "PRECOMPILED_BY" "DEPENDS;TEST_DEPENDS;PRECOMPILE;NOT_UNDER_TSAN"
+  cmake_parse_arguments(ARG "" "PRECOMPILED_BY" "DEPENDS;TEST_DEPENDS;PRECOMPILE;NOT_UNDER_TSAN"
                         ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
   set(tests ${sources})
@@ -48,12 +48,7 @@ function(fallow_module name)
   elseif(FALLOW_PRECOMPILE AND ARG_PRECOMPILED_BY)
     target_precompile_headers(fallow_${name} REUSE_FROM fallow_${ARG_PRECOMPILED_BY})
   endif()
-  if(ARG_JOINED)
-    fallow_join(fallow_${name})
-    if(TARGET ${name}_test)
-      fallow_join(${name}_test)
-    endif()
-  endif()
+  fallow_join(fallow_${name})
   # One set for all tests: that of the first module that precompiles, in the first test that is built.
   get_property(headers GLOBAL PROPERTY FALLOW_PRECOMPILED_HEADERS)
   if(ARG_PRECOMPILE AND NOT headers)
@@ -84,6 +79,7 @@ function(fallow_test target)
   target_link_libraries(${target} PRIVATE ${ARG_DEPENDS} fallow_warnings GTest::gtest GTest::gmock GTest::gtest_main)
   # A test is run once where it is built.
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O0>)
+  fallow_join(${target})
   add_test(NAME ${target} COMMAND ${target})
   set_tests_properties(${target} PROPERTIES TIMEOUT 1800)
   if(FALLOW_SANITIZE MATCHES "thread" AND NOT FALLOW_SANITIZE_ALL AND ARG_NOT_UNDER_TSAN)

@@ -6,7 +6,7 @@ namespace fallow::log {
 namespace {
 
 // The batch of docs/formats/log.md.
-StoredEntry example() {
+StoredEntry example_entry() {
   const std::string_view payloads[] = {"hi", "", "log"};
   StoredEntry entry;
   entry.first = LogIndex(1);
@@ -25,7 +25,7 @@ void expect_corrupt(StoredEntry entry, std::string_view says, const Head& before
 }
 
 TEST(Entry, BytesAndDigestsAreThoseOfTheDocument) {
-  const StoredEntry entry = example();
+  const StoredEntry entry = example_entry();
   EXPECT_EQ(to_hex(std::span(reinterpret_cast<const std::uint8_t*>(entry.body.data()),
                              entry.body.size())),
             "020000006869"
@@ -38,7 +38,7 @@ TEST(Entry, BytesAndDigestsAreThoseOfTheDocument) {
 }
 
 TEST(Entry, GivesBackWhatWasEncoded) {
-  const auto entry = Entry::check(genesis_head(), example());
+  const auto entry = Entry::check(genesis_head(), example_entry());
   ASSERT_TRUE(entry);
   ASSERT_EQ(entry->size(), 3U);
   EXPECT_EQ(entry->payload(0), "hi");
@@ -46,25 +46,25 @@ TEST(Entry, GivesBackWhatWasEncoded) {
   EXPECT_EQ(entry->payload(2), "log");
   EXPECT_EQ(entry->index(2), LogIndex(3));
   EXPECT_EQ(entry->last(), LogIndex(3));
-  EXPECT_EQ(entry->head(), (Head{LogIndex(3), Time{1'700'000'000'000'000}, example().chain}));
+  EXPECT_EQ(entry->head(), (Head{LogIndex(3), Time{1'700'000'000'000'000}, example_entry().chain}));
 }
 
 TEST(Entry, EveryAlteredByteIsNoticed) {
-  for (std::size_t i = 0; i < example().body.size(); ++i) {
-    StoredEntry entry = example();
+  for (std::size_t i = 0; i < example_entry().body.size(); ++i) {
+    StoredEntry entry = example_entry();
     entry.body[i] = static_cast<char>(entry.body[i] ^ 0x10);
     expect_corrupt(std::move(entry), "the entry of commands 1 to 3 was altered or torn");
   }
-  StoredEntry entry = example();
+  StoredEntry entry = example_entry();
   entry.chain[31] ^= 1;
   expect_corrupt(std::move(entry), "altered or torn");
-  entry = example();
+  entry = example_entry();
   entry.time.us += 1;
   expect_corrupt(std::move(entry), "altered or torn");
-  entry = example();
+  entry = example_entry();
   entry.count = 2;
   expect_corrupt(std::move(entry), "the entry of commands 1 to 2 was altered or torn");
-  entry = example();
+  entry = example_entry();
   entry.body.pop_back();
   expect_corrupt(std::move(entry), "altered or torn");
 }
@@ -72,13 +72,13 @@ TEST(Entry, EveryAlteredByteIsNoticed) {
 TEST(Entry, AnEntryOutOfPlaceIsNoticed) {
   Head before = genesis_head();
   before.last = LogIndex(4);
-  expect_corrupt(example(), "the entry at command 1 should begin at command 5", before);
+  expect_corrupt(example_entry(), "the entry at command 1 should begin at command 5", before);
   before = genesis_head();
   before.chain[0] ^= 1;
-  expect_corrupt(example(), "altered or torn", before);
+  expect_corrupt(example_entry(), "altered or torn", before);
   before = genesis_head();
   before.time = Time{1'700'000'000'000'001};
-  expect_corrupt(example(), "before its predecessor's", before);
+  expect_corrupt(example_entry(), "before its predecessor's", before);
 }
 
 // A chain that fits proves only who wrote it, not that it is well formed.

@@ -16,7 +16,7 @@
 namespace fallow::log {
 namespace {
 
-constexpr std::string_view kMagic = "FLWSNAP1";
+constexpr std::string_view kSnapshotMagic = "FLWSNAP1";
 constexpr std::size_t kHeaderBytes = 8 + 8 + 32;  // magic, index, chain
 constexpr std::size_t kTrailerBytes = 8 + 32;     // bytes of content, digest of all before
 constexpr std::string_view kSuffix = ".snapshot";
@@ -48,7 +48,7 @@ Result<std::vector<LogIndex>> named_indexes(const std::string& folder) {
 }
 
 std::string header_of(LogIndex index, const Digest& chain) {
-  std::string header(kMagic);
+  std::string header(kSnapshotMagic);
   put_u64(header, index.value);
   return header + to_bytes(chain);
 }
@@ -102,18 +102,18 @@ Status check_content(const Opened& opened, const std::string& path) {
   return {};
 }
 
-class Writer final : public SnapshotWriter {
+class FolderWriter final : public SnapshotWriter {
  public:
   static Result<std::unique_ptr<SnapshotWriter>> begin(const std::string& folder, LogIndex index,
                                                        const Digest& chain,
                                                        std::size_t keep_count) {
-    auto writer = std::unique_ptr<Writer>(new Writer(folder, index, keep_count));
+    auto writer = std::unique_ptr<FolderWriter>(new FolderWriter(folder, index, keep_count));
     FALLOW_ASSIGN(writer->file_, open_file(writer->temporary_, O_WRONLY | O_CREAT | O_TRUNC));
     FALLOW_TRY(writer->put(header_of(index, chain)));
     return writer;
   }
 
-  ~Writer() override {
+  ~FolderWriter() override {
     if (!committed_) ::unlink(temporary_.c_str());
   }
 
@@ -142,7 +142,7 @@ class Writer final : public SnapshotWriter {
   }
 
  private:
-  Writer(const std::string& folder, LogIndex index, std::size_t keep_count)
+  FolderWriter(const std::string& folder, LogIndex index, std::size_t keep_count)
       : folder_(folder),
         temporary_(fmt::format("{}/{:020}{}", folder, index.value, kTemporarySuffix)),
         index_(index),
@@ -174,9 +174,9 @@ class Writer final : public SnapshotWriter {
   bool committed_ = false;
 };
 
-class Reader final : public SnapshotReader {
+class FolderReader final : public SnapshotReader {
  public:
-  Reader(Opened opened, std::string path) : opened_(std::move(opened)), path_(std::move(path)) {}
+  FolderReader(Opened opened, std::string path) : opened_(std::move(opened)), path_(std::move(path)) {}
   const SnapshotInfo& info() const override { return opened_.info; }
   Result<std::size_t> read(std::span<char> into) override {
     const std::uint64_t left = opened_.info.bytes - at_;
@@ -213,7 +213,7 @@ Result<std::unique_ptr<FolderSnapshots>> FolderSnapshots::open(const std::string
 
 Result<std::unique_ptr<SnapshotWriter>> FolderSnapshots::begin(LogIndex index,
                                                                const Digest& chain) {
-  return Writer::begin(folder_, index, chain, keep_count_);
+  return FolderWriter::begin(folder_, index, chain, keep_count_);
 }
 
 Result<std::vector<SnapshotInfo>> FolderSnapshots::list() {
@@ -234,7 +234,7 @@ Result<OpenedSnapshot> FolderSnapshots::open_newest(LogIndex at_most) {
     auto opened = open_header(folder_, index);
     const Status checked = opened ? check_content(*opened, path) : tl::unexpected(opened.error());
     if (checked) {
-      result.reader = std::make_unique<Reader>(std::move(*opened), path);
+      result.reader = std::make_unique<FolderReader>(std::move(*opened), path);
       return result;
     }
     result.skipped.push_back(checked.error().message + "; using an older one");

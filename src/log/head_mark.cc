@@ -9,12 +9,12 @@
 namespace fallow::log {
 namespace {
 
-constexpr std::string_view kMagic = "FLWHEAD1";
+constexpr std::string_view kMarkMagic = "FLWHEAD1";
 constexpr std::size_t kHeadBytes = 8 + 8 + 8 + 32;
 constexpr std::size_t kCheckBytes = 8;  // of the digest of the bytes before
 
 std::string encode(const Head& head) {
-  std::string bytes(kMagic);
+  std::string bytes(kMarkMagic);
   put_u64(bytes, head.last.value);
   put_u64(bytes, static_cast<std::uint64_t>(head.time.us));
   bytes += to_bytes(head.chain);

@@ -7,9 +7,9 @@
 namespace fallow::log {
 namespace {
 
-class Writer final : public SnapshotWriter {
+class MemoryWriter final : public SnapshotWriter {
  public:
-  Writer(MemorySnapshots& store, LogIndex index, const Digest& chain) : store_(store) {
+  MemoryWriter(MemorySnapshots& store, LogIndex index, const Digest& chain) : store_(store) {
     kept_.info.index = index;
     kept_.info.chain = chain;
   }
@@ -28,9 +28,9 @@ class Writer final : public SnapshotWriter {
   MemorySnapshots::Kept kept_;
 };
 
-class Reader final : public SnapshotReader {
+class MemoryReader final : public SnapshotReader {
  public:
-  explicit Reader(MemorySnapshots::Kept kept) : kept_(std::move(kept)) {}
+  explicit MemoryReader(MemorySnapshots::Kept kept) : kept_(std::move(kept)) {}
   const SnapshotInfo& info() const override { return kept_.info; }
   Result<std::size_t> read(std::span<char> into) override {
     const std::size_t n = std::min(into.size(), kept_.content.size() - at_);
@@ -57,7 +57,7 @@ void MemorySnapshots::keep(Kept kept) {
 
 Result<std::unique_ptr<SnapshotWriter>> MemorySnapshots::begin(LogIndex index,
                                                                const Digest& chain) {
-  return std::make_unique<Writer>(*this, index, chain);
+  return std::make_unique<MemoryWriter>(*this, index, chain);
 }
 
 Result<std::vector<SnapshotInfo>> MemorySnapshots::list() {
@@ -69,7 +69,7 @@ Result<std::vector<SnapshotInfo>> MemorySnapshots::list() {
 Result<OpenedSnapshot> MemorySnapshots::open_newest(LogIndex at_most) {
   OpenedSnapshot opened;
   const auto after = kept_.upper_bound(at_most);
-  if (after != kept_.begin()) opened.reader = std::make_unique<Reader>(std::prev(after)->second);
+  if (after != kept_.begin()) opened.reader = std::make_unique<MemoryReader>(std::prev(after)->second);
   return opened;
 }
 

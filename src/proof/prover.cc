@@ -11,7 +11,7 @@ namespace fallow::proof {
 namespace {
 
 // A driver's report of a failed compilation may be long, and the market keeps no more of it.
-constexpr std::size_t kFailureBytesMax = 1'000;
+constexpr std::size_t kFailureSentBytesMax = 1'000;
 
 template <class Paths>
 void put_path(const std::vector<Digest>& path, Paths* out) {
@@ -57,7 +57,7 @@ v1::ProofAnswer Prover::answer(const v1::ProofAsk& ask) {
       done = fail(ErrorCode::kInvalid, "this agent does not know step {} of a proof; is it older?",
                   static_cast<int>(ask.step()));
   }
-  if (!done) answer.set_failure(std::string(cut(done.error().message, kFailureBytesMax)));
+  if (!done) answer.set_failure(std::string(cut(done.error().message, kFailureSentBytesMax)));
   return answer;
 }
 

@@ -13,7 +13,7 @@
 namespace fallow::tunnel {
 namespace {
 
-constexpr std::size_t kBufferBytes = 64 * 1024;
+constexpr std::size_t kFileBufferBytes = 64 * 1024;
 constexpr std::uint32_t kModeBits = 0777;
 // The owner can always go on working with what was copied.
 constexpr std::uint32_t kFolderModeMin = 0700;
@@ -88,7 +88,7 @@ FileSender::FileSender(SharedDescriptor root, std::string name,
     : root_(std::move(root)),
       name_(std::move(name)),
       skipped_(std::move(skipped)),
-      buffer_(kBufferBytes) {}
+      buffer_(kFileBufferBytes) {}
 
 FileSender::~FileSender() {
   for (const Folder& folder : folders_) ::closedir(folder.entries);
