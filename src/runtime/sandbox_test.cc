@@ -172,8 +172,9 @@ TEST_P(SandboxTest, APoliteEndIsAskedForAndMayBeIgnored) {
   EXPECT_EQ(exited->exit_code, 5);
   EXPECT_THAT(out(), HasSubstr("bye"));
 
-  start(shell("trap '' TERM; echo ready; while :; do sleep 0.05; done"));
-  wait_for_output("ready");
+  // Another word: what the first one said may still stand there.
+  start(shell("trap '' TERM; echo deaf; while :; do sleep 0.05; done"));
+  wait_for_output("deaf");
   runtime_->stop(LeaseId(7));
   EXPECT_FALSE(next<Exited>(milliseconds(300)));
   runtime_->kill(LeaseId(7));

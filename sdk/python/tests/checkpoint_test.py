@@ -219,25 +219,33 @@ class MovedTrainingTest(unittest.TestCase):
         line = output.splitlines()[-1] if process.returncode == 0 else None
         return line, time.monotonic() - began, first == "goes on\n"
 
+    def interrupted(self, kind, root, numbers, span_s):
+        """(the folder, how often it went on) after one interruption each; None when one came too late."""
+        place, went_on = pathlib.Path(tempfile.mkdtemp(dir=root)) / "0", 0
+        for n, number in enumerate(numbers, 1):
+            line, _, again = self.train(kind, place, number, self.chance.uniform(0, span_s))
+            if line is not None:
+                return None
+            went_on += again
+            if place.exists():
+                place = pathlib.Path(shutil.move(place, place.with_name(f"{n}")))
+        return place, went_on
+
     def moved(self, kind, *rounds):
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
             straight, took_s, _ = self.train(kind, root / "straight")
             self.assertTrue(straight.startswith("weights "))
+            share = 0.45
             for numbers in rounds:
-                ended, went_on = 0, 0
-                place = pathlib.Path(tempfile.mkdtemp(dir=root)) / "0"
-                for number in numbers:
-                    line, _, again = self.train(kind, place, number, self.chance.uniform(0, took_s * 0.45))
-                    ended += line is None
-                    went_on += again
-                    if place.exists():
-                        place = pathlib.Path(shutil.move(place, place.with_name(f"{ended}")))
+                # What else the machine did may have made the undisturbed one slower than these are.
+                while (left := self.interrupted(kind, root, numbers, took_s * share)) is None:
+                    share /= 2
+                place, went_on = left
                 line, _, again = self.train(kind, place)
                 self.assertEqual(line, straight)
-                print(f"{kind}: ended by {[number.name for number in numbers]}, {ended} before its end, went on "
-                      f"{went_on + again} times", flush=True)
-                self.assertEqual(ended, len(numbers))
+                print(f"{kind}: ended by {[number.name for number in numbers]} before its end, went on {went_on + again} times",
+                      flush=True)
 
     def test_with_numpy(self):
         self.moved("numpy", (signal.SIGTERM, signal.SIGKILL), (signal.SIGKILL, signal.SIGTERM),
