@@ -67,8 +67,13 @@ int ssh(const Context& context, const SshOptions& options) {
   const auto keys = ssh_keys_of(market->url, options.lease);
   if (!keys) return report(context, keys.error());
   if (options.proxy) return proxy(context, options, *keys);
-  // Who asks for settings to keep gets the market in them that was named, but never a key.
-  const std::string named = options.config ? " --url " + shell_quoted(market->url) : "";
+  // Who asks for settings to keep gets the market in them that was meant, but never a key.
+  std::string named;
+  if (options.config) {
+    named = " --url " + shell_quoted(market->url);
+    if (!market->certificate.empty())
+      named += " --certificate " + shell_quoted(market->certificate);
+  }
   const std::string command =
       shell_quoted(own_path()) + named + " ssh --proxy " + std::to_string(options.lease);
   const std::vector<std::pair<std::string, std::string>> settings = {

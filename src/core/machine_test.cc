@@ -17,6 +17,7 @@ TEST_F(MachineTest, NothingBeforeFoundAndFoundOnce) {
            [](v1::Found& f) { f.set_operator_key_hash("short"); },
            [](v1::Found& f) { f.clear_currency(); },
            [](v1::Found& f) { f.mutable_policy()->set_fee_basis_points(10'001); },
+           [](v1::Found& f) { f.mutable_policy()->set_proof_interval_us(999'999); },
            [](v1::Found& f) { f.mutable_policy()->set_attempts_max(0); },
            [](v1::Found& f) { f.mutable_policy()->set_close_after_us(1); },
            [](v1::Found& f) { f.mutable_policy()->set_meter_interval_us(INT64_MAX); }}) {

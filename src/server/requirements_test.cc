@@ -71,6 +71,17 @@ TEST(Wanted, NamesTheFieldThatIsOutOfRange) {
   EXPECT_EQ(field([](auto& r) { r.set_tasks(100'001); }), "requirements.tasks");
 }
 
+TEST(Wanted, ALimitOfZeroIsRefusedAndNotTakenForNone) {
+  EXPECT_EQ(limit_of("budget", "").value(), Micros(0));
+  EXPECT_EQ(limit_of("budget", "0.000001").value(), Micros(1));
+  for (const char* limit : {"0", "0.00", "-1", "x"}) {
+    const auto refused = limit_of("budget", limit);
+    ASSERT_FALSE(refused) << limit;
+    EXPECT_EQ(refused.error().status(), 400U);
+    EXPECT_EQ(refused.error().field(), "budget");
+  }
+}
+
 TEST(Wanted, ImagesJoinTheQuery) {
   v1::CreateQuoteRequest request;
   request.set_images(true);

@@ -398,6 +398,8 @@ class ReachTest(SystemTest):
         config.write_bytes(self.fallow("ssh", "--config", lease)[1])
         words = ["ssh", "-F", str(config), f"lease-{lease}", "echo in"]
         environment = self.environment(self.renter)
+        for said in ("FALLOW_URL", "FALLOW_CERTIFICATE"):  # the settings name the market
+            environment.pop(said, None)
         self.assertEqual(subprocess.run(words, env=environment, capture_output=True, timeout=60 * PATIENCE).stdout, b"in\n")
         text = config.read_text()
         identity = next(line.split('"')[1] for line in text.splitlines() if "IdentityFile" in line)

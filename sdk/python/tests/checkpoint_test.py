@@ -241,6 +241,7 @@ class MovedTrainingTest(unittest.TestCase):
                 # What else the machine did may have made the undisturbed one slower than these are.
                 while (left := self.interrupted(kind, root, numbers, took_s * share)) is None:
                     share /= 2
+                    self.assertGreater(share, 0.001, "it does not end when it is asked to")
                 place, went_on = left
                 line, _, again = self.train(kind, place)
                 self.assertEqual(line, straight)

@@ -1,0 +1,47 @@
+// What workloads write, as the API gives it out.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "server/log_store.h"
+#include "server/loopback_market_test.h"
+
+namespace fallow::server {
+namespace {
+
+// The node's last words may come behind the report of the end: who asks then gets them, too.
+TEST(OutputFeed, OfWhatHasJustEndedTheEndIsWaitedFor) {
+  LoopbackMarket market;
+  const People people(market);
+  const std::string node = market.add_node(people.provider, "0.20");
+  const Reply order = market.post("/v1/orders", people.renter,
+                                  R"({"requirements": {}, "workload": {"command": ["true"]}})");
+  ASSERT_EQ(order.status, 200) << order.body;
+  const std::string lease = order.at("tasks.0.lease");
+  market.report(node, lease, v1::RUNNING, 1'000);
+  const auto words = [&] {
+    return market.follow("/v1/leases/" + lease + "/logs", people.renter, 9);
+  };
+  EXPECT_EQ(words().size(), 1U) << "it runs, and has said nothing yet";
+  market.report(node, lease, v1::ENDED, 0);
+  std::thread late([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    for (const v1::LogStream stream : {v1::STDOUT, v1::STDERR}) {
+      v1::LogChunk chunk;
+      chunk.set_lease(std::stoull(lease));
+      chunk.set_stream(stream);
+      chunk.set_data("last words\n");
+      chunk.set_last(true);
+      (*LogStore::open(market.folder() + "/output"))->append(chunk);
+    }
+  });
+  const auto events = words();
+  late.join();
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_NE(events[0].data.find("bGFzdCB3b3Jkcwo="), std::string::npos) << events[0].data;
+  EXPECT_EQ(events[2].event, "end");
+}
+
+}  // namespace
+}  // namespace fallow::server
