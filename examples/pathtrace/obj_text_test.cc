@@ -10,7 +10,7 @@ using ::testing::HasSubstr;
 
 constexpr const char* kTriangle = "v 0 0 0\nv 1 0 0\nv 0 1 0\n";
 
-std::string error_of(const std::string& obj) {
+std::string obj_error(const std::string& obj) {
   const auto checked = check_obj(obj);
   return checked ? "no error" : checked.error().message;
 }
@@ -31,27 +31,27 @@ TEST(ObjText, DropsColoursAfterTheCoordinates) {
 }
 
 TEST(ObjText, RefusesNumbersThatAreNone) {
-  EXPECT_THAT(error_of("v 0 0 0\nv nan 0 0\n"), HasSubstr("line 2"));
-  EXPECT_THAT(error_of("v inf 0 0\n"), HasSubstr("line 1"));
-  EXPECT_THAT(error_of("v 1e999 0 0\n"), HasSubstr("beyond"));
-  EXPECT_THAT(error_of("v -2e9 0 0\n"), HasSubstr("beyond"));
-  EXPECT_THAT(error_of("v 1 2\n"), HasSubstr("three numbers"));
-  EXPECT_THAT(error_of("v 1 2 3x\n"), HasSubstr("not a number"));
-  EXPECT_THAT(error_of("v 1 2 +\n"), HasSubstr("not a number"));
-  EXPECT_THAT(error_of("vn 0 nan 0\n"), HasSubstr("line 1"));
+  EXPECT_THAT(obj_error("v 0 0 0\nv nan 0 0\n"), HasSubstr("line 2"));
+  EXPECT_THAT(obj_error("v inf 0 0\n"), HasSubstr("line 1"));
+  EXPECT_THAT(obj_error("v 1e999 0 0\n"), HasSubstr("beyond"));
+  EXPECT_THAT(obj_error("v -2e9 0 0\n"), HasSubstr("beyond"));
+  EXPECT_THAT(obj_error("v 1 2\n"), HasSubstr("three numbers"));
+  EXPECT_THAT(obj_error("v 1 2 3x\n"), HasSubstr("not a number"));
+  EXPECT_THAT(obj_error("v 1 2 +\n"), HasSubstr("not a number"));
+  EXPECT_THAT(obj_error("vn 0 nan 0\n"), HasSubstr("line 1"));
 }
 
 TEST(ObjText, RefusesIndicesThatNameNothing) {
   const std::string head = kTriangle;
-  EXPECT_THAT(error_of(head + "f 1 2 4\n"), HasSubstr("line 4: a face names vertex 4"));
-  EXPECT_THAT(error_of(head + "f 0 1 2\n"), HasSubstr("not an index"));
-  EXPECT_THAT(error_of(head + "f 1 2 99999999999999999999\n"), HasSubstr("not an index"));
-  EXPECT_THAT(error_of(head + "f 1 2 -4\n"), HasSubstr("before the first"));
-  EXPECT_THAT(error_of(head + "f -2147483648 1 2\n"), HasSubstr("before the first"));
-  EXPECT_THAT(error_of(head + "f 1//99999999999 2 3\n"), HasSubstr("not an index"));
-  EXPECT_THAT(error_of(head + "f 1/2/3/4 2 3\n"), HasSubstr("at most"));
-  EXPECT_THAT(error_of(head + "f 1 2\n"), HasSubstr("3 are the least"));
-  EXPECT_THAT(error_of(head + "f a b c\n"), HasSubstr("not an index"));
+  EXPECT_THAT(obj_error(head + "f 1 2 4\n"), HasSubstr("line 4: a face names vertex 4"));
+  EXPECT_THAT(obj_error(head + "f 0 1 2\n"), HasSubstr("not an index"));
+  EXPECT_THAT(obj_error(head + "f 1 2 99999999999999999999\n"), HasSubstr("not an index"));
+  EXPECT_THAT(obj_error(head + "f 1 2 -4\n"), HasSubstr("before the first"));
+  EXPECT_THAT(obj_error(head + "f -2147483648 1 2\n"), HasSubstr("before the first"));
+  EXPECT_THAT(obj_error(head + "f 1//99999999999 2 3\n"), HasSubstr("not an index"));
+  EXPECT_THAT(obj_error(head + "f 1/2/3/4 2 3\n"), HasSubstr("at most"));
+  EXPECT_THAT(obj_error(head + "f 1 2\n"), HasSubstr("3 are the least"));
+  EXPECT_THAT(obj_error(head + "f a b c\n"), HasSubstr("not an index"));
 }
 
 TEST(ObjText, AFaceMayNameAVertexThatFollows) {
@@ -61,13 +61,13 @@ TEST(ObjText, AFaceMayNameAVertexThatFollows) {
 TEST(ObjText, RefusesAFaceOfTooManyCorners) {
   std::string face = "f";
   for (std::size_t i = 0; i <= kCornersMax; ++i) face += " 1";
-  EXPECT_THAT(error_of(kTriangle + face), HasSubstr("are the most"));
+  EXPECT_THAT(obj_error(kTriangle + face), HasSubstr("are the most"));
 }
 
 TEST(ObjText, RefusesWhatIsNoObj) {
-  EXPECT_THAT(error_of(""), HasSubstr("no faces"));
-  EXPECT_THAT(error_of(kTriangle), HasSubstr("no faces"));
-  EXPECT_THAT(error_of(std::string(100, '\0') + "\n\xff\xfe"), HasSubstr("no faces"));
+  EXPECT_THAT(obj_error(""), HasSubstr("no faces"));
+  EXPECT_THAT(obj_error(kTriangle), HasSubstr("no faces"));
+  EXPECT_THAT(obj_error(std::string(100, '\0') + "\n\xff\xfe"), HasSubstr("no faces"));
 }
 
 TEST(ObjText, ReadsWishes) {
@@ -85,11 +85,11 @@ TEST(ObjText, ReadsWishes) {
 }
 
 TEST(ObjText, RefusesWishesThatItDoesNotUnderstand) {
-  EXPECT_THAT(error_of("#fallow moon on\n"), HasSubstr("'#fallow moon' is unknown"));
-  EXPECT_THAT(error_of("#fallow sky perhaps\n"), HasSubstr("'on' or 'off'"));
-  EXPECT_THAT(error_of("#fallow lens 0\n"), HasSubstr("4 to 2000"));
-  EXPECT_THAT(error_of("#fallow camera 1 1 1 1 1 1\n"), HasSubstr("itself"));
-  EXPECT_THAT(error_of("#fallow sky on off\n"), HasSubstr("left over"));
+  EXPECT_THAT(obj_error("#fallow moon on\n"), HasSubstr("'#fallow moon' is unknown"));
+  EXPECT_THAT(obj_error("#fallow sky perhaps\n"), HasSubstr("'on' or 'off'"));
+  EXPECT_THAT(obj_error("#fallow lens 0\n"), HasSubstr("4 to 2000"));
+  EXPECT_THAT(obj_error("#fallow camera 1 1 1 1 1 1\n"), HasSubstr("itself"));
+  EXPECT_THAT(obj_error("#fallow sky on off\n"), HasSubstr("left over"));
 }
 
 }  // namespace

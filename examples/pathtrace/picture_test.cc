@@ -32,7 +32,7 @@ std::vector<Tile> three_tiles() {
   return tiles;
 }
 
-std::string error_of(const std::vector<Tile>& tiles) {
+std::string picture_error(const std::vector<Tile>& tiles) {
   const auto picture = assemble(tiles);
   return picture ? "no error" : picture.error().message;
 }
@@ -50,20 +50,20 @@ TEST(Picture, TheOrderOfTilesIsIrrelevant) {
 }
 
 TEST(Picture, RefusesTilesThatDoNotFit) {
-  EXPECT_THAT(error_of({}), HasSubstr("no tiles"));
+  EXPECT_THAT(picture_error({}), HasSubstr("no tiles"));
   std::vector<Tile> tiles = three_tiles();
   tiles.erase(tiles.begin() + 1);
-  EXPECT_THAT(error_of(tiles), HasSubstr("tile 1 of 0 to 2 is missing"));
+  EXPECT_THAT(picture_error(tiles), HasSubstr("tile 1 of 0 to 2 is missing"));
   tiles = three_tiles();
   tiles[2].header.scene = digest_of("another");
-  EXPECT_THAT(error_of(tiles), HasSubstr("different scenes"));
+  EXPECT_THAT(picture_error(tiles), HasSubstr("different scenes"));
   tiles = three_tiles();
   tiles[1].header.frame.seed = 8;
-  EXPECT_THAT(error_of(tiles), HasSubstr("seed"));
+  EXPECT_THAT(picture_error(tiles), HasSubstr("seed"));
   tiles = three_tiles();
   tiles.push_back(tiles[0]);
   tiles.back().sums[0] += 1;
-  EXPECT_THAT(error_of(tiles), HasSubstr("two tiles 0"));
+  EXPECT_THAT(picture_error(tiles), HasSubstr("two tiles 0"));
 }
 
 TEST(Picture, TheScreenCurveRisesFromBlackToWhite) {

@@ -14,30 +14,30 @@ using ::testing::HasSubstr;
 
 constexpr const char* kFlat = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nf 1 2 3 4\n";
 
-std::string error_of(const std::string& path, const Frame& frame = {}) {
+std::string scene_error(const std::string& path, const Frame& frame = {}) {
   const auto scene = read_scene(path, frame);
   return scene ? "no error" : scene.error().message;
 }
 
 TEST(Scene, NamesTheFileThatIsMissing) {
   const Folder folder;
-  EXPECT_THAT(error_of(folder.at("none.obj")), HasSubstr("there is no file"));
-  EXPECT_THAT(error_of(folder.at("")), HasSubstr("is a folder"));
+  EXPECT_THAT(scene_error(folder.at("none.obj")), HasSubstr("there is no file"));
+  EXPECT_THAT(scene_error(folder.at("")), HasSubstr("is a folder"));
 }
 
 TEST(Scene, RefusesModelsWithoutExtent) {
   const Folder folder;
-  EXPECT_THAT(error_of(folder.write("a.obj", "v 1 1 1\nf 1 1 1\n")), HasSubstr("one point"));
-  EXPECT_THAT(error_of(folder.write("b.obj", "v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n")),
+  EXPECT_THAT(scene_error(folder.write("a.obj", "v 1 1 1\nf 1 1 1\n")), HasSubstr("one point"));
+  EXPECT_THAT(scene_error(folder.write("b.obj", "v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n")),
               HasSubstr("area"));
 }
 
 TEST(Scene, RefusesFramesBeyondTheMaxima) {
   const Folder folder;
   const std::string path = folder.write("flat.obj", kFlat);
-  EXPECT_THAT(error_of(path, {.width = 0}), HasSubstr("1 to 16384"));
-  EXPECT_THAT(error_of(path, {.height = 16'385}), HasSubstr("1 to 16384"));
-  EXPECT_THAT(error_of(path, {.samples = 0}), HasSubstr("0 samples"));
+  EXPECT_THAT(scene_error(path, {.width = 0}), HasSubstr("1 to 16384"));
+  EXPECT_THAT(scene_error(path, {.height = 16'385}), HasSubstr("1 to 16384"));
+  EXPECT_THAT(scene_error(path, {.samples = 0}), HasSubstr("0 samples"));
 }
 
 TEST(Scene, AMissingMaterialFileIsAWarning) {

@@ -8,18 +8,13 @@
 #include <cerrno>
 #include <span>
 
+#include "artifacts/folder_open.h"
 #include "artifacts/path.h"
 
 namespace fallow::artifacts {
 namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{256} << 10;
-constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-tl::unexpected<Error> failed(std::string_view doing, std::string_view path) {
-  const int number = errno;
-  return tl::unexpected(file_error(doing, printable(path), number));
-}
 
 // Opens the folder that holds `path`, part by part; makes missing ones if `make`.
 Result<Fd> open_parent(const Fd& folder, std::string_view path, bool make) {

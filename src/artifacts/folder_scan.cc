@@ -12,19 +12,13 @@
 #include <span>
 
 #include "artifacts/folder.h"
+#include "artifacts/folder_open.h"
 #include "artifacts/path.h"
 
 namespace fallow::artifacts {
 namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{256} << 10;
-constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-tl::unexpected<Error> failed(std::string_view doing, std::string_view path) {
-  const int number = errno;
-  return tl::unexpected(file_error(doing, printable(path), number));
-}
-
 struct CloseFolder {
   void operator()(DIR* folder) const { ::closedir(folder); }
 };

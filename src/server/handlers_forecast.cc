@@ -52,8 +52,8 @@ void put_band(v1::LikelyView& view, const Band& band) {
   view.set_p90(band.p90);
 }
 
-v1::ForecastView view_of(const core::PriceClass& of, const ClassForecast& forecast,
-                         std::int64_t hour) {
+v1::ForecastView forecast_view(const core::PriceClass& of, const ClassForecast& forecast,
+                               std::int64_t hour) {
   const HourOutlook outlook = forecast.at(hour);
   v1::ForecastView view;
   *view.mutable_at() = timestamp_of(Time{hour * kHour.value});
@@ -81,7 +81,7 @@ std::int64_t add_class(v1::ListForecastResponse& response, const core::PriceClas
                        const ClassForecast& forecast, const Asked& asked, std::int64_t from) {
   for (std::int64_t hour = from; hour < asked.now_hour + asked.hours; ++hour) {
     if (static_cast<std::size_t>(response.hours_size()) == asked.rows) return hour;
-    *response.add_hours() = view_of(of, forecast, hour);
+    *response.add_hours() = forecast_view(of, forecast, hour);
   }
   return 0;
 }

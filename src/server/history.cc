@@ -76,7 +76,7 @@ v1::TransferView side_of(const v1::Transferred& transfer, bool receives, LogInde
   return view;
 }
 
-v1::PriceView view_of(const v1::PriceMoved& moved, Time time) {
+v1::PriceView price_view(const v1::PriceMoved& moved, Time time) {
   const auto money = [](std::int64_t micros) { return format_money(Micros(micros)); };
   v1::PriceView view;
   *view.mutable_at() = timestamp_of(time);
@@ -239,7 +239,7 @@ Status History::write_row(const Row& row, std::uint32_t ordinal) {
   }
   if (row.event.has_price_moved()) {
     const v1::PriceMoved& moved = row.event.price_moved();
-    const std::string bytes = view_of(moved, row.time).SerializeAsString();
+    const std::string bytes = price_view(moved, row.time).SerializeAsString();
     statements_.price.bind(1, moved.model());
     statements_.price.bind(2, moved.region());
     statements_.price.bind(3, bytes);
