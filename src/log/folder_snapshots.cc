@@ -176,7 +176,8 @@ class FolderWriter final : public SnapshotWriter {
 
 class FolderReader final : public SnapshotReader {
  public:
-  FolderReader(Opened opened, std::string path) : opened_(std::move(opened)), path_(std::move(path)) {}
+  FolderReader(Opened opened, std::string path)
+      : opened_(std::move(opened)), path_(std::move(path)) {}
   const SnapshotInfo& info() const override { return opened_.info; }
   Result<std::size_t> read(std::span<char> into) override {
     const std::uint64_t left = opened_.info.bytes - at_;

@@ -69,7 +69,8 @@ Result<std::vector<SnapshotInfo>> MemorySnapshots::list() {
 Result<OpenedSnapshot> MemorySnapshots::open_newest(LogIndex at_most) {
   OpenedSnapshot opened;
   const auto after = kept_.upper_bound(at_most);
-  if (after != kept_.begin()) opened.reader = std::make_unique<MemoryReader>(std::prev(after)->second);
+  if (after != kept_.begin())
+    opened.reader = std::make_unique<MemoryReader>(std::prev(after)->second);
   return opened;
 }
 

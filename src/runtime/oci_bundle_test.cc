@@ -24,7 +24,8 @@ LaunchFile launch() {
 // JSON is YAML, too. Not protobuf's Struct: with gcc and ThreadSanitizer its map is laid out
 // otherwise than in the library.
 YAML::Node config_of(const LaunchFile& launch, std::vector<std::string>& points) {
-  const PrivateFolders folders{"/s/work", "/s/out", "/s/tmp", "/s/etc", "/s/stage", "/s/init"};
+  const PrivateFolders folders{"/s/work", "/s/out",   "/s/tmp", "/s/checkpoint",
+                               "/s/etc",  "/s/stage", "/s/init"};
   return YAML::Load(oci_config(launch, folders, {"3", "fallow/7-1", true}, "/s/root", points));
 }
 
@@ -80,12 +81,13 @@ TEST(OciBundle, EveryMountOfTheHostIsReadOnlyButThePrivateFolders) {
     ++writable;
     EXPECT_TRUE(mount["source"].as<std::string>().starts_with("/s/"));
   }
-  EXPECT_EQ(writable, 3);
+  EXPECT_EQ(writable, 4);
   EXPECT_THAT(points, testing::Contains("/usr/"));
 }
 
 TEST(OciBundle, WhatIsMountedBelowIsReadOnlyWhereTheRuntimeCanMakeItSo) {
-  const PrivateFolders folders{"/s/work", "/s/out", "/s/tmp", "/s/etc", "/s/stage", "/s/init"};
+  const PrivateFolders folders{"/s/work", "/s/out",   "/s/tmp", "/s/checkpoint",
+                               "/s/etc",  "/s/stage", "/s/init"};
   for (const bool below : {false, true}) {
     OciOptions options;
     options.read_only_below = below;
@@ -96,7 +98,8 @@ TEST(OciBundle, WhatIsMountedBelowIsReadOnlyWhereTheRuntimeCanMakeItSo) {
 }
 
 TEST(OciBundle, TheNetworkIsANewOneOrTheOneThatWasMade) {
-  const PrivateFolders folders{"/s/work", "/s/out", "/s/tmp", "/s/etc", "/s/stage", "/s/init"};
+  const PrivateFolders folders{"/s/work", "/s/out",   "/s/tmp", "/s/checkpoint",
+                               "/s/etc",  "/s/stage", "/s/init"};
   for (const char* path : {"", "/proc/7/fd/9"}) {
     OciOptions options;
     options.network_path = path;

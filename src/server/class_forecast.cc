@@ -15,8 +15,10 @@ double most_of(ClassFigure figure) {
   return figure == ClassFigure::kUse ? kUseMax : kDevicesMax;
 }
 
+// Intervals in which nothing was offered are not told of: what is missing of the hour offered none.
 double mean_devices(std::int64_t thousandth_ms, const ClassHour& hour) {
-  return static_cast<double>(thousandth_ms) / kThousandths / static_cast<double>(hour.span_ms);
+  const std::int64_t span_ms = std::max(hour.span_ms, kHour.value / 1'000);
+  return static_cast<double>(thousandth_ms) / kThousandths / static_cast<double>(span_ms);
 }
 
 std::optional<double> value_of(const ClassHour& hour, ClassFigure figure) {

@@ -66,6 +66,16 @@ TEST(ClassForecast, HoursWithoutOffersOfferNothingAndSayNothingOfUse) {
   EXPECT_TRUE(use.values[250]);
 }
 
+TEST(ClassForecast, AnHourThatWasOfferedInPartCountsInPart) {
+  const std::vector<ClassHour> hours{{kFirst, 300'000, kHourOfDevice / 12, kHourOfDevice / 24, 0}};
+  const auto value = [&](ClassFigure figure) {
+    return *series_of(hours, kFirst + 1, figure).values.at(0);
+  };
+  EXPECT_DOUBLE_EQ(value(ClassFigure::kOffered), 1.0 / 12);
+  EXPECT_DOUBLE_EQ(value(ClassFigure::kDemand), 1.0 / 24);
+  EXPECT_DOUBLE_EQ(value(ClassFigure::kUse), 0.5);
+}
+
 TEST(ClassForecast, NeedsTwoDays) {
   auto hours = two_weeks();
   EXPECT_FALSE(ClassForecast::learn({}, kFirst));

@@ -19,9 +19,11 @@ constexpr const char* kAddInterval =
     "leased_ms = leased_ms + excluded.leased_ms, "
     "price_micros = min(price_micros, excluded.price_micros)";
 // Who would not have paid the least that anything went for then did not lack a place, but a price.
+// In the hour that runs there may be no interval yet: then the lease that had waited began in it,
+// so that least is no more than this one paid.
 constexpr const char* kAddWait =
-    "update hours set waited_ms = waited_ms + ?1 "
-    "where model = ?2 and region = ?3 and hour = ?4 and price_micros <= ?5";
+    "insert into hours values(?2,?3,?4,0,0,0,?1,?5) on conflict(model, region, hour) do update "
+    "set waited_ms = waited_ms + excluded.waited_ms where price_micros <= excluded.price_micros";
 constexpr const char* kNextClassWithHours =
     "select model, region from hours where (model, region) > (?1, ?2) order by model, region "
     "limit 1";
@@ -37,8 +39,7 @@ std::int64_t least_price(const v1::PriceMoved& moved) {
 Status History::prepare_hours() {
   FALLOW_ASSIGN(statements_.hour, writer_.prepare(kAddInterval));
   FALLOW_ASSIGN(statements_.wait, writer_.prepare(kAddWait));
-  FALLOW_ASSIGN(statements_.prune_hours,
-                writer_.prepare("delete from hours where model = ? and region = ? and hour < ?"));
+  FALLOW_ASSIGN(statements_.prune_hours, writer_.prepare("delete from hours where hour < ?"));
   return {};
 }
 
@@ -56,10 +57,12 @@ Status History::add_interval(const v1::PriceMoved& moved, Time time) {
   statements_.hour.bind(6, moved.leased_ms());
   statements_.hour.bind(7, least_price(moved));
   FALLOW_TRY(writer_.run(statements_.hour));
-  statements_.prune_hours.bind(1, moved.model());
-  statements_.prune_hours.bind(2, moved.region());
-  statements_.prune_hours.bind(3, hour - limits_.hours_kept);
-  return writer_.run(statements_.prune_hours);
+  // Of all classes: one that nobody offers any more has no interval of its own.
+  if (hour <= pruned_hour_) return {};
+  statements_.prune_hours.bind(1, hour - limits_.hours_kept);
+  FALLOW_TRY(writer_.run(statements_.prune_hours));
+  pruned_hour_ = hour;
+  return {};
 }
 
 Status History::add_wait(const v1::PaidWait& wait) {
@@ -84,7 +87,8 @@ Result<std::vector<ClassHour>> History::hours(const core::PriceClass& of, std::i
   const std::lock_guard lock(reader_mutex_);
   FALLOW_ASSIGN(SqliteStatement select,
                 reader_.prepare("select hour, span_ms, offered_ms, leased_ms, waited_ms from hours "
-                                "where model = ?1 and region = ?2 and hour >= ?3 order by hour"));
+                                "where model = ?1 and region = ?2 and hour >= ?3 and span_ms > 0 "
+                                "order by hour"));
   select.bind(1, of.model);
   select.bind(2, of.region);
   select.bind(3, from_hour);

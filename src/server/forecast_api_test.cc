@@ -11,8 +11,8 @@ namespace {
 void remember(const std::string& path, const std::string& region) {
   auto db = SqliteDb::open(path, SQLITE_OPEN_READWRITE);
   ASSERT_TRUE(db.has_value()) << db.error().message;
-  auto insert =
-      db->prepare("insert into hours values('rtx_4090',?,?,3600000,7200000000,?,0,400000)");
+  auto insert = db->prepare(
+      "insert into hours values(x'7274785f34303930',?,?,3600000,7200000000,?,0,400000)");
   ASSERT_TRUE(insert.has_value()) << insert.error().message;
   const std::int64_t now_hour = system_clock()->now().us / kHour.value;
   for (std::int64_t hour = now_hour - 96; hour < now_hour; ++hour) {

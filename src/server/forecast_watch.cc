@@ -15,6 +15,8 @@ namespace fallow::server {
 namespace {
 
 constexpr std::size_t kClassesPerCommand = 512;
+// A history that is further behind is being made anew, and a part of it says something else.
+constexpr Duration kHistoryBehindMax = seconds(1);
 
 }  // namespace
 
@@ -66,13 +68,22 @@ void ForecastWatch::loop() {
 }
 
 Result<bool> ForecastWatch::is_wanted() {
-  auto promise = std::make_shared<std::promise<bool>>();
-  std::future<bool> answer = promise->get_future();
+  struct Market {
+    bool has_weight;
+    LogIndex last;
+  };
+  auto promise = std::make_shared<std::promise<Market>>();
+  std::future<Market> answer = promise->get_future();
   FALLOW_TRY(engine_.read([promise](const core::Machine& machine) {
     const v1::Policy& policy = machine.policy();
-    promise->set_value(core::keeps_index(policy) && policy.forecast_basis_points() > 0);
+    promise->set_value(
+        {core::keeps_index(policy) && policy.forecast_basis_points() > 0, machine.last_index()});
   }));
-  return answer.get();
+  const Market market = answer.get();
+  if (market.has_weight && !history_.wait_for(market.last, kHistoryBehindMax)) {
+    return fail(ErrorCode::kBusy, "the history is behind the market");
+  }
+  return market.has_weight;
 }
 
 Status ForecastWatch::run_once() {

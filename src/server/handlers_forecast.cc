@@ -1,8 +1,8 @@
 // GET /v1/forecast: what is likely of each class in the hours to come.
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
+#include "base/number.h"
 #include "core/query.h"
 #include "fallow/v1/services.pb.h"
 #include "server/class_forecast.h"
@@ -32,17 +32,19 @@ Answer<Position> position_of(const std::string& token) {
   Position position;
   FALLOW_ASSIGN(const std::string name, page_name("forecast", token));
   if (name.empty()) return position;
-  const char* const end = name.data() + name.size();
-  const auto hour = std::from_chars(name.data(), end, position.hour);
-  std::size_t bytes = 0;
-  const bool begun = hour.ec == std::errc() && hour.ptr != end && *hour.ptr == ':';
-  const auto size = std::from_chars(begun ? hour.ptr + 1 : end, end, bytes);
-  if (!begun || size.ec != std::errc() || size.ptr == end || *size.ptr != ':' ||
-      bytes > static_cast<std::size_t>(end - size.ptr - 1) || position.hour < 0) {
+  const std::string_view text = name;
+  const std::size_t first = text.find(':');
+  const std::size_t second = first == text.npos ? first : text.find(':', first + 1);
+  const auto hour = parse_number<std::int64_t>(text.substr(0, first));
+  const auto bytes = second == text.npos
+                         ? std::nullopt
+                         : parse_number<std::size_t>(text.substr(first + 1, second - first - 1));
+  if (!hour || *hour < 0 || !bytes || *bytes > text.size() - second - 1) {
     return refuse_field("page_token", "this is not a next_page_token of this list");
   }
-  position.of.model.assign(size.ptr + 1, bytes);
-  position.of.region.assign(size.ptr + 1 + bytes, end);
+  position.hour = *hour;
+  position.of.model = text.substr(second + 1, *bytes);
+  position.of.region = text.substr(second + 1 + *bytes);
   return position;
 }
 

@@ -47,15 +47,13 @@ class History final : public engine::Subscriber,
   std::optional<LogIndex> cursor() const override { return LogIndex(start_); }
   void on_batch(const engine::Batch& batch, const core::Machine& machine) override;
 
-  // Waits until everything up to `index` can be read; false when `wait` passed first, or when the
-  // disk does not take it.
-  bool wait_for(LogIndex index, Duration wait);
   // The accepted meter records of a lease, in order.
   Result<std::vector<v1::MeterRecord>> meters(LeaseId lease);
   // Why nothing is written at the moment; empty: all is well.
   std::string trouble() const;
 
   // TransferHistory, PriceHistory, HourHistory, FeedSource.
+  bool wait_for(LogIndex index, Duration wait) override;
   Result<TransferHistory::Page> transfers(AccountId account, std::uint64_t before,
                                           std::size_t count_max) override;
   Result<PriceHistory::Page> prices(const std::string& model, const std::string& region,
@@ -90,7 +88,8 @@ class History final : public engine::Subscriber,
   Status add_wait(const v1::PaidWait& wait);
 
   const HistoryLimits limits_;
-  const std::uint64_t start_;  // the cursor as the file had it
+  std::int64_t pruned_hour_ = 0;  // of the hours; write_loop() alone
+  const std::uint64_t start_;     // the cursor as the file had it
 
   SqliteDb writer_;  // of the writing thread
   Statements statements_;

@@ -219,13 +219,25 @@ TEST_F(HistoryTest, AWaitForAPriceThatNothingWentForCountsForNothing) {
       << "no limit at all";
 }
 
+TEST_F(HistoryTest, AWaitInAnHourWithoutAnIntervalYetCounts) {
+  tell_at(10, 120, {waited(10 * 3'600, 10 * 3'600 + 60, 1'000, 400'000)});
+  EXPECT_TRUE(history_->hours({"rtx_4090", "eu"}, 0)->empty()) << "nothing is known of the hour";
+  tell_at(10, 300, {interval("eu", 10, 0, 300, 1'000, 0)});
+  const auto hours = history_->hours({"rtx_4090", "eu"}, 0);
+  ASSERT_EQ(hours->size(), 1U);
+  EXPECT_EQ((*hours)[0].waited_ms, 60'000'000);
+  EXPECT_EQ((*hours)[0].span_ms, 300'000);
+}
+
 TEST_F(HistoryTest, OldHoursLeave) {
   HistoryLimits limits;
   limits.hours_kept = 5;
   open(limits);
+  tell_at(1, 300, {interval("gone", 1, 0, 300, 1'000, 0)});
   for (std::int64_t hour = 1; hour <= 9; ++hour) {
     tell_at(hour, 300, {interval("eu", hour, 0, 300, 1'000, 0)});
   }
+  EXPECT_TRUE(history_->hours({"rtx_4090", "gone"}, 0)->empty()) << "nobody offers it any more";
   const auto kept = history_->hours({"rtx_4090", "eu"}, 0);
   ASSERT_EQ(kept->size(), 6U);
   EXPECT_EQ(kept->front().hour, 4);

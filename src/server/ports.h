@@ -105,6 +105,9 @@ class HourHistory {
   // The classes that have hours and come after this one, ascending by model and region. May block.
   virtual Result<std::vector<core::PriceClass>> classes_after(const core::PriceClass& after,
                                                               std::size_t count_max) = 0;
+  // Waits until everything up to `index` can be read; false when `wait` passed first, or when the
+  // disk does not take it.
+  virtual bool wait_for(LogIndex index, Duration wait) = 0;
 };
 
 // The market's events, kept for those who follow them.
