@@ -81,7 +81,7 @@ class Scan {
     for (;;) {
       errno = 0;
       // Safe: the stream is this scan's own.
-      const dirent* entry = ::readdir(listing.get());  // NOLINT(concurrency-mt-unsafe)
+      const dirent* entry = ::readdir(listing.get());
       if (entry == nullptr) {
         if (errno != 0) return failed("list", path);
         return {};

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kConfigBytesMax = 64 * 1024;
 
 std::string environment(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read at the start only
+  const char* value = std::getenv(name);
   return value == nullptr ? std::string() : std::string(value);
 }
 

@@ -46,8 +46,11 @@ v1::ProofAnswer Prover::answer(const v1::ProofAsk& ask) {
       break;
     case v1::PROOF_SPEED: {
       auto speeds = device_.speeds();
-      if (speeds) *answer.mutable_speeds() = *std::move(speeds);
-      if (!speeds) done = tl::unexpected(speeds.error());
+      if (speeds) {
+        *answer.mutable_speeds() = *std::move(speeds);
+      } else {
+        done = tl::unexpected(speeds.error());
+      }
       break;
     }
     case v1::PROOF_OVER:

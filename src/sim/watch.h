@@ -98,6 +98,7 @@ class Watch {
   void see_refusal(const v1::Refused& refused);
 
   World& world_;
+  std::uint64_t batches_ = 0;
   std::map<LeaseId, Process> live_;
   std::map<LeaseId, Ran> ran_;                  // of leases that are open or have a process
   std::map<LeaseId, Ended> ended_;              // leases the market ended; as many as the run makes
