@@ -62,12 +62,13 @@ void Agent::Impl::act(std::vector<Action> actions) {
               // A saving that runs has seen less than the last one will.
               transfers.cancel(collect.lease);
               collection.saving = collect.checkpoint;
-              if (collect.checkpoint) save(collect.lease, true);
+              // The market waits for a bounded time: of the two the outputs are wanted more.
               if (collect.outputs) {
                 transfers.put(collect.lease, runtime.folders(collect.lease).out, kOutputBytesMax);
               } else {
                 collection.outputs = Collected{collect.lease, ""};
               }
+              if (collect.checkpoint) save(collect.lease, true);
             },
             [&](const Forget& forget) {
               transfers.cancel(forget.lease);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "base/types.h"
 
 namespace fallow::agent {
 
@@ -40,8 +41,8 @@ class FolderStore {
 
   // The same of a checkpoint's folder, which the workload may be at work in, in pieces
   // (artifacts/folder.h). save: kBusy, kCorrupt, kNotFound, kInvalid mean that it changed
-  // meanwhile: asking again may help.
-  virtual Result<Stored> save(const std::string& folder, std::uint64_t bytes_max,
+  // meanwhile: asking again may help. It ends with kTimedOut soon after `time_max`, too.
+  virtual Result<Stored> save(const std::string& folder, std::uint64_t bytes_max, Duration time_max,
                               const std::string& token, const std::atomic<bool>& cancelled) = 0;
   virtual Status restore(const std::string& manifest, const std::string& folder,
                          std::uint64_t bytes_max, const std::string& token,

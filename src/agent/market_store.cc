@@ -8,10 +8,6 @@
 namespace fallow::agent {
 namespace {
 
-// What the store has of it already must not be swept before the manifest names it: half of what
-// servers keep a superseded checkpoint for.
-constexpr std::chrono::minutes kSavingMax{30};
-
 Result<std::unique_ptr<client::Api>> connect(client::Config market, const std::string& token,
                                              Random& random) {
   market.api_key = token;
@@ -51,10 +47,10 @@ Result<MarketStore::Stored> MarketStore::put(const std::string& folder, std::uin
 }
 
 Result<MarketStore::Stored> MarketStore::save(const std::string& folder, std::uint64_t bytes_max,
-                                              const std::string& token,
+                                              Duration time_max, const std::string& token,
                                               const std::atomic<bool>& cancelled) {
   client::TransferRules rules = rules_of(bytes_max, artifacts::Layout::kPieces, cancelled);
-  rules.until = std::chrono::steady_clock::now() + kSavingMax;
+  rules.until = std::chrono::steady_clock::now() + std::chrono::microseconds(time_max.value);
   return upload(folder, token, rules);
 }
 

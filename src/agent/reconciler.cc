@@ -48,7 +48,7 @@ void Reconciler::adopt(std::vector<WorkloadRecord> records,
         }
         break;
       case Phase::kStopping:
-        actions_.emplace_back(Stop{lease, entry.record.stop_reason,
+        actions_.emplace_back(Stop{lease, notice_reason(entry.record),
                                    std::max(entry.record.kill_at - now.monotonic, Duration(0))});
         break;
       case Phase::kKilling:
@@ -224,6 +224,7 @@ void Reconciler::accept(const v1::Desired& desired, Now now) {
         entry.record.desired.time_us_max() != wanted.time_us_max() ||
         entry.record.desired.stop_grace_us() != wanted.stop_grace_us()) {
       entry.record.desired.set_stop(wanted.stop());
+      entry.record.desired.set_stop_reason(wanted.stop_reason());
       entry.record.desired.set_time_us_max(wanted.time_us_max());
       entry.record.desired.set_stop_grace_us(wanted.stop_grace_us());
       entry.changed = true;

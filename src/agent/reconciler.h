@@ -18,8 +18,7 @@
 // - Running time counts from Started to the exit, less suspensions and what follows a decision to
 //   stop. Meter records are cumulative, signed once, stored before they are sent, sent in order.
 // - An ended workload is reported until its lease leaves the desired set.
-// - A checkpoint is saved at intervals while the workload runs, and when it has ended otherwise
-// than
+// - A checkpoint is saved at intervals while the workload runs, and when it has ended other than
 //   well; each that differs from the last has the next number, stored before it is reported.
 // - The owner wins: present means suspended at once, and evicted after the notice, which the
 //   owner's own terms may shorten.
@@ -126,6 +125,7 @@ class Reconciler {
   Time deadline_of(const Entry& entry) const;
   Duration fence_span(const WorkloadRecord& record) const;
   Duration grace(const WorkloadRecord& record) const;
+  static v1::EndReason notice_reason(const WorkloadRecord& record);
   Time evict_at() const;
   Time evicted_by() const;
   void report(Now now);

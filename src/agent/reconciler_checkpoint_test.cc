@@ -86,6 +86,28 @@ TEST_F(CheckpointTest, AnEvictionSavesWhatTheNoticeLeft) {
   EXPECT_EQ(report(7).checkpoint().sequence(), 1U);
 }
 
+TEST_F(CheckpointTest, TheNoticeSaysWhyTheMarketEndsIt) {
+  connect();
+  v1::DesiredLease desired = lease(7);
+  bring_up(desired);
+  desired.set_stop(true);
+  desired.set_stop_reason(v1::PREEMPTED);
+  desire({desired});
+  auto actions = run_for(milliseconds(1));
+  ASSERT_EQ(of<Stop>(actions).size(), 1U);
+  EXPECT_EQ(of<Stop>(actions)[0].reason, v1::PREEMPTED);
+  restart({});
+  actions = run_for(milliseconds(1));
+  ASSERT_EQ(of<Stop>(actions).size(), 1U);
+  EXPECT_EQ(of<Stop>(actions)[0].reason, v1::PREEMPTED);
+  connect();
+  exit_with(7, 75);
+  EXPECT_TRUE(of<Collect>(run_for(milliseconds(1))).at(0).checkpoint);
+  collected(7);
+  run_for(milliseconds(1));
+  EXPECT_EQ(report(7).reason(), v1::STOPPED) << "the market knows its own reason";
+}
+
 TEST_F(CheckpointTest, OnlyWhatMayGoOnIsSavedAtTheEnd) {
   connect();
   bring_up(lease(7, {0}));

@@ -150,9 +150,10 @@ void Reconciler::stop(Entry& entry, v1::EndReason reason, std::string detail, No
   record.stop_reason = reason;
   record.stop_detail = std::move(detail);
   record.stopped_at = now.monotonic;
-  record.kill_at = now.monotonic + grace(record);
+  record.kill_at = std::min(now.monotonic + grace(record), evicted_by());
   entry.changed = dirty_ = true;
-  actions_.emplace_back(Stop{record.lease(), reason, grace(record)});
+  actions_.emplace_back(Stop{record.lease(), notice_reason(record),
+                             std::max(record.kill_at - now.monotonic, Duration(0))});
 }
 
 void Reconciler::kill(Entry& entry, v1::EndReason reason, std::string detail, Now now) {
@@ -241,6 +242,13 @@ Duration Reconciler::fence_span(const WorkloadRecord& record) const {
   const std::int64_t of_lease_us = record.desired.close_after_us();
   const Duration close_after(of_lease_us > 0 ? of_lease_us : session_.policy().close_after_us());
   return close_after - Duration(close_after.value / 6);
+}
+
+// Of what the market ends, its own word: a report says STOPPED of all that.
+v1::EndReason Reconciler::notice_reason(const WorkloadRecord& record) {
+  const v1::EndReason of_market = record.desired.stop_reason();
+  const bool is_told = v1::EndReason_IsValid(of_market) && of_market != v1::END_REASON_UNSPECIFIED;
+  return record.stop_reason == v1::STOPPED && is_told ? of_market : record.stop_reason;
 }
 
 Time Reconciler::evict_at() const {

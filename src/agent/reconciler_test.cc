@@ -63,7 +63,9 @@ TEST_F(ReconcilerTest, TheOwnersOwnTermsShortenNoticeAndGrace) {
   auto actions = run_for(milliseconds(250));
   EXPECT_EQ(of<Suspend>(actions).size(), 1U);
   EXPECT_THAT(of<Stop>(actions), IsEmpty());
-  EXPECT_EQ(of<Stop>(run_for(milliseconds(100))).size(), 1U);
+  actions = run_for(milliseconds(100));
+  ASSERT_EQ(of<Stop>(actions).size(), 1U);
+  EXPECT_EQ(of<Stop>(actions)[0].grace, milliseconds(3'700)) << "what the notice says";
   EXPECT_THAT(of<Kill>(run_for(milliseconds(3'600))), IsEmpty());
   EXPECT_EQ(of<Kill>(run_for(milliseconds(100))).size(), 1U);
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -64,7 +65,10 @@ v1::EndReason reason_of_image(ErrorCode code) {
 }  // namespace
 
 Transfers::Transfers(FolderStore& store, Images* images, std::size_t thread_count)
-    : store_(store), images_(images), event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    : store_(store),
+      images_(images),
+      savings_max_(std::max<std::size_t>(1, thread_count / 2)),
+      event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   FALLOW_CHECK(static_cast<bool>(event_), "no descriptor is left for an event");
   for (std::size_t i = 0; i < thread_count; ++i) threads_.emplace_back([this] { work(); });
 }
@@ -159,9 +163,27 @@ void Transfers::add(std::shared_ptr<Job> job) {
   changed_.notify_all();
 }
 
+bool Transfers::may_run(const Job& job) const {
+  if (running_.contains(job.lease)) return false;
+  // A cancelled one ends at once.
+  const auto is_saving = [](const Job& of) {
+    return of.kind == Kind::kSave && !of.is_last && !of.cancelled;
+  };
+  if (!is_saving(job)) return true;
+  const auto savings = std::count_if(running_.begin(), running_.end(), [&](const auto& running) {
+    return is_saving(*running.second);
+  });
+  return static_cast<std::size_t>(savings) < savings_max_;
+}
+
+// A lease's jobs keep their order: one that may not run yet holds back those behind it.
 std::shared_ptr<Transfers::Job> Transfers::take_next() {
-  const auto next = std::find_if(waiting_.begin(), waiting_.end(), [this](const auto& job) {
-    return !running_.contains(job->lease);
+  std::set<LeaseId> held_back;
+  const auto next = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& job) {
+    if (held_back.contains(job->lease)) return false;
+    if (may_run(*job)) return true;
+    held_back.insert(job->lease);
+    return false;
   });
   if (next == waiting_.end()) return nullptr;
   std::shared_ptr<Job> job = std::move(*next);
@@ -279,8 +301,8 @@ Saved Transfers::run_save(const Job& job) {
     const std::string token = wait_for_token(job, until);
     if (token.empty()) break;
     const Time began = steady_now();
-    auto stored =
-        store_.save(job.needs.checkpoint_folder, job.needs.bytes_max, token, job.cancelled);
+    auto stored = store_.save(job.needs.checkpoint_folder, job.needs.bytes_max,
+                              job.is_last ? until - began : kSavingMax, token, job.cancelled);
     if (stored) {
       if (stamp) note_saved(job.lease, *stamp);
       if (stored->files == 0) return saved;

@@ -1,6 +1,7 @@
 // Transfers: inputs, images, checkpoints and outputs of workloads, on threads of their own.
 //
-// One transfer of a lease at a time, in the order in which they were asked for. What may help by
+// One transfer of a lease at a time, in the order in which they were asked for. Savings beside a
+// workload take half of the threads at most: starts and ends do not wait for them. What may help by
 // being asked again is, for as long as stated below. Owned by the agent's loop thread, which is
 // told by a descriptor.
 #pragma once
@@ -29,6 +30,10 @@ class Transfers {
   static constexpr Duration kPutTriesMax = minutes(1);
   // Of a saving; the next one comes anyway.
   static constexpr Duration kSaveTriesMax = seconds(20);
+  // One saving beside the workload. What the store has of it already must not be swept before the
+  // manifest names it: half of what servers keep a superseded checkpoint for. The last one has
+  // kSaveTriesMax in all, since the market waits for the end.
+  static constexpr Duration kSavingMax = minutes(30);
   // A registry that does not answer for so long is left to another node, or to later.
   static constexpr Duration kImageTriesMax = seconds(20);
 
@@ -88,8 +93,9 @@ class Transfers {
                                         const std::string&, const std::atomic<bool>&);
 
   void add(std::shared_ptr<Job> job);
-  // Null: none whose lease has no other one running. With the mutex held.
+  // Null: none that may run now. With the mutex held.
   std::shared_ptr<Job> take_next();
+  bool may_run(const Job& job) const;
   void work();
   RuntimeEvent run(const Job& job);
   RuntimeEvent run_fetch(const Job& job);
@@ -108,11 +114,12 @@ class Transfers {
 
   FolderStore& store_;
   Images* const images_;
+  const std::size_t savings_max_;  // at once, without the last ones of leases
   Fd event_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::string token_;
-  std::deque<std::shared_ptr<Job>> waiting_;         // at most two for each lease
+  std::deque<std::shared_ptr<Job>> waiting_;         // at most three for each lease
   std::map<LeaseId, std::shared_ptr<Job>> running_;  // as many as there are threads
   std::map<LeaseId, Digest> saved_stamps_;  // of checkpoints' folders as they were last saved
   News news_;

@@ -23,8 +23,9 @@ class ScriptedStore final : public FolderStore {
     FALLOW_ASSIGN(std::string manifest, on_put());
     return Stored{std::move(manifest), 1, 0, 0};
   }
-  Result<Stored> save(const std::string& folder, std::uint64_t, const std::string&,
-                      const std::atomic<bool>& cancelled) override {
+  Result<Stored> save(const std::string& folder, std::uint64_t, Duration time_max,
+                      const std::string&, const std::atomic<bool>& cancelled) override {
+    time_max_ = time_max;
     return on_save(folder, cancelled);
   }
   Status restore(const std::string&, const std::string& folder, std::uint64_t, const std::string&,
@@ -36,6 +37,7 @@ class ScriptedStore final : public FolderStore {
   std::function<Result<Stored>(const std::string&, const std::atomic<bool>&)> on_save;
   std::function<Status(const std::string&, const std::atomic<bool>&)> on_restore;
   std::string token_;
+  std::atomic<Duration> time_max_ = Duration();  // of the last saving
 };
 
 class TransfersTest : public testing::Test {
@@ -201,6 +203,50 @@ TEST_F(TransfersTest, ALeasesTransfersFollowOneAnother) {
   EXPECT_EQ(last.manifest, "last");
   EXPECT_EQ(std::get<Collected>(next()).output_manifest, "out");
   EXPECT_FALSE(transfers_.is_busy(LeaseId(1)));
+  std::filesystem::remove_all(folder);
+}
+
+// The market waits for the end of a lease, and not for long.
+TEST_F(TransfersTest, TheLastSavingHasLittleTime) {
+  transfers_.set_token("t");
+  const std::string folder = make_folder();
+  store_.on_save = [](const std::string&, const std::atomic<bool>&) {
+    return FolderStore::Stored{"m", 1, 0, 0};
+  };
+  transfers_.save(LeaseId(1), folder, 1000, false);
+  EXPECT_EQ(std::get<Saved>(next()).manifest, "m");
+  EXPECT_EQ(store_.time_max_.load(), Transfers::kSavingMax);
+  transfers_.save(LeaseId(2), folder, 1000, true);
+  EXPECT_EQ(std::get<Saved>(next()).manifest, "m");
+  EXPECT_LE(store_.time_max_.load(), Transfers::kSaveTriesMax);
+  EXPECT_GT(store_.time_max_.load(), Transfers::kSaveTriesMax - seconds(10));
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(TransfersTest, SlowSavingsLeaveAThreadToStartsAndEnds) {
+  transfers_.set_token("t");
+  const std::string folder = make_folder();
+  std::atomic<int> saving = 0;
+  std::atomic<bool> may_end = false;
+  store_.on_save = [&](const std::string&, const std::atomic<bool>&) {
+    ++saving;
+    while (!may_end) std::this_thread::yield();
+    return FolderStore::Stored{"m", 1, 0, 0};
+  };
+  store_.on_fetch = [](const std::string&, const std::atomic<bool>&) -> Status { return {}; };
+  for (const std::uint64_t lease : {1, 2, 3}) transfers_.save(LeaseId(lease), folder, 1000, false);
+  while (saving == 0) std::this_thread::yield();
+  transfers_.fetch(LeaseId(4), {"m", folder, 1000, "", {}});
+  EXPECT_TRUE(std::holds_alternative<Prepared>(next()));
+  EXPECT_EQ(saving, 1);
+  // What waits is ended at once when it is not wanted any more, and a last one does not wait.
+  transfers_.cancel(LeaseId(2));
+  EXPECT_EQ(std::get<Saved>(next()).lease, LeaseId(2));
+  transfers_.save(LeaseId(5), folder, 1000, true);
+  while (saving == 1) std::this_thread::yield();
+  may_end = true;
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(std::get<Saved>(next()).manifest, "m");
+  EXPECT_EQ(saving, 3);
   std::filesystem::remove_all(folder);
 }
 

@@ -40,9 +40,13 @@ struct Scanned {
 };
 inline constexpr std::size_t kSkippedShownMax = 20;
 
+// Asked before every entry and every 256 KiB that are read: its error ends the scan.
+using Check = std::function<Status()>;
+
 // Reads every file below `folder` and returns their manifest. kTooLarge beyond `limits`, of which
 // files_max also bounds the folders that are visited; kNotFound when there is no such folder.
-Result<Scanned> scan(const std::string& folder, const Limits& limits, Unkept unkept);
+Result<Scanned> scan(const std::string& folder, const Limits& limits, Unkept unkept,
+                     const Check& may_go_on = {});
 
 enum class Layout {
   kFiles,
@@ -55,15 +59,17 @@ struct PiecePlace {
   std::string path;
   std::uint64_t offset = 0;
 };
-// kInvalid when the path is none of a piece.
+// kInvalid when the path is none of a piece, or a part of it begins with a dot.
 Result<PiecePlace> place_of(const File& file, Layout layout);
 
 // As scan() with kSkip, in pieces, as the folder was at one moment: kBusy when it changed while it
 // was read. A change is one of the folder's entries, or of a file's size or times.
-Result<Scanned> scan_pieces(const std::string& folder, const Limits& limits);
+Result<Scanned> scan_pieces(const std::string& folder, const Limits& limits,
+                            const Check& may_go_on = {});
 
 // Tells of such a change without reading the files.
-Result<Digest> stamp_of(const std::string& folder, const Limits& limits);
+Result<Digest> stamp_of(const std::string& folder, const Limits& limits,
+                        const Check& may_go_on = {});
 
 // Opens the regular file `path` (as in a manifest) below `folder` for reading, following no links.
 Result<Fd> open_below(const Fd& folder, std::string_view path);

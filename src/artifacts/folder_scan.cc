@@ -6,14 +6,15 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "artifacts/folder.h"
 #include "artifacts/folder_open.h"
 #include "artifacts/path.h"
+#include "base/number.h"
 
 namespace fallow::artifacts {
 namespace {
@@ -47,8 +48,13 @@ std::string_view kind_of(mode_t mode) {
   }
 }
 
-std::string piece_path(const std::string& path, std::uint64_t number) {
+std::string piece_path(std::string_view path, std::uint64_t number) {
   return fmt::format("{}/{:08}", path, number);
+}
+
+// A part of it begins with a dot.
+bool is_hidden(std::string_view path) {
+  return path.starts_with('.') || path.find("/.") != path.npos;
 }
 
 // What a scan makes of each file.
@@ -60,8 +66,8 @@ enum class Reading {
 
 class Scan {
  public:
-  Scan(const Limits& limits, Unkept unkept, Reading reading)
-      : limits_(limits), unkept_(unkept), reading_(reading) {}
+  Scan(const Limits& limits, Unkept unkept, Reading reading, const Check& may_go_on)
+      : limits_(limits), unkept_(unkept), reading_(reading), may_go_on_(may_go_on) {}
 
   Result<Scanned> run(const std::string& folder) {
     // The folder itself is named by the caller, who may well mean a link.
@@ -89,6 +95,7 @@ class Scan {
       const std::string_view name = entry->d_name;
       if (name == "." || name == "..") continue;
       if (reading_ != Reading::kWhole && name.starts_with('.')) continue;
+      FALLOW_TRY(check());
       if (++entries_ > 2 * limits_.files_max) {
         return fail(ErrorCode::kTooLarge, "the folder has more than {} files and folders",
                     2 * limits_.files_max);
@@ -165,6 +172,7 @@ class Scan {
       while (found.size < part_max) {
         const auto want =
             static_cast<std::size_t>(std::min<std::uint64_t>(piece_.size(), part_max - found.size));
+        FALLOW_TRY(check());
         FALLOW_ASSIGN(const std::size_t n,
                       read_at(file, std::span(piece_).first(want), offset, printable(path)));
         if (n == 0) break;
@@ -182,6 +190,8 @@ class Scan {
       if (is_last) return {};
     }
   }
+
+  Status check() const { return may_go_on_ ? may_go_on_() : Status(); }
 
   Status pass_over_kind(const std::string& path, mode_t mode) {
     return pass_over(
@@ -210,6 +220,7 @@ class Scan {
   const Limits& limits_;
   const Unkept unkept_;
   const Reading reading_;
+  const Check& may_go_on_;
   uid_t owner_ = 0;
   std::size_t entries_ = 0;
   std::uint64_t bytes_ = 0;
@@ -220,34 +231,35 @@ class Scan {
 
 }  // namespace
 
-Result<Scanned> scan(const std::string& folder, const Limits& limits, Unkept unkept) {
-  return Scan(limits, unkept, Reading::kWhole).run(folder);
+Result<Scanned> scan(const std::string& folder, const Limits& limits, Unkept unkept,
+                     const Check& may_go_on) {
+  return Scan(limits, unkept, Reading::kWhole, may_go_on).run(folder);
 }
 
 Result<PiecePlace> place_of(const File& file, Layout layout) {
   if (layout == Layout::kFiles) return PiecePlace{file.path, 0};
-  const std::size_t slash = file.path.rfind('/');
-  std::uint64_t number = 0;
-  if (slash != std::string::npos) {
-    const char* const end = file.path.data() + file.path.size();
-    std::from_chars(file.path.data() + slash + 1, end, number);
+  const std::string_view path = file.path;
+  const std::size_t slash = path.rfind('/');
+  const auto number =
+      slash == path.npos ? std::nullopt : parse_number<std::uint32_t>(path.substr(slash + 1));
+  if (!number || path != piece_path(path.substr(0, slash), *number) || is_hidden(path)) {
+    return fail(ErrorCode::kInvalid, "{} is no piece of a file", printable(path));
   }
-  PiecePlace place{file.path.substr(0, slash), number * kPieceBytesMax};
-  if (slash == std::string::npos || file.path != piece_path(place.path, number)) {
-    return fail(ErrorCode::kInvalid, "{} is no piece of a file", printable(file.path));
-  }
-  return place;
+  return PiecePlace{file.path.substr(0, slash), *number * kPieceBytesMax};
 }
 
-Result<Digest> stamp_of(const std::string& folder, const Limits& limits) {
-  FALLOW_ASSIGN(const Scanned seen, Scan(limits, Unkept::kSkip, Reading::kStamps).run(folder));
+Result<Digest> stamp_of(const std::string& folder, const Limits& limits, const Check& may_go_on) {
+  FALLOW_ASSIGN(const Scanned seen,
+                Scan(limits, Unkept::kSkip, Reading::kStamps, may_go_on).run(folder));
   return seen.manifest.digest();
 }
 
-Result<Scanned> scan_pieces(const std::string& folder, const Limits& limits) {
-  FALLOW_ASSIGN(const Digest before, stamp_of(folder, limits));
-  FALLOW_ASSIGN(Scanned scanned, Scan(limits, Unkept::kSkip, Reading::kPieces).run(folder));
-  FALLOW_ASSIGN(const Digest after, stamp_of(folder, limits));
+Result<Scanned> scan_pieces(const std::string& folder, const Limits& limits,
+                            const Check& may_go_on) {
+  FALLOW_ASSIGN(const Digest before, stamp_of(folder, limits, may_go_on));
+  FALLOW_ASSIGN(Scanned scanned,
+                Scan(limits, Unkept::kSkip, Reading::kPieces, may_go_on).run(folder));
+  FALLOW_ASSIGN(const Digest after, stamp_of(folder, limits, may_go_on));
   if (before != after) {
     return fail(ErrorCode::kBusy, "the folder changed while it was read; ask again");
   }

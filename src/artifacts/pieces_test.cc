@@ -126,15 +126,34 @@ TEST_F(PiecesTest, ManifestsThatAreNotOfPiecesAreRefused) {
                                              {"file/1"},
                                              {"file/x0000000"},
                                              {"file/00000001"},
+                                             {"file/99999999999"},
+                                             {".notice/00000000"},
+                                             {"a/.b/c/00000000"},
                                              {"a/00000000", "a/b/00000000"}}) {
     std::vector<File> files;
     for (const char* path : paths) files.push_back({path, false, 0, empty});
     const auto manifest = Manifest::make(files, limits_);
     ASSERT_TRUE(manifest) << manifest.error().message;
-    EXPECT_FALSE(unpack_pieces(*manifest, nothing, out_)) << paths[0];
+    const Status unpacked = unpack_pieces(*manifest, nothing, out_);
+    ASSERT_FALSE(unpacked) << paths[0];
+    EXPECT_EQ(unpacked.error().code, ErrorCode::kInvalid) << unpacked.error().message;
+    EXPECT_FALSE(fs::exists(out_ + "/.notice"));
     fs::remove_all(out_);
     fs::create_directory(out_);
   }
+}
+
+// While it is read, too: of a large file that takes minutes.
+TEST_F(PiecesTest, AScanEndsWhenItMayNotGoOn) {
+  put("state", std::string(2 * kPieceBytesMax, 's'));
+  int asked = 0;
+  const auto scanned = scan_pieces(in_, limits_, [&]() -> Status {
+    if (++asked < 4) return {};
+    return fail(ErrorCode::kTimedOut, "enough");
+  });
+  ASSERT_FALSE(scanned);
+  EXPECT_EQ(scanned.error().code, ErrorCode::kTimedOut);
+  EXPECT_EQ(asked, 4) << "once for the stamp, once for the entry, then for what is read of it";
 }
 
 // A folder that is renamed into its place before the former one goes: whoever sees one moment sees

@@ -3,8 +3,17 @@
 #include <algorithm>
 #include <string>
 
+#include "artifacts/folder.h"
+
 namespace fallow::artifacts {
 namespace {
+
+Result<bool> is_manifest(const Blob& blob, const Limits& limits) {
+  if (blob.size() > limits.manifest_bytes_max) return false;
+  std::string head(Manifest::kFirstLine.size(), '\0');
+  FALLOW_ASSIGN(const std::size_t n, blob.read(0, head));
+  return n == head.size() && head == Manifest::kFirstLine;
+}
 
 struct Entry {
   BlobStore::Stored blob;
@@ -41,14 +50,12 @@ class Sweep {
     return at == entries_.end() || at->blob.digest != digest ? nullptr : &*at;
   }
 
-  Result<bool> is_manifest(const BlobStore::Stored& blob) const {
+  Result<bool> names_files(const BlobStore::Stored& blob) const {
     if (blob.size > limits_.manifest_bytes_max) return false;
     const auto stored = store_.get(blob.digest);
     if (!stored && stored.error().code == ErrorCode::kNotFound) return false;
     if (!stored) return tl::unexpected(stored.error());
-    std::string head(Manifest::kFirstLine.size(), '\0');
-    FALLOW_ASSIGN(const std::size_t n, stored->read(0, head));
-    return n == head.size() && head == Manifest::kFirstLine;
+    return is_manifest(*stored, limits_);
   }
 
   // With its files, if it is a manifest. What cannot be read now may be read later: then nothing
@@ -56,7 +63,7 @@ class Sweep {
   Status want(Entry& entry) {
     if (is_cancelled()) return {};
     entry.is_wanted = true;
-    FALLOW_ASSIGN(const bool has_files, is_manifest(entry.blob));
+    FALLOW_ASSIGN(const bool has_files, names_files(entry.blob));
     if (!has_files) return {};
     const auto text = store_.get_whole(entry.blob.digest, limits_.manifest_bytes_max);
     // Removed or damaged meanwhile: it names nothing any more.
@@ -76,7 +83,7 @@ class Sweep {
     for (const Entry& entry : entries_) {
       if (entry.is_wanted) continue;
       if (is_cancelled()) return {};
-      FALLOW_ASSIGN(const bool has_files, is_manifest(entry.blob));
+      FALLOW_ASSIGN(const bool has_files, names_files(entry.blob));
       (has_files ? manifests : others).push_back(entry.blob.digest);
     }
     for (const Digest& manifest : manifests) {
@@ -116,9 +123,15 @@ Result<bool> let_go(BlobStore& store, const Digest& manifest, Time before, const
   const auto text = store.get_whole(manifest, limits.manifest_bytes_max);
   if (!text && text.error().code == ErrorCode::kNotFound) return true;
   if (!text) return tl::unexpected(text.error());
-  if (!store.let_go(manifest, before)) return false;
   FALLOW_ASSIGN(const Manifest named, Manifest::parse(*text, limits));
-  for (const File& file : named.files()) (void)store.let_go(file.digest, before);
+  for (const File& file : named.files()) FALLOW_TRY(place_of(file, Layout::kPieces));
+  if (!store.let_go(manifest, before)) return false;
+  for (const File& file : named.files()) {
+    const auto piece = store.get(file.digest);
+    if (!piece || piece->size() > kPieceBytesMax) continue;
+    const auto has_files = is_manifest(*piece, limits);
+    if (has_files && !*has_files) (void)store.let_go(file.digest, before);
+  }
   return true;
 }
 

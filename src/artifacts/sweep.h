@@ -37,8 +37,10 @@ struct Swept {
 Result<Swept> sweep(BlobStore& store, const std::vector<Digest>& roots, const SweepRules& rules,
                     const Limits& limits = {});
 
-// Nobody needs the manifest any more: it and those of its files that were not stored or touched
-// since `before` count as stored long ago. False: the manifest was itself, and nothing was done.
+// Nobody needs the manifest of pieces any more (artifacts/folder.h): it and those of its pieces
+// that were not stored or touched since `before` count as stored long ago. False: the manifest was
+// itself, and nothing was done. A stranger may have named it, and written it: kInvalid, and nothing
+// was done, when it is none of pieces, and what it names beside them stays as it is.
 Result<bool> let_go(BlobStore& store, const Digest& manifest, Time before,
                     const Limits& limits = {});
 

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <thread>
 
+#include "artifacts/folder.h"
 #include "artifacts/test_store.h"
 
 namespace fallow::artifacts {
@@ -20,12 +21,26 @@ class SweepTest : public StoreFolderTest {
     store_long_ago(digest);
     return digest;
   }
-  static std::string manifest_of(const std::vector<Digest>& files) {
+  static std::string manifest_of(const std::vector<Digest>& files, std::string_view end = "") {
     std::vector<File> listed;
     for (const Digest& digest : files) {
-      listed.push_back({fmt::format("file-{}", listed.size()), false, 1, digest});
+      listed.push_back({fmt::format("file-{}{}", listed.size(), end), false, 1, digest});
     }
     return Manifest::make(std::move(listed), {}).value().text();
+  }
+  // Of a checkpoint.
+  static std::string pieces_of(const std::vector<Digest>& files) {
+    return manifest_of(files, "/00000000");
+  }
+  Digest hours_ago(std::string_view bytes) {
+    const Digest digest = store_->put(bytes).value();
+    set_long_ago(path_of(digest), static_cast<int>(file_clock_now().us / 1'000'000 - 7'200));
+    return digest;
+  }
+  static SweepRules rules_of_a_week() {
+    SweepRules week = rules();
+    week.blobs_before = file_clock_now() - hours(24 * 7);
+    return week;
   }
   static SweepRules rules() {
     return {file_clock_now() - minutes(1), file_clock_now() - minutes(1), nullptr};
@@ -52,29 +67,40 @@ TEST_F(SweepTest, TakesWhatNobodyWantsAndKeepsWhatARootNames) {
 }
 
 TEST_F(SweepTest, WhatWasLetGoGoesUnlessSomebodyWantsItOrHasJustAsked) {
-  SweepRules rules_of_a_week = rules();
-  rules_of_a_week.blobs_before = file_clock_now() - hours(24 * 7);
   const Time an_hour_ago = file_clock_now() - hours(1);
-  const auto hours_ago = [this](std::string_view bytes) {
-    const Digest digest = store_->put(bytes).value();
-    set_long_ago(path_of(digest), static_cast<int>(file_clock_now().us / 1'000'000 - 7'200));
-    return digest;
-  };
   const Digest own = hours_ago("of the former alone");
   const Digest shared = hours_ago("of both");
   const Digest asked_for = store_->put("somebody is about to name it").value();
-  const Digest former = hours_ago(manifest_of({own, shared, asked_for}));
-  const Digest next = hours_ago(manifest_of({shared}));
-  EXPECT_EQ(sweep(*store_, {next}, rules_of_a_week)->blobs, 0U);
+  const Digest former = hours_ago(pieces_of({own, shared, asked_for}));
+  const Digest next = hours_ago(pieces_of({shared}));
+  EXPECT_EQ(sweep(*store_, {next}, rules_of_a_week())->blobs, 0U);
 
   EXPECT_TRUE(let_go(*store_, former, an_hour_ago).value());
-  EXPECT_EQ(sweep(*store_, {next}, rules_of_a_week)->blobs, 2U);
+  EXPECT_EQ(sweep(*store_, {next}, rules_of_a_week())->blobs, 2U);
   EXPECT_FALSE(store_->has(own) || store_->has(former));
   for (const Digest& digest : {shared, asked_for, next}) EXPECT_TRUE(store_->has(digest));
   EXPECT_TRUE(let_go(*store_, former, an_hour_ago).value()) << "it is gone";
   ASSERT_TRUE(store_->touch(next));
   EXPECT_FALSE(let_go(*store_, next, an_hour_ago).value()) << "not yet";
   EXPECT_TRUE(let_go(*store_, shared, an_hour_ago).error().code == ErrorCode::kInvalid);
+}
+
+// A provider names them, and may name whatever it knows of.
+TEST_F(SweepTest, OnlyPiecesAreLetGo) {
+  const Time an_hour_ago = file_clock_now() - hours(1);
+  const Digest file = hours_ago("of somebody's input");
+  const Digest input = hours_ago(manifest_of({file}));
+  EXPECT_EQ(let_go(*store_, input, an_hour_ago).error().code, ErrorCode::kInvalid);
+  const Digest mixed = hours_ago(
+      Manifest::make({{"a/00000000", false, 1, file}, {"b", false, 1, file}}, {}).value().text());
+  EXPECT_EQ(let_go(*store_, mixed, an_hour_ago).error().code, ErrorCode::kInvalid);
+  const Digest own = hours_ago("a piece");
+  const Digest large = hours_ago(std::string(kPieceBytesMax + 1, 'l'));
+  const Digest former = hours_ago(pieces_of({own, large, input}));
+  EXPECT_TRUE(let_go(*store_, former, an_hour_ago).value());
+  EXPECT_EQ(sweep(*store_, {}, rules_of_a_week())->blobs, 2U);
+  EXPECT_FALSE(store_->has(own) || store_->has(former));
+  for (const Digest& digest : {file, input, mixed, large}) EXPECT_TRUE(store_->has(digest));
 }
 
 TEST_F(SweepTest, WhatAFreshManifestNamesStays) {

@@ -17,6 +17,7 @@
 namespace fallow::client {
 namespace {
 
+constexpr int kStatusWhole = 200;  // of an answer to who asked for a part
 constexpr int kStatusMismatch = 422;
 // Of a larger blob it is asked first where to go on: sending it again costs more than the question.
 constexpr std::uint64_t kAskFirstBytesMin = std::uint64_t{1} << 20;
@@ -247,13 +248,36 @@ ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes
 
 ApiResult<void> Api::get_blob(const std::string& digest_hex,
                               const std::function<Status(std::string_view)>& sink) {
-  net::ClientRequest http;
-  http.target = "/v1/artifacts/" + digest_hex;
-  http.headers = headers();
-  http.sink = sink;
-  const auto answer = send(http);
-  if (!answer) return tl::unexpected(answer.error());
-  return {};
+  ApiError last;
+  std::uint64_t given = 0;  // bytes that the sink has
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    if (attempt > 0) back_off(attempt - 1);
+    if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
+    const std::uint64_t from = given;
+    net::ClientRequest http;
+    http.target = "/v1/artifacts/" + digest_hex;
+    http.headers = headers();
+    if (from > 0) http.headers.set("Range", "bytes=" + std::to_string(from) + "-");
+    http.on_head = [from](const net::Response& head) -> Status {
+      if (from == 0 || head.status != kStatusWhole) return {};
+      return fail(ErrorCode::kInvalid,
+                  "the server does not send the rest of an artifact whose sending broke off");
+    };
+    Status taken;
+    http.sink = [&](std::string_view bytes) -> Status {
+      taken = sink(bytes);
+      if (taken) given += bytes.size();
+      return taken;
+    };
+    const auto response = http_.send(http);
+    if (!taken) return tl::unexpected(local_error(taken.error()));
+    if (response && response->status < 300) return {};
+    last = response ? refusal(*response) : unreachable(response.error());
+    if (response && !may_come_later(response->status)) break;
+    if (!response && is_final(response.error().code)) break;
+    if (given > from) attempt = 0;
+  }
+  return tl::unexpected(std::move(last));
 }
 
 void Api::cancel() {

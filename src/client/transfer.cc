@@ -40,12 +40,20 @@ ApiResult<void> send_text(Api& api, const Digest& digest, std::string_view text)
                       });
 }
 
+// What the store gave is well: that this side has no room for it says nothing of the artifact.
+ApiError own_error(ApiError error) {
+  const bool is_of_disk = error.code == ErrorCode::kTooLarge || error.code == ErrorCode::kNotFound;
+  if (error.kind == ApiError::Kind::kLocal && is_of_disk) error.code = ErrorCode::kFailed;
+  return error;
+}
+
 }  // namespace
 
 ApiResult<Uploaded> upload_folder(Api& api, const std::string& folder, const TransferRules& rules) {
+  const artifacts::Check may_go_on = [&rules] { return check_cancelled(rules); };
   const auto scanned = rules.layout == artifacts::Layout::kPieces
-                           ? artifacts::scan_pieces(folder, rules.limits)
-                           : artifacts::scan(folder, rules.limits, rules.unkept);
+                           ? artifacts::scan_pieces(folder, rules.limits, may_go_on)
+                           : artifacts::scan(folder, rules.limits, rules.unkept, may_go_on);
   if (!scanned) return tl::unexpected(local_error(scanned.error()));
   const auto opened = open_file(folder, O_RDONLY | O_DIRECTORY);
   if (!opened) return tl::unexpected(local_error(opened.error()));
@@ -82,6 +90,10 @@ ApiResult<std::size_t> download_folder(Api& api, const std::string& manifest_hex
     return {};
   });
   if (!got) return tl::unexpected(got.error());
+  if (to_hex(digest_of(text)) != manifest_hex) {
+    return tl::unexpected(local_error(
+        {ErrorCode::kCorrupt, "the bytes of the manifest are not those of its digest"}));
+  }
   const auto manifest = artifacts::Manifest::parse(text, limits);
   if (!manifest) return tl::unexpected(local_error(manifest.error()));
 
@@ -102,7 +114,8 @@ ApiResult<std::size_t> download_folder(Api& api, const std::string& manifest_hex
   const auto unpack =
       rules.layout == artifacts::Layout::kPieces ? artifacts::unpack_pieces : artifacts::unpack;
   if (const auto done = unpack(*manifest, fetch, destination); !done) {
-    return tl::unexpected(failed.message.empty() ? local_error(done.error()) : failed);
+    return tl::unexpected(
+        own_error(failed.message.empty() ? local_error(done.error()) : std::move(failed)));
   }
   return manifest->files().size();
 }

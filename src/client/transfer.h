@@ -37,7 +37,9 @@ ApiResult<Uploaded> upload_folder(Api& api, const std::string& folder,
                                   const TransferRules& rules = {});
 
 // Writes the manifest's files below `destination`, which is made if missing; existing files are
-// not overwritten. Every byte is checked against its digest. Answers the number of files.
+// not overwritten. Every byte is checked against its digest. Answers the number of files. As
+// kLocal: kInvalid, kCorrupt and kTooLarge are the artifact's fault, kFailed and the rest this
+// side's.
 ApiResult<std::size_t> download_folder(Api& api, const std::string& manifest_hex,
                                        const std::string& destination,
                                        const TransferRules& rules = {});

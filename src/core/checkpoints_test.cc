@@ -1,4 +1,6 @@
 // Checkpoints through the machine: whose counts, what the next lease is offered.
+#include "base/digest.h"
+#include "core/checks.h"
 #include "core/test_machine.h"
 
 namespace fallow::core {
@@ -91,6 +93,64 @@ TEST_F(CheckpointsTest, SilenceLosesOnlyWhatWasNotSaved) {
   EXPECT_EQ(lease(former).reason, v1::HOST_LOST);
   ASSERT_NE(lease_id(), former);
   EXPECT_EQ(lease(lease_id()).checkpoint, test_hash(5));
+}
+
+// Whoever brings something else has no say over what its lease began with.
+TEST_F(CheckpointsTest, OnlyWhatALeaseBroughtItselfIsReplaced) {
+  const auto replaced = [this] {
+    for (const v1::Event& event : events_) {
+      if (event.has_checkpoint_taken()) return event.checkpoint_taken().former();
+    }
+    return std::string("nothing was taken");
+  };
+  const LeaseId former = lease_id();
+  ASSERT_TRUE(observe(first_, former, test_hash(1), 1));
+  EXPECT_EQ(replaced(), "");
+  ASSERT_TRUE(observe(first_, former, test_hash(2), 2, v1::OWNER_RETURNED));
+  EXPECT_EQ(replaced(), test_hash(1));
+  const LeaseId next = lease_id();
+  const std::uint64_t node = lease(next).node.value;
+  ASSERT_TRUE(observe(node, next, test_hash(3), 1));
+  EXPECT_EQ(replaced(), "") << "the inherited one may be the last good one";
+  ASSERT_TRUE(observe(node, next, test_hash(4), 2));
+  EXPECT_EQ(replaced(), test_hash(3));
+}
+
+TEST_F(CheckpointsTest, SnapshotsWithWhatCannotBeAreRefused) {
+  ASSERT_TRUE(observe(first_, lease_id(), test_hash(2), 1, v1::OWNER_RETURNED));
+  std::string bytes;
+  machine_.snapshot([&](std::string_view piece) { bytes += piece; });
+  const auto number = [](std::uint64_t value) {
+    std::string text;
+    for (; value >= 0x80; value >>= 7U) text += static_cast<char>(value | 0x80U);
+    return text + static_cast<char>(value);
+  };
+  const auto fields = [&](const std::string& manifest, Time at, std::uint32_t sequence) {
+    return number(manifest.size()) + manifest + number(static_cast<std::uint64_t>(at.us) << 1U) +
+           number(sequence);
+  };
+  // Of the lease that has inherited it.
+  const std::string inherited = fields(test_hash(2), lease(lease_id()).checkpoint_at, 0);
+  const std::size_t at = bytes.find(inherited);
+  ASSERT_NE(at, bytes.npos);
+  const auto restored_with = [&](const std::string& other) {
+    std::string changed = bytes.substr(0, bytes.size() - Digest{}.size());
+    changed.replace(at, inherited.size(), other);
+    changed += to_bytes(digest_of(changed));
+    Machine machine;
+    std::string_view left = changed;
+    return machine.restore([&](char* into, std::size_t size) -> Result<std::size_t> {
+      const std::size_t count = left.copy(into, size);
+      left.remove_prefix(count);
+      return count;
+    });
+  };
+  const Time now = lease(lease_id()).checkpoint_at;
+  EXPECT_TRUE(restored_with(inherited)) << restored_with(inherited).error().message;
+  EXPECT_TRUE(restored_with(fields("", Time{}, 0)));
+  EXPECT_FALSE(restored_with(fields(test_hash(2).substr(0, 16), now, 0)));
+  EXPECT_FALSE(restored_with(fields("", Time{}, 1)));
+  EXPECT_FALSE(restored_with(fields(test_hash(2), kTimeMax, 0)));
 }
 
 }  // namespace

@@ -73,7 +73,8 @@ class Verifier {
                    (is_open(lease) ? Micros(0) : rerated_hour(*order, lease, lease.reason)),
            "lease {} is charged another price than its rate", lease.id.value);
     expect(lease.checkpoint.empty() == (lease.checkpoint_at.us == 0) &&
-               (lease.checkpoint_sequence == 0 || lease.checkpoint.size() == kDigestBytes),
+               (lease.checkpoint.empty() ? lease.checkpoint_sequence == 0
+                                         : lease.checkpoint.size() == kDigestBytes),
            "lease {} has a checkpoint and none", lease.id.value);
     if (lease.spot) spot_lease_holds(lease);
     if (!is_open(lease)) {

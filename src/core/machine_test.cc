@@ -198,7 +198,9 @@ TEST_F(MachineTest, DesiredIsEveryOpenLease) {
   desired = machine_.desired(NodeId(id));
   EXPECT_EQ(desired.revision(), 3U);
   EXPECT_TRUE(desired.leases(0).stop());
+  EXPECT_EQ(desired.leases(0).stop_reason(), v1::STOPPED);
   EXPECT_FALSE(desired.leases(1).stop());
+  EXPECT_EQ(desired.leases(1).stop_reason(), v1::END_REASON_UNSPECIFIED);
   EXPECT_EQ(machine_.desired(NodeId(1)).leases_size(), 0);
 }
 

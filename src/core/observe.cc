@@ -77,7 +77,8 @@ void accept_checkpoint(Step& step, Lease& lease, const v1::Checkpoint& reported)
   told.set_task(lease.task);
   told.set_sequence(reported.sequence());
   told.set_manifest(reported.manifest());
-  told.set_former(lease.checkpoint);
+  // Only its own: an inherited one may be the last good one of the task.
+  if (lease.checkpoint_sequence > 0) told.set_former(lease.checkpoint);
   lease.checkpoint = reported.manifest();
   lease.checkpoint_at = step.now;
   lease.checkpoint_sequence = reported.sequence();

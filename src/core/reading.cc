@@ -109,7 +109,10 @@ v1::Desired Machine::desired(NodeId node_id) const {
     wanted.set_network(asked.requirements.network());
     wanted.set_isolation(asked.requirements.isolation_min());
     wanted.set_time_us_max(bound.time_max.value);
-    wanted.set_stop(bound.state == v1::STOPPING);
+    if (bound.state == v1::STOPPING) {
+      wanted.set_stop(true);
+      wanted.set_stop_reason(bound.stop_reason);
+    }
     wanted.set_stop_grace_us(stop_grace(state_->policy, bound).value);
     wanted.set_close_after_us(bound.close_after.value);
     wanted.set_checkpoint_manifest(bound.checkpoint);

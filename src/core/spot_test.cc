@@ -54,6 +54,7 @@ TEST_F(SpotTest, OnlyAHigherBidOutbidsAndTheLeastRunIsKept) {
   EXPECT_EQ(lease_of(first)->state, v1::STOPPING);
   EXPECT_EQ(lease_of(first)->stop_reason, v1::PREEMPTED);
   EXPECT_EQ(machine_.desired(lease_of(first)->node).leases(0).stop_grace_us(), seconds(20).value);
+  EXPECT_EQ(machine_.desired(lease_of(first)->node).leases(0).stop_reason(), v1::PREEMPTED);
   end(first, v1::STOPPED);
   EXPECT_TRUE(runs(higher)) << "the place is that of who made it";
   EXPECT_FALSE(runs(equal));

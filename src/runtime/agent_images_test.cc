@@ -22,7 +22,7 @@ class CopyStore final : public agent::FolderStore {
                      const std::atomic<bool>&) override {
     return fail(ErrorCode::kInvalid, "nothing is collected here");
   }
-  Result<Stored> save(const std::string&, std::uint64_t, const std::string&,
+  Result<Stored> save(const std::string&, std::uint64_t, Duration, const std::string&,
                       const std::atomic<bool>&) override {
     return Stored{};
   }

@@ -159,5 +159,17 @@ TEST_F(AgentTest, ACheckpointIsSavedWhileItRunsAndAtTheNoticeAndIsThereAgain) {
   EXPECT_THAT(hub_.log(9, v1::STDERR), testing::HasSubstr("begins anew"));
 }
 
+// The market waits for the end for a bounded time, so what its renter waits for goes first.
+TEST_F(AgentTest, OutputsAreBroughtBeforeTheLastCheckpoint) {
+  v1::DesiredLease desired =
+      lease(7, "echo done > $FALLOW_OUT/result; echo last > $FALLOW_CHECKPOINT_DIR/state; exit 3");
+  desired.mutable_workload()->set_collect_output(true);
+  hub_.desire({desired});
+  const v1::WorkloadReport ended = hub_.wait_for(7, v1::ENDED);
+  EXPECT_EQ(ended.output_manifest(), "done\n");
+  EXPECT_EQ(ended.checkpoint().manifest(), "last\n");
+  EXPECT_EQ(store_.puts_before_saving_, 1);
+}
+
 }  // namespace
 }  // namespace fallow::runtime

@@ -164,14 +164,16 @@ class OneFileStore final : public agent::FolderStore {
   }
   Result<Stored> put(const std::string& folder, std::uint64_t, const std::string&,
                      const std::atomic<bool>&) override {
+    ++puts_;
     FALLOW_ASSIGN(std::string result, read_file(folder + "/result", 1 << 20));
     return Stored{std::move(result), 1, 0, 0};
   }
   // Of a checkpoint the file "state".
-  Result<Stored> save(const std::string& folder, std::uint64_t, const std::string&,
+  Result<Stored> save(const std::string& folder, std::uint64_t, Duration, const std::string&,
                       const std::atomic<bool>&) override {
     auto state = read_file(folder + "/state", 1 << 20);
     if (!state) return Stored{};
+    puts_before_saving_ = puts_.load();
     return Stored{std::move(*state), 1, 0, 0};
   }
   Status restore(const std::string& manifest, const std::string& folder, std::uint64_t,
@@ -180,6 +182,9 @@ class OneFileStore final : public agent::FolderStore {
     std::ofstream(folder + "/state") << manifest;
     return {};
   }
+
+  std::atomic<int> puts_ = 0;
+  std::atomic<int> puts_before_saving_ = 0;  // before the last saving
 };
 
 class AgentTest : public testing::Test {

@@ -33,8 +33,8 @@ struct Retention {
       hours(7 * 24);  // that nothing refers to, since they were stored or asked for
   // The same while the store is fuller than kFullPercent of its limit.
   Duration artifacts_when_full = hours(6);
-  // Of a checkpoint after a newer one has its place. No saving takes so long: what it asked for
-  // first is still there when it is named.
+  // Of a checkpoint whose place a newer one has, since it was stored or asked for. No saving takes
+  // so long: what it asked for first is still there when it is named.
   Duration superseded = hours(1);
   Duration uploads = hours(24);  // unfinished, without a piece
   Duration interval = hours(1);  // between sweeps

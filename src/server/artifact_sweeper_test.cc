@@ -27,11 +27,12 @@ class Sweeping {
       : market(std::move(options)), people(market) {}
 
   // A stored folder of one file.
-  std::string folder(const std::string& bytes) {
+  std::string folder(const std::string& bytes, const std::string& path = "data") {
     const std::string file = put(bytes);
-    artifacts::File listed{"data", false, bytes.size(), *digest_from_hex(file)};
+    artifacts::File listed{path, false, bytes.size(), *digest_from_hex(file)};
     return put(artifacts::Manifest::make({listed}, {}).value().text());
   }
+  std::string checkpoint(const std::string& bytes) { return folder(bytes, "state/00000000"); }
   std::string put(const std::string& bytes) {
     const std::string digest = to_hex(digest_of(bytes));
     const Reply reply = market.send("PUT", "/v1/artifacts/" + digest, people.renter, bytes,
@@ -145,9 +146,9 @@ TEST(ArtifactSweeper, KeepsTheLastCheckpointAndLetsGoOfTheFormer) {
     one.mutable_checkpoint()->set_sequence(sequence);
     ASSERT_TRUE(sweeping.market.server().engine().execute(command));
   };
-  const std::string first = sweeping.folder("the first checkpoint");
+  const std::string first = sweeping.checkpoint("the first checkpoint");
   report(first, 1, v1::END_REASON_UNSPECIFIED);
-  const std::string second = sweeping.folder("the second checkpoint");
+  const std::string second = sweeping.checkpoint("the second checkpoint");
   sweeping.age();
   report(second, 2, v1::END_REASON_UNSPECIFIED);
   const auto has = [&](const std::string& manifest, const std::string& content) {
@@ -161,7 +162,7 @@ TEST(ArtifactSweeper, KeepsTheLastCheckpointAndLetsGoOfTheFormer) {
   EXPECT_EQ(seen.at("checkpoint_manifest"), second) << seen.body;
   EXPECT_EQ(seen.at("checkpoints"), "2") << seen.body;
   // What is replaced goes without being old, too.
-  const std::string third = sweeping.folder("the third checkpoint");
+  const std::string third = sweeping.checkpoint("the third checkpoint");
   report(third, 3, v1::END_REASON_UNSPECIFIED);
   sweeping.wait_for_sweep();
   EXPECT_FALSE(sweeping.has(second));

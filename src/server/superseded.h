@@ -1,6 +1,6 @@
-// Checkpoints that newer ones have taken the place of: nobody needs them any more, so the sweeper
-// need not keep them for as long as what merely has no name. Those of an earlier life of the server
-// are forgotten, and kept like anything else.
+// Checkpoints that newer ones of the same lease have taken the place of: nobody needs them any
+// more, so the sweeper need not keep them for as long as what merely has no name. Those of an
+// earlier life of the server are forgotten, and kept like anything else.
 //
 // Owner: Server. on_batch() on the market thread; the rest on any.
 #pragma once

@@ -1,0 +1,187 @@
+// Folders out of a store whose connections break, and whose bytes may be wrong.
+#include "client/transfer.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+#include <mutex>
+
+#include "base/env.h"
+#include "base/file.h"
+#include "base/number.h"
+#include "net/loopback_test_support.h"
+
+namespace fallow::client {
+namespace {
+
+// Has blobs; cuts the first answers with one of them in the middle.
+class CuttingStore {
+ public:
+  explicit CuttingStore(bool knows_ranges = true)
+      : knows_ranges_(knows_ranges),
+        loopback_([this](net::Exchange& exchange) { return answer(exchange); }) {}
+
+  std::string add(std::string bytes, int cuts = 0) {
+    const std::string digest = to_hex(digest_of(bytes));
+    set(digest, std::move(bytes), cuts);
+    return digest;
+  }
+  void set(const std::string& digest, std::string bytes, int cuts) {
+    const std::lock_guard lock(mutex_);
+    blobs_[digest] = {std::move(bytes), cuts};
+  }
+  int asked() {
+    const std::lock_guard lock(mutex_);
+    return asked_;
+  }
+  std::unique_ptr<Api> api() {
+    Config config;
+    config.url = "http://127.0.0.1:" + std::to_string(loopback_.server->port());
+    return Api::make(config, *random_).value();
+  }
+
+ private:
+  struct Held {
+    std::string bytes;
+    int cuts = 0;
+  };
+
+  net::Task<void> answer(net::Exchange& exchange) {
+    const std::string& target = exchange.request().target;
+    const std::string digest = target.substr(target.rfind('/') + 1);
+    const std::string* const range = exchange.request().headers.find("Range");
+    std::string bytes;
+    bool is_cut = false;
+    bool is_there = false;
+    {
+      const std::lock_guard lock(mutex_);
+      ++asked_;
+      const auto found = blobs_.find(digest);
+      is_there = found != blobs_.end();
+      if (is_there) {
+        bytes = found->second.bytes;
+        is_cut = found->second.cuts > 0;
+        if (is_cut) --found->second.cuts;
+      }
+    }
+    if (!is_there) {
+      co_await exchange.respond_problem(404, "there is none");
+      co_return;
+    }
+    int status = 200;
+    if (range != nullptr && knows_ranges_) {
+      const std::string_view from =
+          std::string_view(*range).substr(std::string_view("bytes=").size());
+      bytes.erase(0, parse_number<std::size_t>(from.substr(0, from.size() - 1)).value());
+      status = 206;
+    }
+    net::Headers headers;
+    const Status begun = co_await exchange.start(status, std::move(headers), bytes.size());
+    if (!begun) co_return;
+    if (is_cut) bytes.resize(bytes.size() / 2);
+    const Status written = co_await exchange.write(bytes);
+    if (written && !is_cut) co_await exchange.finish();
+  }
+
+  const bool knows_ranges_;
+  const std::unique_ptr<Random> random_ = system_random();
+  std::mutex mutex_;
+  std::map<std::string, Held> blobs_;
+  int asked_ = 0;
+  net::LoopbackServer loopback_;
+};
+
+class TransferTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "fallow_transfer_XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  static std::string manifest_of(const std::string& path, const std::string& bytes) {
+    return artifacts::Manifest::make({{path, false, bytes.size(), digest_of(bytes)}}, {})
+        .value()
+        .text();
+  }
+  ApiResult<std::size_t> download(CuttingStore& store, const std::string& manifest,
+                                  artifacts::Layout layout = artifacts::Layout::kPieces) {
+    TransferRules rules;
+    rules.layout = layout;
+    return download_folder(*store.api(), manifest, folder_, rules);
+  }
+
+  std::string folder_;
+};
+
+TEST_F(TransferTest, GoesOnWhereAnAnswerBrokeOff) {
+  const std::string bytes = "the weights after a week";
+  for (const auto layout : {artifacts::Layout::kPieces, artifacts::Layout::kFiles}) {
+    CuttingStore store;
+    const bool in_pieces = layout == artifacts::Layout::kPieces;
+    const std::string name = in_pieces ? "state" : "input";
+    store.add(bytes, 2);
+    const std::string manifest =
+        store.add(manifest_of(in_pieces ? name + "/00000000" : name, bytes), 3);
+    const auto got = download(store, manifest, layout);
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(*got, 1U);
+    EXPECT_EQ(read_file(folder_ + "/" + name, 1'000).value(), bytes);
+    EXPECT_EQ(store.asked(), 7);
+  }
+}
+
+TEST_F(TransferTest, NothingIsGivenOutTwice) {
+  CuttingStore store(false);
+  const std::string manifest = store.add(manifest_of("state/00000000", "x"), 1);
+  const auto got = download(store, manifest);
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().kind, ApiError::Kind::kUnreachable) << "another try may do";
+  EXPECT_EQ(plain_error(got.error()).code, ErrorCode::kUnreachable);
+  EXPECT_EQ(store.asked(), 2);
+}
+
+// What would be wrong everywhere is told from what another try, or another node, may do.
+TEST_F(TransferTest, ErrorsSayWhatIsAtFault) {
+  CuttingStore store;
+  const std::string digest = to_hex(digest_of("the manifest that was asked for"));
+  store.set(digest, manifest_of("state/00000000", "x"), 0);
+  const auto other = download(store, digest);
+  ASSERT_FALSE(other);
+  EXPECT_EQ(plain_error(other.error()).code, ErrorCode::kCorrupt);
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+
+  const std::string manifest = store.add(manifest_of("state/00000000", "right"));
+  store.set(to_hex(digest_of("right")), "wrong", 0);
+  EXPECT_EQ(plain_error(download(store, manifest).error()).code, ErrorCode::kCorrupt);
+  store.set(to_hex(digest_of("right")), "too much of it", 0);
+  const int asked = store.asked();
+  EXPECT_EQ(plain_error(download(store, manifest).error()).code, ErrorCode::kCorrupt);
+  EXPECT_EQ(store.asked(), asked + 2) << "it is not asked for again";
+
+  const std::string nameless = store.add(manifest_of("state/00000000", "nowhere"));
+  EXPECT_EQ(plain_error(download(store, nameless).error()).code, ErrorCode::kNotFound);
+
+  // This side's folder is gone, or its disk is full: the checkpoint is as good as ever.
+  std::filesystem::remove_all(folder_);
+  EXPECT_EQ(plain_error(download(store, manifest).error()).code, ErrorCode::kFailed);
+}
+
+TEST_F(TransferTest, AnUploadEndsInTimeWhileItReads) {
+  CuttingStore store;
+  ASSERT_TRUE(replace_file(folder_ + "/state", "x", 0644));
+  TransferRules rules;
+  rules.until = std::chrono::steady_clock::now();
+  for (const auto layout : {artifacts::Layout::kPieces, artifacts::Layout::kFiles}) {
+    rules.layout = layout;
+    const auto sent = upload_folder(*store.api(), folder_, rules);
+    ASSERT_FALSE(sent);
+    EXPECT_EQ(plain_error(sent.error()).code, ErrorCode::kTimedOut);
+    EXPECT_EQ(store.asked(), 0);
+  }
+}
+
+}  // namespace
+}  // namespace fallow::client
