@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <optional>
 #include <sstream>
@@ -18,6 +17,7 @@ namespace {
 
 constexpr std::string_view kRoot = "/sys/fs/cgroup";
 constexpr std::size_t kFileBytesMax = 64 << 10;
+constexpr int kMakeTriesMax = 5;     // while others remove what is made
 constexpr int kKillRoundsMax = 100;  // what forks while it is killed is gone after a few
 
 bool write_control(const std::string& path, std::string_view text) {
@@ -83,6 +83,21 @@ std::optional<std::string> make_parent_v2(const std::string& group) {
     }
   }
   return parent;
+}
+
+// <parent>/<name>. The parent goes with the node of another agent that is removed, or with the last
+// that ran here before; then it is made anew.
+bool make_group_of_lease(const std::string& parent, std::string_view name) {
+  const std::string folder = parent + "/" + std::string(name);
+  for (int tries = 0; tries < kMakeTriesMax; ++tries) {
+    if (make_group(folder)) return true;
+    if (errno != ENOENT) return false;
+    const std::string above = parent.substr(0, parent.rfind('/'));
+    if (exists(above + "/cgroup.controllers") ? !make_parent_v2(above) : !make_group(parent)) {
+      return false;
+    }
+  }
+  return false;
 }
 
 bool has_memory_controller(const std::string& parent) {
@@ -184,7 +199,7 @@ Cgroup::Cgroup(const std::vector<std::string>& parents, std::string_view name,
     // To enter a group costs milliseconds, so none is entered for nothing.
     if (parent.find("/cpu/") != std::string::npos && limits.cpu_thousandths == 0) continue;
     const std::string folder = parent + "/" + std::string(name);
-    if (!make_group(folder)) continue;
+    if (!make_group_of_lease(parent, name)) continue;
     folders_.push_back(folder);
     const auto file = [&folder](std::string_view leaf) { return folder + "/" + std::string(leaf); };
     if (limits.memory_bytes_max > 0) {
