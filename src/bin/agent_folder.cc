@@ -111,8 +111,7 @@ Result<cli::RemovedNode> MarketHost::remove_node(const std::string& data, bool k
   cli::RemovedNode removed;
   if (agent::is_agents_folder(data)) {
     FALLOW_ASSIGN(removed.workloads, end_workloads(data));
-    // Groups that hold others' workloads refuse to go.
-    for (const std::string& parent : runtime::find_cgroup_parents()) ::rmdir(parent.c_str());
+    runtime::remove_cgroup_parents();
   }
   if (keep_data) return removed;
   for (const std::string& name : agent::agents_names_in(data)) {

@@ -143,6 +143,18 @@ std::optional<std::string> parent_v2() {
   return make_parent_v2(own);
 }
 
+// And those that an OCI runtime makes under v1 in the hierarchies that we do not use.
+std::vector<std::string> with_runtimes_parents(std::vector<std::string> parents) {
+  for (const char* controller :
+       {"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "net_cls", "net_prio",
+        "perf_event", "rdma", "misc", "systemd"}) {
+    if (auto place = place_v1(controller, controller)) parents.push_back(std::move(*place));
+  }
+  // Where v2 is mounted beside v1, runc joins it, too.
+  if (auto place = place_v1("", "unified")) parents.push_back(std::move(*place));
+  return parents;
+}
+
 void kill_group(const std::string& folder) {
   if (write_control(folder + "/cgroup.kill", "1")) return;
   // Version 1 has no such file: one by one, until a look finds nobody.
@@ -171,16 +183,14 @@ std::string cgroup_name(LeaseId lease, std::int64_t supervisor) {
   return std::to_string(lease.value) + "-" + std::to_string(supervisor);
 }
 
-void remove_cgroups(const std::vector<std::string>& parents, std::string_view name) {
-  std::vector<std::string> all = parents;
-  for (const char* controller :
-       {"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "net_cls", "net_prio",
-        "perf_event", "rdma", "misc", "systemd"}) {
-    if (auto place = place_v1(controller, controller)) all.push_back(std::move(*place));
+void remove_cgroup_parents() {
+  for (const std::string& parent : with_runtimes_parents(find_cgroup_parents())) {
+    ::rmdir(parent.c_str());
   }
-  // Where v2 is mounted beside v1, runc joins it, too.
-  if (auto place = place_v1("", "unified")) all.push_back(std::move(*place));
-  for (const std::string& parent : all) {
+}
+
+void remove_cgroups(const std::vector<std::string>& parents, std::string_view name) {
+  for (const std::string& parent : with_runtimes_parents(parents)) {
     const std::string folder = parent + "/" + std::string(name);
     // The kernel needs a moment to see that the processes are gone.
     for (int tries = 0; tries < 200 && ::rmdir(folder.c_str()) != 0 && errno == EBUSY; ++tries) {
