@@ -118,7 +118,7 @@ class System:
     def files(self):
         """Every name that outlasts a start of the machine, without what tools keep of their own work."""
         kept = ("dev", "proc", "sys", "run", "tmp", "var/log", "var/cache", "var/lib/dpkg", "var/lib/apt", "var/lib/systemd",
-                "var/tmp", "root", "mnt/before", "etc/ld.so.cache", "etc/machine-id", "etc/.updated", "var/.updated")
+                "var/tmp", "root", "mnt/before", "etc/ld.so.cache", "etc/machine-id", "var/lib/dbus/machine-id", "etc/.updated", "var/.updated")
         names = set()
         for folder, folders, files in os.walk(self.folder):
             at = os.path.relpath(folder, self.folder)
