@@ -45,6 +45,12 @@ else
 fi
 mount --rbind /dev dev
 ip link set lo up
+# A way out that leads nowhere: without one no workload could be let out.
+ip link add uplink type veth peer name nowhere
+ip address add 192.0.2.2/24 dev uplink
+ip link set uplink up
+ip link set nowhere up
+ip route add default via 192.0.2.1
 hostname packages
 # No chroot: from within one the kernel makes no user namespace, and so no sandbox.
 mkdir -p mnt/before
@@ -112,7 +118,7 @@ class System:
     def files(self):
         """Every name that outlasts a start of the machine, without what tools keep of their own work."""
         kept = ("dev", "proc", "sys", "run", "tmp", "var/log", "var/cache", "var/lib/dpkg", "var/lib/apt", "var/lib/systemd",
-                "var/tmp", "root", "mnt/before", "etc/ld.so.cache", "etc/machine-id", "etc/.updated", "var/.updated")
+                "var/tmp", "root", "mnt/before", "etc/ld.so.cache", "etc/machine-id", "var/lib/dbus/machine-id", "etc/.updated", "var/.updated")
         names = set()
         for folder, folders, files in os.walk(self.folder):
             at = os.path.relpath(folder, self.folder)
@@ -241,10 +247,14 @@ class PackagesTest(unittest.TestCase):
         self.assertIn("add --join TOKEN", done.stderr)
         token = self.fallow("nodes", "token", key=self.provider)[0]["token"]
         done = system.run("fallow", "agent", "install", "--join", token, "--price", "0.36", "--name", "packaged", "--device",
-                          "model=TEST_GPU,memory_gb=24", check=False)
+                          "model=TEST_GPU,memory_gb=24", "--egress", "--resolver", "9.9.9.9", check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr + system.journal("fallow-agent"))
         self.assertRegex(done.stdout, r"node \d+ of https://127.0.0.1:8470 runs")
         self.assertFalse((system.folder / "etc/systemd/system/fallow-agent.service").exists(), "the package's unit will do")
+        # Also from within the unit's limits. Of a network all is made; nobody answers beyond it.
+        said = system.journal("fallow-agent")
+        self.assertIn("runc sandboxes work", said)
+        self.assertIn("no resolver answered", said)
         self.wait("an offer", lambda: [o for o in self.fallow("offers", QUERY, key=self.renter) if o["available"]])
         done = system.run("fallow", "run", QUERY, "--hours", "0.1", "--", "sh", "-c", "echo hello from $(id -u)",
                           **self.market, FALLOW_API_KEY=self.renter)

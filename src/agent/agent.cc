@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "agent/agent_impl.h"
+#include "agent/owner_decision.h"
 #include "base/check.h"
 
 namespace fallow::agent {
@@ -20,6 +21,8 @@ namespace {
 constexpr Duration kSleptMin = milliseconds(500);
 // Nothing says when a driver has let go of a process that was killed.
 constexpr Duration kReapPoll = milliseconds(20);
+constexpr int kLockTries = 20;
+constexpr useconds_t kLockWaitUs = 50'000;
 
 }  // namespace
 
@@ -63,7 +66,13 @@ Result<std::unique_ptr<Agent>> Agent::make(AgentOptions options, Runtime& runtim
                                            FolderStore& store, Random& random) {
   FALLOW_TRY(make_folder(options.data_folder));
   FALLOW_ASSIGN(Fd lock, open_file(options.data_folder + "/agent.lock", O_RDWR | O_CREAT));
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+  // A command that looks whether an agent runs holds it for a moment, too.
+  bool locked = ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0;
+  for (int tries = 0; !locked && tries < kLockTries; ++tries) {
+    ::usleep(kLockWaitUs);
+    locked = ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0;
+  }
+  if (!locked) {
     return fail(ErrorCode::kBusy,
                 "another agent is running on {}; stop it, or give this one "
                 "another --data folder",
@@ -150,12 +159,11 @@ void Agent::Impl::hear_owner() {
   reconciler.set_owner(state, read_now());
 }
 
-// The owner's own word first; what is seen of the owner goes beyond "paused".
 v1::OwnerState Agent::Impl::owner_state() {
   const v1::OwnerState word = owner.read();
   const v1::OwnerState seen =
       options.owner_watch == nullptr ? v1::OWNER_AWAY : options.owner_watch->read();
-  return word == v1::OWNER_PRESENT || seen == v1::OWNER_AWAY ? word : seen;
+  return joined_owner_state(word, seen);
 }
 
 void Agent::Impl::tell(const RuntimeEvent& event) {

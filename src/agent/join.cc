@@ -25,7 +25,11 @@ Result<Membership> join_market(const JoinToken& token, const PublicKey& key,
   const auto node = api->call<v1::NodeView>("Nodes.JoinNode", request);
   if (!node) {
     Error error = client::plain_error(node.error());
-    if (node.error().kind == client::ApiError::Kind::kRefused) error.code = ErrorCode::kDenied;
+    // Too many at once (429) and a market in trouble (5xx) pass; what else it says stands.
+    const int status = node.error().problem.status();
+    if (node.error().kind == client::ApiError::Kind::kRefused && status < 500 && status != 429) {
+      error.code = ErrorCode::kDenied;
+    }
     return tl::unexpected(std::move(error));
   }
   membership.node = NodeId(node->id());

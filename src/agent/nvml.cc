@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 
 namespace fallow::agent {
 namespace {
@@ -44,17 +43,19 @@ void add_memory(const Nvml& nvml, void* device, const char* newer, const char* o
   }
 }
 
-void add_time(const Nvml& nvml, void* device, std::uint64_t since_us, std::uint64_t& last_us,
+void add_time(const Nvml& nvml, void* device, std::map<void*, std::uint64_t>& since_us,
               std::map<int, GpuUse>& uses) {
   const auto list = nvml.call<int (*)(void*, NvmlSample*, unsigned*, unsigned long long)>(
       "nvmlDeviceGetProcessUtilization");
   std::array<NvmlSample, kProcessesMax> found{};
   auto count = static_cast<unsigned>(found.size());
-  if (list == nullptr || list(device, found.data(), &count, since_us) != 0) return;
+  const auto [since, is_first] = since_us.try_emplace(device, 0);
+  if (list == nullptr || list(device, found.data(), &count, since->second) != 0) return;
   for (unsigned i = 0; i < std::min<unsigned>(count, found.size()); ++i) {
+    since->second = std::max<std::uint64_t>(since->second, found[i].at_us);
+    if (is_first) continue;
     GpuUse& use = uses[static_cast<int>(found[i].pid)];
     use.percent = std::max(use.percent, std::min(found[i].percent, 100U));
-    last_us = std::max<std::uint64_t>(last_us, found[i].at_us);
   }
 }
 
@@ -79,22 +80,20 @@ std::vector<void*> Nvml::devices() const {
 }
 
 std::vector<GpuUse> gpu_uses(const Nvml& nvml, const std::vector<void*>& devices,
-                             std::uint64_t& since_us) {
+                             std::map<void*, std::uint64_t>& since_us) {
   std::vector<GpuUse> all;
-  std::uint64_t last_us = since_us;
   for (void* device : devices) {
     std::map<int, GpuUse> uses;
     add_memory(nvml, device, "nvmlDeviceGetComputeRunningProcesses_v3",
                "nvmlDeviceGetComputeRunningProcesses_v2", uses);
     add_memory(nvml, device, "nvmlDeviceGetGraphicsRunningProcesses_v3",
                "nvmlDeviceGetGraphicsRunningProcesses_v2", uses);
-    add_time(nvml, device, since_us, last_us, uses);
+    add_time(nvml, device, since_us, uses);
     for (auto& [pid, use] : uses) {
       use.pid = pid;
       all.push_back(use);
     }
   }
-  since_us = last_us;
   return all;
 }
 

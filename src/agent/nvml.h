@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -39,9 +40,10 @@ struct GpuUse {
   std::uint32_t percent = 0;       // of the device's time lately
 };
 
-// Of every device and process; a process of two devices is there twice. `since_us`: uses that the
-// driver noted later than this count; it is set to the last of them.
+// Of every device and process; a process of two devices is there twice. `since_us`: until when a
+// device's time was told, by its own count; what it noted since counts, and of a device that is new
+// there nothing: it keeps what was used long ago.
 std::vector<GpuUse> gpu_uses(const Nvml& nvml, const std::vector<void*>& devices,
-                             std::uint64_t& since_us);
+                             std::map<void*, std::uint64_t>& since_us);
 
 }  // namespace fallow::agent

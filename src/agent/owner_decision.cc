@@ -2,6 +2,10 @@
 
 namespace fallow::agent {
 
+v1::OwnerState joined_owner_state(v1::OwnerState word, v1::OwnerState seen) {
+  return word == v1::OWNER_PRESENT || seen == v1::OWNER_AWAY ? word : seen;
+}
+
 std::optional<OwnerDecision::Change> OwnerDecision::look(const std::optional<std::string>& sign,
                                                          bool lent, Time now) {
   if (sign) seen_at_ = now;
@@ -12,7 +16,7 @@ std::optional<OwnerDecision::Change> OwnerDecision::look(const std::optional<std
   if (state == v1::OWNER_AWAY) return Change{state, "nothing is seen of the owner"};
   if (sign) return Change{state, *sign};
   return Change{state, was_seen ? "the owner was seen just before the agent started"
-                                : "outside the hours of the schedule"};
+                                : std::string(kOutsideSchedule)};
 }
 
 }  // namespace fallow::agent

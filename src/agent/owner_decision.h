@@ -5,11 +5,18 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/types.h"
 #include "fallow/v1/types.pb.h"
 
 namespace fallow::agent {
+
+// Why the machine is the owner's although nothing is seen of the owner.
+inline constexpr std::string_view kOutsideSchedule = "outside the hours of the schedule";
+
+// The owner's own word first; what is seen of the owner goes beyond "paused".
+v1::OwnerState joined_owner_state(v1::OwnerState word, v1::OwnerState seen);
 
 class OwnerDecision {
  public:

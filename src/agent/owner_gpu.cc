@@ -23,7 +23,7 @@ std::optional<std::string> GpuSigns::look() {
     if (!much_memory && !much_time) continue;
     const std::string name = process_names(root_, use.pid).name;
     // The driver tells of some that are gone already.
-    if (name.empty() || is_of_agent(root_, use.pid, agent_, mark_)) continue;
+    if (name.empty() || whose_process(root_, use.pid, agent_, mark_) != Whose::kOthers) continue;
     return name + (much_time ? " uses a GPU" : " holds a GPU's memory");
   }
   return std::nullopt;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,7 +33,7 @@ class GpuSigns {
   const int agent_;
   const std::string mark_;
   std::vector<void*> devices_;
-  std::uint64_t since_us_ = 0;
+  std::map<void*, std::uint64_t> since_us_;
 };
 
 }  // namespace fallow::agent

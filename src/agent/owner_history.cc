@@ -5,27 +5,30 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
-#include <optional>
+
+#include "base/number.h"
 
 namespace fallow::agent {
 namespace {
 
 constexpr std::size_t kWhyBytesMax = 200;
+constexpr Duration kUntouchedMax = minutes(3);          // some of OwnerHistory::kTouchEvery
+constexpr std::int64_t kSecondMax = 1'000'000'000'000;  // of a file that was tampered with
 constexpr std::array<std::string_view, 4> kMomentWords{"begun", "present", "away", "ended"};
 
 std::optional<OwnerMoment> moment_of(std::string_view line) {
   OwnerMoment moment;
-  std::int64_t second = 0;
-  const auto read = std::from_chars(line.data(), line.data() + line.size(), second);
-  line.remove_prefix(static_cast<std::size_t>(read.ptr - line.data()));
-  if (read.ec != std::errc() || !line.starts_with(' ')) return std::nullopt;
-  line.remove_prefix(1);
+  const std::string_view first = line.substr(0, line.find(' '));
+  const auto second = parse_number<std::int64_t>(first);
+  if (!second || *second < 0 || *second > kSecondMax || first.size() == line.size()) {
+    return std::nullopt;
+  }
+  line.remove_prefix(first.size() + 1);
   const std::string_view word = line.substr(0, line.find(' '));
   const auto kind = std::find(kMomentWords.begin(), kMomentWords.end(), word);
   if (kind == kMomentWords.end()) return std::nullopt;
-  moment.at = Time{second * 1'000'000};
+  moment.at = Time{*second * 1'000'000};
   moment.kind = static_cast<OwnerMomentKind>(kind - kMomentWords.begin());
   moment.why = line.substr(std::min(line.size(), word.size() + 1));
   return moment;
@@ -72,7 +75,10 @@ Status OwnerHistory::shorten() {
   return {};
 }
 
-Result<std::vector<OwnerMoment>> read_owner_history(const std::string& path) {
+namespace {
+
+// As the file has them.
+Result<std::vector<OwnerMoment>> read_moments(const std::string& path) {
   std::vector<OwnerMoment> moments;
   const auto text = read_file(path, 2 * OwnerHistory::kBytesMax);
   if (!text && text.error().code == ErrorCode::kNotFound) return moments;
@@ -83,13 +89,43 @@ Result<std::vector<OwnerMoment>> read_owner_history(const std::string& path) {
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
     if (auto moment = moment_of(line)) moments.push_back(std::move(*moment));
   }
+  return moments;
+}
+
+std::optional<Time> touched_at(const std::string& path) {
   struct stat info {};
-  if (!moments.empty() && moments.back().kind != OwnerMomentKind::kEnded &&
-      ::stat(path.c_str(), &info) == 0) {
-    const Time touched{std::int64_t{info.st_mtim.tv_sec} * 1'000'000};
-    moments.push_back({std::max(touched, moments.back().at), OwnerMomentKind::kEnded, ""});
+  if (::stat(path.c_str(), &info) != 0) return std::nullopt;
+  return Time{std::int64_t{info.st_mtim.tv_sec} * 1'000'000};
+}
+
+}  // namespace
+
+Result<std::vector<OwnerMoment>> read_owner_history(const std::string& path) {
+  FALLOW_ASSIGN(auto moments, read_moments(path));
+  if (moments.empty() || moments.back().kind == OwnerMomentKind::kEnded) return moments;
+  if (const auto touched = touched_at(path)) {
+    moments.push_back({std::max(*touched, moments.back().at), OwnerMomentKind::kEnded, ""});
   }
   return moments;
+}
+
+Result<std::optional<OwnerMoment>> seen_of_owner(const std::string& path, Time now) {
+  FALLOW_ASSIGN(const auto moments, read_moments(path));
+  const auto touched = touched_at(path);
+  // An agent that was killed, and started again without a policy, left a file that nobody touches.
+  if (!touched || now - *touched > kUntouchedMax) {
+    return std::optional<OwnerMoment>();
+  }
+  std::optional<OwnerMoment> seen;
+  for (auto it = moments.rbegin(); it != moments.rend(); ++it) {
+    if (it->kind == OwnerMomentKind::kEnded) return std::optional<OwnerMoment>();
+    if (it->kind == OwnerMomentKind::kBegun) {
+      return it->why == kDryRunRemark ? std::optional<OwnerMoment>() : seen;
+    }
+    if (!seen) seen = *it;
+  }
+  // The file's older half, with the beginning in it, is gone.
+  return seen;
 }
 
 OwnerSpan sum_owner_span(const std::vector<OwnerMoment>& moments, Time from, Time to) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,7 +37,8 @@ class OwnerHistory {
 
   // At most 200 bytes of `why`, without line ends.
   Status add(Time at, OwnerMomentKind kind, std::string_view why);
-  // That the agent is still there.
+  // That the agent is still there; each kTouchEvery.
+  static constexpr Duration kTouchEvery = seconds(60);
   void touch() const;
 
  private:
@@ -49,6 +51,9 @@ class OwnerHistory {
 
 // In the order of their time; the last is an end, if only by the file's own time. None: no file.
 Result<std::vector<OwnerMoment>> read_owner_history(const std::string& path);
+
+// What a watch that runs has seen last: present or away. Nothing: none runs, or it is a dry run's.
+Result<std::optional<OwnerMoment>> seen_of_owner(const std::string& path, Time now);
 
 // What a span of time was like.
 struct OwnerSpan {

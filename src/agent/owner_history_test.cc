@@ -24,6 +24,15 @@ class OwnerHistoryTest : public OwnerTreeTest {
   const std::string path_ = root_ + "/history";
 };
 
+TEST_F(OwnerHistoryTest, ALineThatNoAgentWroteIsPassedOver) {
+  put("history",
+      "9223372036854775807 away\n-5 away\n1000\n1000x away\n 1000 away\n1000 away far\n");
+  const auto moments = read_owner_history(path_).value();
+  ASSERT_EQ(moments.size(), 2U) << "one, and the end that stands for a killed agent";
+  EXPECT_EQ(moments[0].at, at(1'000));
+  EXPECT_EQ(moments[0].why, "far");
+}
+
 TEST_F(OwnerHistoryTest, SumsWhatWasWatched) {
   {
     auto history = OwnerHistory::open(path_, at(1'000), kDryRunRemark).value();

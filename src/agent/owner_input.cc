@@ -1,12 +1,12 @@
 #include "agent/owner_input.h"
 
 #include <algorithm>
-#include <charconv>
 #include <sstream>
 #include <string_view>
 
 #include "agent/process_facts.h"
 #include "base/file.h"
+#include "base/number.h"
 
 namespace fallow::agent {
 namespace {
@@ -61,11 +61,7 @@ void InputSigns::find_devices() {
 std::map<std::string, std::uint64_t> InputSigns::counts() const {
   std::map<std::string, std::uint64_t> counts;
   for (const std::string& file : transfers_) {
-    const std::string word = first_line(file);
-    std::uint64_t count = 0;
-    if (std::from_chars(word.data(), word.data() + word.size(), count).ec == std::errc()) {
-      counts[file] = count;
-    }
+    if (const auto count = parse_number<std::uint64_t>(first_line(file))) counts[file] = *count;
   }
   if (interrupts_.empty()) return counts;
   const auto text = read_file(root_ + "/proc/interrupts", kInterruptsBytesMax);

@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <cstdlib>
 #include <sstream>
 
 #include "agent/process_facts.h"
 #include "base/file.h"
+#include "base/number.h"
 
 namespace fallow::agent {
 namespace {
@@ -81,13 +81,10 @@ std::optional<Duration> processor_time_of(const std::vector<std::string>& groups
   for (const std::string& group : groups) {
     constexpr std::string_view kKey = "usage_usec ";
     const std::string line = first_line(group + "/cpu.stat");
-    std::int64_t us = 0;
-    if (!line.starts_with(kKey) ||
-        std::from_chars(line.data() + kKey.size(), line.data() + line.size(), us).ec !=
-            std::errc()) {
-      return std::nullopt;
-    }
-    sum += Duration(us);
+    if (!line.starts_with(kKey)) return std::nullopt;
+    const auto us = parse_number<std::int64_t>(std::string_view(line).substr(kKey.size()));
+    if (!us) return std::nullopt;
+    sum += Duration(*us);
   }
   return sum;
 }

@@ -2,10 +2,10 @@
 
 #include <toml++/toml.h>
 
-#include <charconv>
 #include <set>
 
 #include "base/file.h"
+#include "base/number.h"
 
 namespace fallow::agent {
 namespace {
@@ -64,18 +64,16 @@ zone = ""
 
 // "500ms", "30s", "10m", "2h"
 std::optional<Duration> span_of(std::string_view text) {
-  std::int64_t number = 0;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::string_view unit = text.substr(static_cast<std::size_t>(read.ptr - text.data()));
+  const std::string_view digits = text.substr(0, text.find_first_not_of("0123456789"));
+  const auto number = parse_number<std::int64_t>(digits);
+  const std::string_view unit = text.substr(digits.size());
   std::int64_t unit_us = 0;
   if (unit == "ms") unit_us = milliseconds(1).value;
   if (unit == "s") unit_us = seconds(1).value;
   if (unit == "m") unit_us = minutes(1).value;
   if (unit == "h") unit_us = hours(1).value;
-  if (read.ec != std::errc() || unit_us == 0 || number < 0 || number > kSpanUsMax / unit_us) {
-    return std::nullopt;
-  }
-  return Duration(number * unit_us);
+  if (!number || unit_us == 0 || *number > kSpanUsMax / unit_us) return std::nullopt;
+  return Duration(*number * unit_us);
 }
 
 std::string span_words(Duration span) {

@@ -34,7 +34,10 @@ std::optional<std::string> ProgramSigns::examine(int pid) const {
   const std::string found = is_named(names.program) ? names.program
                             : is_named(names.name)  ? names.name
                                                     : std::string();
-  if (found.empty() || is_of_agent(root_, pid, agent_, mark_)) return std::nullopt;
+  if (found.empty() || has_ended(root_, pid) ||
+      whose_process(root_, pid, agent_, mark_) != Whose::kOthers) {
+    return std::nullopt;
+  }
   return found;
 }
 
@@ -65,7 +68,7 @@ std::optional<std::string> ProgramSigns::look(Time now) {
     if (all) all_at_ = now + kAllEvery;
   }
   for (auto it = runs_.begin(); it != runs_.end();) {
-    if (process_names(root_, it->first).name.empty()) {
+    if (has_ended(root_, it->first)) {
       it = runs_.erase(it);
     } else {
       return "program " + it->second + " runs";

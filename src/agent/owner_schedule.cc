@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
+
+#include "base/number.h"
 
 namespace fallow::agent {
 namespace {
@@ -41,15 +42,10 @@ std::optional<std::uint8_t> days_of(std::string_view text) {
 // "19:00"; "24:00" is the day's end.
 std::optional<int> minute_of(std::string_view text) {
   if (text.size() != 5 || text[2] != ':') return std::nullopt;
-  int hour = 0;
-  int minute = 0;
-  const char* begin = text.data();
-  const auto hours = std::from_chars(begin, begin + 2, hour);
-  const auto minutes = std::from_chars(begin + 3, begin + 5, minute);
-  if (hours.ptr != begin + 2 || minutes.ptr != begin + 5 || hour < 0 || minute < 0 || minute > 59) {
-    return std::nullopt;
-  }
-  const int of_day = hour * 60 + minute;
+  const auto hour = parse_number<unsigned>(text.substr(0, 2));
+  const auto minute = parse_number<unsigned>(text.substr(3));
+  if (!hour || !minute || *minute > 59) return std::nullopt;
+  const int of_day = static_cast<int>(*hour * 60 + *minute);
   return of_day > kDayMinutes ? std::nullopt : std::optional(of_day);
 }
 

@@ -56,16 +56,15 @@ void OwnerSigns::add_desktop() {
     }
   }
   if (!opened) {
-    faults_.push_back("desktops are no sign: " + opened.error().message);
-    return;
+    faults_.push_back("desktops are no sign so far: " + opened.error().message);
   }
-  // A bus that ended is looked for anew: both may be started again at any time.
+  // A bus that is not there is looked for anew: it may start later than the agent, or again.
   struct Desktop {
     std::unique_ptr<DesktopSigns> signs;
     Time again_at{};
   };
   const auto desktop = std::make_shared<Desktop>();
-  desktop->signs = std::move(*opened);
+  if (opened) desktop->signs = std::move(*opened);
   add(kDesktopEvery, [desktop](When now) -> std::optional<std::string> {
     if (!desktop->signs) {
       if (now.monotonic < desktop->again_at) return std::nullopt;

@@ -2,13 +2,18 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cstdlib>
 
 #include "agent/owner_fixture_test.h"
 #include "agent/owner_input.h"
 #include "agent/owner_machine.h"
 #include "agent/owner_programs.h"
 #include "agent/process_facts.h"
+#include "base/file.h"
 
 namespace fallow::agent {
 namespace {
@@ -64,14 +69,59 @@ TEST_F(OwnerSignsTest, ARentersProgramIsNoSignWhateverItsName) {
   put_process(62, 61, "doom", "/usr/bin/doom");
   put_process(63, kAgent, "doom", "/usr/bin/doom");
   put("proc/loadavg", "0.1 0.1 0.1 1/80 63\n");
-  EXPECT_TRUE(is_of_agent(root_, 62, kAgent, kMark));
-  EXPECT_TRUE(is_of_agent(root_, 63, kAgent, kMark));
-  EXPECT_FALSE(is_of_agent(root_, 64, kAgent, kMark));
+  EXPECT_EQ(whose_process(root_, 62, kAgent, kMark), Whose::kAgents);
+  EXPECT_EQ(whose_process(root_, 63, kAgent, kMark), Whose::kAgents);
+  EXPECT_EQ(whose_process(root_, 64, kAgent, kMark), Whose::kUnknown) << "there is none";
   ProgramSigns signs(root_, {"doom"}, kAgent, kMark);
   EXPECT_FALSE(signs.look(after(0)));
   put_process(65, 1, "doom", "/usr/bin/doom");
   put("proc/loadavg", "0.1 0.1 0.1 1/80 65\n");
+  EXPECT_EQ(whose_process(root_, 65, kAgent, kMark), Whose::kOthers);
   EXPECT_TRUE(signs.look(after(1)));
+}
+
+// A renter's process whose parent ends at this moment must not stand for the owner.
+TEST_F(OwnerSignsTest, AProgramWhoseParentIsGoneIsNoSign) {
+  put_process(62, 61, "doom", "/usr/bin/doom");
+  put("proc/loadavg", "0.1 0.1 0.1 1/80 62\n");
+  EXPECT_EQ(whose_process(root_, 62, kAgent, kMark), Whose::kUnknown);
+  ProgramSigns signs(root_, {"doom"}, kAgent, kMark);
+  EXPECT_FALSE(signs.look(after(0)));
+}
+
+TEST_F(OwnerSignsTest, AProgramThatHasEndedIsNoSignThoughNobodyReapsIt) {
+  put_process(300, 1, "doom", "/usr/bin/doom");
+  put("proc/loadavg", "0.1 0.1 0.1 1/80 300\n");
+  ProgramSigns signs(root_, {"doom"}, kAgent, kMark);
+  EXPECT_TRUE(signs.look(after(0)));
+  put("proc/300/stat", "300 (doom) Z 1 1");
+  EXPECT_FALSE(signs.look(after(1)));
+  ProgramSigns later(root_, {"doom"}, kAgent, kMark);
+  EXPECT_FALSE(later.look(after(0)));
+}
+
+TEST_F(OwnerSignsTest, ASystemBusThatStartsLaterIsFound) {
+  const std::string path = root_ + "/bus";
+  ASSERT_EQ(::setenv("DBUS_SYSTEM_BUS_ADDRESS", ("unix:path=" + path).c_str(), 1), 0);
+  OwnerPolicy policy;
+  policy.input = policy.terminals = policy.battery = false;
+  policy.gpu_memory_mb = policy.gpu_percent = 0;
+  policy.programs = {};
+  OwnerSigns signs(policy, {root_, kAgent, kMark, {}});
+  ASSERT_EQ(signs.faults().size(), 1U);
+  EXPECT_NE(signs.faults()[0].find("desktops are no sign so far"), std::string::npos);
+  EXPECT_FALSE(signs.look({kLookStart, kLookStart}));
+  const Fd bus(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT(path.size(), sizeof(address.sun_path));
+  path.copy(address.sun_path, path.size());
+  ASSERT_EQ(::bind(bus.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(::listen(bus.get(), 1), 0);
+  const Time later = kLookStart + minutes(2);
+  EXPECT_FALSE(signs.look({later, later}));
+  EXPECT_TRUE(Fd(::accept4(bus.get(), nullptr, nullptr, SOCK_CLOEXEC))) << "nobody has asked";
+  ::unsetenv("DBUS_SYSTEM_BUS_ADDRESS");
 }
 
 TEST_F(OwnerSignsTest, KeyboardsAndMiceCountWhatTheyDo) {

@@ -5,6 +5,9 @@
 #include <sys/eventfd.h>
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -20,18 +23,18 @@ namespace {
 // Between two looks. Nobody waits for the machine while the owner has it.
 constexpr int kLookMs = 500;
 constexpr int kLookPresentMs = 2'000;
-constexpr Duration kTouchEvery = seconds(60);
-// Far more than a look may take with a logind that does not answer. A process that stood still, or
-// a machine that slept, is given time for its next look.
-constexpr Duration kHangsAfter = seconds(30);
+// A process that stood still, or a machine that slept, is given time for its next look.
 constexpr Duration kHangsSurely = seconds(2);
+constexpr std::chrono::seconds kEndMax(2);
 
 // When an earlier agent last saw the owner, on the monotonic clock; a wall clock that was set back
 // counts as now.
 std::optional<Time> last_seen(const std::vector<OwnerMoment>& moments, Time wall, Time monotonic) {
   for (std::size_t i = moments.size(); i-- > 0;) {
     if (moments[i].kind == OwnerMomentKind::kAway) return std::nullopt;
-    if (moments[i].kind != OwnerMomentKind::kPresent) continue;
+    // Beyond the schedule's hours nobody was seen, but perhaps before.
+    if (moments[i].kind != OwnerMomentKind::kPresent || moments[i].why == kOutsideSchedule)
+      continue;
     const Time until = i + 1 < moments.size() ? moments[i + 1].at : moments[i].at;
     return monotonic - std::max(Duration(), wall - until);
   }
@@ -42,94 +45,153 @@ std::optional<Time> last_seen(const std::vector<OwnerMoment>& moments, Time wall
 
 struct OwnerWatch::Impl {
   Impl(OwnerWatchOptions given, const Clock& the_clock, absl::TimeZone the_zone,
-       OwnerHistory the_history, std::optional<Time> seen_at)
+       std::optional<Time> seen_at)
       : options(std::move(given)),
         clock(the_clock),
         zone(the_zone),
-        history(std::move(the_history)),
-        signs(options.policy, options.machine),
         decision(options.policy.away_after, seen_at),
         changed(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
         stop(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     FALLOW_CHECK(changed && stop, "no descriptor is left for an event");
   }
 
-  void note(Time at, OwnerMomentKind kind, const std::string& why) {
-    const auto noted = history.add(at, kind, why);
-    if (!noted && !std::exchange(has_complained, true)) {
-      spdlog::warn("the owner's comings and goings are not written down: {}",
-                   noted.error().message);
+  // A diary: without it the node works as well.
+  void cannot_note(const Error& error) {
+    if (std::exchange(has_complained, true)) return;
+    spdlog::warn("the owner's comings and goings are not written down: {}", error.message);
+  }
+
+  void open_history(Time wall) {
+    auto opened = OwnerHistory::open(options.history, wall,
+                                     options.policy.dry_run ? kDryRunRemark : std::string_view());
+    if (opened) {
+      history = std::move(*opened);
+    } else {
+      cannot_note(opened.error());
     }
   }
 
-  void look() {
-    const Time wall = clock.now();
-    const Time now = clock.monotonic();
-    const auto sign = signs.look({wall, now});
-    const auto change = decision.look(sign, options.policy.schedule.is_lent(wall, zone), now);
-    looked_at = clock.monotonic().us;
-    if (hangs.exchange(false)) ::eventfd_write(changed.get(), 1);
-    if (!change) return;
-    const bool present = change->state == v1::OWNER_PRESENT;
-    state = change->state;
-    ::eventfd_write(changed.get(), 1);
-    note(wall, present ? OwnerMomentKind::kPresent : OwnerMomentKind::kAway, change->why);
-    spdlog::info("{}{}: {}", options.policy.dry_run ? "dry run: " : "",
-                 present ? "the owner is there" : "the owner is away", change->why);
+  void note(Time at, OwnerMomentKind kind, const std::string& why) {
+    if (!history) return;
+    if (const auto noted = history->add(at, kind, why); !noted) cannot_note(noted.error());
   }
 
-  void run() {
-    Time touch_at = clock.monotonic() + kTouchEvery;
+  // For the thread. Nothing: it is abandoned, and the clock may be gone.
+  std::optional<OwnerSigns::When> times() {
+    const std::lock_guard lock(mutex);
+    if (is_abandoned) return std::nullopt;
+    return OwnerSigns::When{clock.now(), clock.monotonic()};
+  }
+
+  // False: it took so long that nobody is left to hear of it.
+  bool look(OwnerSigns& signs) {
+    const auto begun = times();
+    if (!begun) return false;
+    const auto sign = signs.look(*begun);
+    const auto done = times();
+    if (!done) return false;
+    const auto change =
+        decision.look(sign, options.policy.schedule.is_lent(begun->wall, zone), begun->monotonic);
+    if (change) {
+      const bool present = change->state == v1::OWNER_PRESENT;
+      state = change->state;
+      note(begun->wall, present ? OwnerMomentKind::kPresent : OwnerMomentKind::kAway, change->why);
+      spdlog::info("{}{}: {}", options.policy.dry_run ? "dry run: " : "",
+                   present ? "the owner is there" : "the owner is away", change->why);
+    }
+    looked_at = done->monotonic.us;
+    if (hangs.exchange(false) || change) ::eventfd_write(changed.get(), 1);
+    return true;
+  }
+
+  // Whatever may hang is done here.
+  void watch() {
+    OwnerSigns signs(options.policy, options.machine);
+    if (!times()) return;
+    for (const std::string& fault : signs.faults()) spdlog::info("{}", fault);
+    if (!look(signs)) return;
+    step(Step::kLooked);
+    Time touch_at{looked_at + OwnerHistory::kTouchEvery.value};
     while (true) {
       pollfd polled{stop.get(), POLLIN, 0};
       ::poll(&polled, 1, state == v1::OWNER_PRESENT ? kLookPresentMs : kLookMs);
       if ((polled.revents & POLLIN) != 0) break;
-      look();
-      if (const Time now = clock.monotonic(); now >= touch_at) {
-        history.touch();
-        touch_at = now + kTouchEvery;
+      if (!look(signs)) return;
+      if (const Time now{looked_at}; now >= touch_at) {
+        if (history) history->touch();
+        touch_at = now + OwnerHistory::kTouchEvery;
       }
     }
-    note(clock.now(), OwnerMomentKind::kEnded, "");
+    if (const auto now = times()) note(now->wall, OwnerMomentKind::kEnded, "");
+  }
+
+  void complain_of_hang() {
+    if (hangs.exchange(true)) return;
+    spdlog::error("the watch for the owner hangs (a driver?): the node takes no leases");
+  }
+
+  enum class Step : std::uint8_t { kBegun, kLooked, kEnded };
+  void step(Step to) {
+    const std::lock_guard lock(mutex);
+    reached = to;
+    reached_more.notify_all();
+  }
+  bool wait_for(Step wanted, std::chrono::microseconds at_most) {
+    std::unique_lock lock(mutex);
+    return reached_more.wait_for(lock, at_most, [&] { return reached >= wanted; });
   }
 
   const OwnerWatchOptions options;
   const Clock& clock;
   const absl::TimeZone zone;
-  OwnerHistory history;
-  OwnerSigns signs;
+  std::optional<OwnerHistory> history;
   OwnerDecision decision;
   bool has_complained = false;
   std::optional<Time> overdue_since;  // the agent's thread
   std::atomic<bool> hangs = false;
   const Fd changed;
   const Fd stop;
-  std::atomic<v1::OwnerState> state = v1::OWNER_AWAY;
+  // Until the first look says otherwise.
+  std::atomic<v1::OwnerState> state = v1::OWNER_PRESENT;
   std::atomic<std::int64_t> looked_at = 0;
+  std::mutex mutex;
+  std::condition_variable reached_more;
+  Step reached = Step::kBegun;
+  bool is_abandoned = false;  // the thread, should it ever go on, ends at once
   std::thread thread;
 };
 
 Result<std::unique_ptr<OwnerWatch>> OwnerWatch::start(OwnerWatchOptions options,
                                                       const Clock& clock) {
   const Time wall = clock.now();
+  const Duration hangs_after = options.hangs_after;
   FALLOW_ASSIGN(const absl::TimeZone zone, zone_named(options.policy.zone));
-  FALLOW_ASSIGN(const auto moments, read_owner_history(options.history));
-  FALLOW_ASSIGN(OwnerHistory history,
-                OwnerHistory::open(options.history, wall,
-                                   options.policy.dry_run ? kDryRunRemark : std::string_view()));
-  const auto seen_at = last_seen(moments, wall, clock.monotonic());
-  auto impl = std::make_unique<Impl>(std::move(options), clock, zone, std::move(history), seen_at);
-  for (const std::string& fault : impl->signs.faults()) spdlog::info("{}", fault);
-  impl->look();
-  impl->thread = std::thread([watch = impl.get()] { watch->run(); });
-  return std::unique_ptr<OwnerWatch>(new OwnerWatch(std::move(impl)));
+  const auto moments = read_owner_history(options.history);
+  const auto seen_at = moments ? last_seen(*moments, wall, clock.monotonic()) : std::nullopt;
+  const auto impl = std::make_shared<Impl>(std::move(options), clock, zone, seen_at);
+  impl->open_history(wall);
+  impl->looked_at = clock.monotonic().us;
+  impl->thread = std::thread([impl] {
+    impl->watch();
+    impl->step(Impl::Step::kEnded);
+  });
+  if (!impl->wait_for(Impl::Step::kLooked, std::chrono::microseconds(hangs_after.value))) {
+    impl->complain_of_hang();
+  }
+  return std::unique_ptr<OwnerWatch>(new OwnerWatch(impl));
 }
 
-OwnerWatch::OwnerWatch(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+OwnerWatch::OwnerWatch(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 OwnerWatch::~OwnerWatch() {
   ::eventfd_write(impl_->stop.get(), 1);
-  impl_->thread.join();
+  if (impl_->wait_for(Impl::Step::kEnded, kEndMax)) {
+    impl_->thread.join();
+    return;
+  }
+  const std::lock_guard lock(impl_->mutex);
+  impl_->is_abandoned = true;
+  impl_->thread.detach();
 }
 
 int OwnerWatch::event_fd() const { return impl_->changed.get(); }
@@ -141,15 +203,13 @@ v1::OwnerState OwnerWatch::read() {
   ::eventfd_read(impl_->changed.get(), &count);
   if (impl_->options.policy.dry_run) return v1::OWNER_AWAY;
   const Time now = impl_->clock.monotonic();
-  if (now - Time{impl_->looked_at.load()} <= kHangsAfter) {
+  if (now - Time{impl_->looked_at.load()} <= impl_->options.hangs_after) {
     impl_->overdue_since.reset();
     return impl_->state;
   }
   if (!impl_->overdue_since) impl_->overdue_since = now;
   if (now - *impl_->overdue_since < kHangsSurely) return impl_->state;
-  if (!impl_->hangs.exchange(true)) {
-    spdlog::error("the watch for the owner hangs (a driver?): the node takes no leases");
-  }
+  impl_->complain_of_hang();
   return v1::OWNER_PRESENT;
 }
 

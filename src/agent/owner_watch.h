@@ -2,7 +2,7 @@
 // there.
 //
 // bin/ starts it with a policy and hands it to the agent, which it outlives. A watch that hangs (in
-// a driver) counts as an owner who is there: the owner wins.
+// a driver) counts as an owner who is there: the owner wins; and nobody waits for it at the end.
 #pragma once
 
 #include <memory>
@@ -20,11 +20,13 @@ struct OwnerWatchOptions {
   OwnerPolicy policy;
   OwnerMachine machine;
   std::string history;  // path of agent/owner_history.h's file
+  // Far more than a look may take with a logind that does not answer.
+  Duration hangs_after = seconds(30);
 };
 
 class OwnerWatch {
  public:
-  // Looks once before it answers. The clock outlives it.
+  // Waits for a first look, at most hangs_after. The clock outlives it.
   static Result<std::unique_ptr<OwnerWatch>> start(OwnerWatchOptions options, const Clock& clock);
   ~OwnerWatch();
   OwnerWatch(const OwnerWatch&) = delete;
@@ -38,8 +40,9 @@ class OwnerWatch {
 
  private:
   struct Impl;
-  explicit OwnerWatch(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit OwnerWatch(std::shared_ptr<Impl> impl);
+  // The thread's, too: it may hang when this ends.
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace fallow::agent

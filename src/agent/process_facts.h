@@ -5,7 +5,7 @@
 // that is gone meanwhile answers as one of which nothing is known.
 #pragma once
 
-#include <optional>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -24,8 +24,13 @@ struct ProcessNames {
 };
 ProcessNames process_names(const std::string& root, int pid);
 
-// Whether it, or a process that it descends from, is `agent` or was started in the hidden mode
-// `mark` (runtime/supervisor.h): a renter's, or the agent's own.
-bool is_of_agent(const std::string& root, int pid, int agent, const std::string& mark);
+// Whether it has ended: it is gone, or only waits for its parent to notice.
+bool has_ended(const std::string& root, int pid);
+
+// Whose it is. The agent's, or a renter's: it, or a process that it descends from, is `agent` or
+// was started in the hidden mode `mark` (runtime/supervisor.h). Unknown: it, or one that it
+// descends from, ended while it was asked for, some times over.
+enum class Whose : std::uint8_t { kOthers, kAgents, kUnknown };
+Whose whose_process(const std::string& root, int pid, int agent, const std::string& mark);
 
 }  // namespace fallow::agent

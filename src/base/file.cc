@@ -166,6 +166,8 @@ Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
 Status replace_file(const std::string& path, std::string_view bytes, unsigned mode) {
   const std::string beside = path + ".new";
   FALLOW_ASSIGN(const Fd file, open_file(beside, O_WRONLY | O_CREAT | O_TRUNC, mode));
+  // This mode whatever the umask, which a service's is narrow; not on a file system without modes.
+  (void)::fchmod(file.get(), mode);
   FALLOW_TRY(write_all(file, bytes, beside));
   FALLOW_TRY(sync_file(file, beside));
   if (::rename(beside.c_str(), path.c_str()) != 0) return failed("rename", beside);

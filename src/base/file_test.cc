@@ -23,7 +23,10 @@ class FileTest : public testing::Test {
 
 TEST_F(FileTest, ReplacesAFileAndReadsItBack) {
   const std::string path = folder_ + "/a";
-  ASSERT_TRUE(replace_file(path, "one", 0640));
+  const mode_t before = ::umask(077);
+  ASSERT_TRUE(replace_file(path, "one", 0644));
+  ::umask(before);
+  EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms(0644));
   ASSERT_TRUE(replace_file(path, std::string(100'000, 'x'), 0640));
   EXPECT_EQ(read_file(path, 100'000).value(), std::string(100'000, 'x'));
   EXPECT_EQ(read_file(path, 99'999).error().code, ErrorCode::kTooLarge);

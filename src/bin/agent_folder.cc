@@ -4,13 +4,19 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 
+#include "agent/data_folder.h"
 #include "agent/node_key.h"
+#include "agent/owner_decision.h"
 #include "agent/owner_file.h"
+#include "agent/owner_history.h"
 #include "agent/state_store.h"
 #include "base/file.h"
+#include "base/number.h"
 #include "bin/market_host.h"
+#include "bin/owner_policy.h"
 #include "runtime/cgroup.h"
 #include "runtime/processes.h"
 #include "runtime/sandbox_runtime.h"
@@ -43,11 +49,20 @@ Result<std::uint32_t> live_workloads(const std::string& data) {
       }));
 }
 
+// Whether there are folders of leases, or of such that are being removed.
+bool has_lease_folders(const std::string& workloads) {
+  const auto names = names_in(workloads);
+  return !names_in(workloads + "/trash").empty() ||
+         std::any_of(names.begin(), names.end(), [](const std::string& name) {
+           return parse_number<std::uint64_t>(name).has_value();
+         });
+}
+
 // Ends them and waits until nothing of them is left.
 Result<std::uint32_t> end_workloads(const std::string& data) {
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(data + "/workloads", ignored)) return 0;
   FALLOW_ASSIGN(const std::uint32_t live, live_workloads(data));
+  // Where nothing is to be ended nothing is asked of the machine: its sandboxes may work no more.
+  if (live == 0 && !has_lease_folders(data + "/workloads")) return 0;
   FALLOW_ASSIGN(const auto sandboxes,
                 runtime::SandboxRuntime::open({.folder = data + "/workloads"}));
   for (const LeaseId lease : sandboxes->list()) {
@@ -74,28 +89,49 @@ Result<cli::NodeState> MarketHost::node_state(const std::string& data) {
     state.url = membership->url;
   }
   FALLOW_ASSIGN(auto owner, agent::OwnerFile::open(data));
-  const v1::OwnerState said = owner.read();
-  state.owner = said == v1::OWNER_PAUSED ? "paused" : said == v1::OWNER_AWAY ? "away" : "present";
+  state.owner = owner.read();
+  if (state.runs) {
+    FALLOW_ASSIGN(const auto seen, agent::seen_of_owner(owner_history_of(data), clock_->now()));
+    const bool present = seen && seen->kind == agent::OwnerMomentKind::kPresent;
+    state.owner =
+        agent::joined_owner_state(state.owner, present ? v1::OWNER_PRESENT : v1::OWNER_AWAY);
+  }
   FALLOW_ASSIGN(state.workloads, live_workloads(data));
   return state;
 }
 
-Result<std::uint32_t> MarketHost::remove_node(const std::string& data, bool keep_data) {
-  FALLOW_TRY(check_is_agents(data));
+Status MarketHost::check_agent_folder(const std::string& data) {
+  return agent::check_takes_agent(data);
+}
+
+Result<cli::RemovedNode> MarketHost::remove_node(const std::string& data, bool keep_data) {
   if (is_locked(data)) {
     return fail(ErrorCode::kBusy, "an agent runs on {}: stop it first", data);
   }
-  FALLOW_ASSIGN(const std::uint32_t ended, end_workloads(data));
-  // Groups that hold others' workloads refuse to go.
-  for (const std::string& parent : runtime::find_cgroup_parents()) ::rmdir(parent.c_str());
-  if (keep_data) return ended;
-  runtime::remove_tree(data);
-  std::error_code error;
-  if (std::filesystem::exists(data, error)) {
-    return fail(ErrorCode::kFailed, "{} could not be removed whole: look what is mounted there",
-                data);
+  cli::RemovedNode removed;
+  if (agent::is_agents_folder(data)) {
+    FALLOW_ASSIGN(removed.workloads, end_workloads(data));
+    runtime::remove_cgroup_parents();
   }
-  return ended;
+  if (keep_data) return removed;
+  for (const std::string& name : agent::agents_names_in(data)) {
+    const std::string path = data + "/" + name;
+    std::error_code error;
+    if (std::filesystem::is_directory(std::filesystem::symlink_status(path, error))) {
+      runtime::remove_tree(path);
+    } else {
+      ::unlink(path.c_str());
+    }
+    if (std::filesystem::exists(std::filesystem::symlink_status(path, error))) {
+      return fail(ErrorCode::kFailed, "{} could not be removed whole: look what is mounted there",
+                  path);
+    }
+  }
+  if (::rmdir(data.c_str()) != 0 && errno != ENOENT) {
+    removed.left = names_in(data);
+    removed.folder_left = true;
+  }
+  return removed;
 }
 
 }  // namespace fallow::bin

@@ -17,7 +17,8 @@ class MarketHost final : public cli::Host {
   Result<std::string> check_owner_policy(const std::string& file) override;
   Result<cli::OwnerReport> owner_report(const std::string& data, Duration span) override;
   Result<cli::NodeState> node_state(const std::string& data) override;
-  Result<std::uint32_t> remove_node(const std::string& data, bool keep_data) override;
+  Status check_agent_folder(const std::string& data) override;
+  Result<cli::RemovedNode> remove_node(const std::string& data, bool keep_data) override;
   Result<std::vector<cli::DoctorLine>> examine_machine(
       const cli::AgentArguments& arguments) override;
   Result<cli::AuditReport> audit(const std::string& data) override;

@@ -11,11 +11,8 @@
 #include "runtime/supervisor.h"
 
 namespace fallow::bin {
-namespace {
 
-std::string history_of(const std::string& data) { return data + "/owner-history"; }
-
-}  // namespace
+std::string owner_history_of(const std::string& data) { return data + "/owner-history"; }
 
 Result<std::unique_ptr<agent::OwnerWatch>> watch_owner(const cli::AgentArguments& arguments,
                                                        const std::string& data,
@@ -28,9 +25,15 @@ Result<std::unique_ptr<agent::OwnerWatch>> watch_owner(const cli::AgentArguments
     if (!std::filesystem::exists(file, error)) return nullptr;
   }
   agent::OwnerWatchOptions options;
-  FALLOW_ASSIGN(options.policy, agent::load_owner_policy(file));
+  auto policy = agent::load_owner_policy(file);
+  if (!policy) {
+    // A file, or a time zone, that is not there is a wrong setting, not something to wait for.
+    if (policy.error().code == ErrorCode::kNotFound) policy.error().code = ErrorCode::kInvalid;
+    return tl::unexpected(policy.error());
+  }
+  options.policy = std::move(*policy);
   options.machine = {"", ::getpid(), runtime::kSupervisorMode, groups};
-  options.history = history_of(data);
+  options.history = owner_history_of(data);
   return agent::OwnerWatch::start(std::move(options), clock);
 }
 
@@ -44,7 +47,7 @@ Result<std::string> MarketHost::check_owner_policy(const std::string& file) {
 }
 
 Result<cli::OwnerReport> MarketHost::owner_report(const std::string& data, Duration span) {
-  FALLOW_ASSIGN(const auto moments, agent::read_owner_history(history_of(data)));
+  FALLOW_ASSIGN(const auto moments, agent::read_owner_history(owner_history_of(data)));
   if (moments.empty()) {
     return fail(ErrorCode::kNotFound,
                 "no agent has watched for its owner on {}: start it with --owner-policy FILE "

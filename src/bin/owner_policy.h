@@ -11,6 +11,9 @@
 
 namespace fallow::bin {
 
+// Of the agent on this data folder (agent/owner_history.h).
+std::string owner_history_of(const std::string& data);
+
 // The watch that the arguments ask for, or that the folder's owner-policy.toml does; null: neither.
 // `groups`: the control groups of leases.
 Result<std::unique_ptr<agent::OwnerWatch>> watch_owner(const cli::AgentArguments& arguments,

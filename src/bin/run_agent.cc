@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "agent/agent.h"
+#include "agent/data_folder.h"
 #include "agent/inventory.h"
 #include "agent/join.h"
 #include "agent/market_link.h"
@@ -34,9 +35,10 @@ std::string host_name() {
 }
 
 Result<std::string> absolute_folder(const std::string& path) {
+  FALLOW_TRY(agent::check_takes_agent(path));
   std::error_code error;
   std::filesystem::create_directories(path, error);
-  const auto absolute = std::filesystem::absolute(path, error);
+  const auto absolute = error ? std::filesystem::path() : std::filesystem::absolute(path, error);
   if (error) {
     return fail(ErrorCode::kFailed, "cannot make the agent's folder {}: {}", path, error.message());
   }
@@ -123,6 +125,8 @@ Result<agent::Membership> member(const cli::AgentArguments& arguments, const std
 Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random,
                             const Clock& clock, Shutdown& shutdown) {
   FALLOW_ASSIGN(const std::string data, absolute_folder(arguments.data));
+  // Before anything else is made there: by its key the folder is known as an agent's.
+  FALLOW_ASSIGN(const SigningKey key, agent::load_or_make_node_key(data, random));
   runtime::SandboxOptions options{.folder = data + "/workloads",
                                   .only = sandbox_named(arguments.sandbox)};
   if (arguments.egress) {
@@ -149,7 +153,6 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
   FALLOW_ASSIGN(const auto devices, devices_of(arguments));
   FALLOW_ASSIGN(const auto owner_watch,
                 watch_owner(arguments, data, sandboxes->cgroup_parents(), clock));
-  FALLOW_ASSIGN(const SigningKey key, agent::load_or_make_node_key(data, random));
   v1::NodeFacts facts = facts_of(arguments, data, devices, *sandboxes, images != nullptr);
   if (facts.isolation() == v1::ISOLATION_UNSPECIFIED) {
     return fail(
@@ -196,9 +199,11 @@ int MarketHost::run_agent(const cli::AgentArguments& arguments) {
     std::fprintf(stderr, "fallow: %s\n", end.error().message.c_str());
     return end.error().code == ErrorCode::kUnreachable ? cli::kUnreachable
            : end.error().code == ErrorCode::kDenied    ? cli::kRefused
-           // A device that is not there yet, as before its driver is loaded: to be tried again.
-           : end.error().code == ErrorCode::kNotFound ? cli::kJobFailed
-                                                      : cli::kUsage;
+           // What stands there is wrong and stays so; its unit starts it no more.
+           : end.error().code == ErrorCode::kInvalid ? cli::kUsage
+                                                     // A full disk, a driver that is not loaded
+                                                     // yet: to be tried again.
+                                                     : cli::kJobFailed;
   }
   if (*end == agent::AgentEnd::kRemoved) {
     spdlog::info("the market removed this node; delete the folder, or join again with a new one");

@@ -16,9 +16,7 @@ template <class Request>
 bool add_scopes(const AccountOptions& options, Request& request) {
   for (const std::string& name : options.scopes) {
     v1::Scope scope = v1::SCOPE_UNSPECIFIED;
-    std::string upper = name;
-    for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    if (!v1::Scope_Parse(upper, &scope) || scope == v1::SCOPE_UNSPECIFIED) {
+    if (!v1::Scope_Parse(upper(name), &scope) || scope == v1::SCOPE_UNSPECIFIED) {
       std::fprintf(stderr, "fallow: '%s' is no scope; there are renter, provider and operator\n",
                    name.c_str());
       return false;

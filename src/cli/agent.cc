@@ -114,14 +114,11 @@ void add_agent(Parser& app, Context& context, Host& host) {
   command->footer(
       "Examples:\n  fallow agent --data ~/.local/share/fallow --join fj1.... --price 0.35\n"
       "  sudo fallow agent install --join fj1.... --price 0.35\n"
-      "  fallow agent pause --data ~/.local/share/fallow\n"
+      "  sudo fallow agent pause --now\n"
       "  fallow agent doctor --resolver 9.9.9.9");
-  const auto need_data = [arguments] {
-    if (arguments->data.empty()) refuse_missing("--data");
-  };
   command->callback([=, &context, &host] {
     if (context.run) return;
-    need_data();
+    if (arguments->data.empty()) refuse_missing("--data");
     context.run = [=, &host] { return host.run_agent(*arguments); };
   });
   Parser* examine = command->add_subcommand(
@@ -142,11 +139,12 @@ void add_agent(Parser& app, Context& context, Host& host) {
     sub->fallthrough();
     if (paused) sub->add_flag("--now", *now, "and end those that run");
     sub->callback([=, &context, &host] {
-      need_data();
       const v1::OwnerState owner = !paused ? v1::OWNER_AWAY
                                    : *now  ? v1::OWNER_PRESENT
                                            : v1::OWNER_PAUSED;
-      context.run = [=, &context, &host] { return tell(context, host, arguments->data, owner); };
+      context.run = [=, &context, &host] {
+        return tell(context, host, agent_data_folder(*arguments), owner);
+      };
     });
   }
 }

@@ -19,6 +19,7 @@ namespace {
 constexpr Duration kStartMax = seconds(30);
 constexpr Duration kStartStep = milliseconds(200);
 constexpr std::size_t kShippedBytesMax = 64 << 10;
+constexpr std::size_t kPolicyBytesMax = 1 << 20;
 
 struct InstallOptions {
   bool user = false;
@@ -32,6 +33,7 @@ struct InstallOptions {
 struct Installed {
   AgentUnit unit;
   std::string root;  // empty: this machine itself
+  std::string usual_data;
   bool packaged = false;
 
   std::string at(const std::string& path) const { return root + path; }
@@ -82,12 +84,16 @@ Result<Installed> places_of(const InstallOptions& options, const std::string& da
   FALLOW_ASSIGN(
       installed.unit,
       usual_agent_unit(options.user, options.program.empty() ? own_path() : options.program));
-  if (!data.empty()) {
-    std::error_code error;
-    installed.unit.data = std::filesystem::absolute(data, error).lexically_normal().string();
-  }
   installed.root = options.root;
   while (installed.root.ends_with('/')) installed.root.pop_back();
+  installed.usual_data = installed.unit.data;
+  if (data.empty()) {
+    installed.unit.data = installed_data(installed.unit, installed.root);
+  } else {
+    std::error_code error;
+    installed.unit.data = std::filesystem::absolute(data, error).lexically_normal().string();
+    while (installed.unit.data.ends_with('/')) installed.unit.data.pop_back();
+  }
   installed.packaged = !options.user && exists(installed.at(kPackagedUnitFile));
   return installed;
 }
@@ -131,11 +137,15 @@ Status write_service(const Installed& installed, const std::vector<std::string>&
   FALLOW_ASSIGN(const std::string options, agent_options_text(words));
   FALLOW_ASSIGN(const std::string text, agent_unit_text(unit));
   FALLOW_TRY(write_file(installed.at(unit.options_file), options, 0600));
-  // A package's unit is as good, if nothing is otherwise than there.
+  // A package's unit is as good, if nothing is otherwise than there; one of ours would go before
+  // it.
   const auto shipped = installed.packaged
                            ? read_file(installed.at(kPackagedUnitFile), kShippedBytesMax)
                            : std::string();
-  if (!shipped || *shipped != text) {
+  if (shipped && *shipped == text) {
+    remove_file(installed.at(unit.enabled_link));
+    remove_file(installed.at(unit.unit_file));
+  } else {
     FALLOW_TRY(write_file(installed.at(unit.unit_file), text, 0644));
   }
   std::error_code error;
@@ -145,6 +155,22 @@ Status write_service(const Installed& installed, const std::vector<std::string>&
                 error.message());
   }
   std::filesystem::permissions(installed.at(unit.data), std::filesystem::perms::owner_all, error);
+  return {};
+}
+
+// A service stands in no folder of the caller's and sees no home: the policy goes to the agent's
+// folder, where it is read without being named. Without the option one that is there stays.
+Status take_policy(const Installed& installed, const std::string& file) {
+  if (file.empty()) return {};
+  FALLOW_ASSIGN(const std::string text, read_file(file, kPolicyBytesMax));
+  return replace_file(installed.at(installed.unit.data) + "/owner-policy.toml", text, 0644);
+}
+
+// Whether an agent can be put there with what was given. Nothing was changed yet.
+Status check_given(Host& host, const Installed& installed, const std::string& policy) {
+  FALLOW_TRY(host.check_agent_folder(installed.at(installed.unit.data)));
+  if (policy.empty()) return {};
+  FALLOW_ASSIGN(const std::string words, host.check_owner_policy(policy));
   return {};
 }
 
@@ -181,11 +207,16 @@ int install(const Context& context, Host& host, const InstallOptions& options,
                                  unit.data + " belongs to no market yet: add --join TOKEN, which "
                                              "`fallow nodes token` prints"});
   }
-  if (const auto done = write_service(*installed, words); !done) {
-    return report(context, done.error());
+  const std::string& policy = arguments.owner_policy;
+  if (const auto fine = check_given(host, *installed, policy); !fine) {
+    return report(context, fine.error());
   }
+  std::erase_if(words, [](const std::string& word) { return word.starts_with("--owner-policy="); });
+  auto done = write_service(*installed, words);
+  if (done) done = take_policy(*installed, policy);
+  if (!done) return report(context, done.error());
   if (!installed->root.empty()) {
-    if (const auto done = enable_offline(*installed); !done) return report(context, done.error());
+    if (done = enable_offline(*installed); !done) return report(context, done.error());
     std::printf("installed below %s; it starts with that system\n", installed->root.c_str());
     return kDone;
   }
@@ -209,13 +240,15 @@ int install(const Context& context, Host& host, const InstallOptions& options,
   return kDone;
 }
 
-// Leaves the package's own files alone; its options become none.
+// Leaves the package's own files alone; its options become none. Whoever keeps the data keeps the
+// unit that names them, too, but nothing starts it any more.
 Status remove_service(const Installed& installed, bool keep_data) {
   const AgentUnit& unit = installed.unit;
-  for (const std::string& file : {unit.enabled_link, unit.unit_file}) {
-    remove_file(installed.at(file));
-  }
+  remove_file(installed.at(unit.enabled_link));
   if (keep_data) return {};
+  remove_file(installed.at(unit.unit_file));
+  // systemd makes it, empty, for a service whose data are elsewhere, too (StateDirectory=).
+  if (!unit.user) ::rmdir(installed.at(installed.usual_data).c_str());
   if (installed.packaged) {
     FALLOW_ASSIGN(const std::string none, agent_options_text({}));
     return write_file(installed.at(unit.options_file), none, 0600);
@@ -228,13 +261,22 @@ Status remove_service(const Installed& installed, bool keep_data) {
   return {};
 }
 
+std::string left_words(const std::string& data, const RemovedNode& removed) {
+  constexpr std::size_t kNamesShown = 3;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(removed.left.size(), kNamesShown); ++i) {
+    names += (i == 0 ? "" : ", ") + printable(removed.left[i]);
+  }
+  if (removed.left.size() > kNamesShown) names += ", ...";
+  return "the folder " + data + " stays: " +
+         (names.empty() ? "it cannot be removed itself" : "in it is what no agent made: " + names);
+}
+
 int uninstall(const Context& context, Host& host, const InstallOptions& options,
               const AgentArguments& arguments) {
-  auto installed = places_of(options, arguments.data);
+  const auto installed = places_of(options, arguments.data);
   if (!installed) return report(context, installed.error());
-  AgentUnit& unit = installed->unit;
-  const std::string named = data_of_unit_file(installed->at(unit.unit_file));
-  if (arguments.data.empty() && !named.empty()) unit.data = named;
+  const AgentUnit& unit = installed->unit;
   const std::string data = installed->at(unit.data);
   const bool has_unit = exists(installed->at(unit.unit_file)) || installed->packaged;
   if (!has_unit && !exists(data)) {
@@ -249,6 +291,12 @@ int uninstall(const Context& context, Host& host, const InstallOptions& options,
                         "to remove a service of the whole machine needs root: use sudo, or "
                         "--user for one of your own"});
   }
+  // A folder without a node is none's. Of a damaged node nothing is removed that could be mended.
+  if (const auto known = host.node_state(data);
+      !known && known.error().code != ErrorCode::kNotFound &&
+      !(options.keep_data && known.error().code == ErrorCode::kCorrupt)) {
+    return report(context, known.error());
+  }
   if (live && has_unit &&
       systemctl(unit.user, {"--quiet", "disable", "--now", kAgentUnitName}) != 0) {
     return report(context, Error{ErrorCode::kFailed,
@@ -261,16 +309,21 @@ int uninstall(const Context& context, Host& host, const InstallOptions& options,
                   Error{ErrorCode::kBusy, "an agent still runs on " + data +
                                               ", which systemd did not start: end it first"});
   }
-  if (state) {
-    const auto ended = host.remove_node(data, options.keep_data);
-    if (!ended) return report(context, ended.error());
-    if (*ended > 0) std::printf("ended %u workload%s\n", *ended, *ended == 1 ? "" : "s");
+  RemovedNode removed;
+  if (exists(data)) {
+    auto done = host.remove_node(data, options.keep_data);
+    if (!done) return report(context, done.error());
+    removed = std::move(*done);
+  }
+  if (removed.workloads > 0) {
+    std::printf("ended %u workload%s\n", removed.workloads, removed.workloads == 1 ? "" : "s");
   }
   if (const auto done = remove_service(*installed, options.keep_data); !done)
     return report(context, done.error());
   if (live) systemctl(unit.user, {"daemon-reload"});
   std::printf("the agent is gone%s\n",
               options.keep_data ? (", but for its folder " + data).c_str() : "");
+  if (removed.folder_left) std::printf("%s\n", left_words(data, removed).c_str());
   if (state && state->node != 0 && !options.keep_data) {
     std::printf("the market still lists the node: fallow nodes remove %llu\n",
                 static_cast<unsigned long long>(state->node));

@@ -130,9 +130,8 @@ void add_agent_owner(Parser& agent, Context& context, Host& host,
   told->add_option("--node-price", options->price,
                    "of the whole node, per hour; default: what the market says it is offered at");
   told->callback([=, &context, &host] {
-    if (arguments->data.empty()) refuse_missing("--data");
     context.run = [=, &context, &host] {
-      return owner_report(context, host, arguments->data, *options);
+      return owner_report(context, host, agent_data_folder(*arguments), *options);
     };
   });
 }

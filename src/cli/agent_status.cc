@@ -10,12 +10,6 @@
 namespace fallow::cli {
 namespace {
 
-// Of the service, if there is one: its folder may be another than the usual one.
-std::string data_of(const AgentUnit& unit) {
-  const std::string named = data_of_unit_file(unit.unit_file);
-  return named.empty() ? unit.data : named;
-}
-
 // Whether systemd starts it: "for the machine", "for you" or "not installed".
 std::string service_words(const std::string& data) {
   std::error_code ignored;
@@ -23,7 +17,7 @@ std::string service_words(const std::string& data) {
     const auto unit = usual_agent_unit(user, "/usr/bin/fallow");
     if (!unit) continue;
     const auto link = std::filesystem::symlink_status(unit->enabled_link, ignored);
-    if (std::filesystem::exists(link) && data_of(*unit) == data) {
+    if (std::filesystem::exists(link) && installed_data(*unit, "") == data) {
       return user ? "started with your login" : "started with the machine";
     }
   }
@@ -63,12 +57,26 @@ std::string offer_words(const v1::NodeView& view) {
                           : "not offered: `fallow nodes offer`";
 }
 
+// Of a node that it hears the market knows what its agent makes of the owner's word and the watch.
+std::string owner_words(const NodeState& state, const std::optional<v1::NodeView>& view) {
+  const bool is_heard = state.runs && view && view->connected();
+  switch (is_heard ? view->owner() : state.owner) {
+    case v1::OWNER_PAUSED:
+      return "paused";
+    case v1::OWNER_PRESENT:
+      return "present";
+    default:
+      // Whether the owner is there nobody watches while the agent does not run.
+      return state.runs ? "away" : "not paused";
+  }
+}
+
 void print_state_json(const std::string& data, const NodeState& state, const std::string& service,
                       const std::optional<v1::NodeView>& view, const std::string& why_not) {
   JsonText json;
   json.open_object().key("data").value(data).key("runs").value(state.runs);
   json.key("node").value(std::to_string(state.node)).key("url").value(state.url);
-  json.key("owner").value(state.owner).key("workloads").value(state.workloads);
+  json.key("owner").value(owner_words(state, view)).key("workloads").value(state.workloads);
   json.key("service").value(service);
   if (view) {
     json.key("connected").value(view->connected());
@@ -104,7 +112,7 @@ int status(const Context& context, Host& host, const AgentArguments& arguments) 
   line("service", service);
   line("folder", data);
   if (state->node != 0) line("node", std::to_string(state->node) + " of " + state->url);
-  line("owner", state->owner);
+  line("owner", owner_words(*state, view));
   line("workloads", std::to_string(state->workloads));
   if (!view) {
     line("market", why_not);
@@ -125,7 +133,7 @@ std::string agent_data_folder(const AgentArguments& arguments) {
   for (const bool user : {false, true}) {
     const auto unit = usual_agent_unit(user, "/usr/bin/fallow");
     if (!unit) continue;
-    const std::string data = data_of(*unit);
+    const std::string data = installed_data(*unit, "");
     if (found.empty()) found = data;
     // Another user's folder cannot be looked into, but it is there.
     std::error_code ignored;

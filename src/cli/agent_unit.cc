@@ -38,9 +38,17 @@ std::string choose_parts(std::string_view text, bool system) {
   }
 }
 
-bool is_below(std::string_view path, std::string_view folder) {
-  return path.starts_with(folder) && path.substr(folder.size()).starts_with('/');
+bool is_in(std::string_view path, std::string_view folder) {
+  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
 }
+
+// Which ProtectHome= hides.
+bool is_in_homes(std::string_view path) {
+  return is_in(path, "/home") || is_in(path, "/root") || is_in(path, "/run/user");
+}
+
+// Of which PrivateTmp= gives the service its own.
+bool is_in_tmp(std::string_view path) { return is_in(path, "/tmp") || is_in(path, "/var/tmp"); }
 
 }  // namespace
 
@@ -78,10 +86,17 @@ Result<std::string> agent_unit_text(const AgentUnit& unit) {
                 "any of ._+-@=,",
                 *path);
   }
+  for (const std::string* const path : {&unit.program, &unit.data}) {
+    if (unit.user || !is_in_tmp(*path)) continue;
+    return fail(ErrorCode::kInvalid,
+                "a service of the machine has a /tmp of its own and would not find {}: put it "
+                "elsewhere",
+                *path);
+  }
   std::string text = choose_parts({kAgentUnitTemplate, kAgentUnitTemplateBytes}, !unit.user);
   // The template's own heading speaks of the template.
   text.erase(0, text.find("[Unit]"));
-  const bool needs_homes = is_below(unit.data, "/home") || is_below(unit.data, "/root");
+  const bool needs_homes = is_in_homes(unit.data) || is_in_homes(unit.program);
   fill_in(text, "@PROGRAM@", unit.program);
   fill_in(text, "@DATA@", unit.data);
   fill_in(text, "@OPTIONS@", unit.options_file);
@@ -90,11 +105,11 @@ Result<std::string> agent_unit_text(const AgentUnit& unit) {
   return text;
 }
 
-std::string data_of_unit_file(const std::string& path) {
+std::string installed_data(const AgentUnit& unit, const std::string& root) {
   constexpr std::string_view kBefore = " agent --data ";
-  const auto text = read_file(path, kUnitBytesMax);
+  const auto text = read_file(root + unit.unit_file, kUnitBytesMax);
   const std::size_t begin = text ? text->find(kBefore) : std::string::npos;
-  if (begin == std::string::npos) return {};
+  if (begin == std::string::npos) return unit.data;
   const std::size_t end = text->find(' ', begin + kBefore.size());
   return text->substr(begin + kBefore.size(), end - begin - kBefore.size());
 }

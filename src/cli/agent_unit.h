@@ -29,11 +29,11 @@ inline constexpr const char* kPackagedUnitFile = "/lib/systemd/system/fallow-age
 // The usual places for `program`. kInvalid for a user without a home.
 Result<AgentUnit> usual_agent_unit(bool user, std::string program);
 
-// kInvalid when a path has a character that systemd would read as something else.
+// kInvalid when a path has a character that systemd would read as something else, or lies where
+// the service could not see it.
 Result<std::string> agent_unit_text(const AgentUnit& unit);
-// The data folder that the unit file names, which may be another than the usual one; empty: there
-// is no such file.
-std::string data_of_unit_file(const std::string& path);
+// The data folder of what is installed below `root`: that which its unit file names, or the usual.
+std::string installed_data(const AgentUnit& unit, const std::string& root);
 // FALLOW_AGENT_OPTIONS="...". kInvalid when a word cannot be written there.
 Result<std::string> agent_options_text(const std::vector<std::string>& words);
 

@@ -147,6 +147,13 @@ std::string lower(std::string_view name) {
   return text;
 }
 
+std::string upper(std::string_view name) {
+  std::string text(name);
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return text;
+}
+
 std::string span_text(double seconds) {
   if (seconds < 120) return fmt::format("{:.1f} s", seconds);
   if (seconds < 2 * 3600) return fmt::format("{:.1f} min", seconds / 60);

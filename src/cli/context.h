@@ -60,6 +60,7 @@ class Table {
 
 // "RTX_4090" stays; an enum's name in lower case: "on_demand".
 std::string lower(std::string_view name);
+std::string upper(std::string_view name);
 // "12.5 s", "3 min", "2.0 h"
 std::string span_text(double seconds);
 // Bytes that reach a terminal: control characters become '?', but for tabs and line ends.

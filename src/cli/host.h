@@ -90,8 +90,16 @@ struct NodeState {
   bool runs = false;
   std::uint64_t node = 0;  // 0: it has joined no market yet
   std::string url;         // of the market
-  std::string owner;       // "away", "present", "paused"
+  // As the owner has said, and as the agent's watch sees it while the agent runs.
+  v1::OwnerState owner = v1::OWNER_AWAY;
   std::uint32_t workloads = 0;
+};
+
+// What became of a node that was removed.
+struct RemovedNode {
+  std::uint32_t workloads = 0;    // that were ended
+  bool folder_left = false;       // for what else is in it, or because something is mounted there
+  std::vector<std::string> left;  // names in it that are no agent's
 };
 
 struct AuditReport {
@@ -122,9 +130,11 @@ class Host {
   virtual Result<OwnerReport> owner_report(const std::string& data, Duration span) = 0;
   // kNotFound: the folder is no agent's.
   virtual Result<NodeState> node_state(const std::string& data) = 0;
-  // Ends what a stopped agent left running, removes its folder unless that is to be kept, and
-  // answers how many workloads there were. kBusy: an agent runs on it.
-  virtual Result<std::uint32_t> remove_node(const std::string& data, bool keep_data) = 0;
+  // kInvalid: the folder holds what is no agent's, so none is to be put there.
+  virtual Status check_agent_folder(const std::string& data) = 0;
+  // Ends what a stopped agent left running and, unless that is to be kept, removes what is an
+  // agent's of its folder, and the folder if nothing else is in it. kBusy: an agent runs on it.
+  virtual Result<RemovedNode> remove_node(const std::string& data, bool keep_data) = 0;
   // Replays the log of a data folder from nothing.
   virtual Result<AuditReport> audit(const std::string& data) = 0;
   // docs/openapi.json

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
 #include "base/digest.h"
+#include "base/number.h"
 #include "client/attempts.h"
 #include "client/endpoint.h"
 #include "client/refusal.h"
@@ -191,9 +191,8 @@ ApiResult<std::uint64_t> Api::begin_blob(const std::string& digest_hex, std::uin
   const auto answer = send(http);
   if (!answer) return tl::unexpected(answer.error());
   const std::string* const text = answer->headers.find("Upload-Offset");
-  std::uint64_t offset = 0;
-  if (text != nullptr) std::from_chars(text->data(), text->data() + text->size(), offset);
-  return std::min(offset, bytes);  // from the start, if the answer says nothing
+  // From the start, if the answer says nothing.
+  return text == nullptr ? 0 : std::min(parse_number<std::uint64_t>(*text).value_or(0), bytes);
 }
 
 ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes,

@@ -1,4 +1,7 @@
 // The whole agent over real sandboxes, with the hub and the artifact store by hand.
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include "runtime/agent_world_test.h"
 
 namespace fallow::runtime {
@@ -124,6 +127,23 @@ TEST_F(AgentTest, OneAgentForOneFolder) {
       Agent::make({folder_, NodeId(5), *key_, {}, {}, 1}, *runtime_, hub_, store_, *random_);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, ErrorCode::kBusy);
+}
+
+// `fallow agent status` takes the lock to see whether somebody has it.
+TEST_F(AgentTest, WhoOnlyLooksAtTheLockKeepsNoAgentFromStarting) {
+  agent_->stop();
+  thread_.join();
+  agent_.reset();
+  Fd looks = open_file(folder_ + "/agent.lock", O_RDWR).value();
+  ASSERT_EQ(::flock(looks.get(), LOCK_EX | LOCK_NB), 0);
+  std::thread looker([&looks] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    looks.reset();
+  });
+  auto made =
+      Agent::make({folder_, NodeId(5), *key_, {}, {}, 1}, *runtime_, hub_, store_, *random_);
+  looker.join();
+  EXPECT_TRUE(made) << made.error().message;
 }
 
 TEST_F(AgentTest, ACheckpointIsSavedWhileItRunsAndAtTheNoticeAndIsThereAgain) {

@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <optional>
 #include <sstream>
@@ -18,6 +17,7 @@ namespace {
 
 constexpr std::string_view kRoot = "/sys/fs/cgroup";
 constexpr std::size_t kFileBytesMax = 64 << 10;
+constexpr int kMakeTriesMax = 5;     // while others remove what is made
 constexpr int kKillRoundsMax = 100;  // what forks while it is killed is gone after a few
 
 bool write_control(const std::string& path, std::string_view text) {
@@ -85,6 +85,21 @@ std::optional<std::string> make_parent_v2(const std::string& group) {
   return parent;
 }
 
+// <parent>/<name>. The parent goes with the node of another agent that is removed, or with the last
+// that ran here before; then it is made anew.
+bool make_group_of_lease(const std::string& parent, std::string_view name) {
+  const std::string folder = parent + "/" + std::string(name);
+  for (int tries = 0; tries < kMakeTriesMax; ++tries) {
+    if (make_group(folder)) return true;
+    if (errno != ENOENT) return false;
+    const std::string above = parent.substr(0, parent.rfind('/'));
+    if (exists(above + "/cgroup.controllers") ? !make_parent_v2(above) : !make_group(parent)) {
+      return false;
+    }
+  }
+  return false;
+}
+
 bool has_memory_controller(const std::string& parent) {
   const auto controllers = read_file(parent + "/cgroup.subtree_control", kFileBytesMax);
   return controllers && controllers->find("memory") != std::string::npos;
@@ -128,6 +143,18 @@ std::optional<std::string> parent_v2() {
   return make_parent_v2(own);
 }
 
+// And those that an OCI runtime makes under v1 in the hierarchies that we do not use.
+std::vector<std::string> with_runtimes_parents(std::vector<std::string> parents) {
+  for (const char* controller :
+       {"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "net_cls", "net_prio",
+        "perf_event", "rdma", "misc", "systemd"}) {
+    if (auto place = place_v1(controller, controller)) parents.push_back(std::move(*place));
+  }
+  // Where v2 is mounted beside v1, runc joins it, too.
+  if (auto place = place_v1("", "unified")) parents.push_back(std::move(*place));
+  return parents;
+}
+
 void kill_group(const std::string& folder) {
   if (write_control(folder + "/cgroup.kill", "1")) return;
   // Version 1 has no such file: one by one, until a look finds nobody.
@@ -156,16 +183,14 @@ std::string cgroup_name(LeaseId lease, std::int64_t supervisor) {
   return std::to_string(lease.value) + "-" + std::to_string(supervisor);
 }
 
-void remove_cgroups(const std::vector<std::string>& parents, std::string_view name) {
-  std::vector<std::string> all = parents;
-  for (const char* controller :
-       {"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "net_cls", "net_prio",
-        "perf_event", "rdma", "misc", "systemd"}) {
-    if (auto place = place_v1(controller, controller)) all.push_back(std::move(*place));
+void remove_cgroup_parents() {
+  for (const std::string& parent : with_runtimes_parents(find_cgroup_parents())) {
+    ::rmdir(parent.c_str());
   }
-  // Where v2 is mounted beside v1, runc joins it, too.
-  if (auto place = place_v1("", "unified")) all.push_back(std::move(*place));
-  for (const std::string& parent : all) {
+}
+
+void remove_cgroups(const std::vector<std::string>& parents, std::string_view name) {
+  for (const std::string& parent : with_runtimes_parents(parents)) {
     const std::string folder = parent + "/" + std::string(name);
     // The kernel needs a moment to see that the processes are gone.
     for (int tries = 0; tries < 200 && ::rmdir(folder.c_str()) != 0 && errno == EBUSY; ++tries) {
@@ -184,7 +209,7 @@ Cgroup::Cgroup(const std::vector<std::string>& parents, std::string_view name,
     // To enter a group costs milliseconds, so none is entered for nothing.
     if (parent.find("/cpu/") != std::string::npos && limits.cpu_thousandths == 0) continue;
     const std::string folder = parent + "/" + std::string(name);
-    if (!make_group(folder)) continue;
+    if (!make_group_of_lease(parent, name)) continue;
     folders_.push_back(folder);
     const auto file = [&folder](std::string_view leaf) { return folder + "/" + std::string(leaf); };
     if (limits.memory_bytes_max > 0) {

@@ -25,6 +25,10 @@ struct CgroupLimits {
 // controllers are only handed down from a group without processes. Paths end in "/fallow".
 std::vector<std::string> find_cgroup_parents();
 
+// Removes these folders, and those that an OCI runtime made beside them under v1, if no workload's
+// group is in them: agents of one machine share them.
+void remove_cgroup_parents();
+
 // The name of a workload's groups: not reused while its supervisor's process id is not.
 std::string cgroup_name(LeaseId lease, std::int64_t supervisor);
 // Removes the groups of that name once they are empty, waiting a second for that; under v1 also

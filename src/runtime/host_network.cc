@@ -14,7 +14,10 @@
 namespace fallow::runtime {
 namespace {
 
-constexpr const char* kLock = "/run/fallow-network.lock";
+// The runtime folder of the agent's unit, which may write nothing else of /run; agents that are no
+// service share it.
+constexpr const char* kLockFolder = "/run/fallow-agent";
+constexpr const char* kLock = "/run/fallow-agent/network.lock";
 constexpr std::string_view kForwardingTable = "fallow_forwarding";
 constexpr std::string_view kLeaseTables = "fallow_";
 constexpr Duration kToolMax = seconds(10);
@@ -73,6 +76,7 @@ agent::ProgramRun of_tool() {
 }  // namespace
 
 Result<Fd> lock_host_network() {
+  FALLOW_TRY(make_folder(kLockFolder));
   FALLOW_ASSIGN(Fd lock, open_file(kLock, O_RDWR | O_CREAT));
   while (::flock(lock.get(), LOCK_EX) != 0) {
     if (errno != EINTR) return tl::unexpected(file_error("lock", kLock, errno));

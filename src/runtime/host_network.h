@@ -1,7 +1,7 @@
 // HostNetwork: what of the host's network all leases with egress share: its tools, and whether it
 // forwards.
 //
-// Changes are made under a lock of the machine (flock on /run/fallow-network.lock), so that the
+// Changes are made under a lock of the machine (flock in /run/fallow-agent), so that the
 // supervisors of several leases, and of several agents, do not undo each other's. Functions for
 // any one thread; root.
 #pragma once

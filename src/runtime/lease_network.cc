@@ -12,9 +12,9 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <string_view>
 
+#include "base/number.h"
 #include "runtime/host_network.h"
 
 namespace fallow::runtime {
@@ -169,12 +169,13 @@ void sweep_networks(const std::string& owner,
   EgressPolicy policy;
   policy.owner = owner;
   for (const std::string& table : *tables) {
-    LeaseId lease;
-    pid_t supervisor = 0;
-    const char* const end = table.data() + table.size();
-    const auto [at, error] = std::from_chars(table.data() + prefix.size(), end, lease.value);
-    if (error != std::errc() || at == end || *at != '_') continue;
-    std::from_chars(at + 1, end, supervisor);
+    // fallow_OWNER_LEASE_SUPERVISOR
+    const std::string_view rest = std::string_view(table).substr(prefix.size());
+    const std::size_t line = rest.find('_');
+    const auto number = parse_number<std::uint64_t>(rest.substr(0, line));
+    if (!number || line == std::string_view::npos) continue;
+    const LeaseId lease(*number);
+    const pid_t supervisor = parse_number<pid_t>(rest.substr(line + 1)).value_or(0);
     if (!lives(lease, supervisor)) LeaseNetwork::remove(policy, lease, supervisor);
   }
   // Also when the last of them had ended by itself and only the forwarding was left.

@@ -7,9 +7,9 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 
+#include "base/number.h"
 #include "runtime/oci_bundle.h"
 #include "runtime/sandbox_init.h"
 
@@ -76,10 +76,8 @@ void RuncSandbox::child_ended(pid_t pid, int status) {
 }
 
 void RuncSandbox::take_init() {
-  pid_t pid = 0;
-  if (const auto text = read_file(bundle_ + "/pid", kRuncFileBytesMax)) {
-    std::from_chars(text->data(), text->data() + text->size(), pid);
-  }
+  const auto text = read_file(bundle_ + "/pid", kRuncFileBytesMax);
+  const pid_t pid = text ? parse_number<pid_t>(*text).value_or(0) : 0;
   const auto found = ended_.find(pid);
   if (found != ended_.end()) {
     begun_ = true;

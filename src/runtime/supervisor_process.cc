@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 #include <csignal>
 
+#include "base/number.h"
 #include "runtime/launch_file.h"
 
 namespace fallow::runtime {
@@ -56,10 +56,8 @@ Result<pid_t> spawn_supervisor(std::vector<std::string> words, const std::string
 std::optional<pid_t> supervisor_pid(const std::string& folder) {
   const auto text = read_file(folder + "/pid", kPidBytesMax);
   if (!text) return std::nullopt;
-  pid_t pid = 0;
-  std::from_chars(text->data(), text->data() + text->size(), pid);
-  if (pid <= 0) return std::nullopt;
-  return pid;
+  const auto pid = parse_number<pid_t>(std::string_view(*text).substr(0, text->find('\n')));
+  return pid && *pid > 0 ? pid : std::nullopt;
 }
 
 void end_supervisor(const std::string& folder, const Fd& lock) {

@@ -74,6 +74,10 @@ class OwnerTest(SystemTest):
         known = self.market.wait_until("the lease's end", ended, 20 * PATIENCE)
         self.assertEqual((known["reason"], known["blame"]), ("OWNER_RETURNED", "BLAME_OWNER"))
         self.assertEqual(self.market.run("nodes", key=self.provider)[0]["owner"], "OWNER_PRESENT")
+        # What the market says and, without its word, what the watch on this machine has written down.
+        status = ("agent", "status", "--data", str(self.folder / "node"))
+        self.assertEqual([self.market.run(*status, key=key)[0]["owner"] for key in (self.provider, None)],
+                         ["present", "present"])
         self.assertFalse(self.market.available(self.renter, self.query, 1))
         end()
         again = self.wait_running(order)[0]
@@ -101,6 +105,8 @@ class OwnerTest(SystemTest):
         self.assertIn("The owner would have had the machine", words.stdout)
         self.assertIn("the node was leased all along", words.stdout)
         time.sleep(1)
+        status = self.market.run("agent", "status", "--data", str(self.folder / "node"))[0]
+        self.assertEqual(status["owner"], "away", "a dry run counts nobody")
         self.assertEqual([l["state"] for l in self.market.leases(self.renter, order)], ["RUNNING"])
         self.market.run("stop", str(order), key=self.renter)
 
@@ -113,6 +119,11 @@ class OwnerTest(SystemTest):
                                   timeout=60 * PATIENCE)
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(f"{policy}, line 2: \"awai_after\" is no setting here", done.stderr)
+        # One that is not there is as wrong, and nothing to wait for.
+        done = subprocess.run([self.market.fallow, "agent", "--data", str(self.folder / "none"), "--device", self.device,
+                               "--owner-policy", str(self.folder / "nowhere.toml")], env=self.market.environment,
+                              capture_output=True, text=True, timeout=60 * PATIENCE)
+        self.assertEqual(done.returncode, 2, done.stderr)
         explained = subprocess.run([self.market.fallow, "agent", "owner-policy"], capture_output=True, text=True, check=True)
         policy.write_text(explained.stdout)
         checked = subprocess.run([self.market.fallow, "agent", "owner-policy", "--check", policy], capture_output=True,

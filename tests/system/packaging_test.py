@@ -15,7 +15,7 @@ import urllib.request
 
 from harness import BUILD, PATIENCE, ROOT, SystemTest, main
 
-FALLOW = str(BUILD / "src" / "fallow")
+FALLOW = str((BUILD / "src" / "fallow").resolve())
 PACKAGING = ROOT / "packaging"
 METRIC = re.compile(r"\bfallow_[a-z_]+")
 
@@ -94,8 +94,12 @@ class UnitTest(unittest.TestCase):
         self.root = temporary_folder(self)
         self.environment = {"PATH": os.environ["PATH"], "HOME": "/home/someone"}
 
-    def agent(self, *words):
-        return run(FALLOW, "agent", *words, "--root", str(self.root), env=self.environment)
+    def agent(self, *words, **options):
+        return run(FALLOW, "agent", *words, "--root", str(self.root), env=self.environment, **options)
+
+    def install(self, *words):
+        done = self.agent("install", "--join", "fj1.token", "--program", "/usr/bin/fallow", *words)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def files(self):
         return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*") if not path.is_dir() or path.is_symlink())
@@ -120,14 +124,131 @@ class UnitTest(unittest.TestCase):
         done = self.agent("uninstall")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.files(), [])
-        # Another folder than the usual one is known from the unit.
-        done = self.agent("install", "--join", "fj1.token", "--data", "/srv/node", "--program", "/usr/bin/fallow")
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertFalse((self.root / "var/lib/fallow-agent").exists(), "an agent that never ran leaves no folder")
+        # Another folder than the usual one is known from the unit, for the next installation, too.
+        self.install("--data", "/srv/node/")
+        # As systemd makes it for every service of this unit.
+        (self.root / "var/lib/fallow-agent").mkdir()
         (self.root / "srv/node/node.key").write_text("0" * 64)
+        self.install("--price", "0.40")
+        self.assertIn(" --data /srv/node $", (self.root / unit).read_text())
         self.assertEqual(self.agent("uninstall").returncode, 0)
         self.assertFalse((self.root / "srv/node").exists())
+        self.assertFalse((self.root / "var/lib/fallow-agent").exists())
         self.assertEqual(self.files(), [])
         self.assertIn("no agent is installed here", self.agent("uninstall", "--data", "/var/lib/other").stdout)
+
+    def test_what_is_not_the_agents_stays(self):
+        thesis = self.root / "srv/thesis.txt"
+        thesis.parent.mkdir()
+        thesis.write_text("years")
+        done = self.agent("install", "--join", "fj1.token", "--data", "/srv", "--program", "/usr/bin/fallow")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("holds other things (thesis.txt), and no node's key", done.stderr)
+        self.assertEqual(self.files(), ["srv/thesis.txt"])
+        # Nor is a folder that came to hold more than the agent's.
+        thesis.unlink()
+        self.install("--data", "/srv")
+        (self.root / "srv/node.key").write_text("0" * 64)
+        for folder in ("workloads/trash", "images/pull", "notes"):
+            (self.root / "srv" / folder).mkdir(parents=True)
+        thesis.write_text("years")
+        done = self.agent("uninstall")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("/srv stays: in it is what no agent made: thesis.txt", done.stdout)
+        self.assertEqual(self.files(), ["srv/thesis.txt"])
+        self.assertEqual(os.listdir(self.root / "srv"), ["thesis.txt"])
+
+    def test_a_damaged_node_is_not_taken_for_none(self):
+        self.install()
+        data = self.root / "var/lib/fallow-agent"
+        (data / "node.key").write_text("0" * 64)
+        (data / "membership").write_text("nothing\n")
+        # Where nothing runs no sandbox is tried, which would leave its own here.
+        (data / "workloads").mkdir()
+        before = self.files()
+        done = self.agent("uninstall")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("membership is damaged; remove it", done.stderr)
+        self.assertEqual(self.files(), before)
+        # What is kept needs no reading; the unit, which knows the folder, stays with it.
+        self.assertEqual(self.agent("uninstall", "--keep-data").returncode, 0)
+        link = "etc/systemd/system/multi-user.target.wants/fallow-agent.service"
+        self.assertEqual(self.files(), [each for each in before if each != link])
+        (data / "membership").unlink()
+        self.assertEqual(self.agent("uninstall").returncode, 0)
+        self.assertFalse(data.exists())
+        self.assertEqual(self.files(), [])
+
+    def test_the_packages_unit_is_not_hidden_by_an_older_one(self):
+        shipped = self.root / "lib/systemd/system/fallow-agent.service"
+        shipped.parent.mkdir(parents=True)
+        shipped.write_text(run(FALLOW, "agent", "install", "--print", "--program", "/usr/bin/fallow").stdout)
+        own = self.root / "etc/systemd/system/fallow-agent.service"
+        link = self.root / "etc/systemd/system/multi-user.target.wants/fallow-agent.service"
+        self.install("--data", "/srv/node")
+        self.assertEqual(os.readlink(link), "/etc/systemd/system/fallow-agent.service")
+        self.install("--data", "/var/lib/fallow-agent")
+        self.assertFalse(own.exists())
+        self.assertEqual(os.readlink(link), "/lib/systemd/system/fallow-agent.service")
+
+    def test_homes_are_seen_only_if_they_must_be(self):
+        def text(*words):
+            done = self.agent("install", "--print", *words)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return done.stdout
+
+        self.assertIn("\nProtectHome=yes\n", text("--program", "/usr/bin/fallow", "--data", "/homes/node"))
+        for words in (("/home/someone/fallow/fallow", "/srv/node"), ("/usr/bin/fallow", "/root/node"), ("/usr/bin/fallow", "/root")):
+            self.assertIn("\nProtectHome=no\n", text("--program", words[0], "--data", words[1]), words)
+        for words in (("/tmp/fallow", "/srv/node"), ("/usr/bin/fallow", "/var/tmp/node")):
+            done = self.agent("install", "--join", "fj1.token", "--program", words[0], "--data", words[1])
+            self.assertEqual(done.returncode, 2, words)
+            self.assertIn("has a /tmp of its own", done.stderr)
+        self.assertEqual(self.files(), [])
+        self.assertIn("=/tmp/fallow agent", text("--user", "--program", "/tmp/fallow"))
+
+    def test_the_owners_policy_goes_to_the_agents_folder(self):
+        policy = self.root / "mine.toml"
+        policy.write_text("awai = 5\n")
+        words = ("install", "--join", "fj1.token", "--program", "/usr/bin/fallow", "--owner-policy", "mine.toml")
+        done = self.agent(*words, cwd=self.root)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("mine.toml, line 1: ", done.stderr)
+        self.assertEqual(self.files(), ["mine.toml"])
+        policy.write_text("dry_run = true\n")
+        self.assertEqual(self.agent(*words, cwd=self.root).returncode, 0)
+        copy = self.root / "var/lib/fallow-agent/owner-policy.toml"
+        self.assertEqual(copy.read_text(), policy.read_text())
+        self.assertNotIn("owner-policy", (self.root / "etc/default/fallow-agent").read_text())
+        self.install()
+        self.assertTrue(copy.exists(), "without the option it stays")
+        self.assertEqual(self.agent("uninstall").returncode, 0)
+        self.assertEqual(self.files(), ["mine.toml"])
+        self.assertFalse(copy.parent.exists())
+
+    def test_the_usual_folder_need_not_be_named(self):
+        if os.path.exists("/var/lib/fallow-agent"):
+            self.skipTest("there is an agent of the machine's own")
+        data = self.root / ".local/share/fallow"
+        data.mkdir(parents=True)
+        (data / "node.key").write_text("0" * 64)
+        environment = dict(self.environment, HOME=str(self.root))
+        agent = lambda *words: run(FALLOW, "agent", *words, env=environment)
+        done = agent("pause")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual((data / "owner").read_text(), "paused\n")
+        self.assertRegex(agent("status").stdout, r"(?m)^owner +paused$")
+        self.assertEqual(agent("resume").returncode, 0)
+        self.assertRegex(agent("status").stdout, r"(?m)^owner +not paused$")
+        self.assertIn(f"watched for its owner on {data}", agent("owner-report").stderr)
+
+    def test_only_what_stays_wrong_switches_the_service_off(self):
+        done = run(FALLOW, "agent", "--data", "/proc/none/node", "--device", "model=TEST_GPU,memory_gb=24", env=self.environment)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("cannot make the agent's folder", done.stderr)
+        text = self.agent("install", "--print", "--program", "/usr/bin/fallow").stdout
+        self.assertIn("\nRestartPreventExitStatus=2 3\n", text)
 
     def test_a_users_own(self):
         done = self.agent("install", "--user", "--join", "fj1.token", "--program", "/opt/fallow")
@@ -170,7 +291,8 @@ class UnitTest(unittest.TestCase):
             self.skipTest("systemd is not installed")
         units = self.root / "units"
         units.mkdir()
-        text = run(FALLOW, "agent", "install", "--print", "--program", FALLOW).stdout
+        # A program that is there; this one may lie where no service would find it.
+        text = run(FALLOW, "agent", "install", "--print", "--program", shutil.which("true")).stdout
         (units / "fallow-agent.service").write_text(text)
         server = (PACKAGING / "fallow-server.service").read_text().replace("/usr/bin/fallow", FALLOW)
         (units / "fallow-server.service").write_text(server)
