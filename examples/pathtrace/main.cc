@@ -45,7 +45,7 @@ Status render(const RenderOptions& options) {
   if (options.device == "host") {
     tracer = std::move(reference);
   } else {
-    prepare_pocl();
+    opencl::prepare_pocl();
     FALLOW_ASSIGN(tracer, opencl_tracer(options.device, scene));
     FALLOW_TRY(check_tracer(*tracer, *reference, options.frame, options.task, options.tasks));
   }
@@ -102,13 +102,15 @@ Status assemble_files(const std::string& out, const std::vector<std::string>& in
 }
 
 void list_devices() {
-  prepare_pocl();
-  const auto devices = opencl_devices();
+  opencl::prepare_pocl();
+  const auto devices = opencl::all_devices();
   if (devices.empty())
     say("no OpenCL device: install your GPU's OpenCL driver, or pocl-opencl-icd");
-  for (std::size_t i = 0; i < devices.size(); ++i)
-    say("{}: {} ({}, {}){}{}", i, devices[i].name, devices[i].platform, devices[i].driver,
-        devices[i].is_gpu ? " GPU" : "", devices[i].usable ? "" : " not usable");
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    const opencl::DeviceInfo& info = devices[i].info;
+    say("{}: {} ({}, {}){}{}", i, info.name, info.platform, info.driver, info.is_gpu ? " GPU" : "",
+        info.usable ? "" : " not usable");
+  }
   say("host: this processor, one thread, without OpenCL");
 }
 

@@ -108,9 +108,9 @@ TEST(Render, RefusesTasksThatAreNone) {
 // rounding of nothing. Wherever a device is, each scene and each pixel must agree.
 class OnDevice : public testing::Test {
  protected:
-  static void SetUpTestSuite() { prepare_pocl(); }
+  static void SetUpTestSuite() { opencl::prepare_pocl(); }
   void SetUp() override {
-    if (opencl_devices().empty()) GTEST_SKIP() << "this machine has no OpenCL device";
+    if (opencl::all_devices().empty()) GTEST_SKIP() << "this machine has no OpenCL device";
   }
   static void expect_same(const Scene& scene, const Frame& frame) {
     const auto device = opencl_tracer("auto", scene);

@@ -9,12 +9,26 @@
 namespace fallow::cli {
 namespace {
 
+void print_line(const JsonText& json) {
+  std::string text = json.text();
+  std::erase(text, '\n');
+  std::printf("%s\n", text.c_str());
+}
+
 int tell(const Context& context, Host& host, const std::string& data, v1::OwnerState owner) {
   if (const auto done = host.tell_agent(data, owner); !done) return report(context, done.error());
-  std::puts(owner == v1::OWNER_AWAY      ? "resumed: the node may be leased again"
-            : owner == v1::OWNER_PRESENT ? "paused: what runs is ended, no new lease comes"
-                                         : "paused: no new lease comes, what runs goes on to its "
-                                           "end; --now ends it");
+  const char* const said = owner == v1::OWNER_AWAY ? "resumed: the node may be leased again"
+                           : owner == v1::OWNER_PRESENT
+                               ? "paused: what runs is ended, no new lease comes"
+                               : "paused: no new lease comes, what runs goes on to its end; --now "
+                                 "ends it";
+  if (context.json) {
+    JsonText json;
+    json.open_object().key("owner").value(v1::OwnerState_Name(owner)).close_object();
+    print_line(json);
+  } else {
+    std::puts(said);
+  }
   return kDone;
 }
 
@@ -24,9 +38,7 @@ void print_line(const DoctorLine& line) {
   JsonText json;
   json.open_object().key("what").value(line.what).key("works").value(line.works);
   json.key("detail").value(line.detail).key("remedy").value(line.remedy).close_object();
-  std::string text = json.text();
-  std::erase(text, '\n');
-  std::printf("%s\n", text.c_str());
+  print_line(json);
 }
 
 int doctor(const Context& context, Host& host, const AgentArguments& arguments) {
