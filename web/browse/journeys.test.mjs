@@ -198,13 +198,14 @@ test('a forecast: in words without history, with it as pictures and as a table',
   await page.getByRole('img', { name: /^Free share of RTX 4090 in eu in the next 24 hours/ }).waitFor();
   await page.getByRole('img', { name: /^Devices of RTX 4090 in eu in the next 24 hours/ }).waitFor();
   await page.getByText('14 days', { exact: true }).waitFor();
+  await page.getByText('2.0 devices', { exact: true }).waitFor();
 
   // By keys alone: the table has what the command line says, hour by hour, in the viewer's zone.
   const summary = page.getByText('The next 24 hours as a table');
   await summary.focus();
   await page.keyboard.press('Enter');
   const told = market.run('bob', 'forecast', 'rtx_4090/eu');
-  const shown_at = (at) => new Intl.DateTimeFormat('en-US', { weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', timeZone }).format(new Date(at));
+  const shown_at = (at) => new Intl.DateTimeFormat('en-US', { weekday: 'short', day: 'numeric', month: 'short', hour: 'numeric', minute: '2-digit', timeZone }).format(new Date(at));
   const rows = await page.getByRole('table', { name: 'The next 24 hours of RTX 4090 in eu' }).getByRole('row').allInnerTexts();
   assert.equal(rows.length, 25);
   const percent = (share) => `${(100 * share).toFixed(0)} %`;
@@ -213,6 +214,9 @@ test('a forecast: in words without history, with it as pictures and as a table',
     const cells = row.split('\t').map((cell) => cell.trim());
     assert.deepEqual(cells.slice(0, 5), [shown_at(hour.at), percent(hour.free_share.p50), `${(100 * hour.free_share.p10).toFixed(0)}–${percent(hour.free_share.p90)}`, hour.devices_offered.p50.toFixed(1), hour.demand.p50.toFixed(1)]);
   });
+  await page.setViewportSize(phone);
+  assert.equal(await page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth)), 0, 'the open table is wider than a phone');
+  assert.deepEqual(await findings(page), []);
   // The best of the week are the command line's, too.
   const words = market.spawn('bob', 'forecast', 'rtx_4090/eu').stdout;
   const best = words.slice(words.indexOf('best hours')).split('\n').slice(2, 7).map((line) => shown_at(`${line.slice(0, 10)}T${line.slice(11, 16)}Z`));
@@ -308,7 +312,7 @@ test('every page at both widths, in both themes: no serious finding, nothing wid
         }
         if (name === 'forecast') {
           await page.getByText(/^Lines are as likely passed/).waitFor();
-          await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
+          if (viewport === desktop) await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
         }
         const what = `${name} at ${viewport.width}, ${colorScheme}`;
         const surplus = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

@@ -97,12 +97,12 @@ export class Market {
   // While no server runs: the history of a class of two devices that was there for 14 days. By night none is leased,
   // in the hours of work more and more.
   remember(model, region) {
-    const hour_ms = 3_600_000;
+    const hour_ms = 3_600_000; // a device counts as 1,000
     const now = Math.floor(Date.now() / hour_ms);
     const rows = Array.from({ length: 14 * 24 }, (_, back) => {
       const hour = now - 1 - back;
-      const leased = Math.round(Math.max(0, Math.sin(((hour % 24) - 7) * (Math.PI / 14))) * 2 * hour_ms * (0.7 + 0.3 * ((back * 7) % 5) / 4));
-      return `insert into hours values(cast('${model}' as blob), cast('${region}' as blob), ${hour}, ${hour_ms}, ${2 * hour_ms}, ${leased}, 0, 420000);`;
+      const leased = Math.round(Math.max(0, Math.sin(((hour % 24) - 7) * (Math.PI / 14))) * 2_000 * hour_ms * (0.7 + 0.3 * ((back * 7) % 5) / 4));
+      return `insert into hours values(cast('${model}' as blob), cast('${region}' as blob), ${hour}, ${hour_ms}, ${2_000 * hour_ms}, ${leased}, 0, 420000);`;
     });
     const done = spawnSync('python3', ['-c', 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.stdin.read())', join(this.folder, 'data/history.db')], { input: `begin;${rows.join('\n')}commit;`, encoding: 'utf8' });
     if (done.status !== 0) throw new Error(`the history: ${done.stderr}`);

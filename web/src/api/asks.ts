@@ -23,6 +23,8 @@ export const usePrices = (model: string, region: string) =>
   });
 
 const week_hours = 168;
+const hour_ms = 3_600_000;
+const forecast_lag_ms = 5_000; // clocks differ
 
 // Of one class, the present hour first; none while too little is known of it. A page may be empty and go on.
 export const useForecast = (model: string, region: string) =>
@@ -38,7 +40,7 @@ export const useForecast = (model: string, region: string) =>
       }
     },
     staleTime: 60_000,
-    refetchInterval: 300_000, // it moves with the hour
+    refetchInterval: () => Math.min(300_000, forecast_lag_ms + hour_ms - (Date.now() % hour_ms)), // it moves with the hour
   });
 
 // Pages of a list as one list. `rows` of the pages so far, and how to get more of them.

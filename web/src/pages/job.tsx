@@ -161,7 +161,7 @@ function TaskBox({ order, task, mine }: { order: string; task: Task; mine: boole
       />
       {(task.attempts > 1 || task.checkpoint_at) && (
         <>
-          <h4>How it went from node to node</h4>
+          <h4>The task's way</h4>
           <Attempts order={order} task={task.index} />
         </>
       )}

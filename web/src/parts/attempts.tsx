@@ -29,11 +29,13 @@ export function Attempts({ order, task, here }: { order: string; task: number; h
             <ol className="plain-list attempts" aria-label="Attempts">
               {list.map((one) => (
                 <li key={one.lease.id} aria-current={one.lease.id === here ? 'true' : undefined}>
-                  <span>
-                    {one.lease.id === here ? <strong>Attempt {one.lease.attempt}</strong> : <Link href={`/leases/${one.lease.id}`}>Attempt {one.lease.attempt}</Link>} on {node_text(one.lease)}
-                    {one.lease.id === here && ', this lease'}
-                  </span>
-                  <LeaseBadge lease={one.lease} />
+                  <div className="row">
+                    <span>
+                      {one.lease.id === here ? <strong>Attempt {one.lease.attempt}</strong> : <Link href={`/leases/${one.lease.id}`}>Attempt {one.lease.attempt}</Link>} on {node_text(one.lease)}
+                      {one.lease.id === here && ', this lease'}
+                    </span>
+                    <LeaseBadge lease={one.lease} />
+                  </div>
                   <span className="muted">{[move_words(one), origin_words(one), saved_words(one.lease)].filter(Boolean).join(' ')}</span>
                 </li>
               ))}

@@ -15,7 +15,7 @@ export interface Series {
 
 // `times`: seconds since 1970, ascending. `about` says in words what the picture shows. `rests_at`: whose values stand in
 // the legend while nobody points at others.
-export function Chart({ times, series, about, height = 220, digits = 2, rests_at = 'last' }: { times: number[]; series: Series[]; about: string; height?: number; digits?: number; rests_at?: 'first' | 'last' }) {
+export function Chart({ times, series, about, height = 220, digits = 2, legend_digits = digits + 2, rests_at = 'last' }: { times: number[]; series: Series[]; about: string; height?: number; digits?: number; legend_digits?: number; rests_at?: 'first' | 'last' }) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = place.current;
@@ -29,14 +29,14 @@ export function Chart({ times, series, about, height = 220, digits = 2, rests_at
       const has_share = series.some((one) => one.scale === 'share');
       const has_y = series.some((one) => one.scale !== 'share');
       const rest = (u: uPlot) => u.setLegend({ idx: rests_at === 'last' ? times.length - 1 : 0 });
-      const value_text = (one: Series, value: number) => (one.scale === 'share' ? `${value.toFixed(0)} %` : value.toFixed(digits + 2));
+      const value_text = (one: Series, value: number) => (one.scale === 'share' ? `${value.toFixed(0)} %` : value.toFixed(legend_digits));
       // Edges of bands come after all lines; what the legend says of them stands beside their line.
       const edges = series.flatMap((one, line) => (one.band ? [{ one, line: line + 1, values: one.band.high }, { one, line: line + 1, values: one.band.low }] : []));
       plot = new uPlot(
         {
           width: element.clientWidth,
           height,
-          padding: [8, 8, 0, 0],
+          padding: [8, has_y && has_share ? 8 : 18, 0, 0], // the last moment's name needs room where no axis stands
           cursor: { y: false },
           legend: { live: true },
           hooks: {
@@ -91,6 +91,6 @@ export function Chart({ times, series, about, height = 220, digits = 2, rests_at
       scheme.removeEventListener('change', draw);
       plot?.destroy();
     };
-  }, [times, series, height, digits, rests_at]);
+  }, [times, series, height, digits, legend_digits, rests_at]);
   return <div ref={place} className="chart" role="img" aria-label={about} style={{ minHeight: height }} />;
 }

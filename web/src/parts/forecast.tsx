@@ -83,6 +83,7 @@ function Outlook({ hours, days_known, name }: { hours: Hour[]; days_known: numbe
             series={picture.devices}
             rests_at="first"
             digits={1}
+            legend_digits={1}
             about={`Devices of ${name} in the next ${plural(day.length, 'hour')}: this hour ${first.demand.likely.toFixed(1)} are likely to be asked for and ${first.offered.likely.toFixed(1)} to be offered. The table below has every hour.`}
           />
         </figure>
