@@ -22,8 +22,8 @@ export class Browser {
   close = () => this.chromium.close();
 
   // A page of a fresh profile at `path`; with `who` signed in, and then where `path` led.
-  async open(who, { viewport = desktop, colorScheme = 'light', path = '/' } = {}) {
-    const context = await this.chromium.newContext({ viewport, colorScheme, acceptDownloads: true });
+  async open(who, { viewport = desktop, colorScheme = 'light', path = '/', timezoneId } = {}) {
+    const context = await this.chromium.newContext({ viewport, colorScheme, timezoneId, acceptDownloads: true });
     const page = await context.newPage();
     page.on('pageerror', (error) => this.troubles.push(`${page.url()}: ${error.message}`));
     page.on('console', (message) => {

@@ -25,6 +25,7 @@ after(async () => {
 });
 
 let job;
+let moved; // a job whose task went on elsewhere
 
 test('from sign-in to a checked receipt', async () => {
   const page = await open('alice', { path: '/new' });
@@ -179,6 +180,85 @@ test('a server that restarts is found again, with the session and the stream', a
   await page.context().close();
 });
 
+test('a forecast: in words without history, with it as pictures and as a table', async () => {
+  const timeZone = 'Asia/Kolkata'; // its hours begin at half past the market's
+  const page = await open('bob', { path: '/market', timezoneId: timeZone });
+  const prices = page.getByLabel('Class');
+  await prices.selectOption({ label: 'RTX 3090 in eu' });
+  await page.getByRole('heading', { name: 'The hours to come: RTX 3090 in eu' }).waitFor();
+  await page.getByText('needs two days of history').waitFor();
+
+  await market.end('server', 'SIGTERM');
+  market.remember('rtx_4090', 'eu');
+  await page.getByText('Shown as of').first().waitFor({ timeout: 20_000 });
+  await market.start_server();
+  await page.getByText('Live', { exact: true }).waitFor({ timeout: 20_000 });
+  await prices.selectOption({ label: 'RTX 4090 in eu' });
+  await page.getByRole('heading', { name: 'The hours to come: RTX 4090 in eu' }).waitFor();
+  await page.getByRole('img', { name: /^Free share of RTX 4090 in eu in the next 24 hours/ }).waitFor();
+  await page.getByRole('img', { name: /^Devices of RTX 4090 in eu in the next 24 hours/ }).waitFor();
+  await page.getByText('14 days', { exact: true }).waitFor();
+  await page.getByText('2.0 devices', { exact: true }).waitFor();
+
+  // By keys alone: the table has what the command line says, hour by hour, in the viewer's zone.
+  const summary = page.getByText('The next 24 hours as a table');
+  await summary.focus();
+  await page.keyboard.press('Enter');
+  const told = market.run('bob', 'forecast', 'rtx_4090/eu');
+  const shown_at = (at) => new Intl.DateTimeFormat('en-US', { weekday: 'short', day: 'numeric', month: 'short', hour: 'numeric', minute: '2-digit', timeZone }).format(new Date(at));
+  const rows = await page.getByRole('table', { name: 'The next 24 hours of RTX 4090 in eu' }).getByRole('row').allInnerTexts();
+  assert.equal(rows.length, 25);
+  const percent = (share) => `${(100 * share).toFixed(0)} %`;
+  rows.slice(1).forEach((row, at) => {
+    const hour = told[at];
+    const cells = row.split('\t').map((cell) => cell.trim());
+    assert.deepEqual(cells.slice(0, 5), [shown_at(hour.at), percent(hour.free_share.p50), `${(100 * hour.free_share.p10).toFixed(0)}–${percent(hour.free_share.p90)}`, hour.devices_offered.p50.toFixed(1), hour.demand.p50.toFixed(1)]);
+  });
+  await page.setViewportSize(phone);
+  assert.equal(await page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth)), 0, 'the open table is wider than a phone');
+  assert.deepEqual(await findings(page), []);
+  // The best of the week are the command line's, too.
+  const words = market.spawn('bob', 'forecast', 'rtx_4090/eu').stdout;
+  const best = words.slice(words.indexOf('best hours')).split('\n').slice(2, 7).map((line) => shown_at(`${line.slice(0, 10)}T${line.slice(11, 16)}Z`));
+  const shown = await page.getByRole('table', { name: /^Best hours to rent, of the next 7 days/ }).getByRole('row').allInnerTexts();
+  assert.deepEqual(shown.slice(1).map((row) => row.split('\t')[0].trim()), best);
+  await page.context().close();
+});
+
+test('a task whose node dies goes on elsewhere from its checkpoint, and the pages say so', async () => {
+  const script = 'at=$(cat "$FALLOW_CHECKPOINT_DIR/state" 2>/dev/null || echo 0); echo "goes on at $at"; while [ "$at" -lt 1000 ]; do at=$((at + 1)); echo $at > "$FALLOW_CHECKPOINT_DIR/.state"; mv "$FALLOW_CHECKPOINT_DIR/.state" "$FALLOW_CHECKPOINT_DIR/state"; sleep 1; done';
+  [{ id: moved }] = market.run('alice', 'run', '--detach', '--name', 'a training that moves', '--objective', 'fastest', 'gpu_name in [rtx_3090,a100]', '--', 'sh', '-c', script);
+  const page = await open('alice', { path: `/jobs/${moved}` });
+  const attempts = page.getByRole('list', { name: 'Attempts' });
+  await attempts.getByText(/Saved \d+ checkpoints?, the last /).waitFor({ timeout: 60_000 });
+  await page.getByRole('link', { name: /open a terminal/ }).click();
+  await page.getByText(/^number \d+: from here the task goes on elsewhere/).waitFor();
+  await page.getByText('What its last checkpoint holds').click();
+  await page.getByText(/^1 file, \d B together/).waitFor();
+  const file = page.waitForEvent('download');
+  await page.getByRole('link', { name: 'state', exact: true }).click();
+  assert.match(readFileSync(await (await file).path(), 'utf8'), /^\d+\n$/);
+
+  const [first] = market.run('alice', 'leases', '--job', moved);
+  assert.equal(first.node_name, 'cellar');
+  await market.end('cellar', 'SIGKILL');
+  // The page of the lease that ends says by itself where the task went.
+  await attempts.getByText('Moved from cellar to attic.').waitFor({ timeout: 60_000 });
+  await attempts.getByText(/Began with checkpoint \d+ of attempt 1, saved /).waitFor();
+  await page.getByText('from its last checkpoint if it has saved one').waitFor();
+  await attempts.getByRole('link', { name: 'Attempt 2' }).click();
+  await page.getByRole('heading', { name: /^Lease/ }).waitFor();
+  await attempts.getByText('on attic, this lease').waitFor();
+  await page.getByText(/^goes on at [1-9]/).waitFor({ timeout: 30_000 });
+  const [last, before] = market.run('alice', 'leases', '--job', moved);
+  assert.deepEqual([last.attempt, last.node_name, before.reason], [2, 'attic', 'HOST_LOST']);
+  const began = await attempts.getByText(/Began with checkpoint/).innerText();
+  assert.match(began, new RegExp(`checkpoint ${before.checkpoints} of attempt 1`));
+  await page.context().close();
+  market.start_agent('cellar');
+  await until('cellar coming back', () => market.run('alice', 'offers', 'gpu_name=a100').some((offer) => offer.available));
+});
+
 test('a provider sets a price, an operator opens an account', async () => {
   const page = await open('dora', { path: '/provide' });
   await page.getByRole('table', { name: 'Nodes' }).getByRole('button', { name: /attic/ }).click();
@@ -211,7 +291,7 @@ test('every page at both widths, in both themes: no serious finding, nothing wid
   market.run('alice', 'wallet', 'budget', '600', '--total');
   for (const [project, budget] of [['thesis', '40'], ['renders', '5']]) market.run('alice', 'wallet', 'budget', budget, '--project', project);
   const shown = {
-    alice: { market: '/market', 'market-no-match': '/market?query=gpu_ram%3E%3D40+region%3Deu', new: '/new', 'new-file': '/new?file=1', jobs: '/jobs', job: `/jobs/${job}`, output: `/jobs/${job}?tab=output`, leases: '/leases', lease: `/leases/${lease.id}`, wallet: '/wallet', budgets: '/wallet?tab=budgets', invoice: '/wallet?tab=invoices', receipt: '/wallet?tab=receipts', account: '/account' },
+    alice: { market: '/market', forecast: '/market?query=gpu_name%3Drtx_4090+region%3Deu', 'market-no-match': '/market?query=gpu_ram%3E%3D40+region%3Deu', new: '/new', 'new-file': '/new?file=1', jobs: '/jobs', job: `/jobs/${job}`, moved: `/jobs/${moved}`, 'moved-lease': `/leases/${market.run('alice', 'leases', '--job', moved)[0].id}`, output: `/jobs/${job}?tab=output`, leases: '/leases', lease: `/leases/${lease.id}`, wallet: '/wallet', budgets: '/wallet?tab=budgets', invoice: '/wallet?tab=invoices', receipt: '/wallet?tab=receipts', account: '/account' },
     dora: { provide: '/provide', node: `/provide/${lease.node}` },
     operator: { operator: '/operator', rules: '/operator?tab=rules', accounts: '/operator?tab=accounts', payouts: '/operator?tab=payouts' },
   };
@@ -229,6 +309,10 @@ test('every page at both widths, in both themes: no serious finding, nothing wid
           await page.getByRole('button', { name: /Parameter sweep/ }).click();
           await page.getByText(/for 4 tasks/).waitFor();
           await until('the price', () => page.getByRole('button', { name: /^Run for at most/ }).isEnabled());
+        }
+        if (name === 'forecast') {
+          await page.getByText(/^Lines are as likely passed/).waitFor();
+          if (viewport === desktop) await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
         }
         const what = `${name} at ${viewport.width}, ${colorScheme}`;
         const surplus = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

@@ -2,9 +2,11 @@
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useMemo } from 'react';
 
+import { attempts_of } from '../lib/attempts';
 import { evidence_of } from '../lib/evidence';
+import { hour_of } from '../lib/forecast';
 import { InvoiceSum, month_of } from '../lib/invoice';
-import { call, client, type Lease, type Schemas } from './client';
+import { call, client, type Forecast, type Lease, type Schemas } from './client';
 
 export const useMarket = () => useQuery({ queryKey: ['market'], queryFn: () => call(client.GET('/v1/market')), refetchInterval: 10_000 });
 
@@ -18,6 +20,27 @@ export const usePrices = (model: string, region: string) =>
     queryFn: () => call(client.GET('/v1/prices', { params: { query: { model, region, page_size: 288 } } })),
     enabled: model !== '',
     refetchInterval: 30_000,
+  });
+
+const week_hours = 168;
+const hour_ms = 3_600_000;
+const forecast_lag_ms = 5_000; // clocks differ
+
+// Of one class, the present hour first; none while too little is known of it. A page may be empty and go on.
+export const useForecast = (model: string, region: string) =>
+  useQuery({
+    queryKey: ['forecast', model, region],
+    queryFn: async ({ signal }) => {
+      const rows: Forecast[] = [];
+      for (let page_token = ''; ; ) {
+        const page = await call(client.GET('/v1/forecast', { params: { query: { model, region, hours: week_hours, page_size: sum_page_size, page_token } }, signal }));
+        rows.push(...page.hours.filter((row) => row.region === region));
+        page_token = page.next_page_token;
+        if (!page_token) return { hours: rows.map(hour_of), days_known: rows[0]?.days_known ?? 0 };
+      }
+    },
+    staleTime: 60_000,
+    refetchInterval: () => Math.min(300_000, forecast_lag_ms + hour_ms - (Date.now() % hour_ms)), // it moves with the hour
   });
 
 // Pages of a list as one list. `rows` of the pages so far, and how to get more of them.
@@ -114,22 +137,38 @@ export const useInvoice = (month: string) =>
     staleTime: (query) => (month_of(new Date(query.state.dataUpdatedAt).toISOString()) > month ? Infinity : sums_refetch_ms),
   });
 
-const evidence_leases_max = 5_000;
+const leases_read_max = 5_000;
+
+// The newest first, up to a number; `whole`: these are all.
+async function all_leases(of: { node?: string; order?: string }, signal: AbortSignal): Promise<{ leases: Lease[]; whole: boolean }> {
+  const leases: Lease[] = [];
+  for (let page_token = ''; ; ) {
+    const page = await call(client.GET('/v1/leases', { params: { query: { ...of, page_size: sum_page_size, page_token } }, signal }));
+    leases.push(...page.leases);
+    page_token = page.next_page_token;
+    if (!page_token || leases.length >= leases_read_max) return { leases, whole: !page_token };
+  }
+}
 
 // What a node's reliability is made of; `whole`: of all of its leases.
 export const useEvidence = (node: string) =>
   useQuery({
     queryKey: ['evidence', node],
     queryFn: async ({ signal }) => {
-      const leases: Lease[] = [];
-      for (let page_token = ''; ; ) {
-        const page = await call(client.GET('/v1/leases', { params: { query: { node, page_size: sum_page_size, page_token } }, signal }));
-        leases.push(...page.leases);
-        page_token = page.next_page_token;
-        if (!page_token || leases.length >= evidence_leases_max) return { ...evidence_of(leases), whole: !page_token };
-      }
+      const { leases, whole } = await all_leases({ node }, signal);
+      return { ...evidence_of(leases), whole };
     },
     staleTime: sums_refetch_ms,
+    refetchInterval: sums_refetch_ms,
+  });
+
+// A task's leases, one an attempt. No event has it read anew, for others of a job with many tasks come all the time: who
+// shows it asks again when the task's own do.
+export const useAttempts = (order: string, task: number) =>
+  useQuery({
+    queryKey: ['attempts', order],
+    queryFn: ({ signal }) => all_leases({ order }, signal),
+    select: ({ leases }) => attempts_of(leases, task),
     refetchInterval: sums_refetch_ms,
   });
 

@@ -8,6 +8,7 @@ export type Order = Known<Schemas['OrderView']>;
 export type Task = Known<Schemas['TaskView']>;
 export type Lease = Known<Schemas['LeaseView']>;
 export type Quote = Known<Schemas['QuoteView']>;
+export type Forecast = Known<Schemas['ForecastView']>;
 export type Price = Known<Schemas['PriceView']>;
 export type NodeOfMarket = Known<Schemas['NodeView']>;
 export type Wallet = Known<Schemas['WalletView']>;

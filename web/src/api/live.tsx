@@ -12,6 +12,7 @@ const touches: Record<string, string[]> = {
   order_ended: ['orders', 'wallet', 'transfers'],
   lease_placed: ['orders', 'leases', 'nodes'],
   lease_changed: ['orders', 'leases'],
+  checkpoint_taken: ['orders', 'leases'],
   lease_ended: ['orders', 'leases', 'wallet', 'transfers', 'nodes'],
   meter_accepted: ['orders', 'leases', 'wallet', 'transfers'],
   transferred: ['wallet', 'transfers'],

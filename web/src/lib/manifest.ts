@@ -20,6 +20,25 @@ export function parse_manifest(text: string): ManifestFile[] | null {
   return files;
 }
 
+export interface SavedFile {
+  path: string;
+  bytes: number;
+  pieces: string[]; // digests, in order
+}
+
+// The files whose pieces a checkpoint's manifest names: PATH/00000000, PATH/00000001 and so on, in order as they stand.
+export function joined_files(list: ManifestFile[]): SavedFile[] {
+  const files = new Map<string, SavedFile>();
+  for (const { path, bytes, digest } of list) {
+    const whole = path.replace(/\/\d{8,}$/, '');
+    const file = files.get(whole) ?? { path: whole, bytes: 0, pieces: [] };
+    file.bytes += bytes;
+    file.pieces.push(digest);
+    files.set(whole, file);
+  }
+  return [...files.values()];
+}
+
 export function show_bytes(bytes: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB'];
   let at = 0;

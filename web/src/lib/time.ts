@@ -2,11 +2,14 @@
 
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
+const hour = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short', hour: 'numeric', minute: '2-digit' });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 
 export const show_moment = (text: string | undefined) => (text ? moment.format(new Date(text)) : '–');
 export const show_day = (at: Date) => day.format(at);
+export const show_hour = (at: Date) => hour.format(at);
 export const show_clock = (at: Date) => clock.format(at);
+export const viewer_zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 // The viewer's own day that a moment falls on: "2026-11-21".
 export function local_day(text: string): string {

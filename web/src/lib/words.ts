@@ -32,8 +32,8 @@ export const end_reasons: Words<Schemas['EndReason']> = {
 export const blames: Words<Schemas['Blame']> = {
   BLAME_NONE: 'Nobody is to blame. The proven time is charged.',
   BLAME_RENTER: "The renter's own command ended it. The proven time is charged.",
-  BLAME_PROVIDER: 'The provider is to blame. All that this lease was charged is refunded, and the task runs again elsewhere.',
-  BLAME_OWNER: "The node's owner needed it. What was not saved by a checkpoint is refunded as the market's rules say, and the task runs again elsewhere.",
+  BLAME_PROVIDER: 'The provider is to blame. All that this lease was charged is refunded, and the task runs again elsewhere, from its last checkpoint if it has saved one.',
+  BLAME_OWNER: "The node's owner needed it. The proven time is charged, and the task runs again elsewhere, from its last checkpoint if it has saved one.",
   BLAME_MARKET: 'The market ended it. The task runs again as soon as there is room.',
 };
 export const blame_names: Words<Schemas['Blame']> = {
@@ -183,3 +183,6 @@ export function exit_words(code: number): string {
 export const plural = (count: number | bigint, one: string, many = `${one}s`) => `${count} ${Number(count) === 1 ? one : many}`;
 
 export const device_name = (model: string) => model.replace(/_/g, ' ').toUpperCase().replace('GEFORCE', 'GeForce');
+
+// Devices that are priced and foretold together.
+export const class_name = (model: string, region: string) => `${device_name(model)}${region && ` in ${region}`}`;

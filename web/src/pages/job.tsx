@@ -7,6 +7,7 @@ import { call, client, type Order, type Session, type Task } from '../api/client
 import { show_moment, show_seconds } from '../lib/time';
 import { blame_names, end_reasons, plural, task_states, tiers, wait_reasons } from '../lib/words';
 import { AskButton, Card, Facts, Money, Page, Tabs, type Tone, Badge } from '../parts/basics';
+import { Attempts } from '../parts/attempts';
 import { Files } from '../parts/files';
 import { LogView } from '../parts/log_view';
 import { Empty, View } from '../parts/states';
@@ -135,12 +136,12 @@ function Tasks({ order, mine }: { order: Order; mine: boolean }) {
           {order.tasks_total > tasks.length && <p className="hint">The first {tasks.length} of {order.tasks_total} tasks are shown.</p>}
         </>
       )}
-      {task ? <TaskBox task={task} mine={mine} /> : order.tasks.length > 1 ? <p className="hint">Choose a task to see how it goes.</p> : null}
+      {task ? <TaskBox order={order.id} task={task} mine={mine} /> : order.tasks.length > 1 ? <p className="hint">Choose a task to see how it goes.</p> : null}
     </div>
   );
 }
 
-function TaskBox({ task, mine }: { task: Task; mine: boolean }) {
+function TaskBox({ order, task, mine }: { order: string; task: Task; mine: boolean }) {
   const over = task.last_reason !== 'END_REASON_UNSPECIFIED';
   return (
     <div className="box">
@@ -152,11 +153,18 @@ function TaskBox({ task, mine }: { task: Task; mine: boolean }) {
           task.node_name ? ['Node', `${task.node_name} (${task.node})`] : null,
           task.state === 'LEASED' && ['Lease', <Link key="l" href={`/leases/${task.lease}`}>{task.lease}{mine && ': open a terminal'}</Link>],
           ['Attempts', String(task.attempts)],
+          task.checkpoint_at && task.state !== 'DONE' ? [task.state === 'WAITING' ? 'Goes on from the checkpoint of' : 'Last checkpoint', show_moment(task.checkpoint_at)] : null,
           over && ['Last ending', `${end_reasons[task.last_reason]}${task.exit_code ? ` (${task.exit_code})` : ''}`],
           over && ['To blame', blame_names[task.last_blame]],
           task.detail ? ['In words', task.detail] : null,
         ]}
       />
+      {(task.attempts > 1 || task.checkpoint_at) && (
+        <>
+          <h4>The task's way</h4>
+          <Attempts order={order} task={task.index} />
+        </>
+      )}
       {task.output_manifest ? (
         <>
           <h4>Files it left</h4>

@@ -7,14 +7,16 @@ import { call, client, type Lease, type Session } from '../api/client';
 import { seconds_of, show_moment, show_seconds } from '../lib/time';
 import { blames, end_reasons, tiers } from '../lib/words';
 import { AskButton, Card, Facts, Money, Page, save_file } from '../parts/basics';
+import { Attempts } from '../parts/attempts';
 import { Boundary } from '../parts/boundary';
+import { CheckpointBox } from '../parts/checkpoint';
 import { Files } from '../parts/files';
+import { LeaseBadge } from '../parts/lease_badge';
 import { LogView } from '../parts/log_view';
 import { Reach } from '../parts/reach';
 import { ReceiptView } from '../parts/receipt_view';
 import { ErrorBox, Loading, View } from '../parts/states';
 import type { Verdict } from '../receipt/verify';
-import { LeaseBadge } from './leases';
 
 const Meter = lazy(() => import('../parts/meter'));
 
@@ -71,10 +73,17 @@ export default function LeasePage({ lease: id, session }: { lease: string; sessi
                   ['Tier', tiers[data.tier]],
                   ['Devices', data.devices.map((device) => `#${device}`).join(', ') || '–'],
                   ['Attempt', String(data.attempt)],
+                  ['Checkpoints', data.checkpoints > 0 ? `${data.checkpoints} saved` : 'none saved'],
                 ]}
               />
               {data.started_at && <MeterBox lease={data} />}
+              {is_renter && data.checkpoint_manifest && <CheckpointBox manifest={data.checkpoint_manifest} own={data.checkpoints > 0} />}
             </Card>
+            {(data.attempt > 1 || goes_on(data)) && (
+              <Card title="The task's way">
+                <Attempts order={data.order} task={data.task} here={id} />
+              </Card>
+            )}
             {data.state === 'ENDED' && <Bill lease={id} market_key={market.data?.public_key} />}
             {can_reach && <Reach lease={id} is_running={data.state === 'RUNNING' || data.state === 'SUSPENDED'} is_suspended={data.state === 'SUSPENDED'} />}
             {data.output_manifest && (
@@ -94,10 +103,14 @@ export default function LeasePage({ lease: id, session }: { lease: string; sessi
   );
 }
 
+// Another attempt follows, or has followed, on this node or another.
+const goes_on = (lease: Lease) => lease.state === 'ENDED' && (['BLAME_PROVIDER', 'BLAME_OWNER', 'BLAME_MARKET'] as const).some((blame) => blame === lease.blame);
+
 function Timeline({ lease }: { lease: Lease }) {
   const moments = [
     ['Placed', lease.placed_at, 'devices set aside'],
     ['Started', lease.started_at, 'charged from here on'],
+    ...(lease.checkpoints > 0 ? [['Last checkpoint', lease.checkpoint_at, `number ${lease.checkpoints}: from here the task goes on elsewhere`] as const] : []),
     ['Ended', lease.ended_at, ''],
   ] as const;
   return (

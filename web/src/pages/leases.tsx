@@ -5,20 +5,11 @@ import { useLocation } from 'wouter';
 import { useLeases, useMarket } from '../api/asks';
 import type { Lease } from '../api/client';
 import { seconds_of, show_ago, show_seconds } from '../lib/time';
-import { blame_names, end_reasons, lease_states } from '../lib/words';
-import { Badge, Card, Money, Page, type Tone } from '../parts/basics';
+import { blame_names, end_reasons } from '../lib/words';
+import { Card, Money, Page } from '../parts/basics';
+import { LeaseBadge } from '../parts/lease_badge';
 import { Empty, useNow, View } from '../parts/states';
 import { Table } from '../parts/table';
-
-const state_tone: Record<string, Tone> = { PLACED: 'warn', STARTING: 'warn', RUNNING: 'busy', SUSPENDED: 'warn', STOPPING: 'warn' };
-const blame_tone: Record<string, Tone> = { BLAME_NONE: 'good', BLAME_RENTER: 'bad', BLAME_PROVIDER: 'bad', BLAME_OWNER: 'warn', BLAME_MARKET: 'warn' };
-
-export function LeaseBadge({ lease }: { lease: Pick<Lease, 'state' | 'reason' | 'blame'> }) {
-  if (lease.state !== 'ENDED') return <Badge tone={state_tone[lease.state] ?? 'calm'}>{lease_states[lease.state]}</Badge>;
-  const tone = lease.reason === 'STOPPED' ? 'calm' : blame_tone[lease.blame];
-  const words = lease.reason.toLowerCase().replace(/_/g, ' ');
-  return <Badge tone={tone ?? 'calm'}>{words}</Badge>;
-}
 
 export function LeaseTable({ rows, more, currency, empty }: { rows: Lease[]; more: { fetch: () => void; has: boolean; busy: boolean; failed: boolean }; currency: string; empty: ReactNode }) {
   const now = useNow(5_000);

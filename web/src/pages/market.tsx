@@ -9,9 +9,10 @@ import { ApiError, type Offer, type Price, type Session } from '../api/client';
 import { approximate } from '../lib/money';
 import { change_for, condition_value, with_condition } from '../lib/query';
 import { show_moment } from '../lib/time';
-import { device_name, plural } from '../lib/words';
+import { class_name, device_name, plural } from '../lib/words';
 import { Badge, Card, Money, Page } from '../parts/basics';
 import { Chart } from '../parts/chart';
+import { Forecast } from '../parts/forecast';
 import { QueryInput } from '../parts/query_input';
 import { Relaxations } from '../parts/relaxations';
 import { Empty, sentence, useDebounced, View } from '../parts/states';
@@ -124,7 +125,7 @@ export default function MarketPage({ session }: { session: Session }) {
           </View>
         )}
       </Card>
-      <Prices of={classes} currency={currency} query={query} />
+      <Classes of={classes} currency={currency} query={query} />
     </Page>
   );
 }
@@ -194,7 +195,8 @@ function NoOffers({ query, set_query, is_renter }: { query: string; set_query: (
   );
 }
 
-function Prices({ of, currency, query }: { of: ReturnType<typeof useClasses>; currency: string; query: string }) {
+// One class, as it went and as it is likely to go.
+function Classes({ of, currency, query }: { of: ReturnType<typeof useClasses>; currency: string; query: string }) {
   const [chosen, set_chosen] = useState('');
   const classes = useMemo(() => of.data?.classes ?? [], [of.data]);
   const wanted = condition_value(query, 'gpu_name').toLowerCase().replace(/ /g, '_');
@@ -202,27 +204,34 @@ function Prices({ of, currency, query }: { of: ReturnType<typeof useClasses>; cu
   const key = (one: Price) => `${one.model} ${one.region}`;
   const current = classes.find((one) => key(one) === chosen) ?? classes.find((one) => one.model === wanted && (!region || one.region === region)) ?? classes[0];
   return (
-    <Card
-      title="What it went for"
-      actions={
-        classes.length > 0 && (
-          <label className="facet">
-            <span>Class</span>
-            <select value={current ? key(current) : ''} onChange={(event) => set_chosen(event.target.value)}>
-              {classes.map((one) => (
-                <option key={key(one)} value={key(one)}>
-                  {device_name(one.model)} {one.region && `in ${one.region}`}
-                </option>
-              ))}
-            </select>
-          </label>
-        )
-      }
-    >
-      <View of={of} what="prices">
-        {() => (current ? <PriceChart of={current} currency={currency} /> : <Empty title="No prices yet">A class of device has a price index from its first interval on, a few minutes after it is first offered.</Empty>)}
-      </View>
-    </Card>
+    <>
+      <Card
+        title="What it went for"
+        actions={
+          classes.length > 0 && (
+            <label className="facet">
+              <span>Class</span>
+              <select value={current ? key(current) : ''} onChange={(event) => set_chosen(event.target.value)}>
+                {classes.map((one) => (
+                  <option key={key(one)} value={key(one)}>
+                    {class_name(one.model, one.region)}
+                  </option>
+                ))}
+              </select>
+            </label>
+          )
+        }
+      >
+        <View of={of} what="prices">
+          {() => (current ? <PriceChart of={current} currency={currency} /> : <Empty title="No prices yet">A class of device has a price index from its first interval on, a few minutes after it is first offered.</Empty>)}
+        </View>
+      </Card>
+      {current && (
+        <Card title={`The hours to come: ${class_name(current.model, current.region)}`}>
+          <Forecast model={current.model} region={current.region} />
+        </Card>
+      )}
+    </>
   );
 }
 
@@ -261,7 +270,7 @@ export function PriceChart({ of, currency }: { of: Price; currency: string }) {
                 <b>{plural(last.devices_offered, 'device')}</b>
               </span>
             </p>
-            <Chart times={picture.times} series={picture.series} about={`Price index of ${device_name(of.model)} ${of.region}: ${last.close} ${currency} an hour at ${show_moment(last.at)}, ${picture.rows.length} intervals shown`} />
+            <Chart times={picture.times} series={picture.series} about={`Price index of ${class_name(of.model, of.region)}: ${last.close} ${currency} an hour at ${show_moment(last.at)}, ${picture.rows.length} intervals shown`} />
           </>
         );
       }}

@@ -10,10 +10,12 @@ export interface Series {
   bars?: boolean;
   scale?: 'y' | 'share';
   dashed?: boolean;
+  band?: { low: number[]; high: number[] }; // shaded about the line
 }
 
-// `times`: seconds since 1970, ascending. `about` says in words what the picture shows.
-export function Chart({ times, series, about, height = 220, digits = 2 }: { times: number[]; series: Series[]; about: string; height?: number; digits?: number }) {
+// `times`: seconds since 1970, ascending. `about` says in words what the picture shows. `rests_at`: whose values stand in
+// the legend while nobody points at others.
+export function Chart({ times, series, about, height = 220, digits = 2, legend_digits = digits + 2, rests_at = 'last' }: { times: number[]; series: Series[]; about: string; height?: number; digits?: number; legend_digits?: number; rests_at?: 'first' | 'last' }) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = place.current;
@@ -25,20 +27,30 @@ export function Chart({ times, series, about, height = 220, digits = 2 }: { time
       const colour = (name: string) => colours.getPropertyValue(name).trim();
       const axis = { stroke: colour('--muted'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, font: '12px system-ui' };
       const has_share = series.some((one) => one.scale === 'share');
+      const has_y = series.some((one) => one.scale !== 'share');
+      const rest = (u: uPlot) => u.setLegend({ idx: rests_at === 'last' ? times.length - 1 : 0 });
+      const value_text = (one: Series, value: number) => (one.scale === 'share' ? `${value.toFixed(0)} %` : value.toFixed(legend_digits));
+      // Edges of bands come after all lines; what the legend says of them stands beside their line.
+      const edges = series.flatMap((one, line) => (one.band ? [{ one, line: line + 1, values: one.band.high }, { one, line: line + 1, values: one.band.low }] : []));
       plot = new uPlot(
         {
           width: element.clientWidth,
           height,
-          padding: [8, 8, 0, 0],
+          padding: [8, has_y && has_share ? 8 : 18, 0, 0], // the last moment's name needs room where no axis stands
           cursor: { y: false },
           legend: { live: true },
-          // The newest values stand in the legend while nobody points at others.
-          hooks: { setCursor: [(u) => u.cursor.idx == null && u.setLegend({ idx: times.length - 1 })], ready: [(u) => u.setLegend({ idx: times.length - 1 })] },
+          hooks: {
+            setCursor: [(u) => u.cursor.idx == null && rest(u)],
+            ready: [rest],
+            // A line that is put away in the legend takes its band with it.
+            setSeries: [(u, index, { show }) => edges.forEach((edge, at) => edge.line === index && show !== undefined && u.setSeries(series.length + 1 + at, { show }))],
+          },
+          bands: edges.flatMap(({ one }, at) => (at % 2 === 0 ? [{ series: [series.length + 1 + at, series.length + 2 + at] as [number, number], fill: `${colour(one.colour)}2b` }] : [])),
           scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0) || 0, (high ?? 0) > 0 ? high! * 1.12 : 1] }, share: { range: [0, 100] } },
           axes: [
             axis,
-            { ...axis, size: 58, values: (_, ticks) => ticks.map((tick) => tick.toFixed(digits)) },
-            ...(has_share ? [{ ...axis, scale: 'share', side: 1 as const, size: 44, grid: { show: false }, values: (_: uPlot, ticks: number[]) => ticks.map((tick) => `${tick} %`) }] : []),
+            ...(has_y ? [{ ...axis, size: 58, values: (_: uPlot, ticks: number[]) => ticks.map((tick) => tick.toFixed(digits)) }] : []),
+            ...(has_share ? [{ ...axis, scale: 'share', ...(has_y ? { side: 1 as const, size: 44, grid: { show: false } } : { size: 58 }), values: (_: uPlot, ticks: number[]) => ticks.map((tick) => `${tick} %`) }] : []),
           ],
           series: [
             {},
@@ -46,16 +58,18 @@ export function Chart({ times, series, about, height = 220, digits = 2 }: { time
               label: one.name,
               scale: one.scale ?? 'y',
               stroke: colour(one.colour),
-              width: one.bars || one.scale === 'share' ? 1 : 2,
+              width: one.bars || (one.scale === 'share' && has_y) ? 1 : 2,
               dash: one.dashed ? [5, 4] : undefined,
               fill: one.bars ? colour(one.colour) : undefined,
               paths: one.bars ? uPlot.paths.bars!({ size: [0.7, 48] }) : undefined,
               points: { show: times.length < 3 && !one.bars },
-              value: (_: uPlot, value: number | null) => (value === null || value === undefined ? '–' : one.scale === 'share' ? `${value.toFixed(0)} %` : value.toFixed(digits + 2)),
+              value: (_: uPlot, value: number | null, __: number, at: number | null) =>
+                value === null || value === undefined ? '–' : `${value_text(one, value)}${one.band && at !== null ? ` (${value_text(one, one.band.low[at]!)} to ${value_text(one, one.band.high[at]!)})` : ''}`,
             })),
+            ...edges.map(({ one }) => ({ class: 'edge', scale: one.scale ?? 'y', stroke: `${colour(one.colour)}2b`, width: 1, points: { show: false } })),
           ],
         },
-        [times, ...series.map((one) => one.values)] as uPlot.AlignedData,
+        [times, ...series.map((one) => one.values), ...edges.map((edge) => edge.values)] as uPlot.AlignedData,
         element,
       );
     };
@@ -77,6 +91,6 @@ export function Chart({ times, series, about, height = 220, digits = 2 }: { time
       scheme.removeEventListener('change', draw);
       plot?.destroy();
     };
-  }, [times, series, height, digits]);
+  }, [times, series, height, digits, legend_digits, rests_at]);
   return <div ref={place} className="chart" role="img" aria-label={about} style={{ minHeight: height }} />;
 }

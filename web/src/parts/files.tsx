@@ -15,10 +15,11 @@ async function fetch_manifest(digest: string): Promise<ManifestFile[]> {
   return files;
 }
 
-const files_shown_max = 200;
+export const files_shown_max = 200;
+export const useManifest = (digest: string) => useQuery({ queryKey: ['manifest', digest], queryFn: () => fetch_manifest(digest), staleTime: Infinity });
 
 export function Files({ manifest }: { manifest: string }) {
-  const files = useQuery({ queryKey: ['manifest', manifest], queryFn: () => fetch_manifest(manifest), staleTime: Infinity });
+  const files = useManifest(manifest);
   return (
     <View of={files} what="files">
       {(list) =>
