@@ -9,12 +9,6 @@
 namespace fallow::cli {
 namespace {
 
-void print_line(const JsonText& json) {
-  std::string text = json.text();
-  std::erase(text, '\n');
-  std::printf("%s\n", text.c_str());
-}
-
 int tell(const Context& context, Host& host, const std::string& data, v1::OwnerState owner) {
   if (const auto done = host.tell_agent(data, owner); !done) return report(context, done.error());
   const char* const said = owner == v1::OWNER_AWAY ? "resumed: the node may be leased again"
@@ -25,7 +19,7 @@ int tell(const Context& context, Host& host, const std::string& data, v1::OwnerS
   if (context.json) {
     JsonText json;
     json.open_object().key("owner").value(v1::OwnerState_Name(owner)).close_object();
-    print_line(json);
+    print_json(json);
   } else {
     std::puts(said);
   }
@@ -38,7 +32,7 @@ void print_line(const DoctorLine& line) {
   JsonText json;
   json.open_object().key("what").value(line.what).key("works").value(line.works);
   json.key("detail").value(line.detail).key("remedy").value(line.remedy).close_object();
-  print_line(json);
+  print_json(json);
 }
 
 int doctor(const Context& context, Host& host, const AgentArguments& arguments) {

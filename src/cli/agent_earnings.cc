@@ -107,23 +107,18 @@ client::ApiResult<Earnings> sum_up(client::Api& api, const LeasesById& leases, b
 }
 
 void print_earnings_json(const Earnings& sum) {
-  const auto print = [](JsonText& json) {
-    std::string text = json.text();
-    std::erase(text, '\n');
-    std::printf("%s\n", text.c_str());
-  };
   for (const auto& [day, earned] : sum.by_day) {
     JsonText json;
     json.open_object().key("day").value(day).key("earned").value(format_money(earned));
     json.close_object();
-    print(json);
+    print_json(json);
   }
   for (const auto& [key, row] : sum.by_device) {
     JsonText json;
     json.open_object().key("node_name").value(row.node_name).key("devices").value(row.devices);
     json.key("leases").value(row.leases).key("earned").value(format_money(row.earned));
     json.close_object();
-    print(json);
+    print_json(json);
   }
 }
 

@@ -99,9 +99,7 @@ int owner_report(const Context& context, Host& host, const std::string& data,
   json.key("reasons").open_object();
   for (const auto& [why, times] : seen->reasons) json.key(why).value(times);
   json.close_object().close_object();
-  std::string text = json.text();
-  std::erase(text, '\n');
-  std::printf("%s\n", text.c_str());
+  print_json(json);
   return kDone;
 }
 

@@ -87,9 +87,7 @@ void print_state_json(const std::string& data, const NodeState& state, const std
     json.key("market").value(why_not);
   }
   json.close_object();
-  std::string text = json.text();
-  std::erase(text, '\n');
-  std::printf("%s\n", text.c_str());
+  print_json(json);
 }
 
 int status(const Context& context, Host& host, const AgentArguments& arguments) {

@@ -104,6 +104,12 @@ void print_json(const google::protobuf::Message& message) {
   std::printf("%s\n", text.c_str());
 }
 
+void print_json(const JsonText& document) {
+  std::string text = document.text();
+  std::erase(text, '\n');
+  std::printf("%s\n", text.c_str());
+}
+
 Table::Table(std::vector<std::string> head) {
   for (std::string& name : head) {
     right_.push_back(name.starts_with('>'));

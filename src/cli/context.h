@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/env.h"
+#include "base/json_text.h"
 #include "client/api.h"
 #include "client/config.h"
 
@@ -43,6 +44,7 @@ int report(const Context& context, const Error& error);
 
 // JSON with the schema's own field names; one document a line.
 void print_json(const google::protobuf::Message& message);
+void print_json(const JsonText& document);
 
 // A table with a head; columns are as wide as they must be, numbers to the right.
 class Table {

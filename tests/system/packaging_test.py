@@ -239,7 +239,8 @@ class UnitTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual((data / "owner").read_text(), "paused\n")
         self.assertRegex(agent("status").stdout, r"(?m)^owner +paused$")
-        self.assertEqual(agent("resume").returncode, 0)
+        done = run(FALLOW, "--json", "agent", "resume", env=environment)
+        self.assertEqual(json.loads(done.stdout), {"owner": "OWNER_AWAY"}, done.stderr)
         self.assertRegex(agent("status").stdout, r"(?m)^owner +not paused$")
         self.assertIn(f"watched for its owner on {data}", agent("owner-report").stderr)
 
