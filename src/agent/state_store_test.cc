@@ -13,7 +13,7 @@
 namespace fallow::agent {
 namespace {
 
-class DataFolderTest : public testing::Test {
+class AgentFolderTest : public testing::Test {
  protected:
   void SetUp() override {
     std::string pattern = testing::TempDir() + "fallow_agent_XXXXXX";
@@ -23,9 +23,9 @@ class DataFolderTest : public testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
   std::string folder_;
 };
-using StateStoreTest = DataFolderTest;
-using NodeKeyTest = DataFolderTest;
-using OwnerFileTest = DataFolderTest;
+using StateStoreTest = AgentFolderTest;
+using NodeKeyTest = AgentFolderTest;
+using OwnerFileTest = AgentFolderTest;
 
 WorkloadRecord record_of(std::uint64_t lease) {
   WorkloadRecord record;
