@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::string_view kKey = "node.key";
 constexpr std::string_view kMembership = "membership";
-// May be there before the key is.
-constexpr std::array<std::string_view, 2> kEarly{"owner-policy.toml", "owner"};
+// May be there before the key is: who starts an agent may write down there what it says.
+constexpr std::array<std::string_view, 3> kEarly{"owner-policy.toml", "owner", "agent.log"};
 // The service's home is this folder, where drivers of devices keep what they compile.
 constexpr std::array<std::string_view, 8> kLater{"workloads",     "images",     "kernels", "notes",
                                                  "owner-history", "agent.lock", ".cache",  ".nv"};

@@ -14,8 +14,8 @@ namespace fallow::agent {
 bool is_agents_folder(const std::string& folder);
 
 // kInvalid: it holds what is not an agent's, as a home folder or a disk with other data does. Fine:
-// an agent's folder, an empty one, one with no more than an owner's policy, and one that is not
-// there.
+// an agent's folder, an empty one, one with no more than an owner's policy and an agent.log, and
+// one that is not there.
 Status check_takes_agent(const std::string& folder);
 
 // What an agent has made there, and is there: names below the folder, the node's key last, for by

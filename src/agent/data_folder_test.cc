@@ -27,6 +27,7 @@ TEST_F(DataFolderTest, AnAgentTakesAFolderOfItsOwn) {
   EXPECT_TRUE(check_takes_agent(folder_ + "/none"));
   EXPECT_TRUE(check_takes_agent(folder_)) << "an empty one";
   put("owner-policy.toml");
+  put("agent.log");
   make("lost+found");
   EXPECT_TRUE(check_takes_agent(folder_)) << "a disk's root with a policy";
   make("images");
