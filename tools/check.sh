@@ -24,7 +24,7 @@ if git grep -nE '(if|while|switch) ?\([^)]*co_await|(EXPECT|ASSERT)_[A-Z]+\([^)]
 fi
 
 echo "check: functions that threads must not share"
-if git grep -nwE '(localtime|gmtime|ctime|asctime|strtok|rand|srand|tmpnam|inet_ntoa|gethostby[a-z]+|getpw[a-z]+|getgr[a-z]+|setlocale|ttyname|getlogin)\(' -- 'src/*.cc' 'src/*.h' ':!src/*_test.cc' ':!src/*_test.h'; then
+if git grep -nE '\b(localtime|gmtime|ctime|asctime|strtok|rand|srand|tmpnam|inet_ntoa|gethostby[a-z]+|getpw[a-z]+|getgr[a-z]+|setlocale|ttyname|getlogin)\(' -- 'src/*.cc' 'src/*.h' ':!src/*_test.cc' ':!src/*_test.h'; then
   echo "check: these are shared by all threads; take the one that ends in _r" >&2
   exit 1
 fi

@@ -38,8 +38,7 @@ bool is_early(std::string_view name) {
 }  // namespace
 
 bool is_agents_folder(const std::string& folder) {
-  return is_there(folder + "/" + std::string(kKey)) ||
-         is_there(folder + "/" + std::string(kMembership));
+  return is_there(folder + "/" + std::string(kKey));
 }
 
 Status check_takes_agent(const std::string& folder) {
@@ -62,12 +61,13 @@ Status check_takes_agent(const std::string& folder) {
 
 std::vector<std::string> agents_names_in(const std::string& folder) {
   std::vector<std::string> names;
+  const bool all = is_agents_folder(folder);
+  if (!all && !check_takes_agent(folder)) return names;
   const auto add = [&](std::string_view name) {
     const std::string beside = std::string(name) + std::string(kBeside);
     if (is_there(folder + "/" + beside)) names.push_back(beside);
     if (is_there(folder + "/" + std::string(name))) names.emplace_back(name);
   };
-  const bool all = is_agents_folder(folder);
   for (const std::string_view name : kEarly) add(name);
   if (all) {
     for (const std::string_view name : kLater) add(name);

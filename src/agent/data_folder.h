@@ -10,7 +10,7 @@
 
 namespace fallow::agent {
 
-// Whether an agent has made its key there, or joined a market from there.
+// Whether an agent has made its key there.
 bool is_agents_folder(const std::string& folder);
 
 // kInvalid: it holds what is not an agent's, as a home folder or a disk with other data does. Fine:
@@ -20,7 +20,7 @@ Status check_takes_agent(const std::string& folder);
 
 // What an agent has made there, and is there: names below the folder, the node's key last, for by
 // it a removal that was cut off is taken up again. In a folder that is no agent's only what the
-// owner of a machine may have laid there before.
+// owner of a machine may have laid there before, and nothing where there are other things, too.
 std::vector<std::string> agents_names_in(const std::string& folder);
 
 }  // namespace fallow::agent

@@ -41,14 +41,15 @@ TEST_F(DataFolderTest, AnAgentTakesAFolderOfItsOwn) {
 }
 
 TEST_F(DataFolderTest, OnlyWhatAnAgentMadeIsAnAgents) {
-  make("images");
-  put("notes");
   put("owner-policy.toml");
   EXPECT_EQ(agents_names_in(folder_), std::vector<std::string>{"owner-policy.toml"});
+  make("images");
+  put("notes");
+  put("membership");
+  EXPECT_TRUE(agents_names_in(folder_).empty()) << "somebody's home";
   EXPECT_FALSE(is_agents_folder(folder_));
   put("node.key");
   put("node.key.new");
-  put("membership");
   make("thesis");
   EXPECT_TRUE(is_agents_folder(folder_));
   EXPECT_EQ(agents_names_in(folder_),

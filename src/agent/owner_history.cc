@@ -34,6 +34,12 @@ std::optional<OwnerMoment> moment_of(std::string_view line) {
   return moment;
 }
 
+std::string line_of(const OwnerMoment& moment) {
+  return fmt::format("{} {}{}{}\n", moment.at.us / 1'000'000,
+                     kMomentWords[static_cast<std::size_t>(moment.kind)],
+                     moment.why.empty() ? "" : " ", moment.why);
+}
+
 }  // namespace
 
 Result<OwnerHistory> OwnerHistory::open(std::string path, Time now, std::string_view remark) {
@@ -53,11 +59,7 @@ Status OwnerHistory::add(Time at, OwnerMomentKind kind, std::string_view why) {
   std::string text(why.substr(0, kWhyBytesMax));
   std::replace_if(
       text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
-  FALLOW_TRY(write_all(
-      file_,
-      fmt::format("{} {}{}{}\n", at.us / 1'000'000, kMomentWords[static_cast<std::size_t>(kind)],
-                  text.empty() ? "" : " ", text),
-      path_));
+  FALLOW_TRY(write_all(file_, line_of({at, kind, std::move(text)}), path_));
   struct stat info {};
   if (::fstat(file_.get(), &info) == 0 && static_cast<std::size_t>(info.st_size) > kBytesMax) {
     return shorten();
@@ -68,9 +70,26 @@ Status OwnerHistory::add(Time at, OwnerMomentKind kind, std::string_view why) {
 void OwnerHistory::touch() const { ::futimens(file_.get(), nullptr); }
 
 Status OwnerHistory::shorten() {
-  FALLOW_ASSIGN(std::string text, read_file(path_, 2 * kBytesMax));
-  text.erase(0, text.find('\n', text.size() / 2) + 1);
-  FALLOW_TRY(replace_file(path_, text, 0644));
+  FALLOW_ASSIGN(const std::string text, read_file(path_, 2 * kBytesMax));
+  const std::size_t cut = text.find('\n', text.size() / 2) + 1;
+  // What is kept still says how the run began that it is of: a dry one is none.
+  std::optional<OwnerMoment> begun;
+  std::optional<OwnerMoment> first;
+  for (std::size_t at = 0; at < text.size() && !first;) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    auto moment = moment_of(std::string_view(text).substr(at, end - at));
+    if (moment && at >= cut)
+      first = std::move(moment);
+    else if (moment && moment->kind == OwnerMomentKind::kBegun)
+      begun = std::move(moment);
+    at = end + 1;
+  }
+  std::string kept = text.substr(cut);
+  if (begun && first && first->kind != OwnerMomentKind::kBegun) {
+    begun->at = first->at;
+    kept.insert(0, line_of(*begun));
+  }
+  FALLOW_TRY(replace_file(path_, kept, 0644));
   FALLOW_ASSIGN(file_, open_file(path_, O_WRONLY | O_APPEND));
   return {};
 }

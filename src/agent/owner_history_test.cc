@@ -75,7 +75,7 @@ TEST_F(OwnerHistoryTest, AKilledAgentEndsWhenTheFileWasLastTouched) {
 }
 
 TEST_F(OwnerHistoryTest, StaysSmall) {
-  auto history = OwnerHistory::open(path_, at(1), "").value();
+  auto history = OwnerHistory::open(path_, at(1), kDryRunRemark).value();
   const std::string why(1'000, 'w');
   for (int i = 0; i < 2'000; ++i) {
     ASSERT_TRUE(history.add(at(10 + i), i % 2 == 0 ? Kind::kAway : Kind::kPresent, why));
@@ -84,7 +84,10 @@ TEST_F(OwnerHistoryTest, StaysSmall) {
   const auto moments = read_owner_history(path_).value();
   EXPECT_GT(moments.size(), 500U);
   EXPECT_EQ(moments[moments.size() - 2].at, at(2'009)) << "the newest is kept";
-  EXPECT_EQ(moments[0].why.size(), 200U);
+  EXPECT_EQ(moments[0].kind, Kind::kBegun);
+  EXPECT_EQ(moments[0].why, kDryRunRemark) << "a dry run stays one";
+  EXPECT_EQ(moments[0].at, moments[1].at) << "what was watched before it is not known any more";
+  EXPECT_EQ(moments[1].why.size(), 200U);
 }
 
 TEST_F(OwnerHistoryTest, NoFileIsNoHistory) {

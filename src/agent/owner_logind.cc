@@ -2,6 +2,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 
@@ -48,6 +49,22 @@ bool is_said(sd_bus* bus, const char* path, const char* property) {
          said != 0;
 }
 
+// The bus's answer to who we are, for which every call would wait a minute and a half.
+Status wait_ready(sd_bus* bus) {
+  using Clock = std::chrono::steady_clock;
+  const auto until = Clock::now() + std::chrono::microseconds(kAnswerUsMax);
+  int done = 0;
+  while (done >= 0 && sd_bus_is_ready(bus) <= 0) {
+    done = sd_bus_process(bus, nullptr);
+    if (done != 0) continue;
+    const auto left = std::chrono::duration_cast<std::chrono::microseconds>(until - Clock::now());
+    if (left.count() <= 0) return fail(ErrorCode::kTimedOut, "the system bus does not answer");
+    done = sd_bus_wait(bus, static_cast<std::uint64_t>(left.count()));
+  }
+  if (done >= 0) return {};
+  return fail(ErrorCode::kUnreachable, "the system bus breaks off: {}", std::strerror(-done));
+}
+
 }  // namespace
 
 std::optional<std::string> desktop_sign(const std::vector<DesktopSession>& sessions) {
@@ -64,13 +81,17 @@ DesktopSigns::DesktopSigns(sd_bus* bus) : bus_(sd_bus_ref(bus)) {
   sd_bus_set_method_call_timeout(bus_, kAnswerUsMax);
 }
 
-DesktopSigns::~DesktopSigns() { sd_bus_flush_close_unref(bus_); }
+DesktopSigns::~DesktopSigns() { sd_bus_close_unref(bus_); }
 
 Result<std::unique_ptr<DesktopSigns>> DesktopSigns::open() {
   sd_bus* bus = nullptr;
   const int done = sd_bus_open_system(&bus);
   if (done < 0) {
     return fail(ErrorCode::kUnreachable, "there is no system bus here: {}", std::strerror(-done));
+  }
+  if (const auto ready = wait_ready(bus); !ready) {
+    sd_bus_close_unref(bus);
+    return tl::unexpected(ready.error());
   }
   auto signs = std::make_unique<DesktopSigns>(bus);
   sd_bus_unref(bus);

@@ -37,7 +37,7 @@ class DesktopSigns {
   ~DesktopSigns();
   DesktopSigns(const DesktopSigns&) = delete;
   DesktopSigns& operator=(const DesktopSigns&) = delete;
-  // kUnreachable: there is no system bus here.
+  // kUnreachable: there is no system bus here; kTimedOut: it does not answer within a second.
   static Result<std::unique_ptr<DesktopSigns>> open();
 
   // kNotFound: nobody answers as logind. Anything else: asking again may help.

@@ -165,11 +165,9 @@ void Transfers::add(std::shared_ptr<Job> job) {
 
 bool Transfers::may_run(const Job& job) const {
   if (running_.contains(job.lease)) return false;
-  // A cancelled one ends at once.
-  const auto is_saving = [](const Job& of) {
-    return of.kind == Kind::kSave && !of.is_last && !of.cancelled;
-  };
-  if (!is_saving(job)) return true;
+  const auto is_saving = [](const Job& of) { return of.kind == Kind::kSave && !of.is_last; };
+  // A cancelled one that has not begun ends at once; one that has may wait for the store's answer.
+  if (!is_saving(job) || job.cancelled) return true;
   const auto savings = std::count_if(running_.begin(), running_.end(), [&](const auto& running) {
     return is_saving(*running.second);
   });
@@ -292,9 +290,13 @@ Saved Transfers::run_save(const Job& job) {
   const Time until = steady_now() + kSaveTriesMax;
   Duration retry = kRetryFirst;
   Error error = no_session();
+  const artifacts::Check may_go_on = [&]() -> Status {
+    if (!job.cancelled && (!job.is_last || steady_now() < until)) return {};
+    return fail(ErrorCode::kTimedOut, "the time for the last saving was over");
+  };
   while (!job.cancelled && steady_now() < until) {
     // Before the folder is read: what changes later has another stamp.
-    const auto stamp = artifacts::stamp_of(job.needs.checkpoint_folder, limits);
+    const auto stamp = artifacts::stamp_of(job.needs.checkpoint_folder, limits, may_go_on);
     // A workload that an earlier agent started may have none.
     if (!stamp && stamp.error().code == ErrorCode::kNotFound) return saved;
     if (stamp && is_saved(job.lease, *stamp)) return saved;

@@ -91,8 +91,9 @@ Result<cli::NodeState> MarketHost::node_state(const std::string& data) {
   FALLOW_ASSIGN(auto owner, agent::OwnerFile::open(data));
   state.owner = owner.read();
   if (state.runs) {
-    FALLOW_ASSIGN(const auto seen, agent::seen_of_owner(owner_history_of(data), clock_->now()));
-    const bool present = seen && seen->kind == agent::OwnerMomentKind::kPresent;
+    // A diary that cannot be read is no reason to say nothing of the node.
+    const auto seen = agent::seen_of_owner(owner_history_of(data), clock_->now());
+    const bool present = seen && *seen && (*seen)->kind == agent::OwnerMomentKind::kPresent;
     state.owner =
         agent::joined_owner_state(state.owner, present ? v1::OWNER_PRESENT : v1::OWNER_AWAY);
   }

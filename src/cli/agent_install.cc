@@ -88,7 +88,8 @@ Result<Installed> places_of(const InstallOptions& options, const std::string& da
   while (installed.root.ends_with('/')) installed.root.pop_back();
   installed.usual_data = installed.unit.data;
   if (data.empty()) {
-    installed.unit.data = installed_data(installed.unit, installed.root);
+    // Printed is the unit as it is anywhere, not as this machine has it.
+    if (!options.print) installed.unit.data = installed_data(installed.unit, installed.root);
   } else {
     std::error_code error;
     installed.unit.data = std::filesystem::absolute(data, error).lexically_normal().string();

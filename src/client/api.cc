@@ -18,6 +18,7 @@ namespace fallow::client {
 namespace {
 
 constexpr int kStatusWhole = 200;  // of an answer to who asked for a part
+constexpr int kStatusBeyondEnd = 416;
 constexpr int kStatusMismatch = 422;
 // Of a larger blob it is asked first where to go on: sending it again costs more than the question.
 constexpr std::uint64_t kAskFirstBytesMin = std::uint64_t{1} << 20;
@@ -271,6 +272,8 @@ ApiResult<void> Api::get_blob(const std::string& digest_hex,
     const auto response = http_.send(http);
     if (!taken) return tl::unexpected(local_error(taken.error()));
     if (response && response->status < 300) return {};
+    // All of it came before the sending broke off.
+    if (response && from > 0 && response->status == kStatusBeyondEnd) return {};
     last = response ? refusal(*response) : unreachable(response.error());
     if (response && !may_come_later(response->status)) break;
     if (!response && is_final(response.error().code)) break;

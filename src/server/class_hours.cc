@@ -23,7 +23,9 @@ constexpr const char* kAddInterval =
 // so that least is no more than this one paid.
 constexpr const char* kAddWait =
     "insert into hours values(?2,?3,?4,0,0,0,?1,?5) on conflict(model, region, hour) do update "
-    "set waited_ms = waited_ms + excluded.waited_ms where price_micros <= excluded.price_micros";
+    "set waited_ms = waited_ms + excluded.waited_ms, "
+    "price_micros = min(price_micros, excluded.price_micros) "
+    "where span_ms = 0 or price_micros <= excluded.price_micros";
 constexpr const char* kNextClassWithHours =
     "select model, region from hours where (model, region) > (?1, ?2) order by model, region "
     "limit 1";

@@ -221,11 +221,12 @@ TEST_F(HistoryTest, AWaitForAPriceThatNothingWentForCountsForNothing) {
 
 TEST_F(HistoryTest, AWaitInAnHourWithoutAnIntervalYetCounts) {
   tell_at(10, 120, {waited(10 * 3'600, 10 * 3'600 + 60, 1'000, 400'000)});
+  tell_at(10, 130, {waited(10 * 3'600, 10 * 3'600 + 30, 1'000, 300'000)});
   EXPECT_TRUE(history_->hours({"rtx_4090", "eu"}, 0)->empty()) << "nothing is known of the hour";
   tell_at(10, 300, {interval("eu", 10, 0, 300, 1'000, 0)});
   const auto hours = history_->hours({"rtx_4090", "eu"}, 0);
   ASSERT_EQ(hours->size(), 1U);
-  EXPECT_EQ((*hours)[0].waited_ms, 60'000'000);
+  EXPECT_EQ((*hours)[0].waited_ms, 90'000'000);
   EXPECT_EQ((*hours)[0].span_ms, 300'000);
 }
 

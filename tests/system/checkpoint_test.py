@@ -18,7 +18,7 @@ if [ ! -e state ]; then
   echo 0 1 > .state && mv .state state
 fi
 read step value < state
-trap 'echo "left $step $(cat "$FALLOW_NOTICE" | tr -d \\" )"; exit 75' TERM
+trap 'read step value < state; echo "left $step $(cat "$FALLOW_NOTICE" | tr -d \\" )"; exit 75' TERM
 echo "began $step ballast $(cksum < ballast | tr ' ' -)"
 while [ "$step" -lt {STEPS} ]; do
   sleep 0.2
