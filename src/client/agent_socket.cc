@@ -71,7 +71,12 @@ struct AgentSocket::Impl {
 
 AgentSocket::AgentSocket(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-AgentSocket::~AgentSocket() { impl_->pool.stop(); }
+AgentSocket::~AgentSocket() {
+  impl_->pool.stop();
+  // A socket dies by its thread's loop, which is still there now, and is not when Impl's other
+  // members go.
+  impl_->socket = nullptr;
+}
 
 Result<std::unique_ptr<AgentSocket>> AgentSocket::make(const Config& config,
                                                        AgentSocketLimits limits) {
