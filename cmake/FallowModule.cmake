@@ -15,7 +15,7 @@
 # each file by itself, for who changes one and builds often; clang-tidy reads them so as well.
 include(GoogleTest)
 
-set(FALLOW_JOINED 8 CACHE STRING "Files of a module that are compiled as one; 0: each by itself")
+set(FALLOW_JOINED 16 CACHE STRING "Files of a module that are compiled as one; 0: each by itself")
 
 function(fallow_join target)
   if(FALLOW_JOINED GREATER 1)

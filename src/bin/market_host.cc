@@ -2,6 +2,7 @@
 
 #include "base/digest.h"
 #include "base/env.h"
+#include "bin/snapshots_kept.h"
 #include "engine/audit.h"
 #include "log/folder_lock.h"
 #include "log/folder_snapshots.h"
@@ -9,12 +10,6 @@
 #include "server/openapi.h"
 
 namespace fallow::bin {
-namespace {
-
-// Snapshots kept beside the log: the newest, and one behind it in case that is damaged.
-constexpr std::size_t kSnapshotsKept = 3;
-
-}  // namespace
 
 MarketHost::MarketHost() : random_(system_random()), clock_(system_clock()) {}
 

@@ -7,6 +7,7 @@
 #include "bin/console_folder.h"
 #include "bin/market_host.h"
 #include "bin/shutdown.h"
+#include "bin/snapshots_kept.h"
 #include "cli/command.h"
 #include "core/policy.h"
 #include "log/folder_snapshots.h"
@@ -16,8 +17,6 @@
 
 namespace fallow::bin {
 namespace {
-
-constexpr std::size_t kSnapshotsKept = 3;
 
 Duration to_duration(double hours) {
   return Duration(static_cast<std::int64_t>(hours * 3'600'000'000.0));

@@ -136,7 +136,7 @@ TEST_F(CheckpointsTest, SnapshotsWithWhatCannotBeAreRefused) {
   const auto restored_with = [&](const std::string& other) {
     std::string changed = bytes.substr(0, bytes.size() - Digest{}.size());
     changed.replace(at, inherited.size(), other);
-    changed += to_bytes(digest_of(changed));
+    changed += to_bytes(fallow::digest_of(changed));
     Machine machine;
     std::string_view left = changed;
     return machine.restore([&](char* into, std::size_t size) -> Result<std::size_t> {

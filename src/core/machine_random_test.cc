@@ -202,7 +202,7 @@ TEST(MachineRandom, CorruptSnapshotsAreRefused) {
         }
     }
     if (!sealed && bad.size() >= good.size()) {
-      const Digest digest = digest_of(std::string_view(bad).substr(0, body));
+      const Digest digest = fallow::digest_of(std::string_view(bad).substr(0, body));
       bad = bad.substr(0, body) + to_bytes(digest);
     }
     if (bad == good) continue;

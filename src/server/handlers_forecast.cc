@@ -32,16 +32,16 @@ Answer<Position> position_of(const std::string& token) {
   Position position;
   FALLOW_ASSIGN(const std::string name, page_name("forecast", token));
   if (name.empty()) return position;
+  const auto foreign = [] {
+    return refuse_field("page_token", "this is not a next_page_token of this list");
+  };
   const std::string_view text = name;
   const std::size_t first = text.find(':');
   const std::size_t second = first == text.npos ? first : text.find(':', first + 1);
+  if (second == text.npos) return foreign();
   const auto hour = parse_number<std::int64_t>(text.substr(0, first));
-  const auto bytes = second == text.npos
-                         ? std::nullopt
-                         : parse_number<std::size_t>(text.substr(first + 1, second - first - 1));
-  if (!hour || *hour < 0 || !bytes || *bytes > text.size() - second - 1) {
-    return refuse_field("page_token", "this is not a next_page_token of this list");
-  }
+  const auto bytes = parse_number<std::size_t>(text.substr(first + 1, second - first - 1));
+  if (!hour || *hour < 0 || !bytes || *bytes > text.size() - second - 1) return foreign();
   position.hour = *hour;
   position.of.model = text.substr(second + 1, *bytes);
   position.of.region = text.substr(second + 1 + *bytes);
