@@ -87,10 +87,13 @@ class LocalMarket:
             for name, process in self.processes.items():
                 if process.poll() is not None:
                     raise MarketError(f"{name} ended with {process.returncode}:\n{self.log_tail(name)}")
+            asked_at = time.monotonic()
             answer = check()
             if answer:
                 return answer
-            time.sleep(0.05)
+            # A program under a sanitizer takes a second to start: who only asked and asked again would leave
+            # what it waits for no processor.
+            time.sleep(min(2, max(0.05, time.monotonic() - asked_at)))
         logs = "".join(f"\n--- {name}\n{self.log_tail(name)}" for name in self.processes)
         raise MarketError(f"{what} did not happen within {seconds} s{logs}")
 

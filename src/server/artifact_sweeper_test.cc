@@ -149,11 +149,13 @@ TEST(ArtifactSweeper, KeepsTheLastCheckpointAndLetsGoOfTheFormer) {
   const std::string first = sweeping.checkpoint("the first checkpoint");
   report(first, 1, v1::END_REASON_UNSPECIFIED);
   const std::string second = sweeping.checkpoint("the second checkpoint");
-  sweeping.age();
   report(second, 2, v1::END_REASON_UNSPECIFIED);
   const auto has = [&](const std::string& manifest, const std::string& content) {
     return sweeping.has(manifest) && sweeping.has(to_hex(digest_of(content)));
   };
+  sweeping.wait_for_sweep();
+  // Only once it is the lease's may it be old: a sweep takes what is old and nobody's.
+  sweeping.age();
   sweeping.wait_for_sweep();
   EXPECT_TRUE(has(second, "the second checkpoint"));
   EXPECT_FALSE(sweeping.has(first) || sweeping.has(to_hex(digest_of("the first checkpoint"))));
@@ -175,9 +177,12 @@ TEST(ArtifactSweeper, KeepsTheLastCheckpointAndLetsGoOfTheFormer) {
 }
 
 TEST(ArtifactSweeper, WhoAsksKeepsItFromTheNextSweeps) {
-  Sweeping sweeping;
+  ServerOptions options = sweeping_often();
+  options.retention.interval = milliseconds(500);
+  Sweeping sweeping(std::move(options));
   const std::string manifest = sweeping.folder("asked for");
   const std::string other = sweeping.folder("not asked for");
+  sweeping.wait_for_sweep();  // the next one comes half a second from now: behind the question
   sweeping.age();
   EXPECT_EQ(
       sweeping.market.send("HEAD", "/v1/artifacts/" + manifest, sweeping.people.renter, {}, {})
