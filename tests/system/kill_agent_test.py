@@ -79,17 +79,6 @@ class KillAgentTest(AgentTest):
         self.assert_moved_and_refunded(order, lease)
         self.market.wait_for_offers(self.renter, self.query, 2, 60 * PATIENCE)
 
-    def test_agent_that_ends_politely_leaves_its_workload_running(self):
-        self.join("only")
-        mark = f"fallow-mark-{os.getpid()}-{time.monotonic_ns()}"
-        order = self.submit("sh", "-c", f": {mark}; sleep 3; echo ended")
-        self.wait_running(order)
-        self.market.kill("only", signal.SIGTERM)
-        self.assertTrue(processes_with(mark), "the workload ended with its agent")
-        self.market.start_agent("only", "--device", self.device, "--cpu-thousandths", "64000", "--memory-mb",
-                                "65536")
-        self.assertEqual(self.wait_end(order)["state"], "ORDER_DONE")
-
 
 class RestartTest(AgentTest):
     # An agent under a sanitizer takes seconds to start, and must be back before it counts as lost.
@@ -108,6 +97,17 @@ class RestartTest(AgentTest):
         self.assertEqual([each["id"] for each in leases], [lease["id"]])
         self.assertEqual(self.output(order).split(), ["begun", "ended"])
         self.assertGreater(float(leases[0]["proven"].rstrip("s")), 5)
+
+    def test_agent_that_ends_politely_leaves_its_workload_running(self):
+        self.join("only")
+        mark = f"fallow-mark-{os.getpid()}-{time.monotonic_ns()}"
+        order = self.submit("sh", "-c", f": {mark}; sleep 3; echo ended")
+        self.wait_running(order)
+        self.market.kill("only", signal.SIGTERM)
+        self.assertTrue(processes_with(mark), "the workload ended with its agent")
+        self.market.start_agent("only", "--device", self.device, "--cpu-thousandths", "64000", "--memory-mb",
+                                "65536")
+        self.assertEqual(self.wait_end(order)["state"], "ORDER_DONE")
 
 
 if __name__ == "__main__":
