@@ -29,6 +29,8 @@ class Port final : public server::HubPort {
     return true;
   }
   std::uint64_t store_log(const v1::LogChunk&) override { return 0; }
+  void keep_telemetry(NodeId, v1::Telemetry) override {}
+  std::vector<NodeId> nodes_watched() override { return {NodeId(1)}; }
   std::vector<std::function<void(const core::Machine&)>> reads;
 };
 

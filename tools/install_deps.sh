@@ -24,7 +24,7 @@ packages=(
   bubblewrap runc nftables iproute2 libseccomp-dev libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev python3 ca-certificates
   curl procps
   # the Python SDK
-  python3-h11 python3-wsproto python3-cloudpickle python3-cryptography python3-numpy python3-venv
+  python3-h11 python3-wsproto python3-cloudpickle python3-cryptography python3-nacl python3-numpy python3-venv
   # the charts of `fallow sim ... --plot`
   gnuplot-nox
 )

@@ -22,8 +22,8 @@ HTML = OUT / "html"
 # What stands in the menu, and in which order; a document of docs/ that is missing here is an error.
 MENU = [
     ("Fallow", ["README.md", "docs/install.md"]),
-    ("Renters", ["docs/job-files.md", "examples/jobs/README.md", "docs/query.md", "docs/reach.md", "docs/images.md", "docs/checkpoints.md",
-                 "docs/sdk-python.md"]),
+    ("Renters", ["docs/job-files.md", "examples/jobs/README.md", "docs/query.md", "docs/reach.md", "docs/images.md", "docs/secrets.md", "docs/checkpoints.md",
+                 "docs/webhooks.md", "docs/sdk-python.md"]),
     ("Providers", ["docs/provider.md", "docs/gpu-proof.md", "docs/security.md"]),
     ("Operators", ["docs/operations.md", "docs/console.md", "docs/market.md", "docs/api.md"]),
     ("Inside", ["docs/architecture.md", "docs/fencing.md", "docs/simulator.md", "docs/laboratory.md",

@@ -45,6 +45,9 @@ ROWS = [
              "{{route}}")]),
         ("Connections", "short", [("fallow_connections", "open"), ("fallow_streams_open", "streams"),
                                   ("fallow_requests_in_flight", "requests in flight")]),
+        ("Webhooks: events a second", "short", [(f"deriv(fallow_webhooks_delivered{RATE})", "taken"),
+                                                (f"deriv(fallow_webhooks_failed{RATE})", "failed attempts")]),
+        ("Webhooks that were given up", "short", [("fallow_webhooks_stopped", "since the start")]),
     ]),
     ("Files and tunnels", [
         ("Artifact store", "bytes", [("fallow_artifact_bytes", "used"), ("fallow_artifact_bytes_max", "limit")]),

@@ -105,13 +105,16 @@ struct Started {
 };
 // What ended a process, as its supervisor saw it. The first that applies counts.
 enum class ExitCause : std::uint8_t {
-  kExited = 0,       // exit_code, or signal when it is not 0
-  kStartFailed = 1,  // the sandbox could not be made; `detail` says why
-  kOutOfMemory = 2,
-  kDiskFull = 3,
-  kFenced = 4,  // the supervisor killed it at fence_at
-  kLost = 5,    // its supervisor is gone, or the machine started anew
+  kExited = 0,           // exit_code, or signal when it is not 0
+  kStartFailed = 1,      // the sandbox could not be made; `detail` says why
+  kOutOfMemory = 2,      // it passed its own memory limit
+  kDiskFull = 3,         // it passed its own disk limit
+  kFenced = 4,           // the supervisor killed it at fence_at
+  kLost = 5,             // its supervisor is gone, or the machine started anew
+  kHostOutOfMemory = 6,  // the machine had no memory left, though it kept its limit
+  kHostDiskFull = 7,     // the machine's disk was full, though it kept its limit
 };
+constexpr ExitCause kExitCauseLast = ExitCause::kHostDiskFull;
 struct Exited {
   LeaseId lease;
   Time at;  // monotonic; 0: unknown

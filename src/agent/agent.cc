@@ -47,10 +47,12 @@ Agent::Impl::Impl(AgentOptions given, Runtime& the_runtime, HubLink& the_link, F
       wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       signer(options.key),
       reconciler(session_options(), signer, random, options.checkpoint_interval),
+      secrets(signer, random, options.secret_wait),
       pump([this](LeaseId lease, v1::LogStream stream, std::uint64_t offset,
                   std::size_t bytes_max) { return read_log(lease, stream, offset, bytes_max); }),
       transfers(store, options.images, options.transfer_threads),
-      proofs(options.devices, options.data_folder + "/kernels") {
+      proofs(options.devices, options.data_folder + "/kernels"),
+      device_watch(options.devices) {
   FALLOW_CHECK(static_cast<bool>(wake), "no descriptor is left for an event");
 }
 
@@ -97,6 +99,8 @@ void Agent::stop() {
   ::eventfd_write(impl_->wake.get(), 1);
 }
 
+std::string Agent::metrics() { return impl_->metrics(); }
+
 AgentEnd Agent::Impl::run() {
   slept_before = read_clock(CLOCK_BOOTTIME) - read_clock(CLOCK_MONOTONIC);
   const OwnerWatch* watch = options.owner_watch;
@@ -119,16 +123,18 @@ AgentEnd Agent::Impl::run() {
       }
     }
     send_proofs();
+    measure();
     pump_logs();
     finish_forgetting();
     if (stopping || (removed && reconciler.workloads().empty() && forgetting.empty())) break;
-    std::array<pollfd, 7> polled{{{wake.get(), POLLIN, 0},
+    std::array<pollfd, 8> polled{{{wake.get(), POLLIN, 0},
                                   {inbox->event_fd(), POLLIN, 0},
                                   {runtime.event_fd(), POLLIN, 0},
                                   {transfers.event_fd(), POLLIN, 0},
                                   {owner.event_fd(), POLLIN, 0},
                                   {proofs.fd(), POLLIN, 0},
-                                  {owner_watch_fd, POLLIN, 0}}};
+                                  {owner_watch_fd, POLLIN, 0},
+                                  {device_watch.event_fd(), POLLIN, 0}}};
     ::poll(polled.data(), polled.size(), own_events.empty() ? poll_ms() : 0);
   }
   link.close();
@@ -145,7 +151,9 @@ void Agent::Impl::take_everything() {
   note_sleep();
   hear_transfers();
   tell_prepared();
+  hear_devices();
   hear_link();
+  tend_secrets();
   hear_owner();
   if (reconciler.session().session_token() != token) {
     token = reconciler.session().session_token();
@@ -183,8 +191,12 @@ void Agent::Impl::tell(const RuntimeEvent& event) {
   if (const auto* exited = std::get_if<Exited>(&event)) {
     spdlog::info("lease {} ended: exit code {}, signal {}{}{}", lease.value, exited->exit_code,
                  exited->signal, exited->detail.empty() ? "" : ", ", exited->detail);
+    if (exited->exit_code != 0 || exited->signal != 0) device_watch.look();
   }
-  if (std::holds_alternative<PrepareFailed>(event)) pump.finish(lease);
+  if (std::holds_alternative<PrepareFailed>(event)) {
+    pump.finish(lease);
+    secrets.forget(lease);
+  }
   if (const auto* ready = std::get_if<Prepared>(&event); ready != nullptr && proofs.is_ending()) {
     prepared.push_back(*ready);
     return;
@@ -228,11 +240,15 @@ void Agent::Impl::hear_link() {
                 return;
               }
               if (message.has_log_ack()) {
-                pump.acknowledged(message.log_ack());
+                hear_log_ack(message.log_ack());
               } else if (message.has_open_tunnel()) {
                 open_tunnel(message.open_tunnel());
+              } else if (message.has_sealed_secrets()) {
+                hear_secrets(message.sealed_secrets());
               } else if (message.has_proof_ask()) {
                 prove(message.proof_ask());
+              } else if (message.has_watch_telemetry()) {
+                watch_telemetry(message.watch_telemetry());
               } else {
                 reconciler.received(message, read_now());
               }
@@ -257,11 +273,12 @@ void Agent::Impl::hear_link() {
     pump.restart();
   }
   was_ready = is_ready;
+  secrets.set_connected(is_ready, read_now().monotonic);
 }
 
 int Agent::Impl::poll_ms() const {
   const Time now = read_now().monotonic;
-  Time at = reconciler.next_deadline();
+  Time at = std::min({reconciler.next_deadline(), secrets.next_deadline(), release_logs_at});
   for (const auto& [lease, collection] : collections) {
     if (collection.outputs && !collection.saving) at = std::min(at, collection.until);
   }
@@ -274,6 +291,7 @@ int Agent::Impl::poll_ms() const {
     at = now;
   }
   if (!prepared.empty()) at = std::min(at, now + kReapPoll);
+  if (measures) at = std::min(at, measure_at);
   if (at == kNever) return -1;
   const std::int64_t left_us = std::clamp<std::int64_t>(at.us - now.us, 0, 60'000'000);
   return static_cast<int>((left_us + 999) / 1000);

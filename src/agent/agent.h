@@ -20,6 +20,7 @@
 #include "agent/images.h"
 #include "agent/launch.h"
 #include "agent/runtime.h"
+#include "agent/secret_desk.h"
 #include "agent/tunnels.h"
 #include "base/env.h"
 #include "base/result.h"
@@ -47,6 +48,8 @@ struct AgentOptions {
   // Outlives the agent. Null: the owner is away until `fallow agent pause` or its file says
   // otherwise.
   OwnerWatch* owner_watch = nullptr;
+  // How long a lease waits for secrets of its renter while the market can be reached.
+  Duration secret_wait = SecretDesk::kWaitMax;
 };
 
 // What `run()` came back for.
@@ -69,6 +72,9 @@ class Agent {
   AgentEnd run();
   // Any thread, and signal handlers.
   void stop();
+  // What is measured now, in the text format of Prometheus. Any thread; waits for a sample, some
+  // seconds at most. A node whose metrics are read measures as if it was watched.
+  std::string metrics();
 
  private:
   struct Impl;

@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "agent/agent_impl.h"
+#include "agent/evidence.h"
 #include "agent/notice.h"
 
 namespace fallow::agent {
@@ -52,6 +54,7 @@ void Agent::Impl::act(std::vector<Action> actions) {
             [&](const Stop& stop_action) { stop(stop_action); },
             [&](const Save& save_action) { save(save_action.lease, false); },
             [&](const Kill& kill) {
+              secrets.forget(kill.lease);
               transfers.cancel(kill.lease);
               runtime.kill(kill.lease);
             },
@@ -71,8 +74,11 @@ void Agent::Impl::act(std::vector<Action> actions) {
               if (collect.checkpoint) save(collect.lease, true);
             },
             [&](const Forget& forget) {
+              secrets.forget(forget.lease);
               transfers.cancel(forget.lease);
               collections.erase(forget.lease);
+              // Of one that ended before it ran, too: what it was told has an end.
+              pump.finish(forget.lease);
               forgetting[forget.lease] =
                   read_now().monotonic + (removed ? Duration(0) : kLingerMax);
             },
@@ -100,7 +106,14 @@ void Agent::Impl::prepare(const Prepare& action) {
   const LeaseId lease(action.desired.lease());
   const auto spec = launch_spec(action.desired, options.devices, Time{}, nullptr);
   if (!spec) {
-    own_events.emplace_back(PrepareFailed{lease, v1::INPUT_INVALID, spec.error().message});
+    own_events.emplace_back(
+        PrepareFailed{lease, verdict_of(Evidence::kOrderInvalid).reason, spec.error().message});
+    return;
+  }
+  const v1::Workload& workload = action.desired.workload();
+  const Secrets* const given = secrets.of(lease);
+  if (SecretDesk::needs(workload) && given == nullptr) {
+    ask_for_secrets(action.desired);
     return;
   }
   const auto folders = runtime.prepare(lease);
@@ -108,7 +121,6 @@ void Agent::Impl::prepare(const Prepare& action) {
     own_events.emplace_back(PrepareFailed{lease, v1::START_FAILED, folders.error().message});
     return;
   }
-  const v1::Workload& workload = action.desired.workload();
   const std::string& checkpoint = action.desired.checkpoint_manifest();
   if (workload.input_manifest().empty() && workload.image().empty() && checkpoint.empty()) {
     own_events.emplace_back(Prepared{lease});
@@ -118,6 +130,7 @@ void Agent::Impl::prepare(const Prepare& action) {
     needs.folder = folders->work;
     needs.bytes_max = spec->disk_bytes_max;
     needs.image = workload.image();
+    if (given != nullptr) needs.login = given->login;
     needs.checkpoint = checkpoint;
     needs.checkpoint_folder = folders->checkpoint;
     // Of these the renter is told before the start.
@@ -145,18 +158,29 @@ void Agent::Impl::send_proofs() {
 }
 
 Result<LaunchSpec> Agent::Impl::ready_spec(const Start& action) const {
-  if (action.desired.workload().image().empty()) {
-    return launch_spec(action.desired, options.devices, action.fence_at, nullptr);
+  const LeaseId lease(action.desired.lease());
+  const v1::Workload& workload = action.desired.workload();
+  std::optional<ImageFacts> image;
+  if (!workload.image().empty()) {
+    if (options.images == nullptr) return fail(ErrorCode::kFailed, "this node runs no images");
+    FALLOW_ASSIGN(image, options.images->of(lease));
   }
-  if (options.images == nullptr) return fail(ErrorCode::kFailed, "this node runs no images");
-  FALLOW_ASSIGN(const ImageFacts image, options.images->of(LeaseId(action.desired.lease())));
-  return launch_spec(action.desired, options.devices, action.fence_at, &image);
+  FALLOW_ASSIGN(LaunchSpec spec, launch_spec(action.desired, options.devices, action.fence_at,
+                                             image ? &*image : nullptr));
+  if (!SecretDesk::needs(workload)) return spec;
+  const Secrets* const given = secrets.of(lease);
+  if (given == nullptr)
+    return fail(ErrorCode::kFailed, "the node lost the secrets of the workload");
+  spec.secret_environment = given->environment;
+  return spec;
 }
 
 void Agent::Impl::start(const Start& action) {
   const LeaseId lease(action.desired.lease());
   const auto spec = ready_spec(action);
   const Status started = spec ? runtime.start(*spec) : Status(tl::unexpected(spec.error()));
+  // Its supervisor has them now, or nobody needs them any more.
+  secrets.forget(lease);
   if (!started) {
     own_events.emplace_back(Exited{lease, read_now().monotonic, ExitCause::kStartFailed, 0, 0,
                                    started.error().message});

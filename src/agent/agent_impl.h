@@ -1,23 +1,27 @@
 // What the agent is made of, for its own files: agent.cc turns the loop, agent_adopt.cc takes over
-// what an earlier agent left, agent_actions.cc does what the reconciler asks, agent_logs.cc brings
-// logs and ends to the market.
+// what an earlier agent left, agent_actions.cc does what the reconciler asks, agent_secrets.cc gets
+// what leases need of their renters, agent_logs.cc brings logs and ends to the market,
+// agent_telemetry.cc measures.
 //
-// One thread, but for `stopping` and `wake`.
+// One thread, but for `stopping`, `wake`, metrics() and what that names.
 #pragma once
 
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <ctime>
 #include <deque>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "agent/agent.h"
+#include "agent/device_watch.h"
 #include "agent/inbox.h"
 #include "agent/log_pump.h"
 #include "agent/notes.h"
@@ -26,6 +30,7 @@
 #include "agent/proof_runner.h"
 #include "agent/reconciler.h"
 #include "agent/state_store.h"
+#include "agent/telemetry_sums.h"
 #include "agent/transfers.h"
 #include "base/file.h"
 
@@ -61,6 +66,9 @@ struct Agent::Impl {
   void start(const Start& action);
   Result<LaunchSpec> ready_spec(const Start& action) const;
   void prepare(const Prepare& action);
+  void ask_for_secrets(const v1::DesiredLease& desired);
+  void hear_secrets(const v1::SealedSecrets& sent);
+  void tend_secrets();
   void stop(const Stop& action);
   void save(LeaseId lease, bool is_last);
   void open_tunnel(const v1::OpenTunnel& asked);
@@ -68,8 +76,17 @@ struct Agent::Impl {
   bool send(const v1::AgentMessage& message);
   void prove(const v1::ProofAsk& ask);
   void send_proofs();
+  void watch_telemetry(const v1::WatchTelemetry& watch);
+  void hear_devices();
+  void measure();
+  void tell_telemetry(const v1::TelemetrySample* sample,
+                      const std::optional<v1::TelemetryMinute>& minute);
+  std::string metrics();  // any thread
   void pump_logs();
+  void hear_log_ack(const v1::LogAck& ack);
   void finish_collections();
+  // Its program ended with an error: that may turn out to be its device's.
+  bool has_failed(LeaseId lease) const;
   void finish_forgetting();
   int poll_ms() const;
   std::string read_log(LeaseId lease, v1::LogStream stream, std::uint64_t offset,
@@ -92,9 +109,12 @@ struct Agent::Impl {
   Fd wake;
   KeySigner signer;
   Reconciler reconciler;
+  SecretDesk secrets;
   LogPump pump;
   Transfers transfers;
   ProofRunner proofs;
+  DeviceWatch device_watch;
+  TelemetrySums sums;
   std::shared_ptr<Inbox> inbox = std::make_shared<Inbox>();
 
   std::map<LeaseId, Collection> collections;
@@ -102,14 +122,26 @@ struct Agent::Impl {
   std::deque<RuntimeEvent> own_events;  // answers to actions that failed or were done at once
   std::vector<Prepared> prepared;       // to be told once no proof holds the devices
   Time logs_blocked_until{};
-  bool more_logs = false;        // the last turn ended before the logs did
-  bool link_open = false;        // open() was called and closed() has not come
-  bool connect_pending = false;  // connect as soon as it has
+  Time release_logs_at = kNever;  // those that the market could not take
+  Duration log_again{};           // how long such ones wait the next time
+  bool more_logs = false;         // the last turn ended before the logs did
+  bool link_open = false;         // open() was called and closed() has not come
+  bool connect_pending = false;   // connect as soon as it has
   bool was_ready = false;
   std::string token;
   Duration slept_before{};  // CLOCK_BOOTTIME less CLOCK_MONOTONIC
   std::atomic<bool> stopping = false;
   bool removed = false;
+
+  bool measures = false;  // somebody watches, or a lease runs
+  bool runs = false;      // a lease did at the last look
+  Time measure_at{};
+  Time watched_until{};
+  std::atomic<std::int64_t> scraped_until_us = 0;
+  std::mutex metrics_mutex;  // of the three
+  std::condition_variable metrics_fresh;
+  v1::TelemetrySample metrics_sample;
+  Time metrics_at{};
 };
 
 }  // namespace fallow::agent

@@ -1,5 +1,7 @@
 #include <fcntl.h>
 
+#include <algorithm>
+
 #include "agent/agent_impl.h"
 
 namespace fallow::agent {
@@ -8,11 +10,19 @@ namespace {
 constexpr std::size_t kLogBytesPerTurn = 256 << 10;
 // Logs that could not be sent because the link was full are tried again after this.
 constexpr Duration kLogRetry = milliseconds(20);
+// Pieces that the market could not take (its queue or its disk is full) are tried again after the
+// first, and each time after twice as long.
+constexpr Duration kLogAgainMin = milliseconds(200);
+constexpr Duration kLogAgainMax = seconds(10);
 
 }  // namespace
 
 void Agent::Impl::pump_logs() {
   more_logs = false;
+  if (read_now().monotonic >= release_logs_at) {
+    pump.release();
+    release_logs_at = kNever;
+  }
   if (!reconciler.session().is_ready() || read_now().monotonic < logs_blocked_until) return;
   std::size_t bytes = 0;
   for (v1::LogChunk& chunk : pump.take(kLogBytesPerTurn)) {
@@ -26,20 +36,37 @@ void Agent::Impl::pump_logs() {
   more_logs = bytes >= kLogBytesPerTurn;
 }
 
+void Agent::Impl::hear_log_ack(const v1::LogAck& ack) {
+  if (pump.acknowledged(ack)) log_again = kLogAgainMin;
+  if (!ack.again() || release_logs_at != kNever) return;
+  log_again = std::clamp(log_again, kLogAgainMin, kLogAgainMax);
+  release_logs_at = read_now().monotonic + log_again;
+  log_again = log_again + log_again;
+}
+
 void Agent::Impl::finish_collections() {
   // Chunks that are sent before the end is told arrive before it.
   if (!collections.empty()) pump_logs();
   const Time now = read_now().monotonic;
   for (auto it = collections.begin(); it != collections.end();) {
     const Collection& collection = it->second;
+    const bool has_logs = reconciler.session().is_ready() && !pump.is_sent(it->first);
+    // What failed may have failed by its device: the word of its end waits for a look at that.
     if (!collection.outputs || collection.saving ||
-        (reconciler.session().is_ready() && !pump.is_sent(it->first) && now < collection.until)) {
+        ((has_logs || (device_watch.is_looking() && has_failed(it->first))) &&
+         now < collection.until)) {
       ++it;
       continue;
     }
     own_events.push_back(*collection.outputs);
     it = collections.erase(it);
   }
+}
+
+bool Agent::Impl::has_failed(LeaseId lease) const {
+  const auto found = reconciler.workloads().find(lease);
+  return found != reconciler.workloads().end() &&
+         found->second.record.end.reason() == v1::EXIT_CODE;
 }
 
 void Agent::Impl::finish_forgetting() {

@@ -53,6 +53,7 @@ void HubSession::received(const v1::HubMessage& message, Now now, std::vector<Ac
     state_ = State::kReady;
     failures_ = 0;
     session_token_ = message.welcome().session_token();
+    takes_telemetry_ = message.welcome().takes_telemetry();
     // A market without rules of its own in the message leaves ours in force.
     if (message.welcome().policy().close_after_us() > 0) policy_ = message.welcome().policy();
     if (message.welcome().heartbeat_us() > 0) {

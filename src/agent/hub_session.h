@@ -60,6 +60,8 @@ class HubSession {
   const v1::Policy& policy() const { return policy_; }
   const std::string& session_token() const { return session_token_; }
   bool has_quit() const { return has_quit_; }
+  // Welcomed by a hub that knows what to do with it.
+  bool takes_telemetry() const { return is_ready() && takes_telemetry_; }
 
   static constexpr std::size_t kFlightsMax = 64;
 
@@ -79,6 +81,7 @@ class HubSession {
   std::uint32_t failures_ = 0;  // attempts since the last Welcome
   Duration retry_at_least_{};   // the peer's own wish, by its Goodbye
   bool has_quit_ = false;
+  bool takes_telemetry_ = false;  // kReady: as the Welcome said
 
   v1::Policy policy_;
   Duration heartbeat_ = seconds(2);

@@ -30,20 +30,45 @@ void LogPump::restart() {
       stream.sent = stream.acknowledged;
       stream.may_have_more = true;
       stream.sent_last = stream.acknowledged_last;
+      stream.is_held = stream.is_probing = false;
     }
   }
 }
 
-void LogPump::acknowledged(const v1::LogAck& ack) {
+bool LogPump::acknowledged(const v1::LogAck& ack) {
   const auto found = logs_.find(LeaseId(ack.lease()));
-  if (found == logs_.end()) return;
+  if (found == logs_.end()) return false;
   Stream& stream = found->second.streams[index_of(ack.stream())];
+  if (ack.again()) {
+    // The hub's word counts, also of what it once had: a power cut may have cost it that. What
+    // followed the piece is asked for again as well; sent twice it changes nothing.
+    stream.acknowledged = std::min(stream.acknowledged, ack.offset());
+    stream.sent = std::min(stream.sent, ack.offset());
+    stream.sent_last = false;
+    stream.acknowledged_last = false;
+    stream.may_have_more = true;
+    stream.is_held = true;
+    return false;
+  }
   // More than was sent: an earlier agent on this node had brought it already.
   stream.acknowledged = std::max(stream.acknowledged, ack.offset());
   stream.sent = std::max(stream.sent, stream.acknowledged);
   stream.may_have_more = true;
   stream.acknowledged_last =
       stream.acknowledged_last || (stream.sent_last && stream.acknowledged == stream.sent);
+  const bool is_taken_again = stream.is_probing && !stream.is_held;
+  if (is_taken_again) stream.is_probing = false;
+  return is_taken_again;
+}
+
+void LogPump::release() {
+  for (auto& [lease, log] : logs_) {
+    for (Stream& stream : log.streams) {
+      if (!stream.is_held) continue;
+      stream.is_held = false;
+      stream.is_probing = true;
+    }
+  }
 }
 
 std::vector<v1::LogChunk> LogPump::take(std::size_t bytes_max) {
@@ -52,8 +77,9 @@ std::vector<v1::LogChunk> LogPump::take(std::size_t bytes_max) {
   const auto take_from = [&](LeaseId lease, Log& log) {
     for (const v1::LogStream name : kStreams) {
       Stream& stream = log.streams[index_of(name)];
-      while (stream.may_have_more && !stream.sent_last && bytes < bytes_max &&
-             stream.sent - stream.acknowledged < kWindowBytes) {
+      const std::uint64_t window = stream.is_probing ? 1 : kWindowBytes;
+      while (stream.may_have_more && !stream.sent_last && !stream.is_held && bytes < bytes_max &&
+             stream.sent - stream.acknowledged < window) {
         v1::LogChunk chunk;
         std::string data = reader_(lease, name, stream.sent, kChunkBytesMax);
         // A full chunk is read on before it is called the last.

@@ -38,7 +38,10 @@ class LogPump {
 
   // A new connection: begins again after what was acknowledged.
   void restart();
-  void acknowledged(const v1::LogAck& ack);
+  // Or that the hub wants something again: the stream is held until release(), and then tried with
+  // one piece. True when the hub took something after that.
+  bool acknowledged(const v1::LogAck& ack);
+  void release();
 
   // The next chunks, about bytes_max together; empty when there is nothing to send for now.
   std::vector<v1::LogChunk> take(std::size_t bytes_max);
@@ -56,6 +59,8 @@ class LogPump {
     bool may_have_more = true;
     bool sent_last = false;
     bool acknowledged_last = false;
+    bool is_held = false;     // until release()
+    bool is_probing = false;  // one piece at a time, until one is taken
   };
   struct Log {
     std::array<Stream, 2> streams;  // stdout, stderr

@@ -121,6 +121,52 @@ TEST_F(LogPumpTest, TheHubMayKnowMoreThanThisAgent) {
   EXPECT_TRUE(pump_.is_sent(LeaseId(2)));
 }
 
+TEST_F(LogPumpTest, WhatWasNotTakenIsSentAgain) {
+  pump_.add(LeaseId(1));
+  files_[{1, v1::STDOUT}] = std::string(3 * LogPump::kChunkBytesMax, 'a') + "end";
+  pump_.finish(LeaseId(1));
+  const auto chunks = pump_.take(1 << 20);
+  ASSERT_EQ(chunks.size(), 5U) << "stderr's end among them";
+  EXPECT_TRUE(pump_.is_sent(LeaseId(1)));
+  // The second is lost: it and all that follow it are asked for again.
+  pump_.acknowledged(ack_of(chunks[0]));
+  v1::LogAck again = ack_of(chunks[0]);
+  again.set_again(true);
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(pump_.acknowledged(again));
+  pump_.acknowledged(ack_of(chunks[4]));
+  EXPECT_FALSE(pump_.is_sent(LeaseId(1)));
+  EXPECT_FALSE(pump_.is_acknowledged(LeaseId(1)));
+  EXPECT_TRUE(pump_.take(1 << 20).empty()) << "not at once: the market is busy enough";
+  pump_.release();
+  auto tried = pump_.take(1 << 20);
+  ASSERT_EQ(tried.size(), 1U) << "one piece, until it is taken";
+  EXPECT_EQ(tried[0].offset(), LogPump::kChunkBytesMax);
+  EXPECT_TRUE(pump_.take(1 << 20).empty());
+  EXPECT_TRUE(pump_.acknowledged(ack_of(tried[0])));
+  got_[{1, v1::STDOUT}] = chunks[0].data() + tried[0].data();
+  deliver();
+  EXPECT_EQ(got_[Key(1, v1::STDOUT)], files_[Key(1, v1::STDOUT)]);
+  EXPECT_TRUE(pump_.is_acknowledged(LeaseId(1)));
+}
+
+// Output is written without a sync: a power cut may take back what was acknowledged.
+TEST_F(LogPumpTest, WhatTheHubHasLostIsSentAgain) {
+  pump_.add(LeaseId(1));
+  files_[{1, v1::STDOUT}] = "0123456789";
+  pump_.acknowledged(ack_of(pump_.take(1 << 20).at(0)));
+  files_[{1, v1::STDOUT}] += "more";
+  pump_.grown(LeaseId(1));
+  v1::LogAck again = ack_of(pump_.take(1 << 20).at(0));
+  again.set_offset(6);
+  again.set_again(true);
+  pump_.acknowledged(again);
+  pump_.release();
+  const auto chunks = pump_.take(1 << 20);
+  ASSERT_EQ(chunks.size(), 1U);
+  EXPECT_EQ(chunks[0].offset(), 6U);
+  EXPECT_EQ(chunks[0].data(), "6789more");
+}
+
 TEST_F(LogPumpTest, AFloodDoesNotSilenceTheOthers) {
   for (std::uint64_t id = 1; id <= 3; ++id) {
     pump_.add(LeaseId(id));

@@ -32,6 +32,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/actions.h"
@@ -73,6 +74,9 @@ class Reconciler {
   // The owner's own terms, which only shorten the market's: how long after the return a workload is
   // asked to end, and how long after it it is killed.
   void set_eviction(Duration ask_after, Duration kill_after);
+  // A device of the node is at fault: what runs on it ends by that, and so has what failed on it
+  // and is not told yet. `why`: a sentence for the renter.
+  void device_failed(std::uint32_t device, std::string_view why, Now now);
   // The machine slept: nothing ran meanwhile, so nothing of it is running time.
   void slept(Duration duration, Now now);
 
@@ -93,6 +97,7 @@ class Reconciler {
     bool saving = false;
     Time saving_since{};
     Time save_at{};
+    Time exited_at{};  // monotonic; of this agent's life
   };
   // In the order of leases. For the edge (is anything left?) and tests.
   const std::map<LeaseId, Entry>& workloads() const { return workloads_; }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/evidence.h"
 #include "agent/reconciler.h"
 #include "base/meter_bytes.h"
 
@@ -10,6 +11,9 @@ namespace {
 
 // A kill that showed no effect is repeated: the supervisor may have missed it.
 constexpr Duration kKillAgainAfter = seconds(5);
+// What failed at most so long before a device's fault was seen counts as failed by that.
+constexpr Duration kFailedJustNow = seconds(10);
+
 std::uint32_t share_of(const WorkloadRecord& record) {
   return record.desired.device_thousandths() == 0 ? 1000 : record.desired.device_thousandths();
 }
@@ -19,22 +23,18 @@ bool uses_device(const WorkloadRecord& record, std::uint32_t device) {
   return std::find(devices.begin(), devices.end(), device) != devices.end();
 }
 
-v1::EndReason reason_of(const Exited& event) {
-  switch (event.cause) {
-    case ExitCause::kStartFailed:
-      return v1::START_FAILED;
-    case ExitCause::kOutOfMemory:
-      return v1::OUT_OF_MEMORY;
-    case ExitCause::kDiskFull:
-      return v1::DISK_LIMIT;
-    case ExitCause::kFenced:
-      return v1::HOST_LOST;
-    case ExitCause::kLost:
-      return v1::WORKLOAD_LOST;
-    case ExitCause::kExited:
-      break;
+// That the node had no more is no excuse for who asked for nothing of it: else whoever fills a disk
+// that was promised to nobody has computed for nothing.
+Exited borne_by_order(const v1::DesiredLease& desired, Exited event) {
+  const ExitCause told = event.cause;
+  if (told == ExitCause::kHostDiskFull && desired.disk_mb() == 0) {
+    event.cause = ExitCause::kDiskFull;
   }
-  return event.exit_code == 0 && event.signal == 0 ? v1::COMPLETED : v1::EXIT_CODE;
+  if (told == ExitCause::kHostOutOfMemory && desired.memory_mb() == 0) {
+    event.cause = ExitCause::kOutOfMemory;
+  }
+  if (event.cause != told) event.detail.clear();
+  return event;
 }
 
 }  // namespace
@@ -177,8 +177,10 @@ void Reconciler::kill(Entry& entry, v1::EndReason reason, std::string detail, No
   record.kill_at = now.monotonic + kKillAgainAfter;
 }
 
-void Reconciler::exited(Entry& entry, const Exited& event, Now now) {
+void Reconciler::exited(Entry& entry, const Exited& told, Now now) {
   WorkloadRecord& record = entry.record;
+  const Exited event = borne_by_order(record.desired, told);
+  entry.exited_at = now.monotonic;
   const Time at = event.at.us == 0 ? now.monotonic : std::min(event.at, now.monotonic);
   if (event.cause == ExitCause::kLost && record.running) {
     // Nobody saw when it ended: only what was proven before counts.
@@ -186,19 +188,40 @@ void Reconciler::exited(Entry& entry, const Exited& event, Now now) {
     record.running = false;
   }
   settle(entry, at, now);
-  const bool stopped = record.stop_reason != v1::END_REASON_UNSPECIFIED && record.stopped_at <= at;
+  const v1::EndReason own = verdict_of(evidence_of(event)).reason;
+  // A device at fault may be noticed only after it has made the program fail.
+  const bool by_device = record.stop_reason == v1::DEVICE_FAULT && own == v1::EXIT_CODE;
+  const bool stopped =
+      by_device || (record.stop_reason != v1::END_REASON_UNSPECIFIED && record.stopped_at <= at);
   const bool completed =
       event.cause == ExitCause::kExited && event.exit_code == 0 && event.signal == 0;
-  const v1::EndReason reason = stopped ? record.stop_reason : reason_of(event);
-  record.end.set_reason(reason);
+  record.end.set_reason(stopped ? record.stop_reason : own);
   record.end.set_exit_code(event.exit_code);
   record.end.set_signal(event.signal);
-  record.end.set_detail(stopped && !completed && !record.stop_detail.empty() ? record.stop_detail
-                                                                             : event.detail);
+  const bool is_explained = !completed && !record.stop_detail.empty();
+  record.end.set_detail(!stopped       ? words_of(event)
+                        : is_explained ? record.stop_detail
+                                       : event.detail);
   entry.changed = dirty_ = true;
   record.phase = Phase::kCollecting;
   if (entry.wanted) {
     actions_.emplace_back(Collect{record.lease(), wants_outputs(record), wants_checkpoint(record)});
+  }
+}
+
+// What has begun to end for another reason keeps it; but what failed just now has failed by this.
+void Reconciler::device_failed(std::uint32_t device, std::string_view why, Now now) {
+  for (auto& [lease, entry] : workloads_) {
+    WorkloadRecord& record = entry.record;
+    if (!uses_device(record, device)) continue;
+    if (record.phase == Phase::kCollecting && record.end.reason() == v1::EXIT_CODE &&
+        now.monotonic - entry.exited_at <= kFailedJustNow) {
+      record.end.set_reason(v1::DEVICE_FAULT);
+      record.end.set_detail(std::string(why));
+      entry.changed = true;
+    } else if (record.phase <= Phase::kRunning) {
+      kill(entry, v1::DEVICE_FAULT, std::string(why), now);
+    }
   }
 }
 

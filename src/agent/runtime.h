@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,7 +27,9 @@ struct LaunchSpec {
   LeaseId lease;
   std::vector<std::string> command;  // never empty
   std::string image_root;  // the file system of its image (agent/images.h); empty: the host's /usr
-  std::vector<std::pair<std::string, std::string>> environment;  // all that the workload sees
+  std::vector<std::pair<std::string, std::string>> environment;
+  // What the workload sees beside that, and what is written to no disk.
+  std::vector<std::pair<std::string, std::string>> secret_environment = {};
   std::vector<std::string> device_files;  // "/dev/nvidia0": passed in, and no others
   std::uint64_t memory_bytes_max = 0;     // 0: what the machine has, less a reserve
   std::uint64_t disk_bytes_max = 0;       // of all its private folders together; 0: no limit
@@ -45,6 +48,17 @@ struct WorkloadFolders {
   std::string checkpoint;  // what it leaves here is where its next start begins
   std::string stdout_log;  // grow while it runs; at most log_bytes_max each
   std::string stderr_log;
+};
+
+// What a workload has used since its start, but for its memory, which is that of the moment. What
+// the machine does not tell is nothing.
+struct WorkloadUse {
+  std::optional<Duration> processor;
+  std::optional<std::uint64_t> memory_bytes;  // without what the kernel could take back at once
+  std::optional<std::uint64_t> disk_read_bytes;
+  std::optional<std::uint64_t> disk_written_bytes;
+  std::optional<std::uint64_t> network_in_bytes;  // into the workload
+  std::optional<std::uint64_t> network_out_bytes;
 };
 
 enum class AdoptState : std::uint8_t {
@@ -84,6 +98,9 @@ class Runtime {
   // A connection with a process inside the lease's sandbox that serves one tunnel
   // (docs/formats/tunnel.md); not blocking. kNotFound: its workload does not run here.
   virtual Result<Fd> enter(LeaseId lease) = 0;
+
+  // A few small files of the kernel's are read for it. Of a workload that does not run: nothing.
+  virtual WorkloadUse use(LeaseId lease) const = 0;
 
   // Readable when take_events() has something, or a log has grown.
   virtual int event_fd() const = 0;

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "agent/evidence.h"
 #include "artifacts/folder.h"
 #include "base/check.h"
 
@@ -29,12 +30,6 @@ std::chrono::microseconds to_chrono(Duration duration) {
   return std::chrono::microseconds(duration.value);
 }
 
-// Asking again cannot help: the artifact itself is at fault.
-bool is_final(ErrorCode code) {
-  return code == ErrorCode::kInvalid || code == ErrorCode::kCorrupt ||
-         code == ErrorCode::kNotFound || code == ErrorCode::kTooLarge;
-}
-
 // What a broken fetch left would stand in the next one's way. Only what the store wrote is there.
 void empty_folder(const std::string& path) {
   std::error_code ignored;
@@ -44,23 +39,6 @@ void empty_folder(const std::string& path) {
 }
 
 Error no_session() { return {ErrorCode::kTimedOut, "there is no session with the market"}; }
-
-// Whom an image that cannot be had is charged to: agent/images.h says what the codes mean.
-v1::EndReason reason_of_image(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kInvalid:
-    case ErrorCode::kNotFound:
-    case ErrorCode::kDenied:
-    case ErrorCode::kCorrupt:
-      return v1::INPUT_INVALID;
-    case ErrorCode::kUnreachable:
-    case ErrorCode::kTimedOut:
-    case ErrorCode::kTooLarge:
-      return v1::IMAGE_UNAVAILABLE;
-    default:
-      return v1::START_FAILED;
-  }
-}
 
 }  // namespace
 
@@ -224,10 +202,8 @@ RuntimeEvent Transfers::run_fetch(const Job& job) {
         fetch_folder(job, &FolderStore::fetch, job.needs.manifest, job.needs.folder);
     if (!fetched) {
       const Error& error = fetched.error();
-      const v1::EndReason reason = error.code == ErrorCode::kTooLarge ? v1::DISK_LIMIT
-                                   : is_final(error.code)             ? v1::INPUT_INVALID
-                                                                      : v1::START_FAILED;
-      return PrepareFailed{job.lease, reason, "the input could not be fetched: " + error.message};
+      return PrepareFailed{job.lease, verdict_of(evidence_of_input(error.code)).reason,
+                           "the input could not be fetched: " + error.message};
     }
   }
   Prepared ready{job.lease};
@@ -235,14 +211,14 @@ RuntimeEvent Transfers::run_fetch(const Job& job) {
     auto digest = fetch_image(job);
     if (!digest) {
       return PrepareFailed{
-          job.lease, reason_of_image(digest.error().code),
+          job.lease, verdict_of(evidence_of_image(digest.error().code)).reason,
           "the image " + job.needs.image + " could not be made ready: " + digest.error().message};
     }
     ready.image_digest = std::move(*digest);
   }
   if (!job.needs.checkpoint.empty()) {
     if (const Status fetched = fetch_checkpoint(job); !fetched) {
-      return PrepareFailed{job.lease, v1::START_FAILED,
+      return PrepareFailed{job.lease, verdict_of(Evidence::kInputUnreachable).reason,
                            "the checkpoint could not be fetched: " + fetched.error().message};
     }
   }
@@ -256,7 +232,7 @@ Status Transfers::fetch_checkpoint(const Job& job) {
       fetch_folder(job, &FolderStore::restore, job.needs.checkpoint, job.needs.checkpoint_folder);
   if (fetched) {
     note(job.lease, "goes on from the checkpoint " + name);
-  } else if (is_final(fetched.error().code)) {
+  } else if (is_artifact_at_fault(fetched.error().code)) {
     empty_folder(job.needs.checkpoint_folder);
     note(job.lease, "begins anew, without the checkpoint " + name + ": " + fetched.error().message);
     return {};
@@ -274,11 +250,11 @@ RuntimeEvent Transfers::run_put(const Job& job) {
     auto put = store_.put(job.needs.folder, job.needs.bytes_max, token, job.cancelled);
     if (put) return Collected{job.lease, std::move(put->manifest)};
     error = put.error();
-    if (is_final(error.code)) break;
+    if (is_artifact_at_fault(error.code)) break;
     pause(job, retry);
     retry = std::min(Duration(2 * retry.value), kRetryMax);
   }
-  return CollectFailed{job.lease, is_final(error.code) ? v1::DISK_LIMIT : v1::HOST_LOST,
+  return CollectFailed{job.lease, verdict_of(evidence_of_output(error.code)).reason,
                        "the output could not be stored: " + error.message};
 }
 
@@ -348,7 +324,7 @@ Status Transfers::fetch_folder(const Job& job, Fetch get, const std::string& man
         (store_.*get)(manifest, folder, job.needs.bytes_max, token, job.cancelled);
     if (fetched) return {};
     error = fetched.error();
-    if (is_final(error.code)) break;
+    if (is_artifact_at_fault(error.code)) break;
     empty_folder(folder);
     pause(job, retry);
     retry = std::min(Duration(2 * retry.value), kRetryMax);

@@ -5,6 +5,7 @@
 #include "bin/egress_policy.h"
 #include "bin/market_host.h"
 #include "runtime/cgroup.h"
+#include "runtime/driver_files.h"
 #include "runtime/image_tools.h"
 #include "runtime/levels.h"
 #include "runtime/processes.h"
@@ -38,6 +39,30 @@ cli::DoctorLine images(const std::string& folder) {
     line.detail = "each lease may change its own copy";
   } else {
     line.detail = "read-only for leases: the agent does not run as root";
+  }
+  return line;
+}
+
+// What workloads on images would be given with all of the machine's devices.
+cli::DoctorLine driver_files() {
+  cli::DoctorLine line{"GPU libraries", true, "", ""};
+  const std::vector<std::string> devices = runtime::nvidia_device_files();
+  if (devices.empty()) {
+    line.detail = "images get none: no NVIDIA device is here";
+    return line;
+  }
+  const runtime::DriverFiles found = runtime::find_driver_files(devices, {});
+  line.works = found.has_library("libcuda.so.1");
+  line.detail = line.works
+                    ? std::to_string(found.files.size()) + " files for images, by " + found.source
+                    : "no libcuda.so.1 is found: programs on images see no GPU";
+  for (const std::string& note : found.notes) line.detail += "; " + note;
+  if (!line.works) {
+    line.remedy =
+        "install the driver's libraries (Debian: apt-get install libcuda1 nvidia-smi), run "
+        "ldconfig; "
+        "or, with NVIDIA's container toolkit: nvidia-ctk cdi generate --output "
+        "/etc/cdi/nvidia.yaml";
   }
   return line;
 }
@@ -96,6 +121,7 @@ Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine(
     lines.push_back(std::move(line));
   }
   lines.push_back(std::move(image_line));
+  lines.push_back(driver_files());
   lines.push_back(control_groups(parents));
   lines.push_back(std::move(of_egress));
   return lines;

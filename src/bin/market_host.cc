@@ -20,7 +20,8 @@ Result<cli::AuditReport> MarketHost::audit(const std::string& data) {
   const auto lock = log::FolderLock::take(data + "/log");
   std::unique_ptr<log::FolderSnapshots> snapshots;
   if (lock) {
-    FALLOW_ASSIGN(snapshots, log::FolderSnapshots::open(data + "/snapshots", kSnapshotsKept));
+    FALLOW_ASSIGN(snapshots,
+                  log::FolderSnapshots::open(data + "/snapshots", kSnapshotsKept, kSnapshotSpan));
   }
   FALLOW_ASSIGN(const engine::Audit done, engine::audit(*reader, snapshots.get(), {}));
   cli::AuditReport report;

@@ -22,6 +22,7 @@ class MarketHost final : public cli::Host {
   Result<std::vector<cli::DoctorLine>> examine_machine(
       const cli::AgentArguments& arguments) override;
   Result<cli::AuditReport> audit(const std::string& data) override;
+  Result<v1::PolicyTrialView> try_policy(const cli::TrialArguments& arguments) override;
   std::string openapi() override;
   Random& random() override { return *random_; }
   const Clock& clock() override { return *clock_; }

@@ -1,5 +1,6 @@
 // A provider's node, from its folder up.
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,11 +19,13 @@
 #include "agent/node_key.h"
 #include "agent/tunnels.h"
 #include "base/join_token.h"
+#include "bin/agent_metrics.h"
 #include "bin/egress_policy.h"
 #include "bin/market_host.h"
 #include "bin/owner_policy.h"
 #include "bin/shutdown.h"
 #include "cli/command.h"
+#include "runtime/core_dumps.h"
 #include "runtime/image_store.h"
 #include "runtime/sandbox_runtime.h"
 
@@ -62,6 +65,13 @@ Result<std::vector<agent::LocalDevice>> devices_of(const cli::AgentArguments& ar
                 "with --cpu, or declare a device for tests with --device");
   }
   return devices;
+}
+
+// Renters' secrets are in the memory of the agent, and of supervisors, which inherit this: a core
+// dump would write them down.
+void forbid_core_dumps() {
+  const rlimit none{runtime::kCoreBytesMax, runtime::kCoreBytesMax};
+  if (::setrlimit(RLIMIT_CORE, &none) != 0) spdlog::warn("core dumps cannot be switched off");
 }
 
 v1::Isolation sandbox_named(const std::string& name) {
@@ -124,6 +134,7 @@ Result<agent::Membership> member(const cli::AgentArguments& arguments, const std
 
 Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random,
                             const Clock& clock, Shutdown& shutdown) {
+  forbid_core_dumps();
   FALLOW_ASSIGN(const std::string data, absolute_folder(arguments.data));
   // Before anything else is made there: by its key the folder is known as an agent's.
   FALLOW_ASSIGN(const SigningKey key, agent::load_or_make_node_key(data, random));
@@ -179,6 +190,12 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
                                    *sandboxes, *link, store, random));
   spdlog::info("node {} of the market at {}, {} device{}", membership.node.value, membership.url,
                devices.size(), devices.size() == 1 ? "" : "s");
+  std::unique_ptr<AgentMetrics> metrics;
+  if (!arguments.metrics_port.empty()) {
+    FALLOW_ASSIGN(metrics,
+                  AgentMetrics::start(arguments.metrics_port, [&node] { return node->metrics(); }));
+    spdlog::info("metrics are at http://127.0.0.1:{}/metrics", metrics->port());
+  }
   // The signals end the wait below when the agent ends by itself, too.
   std::thread stopper([&] {
     shutdown.wait();

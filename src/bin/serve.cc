@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "bin/console_folder.h"
 #include "bin/market_host.h"
+#include "bin/run_trial.h"
 #include "bin/shutdown.h"
 #include "bin/snapshots_kept.h"
 #include "cli/command.h"
@@ -65,7 +66,15 @@ int MarketHost::serve(const cli::ServerArguments& arguments,
   options.retention.outputs = to_duration(arguments.output_hours_kept);
   options.retention.artifacts = to_duration(arguments.artifact_hours_kept);
   options.retention.uploads = to_duration(arguments.upload_hours_kept);
+  auto targets = server::WebhookTargets::of(arguments.webhooks_allowed);
+  if (!targets) return refuse(targets.error());
+  options.webhook_targets = std::move(*targets);
   options.log = [](const std::string& sentence) { spdlog::info("{}", sentence); };
+
+  options.try_policy = [data = arguments.data](const v1::Policy& policy,
+                                               const std::function<bool()>& go_on) {
+    return run_trial(data, policy, go_on);
+  };
 
   const auto folder = server::DataFolder::open(arguments.data);
   if (!folder) return refuse(folder.error());
@@ -78,7 +87,8 @@ int MarketHost::serve(const cli::ServerArguments& arguments,
         "this market has its rules since its first start: what this command line says of them is "
         "passed over; an operator changes them with PUT /v1/policy");
   }
-  auto snapshots = log::FolderSnapshots::open(folder->snapshots_folder(), kSnapshotsKept);
+  auto snapshots =
+      log::FolderSnapshots::open(folder->snapshots_folder(), kSnapshotsKept, kSnapshotSpan);
   if (!snapshots) return refuse(snapshots.error());
 
   server::ServerParts parts;

@@ -4,8 +4,12 @@
 
 #include <cstddef>
 
+#include "base/types.h"
+
 namespace fallow::bin {
 
 constexpr std::size_t kSnapshotsKept = 3;
+// And one from which the last day can be replayed, for trials of other rules.
+constexpr Duration kSnapshotSpan = hours(24);
 
 }  // namespace fallow::bin

@@ -117,6 +117,9 @@ void add_agent(Parser& app, Context& context, Host& host) {
                       "file that says what counts as you being at the machine (`fallow agent "
                       "owner-policy` prints one); default: owner-policy.toml of --data, if it is "
                       "there");
+  command->add_option("--metrics-port", arguments->metrics_port,
+                      "let a Prometheus on this machine read what devices and leases do: the port "
+                      "of 127.0.0.1; 0: any free one; default: none");
   command->footer(
       "Examples:\n  fallow agent --data ~/.local/share/fallow --join fj1.... --price 0.35\n"
       "  sudo fallow agent install --join fj1.... --price 0.35\n"

@@ -41,6 +41,7 @@ void add_copy(Parser& app, Context& context, Host& host);
 void add_exec(Parser& app, Context& context, Host& host);
 void add_forecast(Parser& app, Context& context, Host& host);
 void add_jobs(Parser& app, Context& context, Host& host);
+void add_keys(Parser& app, Context& context, Host& host);
 void add_leases(Parser& app, Context& context, Host& host);
 void add_logs(Parser& app, Context& context, Host& host);
 void add_manual(Parser& app, Context& context, Host& host);
@@ -52,6 +53,7 @@ void add_port_forward(Parser& app, Context& context, Host& host);
 void add_quote(Parser& app, Context& context, Host& host);
 void add_receipt(Parser& app, Context& context, Host& host);
 void add_run(Parser& app, Context& context, Host& host);
+void add_secrets(Parser& app, Context& context, Host& host);
 void add_server(Parser& app, Context& context, Host& host);
 void add_sim(Parser& app, Context& context, Host& host);
 void add_ssh(Parser& app, Context& context, Host& host);
@@ -59,7 +61,9 @@ void add_stop(Parser& app, Context& context, Host& host);
 void add_up(Parser& app, Context& context, Host& host);
 void add_validate(Parser& app, Context& context, Host& host);
 void add_speeds(Parser& app, Context& context, Host& host);
+void add_team(Parser& app, Context& context, Host& host);
 void add_wallet(Parser& app, Context& context, Host& host);
+void add_webhooks(Parser& app, Context& context, Host& host);
 
 // The whole program: parses, runs, answers the exit code. `host` does what only bin/ can wire.
 int run_program(int argc, const char* const* argv, Host& host);

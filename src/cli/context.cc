@@ -34,6 +34,7 @@ Result<client::Config> Context::config() const {
   if (!url.empty()) config.url = url;
   if (!api_key.empty()) config.api_key = api_key;
   if (!certificate.empty()) config.certificate = certificate;
+  if (!team.empty()) config.team = team;
   return config;
 }
 

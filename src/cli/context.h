@@ -24,6 +24,7 @@ struct Context {
   std::string url;
   std::string api_key;
   std::string certificate;
+  std::string team;
 
   bool terminal = false;  // stdout is one: progress and colour, else neither
   Random* random = nullptr;

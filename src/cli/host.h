@@ -13,6 +13,7 @@
 #include "base/env.h"
 #include "base/result.h"
 #include "base/types.h"
+#include "fallow/v1/trial.pb.h"
 #include "fallow/v1/types.pb.h"
 
 namespace fallow::cli {
@@ -27,10 +28,11 @@ struct ServerArguments {
   std::string console;                    // folder of the built console; empty: where it is found
   // Each changes one of the market's default rules, on first start.
   std::vector<std::function<void(v1::Policy&)>> rules;
-  std::uint64_t artifacts_gib_max = 100;  // of the artifact store
-  double output_hours_kept = 720;         // of an order after its end
-  double artifact_hours_kept = 168;       // that nothing refers to
-  double upload_hours_kept = 24;          // unfinished, without a piece
+  std::uint64_t artifacts_gib_max = 100;      // of the artifact store
+  double output_hours_kept = 720;             // of an order after its end
+  double artifact_hours_kept = 168;           // that nothing refers to
+  double upload_hours_kept = 24;              // unfinished, without a piece
+  std::vector<std::string> webhooks_allowed;  // ranges beside the public internet
 };
 
 // What a running server tells its surroundings.
@@ -62,6 +64,7 @@ struct AgentArguments {
       50;  // for images and their layers; 0: orders with images go elsewhere
   std::uint32_t checkpoint_seconds = 60;  // between two savings of a workload's checkpoint
   std::string owner_policy;  // file; empty: owner-policy.toml of the data folder, if it is there
+  std::string metrics_port;  // of 127.0.0.1; "0": any free one; empty: none
   std::vector<std::string> registries;  // that may be at private addresses and speak plain HTTP
 };
 
@@ -111,6 +114,15 @@ struct AuditReport {
   std::string digest;  // of the market, hex
 };
 
+// A trial of other rules on the last hours of a data folder's log.
+struct TrialArguments {
+  std::string data;
+  std::function<Status(v1::Policy&)> change;  // makes of the present rules those to be tried
+  double hours = 24;
+  std::uint32_t memory_gb_max = 4;
+  std::uint32_t minutes_max = 10;
+};
+
 class Host {
  public:
   virtual ~Host() = default;
@@ -137,6 +149,8 @@ class Host {
   virtual Result<RemovedNode> remove_node(const std::string& data, bool keep_data) = 0;
   // Replays the log of a data folder from nothing.
   virtual Result<AuditReport> audit(const std::string& data) = 0;
+  // Only reads; also beside a running server. Bounds and yields this whole process for it.
+  virtual Result<v1::PolicyTrialView> try_policy(const TrialArguments& arguments) = 0;
   // docs/openapi.json
   virtual std::string openapi() = 0;
 

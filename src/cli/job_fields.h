@@ -18,7 +18,9 @@ enum class JobFieldKind : std::uint8_t {
   kFlag,
   kWord,
   kWords,
-  kNames
+  kNames,
+  kSource,
+  kSources
 };
 
 struct JobField {

@@ -145,6 +145,20 @@ Result<std::vector<std::string>> names_in(const YAML::Node& node, const JobField
   return settings;
 }
 
+// What stands there instead of a source may be the secret itself: it is not repeated.
+Status check_source(const YAML::Node& value, std::string_view name) {
+  if (value.IsScalar() && is_secret_source(value.Scalar())) return {};
+  return wrong(value.Mark(),
+               "{} is env:VARIABLE or file:PATH: where it is read from, never the value itself",
+               name);
+}
+
+Result<std::vector<std::string>> sources_in(const YAML::Node& node, const JobField& field) {
+  FALLOW_ASSIGN(auto settings, names_in(node, field));
+  for (const auto& entry : node) FALLOW_TRY(check_source(entry.second, entry.first.Scalar()));
+  return settings;
+}
+
 // What the file said, by the name of the field, with its kind's value taken.
 struct Reader {
   Job& job;
@@ -190,6 +204,13 @@ struct Reader {
         FALLOW_ASSIGN(job.environment, names_in(node, field));
         return {};
       }
+      case JobFieldKind::kSources: {
+        FALLOW_ASSIGN(job.secrets.secrets, sources_in(node, field));
+        return {};
+      }
+      case JobFieldKind::kSource:
+        FALLOW_TRY(check_source(node, field.name));
+        break;
       case JobFieldKind::kText:
       case JobFieldKind::kMoney:
       case JobFieldKind::kWord:
@@ -201,20 +222,22 @@ struct Reader {
       needs.query = {std::move(text)};
       return {};
     }
-    (name == "name"        ? job.name
-     : name == "setup"     ? setup
-     : name == "input"     ? job.input
-     : name == "output"    ? job.output
-     : name == "image"     ? job.image
-     : name == "budget"    ? job.budget
-     : name == "project"   ? job.project
-     : name == "max_price" ? needs.max_price
-     : name == "tier"      ? needs.tier
-     : name == "objective" ? needs.objective
-     : name == "workload"  ? needs.workload
-     : name == "near"      ? needs.near
-     : name == "network"   ? needs.network
-                           : needs.isolation) = std::move(text);
+    (name == "name"             ? job.name
+     : name == "setup"          ? setup
+     : name == "input"          ? job.input
+     : name == "output"         ? job.output
+     : name == "image"          ? job.image
+     : name == "image_user"     ? job.secrets.image_user
+     : name == "image_password" ? job.secrets.image_password
+     : name == "budget"         ? job.budget
+     : name == "project"        ? job.project
+     : name == "max_price"      ? needs.max_price
+     : name == "tier"           ? needs.tier
+     : name == "objective"      ? needs.objective
+     : name == "workload"       ? needs.workload
+     : name == "near"           ? needs.near
+     : name == "network"        ? needs.network
+                                : needs.isolation) = std::move(text);
     return {};
   }
 
@@ -257,6 +280,17 @@ void place_in(std::string& path, const std::string& folder) {
   if (!path.empty()) path = (std::filesystem::path(folder) / path).lexically_normal().string();
 }
 
+// "file:PATH", alone or behind "NAME=".
+void place_source(std::string& text, const std::string& folder) {
+  constexpr std::string_view kMark = "file:";
+  const std::size_t equals = text.starts_with(kMark) ? std::string::npos : text.find('=');
+  const std::size_t begin = equals == std::string::npos ? 0 : equals + 1;
+  if (text.compare(begin, kMark.size(), kMark) != 0) return;
+  std::string path = text.substr(begin + kMark.size());
+  place_in(path, folder);
+  text.replace(begin + kMark.size(), std::string::npos, path);
+}
+
 }  // namespace
 
 Result<Job> parse_job_file(std::string_view text, const std::string& folder) {
@@ -287,6 +321,8 @@ Result<Job> parse_job_file(std::string_view text, const std::string& folder) {
   }
   place_in(job.input, folder);
   place_in(job.output, folder);
+  for (std::string& source : job.secrets.secrets) place_source(source, folder);
+  place_source(job.secrets.image_password, folder);
   return job;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "cli/requirement_options.h"
+#include "cli/secret_sources.h"
 
 namespace fallow::cli {
 
@@ -25,6 +26,7 @@ struct Job {
   std::string output;  // folder
   std::string image;
   std::vector<std::string> environment;  // "NAME=value"
+  SecretSources secrets;
   std::vector<std::string> command;
   std::uint32_t attempts_max = 0;
   bool no_wait = false;

@@ -35,6 +35,10 @@ std::string type_schema(const JobField& field) {
     }
     case JobFieldKind::kWords:
       return R"("type": ["string", "array"], "items": {"type": "string"}, "minItems": 1)";
+    case JobFieldKind::kSource:
+      return R"("type": "string", "pattern": "^(env|file):.")";
+    case JobFieldKind::kSources:
+      return R"("type": "object", "additionalProperties": {"type": "string", "pattern": "^(env|file):."})";
     case JobFieldKind::kNames:
       return R"("type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]})";
   }
@@ -66,7 +70,13 @@ const std::vector<JobField>& job_fields() {
       {"", "input", JobFieldKind::kText, "folder that each task finds as its working folder"},
       {"", "output", JobFieldKind::kText, "folder for what tasks write to $FALLOW_OUT"},
       {"", "env", JobFieldKind::kNames, "environment variables of the tasks"},
+      {"", "secrets", JobFieldKind::kSources,
+       "environment variables that only the task's node learns: NAME: env:VARIABLE or file:PATH"},
       {"", "image", JobFieldKind::kText, "OCI image; default: the node's own /usr"},
+      {"", "image_user", JobFieldKind::kText, "whom to log in to the image's registry as"},
+      {"", "image_password", JobFieldKind::kSource,
+       "where the password for it is: env:VARIABLE or file:PATH; default: "
+       "env:FALLOW_IMAGE_PASSWORD"},
       {"", "budget", JobFieldKind::kMoney, "the most the whole job may cost"},
       {"", "project", JobFieldKind::kText, "whose budget it counts for, too"},
       {"", "deadline_hours", JobFieldKind::kNumber,

@@ -2,6 +2,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include "cli/command.h"
+#include "cli/watch.h"
 
 namespace fallow::cli {
 namespace {
@@ -57,8 +58,10 @@ void add_leases(Parser& app, Context& context, Host& /*host*/) {
   command->add_option("-n,--count", options->count_max, "the most to show, newest first")
       ->check(range(1U, kPageMax))
       ->capture_default_str();
-  command->footer("Example:\n  fallow leases --job 12345 --json");
+  command->footer("Examples:\n  fallow leases --job 12345 --json\n  fallow leases watch 12345");
+  add_watch(*command, context, Watched::kLease);
   command->callback([options, &context] {
+    if (context.run) return;
     context.run = [options, &context] { return leases(context, *options); };
   });
 }

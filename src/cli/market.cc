@@ -1,6 +1,7 @@
 // fallow market: the market's name, key, rules and state.
 #include "base/money.h"
 #include "cli/command.h"
+#include "cli/policy.h"
 
 namespace fallow::cli {
 namespace {
@@ -61,10 +62,13 @@ int market(const Context& context) {
 
 }  // namespace
 
-void add_market(Parser& app, Context& context, Host& /*host*/) {
-  Parser* command = app.add_subcommand("market", "the market's name, key, rules and state");
+void add_market(Parser& app, Context& context, Host& host) {
+  Parser* command = app.add_subcommand("market", "the market's name, key, rules and state; policy");
   command->footer("Example:\n  fallow market --json");
-  command->callback([&context] { context.run = [&context] { return market(context); }; });
+  command->callback([&context] {
+    if (!context.run) context.run = [&context] { return market(context); };
+  });
+  add_policy(*command, context, host);
 }
 
 }  // namespace fallow::cli

@@ -4,6 +4,7 @@
 
 #include "base/number.h"
 #include "cli/command.h"
+#include "cli/watch.h"
 
 namespace fallow::cli {
 namespace {
@@ -161,10 +162,13 @@ void add_nodes(Parser& app, Context& context, Host& /*host*/) {
       "  fallow nodes offer 12345 0.35\n"
       "  fallow nodes offer 12345 --floor 0.20 --ceiling 0.60\n"
       "  fallow nodes offer 12345 0.35 --discount day=500,week=1000,month=2000 --spot-floor 0.12\n"
-      "  fallow nodes withdraw 12345");
+      "  fallow nodes withdraw 12345\n"
+      "  fallow nodes watch 12345");
   command->callback([&context] {
     if (!context.run) context.run = [&context] { return list_nodes(context); };
   });
+
+  add_watch(*command, context, Watched::kNode);
 
   auto uses_max = std::make_shared<std::uint32_t>(1);
   auto hours = std::make_shared<double>(24);

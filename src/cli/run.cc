@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "cli/command.h"
@@ -11,6 +12,7 @@
 #include "cli/job_file.h"
 #include "cli/logs.h"
 #include "cli/requirement_options.h"
+#include "cli/secret_keeper.h"
 #include "cli/waiting.h"
 #include "client/transfer.h"
 
@@ -71,6 +73,10 @@ Result<v1::CreateOrderRequest> make_request(const Job& job) {
     variable.set_name(setting.substr(0, equals));
     variable.set_value(setting.substr(equals + 1));
   }
+  for (const std::string& secret : job.secrets.secrets) {
+    workload.add_secrets(secret.substr(0, secret.find('=')));
+  }
+  workload.set_image_login(!job.secrets.image_user.empty());
   workload.set_collect_output(!job.output.empty());
   return request;
 }
@@ -78,8 +84,9 @@ Result<v1::CreateOrderRequest> make_request(const Job& job) {
 // Follows one order on its own connections: logs on the caller's thread, progress beside it.
 class Follower {
  public:
-  Follower(const Context& context, const v1::OrderView& order)
-      : context_(context), id_(order.id()), several_(order.tasks_total() > 1) {}
+  // `secrets`: what its tasks wait for; null: nothing.
+  Follower(const Context& context, const v1::OrderView& order, const v1::LeaseSecrets* secrets)
+      : context_(context), id_(order.id()), several_(order.tasks_total() > 1), secrets_(secrets) {}
 
   // The order as it ended, or as it was when the reader left.
   client::ApiResult<v1::OrderView> follow() {
@@ -92,6 +99,10 @@ class Follower {
     // Made before the threads below, which then leave the signals to it.
     const Interrupt interrupt([&](int count) { interrupted(count, *logs); });
     std::thread reporter([&] { report_progress(*progress); });
+    std::optional<SecretKeeping> keeping;
+    if (auto way = secrets_ == nullptr ? nullptr : context_.connect()) {
+      keeping.emplace(context_, std::move(way), id_, *secrets_);
+    }
     LogPrinter printer(several_, context_.terminal);
     printer.before_write = [this] { clear_progress(); };
     v1::FollowOrderLogsRequest request;
@@ -209,6 +220,7 @@ class Follower {
   const Context& context_;
   const std::uint64_t id_;
   const bool several_;
+  const v1::LeaseSecrets* const secrets_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool ended_ = false;
@@ -267,6 +279,9 @@ int run(const Context& context, const RunOptions& options) {
   if (!job) return report(context, job.error());
   auto request = make_request(*job);
   if (!request) return report(context, request.error());
+  // Before the market hears of the job: what is not there would be missed at its start.
+  auto secrets = read_secret_sources(job->secrets);
+  if (!secrets) return report(context, secrets.error());
   const auto api = context.connect();
   if (!api) return kUsage;
   if (!job->input.empty()) {
@@ -298,13 +313,18 @@ int run(const Context& context, const RunOptions& options) {
     } else {
       std::printf("%llu\n", static_cast<unsigned long long>(order->id()));
     }
+    if (!job->secrets.empty() && !context.json) {
+      std::fprintf(stderr,
+                   "its tasks wait for their secrets: hand them over with  fallow secrets %llu\n",
+                   static_cast<unsigned long long>(order->id()));
+    }
     return kDone;
   }
   if (!context.json) {
     std::fprintf(stderr, "job %llu accepted, holding %s\n",
                  static_cast<unsigned long long>(order->id()), order->budget().c_str());
   }
-  Follower follower(context, *order);
+  Follower follower(context, *order, job->secrets.empty() ? nullptr : &*secrets);
   const auto ended = follower.follow();
   if (!ended) return report(context, ended.error());
   if (follower.left()) {
@@ -355,6 +375,7 @@ void add_run(Parser& app, Context& context, Host& /*host*/) {
   command->add_option("--out", options->job.output,
                       "fetch what tasks write to $FALLOW_OUT into this folder");
   command->add_option("--env", options->job.environment, "NAME=VALUE; may be repeated");
+  add_secret_options(*command, options->job.secrets);
   command->add_option("--attempts", options->job.attempts_max,
                       "of one task over all nodes; 0: the market's");
   command->add_flag("--no-wait", options->job.no_wait, "refuse when nothing can start now");
@@ -373,7 +394,8 @@ void add_run(Parser& app, Context& context, Host& /*host*/) {
       "--rank $FALLOW_NODE_RANK --of $FALLOW_NODES'\n"
       "  fallow run 'gpu_ram>=24' --image ghcr.io/org/trainer:1.2 --in ./data -- python train.py\n"
       "  fallow run 'gpu_ram>=24' --hours 2 --deadline 6 --budget 1.50 --network egress -- "
-      "./train");
+      "./train\n"
+      "  HF_TOKEN=... fallow run 'gpu_ram>=24' --secret HF_TOKEN --network egress -- ./fetch");
   command->callback(
       [=, &context] { context.run = [=, &context] { return run(context, *options); }; });
 }

@@ -81,6 +81,10 @@ std::shared_ptr<ServerArguments> add_server_options(Parser& command) {
             "or asked for; 6 at most while the store is over 90 % full");
   add_hours("--upload-hours-kept", arguments->upload_hours_kept,
             "how long an unfinished upload waits for its next piece");
+  command.add_option(
+      "--webhook-allow", arguments->webhooks_allowed,
+      "a range of addresses that webhooks may lead to beside the public internet, and "
+      "without TLS, e.g. 10.20.0.0/16; may be repeated");
   auto* const rules = &arguments->rules;
   const auto add_time = [&](const char* name, double least, const char* summary,
                             void (v1::Policy::*set)(std::int64_t)) {

@@ -41,8 +41,8 @@ class Converter {
           "`network: egress`");
     } else if (name == "secrets") {
       leave(
-          "secrets: nothing is secret on a stranger's machine; hand over what may be known there "
-          "by `env`");
+          "secrets: name them as `secrets: {NAME: env:NAME}`, which says where each is read from; "
+          "their node learns them, and who owns it may");
     } else {
       leave(name + ": there is nothing like it here");
     }

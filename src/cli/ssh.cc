@@ -99,6 +99,7 @@ int ssh(const Context& context, const SshOptions& options) {
   ::setenv("FALLOW_URL", market->url.c_str(), 1);
   ::setenv("FALLOW_API_KEY", market->api_key.c_str(), 1);
   ::setenv("FALLOW_CERTIFICATE", market->certificate.c_str(), 1);
+  ::setenv("FALLOW_TEAM", market->team.c_str(), 1);
   std::vector<std::string> words = {"ssh", "-F", "none"};
   for (const auto& [name, value] : settings) {
     words.emplace_back("-o");

@@ -1,8 +1,9 @@
-// fallow wallet: balances, the ledger as one account sees it, money in and out.
+// fallow wallet: balances, the ledger as one account sees it, its months, money in and out.
 #include <google/protobuf/util/time_util.h>
 
 #include "base/digest.h"
 #include "cli/command.h"
+#include "cli/statement.h"
 
 namespace fallow::cli {
 namespace {
@@ -122,11 +123,13 @@ int history(const Context& context, const WalletOptions& options) {
 
 void add_wallet(Parser& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<WalletOptions>();
-  Parser* command = app.add_subcommand("wallet", "balances; deposit, withdraw, history, budget");
+  Parser* command =
+      app.add_subcommand("wallet", "balances; deposit, withdraw, history, statement, budget");
   command->add_option("--account", options->account, "another account (operators only)");
   command->footer(
       "Examples:\n  fallow wallet\n  fallow wallet deposit 12288 10.00 --reference bank-2217\n"
-      "  fallow wallet history -n 20\n  fallow wallet budget 50.00");
+      "  fallow wallet history -n 20\n  fallow wallet statement --month 2026-11\n"
+      "  fallow wallet budget 50.00");
   command->callback([=, &context] {
     if (!context.run) context.run = [=, &context] { return show_wallet(context, *options); };
   });
@@ -149,6 +152,25 @@ void add_wallet(Parser& app, Context& context, Host& /*host*/) {
   past->add_option("-n,--count", options->count_max, "the most to show, newest first")
       ->check(range(1U, kPageMax))
       ->capture_default_str();
+  auto month = std::make_shared<StatementOptions>();
+  Parser* bill = command->add_subcommand(
+      "statement", "a calendar month: opening and closing balance, what each lease came to");
+  bill->add_option("--month", month->month, "e.g. 2026-11, in UTC; default: the present one");
+  bill->add_flag("--csv", month->csv, "all of it as a table (RFC 4180)");
+  bill->add_option("-n,--count", month->count_max, "the most leases to show")
+      ->check(range(1U, kCountMax))
+      ->capture_default_str();
+  bill->footer(
+      "A month begins with its first moment and ends before the next one's, UTC. Every sum is\n"
+      "exact; every line is the month's part of a lease, whose receipt `fallow receipt LEASE`\n"
+      "shows once it has ended.\nExamples:\n  fallow wallet statement\n"
+      "  fallow wallet statement --month 2026-11 --csv > november.csv");
+  bill->callback([=, &context] {
+    context.run = [=, &context] {
+      month->account = options->account;
+      return show_statement(context, *month);
+    };
+  });
   Parser* most =
       sub("budget", "the most to spend in a calendar month, in all, or for a project", budget);
   most->add_option("amount", options->amount, "'none' takes the limit away")->required();

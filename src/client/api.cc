@@ -69,7 +69,7 @@ Error plain_error(const ApiError& error) {
 }
 
 Api::Api(const Config& config, net::HttpClientOptions options, Random& random)
-    : api_key_(config.api_key), random_(random), http_(std::move(options)) {}
+    : api_key_(config.api_key), team_(config.team), random_(random), http_(std::move(options)) {}
 
 Result<std::unique_ptr<Api>> Api::make(const Config& config, Random& random) {
   FALLOW_ASSIGN(Endpoint endpoint, endpoint_of(config));
@@ -82,6 +82,7 @@ Result<std::unique_ptr<Api>> Api::make(const Config& config, Random& random) {
 net::Headers Api::headers() const {
   net::Headers headers;
   if (!api_key_.empty()) headers.set("Authorization", "Bearer " + api_key_);
+  if (!team_.empty()) headers.set("Fallow-Team", team_);
   return headers;
 }
 
@@ -170,6 +171,32 @@ ApiResult<void> Api::stream_into(std::string_view rpc, const google::protobuf::M
     }
   }
   return outcome;
+}
+
+ApiResult<void> Api::download(std::string_view rpc, const google::protobuf::Message& request,
+                              const std::function<Status(std::string_view)>& sink) {
+  net::ClientRequest http;
+  http.target = make_rpc_request(find_rpc(rpc), request).target;
+  http.headers = headers();
+  ApiError last;
+  Status taken;
+  bool begun = false;
+  for (int attempt = 0; attempt < kAttemptsMax && !begun; ++attempt) {
+    if (attempt > 0) back_off(attempt - 1);
+    if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
+    http.sink = [&](std::string_view bytes) -> Status {
+      begun = true;
+      taken = sink(bytes);
+      return taken;
+    };
+    const auto response = http_.send(http);
+    if (!taken) return tl::unexpected(local_error(taken.error()));
+    if (response && response->status < 300) return {};
+    last = response ? refusal(*response) : unreachable(response.error());
+    if (response && !may_come_later(response->status)) break;
+    if (!response && is_final(response.error().code)) break;
+  }
+  return tl::unexpected(std::move(last));
 }
 
 ApiResult<bool> Api::has_blob(const std::string& digest_hex) {

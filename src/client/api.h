@@ -72,6 +72,11 @@ class Api {
     return stream_into(rpc, request, item, [&] { return each(item); });
   }
 
+  // A server-streaming rpc whose answer is a file: `sink` gets all of it, in order. What breaks off
+  // is begun again only if the sink has got nothing yet.
+  ApiResult<void> download(std::string_view rpc, const google::protobuf::Message& request,
+                           const std::function<Status(std::string_view)>& sink);
+
   // The artifact store: a blob by the hex of its digest. put goes on where an earlier one was cut
   // off, whether by the connection, the server's restart or the end of this program; `source` reads
   // from an offset on. get goes on behind what `sink` has taken: it gets every byte once, in order;
@@ -99,6 +104,7 @@ class Api {
   net::Headers headers() const;
 
   const std::string api_key_;
+  const std::string team_;
   Random& random_;
   net::BlockingHttpClient http_;
   std::atomic<bool> cancelled_ = false;

@@ -34,11 +34,13 @@ Status read_into(Config& config, const std::string& path, const std::string& tex
       config.api_key = *string;
     } else if (key == "certificate" && string) {
       config.certificate = *string;
+    } else if (key == "team" && string) {
+      config.team = *string;
     } else {
       return fail(
           ErrorCode::kInvalid,
-          "{}: '{}' is not a setting; known are url, api_key and certificate, each a string", path,
-          std::string(key.str()));
+          "{}: '{}' is not a setting; known are url, api_key, certificate and team, each a string",
+          path, std::string(key.str()));
     }
   }
   return {};
@@ -63,7 +65,8 @@ Result<Config> load_config() {
   }
   for (const auto& [name, field] :
        {std::pair{"FALLOW_URL", &config.url}, std::pair{"FALLOW_API_KEY", &config.api_key},
-        std::pair{"FALLOW_CERTIFICATE", &config.certificate}}) {
+        std::pair{"FALLOW_CERTIFICATE", &config.certificate},
+        std::pair{"FALLOW_TEAM", &config.team}}) {
     if (std::string value = environment(name); !value.empty()) *field = std::move(value);
   }
   return config;
@@ -78,6 +81,7 @@ Status save_config(const Config& config) {
   }
   toml::table table{{"url", config.url}, {"api_key", config.api_key}};
   if (!config.certificate.empty()) table.insert("certificate", config.certificate);
+  if (!config.team.empty()) table.insert("team", config.team);
   std::ostringstream text;
   text << table << '\n';
   return replace_file(path, text.str(), 0600);

@@ -60,6 +60,7 @@ ApiResult<std::unique_ptr<Tunnel>> Tunnel::open(const Config& market, LeaseId le
   url.target = "/v1/leases/" + std::to_string(lease.value) + "/tunnel";
   net::Headers headers;
   if (!market.api_key.empty()) headers.set("Authorization", "Bearer " + market.api_key);
+  if (!market.team.empty()) headers.set("Fallow-Team", market.team);
   const net::Executor executor = impl->pool.next();
   ApiResult<std::shared_ptr<net::WebSocket>> socket = nullptr;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {

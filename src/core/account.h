@@ -43,7 +43,9 @@ struct ApiKey {
   AccountId account;
   ScopeSet scopes = 0;
   std::string label;
-  Time expires_at;  // 0: never
+  Time expires_at;                       // 0: never
+  v1::Role role = v1::ROLE_UNSPECIFIED;  // unspecified: as an owner's
+  Time created_at;                       // 0: it is from before keys remembered it
 };
 
 struct JoinToken {

@@ -88,12 +88,20 @@ Rank BlockAsk::bound(const OfferKey& key, const OfferClass& of) const {
 
 namespace {
 
-// The zone's bounds of how likely nodes are to last, by span: the greatest, and turned the least.
-constexpr auto kLastingBounds = [] {
-  std::array<std::pair<std::size_t, std::size_t>, kSurvivalSpans.size()> bounds{};
+// The zone's bounds of how likely nodes are to last, by span: the greatest behind each gate, and
+// turned the least of any offer.
+struct LastingBounds {
+  std::array<std::size_t, kGates.size()> greatest{};
+  std::size_t turned_least = kBounds;
+};
+constexpr auto kLastingBoundsBySpan = [] {
+  std::array<LastingBounds, kSurvivalSpans.size()> bounds{};
   for (std::size_t span = 0; span < bounds.size(); ++span) {
-    bounds[span] = {bound_of(lasting_column(span), kAnyOffer, false),
-                    bound_of(lasting_column(span), kAnyOffer, true)};
+    const Column column = lasting_column(span);
+    for (std::size_t gate = 0; gate < kGates.size(); ++gate) {
+      bounds[span].greatest[gate] = bound_of(column, gate, false);
+    }
+    bounds[span].turned_least = bound_of(column, kAnyOffer, true);
   }
   return bounds;
 }();
@@ -105,11 +113,11 @@ Rank BlockAsk::bound(const BlockCursor& cursor, const OfferClass& of) const {
   const bool single_price = cursor.single_price();
   std::uint32_t lasting = kSurely;
   if (weighs_) {
-    const auto& [greatest, turned_least] = kLastingBounds[matcher_.span()];
-    lasting = survival_ppm(cursor.bound(greatest));
+    const LastingBounds& bounds = kLastingBoundsBySpan[matcher_.span()];
+    lasting = survival_ppm(cursor.bound(bounds.greatest[sieve_.gate()]));
     // Where nothing is known of some, the leases that they kept may count: at one price fewer with
     // every further offer.
-    if (cursor.bound(turned_least) == kCodeMax) {
+    if (cursor.bound(bounds.turned_least) == kCodeMax) {
       const std::uint32_t kept = single_price ? kUnreliable - key.unreliability : kSurely;
       lasting = std::max(lasting, matcher_.lasting_ppm(0, kept));
     }

@@ -93,7 +93,7 @@ bool BlockBook::find_first(const BlockAsk& ask, const OfferClass& of, Hit& hit) 
       return !met.in_order;
     });
     if (!found) continue;
-    block->prefetch_taken();  // as is most likely to follow
+    block->prefetch_taken(hit.place.lane());  // as is most likely to follow
     return true;
   }
   return false;

@@ -66,7 +66,7 @@ void weigh(Block& block, std::size_t which, Code was, Code now) {
   }
 }
 
-// The bounds behind these gates, which are the first in kBoundList.
+// The bounds of what orders ask for behind these gates, which are the first in kBoundList.
 constexpr std::size_t kGated = zone_bounds::kGated.size();
 constexpr auto kBoundsBehind = [] {
   std::array<std::uint32_t, std::size_t{1} << kGates.size()> masks{};
@@ -92,6 +92,18 @@ void weigh_gates(Block& block, std::size_t lane, GateMask opened, GateMask close
     const auto which = static_cast<std::size_t>(std::countr_zero(left));
     const Code rest = block.bound(which);
     if (rest != codes[which % kGated]) block.set_bound(which, rest);
+  }
+  // Behind them stand the bounds of lasting.
+  for (std::size_t i = 0; i < zone_bounds::kLastingGates.size(); ++i) {
+    const GateMask gate = GateMask{1} << zone_bounds::kLastingGates[i];
+    if (((opened | closed) & gate) == 0) continue;
+    const Survival& lasting = block.lasting[lane];
+    const bool enters = (opened & gate) != 0;
+    for (std::size_t span = 0; span < lasting.codes.size(); ++span) {
+      const Code code = lasting.codes[span];
+      weigh(block, kGatedBounds + i * lasting.codes.size() + span, enters ? Code{0} : code,
+            enters ? code : Code{0});
+    }
   }
 }
 
@@ -175,6 +187,11 @@ void BlockTree::set_codes(Block& block, std::size_t lane, const Codes& codes, Co
   }
   for (std::size_t i = 0; i < zone_bounds::kGated.size(); ++i) {
     block.offers[lane].gated_codes[i] = code(zone_bounds::kGated[i]);
+  }
+  for (std::size_t span = 0; span < kSurvivalSpans.size(); ++span) {
+    if ((changed & column_bit(lasting_column(span))) != 0) {
+      block.lasting[lane].codes[span] = code(lasting_column(span));
+    }
   }
   const GateMask gates_now = gates();
   for (BoundMask left = affected; left != 0; left &= left - 1) {
@@ -380,9 +397,7 @@ OfferFacts BlockTree::facts_at(const Block& block, std::size_t lane, const Offer
   facts.isolation = block.row(Column::kIsolation).at[lane];
   facts.images = block.row(Column::kImages).at[lane] != 0;
   facts.plain = (block.plain & lane_bit(lane)) != 0;
-  for (std::size_t span = 0; span < kSurvivalSpans.size(); ++span) {
-    facts.survival.codes[span] = block.row(lasting_column(span)).at[lane];
-  }
+  facts.survival = block.lasting[lane];
   return facts;
 }
 

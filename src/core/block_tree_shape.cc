@@ -176,6 +176,7 @@ void BlockTree::move(Block& from, LaneMask lanes, Block& to) {
     }
     to.rank.at[target] = static_cast<std::uint8_t>(from.rank.at[source] - first + base);
     to.offers[target] = from.offers[source];
+    to.lasting[target] = std::exchange(from.lasting[source], Survival{});
     to.durations_max[target] = from.durations_max[source];
     for (std::size_t i = 0; i < kNumberRows; ++i) {
       to.numbers[i].at[target] = from.numbers[i].at[source];
@@ -343,6 +344,10 @@ std::size_t BlockTree::check(const Block& block, const OfferKey& low, const Offe
         "offer {} has a stale former price or spot floor", key.node.value);
     FALLOW_CHECK(block.parent->disk_gb_hours[block.place] <= facts.disk_gb_hour,
                  "offer {} has a disk that costs less than its block's", key.node.value);
+    for (std::size_t span = 0; span < kSurvivalSpans.size(); ++span) {
+      FALLOW_CHECK(block.lasting[lane].codes[span] == block.row(lasting_column(span)).at[lane],
+                   "offer {} has a stale likelihood to last beside its load", key.node.value);
+    }
     const Codes codes = codes_of(facts);
     for (std::size_t i = 0; i < kColumns; ++i) {
       FALLOW_CHECK(block.rows[i].at[lane] == codes[i], "offer {} has a stale code in column {}",

@@ -21,6 +21,7 @@ void derive_people(MarketState& state) {
   for (const auto& [unused, payout] : state.payouts) state.payouts_total += payout.amount;
   for (const auto& [place, key] : state.keys)
     state.key_owners.emplace(key.secret_hash, key.account);
+  for (const auto& [place, unused] : state.members) state.teams.emplace(place.second, place.first);
   for (std::size_t place = 0; place < state.deposits.size(); ++place) {
     state.deposit_places.emplace(state.deposits[place].reference,
                                  static_cast<std::uint32_t>(place));

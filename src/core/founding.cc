@@ -45,6 +45,7 @@ void handle(Step& step, const v1::Found& command) {
   key.account = id;
   key.scopes = account.scopes;
   key.label = "first";
+  key.created_at = step.now;
   state.key_owners.emplace(key.secret_hash, id);
   state.keys.emplace(std::pair(id, key.secret_hash), key);
   step.entity = id.value;

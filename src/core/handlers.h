@@ -26,6 +26,12 @@ void handle(Step& step, const v1::SetProject& command);
 void handle(Step& step, const v1::AddKey& command);
 void handle(Step& step, const v1::RevokeKey& command);
 void handle(Step& step, const v1::CreateJoinToken& command);
+// webhooks.cc
+void handle(Step& step, const v1::SetWebhook& command);
+void handle(Step& step, const v1::RemoveWebhook& command);
+void handle(Step& step, const v1::StopWebhook& command);
+// members.cc
+void handle(Step& step, const v1::SetMember& command);
 // wallets.cc
 void handle(Step& step, const v1::Deposit& command);
 void handle(Step& step, const v1::Withdraw& command);

@@ -323,6 +323,13 @@ class Verifier {
                state_.requests.size() == state_.answers.size() &&
                state_.deposits.size() == state_.deposit_places.size(),
            "keys, requests or deposits are counted wrong");
+    expect(state_.members.size() == state_.teams.size() &&
+               std::all_of(state_.members.begin(), state_.members.end(),
+                           [&](const auto& each) {
+                             return state_.teams.contains(
+                                 std::pair(each.first.second, each.first.first));
+                           }),
+           "teams and their members are not the same");
     ended_hold();
     spot_seen_holds();
     reservation_next_holds();

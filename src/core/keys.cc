@@ -5,6 +5,37 @@
 #include "core/scopes.h"
 
 namespace fallow::core {
+namespace {
+
+bool has_expired(const ApiKey& key, Time now) {
+  return key.expires_at.us != 0 && key.expires_at <= now;
+}
+
+std::string key_id_of(const Digest& secret_hash) { return to_hex(secret_hash).substr(0, 16); }
+
+// Whether the account may have another key: at its maximum those that have expired go, of which
+// nobody has any more use.
+bool make_key_room(MarketState& state, AccountId account, Time now) {
+  const auto begin = state.keys.lower_bound(std::pair(account, Digest{}));
+  std::size_t standing = 0;
+  std::vector<Digest> expired;
+  for (auto at = begin; at != state.keys.end() && at->first.first == account; ++at) {
+    if (has_expired(at->second, now)) {
+      expired.push_back(at->first.second);
+    } else {
+      ++standing;
+    }
+  }
+  if (standing >= state.limits.keys_per_account_max) return false;
+  if (standing + expired.size() < state.limits.keys_per_account_max) return true;
+  for (const Digest& hash : expired) {
+    state.keys.erase(std::pair(account, hash));
+    state.key_owners.erase(hash);
+  }
+  return true;
+}
+
+}  // namespace
 
 void handle(Step& step, const v1::AddKey& command) {
   MarketState& state = step.state;
@@ -23,6 +54,9 @@ void handle(Step& step, const v1::AddKey& command) {
     return step.refuse(v1::VALUE_INVALID, "scopes",
                        "a key needs at least one scope of renter, provider, operator");
   }
+  if (!v1::Role_IsValid(command.role())) {
+    return step.refuse(v1::VALUE_INVALID, "role", "there is no such role");
+  }
   const Account* const account =
       acting_for(step, AccountId(command.account()), v1::SCOPE_UNSPECIFIED);
   if (account == nullptr) return;
@@ -34,6 +68,11 @@ void handle(Step& step, const v1::AddKey& command) {
   if (state.key_owners.contains(hash)) {
     return step.refuse(v1::VALUE_INVALID, "secret_hash", "this key exists already");
   }
+  // Logs from before there were roles have accounts with more.
+  if (command.role() != v1::ROLE_UNSPECIFIED && !make_key_room(state, account->id, step.now)) {
+    return step.refuse(v1::LIMIT_REACHED, "", "account {} has its most keys, {}: revoke some",
+                       account->id.value, state.limits.keys_per_account_max);
+  }
   if (state.keys.size() >= state.limits.keys_max) {
     return step.refuse(v1::LIMIT_REACHED, "", "the market has its most keys, {}: revoke some",
                        state.limits.keys_max);
@@ -44,10 +83,14 @@ void handle(Step& step, const v1::AddKey& command) {
   key.scopes = *scopes;
   key.label = command.label();
   key.expires_at = Time{command.expires_at_us()};
+  key.role = command.role();
+  key.created_at = step.now;
   state.key_owners.emplace(hash, account->id);
   state.keys.emplace(std::pair(account->id, hash), std::move(key));
   step.entity = account->id.value;
-  step.tell().mutable_key_added()->set_account(account->id.value);
+  v1::KeyAdded& added = *step.tell().mutable_key_added();
+  added.set_account(account->id.value);
+  added.set_key(key_id_of(hash));
 }
 
 void handle(Step& step, const v1::RevokeKey& command) {
@@ -65,7 +108,9 @@ void handle(Step& step, const v1::RevokeKey& command) {
   state.keys.erase(std::pair(account->id, hash));
   state.key_owners.erase(owner);
   step.entity = account->id.value;
-  step.tell().mutable_key_revoked()->set_account(account->id.value);
+  v1::KeyRevoked& revoked = *step.tell().mutable_key_revoked();
+  revoked.set_account(account->id.value);
+  revoked.set_key(key_id_of(hash));
 }
 
 void handle(Step& step, const v1::CreateJoinToken& command) {

@@ -13,6 +13,13 @@ struct Limits {
   std::size_t accounts_max = 1'000'000;
   std::size_t projects_per_account_max = 1'000;
   std::size_t keys_max = 2'000'000;
+  std::size_t keys_per_account_max = 1'000;  // those that have expired make room
+  std::size_t webhooks_max = 10'000;
+  std::size_t webhooks_per_account_max = 16;
+  std::size_t webhook_kinds_max = 64;
+  std::size_t url_bytes_max = 2'048;
+  std::size_t members_max = 1'000'000;  // of all accounts together
+  std::size_t members_per_account_max = 256;
   std::size_t join_tokens_max = 100'000;
   std::size_t nodes_max = 1'000'000;
   std::size_t devices_per_node_max = 64;

@@ -97,6 +97,14 @@ void dispatch(Step& step, const v1::Command& command) {
       return handle(step, command.set_forecast());
     case v1::Command::kSetSurvival:
       return handle(step, command.set_survival());
+    case v1::Command::kSetWebhook:
+      return handle(step, command.set_webhook());
+    case v1::Command::kRemoveWebhook:
+      return handle(step, command.remove_webhook());
+    case v1::Command::kStopWebhook:
+      return handle(step, command.stop_webhook());
+    case v1::Command::kSetMember:
+      return handle(step, command.set_member());
     case v1::Command::kCreateJoinToken:
       return handle(step, command.create_join_token());
     case v1::Command::kJoinNode:

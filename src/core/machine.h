@@ -25,6 +25,7 @@
 #include "core/order.h"
 #include "core/pricing.h"
 #include "core/refusal.h"
+#include "core/webhook.h"
 #include "fallow/v1/agent.pb.h"
 #include "fallow/v1/commands.pb.h"
 #include "fallow/v1/events.pb.h"
@@ -75,6 +76,9 @@ class Machine {
   const Order* order(OrderId id) const;
   const Lease* lease(LeaseId id) const;
   const Payout* payout(std::uint64_t id) const;  // open ones
+  const Webhook* webhook(WebhookId id) const;
+  // What `member` is in the team `account`; none: no member.
+  std::optional<v1::Role> role_in(AccountId account, AccountId member) const;
   const Ledger& ledger() const;
   const Book& book() const;
 
@@ -89,6 +93,11 @@ class Machine {
   void visit_orders_newest(OrderId before, const std::function<bool(const Order&)>& visit) const;
   void visit_leases_newest(LeaseId before, const std::function<bool(const Lease&)>& visit) const;
   void visit_payouts(const std::function<bool(const Payout&)>& visit) const;
+  void visit_webhooks(const std::function<bool(const Webhook&)>& visit) const;
+  // Who may act for the account; and for whom the account may.
+  using VisitMember = std::function<bool(AccountId account, AccountId member, v1::Role role)>;
+  void visit_members(AccountId account, const VisitMember& visit) const;
+  void visit_teams(AccountId member, const VisitMember& visit) const;
 
   struct Counts {
     std::size_t accounts = 0, nodes = 0, nodes_connected = 0, devices = 0, orders_open = 0,

@@ -35,6 +35,7 @@
 #include "core/table.h"
 #include "core/turn.h"
 #include "core/waiting_orders.h"
+#include "core/webhook.h"
 
 namespace fallow::core {
 
@@ -116,9 +117,11 @@ struct MarketState {
   Table<AccountId, Account> accounts;
   absl::btree_map<std::pair<AccountId, Digest>, ApiKey> keys;
   absl::btree_map<Digest, JoinToken> join_tokens;
-  absl::btree_map<std::uint64_t, Payout> payouts;  // open ones
-  std::vector<Booked> deposits;                    // in the order of their commands
-  std::deque<ShortHash> requests;                  // oldest first
+  absl::btree_map<WebhookId, Webhook> webhooks;
+  absl::btree_map<std::pair<AccountId, AccountId>, v1::Role> members;  // by team and member
+  absl::btree_map<std::uint64_t, Payout> payouts;                      // open ones
+  std::vector<Booked> deposits;    // in the order of their commands
+  std::deque<ShortHash> requests;  // oldest first
   boost::unordered_flat_map<ShortHash, Answered, ShortHashHash> answers;
   absl::btree_map<Due, Release> releases;
 
@@ -155,6 +158,7 @@ struct MarketState {
   // -------------------------------------------------------------------------------------
   std::unique_ptr<Book> book;
   boost::unordered_flat_map<Digest, AccountId, DigestHash> key_owners;
+  absl::btree_set<std::pair<AccountId, AccountId>> teams;           // by member and team
   boost::unordered_flat_map<Digest, NodeId, DigestHash> node_keys;  // of nodes not removed
   boost::unordered_flat_map<ShortHash, std::uint32_t, ShortHashHash> deposit_places;
   // Who showed the device of a driver's UUID; what no longer holds is found out when it is asked.

@@ -34,6 +34,17 @@ const Payout* Machine::payout(std::uint64_t id) const {
   return found == state_->payouts.end() ? nullptr : &found->second;
 }
 
+const Webhook* Machine::webhook(WebhookId id) const {
+  const auto found = state_->webhooks.find(id);
+  return found == state_->webhooks.end() ? nullptr : &found->second;
+}
+
+std::optional<v1::Role> Machine::role_in(AccountId account, AccountId member) const {
+  const auto found = state_->members.find(std::pair(account, member));
+  if (found == state_->members.end()) return std::nullopt;
+  return found->second;
+}
+
 const Ledger& Machine::ledger() const { return state_->ledger; }
 const Book& Machine::book() const { return *state_->book; }
 
@@ -70,6 +81,26 @@ void Machine::visit_leases_newest(LeaseId before,
 void Machine::visit_payouts(const std::function<bool(const Payout&)>& visit) const {
   for (const auto& [unused, payout] : state_->payouts) {
     if (!visit(payout)) return;
+  }
+}
+
+void Machine::visit_webhooks(const std::function<bool(const Webhook&)>& visit) const {
+  for (const auto& [unused, webhook] : state_->webhooks) {
+    if (!visit(webhook)) return;
+  }
+}
+
+void Machine::visit_members(AccountId account, const VisitMember& visit) const {
+  for (auto at = state_->members.lower_bound(std::pair(account, AccountId()));
+       at != state_->members.end() && at->first.first == account; ++at) {
+    if (!visit(account, at->first.second, at->second)) return;
+  }
+}
+
+void Machine::visit_teams(AccountId member, const VisitMember& visit) const {
+  for (auto at = state_->teams.lower_bound(std::pair(member, AccountId()));
+       at != state_->teams.end() && at->first == member; ++at) {
+    if (!visit(at->second, member, *role_in(at->second, member))) return;
   }
 }
 

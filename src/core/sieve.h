@@ -26,6 +26,8 @@ class Sieve {
   Sieve(const Matcher& matcher, Supply supply, const OfferStore& offers,
         const WordNumbers& regions);
 
+  // The strictest gate that what fits comes through.
+  std::size_t gate() const { return gate_; }
   // Children of the zone that may hold an offer that fits.
   LaneMask sift(const Zone& zone) const;
   // Of one of them: may it hold an offer in a region that fits?

@@ -86,6 +86,9 @@ Digest write_state(const MarketState& state, const SnapshotWriter::Sink& sink) {
   write_values(writer, state.keys, [](auto& a, const ApiKey& x) { key_fields(a, x); });
   write_values(writer, state.join_tokens,
                [](auto& a, const JoinToken& x) { join_token_fields(a, x); });
+  write_values(writer, state.webhooks, [](auto& a, const Webhook& x) { webhook_fields(a, x); });
+  writer(static_cast<std::uint64_t>(state.members.size()));
+  for (const auto& [place, role] : state.members) writer(place.first, place.second, role);
   write_money(writer, state);
   writer(static_cast<std::uint64_t>(state.requests.size()));
   for (const ShortHash& request : state.requests) {
@@ -133,6 +136,23 @@ void read_people(SnapshotReader& reader, MarketState& state) {
     join_token_fields(reader, token);
     if (!state.join_tokens.emplace(token.secret_hash, token).second) {
       reader.fail("a join token is there twice");
+    }
+  });
+  read_each(reader, [&] {
+    Webhook webhook;
+    webhook_fields(reader, webhook);
+    const WebhookId id = webhook.id;
+    if (!state.webhooks.emplace(id, std::move(webhook)).second) {
+      reader.fail("a webhook is there twice");
+    }
+  });
+  read_each(reader, [&] {
+    AccountId account;
+    AccountId member;
+    v1::Role role = v1::ROLE_UNSPECIFIED;
+    reader(account, member, role);
+    if (!state.members.emplace(std::pair(account, member), role).second) {
+      reader.fail("a member is there twice");
     }
   });
 }

@@ -6,7 +6,7 @@
 
 namespace fallow::core {
 
-constexpr std::uint32_t kSnapshotVersion = 9;
+constexpr std::uint32_t kSnapshotVersion = 10;
 
 template <class Archive, class List, class Each>
 void list_fields(Archive& archive, List& list, Each&& each) {
@@ -50,7 +50,14 @@ void account_fields(Archive& archive, T& x) {
 
 template <class Archive, class T>
 void key_fields(Archive& archive, T& x) {
-  archive(x.secret_hash, x.account, x.scopes, x.label, x.expires_at);
+  archive(x.secret_hash, x.account, x.scopes, x.label, x.expires_at, x.role, x.created_at);
+}
+
+template <class Archive, class T>
+void webhook_fields(Archive& archive, T& x) {
+  archive(x.id, x.account, x.url, x.label, x.everyone, x.created_at, x.created_index, x.stopped_at,
+          x.stop_reason, x.secret_number, x.secret_since);
+  list_fields(archive, x.kinds, [&](auto& kind) { archive(kind); });
 }
 
 template <class Archive, class T>

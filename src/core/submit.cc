@@ -12,6 +12,7 @@
 #include "core/reservation.h"
 #include "core/run_mode.h"
 #include "core/schedule.h"
+#include "core/secret_names.h"
 
 namespace fallow::core {
 namespace {
@@ -37,6 +38,7 @@ std::optional<Refusal> check_workload(const v1::Workload& workload, const Limits
                      "a variable needs a name without '=' or NUL, and a value without NUL");
     }
   }
+  if (auto why = check_secrets(workload)) return why;
   if (bytes > limits.command_bytes_max) {
     return refusal(v1::VALUE_INVALID, "workload",
                    "command and environment have {} bytes: at most {} are accepted", bytes,

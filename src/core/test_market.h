@@ -15,6 +15,7 @@
 #include "base/env.h"
 #include "core/machine.h"
 #include "core/policy.h"
+#include "core/test_team.h"
 
 namespace fallow::core {
 
@@ -409,6 +410,9 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     key.set_secret_hash(test_hash(below(50)).substr(0, chance(20) ? 31 : 32));
     key.add_scopes(static_cast<v1::Scope>(below(5)));
     key.set_expires_at_us(chance(2) ? 0 : hostile());
+    key.set_role(static_cast<v1::Role>(below(6)));
+    if (chance(3))
+      fill_team(*random_, machine, any_account(machine), any_account(machine), command);
   } else if (kind < 96) {
     if (chance(4)) {
       for (std::uint64_t classes = below(4); classes > 0; --classes) {

@@ -205,9 +205,25 @@ void check_people(Complaint& complaint, const MarketState& state) {
   });
   for (const auto& [unused, key] : state.keys) {
     complaint.unless(known(key.account), "a key belongs to nobody");
+    complaint.unless(v1::Role_IsValid(key.role) && is_moment(key.created_at),
+                     "a key has values that cannot be");
   }
   for (const auto& [unused, token] : state.join_tokens) {
     complaint.unless(known(token.account) && token.uses_left > 0, "a join token cannot be");
+  }
+  for (const auto& [id, webhook] : state.webhooks) {
+    complaint.unless(known(webhook.account) && !webhook.url.empty() &&
+                         webhook.url.size() <= state.limits.url_bytes_max &&
+                         webhook.kinds.size() <= state.limits.webhook_kinds_max &&
+                         is_moment(webhook.created_at) && is_moment(webhook.stopped_at) &&
+                         is_moment(webhook.secret_since) && webhook.secret_number > 0 &&
+                         webhook.created_index.value > 0,
+                     "webhook {} has values that cannot be", id.value);
+  }
+  for (const auto& [place, role] : state.members) {
+    complaint.unless(known(place.first) && known(place.second) && place.first != place.second &&
+                         role != v1::ROLE_UNSPECIFIED && v1::Role_IsValid(role),
+                     "a member of account {} cannot be", place.first.value);
   }
   Wide inside = -Wide{state.ledger.balance(kOutside).value};
   for (const auto& [id, payout] : state.payouts) {

@@ -59,18 +59,25 @@ constexpr std::array kFromBelow = {
     Column::kReliability,    Column::kCpu,       Column::kMemory,        Column::kDisk,
     Column::kDownload,       Column::kUpload,    Column::kDevicesLeast,  Column::kShareMin,
     Column::kIsolation,      Column::kLastsHour, Column::kLastsSixHours, Column::kLastsDay,
-    Column::kLastsThreeDays, Column::kLastsWeek, Column::kImages};
+    Column::kLastsThreeDays, Column::kLastsWeek};
 // What orders ask for most: these are kept behind every gate.
 constexpr std::array kGated = {Column::kReliability, Column::kCpu, Column::kMemory,
                                Column::kDownload};
+// How likely nodes are to last ranks them, and where all have one price nothing else does: those
+// that last are leased first, and must not make a block look good any more. Behind two gates, a
+// free device and so many as a large task takes, for there are five spans.
+constexpr std::array<std::size_t, 2> kLastingGates = {2, 4};
 }  // namespace zone_bounds
 
-constexpr std::size_t kBounds = zone_bounds::kOrdered.size() + zone_bounds::kFromBelow.size() +
-                                zone_bounds::kGated.size() * (kGates.size() - 1);
+constexpr std::size_t kGatedBounds = zone_bounds::kGated.size() * (kGates.size() - 1);
+constexpr std::size_t kLastingBounds = kSurvivalSpans.size() * zone_bounds::kLastingGates.size();
+constexpr std::size_t kBounds =
+    kGatedBounds + kLastingBounds + zone_bounds::kOrdered.size() + zone_bounds::kFromBelow.size();
 static_assert(kBounds <= 64, "a set of bounds is a mask");
 using BoundMask = std::uint64_t;
 
-// First what is behind gates, the bounds of a gate side by side.
+// First what is behind gates, the bounds of a gate side by side: those of what orders ask for, then
+// those of lasting.
 constexpr std::array<Bound, kBounds> make_bounds() {
   std::array<Bound, kBounds> bounds{};
   std::size_t at = 0;
@@ -79,21 +86,26 @@ constexpr std::array<Bound, kBounds> make_bounds() {
       bounds[at++] = {column, static_cast<std::uint8_t>(gate), false};
     }
   }
+  for (const std::size_t gate : zone_bounds::kLastingGates) {
+    for (std::size_t span = 0; span < kSurvivalSpans.size(); ++span) {
+      bounds[at++] = {lasting_column(span), static_cast<std::uint8_t>(gate), false};
+    }
+  }
   for (const Column column : zone_bounds::kOrdered) bounds[at++] = {column, kAnyOffer, false};
   for (const Column column : zone_bounds::kFromBelow) bounds[at++] = {column, kAnyOffer, true};
   return bounds;
 }
 inline constexpr std::array<Bound, kBounds> kBoundList = make_bounds();
 
-// The place of a bound in kBoundList: behind the gate where that is kept, else of any offer.
-// kBounds when the column has none.
+// The place of a bound in kBoundList: behind the strictest gate not beyond this one for which it is
+// kept, since what comes through a gate comes through all before it. kBounds when the column has
+// none.
 constexpr std::size_t bound_of(Column column, std::size_t gate, bool turned) {
   std::size_t found = kBounds;
   for (std::size_t i = 0; i < kBounds; ++i) {
     const Bound& bound = kBoundList[i];
-    if (bound.column != column || bound.turned != turned) continue;
-    if (bound.gate == gate) return i;
-    if (bound.gate == kAnyOffer) found = i;
+    if (bound.column != column || bound.turned != turned || bound.gate > gate) continue;
+    if (found == kBounds || kBoundList[found].gate < bound.gate) found = i;
   }
   return found;
 }
@@ -146,6 +158,8 @@ struct alignas(kLanes) Block : Branch {
   std::array<LaneRow, kColumns> rows{};
   LaneRow rank;  // the offer's place in the order of keys among the block's
   std::array<LaneOffer, kLanes> offers{};
+  // As in the rows, an offer's side by side: a lease weighs them all.
+  std::array<Survival, kLanes> lasting{};
   std::array<NumberRow, kNumberRows> numbers{};
   std::array<Duration, kLanes> durations_max{};
 
@@ -157,7 +171,8 @@ struct alignas(kLanes) Block : Branch {
                                   : offers[lane].numbers[load_number_of(column)];
   }
   // What a change of the load reads of it beside what a search has read, ...
-  void prefetch_taken() const {
+  void prefetch_taken(std::size_t lane) const {
+    prefetch_line(&lasting[lane]);
     prefetch_line(&own);
     prefetch_line(&own_regions);
     prefetch_line(&row(Column::kRoom));
@@ -166,6 +181,7 @@ struct alignas(kLanes) Block : Branch {
   // ... and all of it.
   void prefetch_load(std::size_t lane) const {
     prefetch_line(&offers[lane]);
+    prefetch_line(&lasting[lane]);
     prefetch_line(&own);
     prefetch_line(&own_regions);
     prefetch_line(&row(Column::kWhole));

@@ -1,8 +1,7 @@
 // Replay: applies what the log holds to a machine, entry by entry. Restart, snapshots and audit all
 // go through it, so they all see the same market.
 //
-// Owner: whoever replays; one thread. It checks that entries follow on from the machine, that every
-// command parses and is of a kind this version knows; the log's reader has checked the chain.
+// Owner: whoever replays; one thread. What it reads is checked as CommandReader says.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +12,7 @@
 #include "base/types.h"
 #include "core/machine.h"
 #include "engine/batch.h"
+#include "engine/command_reader.h"
 #include "log/log.h"
 
 namespace fallow::engine {
@@ -21,16 +21,16 @@ class Replay {
  public:
   // `machine` stands at `from`. Both references must outlive this.
   Replay(log::LogReader& log, core::Machine& machine, const log::Head& from)
-      : log_(log), machine_(machine), head_(from) {}
+      : reader_(log, from), machine_(machine) {}
 
   // Applies the next entry; false when the log has no more. kCorrupt: an entry that this program
   // cannot apply, with what to do.
   Result<bool> next();
 
   // Where the machine stands.
-  const log::Head& head() const { return head_; }
+  const log::Head& head() const { return reader_.head(); }
   // The entry that next() applied. Valid until the next call.
-  Batch batch() const { return Batch{head_.time, head_.chain, applied_}; }
+  Batch batch() const { return Batch{head().time, head().chain, applied_}; }
 
   std::uint64_t entries() const { return entries_; }
   std::uint64_t commands() const { return commands_; }
@@ -38,18 +38,8 @@ class Replay {
   std::uint64_t bytes() const { return bytes_; }
 
  private:
-  static constexpr std::size_t kPageBytes = std::size_t{1} << 20;
-
-  Result<bool> load_page();
-  Status parse(const log::Entry& entry);
-
-  log::LogReader& log_;
+  CommandReader reader_;
   core::Machine& machine_;
-  log::Head head_;
-  std::vector<log::Entry> page_;
-  std::size_t page_at_ = 0;
-
-  std::vector<v1::Command> parsed_;  // of one entry; reused, so that parsing allocates little
   core::Events events_;
   std::vector<std::size_t> ends_;
   std::vector<Applied> applied_;

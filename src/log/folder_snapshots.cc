@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
 #include "base/check.h"
@@ -42,9 +43,40 @@ Result<std::vector<LogIndex>> named_indexes(const std::string& folder) {
       continue;
     indexes.emplace_back(std::strtoull(name.c_str(), nullptr, 10));
   }
+  if (code == std::errc::no_such_file_or_directory) return indexes;
   if (code) return tl::unexpected(file_error("list", folder, code.value()));
   std::sort(indexes.rbegin(), indexes.rend());
   return indexes;
+}
+
+constexpr std::int64_t kKeptPerSpan = 4;
+
+// When the file was written; 0 when that cannot be known, as of one that is gone.
+Time written_at(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  return Time{std::int64_t{status.st_mtim.tv_sec} * 1'000'000 + status.st_mtim.tv_nsec / 1'000};
+}
+
+// `indexes`: newest first.
+void remove_old(const std::string& folder, const std::vector<LogIndex>& indexes,
+                std::size_t keep_count, Duration keep_span) {
+  if (indexes.size() <= keep_count) return;
+  const Time newest = written_at(path_of(folder, indexes.front()));
+  std::optional<Time> kept;  // the latest of the older ones that stays
+  for (std::size_t i = indexes.size(); i-- > keep_count;) {
+    const Time at = written_at(path_of(folder, indexes[i]));
+    // Where the next one is old enough, too, this one serves nobody any more.
+    const bool outlived =
+        i > keep_count && newest - written_at(path_of(folder, indexes[i - 1])) >= keep_span;
+    const bool stays = keep_span.value > 0 && !outlived &&
+                       (!kept || (at - *kept).value >= keep_span.value / kKeptPerSpan);
+    if (stays) {
+      kept = at;
+    } else {
+      ::unlink(path_of(folder, indexes[i]).c_str());
+    }
+  }
 }
 
 std::string header_of(LogIndex index, const Digest& chain) {
@@ -105,9 +137,10 @@ Status check_content(const Opened& opened, const std::string& path) {
 class FolderWriter final : public SnapshotWriter {
  public:
   static Result<std::unique_ptr<SnapshotWriter>> begin(const std::string& folder, LogIndex index,
-                                                       const Digest& chain,
-                                                       std::size_t keep_count) {
-    auto writer = std::unique_ptr<FolderWriter>(new FolderWriter(folder, index, keep_count));
+                                                       const Digest& chain, std::size_t keep_count,
+                                                       Duration keep_span) {
+    auto writer =
+        std::unique_ptr<FolderWriter>(new FolderWriter(folder, index, keep_count, keep_span));
     FALLOW_ASSIGN(writer->file_, open_file(writer->temporary_, O_WRONLY | O_CREAT | O_TRUNC));
     FALLOW_TRY(writer->put(header_of(index, chain)));
     return writer;
@@ -135,18 +168,18 @@ class FolderWriter final : public SnapshotWriter {
     committed_ = true;
     FALLOW_TRY(sync_folder(folder_));
     FALLOW_ASSIGN(const std::vector<LogIndex> indexes, named_indexes(folder_));
-    for (std::size_t i = keep_count_; i < indexes.size(); ++i) {
-      ::unlink(path_of(folder_, indexes[i]).c_str());
-    }
+    remove_old(folder_, indexes, keep_count_, keep_span_);
     return {};
   }
 
  private:
-  FolderWriter(const std::string& folder, LogIndex index, std::size_t keep_count)
+  FolderWriter(const std::string& folder, LogIndex index, std::size_t keep_count,
+               Duration keep_span)
       : folder_(folder),
         temporary_(fmt::format("{}/{:020}{}", folder, index.value, kTemporarySuffix)),
         index_(index),
-        keep_count_(keep_count) {}
+        keep_count_(keep_count),
+        keep_span_(keep_span) {}
 
   Status put(std::string_view bytes) {
     digester_.update(bytes);
@@ -167,6 +200,7 @@ class FolderWriter final : public SnapshotWriter {
   const std::string temporary_;
   const LogIndex index_;
   const std::size_t keep_count_;
+  const Duration keep_span_;
   Fd file_;
   Digester digester_;
   std::uint64_t content_bytes_ = 0;
@@ -198,7 +232,8 @@ class FolderReader final : public SnapshotReader {
 }  // namespace
 
 Result<std::unique_ptr<FolderSnapshots>> FolderSnapshots::open(const std::string& folder,
-                                                               std::size_t keep_count) {
+                                                               std::size_t keep_count,
+                                                               Duration keep_span) {
   FALLOW_CHECK(keep_count > 0, "a store that keeps nothing is none");
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
     return tl::unexpected(file_error("make the folder", folder, errno));
@@ -209,12 +244,19 @@ Result<std::unique_ptr<FolderSnapshots>> FolderSnapshots::open(const std::string
     if (it->path().string().ends_with(kTemporarySuffix)) ::unlink(it->path().c_str());
   }
   if (code) return tl::unexpected(file_error("list", folder, code.value()));
-  return std::unique_ptr<FolderSnapshots>(new FolderSnapshots(folder, keep_count));
+  return std::unique_ptr<FolderSnapshots>(new FolderSnapshots(folder, keep_count, keep_span));
+}
+
+std::unique_ptr<FolderSnapshots> FolderSnapshots::open_to_read(const std::string& folder) {
+  return std::unique_ptr<FolderSnapshots>(new FolderSnapshots(folder, 0, Duration()));
 }
 
 Result<std::unique_ptr<SnapshotWriter>> FolderSnapshots::begin(LogIndex index,
                                                                const Digest& chain) {
-  return FolderWriter::begin(folder_, index, chain, keep_count_);
+  if (keep_count_ == 0) {
+    return fail(ErrorCode::kDenied, "the snapshots in {} are only read here", folder_);
+  }
+  return FolderWriter::begin(folder_, index, chain, keep_count_, keep_span_);
 }
 
 Result<std::vector<SnapshotInfo>> FolderSnapshots::list() {

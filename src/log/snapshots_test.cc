@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "base/file.h"
@@ -114,6 +115,64 @@ TEST_P(SnapshotsTest, AnEmptyAndALargeContentSurvive) {
   ASSERT_TRUE((*writer)->write(large));
   ASSERT_TRUE((*writer)->commit());
   EXPECT_TRUE(content_of(*store_->open_newest(LogIndex(2))->reader) == large);
+}
+
+// Days of snapshots, one every half hour by their files' times.
+class KeptSnapshots : public testing::Test {
+ protected:
+  KeptSnapshots() {
+    std::string pattern = testing::TempDir() + "fallow_snapshots_XXXXXX";
+    EXPECT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  ~KeptSnapshots() override { std::filesystem::remove_all(folder_); }
+  // Makes the files as old as they are when that of `newest` is written.
+  void age(std::uint64_t newest) {
+    const auto now = std::filesystem::file_time_type::clock::now();
+    for (const auto& file : std::filesystem::directory_iterator(folder_)) {
+      const std::uint64_t index = std::stoull(file.path().filename().string().substr(0, 20));
+      std::filesystem::last_write_time(
+          file, now - std::chrono::minutes(30) * static_cast<int>(newest - index));
+    }
+  }
+  std::string folder_;
+};
+
+TEST_F(KeptSnapshots, OneThatIsADayOldIsAlwaysThere) {
+  auto store = FolderSnapshots::open(folder_, 3, hours(24));
+  ASSERT_TRUE(store);
+  constexpr std::uint64_t kDay = 24 * 2;
+  std::size_t most = 0;
+  for (std::uint64_t i = 1; i <= 3 * kDay; ++i) {
+    age(i);
+    ASSERT_TRUE(save(**store, LogIndex(i), "s"));
+    const std::vector<std::uint64_t> kept = indexes_in(**store);
+    most = std::max(most, kept.size());
+    ASSERT_EQ(kept.front(), i);
+    if (i > 3) {
+      ASSERT_EQ((std::vector<std::uint64_t>(kept.begin(), kept.begin() + 3)),
+                (std::vector<std::uint64_t>{i, i - 1, i - 2}));
+    }
+    if (i > kDay + 1) {
+      ASSERT_GE(i - kept.back(), kDay);
+      ASSERT_LE(i - kept.back(), kDay + kDay / 4 + 1) << "and no older than need be";
+    }
+  }
+  EXPECT_LE(most, 3U + 6U);
+}
+
+TEST_F(KeptSnapshots, WhoOnlyReadsTouchesNothing) {
+  auto store = FolderSnapshots::open(folder_, 3);
+  ASSERT_TRUE(save(**store, LogIndex(7), "seven"));
+  const auto writing = (*store)->begin(LogIndex(8), chain_of(8));
+  ASSERT_TRUE((*writing)->write("half"));
+  const auto reader = FolderSnapshots::open_to_read(folder_);
+  EXPECT_EQ(indexes_in(*reader), (std::vector<std::uint64_t>{7}));
+  EXPECT_EQ(content_of(*reader->open_newest(LogIndex(9))->reader), "seven");
+  EXPECT_EQ(reader->begin(LogIndex(9), chain_of(9)).error().code, ErrorCode::kDenied);
+  ASSERT_TRUE((*writing)->commit()) << "what is being written is left alone";
+  EXPECT_EQ(indexes_in(*reader), (std::vector<std::uint64_t>{8, 7}));
+  EXPECT_TRUE(indexes_in(*FolderSnapshots::open_to_read(folder_ + "/none")).empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SnapshotsTest, testing::Values("memory", "folder"),

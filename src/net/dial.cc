@@ -48,7 +48,7 @@ Task<Result<std::vector<tcp::endpoint>>> resolve(const Url& url, Deadline deadli
 }  // namespace
 
 Task<Result<std::shared_ptr<Stream>>> dial(Url url, std::shared_ptr<const TlsClient> tls,
-                                           Duration timeout) {
+                                           Duration timeout, AddressRule allowed) {
   if (url.is_tls && !tls) {
     co_return fail(ErrorCode::kInvalid,
                    "{} wants TLS: say which certificate to trust (a pinned one or the system's)",
@@ -58,7 +58,14 @@ Task<Result<std::shared_ptr<Stream>>> dial(Url url, std::shared_ptr<const TlsCli
   FALLOW_CO_ASSIGN(const std::vector<tcp::endpoint> endpoints, co_await resolve(url, deadline));
   Error last{ErrorCode::kUnreachable,
              fmt::format("cannot reach {}: it has no address", url.authority())};
+  bool refused = false;
+  bool tried = false;
   for (const tcp::endpoint& endpoint : endpoints) {
+    if (allowed && !allowed(endpoint.address().to_string())) {
+      refused = true;
+      continue;
+    }
+    tried = true;
     std::string peer = url.authority();
     auto connected = co_await Stream::connect(endpoint.data(), endpoint.size(), std::move(peer),
                                               left_until(deadline));
@@ -74,6 +81,10 @@ Task<Result<std::shared_ptr<Stream>>> dial(Url url, std::shared_ptr<const TlsCli
     last = secured.error();
     if (last.code != ErrorCode::kDenied) last.code = ErrorCode::kUnreachable;
     break;
+  }
+  if (refused && !tried) {
+    co_return fail(ErrorCode::kDenied, "{} is at no address that may be reached from here",
+                   url.authority());
   }
   co_return tl::unexpected(std::move(last));
 }

@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "base/types.h"
+#include "net/dial.h"
 #include "net/http.h"
 #include "net/http_parser.h"
 #include "net/io_pool.h"
@@ -31,6 +32,7 @@ struct HttpClientOptions {
   std::shared_ptr<const TlsClient> tls;    // needed for https
   Duration connect_timeout = seconds(10);  // name, TCP and TLS together
   Pace pace;                               // of uploads
+  AddressRule allowed;                     // addresses that may be connected to; empty: all
 };
 
 struct ClientRequest {

@@ -240,5 +240,34 @@ TEST(OneShot, ReachesACoroutineFromAnotherThread) {
             ErrorCode::kTimedOut);
 }
 
+// The rule is asked of addresses, and what it does not let pass is not connected to.
+TEST(HttpClient, OnlyAllowedAddressesAreConnectedTo) {
+  std::atomic<int> requests = 0;
+  LoopbackServer server([&requests](Exchange& exchange) -> Task<void> {
+    ++requests;
+    co_await answer_ok(exchange);
+  });
+  // The second is no address: what it leads to is asked of the system, as of any name.
+  for (const char* host : {"127.0.0.1", "127.1"}) {
+    std::vector<std::string> asked;
+    HttpClientOptions options = server.client_options();
+    options.url.host = host;
+    bool allowed = false;
+    options.allowed = [&](std::string_view address) {
+      asked.emplace_back(address);
+      return allowed && address == "127.0.0.1";
+    };
+    BlockingHttpClient client(std::move(options));
+    const auto refused = client.get("/");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::kDenied) << refused.error().message;
+    EXPECT_EQ(requests.load(), host == std::string_view("127.1") ? 1 : 0);
+    EXPECT_FALSE(asked.empty());
+    allowed = true;
+    EXPECT_EQ(client.get("/")->body, "ok");
+  }
+  EXPECT_EQ(requests.load(), 2);
+}
+
 }  // namespace
 }  // namespace fallow::net

@@ -8,13 +8,17 @@ namespace fallow::runtime {
 namespace {
 
 TEST_F(AgentTest, RunsATaskWithInputOutputAndLogs) {
+  // Its three tenths of a second begin when it is known to run: what ran before that is not metered.
   v1::DesiredLease desired = lease(7,
-                                   "echo hello from task $FALLOW_TASK; echo oops >&2; sleep 0.3; "
+                                   "echo hello from task $FALLOW_TASK; echo oops >&2; "
+                                   "while [ ! -e go ]; do sleep 0.05; done; sleep 0.3; "
                                    "tr a-z A-Z < input > $FALLOW_OUT/result");
   desired.set_task(3);
   desired.mutable_workload()->set_input_manifest("given");
   desired.mutable_workload()->set_collect_output(true);
   hub_.desire({desired});
+  hub_.wait_for(7, v1::RUNNING);
+  ASSERT_TRUE(replace_file(folder_ + "/leases/7/work/go", ""));
   const v1::WorkloadReport ended = hub_.wait_for(7, v1::ENDED);
   EXPECT_EQ(ended.reason(), v1::COMPLETED) << ended.detail();
   EXPECT_EQ(ended.output_manifest(), "GIVEN");

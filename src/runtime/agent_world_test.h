@@ -78,6 +78,10 @@ class Hub final : public HubLink {
       ack.set_stream(chunk.stream());
       ack.set_offset(log.size());
       changed_.notify_all();
+    } else if (message.has_secret_ask()) {
+      asks_[message.secret_ask().lease()] = message.secret_ask();
+      changed_.notify_all();
+      return {};
     } else {
       for (const v1::WorkloadReport& report : message.observed().workloads()) {
         reports_[report.lease()] = report;
@@ -126,6 +130,22 @@ class Hub final : public HubLink {
       return logs_[{lease, v1::STDOUT}].find(words) != std::string::npos;
     })) << words;
   }
+  // Until the agent asks for the lease's secrets; each ask is taken once.
+  v1::SecretAsk wait_for_secret_ask(std::uint64_t lease) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(
+        changed_.wait_for(lock, std::chrono::seconds(30), [&] { return asks_.contains(lease); }));
+    v1::SecretAsk ask = asks_[lease];
+    asks_.erase(lease);
+    return ask;
+  }
+  void hand_over(std::uint64_t lease, std::string sealed) {
+    const std::lock_guard lock(mutex_);
+    v1::HubMessage message;
+    message.mutable_sealed_secrets()->set_lease(lease);
+    message.mutable_sealed_secrets()->set_sealed(std::move(sealed));
+    if (open_) events_.received(message.SerializeAsString());
+  }
   std::string log(std::uint64_t lease, v1::LogStream stream = v1::STDOUT) {
     const std::lock_guard lock(mutex_);
     return logs_[{lease, stream}];
@@ -149,6 +169,7 @@ class Hub final : public HubLink {
   bool unreachable_ = false;
   v1::Desired desired_;
   std::map<std::uint64_t, v1::WorkloadReport> reports_;
+  std::map<std::uint64_t, v1::SecretAsk> asks_;  // not taken yet
   std::map<std::uint64_t, std::map<std::uint32_t, std::string>> meters_;
   std::map<std::pair<std::uint64_t, int>, std::string> logs_;
 };
@@ -217,6 +238,7 @@ class AgentTest : public testing::Test {
     }
     runtime_ = std::move(*runtime);
     agent::AgentOptions options{folder_, NodeId(5), *key_, {}, {}, 2, milliseconds(200), images()};
+    options.secret_wait = secret_wait_;
     auto made = Agent::make(std::move(options), *runtime_, hub_, store(), *random_);
     ASSERT_TRUE(made) << made.error().message;
     agent_ = std::move(*made);
@@ -260,6 +282,7 @@ class AgentTest : public testing::Test {
   std::string error_;
   std::unique_ptr<Random> random_;
   std::optional<SigningKey> key_;
+  Duration secret_wait_ = minutes(1);  // of the agent that begins next
   Hub hub_;
   OneFileStore store_;
   std::unique_ptr<SandboxRuntime> runtime_;

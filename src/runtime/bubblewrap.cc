@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "runtime/driver_files.h"
 #include "runtime/host_root.h"
 #include "runtime/sandbox_init.h"
 #include "runtime/syscalls.h"
@@ -77,6 +78,11 @@ std::vector<std::string> BubblewrapSandbox::arguments(const LaunchFile& launch,
   }
   if (spec.network != v1::NETWORK_NONE) {
     append(words, {"--ro-bind", folders.etc + "/resolv.conf", "/etc/resolv.conf"});
+  }
+  if (!launch.driver_files.empty()) {
+    append(words, {"--tmpfs", kDriverFolder});
+    for (const auto& [from, at] : launch.driver_files) append(words, {"--ro-bind", from, at});
+    append(words, {"--remount-ro", kDriverFolder});
   }
   append(words, {"--proc", "/proc", "--dev", "/dev"});
   mask(words);

@@ -37,6 +37,15 @@ void remove_cgroups(const std::vector<std::string>& parents, std::string_view na
 // Kills everything in the groups of that name: for those whose supervisor is dead.
 void kill_cgroups(const std::vector<std::string>& parents, std::string_view name);
 
+// Whose memory ran short when something of a group was killed for it.
+enum class OutOfMemory : std::uint8_t {
+  kNo,
+  kOwnLimit,
+  kOfHost,  // the machine's: the group kept its limit
+};
+// By the group's folder, of either version.
+OutOfMemory out_of_memory_in(const std::string& group);
+
 // One workload's groups. Made and removed by its supervisor; one thread.
 class Cgroup {
  public:
@@ -55,7 +64,7 @@ class Cgroup {
   bool join() const;
   // False when there is nothing to freeze with (v1, where that group would cost every start).
   bool set_frozen(bool frozen) const;
-  bool was_out_of_memory() const;
+  OutOfMemory out_of_memory() const;
   // Kills everything inside.
   void kill() const;
 
@@ -63,7 +72,7 @@ class Cgroup {
   std::vector<std::string> folders_;
   std::string freezer_;  // the folder that freezes; empty: none
   bool freezer_is_v2_ = false;
-  std::string oom_file_;  // has a line "oom_kill N"
+  std::string memory_group_;  // the folder that limits memory; empty: none
   bool limits_memory_ = false;
   bool limits_processes_ = false;
 };

@@ -9,7 +9,7 @@
 
 #include "base/digest.h"
 #include "base/file.h"
-#include "runtime/public_address.h"
+#include "base/public_address.h"
 
 namespace fallow::runtime {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "runtime/public_address.h"
+#include "base/public_address.h"
 
 namespace fallow::runtime {
 namespace {

@@ -8,7 +8,7 @@
 #include <array>
 #include <memory>
 
-#include "runtime/public_address.h"
+#include "base/public_address.h"
 
 namespace fallow::runtime {
 namespace {

@@ -18,6 +18,7 @@
 #include "base/number.h"
 #include "runtime/image_manifest.h"
 #include "runtime/image_pull.h"
+#include "runtime/image_tree.h"
 
 namespace fallow::runtime {
 namespace {
@@ -86,7 +87,7 @@ Status ImageStore::read_images() {
     const std::string path = options_.folder + "/images/" + hex;
     const auto text = read_file(path + "/about", kAboutBytesMax);
     const auto about = text ? parse_about(*text) : std::nullopt;
-    if (!about) {
+    if (!about || !make_image_points(path + "/rootfs")) {
       trash_->take(path, "image");
       continue;
     }

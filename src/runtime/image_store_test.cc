@@ -286,6 +286,10 @@ TEST(ImageError, ChargesWhomItSaysItTo) {
             ErrorCode::kNotFound);
   EXPECT_EQ(code("msg=\"unauthorized: authentication required\""), ErrorCode::kDenied);
   EXPECT_EQ(code("msg=\"denied: requested access to the resource is denied\""), ErrorCode::kDenied);
+  // ghcr.io of what is not there or not this login's; Amazon's without one.
+  EXPECT_EQ(code("reading manifest 1 in ghcr.io/a/b: denied: denied"), ErrorCode::kDenied);
+  EXPECT_EQ(code("reading manifest 1 in x: no basic auth credentials"), ErrorCode::kDenied);
+  EXPECT_EQ(code("open /pull/x: permission denied"), ErrorCode::kUnreachable);
   EXPECT_EQ(code("msg=\"toomanyrequests: You have reached your pull rate limit\""),
             ErrorCode::kUnreachable);
   EXPECT_EQ(code("dial tcp 127.0.0.1:1: connect: connection refused"), ErrorCode::kUnreachable);

@@ -12,6 +12,7 @@
 #include "agent/program.h"
 #include "base/file.h"
 #include "base/json_text.h"
+#include "runtime/core_dumps.h"
 
 namespace fallow::runtime {
 namespace {
@@ -97,7 +98,7 @@ struct ImageTools::Sandboxed {
 
 Result<std::string> ImageTools::run(const Sandboxed& what) const {
   std::vector<std::string> words = {paths_.prlimit,
-                                    "--core=0",
+                                    "--core=" + std::to_string(kCoreBytesMax),
                                     "--fsize=" + std::to_string(file_bytes_max_),
                                     paths_.bwrap,
                                     "--unshare-all",
@@ -265,7 +266,7 @@ Error image_error(std::string_view err) {
     code = ErrorCode::kUnreachable;
   } else if (any({"unauthorized", "authentication required", "access to the resource is denied",
                   "invalid username/password", "requested access", "403 (forbidden)",
-                  "401 (unauthorized)"})) {
+                  "401 (unauthorized)", ": denied", "no basic auth credentials"})) {
     code = ErrorCode::kDenied;
   } else if (any({"manifest unknown", "name unknown", "not known to registry", "name invalid",
                   "404 (not found)", "no such file or directory", "no image found", "not found in",

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/file.h"
+#include "runtime/driver_files.h"
 #include "runtime/host_root.h"
 #include "runtime/processes.h"
 #include "runtime/sandbox_init.h"
@@ -118,8 +119,13 @@ Result<std::uint64_t> settle_image_tree(const std::string& root, std::uint64_t b
   if (errno != 0) return tl::unexpected(file_error("read", "the image's files", errno));
   // Every folder that the workload's user must pass through.
   ::chmod(root.c_str(), 0755);
-  for (const std::string& point : image_mount_points()) FALLOW_TRY(make_image_point(root, point));
+  FALLOW_TRY(make_image_points(root));
   return bytes;
+}
+
+Status make_image_points(const std::string& root) {
+  for (const std::string& point : image_mount_points()) FALLOW_TRY(make_image_point(root, point));
+  return {};
 }
 
 const std::vector<std::string>& image_mount_points() {
@@ -136,6 +142,7 @@ const std::vector<std::string>& image_mount_points() {
                                     "/sys/devices/system/node/",
                                     "/sys/class/drm/",
                                     "/sys/class/kfd/",
+                                    std::string(kDriverFolder) + "/",
                                     std::string(kInitPath),
                                     "/etc/resolv.conf"};
     for (const auto& [name, text] : inner_etc()) all.push_back("/etc/" + name);

@@ -17,6 +17,9 @@ namespace fallow::runtime {
 // bytes_max or kImageFilesMax, kInvalid when it cannot be walked.
 Result<std::uint64_t> settle_image_tree(const std::string& root, std::uint64_t bytes_max);
 
+// The mount points alone, where one is missing: of a tree that an earlier version settled.
+Status make_image_points(const std::string& root);
+
 inline constexpr std::uint64_t kImageFilesMax = 4'000'000;
 
 // The mount points that every settled tree has: "/work/" is a folder, "/etc/hosts" a file.

@@ -1,12 +1,19 @@
 #include "runtime/launch_file.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <ctime>
 
 namespace fallow::runtime {
 namespace {
 
-constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH3\n";
+constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH4\n";
+constexpr std::string_view kSecretsMagic = "FALLOWSECRETS1\n";
 constexpr std::string_view kExitMagic = "FALLOWEXIT1\n";
+constexpr std::size_t kSecretsBytesMax = std::size_t{1} << 20;
 
 void put(std::string& bytes, std::uint64_t value) {
   for (unsigned i = 0; i < 8; ++i) bytes.push_back(static_cast<char>((value >> (8 * i)) & 0xFFU));
@@ -62,6 +69,21 @@ void put(std::string& bytes, const std::vector<std::string>& texts) {
   put(bytes, texts.size());
   for (const std::string& text : texts) put(bytes, text);
 }
+void put(std::string& bytes, const Environment& pairs) {
+  put(bytes, pairs.size());
+  for (const auto& [name, value] : pairs) {
+    put(bytes, name);
+    put(bytes, value);
+  }
+}
+Environment read_pairs(Reader& reader) {
+  Environment pairs(reader.count());
+  for (auto& [name, value] : pairs) {
+    name = reader.text();
+    value = reader.text();
+  }
+  return pairs;
+}
 std::vector<std::string> read_texts(Reader& reader) {
   std::vector<std::string> texts(reader.count());
   for (std::string& text : texts) text = reader.text();
@@ -75,11 +97,7 @@ std::string encode_launch(const LaunchFile& launch) {
   std::string bytes(kLaunchMagic);
   put(bytes, spec.lease.value);
   put(bytes, spec.command);
-  put(bytes, spec.environment.size());
-  for (const auto& [name, value] : spec.environment) {
-    put(bytes, name);
-    put(bytes, value);
-  }
+  put(bytes, spec.environment);
   put(bytes, spec.device_files);
   put(bytes, spec.memory_bytes_max);
   put(bytes, spec.disk_bytes_max);
@@ -102,6 +120,7 @@ std::string encode_launch(const LaunchFile& launch) {
                                      egress.connections_max, egress.connections_second_max}) {
     put(bytes, std::uint64_t{number});
   }
+  put(bytes, launch.driver_files);
   return bytes;
 }
 
@@ -111,11 +130,7 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
   agent::LaunchSpec& spec = launch.spec;
   spec.lease = LeaseId(reader.number());
   spec.command = read_texts(reader);
-  spec.environment.resize(reader.count());
-  for (auto& [name, value] : spec.environment) {
-    name = reader.text();
-    value = reader.text();
-  }
+  spec.environment = read_pairs(reader);
   spec.device_files = read_texts(reader);
   spec.memory_bytes_max = reader.number();
   spec.disk_bytes_max = reader.number();
@@ -138,11 +153,42 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
                                       &egress.connections_max, &egress.connections_second_max}) {
     *number = static_cast<std::uint32_t>(reader.number());
   }
+  launch.driver_files = read_pairs(reader);
   if (!reader.is_whole() || spec.command.empty() || !v1::Isolation_IsValid(spec.isolation_min) ||
       !v1::Isolation_IsValid(launch.isolation) || !v1::Network_IsValid(spec.network)) {
     return fail(ErrorCode::kCorrupt, "the description of the workload is damaged");
   }
   return launch;
+}
+
+Result<Fd> secrets_file(const Environment& environment) {
+  std::string bytes(kSecretsMagic);
+  put(bytes, environment);
+  Fd file(::memfd_create("secrets", MFD_CLOEXEC));
+  if (!file) return tl::unexpected(file_error("make", "a file in memory", errno));
+  FALLOW_TRY(write_all(file, bytes, "the secrets of the workload"));
+  return file;
+}
+
+Result<Environment> read_secrets(int fd) {
+  // Only a file in memory has seals. Whatever else has the number is none of ours.
+  if (::fcntl(fd, F_GET_SEALS) < 0) return Environment();
+  const Fd file(fd);
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) return tl::unexpected(file_error("read", "the secrets", errno));
+  const auto size = static_cast<std::size_t>(info.st_size);
+  if (size > kSecretsBytesMax) {
+    return fail(ErrorCode::kTooLarge, "the secrets of the workload are too large");
+  }
+  std::string bytes(size, '\0');
+  FALLOW_ASSIGN(const std::size_t got, read_at(file, bytes, 0, "the secrets of the workload"));
+  bytes.resize(got);
+  Reader reader(bytes, kSecretsMagic);
+  Environment environment = read_pairs(reader);
+  if (!reader.is_whole()) {
+    return fail(ErrorCode::kCorrupt, "the secrets of the workload are not what was written");
+  }
+  return environment;
 }
 
 std::string encode_exit(const ExitFile& file) {
@@ -164,7 +210,7 @@ Result<ExitFile> decode_exit(std::string_view bytes) {
   file.exit_code = static_cast<int>(reader.number());
   file.signal = static_cast<int>(reader.number());
   file.detail = reader.text();
-  if (!reader.is_whole() || cause > static_cast<std::uint64_t>(agent::ExitCause::kLost)) {
+  if (!reader.is_whole() || cause > static_cast<std::uint64_t>(agent::kExitCauseLast)) {
     return fail(ErrorCode::kCorrupt, "the record of the workload's end is damaged");
   }
   return file;

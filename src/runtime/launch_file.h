@@ -1,7 +1,7 @@
 // The files by which the agent and a workload's supervisor speak to each other. All lie in the
 // lease's folder, which only the agent's user can enter:
 //
-//   spec      what to run; written by the agent before the start
+//   spec      what to run, but for what is secret; written by the agent before the start
 //   lock      flock()ed by the supervisor as long as it lives (it inherits the lock)
 //   pid       the supervisor's process id
 //   control   a FIFO: one letter for each wish of the agent (ControlByte)
@@ -21,10 +21,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/actions.h"
 #include "agent/runtime.h"
+#include "base/file.h"
 #include "base/result.h"
 #include "runtime/egress.h"
 
@@ -48,11 +50,20 @@ struct LaunchFile {
   std::uint32_t uid = 0;                     // the host's user it runs as; 0: the supervisor's own
   std::vector<std::string> cgroup_parents;   // folders to make its control groups in
   EgressPolicy egress;                       // for spec.network
+  // Of an image's workload: files of the host's graphics driver, and where they are seen inside.
+  std::vector<std::pair<std::string, std::string>> driver_files = {};
 };
 
+// Without spec.secret_environment, which goes by another way.
 std::string encode_launch(const LaunchFile& launch);
 // kCorrupt when the bytes are not what encode_launch gave.
 Result<LaunchFile> decode_launch(std::string_view bytes);
+
+// The secret part of a workload's environment, in a file in memory that has no name.
+using Environment = std::vector<std::pair<std::string, std::string>>;
+Result<Fd> secrets_file(const Environment& environment);
+// Takes over the descriptor if it is such a file; else there are none.
+Result<Environment> read_secrets(int fd);
 
 struct ExitFile {
   Time at;

@@ -1,6 +1,8 @@
 #include "runtime/launch_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace fallow::runtime {
 namespace {
@@ -21,11 +23,13 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   launch.isolation = v1::GVISOR;
   launch.tool = "/usr/bin/runsc";
   launch.cgroup_parents = {"/p"};
+  launch.driver_files = {{"/usr/lib/libcuda.so.1", "/usr/local/nvidia/lib64/libcuda.so.1"}};
   const std::string bytes = encode_launch(launch);
   const auto back = decode_launch(bytes);
   ASSERT_TRUE(back);
   EXPECT_EQ(encode_launch(*back), bytes);
   EXPECT_EQ(back->isolation, v1::GVISOR);
+  EXPECT_EQ(back->driver_files, launch.driver_files);
   EXPECT_EQ(back->spec.environment[0].second.size(), 3U);
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_FALSE(decode_launch(bytes.substr(0, size))) << size;
@@ -39,6 +43,32 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   EXPECT_EQ(exit_back->cause, ExitCause::kDiskFull);
   EXPECT_FALSE(decode_exit("FALLOWEXIT1\nx"));
   EXPECT_FALSE(decode_time("1234567"));
+}
+
+TEST(LaunchFile, SecretsGoByMemoryAlone) {
+  LaunchFile launch;
+  launch.spec.command = {"a"};
+  launch.spec.secret_environment = {{"TOKEN", "hunter2"}, {"EMPTY", ""}};
+  const std::string bytes = encode_launch(launch);
+  EXPECT_EQ(bytes.find("hunter2"), std::string::npos);
+  EXPECT_EQ(bytes.find("TOKEN"), std::string::npos);
+  auto file = secrets_file(launch.spec.secret_environment);
+  ASSERT_TRUE(file);
+  const int number = file->release();
+  const auto back = read_secrets(number);
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(*back, launch.spec.secret_environment);
+  // It is closed, and nothing else is taken for one.
+  EXPECT_EQ(::fcntl(number, F_GETFD), -1);
+  EXPECT_TRUE(read_secrets(number).value().empty());
+  const auto null = open_file("/dev/null", O_RDONLY);
+  ASSERT_TRUE(null);
+  EXPECT_TRUE(read_secrets(null->get()).value().empty());
+  EXPECT_NE(::fcntl(null->get(), F_GETFD), -1);
+  // One that was cut is noticed.
+  auto cut = secrets_file(launch.spec.secret_environment);
+  ASSERT_EQ(::ftruncate(cut->get(), 30), 0);
+  EXPECT_FALSE(read_secrets(cut->release()));
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 #include <string_view>
 
 #include "base/json_text.h"
+#include "runtime/core_dumps.h"
+#include "runtime/driver_files.h"
 #include "runtime/host_root.h"
 #include "runtime/sandbox.h"
 #include "runtime/sandbox_init.h"
@@ -61,7 +63,7 @@ void put_process(JsonText& json, const LaunchFile& launch, const OciOptions& opt
     json.open_object().key("type").value(type).key("hard").value(value).key("soft").value(value);
     json.close_object();
   };
-  put_limit("RLIMIT_CORE", 0);
+  put_limit("RLIMIT_CORE", kCoreBytesMax);
   put_limit("RLIMIT_NOFILE", open_files_max());
   if (spec.disk_bytes_max > 0) put_limit("RLIMIT_FSIZE", spec.disk_bytes_max);
   json.close_array().close_object();
@@ -101,6 +103,13 @@ void put_mounts(JsonText& json, const LaunchFile& launch, const PrivateFolders& 
     if (launch.spec.network != v1::NETWORK_NONE) {
       put_mount(json, "/etc/resolv.conf", "bind", folders.etc + "/resolv.conf",
                 {"bind", "ro", "nosuid", "nodev"});
+    }
+  }
+  if (!launch.driver_files.empty()) {
+    // Root's inside, whom the workload never is.
+    put_mount(json, kDriverFolder, "tmpfs", "tmpfs", {"nosuid", "nodev", "mode=755", "size=1m"});
+    for (const auto& [from, at] : launch.driver_files) {
+      put_mount(json, at, "bind", from, {"bind", "ro", "nosuid", "nodev"});
     }
   }
   points.emplace_back(kInitPath);

@@ -18,6 +18,7 @@
 #include <csignal>
 
 #include "runtime/bubblewrap.h"
+#include "runtime/core_dumps.h"
 #include "runtime/gvisor.h"
 #include "runtime/processes.h"
 #include "runtime/runc.h"
@@ -139,7 +140,7 @@ Status Sandbox::run(Start start) {
     give_up("enter the network for");
   }
   if (start.limits_files) {
-    set_limit(RLIMIT_CORE, 0);
+    set_limit(RLIMIT_CORE, kCoreBytesMax);
     set_limit(RLIMIT_NOFILE, kOpenFilesMax);
     if (launch_.spec.disk_bytes_max > 0) set_limit(RLIMIT_FSIZE, launch_.spec.disk_bytes_max);
     if (!cgroup_.limits_processes()) set_limit(RLIMIT_NPROC, launch_.spec.processes_max);

@@ -1,4 +1,6 @@
 // Workloads on images, in every kind of sandbox.
+#include <sys/sysmacros.h>
+
 #include "runtime/image_fixture_test.h"
 #include "runtime/image_tree.h"
 #include "runtime/sandbox_test.h"
@@ -114,6 +116,94 @@ TEST_P(SandboxImageTest, ACommandThatIsNotThereIsSaidSo) {
   EXPECT_THAT(exited.detail, HasSubstr("/bin/nothing"));
 }
 
+// A driver that is made up: a library that the linker can load, and character devices under the
+// names of GPUs. Both GPUs are here, one is the lease's.
+class SandboxDriverTest : public SandboxImageTest {
+ protected:
+  void SetUp() override {
+    SandboxImageTest::SetUp();
+    if (IsSkipped()) return;
+    if (GetParam() == v1::GVISOR) GTEST_SKIP() << "gVisor sandboxes are given no devices";
+    // The supervisor covers /tmp.
+    std::string pattern = "/var/tmp/fallow_driver_XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    libraries_ = pattern;
+    for (const char* path :
+         {"/lib/x86_64-linux-gnu/libm.so.6", "/lib/aarch64-linux-gnu/libm.so.6"}) {
+      if (::access(path, R_OK) == 0) {
+        std::filesystem::copy_file(path, libraries_ + "/libcuda.so.999.1");
+      }
+    }
+    ::chmod(libraries_.c_str(), 0755);
+    ::chmod((libraries_ + "/libcuda.so.999.1").c_str(), 0644);
+    std::filesystem::create_symlink("libcuda.so.999.1", libraries_ + "/libcuda.so.1");
+    for (const std::string& device : {kLeased, kOther}) {
+      // Null devices, as far as the kernel goes.
+      has_devices_ = ::mknod(device.c_str(), S_IFCHR | 0666, makedev(1, 3)) == 0;
+      if (has_devices_) ::chmod(device.c_str(), 0666);
+    }
+    std::filesystem::create_directories(libraries_ + "/cdi");
+    std::ofstream(libraries_ + "/cdi/made.yaml")
+        << "cdiVersion: 0.5.0\nkind: nvidia.com/gpu\ndevices:\n"
+        << "- {name: a, containerEdits: {deviceNodes: [{path: " << kLeased << "}]}}\n"
+        << "- {name: b, containerEdits: {deviceNodes: [{path: " << kOther << "}]}}\n"
+        << "- {name: all, containerEdits: {deviceNodes: [{path: " << kLeased
+        << "}, {path: " << kOther << "}]}}\ncontainerEdits:\n  env: [MADE_BY=cdi]\n  mounts:\n"
+        << "  - {hostPath: " << libraries_
+        << "/libcuda.so.999.1, containerPath: /usr/lib/x86_64-linux-gnu/libcuda.so.999.1}\n";
+    ::chmod((libraries_ + "/cdi/made.yaml").c_str(), 0644);
+    driver_.cdi_folders = {libraries_ + "/cdi"};
+    driver_.ldconfig = {"/bin/false"};
+    runtime_.reset();
+    open();
+    ASSERT_TRUE(runtime_) << error_;
+  }
+  void TearDown() override {
+    if (!libraries_.empty()) {
+      for (const std::string& device : {kLeased, kOther}) ::unlink(device.c_str());
+      remove_tree(libraries_);
+    }
+    SandboxImageTest::TearDown();
+  }
+
+  // No machine has so many.
+  static inline const std::string kLeased = "/dev/nvidia997";
+  static inline const std::string kOther = "/dev/nvidia998";
+  std::string libraries_;
+  bool has_devices_ = false;
+};
+
+TEST_P(SandboxDriverTest, AnImageFindsTheHostsLibrariesAndTheLeasesDevice) {
+  LaunchSpec spec = on_image(
+      "while read line; do case \"$line\" in *libcuda.so*) echo loaded; break;; esac; done < "
+      "/proc/self/maps\n"
+      "echo \"$MADE_BY $LD_LIBRARY_PATH\"\n"
+      "[ -e /usr/local/nvidia/lib64/libcuda.so.1 ] && echo there\n"
+      "echo x > /usr/local/nvidia/lib64/x && echo wrote\n"
+      "echo x >> /usr/local/nvidia/lib64/libcuda.so.1 && echo wrote\n"
+      "for n in 997 998; do [ -c /dev/nvidia$n ] && echo device $n; done\n"
+      "echo x > /dev/nvidia997 && echo used");
+  spec.device_files = {kLeased};
+  // The linker loads it by its name alone, or says that it cannot.
+  spec.environment.emplace_back("LD_PRELOAD", "libcuda.so.1");
+  const Exited exited = run(spec);
+  EXPECT_EQ(exited.cause, ExitCause::kExited) << exited.detail << err();
+  EXPECT_THAT(out(), testing::StartsWith("loaded\ncdi /usr/local/nvidia/lib64\nthere\n")) << err();
+  EXPECT_THAT(out(), testing::Not(HasSubstr("wrote")));
+  EXPECT_THAT(err(), testing::Not(HasSubstr("cannot be preloaded")));
+  EXPECT_THAT(out(), testing::Not(HasSubstr("device 998")));
+  if (!has_devices_) GTEST_SKIP() << "no device nodes can be made here";
+  EXPECT_THAT(out(), HasSubstr("device 997\nused\n")) << err();
+}
+
+TEST_P(SandboxDriverTest, WithoutADeviceThereIsNoDriver) {
+  LaunchSpec spec = on_image("[ -e /usr/local/nvidia/lib64 ] || echo nothing");
+  run(spec);
+  EXPECT_EQ(out(), "nothing\n") << err();
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, SandboxDriverTest,
+                         testing::Values(v1::BUBBLEWRAP, v1::RUNC, v1::GVISOR), kind_of);
 INSTANTIATE_TEST_SUITE_P(Kinds, SandboxImageTest,
                          testing::Values(v1::BUBBLEWRAP, v1::RUNC, v1::GVISOR), kind_of);
 

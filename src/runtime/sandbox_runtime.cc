@@ -30,6 +30,7 @@
 #include "runtime/sandbox_init.h"
 #include "runtime/supervisor_process.h"
 #include "runtime/trash.h"
+#include "runtime/workload_use.h"
 
 namespace fallow::runtime {
 namespace {
@@ -212,6 +213,7 @@ Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
     }
     launch.egress = *impl_->options.egress;
   }
+  if (!spec.image_root.empty()) add_driver_files(launch, impl_->options.driver);
   launch.isolation = level->isolation;
   launch.tool = level->tool;
   launch.init = impl_->options.folder + "/init";
@@ -227,6 +229,10 @@ Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
   if (::mkfifo(control.c_str(), 0600) != 0) {
     return tl::unexpected(file_error("make", control, errno));
   }
+  Fd secrets;
+  if (!spec.secret_environment.empty()) {
+    FALLOW_ASSIGN(secrets, secrets_file(spec.secret_environment));
+  }
   Supervised one;
   FALLOW_ASSIGN(one.control, open_file(control, O_RDWR | O_NONBLOCK));
   FALLOW_ASSIGN(const Fd lock, open_file(folder + "/lock", O_RDWR | O_CREAT));
@@ -234,7 +240,7 @@ Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
     return fail(ErrorCode::kBusy, "lease {} has a supervisor already", spec.lease.value);
   }
   FALLOW_TRY(impl_->watch(spec.lease, one));
-  const auto pid = spawn_supervisor(impl_->options.supervisor, folder, lock);
+  const auto pid = spawn_supervisor(impl_->options.supervisor, folder, lock, secrets);
   if (!pid) {
     impl_->supervised[spec.lease] = std::move(one);
     impl_->drop(spec.lease);
@@ -348,6 +354,19 @@ void SandboxRuntime::forget(LeaseId lease) {
 }
 
 Result<Fd> SandboxRuntime::enter(LeaseId lease) { return knock(impl_->folder_of(lease)); }
+
+agent::WorkloadUse SandboxRuntime::use(LeaseId lease) const {
+  const auto found = impl_->supervised.find(lease);
+  if (found == impl_->supervised.end() || found->second.saw_exit) return {};
+  const auto supervisor = supervisor_pid(impl_->folder_of(lease));
+  if (!supervisor) return {};
+  agent::WorkloadUse use =
+      workload_use(groups_of(impl_->cgroups, cgroup_name(lease, *supervisor)), *supervisor);
+  if (const auto& egress = impl_->options.egress) {
+    add_network_use(lease_link(*egress, lease.value, *supervisor).interface, use);
+  }
+  return use;
+}
 
 int SandboxRuntime::event_fd() const { return impl_->epoll.get(); }
 

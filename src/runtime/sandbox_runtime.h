@@ -14,6 +14,7 @@
 
 #include "agent/runtime.h"
 #include "base/result.h"
+#include "runtime/driver_files.h"
 #include "runtime/levels.h"
 
 namespace fallow::runtime {
@@ -30,6 +31,8 @@ struct SandboxOptions {
   // Workloads that ask for it are let out to the internet so far; `owner` is filled in. Nothing:
   // none is.
   std::optional<EgressPolicy> egress = {};
+  // Where the files of the graphics driver are looked for that images get.
+  DriverPaths driver = {};
 };
 
 class SandboxRuntime final : public agent::Runtime {
@@ -51,6 +54,7 @@ class SandboxRuntime final : public agent::Runtime {
   agent::Adopted adopt(LeaseId lease) override;
   void forget(LeaseId lease) override;
   Result<Fd> enter(LeaseId lease) override;
+  agent::WorkloadUse use(LeaseId lease) const override;
   int event_fd() const override;
   Events take_events() override;
 

@@ -78,6 +78,34 @@ TEST_P(SandboxTest, NothingOfTheAgentsEnvironmentReachesIt) {
   ::unsetenv("FALLOW_API_KEY");
 }
 
+TEST_P(SandboxTest, SecretsReachItAndNoDisk) {
+  LaunchSpec spec = shell(
+      "[ \"$TOKEN\" = \"$COPY\" ] && echo ${#TOKEN} the same; "
+      "cat /proc/self/environ | tr '\\0' '\\n' | grep -c ^KEY_; sleep 600");
+  spec.environment.emplace_back("KEY_OPEN", "open");
+  const std::string value = "s3cret-of-the-renter";
+  spec.secret_environment = {{"TOKEN", value}, {"COPY", value}, {"KEY_HIDDEN", "lines\nof it"}};
+  start(spec);
+  wait_for_output("20 the same\n2\n");
+  // The whole data folder, the lease's own included, while it runs.
+  std::error_code gone;
+  std::size_t looked_at = 0;
+  for (std::filesystem::recursive_directory_iterator at(folder_, gone), end; !gone && at != end;
+       at.increment(gone)) {
+    std::error_code ignored;
+    if (!at->is_regular_file(ignored)) continue;
+    ++looked_at;
+    EXPECT_THAT(read_file(at->path(), 80 * kMiB).value_or(""), Not(HasSubstr(value))) << at->path();
+  }
+  EXPECT_GT(looked_at, 3);
+  // Nor in what other users of the host see of its processes.
+  for (const auto& process : std::filesystem::directory_iterator("/proc")) {
+    EXPECT_THAT(read_file(process.path() / "cmdline", kMiB).value_or(""), Not(HasSubstr(value)));
+  }
+  runtime_->kill(LeaseId(7));
+  ASSERT_TRUE(next<Exited>());
+}
+
 TEST_P(SandboxTest, IsNobodyWithoutRightsOnAReadOnlyHost) {
   run(shell(
       "id -u; id -un; touch /usr/x /etc/x /x /dev/x 2>/dev/null && echo wrote; "

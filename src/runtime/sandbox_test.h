@@ -57,8 +57,10 @@ class SandboxTest : public testing::TestWithParam<v1::Isolation> {
   }
 
   void open() {
-    auto opened = SandboxRuntime::open(
-        {folder_ + "/leases", {"/proc/self/exe", kSupervisorMode}, {}, GetParam()});
+    SandboxOptions options{
+        folder_ + "/leases", {"/proc/self/exe", kSupervisorMode}, {}, GetParam()};
+    options.driver = driver_;
+    auto opened = SandboxRuntime::open(std::move(options));
     if (opened) {
       runtime_ = std::move(*opened);
     } else {
@@ -167,6 +169,7 @@ class SandboxTest : public testing::TestWithParam<v1::Isolation> {
 
   std::string folder_;
   std::string error_;
+  DriverPaths driver_;
   std::set<std::string> others_;  // groups that were there before
   std::unique_ptr<SandboxRuntime> runtime_;
   std::vector<agent::RuntimeEvent> events_;

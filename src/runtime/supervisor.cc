@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/evidence.h"
 #include "base/file.h"
 #include "runtime/cgroup.h"
 #include "runtime/door.h"
@@ -51,6 +53,8 @@ constexpr int kSignalBase = 128;
 constexpr std::uint64_t kProbeMemoryBytes = std::uint64_t{512} << 20;
 constexpr Duration kProbeMax = seconds(15);
 constexpr std::size_t kHeadBytesMax = 4096;
+// A disk with less room than this is full: file systems keep some for themselves.
+constexpr std::uint64_t kHostRoomMin = std::uint64_t{1} << 20;
 
 Fd open_timer() { return Fd(::timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC)); }
 
@@ -104,10 +108,13 @@ class Supervisor {
   void watch_limits();
   void reap();
   void suspend(bool suspended);
+  // `detail` empty: what the table of evidence says of the cause.
   void kill_all(ExitCause cause, std::string detail);
   void clear_away();
   ExitFile outcome();
   bool is_disk_full() const;
+  bool is_host_disk_full() const;
+  void make_room();
 
   const std::string folder_;
   const LaunchFile launch_;
@@ -143,7 +150,9 @@ void Supervisor::run() {
   }
   clear_away();
   remove_network();
-  publish("exit", encode_exit(outcome()));
+  const ExitFile end = outcome();
+  if (end.cause == ExitCause::kHostDiskFull) make_room();
+  publish("exit", encode_exit(end));
   remove_cgroups(launch_.cgroup_parents, cgroup_name(launch_.spec.lease, ::getpid()));
 }
 
@@ -267,7 +276,7 @@ void Supervisor::check_fence() {
   std::optional<Time> fence_at;
   if (const auto bytes = read_file(path("fence"), 64)) fence_at = decode_time(*bytes);
   if (!fence_at || *fence_at <= boot_time()) {
-    kill_all(ExitCause::kFenced, "the node was cut off from the market and stopped the workload");
+    kill_all(ExitCause::kFenced, "");
     return;
   }
   set_timer(fence_timer_, *fence_at);
@@ -277,10 +286,10 @@ void Supervisor::watch_limits() {
   drain(watch_timer_);
   const Time began = boot_time();
   const agent::LaunchSpec& spec = launch_.spec;
-  if (is_disk_full()) kill_all(ExitCause::kDiskFull, "it used more disk than it asked for");
+  if (is_disk_full()) kill_all(ExitCause::kDiskFull, "");
   if (spec.memory_bytes_max > 0 && !cgroup_.limits_memory() &&
       sandbox_->memory_bytes() > spec.memory_bytes_max) {
-    kill_all(ExitCause::kOutOfMemory, "it used more memory than it asked for");
+    kill_all(ExitCause::kOutOfMemory, "");
   }
   const Duration took = boot_time() - began;
   set_timer(watch_timer_,
@@ -357,19 +366,24 @@ ExitFile Supervisor::outcome() {
     file.exit_code = kNotFoundCode;
     file.signal = 0;
     file.detail = "the command could not be run: " + end.command_error;
-  } else if (!end.exit_code && !killed_ && !cgroup_.was_out_of_memory() &&
+  } else if (!end.exit_code && !killed_ && cgroup_.out_of_memory() == OutOfMemory::kNo &&
              file.cause == ExitCause::kExited && !end.start_error.empty()) {
     file.cause = ExitCause::kStartFailed;
     file.detail = "the sandbox could not be made: " + end.start_error;
   }
   if (file.cause == ExitCause::kExited && file.exit_code != 0 && !killed_) {
-    if (cgroup_.was_out_of_memory()) {
-      file.cause = ExitCause::kOutOfMemory;
-      file.detail = "it used more memory than it asked for";
+    const OutOfMemory memory = cgroup_.out_of_memory();
+    if (memory != OutOfMemory::kNo) {
+      file.cause =
+          memory == OutOfMemory::kOwnLimit ? ExitCause::kOutOfMemory : ExitCause::kHostOutOfMemory;
     } else if (file.signal == SIGXFSZ || is_disk_full()) {
       file.cause = ExitCause::kDiskFull;
-      file.detail = "it used more disk than it asked for";
+    } else if (is_host_disk_full()) {
+      file.cause = ExitCause::kHostDiskFull;
     }
+  }
+  if (file.cause != ExitCause::kExited && file.detail.empty()) {
+    file.detail = agent::words_of(agent::Exited{launch_.spec.lease, file.at, file.cause, 0, 0, ""});
   }
   return file;
 }
@@ -383,6 +397,18 @@ bool Supervisor::is_disk_full() const {
     if (bytes >= bytes_max) return true;
   }
   return false;
+}
+
+// It failed, and there was no room left on the disk though it had room left of its own.
+bool Supervisor::is_host_disk_full() const {
+  struct statvfs disk {};
+  if (private_folders_.empty() || ::fstatvfs(private_folders_[0].get(), &disk) != 0) return false;
+  return disk.f_bavail * disk.f_frsize < kHostRoomMin;
+}
+
+// What nobody brings to the market makes room, so that its end can be written down.
+void Supervisor::make_room() {
+  for (const std::string_view name : {"work", "tmp", "layer"}) remove_tree(path(name));
 }
 
 // Runs `true` in a sandbox of that kind, the very way that a workload is run. Prints why not.
@@ -415,6 +441,10 @@ int supervisor_main(int argc, char** argv) {
     return 2;
   }
   if (!is_probe) ::fcntl(kLockFd, F_SETFD, FD_CLOEXEC);
+  // Before anything else may take its number.
+  Result<Environment> secrets;
+  if (!is_probe) secrets = read_secrets(kSecretsFd);
+  if (!secrets) return 1;
   const std::string folder = argv[argc - 1];
   const auto bytes = read_file(folder + "/spec", kSpecBytesMax);
   if (!bytes) return 1;
@@ -423,6 +453,9 @@ int supervisor_main(int argc, char** argv) {
   if (::chdir(folder.c_str()) != 0) return 1;
   if (!publish("pid", std::to_string(::getpid()))) return 1;
   if (is_probe) return probe(folder, std::move(*launch));
+  // Behind what the order sets in the clear.
+  Environment& environment = launch->spec.environment;
+  environment.insert(environment.end(), secrets->begin(), secrets->end());
   Supervisor(folder, std::move(*launch)).run();
   return 0;
 }

@@ -21,7 +21,7 @@ constexpr int kEndTries = 2'000;  // of 5 ms
 }  // namespace
 
 Result<pid_t> spawn_supervisor(std::vector<std::string> words, const std::string& folder,
-                               const Fd& lock) {
+                               const Fd& lock, const Fd& secrets) {
   words.push_back(folder);
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -36,6 +36,7 @@ Result<pid_t> spawn_supervisor(std::vector<std::string> words, const std::string
   ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, words_file.c_str(),
                                      O_WRONLY | O_CREAT | O_APPEND, 0600);
   ::posix_spawn_file_actions_adddup2(&actions, lock.get(), kLockFd);
+  if (secrets) ::posix_spawn_file_actions_adddup2(&actions, secrets.get(), kSecretsFd);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   sigset_t signals;

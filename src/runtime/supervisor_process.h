@@ -12,13 +12,16 @@
 
 namespace fallow::runtime {
 
-// The number by which a supervisor inherits its lock. What it starts must not inherit it in turn.
+// The numbers by which a supervisor inherits its lock, and what of the workload's environment is
+// written to no disk (runtime/launch_file.h). What it starts must not inherit them in turn.
 inline constexpr int kLockFd = 3;
+inline constexpr int kSecretsFd = 4;
 
 // Runs `words` with the lease's folder added, in a session of its own, with an empty environment;
-// it inherits the held lock and ends with it. The caller reaps it.
+// it inherits the held lock and ends with it, and `secrets`, which may be none. Neither has one of
+// the numbers above. The caller reaps it.
 Result<pid_t> spawn_supervisor(std::vector<std::string> words, const std::string& folder,
-                               const Fd& lock);
+                               const Fd& lock, const Fd& secrets);
 
 // The process that the supervisor of this lease's folder has written down to be; nothing until it
 // has.

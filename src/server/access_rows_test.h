@@ -53,6 +53,14 @@ constexpr AccessRow kAccessTable[] = {
     // It stands before what stops the lease.
     {"GET /v1/leases/{lease}/tunnel", "", "", {401, 426, 404, 403, 403, 403}, 403},
 
+    // Likewise its renter's alone: there is nobody who asked for secrets.
+    {"GET /v1/orders/{order}/secret-asks", "", "", {401, 200, 404, 403, 403, 403}, 403},
+    {"POST /v1/leases/{lease}/secrets",
+     "",
+     R"({"sealed": "c2VhbGVk"})",
+     {401, 503, 404, 403, 403, 403},
+     403},
+
     {"POST /v1/orders",
      "",
      R"({"requirements": {}, "workload": {"command": ["true"]}})",
@@ -82,12 +90,30 @@ constexpr AccessRow kAccessTable[] = {
      "",
      {401, 200, 404, 403, 403, 200},
      403},
+    {"GET /v1/leases/{lease}/telemetry",
+     "/v1/leases/{ended_lease}/telemetry",
+     "",
+     {401, 200, 404, 200, 404, 200},
+     403},
+    {"GET /v1/leases/{lease}/telemetry/minutes", "", "", {401, 200, 404, 200, 404, 200}, 403},
 
     {"GET /v1/wallet", "", "", {401, 200, 200, 200, 200, 200}, 403},
     {"GET /v1/wallet", "/v1/wallet?account={account}", "", {401, 200, 404, 404, 404, 200}, 403},
     {"GET /v1/wallet/transfers", "", "", {401, 200, 200, 200, 200, 200}, 403},
     {"GET /v1/wallet/transfers",
      "/v1/wallet/transfers?account={account}",
+     "",
+     {401, 200, 404, 404, 404, 200},
+     403},
+    {"GET /v1/wallet/statement", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"GET /v1/wallet/statement",
+     "/v1/wallet/statement?account={account}",
+     "",
+     {401, 200, 404, 404, 404, 200},
+     403},
+    {"GET /v1/wallet/statement.csv", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"GET /v1/wallet/statement.csv",
+     "/v1/wallet/statement.csv?account={account}",
      "",
      {401, 200, 404, 404, 404, 200},
      403},
@@ -132,6 +158,8 @@ constexpr AccessRow kAccessTable[] = {
      401},
     {"GET /v1/nodes", "", "", {401, 403, 403, 200, 200, 200}, 403},
     {"GET /v1/nodes/{node}", "", "", {401, 403, 403, 200, 404, 200}, 403},
+    {"GET /v1/nodes/{node}/telemetry", "", "", {401, 403, 403, 200, 404, 200}, 403},
+    {"GET /v1/nodes/{node}/telemetry/minutes", "", "", {401, 403, 403, 200, 404, 200}, 403},
     {"DELETE /v1/nodes/{node}", "", "", {401, 403, 403, 200, 404, 200}, 403},
     {"PUT /v1/nodes/{node}/offer",
      "",
@@ -152,6 +180,40 @@ constexpr AccessRow kAccessTable[] = {
     {"GET /v1/keys", "", "", {401, 200, 200, 200, 200, 200}, 403},
     {"DELETE /v1/keys/{key}", "", "", {401, 200, 404, 404, 404, 404}, 403},
     {"PUT /v1/policy", "", R"({"policy": {policy}})", {401, 403, 403, 403, 403, 200}, 403},
+    {"POST /v1/policy/trial", "", R"({"policy": {policy}})", {401, 403, 403, 403, 403, 200}, 403},
+    {"GET /v1/policy/trial", "", "", {401, 403, 403, 403, 403, 200}, 403},
+
+    {"POST /v1/webhooks",
+     "",
+     R"({"url": "http://127.0.0.1:9/in"})",
+     {401, 200, 200, 200, 200, 200},
+     403},
+    {"POST /v1/webhooks",
+     "",
+     R"({"url": "http://127.0.0.1:9/in", "everyone": true})",
+     {401, 403, 403, 403, 403, 200},
+     403},
+    {"GET /v1/webhooks", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"GET /v1/webhooks/{webhook}", "", "", {401, 200, 404, 404, 404, 404}, 403},
+    {"GET /v1/webhooks/{webhook}/deliveries", "", "", {401, 200, 404, 404, 404, 404}, 403},
+    {"PUT /v1/webhooks/{webhook}",
+     "",
+     R"({"url": "http://127.0.0.1:9/other"})",
+     {401, 200, 404, 404, 404, 404},
+     403},
+    {"POST /v1/webhooks/{webhook}/secret", "", "", {401, 200, 404, 404, 404, 404}, 403},
+    {"POST /v1/webhooks/{webhook}/replay",
+     "",
+     R"({"since": "2026-01-01T00:00:00Z"})",
+     {401, 200, 404, 404, 404, 404},
+     403},
+    {"DELETE /v1/webhooks/{webhook}", "", "", {401, 200, 404, 404, 404, 404}, 403},
+
+    {"GET /v1/members", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"PUT /v1/members/{member}", "", R"({"role": "BILLING"})", {401, 200, 200, 200, 200, 200}, 403},
+    {"DELETE /v1/members/{member}", "", "", {401, 200, 404, 404, 404, 404}, 403},
+    {"GET /v1/teams", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"DELETE /v1/teams/{team}", "", "", {401, 200, 404, 404, 404, 404}, 403},
 
     // Who shows a key signs in, but only on the server's own pages.
     {"POST /v1/session", "", R"({"api_key": "{api_key}"})", {200, 200, 200, 200, 200, 200}, 403},
@@ -182,6 +244,55 @@ constexpr AccessRow kAccessTable[] = {
     {"GET /v1/openapi.json", "", "", {200, 200, 200, 200, 200, 200}, 200},
     {"GET /v1/agent", "", "", {426, 426, 426, 426, 426, 426}, 426},  // a WebSocket, or nothing
 };
+
+// What is not only reading, and for which roles: of keys, and of members in a team. Said here a
+// second time, so that a route that was forgotten in the schema, or a role that may too much, is
+// seen.
+struct AccessRight {
+  const char* route;
+  const char* roles;  // of those who may: 'b'illing, 'm'ember; an owner always may, a viewer never
+};
+constexpr AccessRight kAccessRights[] = {
+    {"GET /v1/leases/{lease}/tunnel", "m"},
+    {"POST /v1/orders", "m"},
+    {"POST /v1/orders/{order}/stop", "m"},
+    {"POST /v1/leases/{lease}/stop", "m"},
+    {"POST /v1/leases/{lease}/secrets", "m"},
+    {"POST /v1/join-tokens", "m"},
+    {"DELETE /v1/nodes/{node}", "m"},
+    {"PUT /v1/nodes/{node}/offer", "m"},
+    {"DELETE /v1/nodes/{node}/offer", "m"},
+    {"PUT /v1/artifacts/{digest}", "m"},
+    {"POST /v1/artifacts/{digest}", "m"},
+    {"PATCH /v1/artifacts/{digest}", "m"},
+    {"POST /v1/deposits", "b"},
+    {"POST /v1/withdrawals", "b"},
+    {"POST /v1/payouts/{payout}/settle", "b"},
+    {"PUT /v1/wallet/budget", "b"},
+    {"PUT /v1/speeds/{model}", ""},
+    {"PUT /v1/policy", ""},
+    {"POST /v1/policy/trial", ""},
+    {"POST /v1/accounts", ""},
+    {"POST /v1/keys", ""},
+    {"DELETE /v1/keys/{key}", ""},
+    {"POST /v1/webhooks", ""},
+    {"PUT /v1/webhooks/{webhook}", ""},
+    {"POST /v1/webhooks/{webhook}/secret", ""},
+    {"POST /v1/webhooks/{webhook}/replay", ""},
+    {"DELETE /v1/webhooks/{webhook}", ""},
+    {"PUT /v1/members/{member}", ""},
+    {"DELETE /v1/members/{member}", ""},
+    {"DELETE /v1/teams/{team}", ""},
+};
+
+// `role`: 'v', 'b', 'm' or 'o'. Routes that need no key are for everybody.
+inline bool role_may(const AccessRow& row, char role) {
+  for (const AccessRight& right : kAccessRights) {
+    if (std::string_view(right.route) != row.route) continue;
+    return role == 'o' || std::string_view(right.roles).find(role) != std::string_view::npos;
+  }
+  return true;
+}
 
 inline bool changes_something(const AccessRow& row) {
   const std::string_view route = row.route;

@@ -21,9 +21,10 @@ namespace fallow::server {
 class AccessWorld {
  public:
   // What is only the renter's to see (and the operator's) holds one of these words.
-  static constexpr std::string_view kSecrets[] = {
-      "canary-order", "canary-command", "canary-variable",     "canary-project",
-      "canary-label", "canary-account", "Y2FuYXJ5LW91dHB1dAo="};  // "canary-output\n" in base64
+  static constexpr std::string_view
+      kSecrets[] = {"canary-order",        "canary-command", "canary-variable", "canary-project",
+                    "canary-label",        "canary-account", "canary-webhook",  "canary-team",
+                    "Y2FuYXJ5LW91dHB1dAo="};  // "canary-output\n" in base64
 
   // What is only the provider's to see (and the operator's).
   static constexpr std::string_view kProviderSecrets[] = {"hidden-node", "hidden-label",
@@ -41,6 +42,7 @@ class AccessWorld {
     words_["api_key"] = keys_[kRenter];
     words_["node"] = market_.add_node(keys_[kProvider], "0.20");
     furnish_wallet();
+    furnish_team();
     run_jobs();
     const Reply token = market_.post("/v1/join-tokens", keys_[kProvider], "{}");
     words_["secret"] = to_hex(parse_join_token(token.at("token"))->secret);
@@ -53,7 +55,7 @@ class AccessWorld {
 
   // What the row asks, by an API key, or by `cookie` instead when it is not empty.
   Reply ask(const AccessRow& row, const std::string& key, const std::string& cookie = "",
-            const std::string& site = "same-origin") {
+            const std::string& site = "same-origin", const std::string& team = "") {
     const std::string_view route = row.route;
     const std::size_t blank = route.find(' ');
     net::ClientRequest request;
@@ -63,9 +65,11 @@ class AccessWorld {
     request.body = filled(row.body);
     request.headers.set("Sec-Fetch-Site", site);
     if (!cookie.empty()) request.headers.set("Cookie", cookie);
+    if (!team.empty()) request.headers.set("Fallow-Team", team);
     if (request.target.starts_with("/v1/artifacts/")) add_artifact_headers(request);
     std::string streamed;  // an answer may never end: up to the first sign that it waits
-    if (request.target.starts_with("/v1/events")) {
+    const bool is_live = request.target.ends_with("/telemetry");
+    if (request.target.starts_with("/v1/events") || is_live) {
       request.sink = [&streamed](std::string_view bytes) -> Status {
         streamed += bytes;
         if (streamed.find("\n:") == streamed.npos && !streamed.starts_with(":")) return {};
@@ -96,6 +100,23 @@ class AccessWorld {
     EXPECT_EQ(paid.status, 200) << paid.body;
     return made.at("api_key");
   }
+  // One of the caller's own that may only what the role may.
+  std::string key_of_role(Who caller, const std::string& role) {
+    const Reply made =
+        market_.post("/v1/keys", keys_[caller], fmt::format(R"({{"role": "{}"}})", role));
+    EXPECT_EQ(made.status, 200) << made.body;
+    return made.at("api_key");
+  }
+  // Of another account with the caller's scopes, which has the role in the caller's account.
+  std::string key_of_member(Who caller, const std::string& role) {
+    const char* scope = caller == kOperator ? "OPERATOR" : provides(caller) ? "PROVIDER" : "RENTER";
+    const std::string key = market_.add_account("member", scope);
+    const Reply set = market_.put("/v1/members/" + market_.account_of(key), keys_[caller],
+                                  fmt::format(R"({{"role": "{}"}})", role));
+    EXPECT_EQ(set.status, 200) << set.body;
+    return key;
+  }
+  std::string account_of(Who caller) { return market_.get("/v1/account", keys_[caller]).at("id"); }
   // One of the caller's own that has run out.
   std::string expired_key(Who caller) {
     const Reply made = market_.post("/v1/keys", keys_[caller], R"({"hours": 0.00001})");
@@ -120,6 +141,12 @@ class AccessWorld {
     ServerOptions options;
     options.api.heartbeat = milliseconds(20);
     options.api.per_peer = {1e6, 1'000'000};
+    options.webhook_targets = *WebhookTargets::of({"127.0.0.0/8"});
+    options.try_policy = [](const v1::Policy& policy, const std::function<bool()>&) {
+      v1::PolicyTrialView view;
+      *view.mutable_policy() = policy;
+      return Result<v1::PolicyTrialView>(std::move(view));
+    };
     return options;
   }
 
@@ -134,6 +161,26 @@ class AccessWorld {
     words_["payout"] = market_.get("/v1/payouts", market_.operator_key()).at("payouts.0.id");
     words_["key"] = market_.post("/v1/keys", key, R"({"label": "canary-label"})").at("key.id");
   }
+
+  // Nobody listens at the discard port.
+  void furnish_team() {
+    const Reply webhook =
+        market_.post("/v1/webhooks", keys_[kRenter],
+                     R"({"url": "http://127.0.0.1:9/canary-webhook", "kinds": ["order_ended"]})");
+    EXPECT_EQ(webhook.status, 200) << webhook.body;
+    words_["webhook"] = webhook.at("webhook.id");
+    const std::string member = market_.add_account("somebody", "RENTER");
+    words_["member"] = market_.account_of(member);
+    const std::string team = market_.add_account("canary-team", "RENTER");
+    words_["team"] = market_.account_of(team);
+    const auto set = [this](const std::string& key, const std::string& id) {
+      const Reply done = market_.put("/v1/members/" + id, key, R"({"role": "VIEWER"})");
+      EXPECT_EQ(done.status, 200) << done.body;
+    };
+    set(keys_[kRenter], words_["member"]);
+    set(team, words_["account"]);
+  }
+  static bool provides(Who caller) { return caller == kProvider || caller == kOtherProvider; }
 
   // A node that is not offered: nobody else has anything to do with it.
   void furnish_provider(const std::string& secret) {

@@ -1,7 +1,6 @@
 #include "server/api.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "server/json.h"
@@ -28,12 +27,6 @@ net::Response text_response(int status, std::string body) {
           std::move(body)};
 }
 
-std::uint64_t first_bytes_of(const Digest& digest) {
-  std::uint64_t number = 0;
-  std::memcpy(&number, digest.data(), sizeof number);
-  return number;
-}
-
 v1::Problem wait_problem(int status, std::string_view code, std::string detail) {
   return make_problem(status, code, std::move(detail));
 }
@@ -46,17 +39,6 @@ Answer<void> check_content_type(const net::Request& request) {
   const std::string_view trimmed = media.substr(0, media.find_last_not_of(" \t") + 1);
   if (net::equals_ignoring_case(trimmed, "application/json")) return {};
   return refuse(415, "type_unsupported", "send JSON, with `Content-Type: application/json`");
-}
-
-Answer<void> check_scopes(const Caller& caller, core::ScopeSet wanted) {
-  if (wanted == 0 || (caller.scopes & wanted) != 0) return {};
-  std::string names;
-  for (const v1::Scope scope : {v1::RENTER, v1::PROVIDER, v1::OPERATOR}) {
-    if ((wanted & (1U << scope)) == 0) continue;
-    if (!names.empty()) names += " or ";
-    names += v1::Scope_Name(scope);
-  }
-  return refuse(403, "not_allowed", "this needs a key with the scope {}", names);
 }
 
 }  // namespace
@@ -173,7 +155,7 @@ net::Task<void> Api::serve_metrics(net::Exchange& exchange, Outcome& outcome) {
   outcome.route = "/metrics";
   // Prometheus beside the server needs no key; from elsewhere it is the operator's to see.
   if (!is_loopback_peer(exchange.peer_address())) {
-    Answer<Caller> caller = co_await authenticate(exchange, 1U << v1::OPERATOR);
+    Answer<Caller> caller = co_await authenticate(exchange, 1U << v1::OPERATOR, v1::MAY_READ);
     if (!caller) {
       co_await respond_problem(exchange, outcome, std::move(caller).error());
       co_return;
@@ -231,8 +213,10 @@ net::Task<void> Api::serve_artifact(net::Exchange& exchange, Outcome& outcome) {
   if (node) {
     uploader = node->value;
   } else {
+    const bool reads = request.method == "GET" || request.method == "HEAD";
     Answer<Caller> caller =
-        co_await authenticate(exchange, 1U << v1::RENTER | 1U << v1::PROVIDER | 1U << v1::OPERATOR);
+        co_await authenticate(exchange, 1U << v1::RENTER | 1U << v1::PROVIDER | 1U << v1::OPERATOR,
+                              reads ? v1::MAY_READ : v1::MAY_RUN);
     if (!caller) {
       co_await respond_problem(exchange, outcome, std::move(caller).error());
       co_return;
@@ -281,7 +265,7 @@ net::Task<void> Api::serve_rpc(net::Exchange& exchange, Outcome& outcome) {
                              wait_problem(503, "busy", "too many requests at once; try again"));
     co_return;
   }
-  Answer<Caller> caller = co_await authenticate(exchange, route.scopes);
+  Answer<Caller> caller = co_await authenticate(exchange, route.scopes, route.right);
   if (!caller) {
     co_await respond_problem(exchange, outcome, std::move(caller).error());
     co_return;
@@ -333,63 +317,6 @@ net::Task<Answer<std::unique_ptr<google::protobuf::Message>>> Api::read_request(
     body = std::move(*read);
   }
   co_return router_.read_request(route, exchange.request().parts, body);
-}
-
-Answer<void> Api::check_rate(RateLimiter& limiter, std::uint64_t caller) {
-  const std::optional<Duration> wait = limiter.take(caller, edges_.clock->monotonic());
-  if (!wait) return {};
-  return tl::unexpected(wait_problem(
-      429, "rate_limited", fmt::format("too many requests; wait {} ms", wait->value / 1000 + 1)));
-}
-
-Answer<Api::Shown> Api::shown_key(const net::Request& request) const {
-  // A header that no page of another site can set comes before a cookie that it may make be sent.
-  if (request.headers.find("Authorization") == nullptr) {
-    if (const auto id = session_of(parts_.cookie, request.headers)) {
-      const auto own = check_same_origin(parts_.cookie, request);
-      if (!own) return tl::unexpected(own.error());
-      const auto session = parts_.sessions->find(*id, edges_.clock->now());
-      if (session) return Shown{session->key_hash, id};
-      return refuse(401, "session_unknown",
-                    "you are signed out, or the session has expired; sign in again");
-    }
-  }
-  FALLOW_ASSIGN(const std::string_view token, bearer_token(request.headers));
-  FALLOW_ASSIGN(const Digest key_hash, key_hash_of(token));
-  return Shown{key_hash, std::nullopt};
-}
-
-net::Task<Answer<Caller>> Api::authenticate(net::Exchange& exchange, core::ScopeSet scopes) {
-  const std::uint64_t peer = peer_number(exchange.peer_address());
-  if (scopes == 0) {
-    FALLOW_CO_TRY(check_rate(per_peer_, peer));
-    co_return Caller{};
-  }
-  const Answer<Shown> shown = shown_key(exchange.request());
-  std::optional<Caller> known;
-  if (shown) known = parts_.keys->find(shown->key_hash, edges_.clock->now());
-  if (!known) {
-    // Nobody's guesses reach the market thread faster than this.
-    FALLOW_CO_TRY(check_rate(per_peer_, peer));
-    if (!shown) co_return tl::unexpected(shown.error());
-    FALLOW_CO_ASSIGN(known, co_await look_up(exchange, shown->key_hash));
-  }
-  known->session = shown->session;
-  FALLOW_CO_TRY(check_rate(per_key_, first_bytes_of(shown->key_hash)));
-  FALLOW_CO_TRY(check_scopes(*known, scopes));
-  co_return *known;
-}
-
-net::Task<Answer<Caller>> Api::look_up(net::Exchange& exchange, const Digest& key_hash) {
-  const Caller nobody;
-  const Call call(parts_, nobody, exchange.request(), {}, exchange.executor());
-  const std::function<Answer<Caller>(const core::Machine&)> look =
-      [&](const core::Machine& machine) -> Answer<Caller> {
-    std::optional<Caller> found = parts_.keys->look_up(machine, key_hash, edges_.clock->now());
-    if (!found) return tl::unexpected(key_unknown());
-    return *found;
-  };
-  co_return co_await call.visit(look);
 }
 
 net::Task<void> Api::respond(net::Exchange& exchange, Outcome& outcome, net::Response response) {

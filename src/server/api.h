@@ -89,10 +89,16 @@ class Api {
       net::Exchange& exchange, const Route& route, std::string& body);
   net::Task<void> serve_stream(net::Exchange& exchange, const Route& route, Call& call,
                                const google::protobuf::Message& request, Outcome& outcome);
+  // Of a stream that is a file: what the source gives, as it is.
+  net::Task<void> send_file(net::Exchange& exchange, const Route& route, Call& call,
+                            EventSource& source, Outcome& outcome);
   net::Task<void> pump(net::Exchange& exchange, const Call& call, EventSource& source,
                        const net::Notifier& wake);
 
-  net::Task<Answer<Caller>> authenticate(net::Exchange& exchange, core::ScopeSet scopes);
+  // Who asks, if he may: his key has one of the scopes, and its role (his, in the team that he
+  // names) has the right. The only place where either is compared.
+  net::Task<Answer<Caller>> authenticate(net::Exchange& exchange, core::ScopeSet scopes,
+                                         v1::Right right);
   // The key that a request shows, itself or by a session.
   struct Shown {
     Digest key_hash{};
@@ -100,6 +106,8 @@ class Api {
   };
   Answer<Shown> shown_key(const net::Request& request) const;
   net::Task<Answer<Caller>> look_up(net::Exchange& exchange, const Digest& key_hash);
+  // The caller as a member of the team `account`. 404: he is none.
+  net::Task<Answer<Caller>> in_team(net::Exchange& exchange, Caller caller, AccountId account);
   // The key, and the session if that showed it, still stand: asked for long streams.
   net::Task<bool> still_known(net::Exchange& exchange, const Caller& caller);
   Answer<void> check_rate(RateLimiter& limiter, std::uint64_t caller);

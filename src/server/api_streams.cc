@@ -15,10 +15,41 @@ net::Task<void> Api::serve_stream(net::Exchange& exchange, const Route& route, C
     co_await respond_problem(exchange, outcome, std::move(source).error());
     co_return;
   }
+  if (!route.media_type.empty()) {
+    co_await send_file(exchange, route, call, **source, outcome);
+    co_return;
+  }
   outcome.status = 200;
   const Status begun = co_await exchange.start_sse();
   if (!begun) co_return;
   co_await pump(exchange, call, **source, wake);
+}
+
+net::Task<void> Api::send_file(net::Exchange& exchange, const Route& route, Call& call,
+                               EventSource& source, Outcome& outcome) {
+  Answer<EventSource::Chunk> chunk = co_await source.next();
+  if (!chunk) {
+    co_await respond_problem(exchange, outcome, std::move(chunk).error());
+    co_return;
+  }
+  outcome.status = 200;
+  net::Headers headers = call.answer_headers();
+  headers.set("Content-Type", route.media_type);
+  headers.set("Cache-Control", "no-store");
+  headers.set("X-Content-Type-Options", "nosniff");
+  const Status begun = co_await exchange.start(200, std::move(headers), std::nullopt);
+  if (!begun) co_return;
+  for (;;) {
+    for (const net::SseEvent& piece : chunk->events) {
+      const Status written = co_await exchange.write(piece.data);
+      if (!written) co_return;
+    }
+    if (chunk->is_last) break;
+    chunk = co_await source.next();
+    // Without an end, so that nobody takes the part for the whole.
+    if (!chunk) co_return;
+  }
+  co_await exchange.finish();
 }
 
 net::Task<void> Api::pump(net::Exchange& exchange, const Call& call, EventSource& source,
@@ -50,15 +81,6 @@ net::Task<void> Api::pump(net::Exchange& exchange, const Call& call, EventSource
     if (woken == net::Exchange::Wake::kPeerGone) co_return;
   }
   co_await exchange.finish();
-}
-
-net::Task<bool> Api::still_known(net::Exchange& exchange, const Caller& caller) {
-  if (caller.session && !parts_.sessions->find(*caller.session, edges_.clock->now())) {
-    co_return false;
-  }
-  if (parts_.keys->find(caller.key_hash, edges_.clock->now())) co_return true;
-  const Answer<Caller> found = co_await look_up(exchange, caller.key_hash);
-  co_return found.has_value();
 }
 
 }  // namespace fallow::server

@@ -83,7 +83,8 @@ net::Task<Answer<int>> Api::serve_renter(net::Exchange& exchange, Outcome& outco
   if (!ticket) co_return refuse(503, "busy", "too many streams at once; try again");
   // Pages of other sites make browsers open WebSockets and send cookies along: check_same_origin()
   // is asked before the cookie counts.
-  FALLOW_CO_ASSIGN(const Caller caller, co_await authenticate(exchange, 1U << v1::RENTER));
+  FALLOW_CO_ASSIGN(const Caller caller,
+                   co_await authenticate(exchange, 1U << v1::RENTER, v1::MAY_RUN));
   outcome.account = caller.account;
   Answer<int> status = co_await join_renter(exchange, caller, lease);
   if (status || !caller.session || !exchange.asks_for_websocket()) co_return status;

@@ -1,5 +1,6 @@
 #include "server/auth.h"
 
+#include <algorithm>
 #include <cstring>
 #include <mutex>
 
@@ -8,6 +9,8 @@ namespace {
 
 constexpr std::string_view kKeyPrefix = "fk_";
 constexpr std::string_view kBearer = "Bearer ";
+
+bool has_expired(Time expires_at, Time now) { return expires_at.us != 0 && expires_at <= now; }
 
 v1::Problem unauthorized(std::string detail) {
   return make_problem(401, "key_missing", std::move(detail));
@@ -59,20 +62,29 @@ std::size_t KeyCache::DigestHash::operator()(const Digest& digest) const {
 }
 
 std::optional<Caller> KeyCache::find(const Digest& key_hash, Time now) const {
+  const Time latest = std::max(now, Time{log_time_us_.load(std::memory_order_relaxed)});
   const std::shared_lock lock(mutex_);
   const auto found = callers_.find(key_hash);
   if (found == callers_.end()) return std::nullopt;
-  if (found->second.expires_at.us != 0 && found->second.expires_at <= now) return std::nullopt;
+  if (has_expired(found->second.expires_at, latest)) return std::nullopt;
   return found->second;
 }
 
 std::optional<Caller> KeyCache::look_up(const core::Machine& machine, const Digest& key_hash,
                                         Time now) {
   const core::ApiKey* key = machine.key(key_hash);
-  if (key == nullptr || (key->expires_at.us != 0 && key->expires_at <= now)) return std::nullopt;
+  if (key == nullptr || has_expired(key->expires_at, std::max(now, machine.now()))) {
+    return std::nullopt;
+  }
   const core::Account* account = machine.account(key->account);
   if (account == nullptr) return std::nullopt;
-  const Caller caller{key->account, key->scopes & account->scopes, key_hash, key->expires_at};
+  Caller caller;
+  caller.account = key->account;
+  caller.scopes = key->scopes & account->scopes;
+  caller.key_hash = key_hash;
+  caller.expires_at = key->expires_at;
+  caller.role = shown_role(key->role);
+  caller.rights = rights_of(key->role);
   const std::unique_lock lock(mutex_);
   if (callers_.size() >= entries_max_) callers_.clear();
   callers_.insert_or_assign(key_hash, caller);
@@ -85,6 +97,7 @@ void KeyCache::forget(AccountId account) {
 }
 
 void KeyCache::on_batch(const engine::Batch& batch, const core::Machine&) {
+  log_time_us_.store(batch.time.us, std::memory_order_relaxed);
   for (const engine::Applied& applied : batch.commands) {
     for (const v1::Event& event : applied.events) {
       if (event.has_key_revoked()) forget(AccountId(event.key_revoked().account()));

@@ -1,6 +1,7 @@
 // Who asks: `Authorization: Bearer fk_…` to an account and what its key may do.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <optional>
 #include <shared_mutex>
@@ -15,6 +16,7 @@
 #include "engine/batch.h"
 #include "net/http.h"
 #include "server/problem.h"
+#include "server/roles.h"
 
 namespace fallow::server {
 
@@ -26,6 +28,9 @@ struct Caller {
   Digest key_hash{};
   Time expires_at;                // 0: never
   std::optional<Digest> session;  // by which the key was shown; else the key itself was
+  v1::Role role = v1::OWNER;      // of the key; of a team's member, in the team
+  RightSet rights = 0;            // what the request may be for: see server/roles.h
+  AccountId member;               // whose key it is, when that acts for its team; else 0
 
   bool may(v1::Scope scope) const { return (scopes & (1U << scope)) != 0; }
   bool is_operator() const { return may(v1::OPERATOR); }
@@ -46,7 +51,8 @@ v1::Problem key_unknown();
 
 // Known keys, so that a request needs no visit to the market thread to be let in. An entry is made
 // on the market thread and taken away there when its account revokes a key, so it is never older
-// than the market.
+// than the market. A key expires when its moment has come on the clock or in the log, whichever
+// is first: a clock that is set back lets nobody in again.
 //
 // Owner: Server; told of batches by the engine. find() on any thread.
 class KeyCache final : public engine::Subscriber {
@@ -71,6 +77,7 @@ class KeyCache final : public engine::Subscriber {
   const std::size_t entries_max_;  // at that size all are forgotten and looked up anew
   mutable std::shared_mutex mutex_;
   std::unordered_map<Digest, Caller, DigestHash> callers_;
+  std::atomic<std::int64_t> log_time_us_ = 0;  // of the last batch
 };
 
 }  // namespace fallow::server

@@ -42,6 +42,10 @@ void Call::sign(v1::Command& command, std::string_view part) const {
   if (key == nullptr) return;
   Digester request_key;
   request_key.update_u64(caller_.account.value).update(*key);
+  // Members choose their keys apart from each other.
+  if (caller_.member.value != 0) {
+    request_key.update(std::string_view("\0member", 7)).update_u64(caller_.member.value);
+  }
   if (!part.empty()) request_key.update(std::string_view("\0", 1)).update(part);
   command.set_request_key(first_bytes(request_key, 16));
   Digester fingerprint;

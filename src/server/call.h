@@ -22,6 +22,7 @@
 #include "net/task.h"
 #include "server/auth.h"
 #include "server/disk_pool.h"
+#include "server/policy_trials.h"
 #include "server/ports.h"
 #include "server/problem.h"
 #include "server/quote_codec.h"
@@ -31,22 +32,33 @@
 
 namespace fallow::server {
 
+class KeyUses;
+class Webhooks;
+class WebhookStore;
+
 // What handlers stand on. All of it outlives the API and is safe on every thread.
 struct ApiParts {
   engine::Engine* engine = nullptr;
   const Clock* clock = nullptr;
   Random* random = nullptr;
   KeyCache* keys = nullptr;
+  KeyUses* key_uses = nullptr;
+  Webhooks* webhooks = nullptr;
+  WebhookStore* webhook_store = nullptr;
   const QuoteCodec* quotes = nullptr;
   LogReader* logs = nullptr;
   ReceiptSource* receipts = nullptr;
   TransferHistory* transfers = nullptr;
+  StatementHistory* statements = nullptr;
   PriceHistory* prices = nullptr;
   HourHistory* hours = nullptr;
   FeedSource* feed = nullptr;
+  TelemetrySource* telemetry = nullptr;
   DiskPool* disk = nullptr;
   artifacts::BlobStore* artifacts = nullptr;
   Sessions* sessions = nullptr;
+  PolicyTrials* trials = nullptr;
+  SecretDoor* secrets = nullptr;
   CookieForm cookie;
   std::string secret;    // 32 bytes of the data folder: secrets that are given out derive from it
   std::string url;       // where agents reach this server; goes into join tokens

@@ -7,7 +7,9 @@
 //   operator.key                the first API key: written once, to be moved to a safe place
 //   tls/certificate.pem key.pem shown to agents and clients
 //   sessions.db                 who is signed in to the console
-//   history.db  output/  artifacts/  access.log
+//   keys.db                     when API keys were used last
+//   webhooks.db                 how far each webhook has come in the log, and what was sent lately
+//   history.db  telemetry.db  output/  artifacts/  access.log
 //
 // A value; one thread.
 #pragma once
@@ -31,10 +33,13 @@ class DataFolder {
   std::string log_folder() const { return path_ + "/log"; }
   std::string snapshots_folder() const { return path_ + "/snapshots"; }
   std::string history_file() const { return path_ + "/history.db"; }
+  std::string telemetry_file() const { return path_ + "/telemetry.db"; }
   std::string output_folder() const { return path_ + "/output"; }
   std::string artifacts_folder() const { return path_ + "/artifacts"; }
   std::string access_log_file() const { return path_ + "/access.log"; }
   std::string sessions_file() const { return path_ + "/sessions.db"; }
+  std::string key_uses_file() const { return path_ + "/keys.db"; }
+  std::string webhooks_file() const { return path_ + "/webhooks.db"; }
   std::string operator_key_file() const { return path_ + "/operator.key"; }
 
   // The market's signing key. Made when missing for a new market; an older one without it does not

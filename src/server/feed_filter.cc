@@ -28,6 +28,19 @@ Concerned concerned_by(const v1::Event& event, const core::Machine& machine) {
     case v1::Event::kKeyRevoked:
       concerned.add(AccountId(event.key_revoked().account()));
       break;
+    case v1::Event::kWebhookSet:
+      concerned.add(AccountId(event.webhook_set().account()));
+      break;
+    case v1::Event::kWebhookRemoved:
+      concerned.add(AccountId(event.webhook_removed().account()));
+      break;
+    case v1::Event::kWebhookStopped:
+      concerned.add(AccountId(event.webhook_stopped().account()));
+      break;
+    case v1::Event::kMemberSet:
+      concerned.add(AccountId(event.member_set().account()));
+      concerned.add(AccountId(event.member_set().member()));
+      break;
     case v1::Event::kTransferred:
       concerned.add(AccountId(event.transferred().from_account()));
       concerned.add(AccountId(event.transferred().to_account()));

@@ -12,8 +12,12 @@ Handlers::Handlers(const Router& router)
   add_lease_handlers(*this);
   add_wallet_handlers(*this);
   add_node_handlers(*this);
+  add_telemetry_handlers(*this);
   add_account_handlers(*this);
   add_session_handlers(*this);
+  add_team_handlers(*this);
+  add_webhook_handlers(*this);
+  add_secret_handlers(*this);
   for (const Route& route : router.routes()) {
     FALLOW_CHECK((route.is_stream() ? static_cast<bool>(streams_[route.number])
                                     : static_cast<bool>(unary_[route.number])),

@@ -26,7 +26,8 @@ class EventSource {
   virtual ~EventSource() = default;
 
   struct Chunk {
-    std::vector<net::SseEvent> events;  // about 64 KiB at most; empty: nothing new
+    // About 64 KiB at most; empty: nothing new. Of a file: its next bytes, as data.
+    std::vector<net::SseEvent> events;
     bool is_last = false;
   };
   // What came since the last call.
@@ -88,7 +89,11 @@ void add_order_handlers(Handlers& handlers);
 void add_lease_handlers(Handlers& handlers);
 void add_wallet_handlers(Handlers& handlers);
 void add_node_handlers(Handlers& handlers);
+void add_telemetry_handlers(Handlers& handlers);
 void add_account_handlers(Handlers& handlers);
 void add_session_handlers(Handlers& handlers);
+void add_team_handlers(Handlers& handlers);
+void add_webhook_handlers(Handlers& handlers);
+void add_secret_handlers(Handlers& handlers);
 
 }  // namespace fallow::server

@@ -1,6 +1,8 @@
 // The service Accounts: accounts, their keys, and the market's rules.
+#include "core/policy.h"
 #include "fallow/v1/services.pb.h"
 #include "server/handlers.h"
+#include "server/key_uses.h"
 #include "server/pages.h"
 #include "server/requirements.h"
 #include "server/scan.h"
@@ -36,6 +38,7 @@ net::Task<Answer<v1::CreateAccountResponse>> create_account(
   key.set_secret_hash(to_bytes(hash_of(secret)));
   *key.mutable_scopes() = account.scopes();
   key.set_label("first");
+  key.set_role(v1::OWNER);
   const std::function<Answer<bool>(const Done&)> take_key = [](const Done&) -> Answer<bool> {
     return true;
   };
@@ -92,6 +95,7 @@ net::Task<Answer<v1::CreateKeyResponse>> create_key(Call& call,
     out.add_scopes(static_cast<v1::Scope>(scope));
   }
   out.set_label(request.label());
+  out.set_role(shown_role(request.role()));
   const std::string secret = call.secret_for("key");
   const Digest hash = hash_of(secret);
   out.set_secret_hash(to_bytes(hash));
@@ -114,6 +118,22 @@ net::Task<Answer<v1::CreateKeyResponse>> create_key(Call& call,
   co_return co_await call.submit(std::move(command), take);
 }
 
+net::Task<Answer<bool>> put_last_uses(Call& call, v1::ListKeysResponse& response) {
+  std::vector<std::string> ids;
+  for (const v1::KeyView& key : response.keys()) ids.push_back(key.id());
+  const std::function<Answer<std::vector<Time>>()> read = [&]() -> Answer<std::vector<Time>> {
+    auto times = call.parts().key_uses->last_used(ids);
+    if (times) return std::move(*times);
+    return tl::unexpected(problem_of(times.error(), "read when keys were used"));
+  };
+  FALLOW_CO_ASSIGN(const std::vector<Time> times, co_await call.on_disk(read));
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    if (times[i].us == 0) continue;
+    *response.mutable_keys(static_cast<int>(i))->mutable_last_used_at() = timestamp_of(times[i]);
+  }
+  co_return true;
+}
+
 net::Task<Answer<v1::ListKeysResponse>> list_keys(Call& call, const v1::ListKeysRequest&) {
   const std::function<Answer<v1::ListKeysResponse>(const core::Machine&)> look =
       [&call](const core::Machine& machine) -> Answer<v1::ListKeysResponse> {
@@ -124,7 +144,9 @@ net::Task<Answer<v1::ListKeysResponse>> list_keys(Call& call, const v1::ListKeys
     });
     return response;
   };
-  co_return co_await call.visit(look);
+  FALLOW_CO_ASSIGN(v1::ListKeysResponse response, co_await call.visit(look));
+  FALLOW_CO_TRY(co_await put_last_uses(call, response));
+  co_return response;
 }
 
 net::Task<Answer<v1::KeyView>> revoke_key(Call& call, const v1::RevokeKeyRequest& request) {
@@ -170,6 +192,21 @@ net::Task<Answer<v1::MarketView>> set_policy(Call& call, const v1::SetPolicyRequ
   co_return co_await call.submit(std::move(command), take);
 }
 
+net::Task<Answer<v1::PolicyTrialView>> start_policy_trial(
+    Call& call, const v1::StartPolicyTrialRequest& request) {
+  if (!request.has_policy()) {
+    co_return refuse_field("policy", "give the whole policy; GET /v1/market shows the present one");
+  }
+  const auto why = core::check_policy(request.policy());
+  if (why) co_return tl::unexpected(problem_of(*why));
+  co_return call.parts().trials->start(request.policy());
+}
+
+net::Task<Answer<v1::PolicyTrialView>> get_policy_trial(Call& call,
+                                                        const v1::GetPolicyTrialRequest&) {
+  co_return call.parts().trials->latest();
+}
+
 }  // namespace
 
 void add_account_handlers(Handlers& handlers) {
@@ -180,6 +217,8 @@ void add_account_handlers(Handlers& handlers) {
   handlers.add("Accounts.ListKeys", list_keys);
   handlers.add("Accounts.RevokeKey", revoke_key);
   handlers.add("Accounts.SetPolicy", set_policy);
+  handlers.add("Accounts.StartPolicyTrial", start_policy_trial);
+  handlers.add("Accounts.GetPolicyTrial", get_policy_trial);
 }
 
 }  // namespace fallow::server

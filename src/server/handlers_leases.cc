@@ -5,22 +5,10 @@
 #include "server/pages.h"
 #include "server/scan.h"
 #include "server/views.h"
+#include "server/visible.h"
 
 namespace fallow::server {
 namespace {
-
-bool may_see(const Call& call, const core::Lease& lease) {
-  return call.caller().may_see(lease.renter) || call.caller().may_see(lease.provider);
-}
-
-Answer<const core::Lease*> visible_lease(const Call& call, const core::Machine& machine,
-                                         std::uint64_t id) {
-  const core::Lease* lease = machine.lease(LeaseId(id));
-  if (lease == nullptr || !may_see(call, *lease)) {
-    return refuse(404, "not_found", "there is no lease {} of yours; GET /v1/leases lists them", id);
-  }
-  return lease;
-}
 
 net::Task<Answer<v1::ListLeasesResponse>> list_leases(Call& call,
                                                       const v1::ListLeasesRequest& request) {

@@ -236,18 +236,6 @@ v1::QuoteView estimate_view(const core::Estimate& estimate) {
   return view;
 }
 
-v1::Problem refusal_problem(const core::Refusal& refusal) {
-  v1::Refused refused;
-  refused.set_code(refusal.code);
-  refused.set_message(refusal.message);
-  refused.set_field(refusal.field);
-  refused.set_column(refusal.column);
-  for (const v1::Relaxation& relaxation : refusal.relaxations) {
-    *refused.add_relaxations() = relaxation;
-  }
-  return problem_of(refused);
-}
-
 net::Task<Answer<v1::QuoteView>> create_quote(Call& call, const v1::CreateQuoteRequest& request) {
   FALLOW_CO_ASSIGN(const Wanted wanted, wanted_of(request));
   using Quoted = std::pair<v1::BoundQuote, v1::QuoteView>;
@@ -256,7 +244,7 @@ net::Task<Answer<v1::QuoteView>> create_quote(Call& call, const v1::CreateQuoteR
     const auto estimate =
         machine.estimate(wanted.requirements, wanted.tasks, std::max(call.now(), machine.now()),
                          call.caller().account);
-    if (!estimate) return tl::unexpected(refusal_problem(estimate.error()));
+    if (!estimate) return tl::unexpected(problem_of(estimate.error()));
     return Quoted(estimate->quote, estimate_view(*estimate));
   };
   FALLOW_CO_ASSIGN(Quoted quoted, co_await call.visit(look));

@@ -9,23 +9,13 @@
 #include "server/requirements.h"
 #include "server/scan.h"
 #include "server/views.h"
+#include "server/visible.h"
 
 namespace fallow::server {
 namespace {
 
 constexpr double kTokenHoursMax = 24 * 365;
 constexpr std::uint32_t kTokenUsesMax = 10'000;
-
-tl::unexpected<v1::Problem> node_unknown(std::uint64_t node) {
-  return refuse(404, "not_found", "there is no node {} of yours; GET /v1/nodes lists them", node);
-}
-
-Answer<const core::Node*> visible_node(const Call& call, const core::Machine& machine,
-                                       std::uint64_t id) {
-  const core::Node* node = machine.node(NodeId(id));
-  if (node == nullptr || !call.caller().may_see(node->provider)) return node_unknown(id);
-  return node;
-}
 
 net::Task<Answer<v1::JoinTokenResponse>> create_join_token(
     Call& call, const v1::CreateJoinTokenRequest& request) {

@@ -2,6 +2,7 @@
 #include "artifacts/manifest.h"
 #include "artifacts/store.h"
 #include "base/digest.h"
+#include "core/secret_names.h"
 #include "fallow/v1/services.pb.h"
 #include "server/event_streams.h"
 #include "server/handlers.h"
@@ -98,7 +99,15 @@ net::Task<Answer<bool>> hold_input(Call& call, const v1::SubmitOrder& order) {
   co_return co_await call.on_disk(touch);
 }
 
+// Before anything of it is a command: what stands there by mistake must not come into the log.
+Answer<void> check_secret_names(const v1::CreateOrderRequest& request) {
+  const auto why = core::check_secrets(request.workload());
+  if (why) return refuse_field(why->field, "{}", why->message);
+  return {};
+}
+
 net::Task<Answer<v1::OrderView>> create_order(Call& call, const v1::CreateOrderRequest& request) {
+  FALLOW_CO_TRY(check_secret_names(request));
   v1::Command command;
   v1::SubmitOrder& out = *command.mutable_submit_order();
   out.set_account(call.caller().account.value);

@@ -17,6 +17,8 @@ v1::SessionView session_view(const core::Account& account, const Caller& caller,
     if (caller.may(scope)) view.add_scopes(scope);
   }
   view.set_key(key_id(caller.key_hash));
+  view.set_role(caller.role);
+  view.set_member(caller.member.value);
   if (expires_at.us != 0) *view.mutable_expires_at() = timestamp_of(expires_at);
   return view;
 }

@@ -1,8 +1,15 @@
-// The service Wallets: balances, transfers, money in and out.
+// The service Wallets: balances, transfers, statements, money in and out.
+#include <optional>
+#include <utility>
+
+#include "base/number.h"
+#include "core/calendar.h"
 #include "fallow/v1/services.pb.h"
 #include "server/handlers.h"
+#include "server/months.h"
 #include "server/pages.h"
 #include "server/requirements.h"
+#include "server/statement_csv.h"
 #include "server/views.h"
 
 namespace fallow::server {
@@ -55,6 +62,124 @@ net::Task<Answer<v1::ListTransfersResponse>> list_transfers(
     return response;
   };
   co_return co_await call.on_disk(read);
+}
+
+// A statement holds everything that had happened when it was asked for.
+constexpr Duration kStatementWaitMax = seconds(10);
+
+struct StatementAsked {
+  StatementHistory::Asked asked;
+  std::string currency;
+  LogIndex through;  // the history is to reach it
+};
+
+net::Task<Answer<StatementAsked>> statement_asked(Call& call, std::uint64_t wanted,
+                                                  const std::string& month) {
+  FALLOW_CO_ASSIGN(const AccountId account, account_of(call, wanted));
+  const auto named = month.empty() ? core::month_of(call.now()) : month_of_text(month);
+  if (!named) co_return refuse_field("month", "a month is written as 2026-11, in UTC");
+  const std::function<Answer<StatementAsked>(const core::Machine&)> look =
+      [&](const core::Machine& machine) -> Answer<StatementAsked> {
+    if (machine.account(account) == nullptr) {
+      return refuse(404, "account_unknown", "there is no account {}", account.value);
+    }
+    StatementAsked asked;
+    asked.asked.account = account;
+    asked.asked.month = *named;
+    asked.currency = machine.found().currency();
+    asked.through = machine.last_index();
+    return asked;
+  };
+  co_return co_await call.visit(look);
+}
+
+// On a thread that may wait for the disk.
+Answer<StatementHistory::Page> read_statement(StatementHistory& history,
+                                              const StatementAsked& asked) {
+  if (!history.wait_for(asked.through, kStatementWaitMax)) {
+    return refuse(503, "busy", "the history is behind; ask again in a moment");
+  }
+  auto page = history.statement(asked.asked);
+  if (!page) return tl::unexpected(problem_of(page.error(), "read the statement"));
+  page->view.set_currency(asked.currency);
+  return std::move(*page);
+}
+
+// "r7" or "p7": behind lease 7 as its renter, or as its provider.
+Answer<StatementHistory::Place> place_of_token(const std::string& token) {
+  FALLOW_ASSIGN(const std::string name, page_name("statement", token));
+  if (name.empty()) return StatementHistory::Place{};
+  const auto lease = parse_number<std::uint64_t>(std::string_view(name).substr(1));
+  if (!lease || (name[0] != 'r' && name[0] != 'p')) {
+    return refuse_field("page_token", "this is not a next_page_token of this list");
+  }
+  return StatementHistory::Place{name[0] == 'p', LeaseId(*lease)};
+}
+
+net::Task<Answer<v1::StatementView>> get_statement(Call& call,
+                                                   const v1::GetStatementRequest& request) {
+  FALLOW_CO_ASSIGN(const std::size_t size, page_size_of(request.page_size()));
+  FALLOW_CO_ASSIGN(const StatementHistory::Place after, place_of_token(request.page_token()));
+  FALLOW_CO_ASSIGN(StatementAsked asked,
+                   co_await statement_asked(call, request.account(), request.month()));
+  asked.asked.after = after;
+  asked.asked.lines_max = size;
+  const std::function<Answer<v1::StatementView>()> read = [&]() -> Answer<v1::StatementView> {
+    FALLOW_ASSIGN(StatementHistory::Page page, read_statement(*call.parts().statements, asked));
+    if (page.next) {
+      page.view.set_next_page_token(page_token(
+          "statement",
+          fmt::format("{}{}", page.next->as_provider ? 'p' : 'r', page.next->lease.value)));
+    }
+    return std::move(page.view);
+  };
+  co_return co_await call.on_disk(read);
+}
+
+// The table, a page of lines at a time.
+class StatementFile final : public EventSource {
+ public:
+  StatementFile(Call& call, StatementAsked asked) : call_(call), asked_(std::move(asked)) {
+    asked_.asked.lines_max = kPageSizeMax;
+  }
+
+  net::Task<Answer<Chunk>> next() override {
+    const std::function<Answer<Chunk>()> read = [this] { return read_chunk(); };
+    co_return co_await call_.on_disk(read);
+  }
+  Duration poll_interval() const override { return seconds(1); }
+
+ private:
+  Answer<Chunk> read_chunk() {
+    FALLOW_ASSIGN(const StatementHistory::Page page,
+                  read_statement(*call_.parts().statements, asked_));
+    net::SseEvent piece;
+    if (!std::exchange(begun_, true)) piece.data = csv_begin(page.view);
+    piece.data += csv_lines(page.view);
+    Chunk chunk;
+    chunk.is_last = !page.next;
+    if (page.next) {
+      asked_.asked.after = *page.next;
+    } else {
+      piece.data += csv_end(page.view);
+    }
+    chunk.events.push_back(std::move(piece));
+    return chunk;
+  }
+
+  Call& call_;
+  StatementAsked asked_;
+  bool begun_ = false;
+};
+
+OpenStream get_statement_file(Call& call, const v1::GetStatementFileRequest& request,
+                              net::Notifier /*wake*/) {
+  FALLOW_CO_ASSIGN(StatementAsked asked,
+                   co_await statement_asked(call, request.account(), request.month()));
+  call.answer_headers().set(
+      "Content-Disposition",
+      fmt::format("attachment; filename=\"fallow-{}.csv\"", month_text(asked.asked.month)));
+  co_return std::make_unique<StatementFile>(call, std::move(asked));
 }
 
 net::Task<Answer<v1::WalletView>> create_deposit(Call& call,
@@ -159,6 +284,9 @@ net::Task<Answer<v1::WalletView>> set_budget(Call& call, const v1::SetBudgetRequ
 void add_wallet_handlers(Handlers& handlers) {
   handlers.add("Wallets.GetWallet", get_wallet);
   handlers.add("Wallets.ListTransfers", list_transfers);
+  handlers.add("Wallets.GetStatement", get_statement);
+  handlers.add_stream<v1::GetStatementFileRequest, v1::FilePiece>("Wallets.GetStatementFile",
+                                                                  get_statement_file);
   handlers.add("Wallets.CreateDeposit", create_deposit);
   handlers.add("Wallets.CreateWithdrawal", create_withdrawal);
   handlers.add("Wallets.ListPayouts", list_payouts);

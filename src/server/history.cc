@@ -12,8 +12,7 @@
 namespace fallow::server {
 namespace {
 
-constexpr std::int64_t kVersion = 3;
-constexpr std::size_t kScanRows = 4'096;  // of the feed, in one read
+constexpr std::int64_t kVersion = 4;
 
 constexpr const char* kSchema = R"sql(
 create table meters(lease integer, sequence integer, record blob not null,
@@ -24,8 +23,9 @@ create index transfers_by_account on transfers(account, id);
 create table feed(log_index integer, ordinal integer, at_us integer not null,
                   account integer not null, other integer not null, event blob not null,
                   primary key(log_index, ordinal)) without rowid;
-create table cursor(id integer primary key check(id = 1), log_index integer not null);
-insert into cursor values(1, 0);
+create table cursor(id integer primary key check(id = 1), log_index integer not null,
+                    at_us integer not null);
+insert into cursor values(1, 0, 0);
 )sql";
 constexpr const char* kSchemaOfClasses = R"sql(
 create table prices(id integer primary key, model blob not null, region blob not null,
@@ -38,10 +38,10 @@ create table hours(model blob, region blob, hour integer, span_ms integer not nu
                    primary key(model, region, hour)) without rowid;
 )sql";
 
-// Earlier versions lack what cannot be made of their rows: hours were not kept at all.
+// Earlier versions lack what cannot be made of their rows: which lease was of which tier.
 constexpr const char* kDropEarlier = R"sql(
 drop table if exists meters; drop table if exists transfers; drop table if exists feed;
-drop table if exists cursor; drop table if exists prices;
+drop table if exists cursor; drop table if exists prices; drop table if exists hours;
 )sql";
 
 Status set_up(SqliteDb& db) {
@@ -56,7 +56,9 @@ Status set_up(SqliteDb& db) {
   }
   FALLOW_TRY(db.exec("begin immediate"));
   FALLOW_TRY(db.exec(kDropEarlier));
+  FALLOW_TRY(db.exec(MonthSums::kDrop));
   FALLOW_TRY(db.exec(kSchema));
+  FALLOW_TRY(db.exec(MonthSums::kSchema));
   FALLOW_TRY(db.exec(kSchemaOfClasses));
   return db.exec(fmt::format("pragma user_version={}; commit", kVersion));
 }
@@ -128,7 +130,8 @@ Status History::prepare() {
   FALLOW_ASSIGN(statements_.prune, writer_.prepare("delete from feed where log_index < ?"));
   FALLOW_ASSIGN(statements_.prune_prices,
                 writer_.prepare("delete from prices where id <= (select max(id) from prices) - ?"));
-  FALLOW_ASSIGN(statements_.cursor, writer_.prepare("update cursor set log_index = ?"));
+  FALLOW_ASSIGN(statements_.cursor, writer_.prepare("update cursor set log_index = ?, at_us = ?"));
+  FALLOW_TRY(months_.prepare(writer_));
   return prepare_hours();
 }
 
@@ -146,10 +149,12 @@ void History::on_batch(const engine::Batch& batch, const core::Machine& machine)
   changed_.wait(lock, [this] { return waiting_.size() < limits_.events_waiting_max || closing_; });
   for (const engine::Applied& applied : batch.commands) {
     for (const v1::Event& event : applied.events) {
-      waiting_.push_back(Row{applied.index, applied.time, concerned_by(event, machine), event});
+      waiting_.push_back(Row{applied.index, applied.time, concerned_by(event, machine), event,
+                             placed_lease(event, machine)});
     }
   }
   waiting_last_ = batch.last();
+  waiting_last_at_ = batch.time;
   lock.unlock();
   changed_.notify_all();
 }
@@ -162,9 +167,10 @@ void History::write_loop() {
     std::deque<Row> rows;
     rows.swap(waiting_);
     const LogIndex last = waiting_last_;
+    const Time last_at = waiting_last_at_;
     lock.unlock();
     changed_.notify_all();
-    Status done = write(rows, last);
+    Status done = write(rows, last, last_at);
     lock.lock();
     if (done) {
       written_ = last;
@@ -180,26 +186,32 @@ void History::write_loop() {
     waiting_.insert(waiting_.begin(), std::make_move_iterator(rows.begin()),
                     std::make_move_iterator(rows.end()));
     if (closing_) return;
+    changed_.notify_all();  // who waits to read need not
     changed_.wait_for(lock, std::chrono::seconds(1), [this] { return closing_; });
     if (closing_) return;
   }
 }
 
-Status History::write(const std::deque<Row>& rows, LogIndex last) {
-  FALLOW_TRY(writer_.exec("begin immediate"));
-  Status done;
+Status History::write_all_rows(const std::deque<Row>& rows, bool& priced) {
   LogIndex index;
   std::uint32_t ordinal = 0;
-  bool priced = false;
   for (const Row& row : rows) {
     priced = priced || row.event.has_price_moved();
     ordinal = row.index == index ? ordinal + 1 : 0;
     index = row.index;
-    done = write_row(row, ordinal);
-    if (!done) break;
+    FALLOW_TRY(write_row(row, ordinal));
   }
+  return months_.store(writer_);
+}
+
+Status History::write(const std::deque<Row>& rows, LogIndex last, Time last_at) {
+  FALLOW_TRY(writer_.exec("begin immediate"));
+  bool priced = false;
+  months_.clear();
+  Status done = write_all_rows(rows, priced);
   if (done) {
     statements_.cursor.bind(1, static_cast<std::int64_t>(last.value));
+    statements_.cursor.bind(2, last_at.us);
     done = writer_.run(statements_.cursor);
   }
   if (done && last.value > limits_.feed_commands_kept) {
@@ -236,7 +248,9 @@ Status History::write_row(const Row& row, std::uint32_t ordinal) {
       statements_.transfer.bind(3, bytes);
       FALLOW_TRY(writer_.run(statements_.transfer));
     }
+    months_.add(transfer, row.time);
   }
+  if (row.placed) FALLOW_TRY(months_.add(writer_, *row.placed));
   if (row.event.has_price_moved()) {
     const v1::PriceMoved& moved = row.event.price_moved();
     const std::string bytes = price_view(moved, row.time).SerializeAsString();
@@ -267,8 +281,9 @@ Status History::write_row(const Row& row, std::uint32_t ordinal) {
 
 bool History::wait_for(LogIndex index, Duration wait) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, std::chrono::microseconds(wait.value),
-                           [&] { return written_ >= index; });
+  (void)changed_.wait_for(lock, std::chrono::microseconds(wait.value),
+                          [&] { return written_ >= index || !trouble_.empty(); });
+  return written_ >= index;
 }
 
 std::string History::trouble() const {
@@ -353,53 +368,6 @@ Result<PriceHistory::Page> History::prices(const std::string& model, const std::
   PriceHistory::Page page;
   FALLOW_ASSIGN(page.next, take_page(reader_, select, count_max, page.prices));
   return page;
-}
-
-Result<FeedSource::Batch> History::read(AccountId account, LogIndex after, std::size_t count_max) {
-  const std::lock_guard lock(reader_mutex_);
-  FALLOW_ASSIGN(const std::int64_t last, reader_.query_integer("select log_index from cursor"));
-  const auto written = static_cast<std::uint64_t>(last);
-  if (written > limits_.feed_commands_kept && after.value < written - limits_.feed_commands_kept) {
-    return fail(ErrorCode::kNotFound, "events after {} are no longer kept; begin at {}",
-                after.value, written - limits_.feed_commands_kept);
-  }
-  FALLOW_ASSIGN(
-      SqliteStatement select,
-      reader_.prepare("select log_index, at_us, account, other, event from feed "
-                      "where log_index > ? and log_index <= ? order by log_index, ordinal"));
-  select.bind(1, static_cast<std::int64_t>(after.value));
-  select.bind(2, last);
-  FeedSource::Batch batch;
-  batch.scanned = std::max(after, LogIndex(written));
-  LogIndex index = after;
-  std::size_t scanned_rows = 0;
-  int code = select.step();
-  for (; code == SQLITE_ROW; code = select.step()) {
-    const LogIndex row_index(static_cast<std::uint64_t>(select.integer(0)));
-    if (row_index != index && (batch.events.size() >= count_max || scanned_rows >= kScanRows)) {
-      batch.scanned = index;
-      break;
-    }
-    index = row_index;
-    ++scanned_rows;
-    const auto wanted = static_cast<std::int64_t>(account.value);
-    if (wanted != 0 && wanted != select.integer(2) && wanted != select.integer(3)) continue;
-    v1::FeedEvent event;
-    const std::string_view bytes = select.blob(4);
-    FALLOW_CHECK(
-        event.mutable_event()->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())),
-        "an event that this program wrote cannot be read");
-    const std::int64_t at_us = select.integer(1);
-    event.set_index(row_index.value);
-    *event.mutable_at() = timestamp_of(Time{at_us});
-    batch.events.push_back(std::move(event));
-  }
-  if (code != SQLITE_ROW && code != SQLITE_DONE) return tl::unexpected(reader_.error(code, "read"));
-  return batch;
-}
-
-std::unique_ptr<Subscription> History::watch(std::function<void()> changed) {
-  return watchers_.watch(0, std::move(changed));
 }
 
 }  // namespace fallow::server

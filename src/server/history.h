@@ -1,6 +1,6 @@
 // History: what the market's events leave behind for people to read: meter records by lease,
-// transfers by account, prices and hours by class, the feed. A read model: it can be rebuilt from
-// the log at any time, and the log decides when they differ.
+// transfers and months by account, prices and hours by class, the feed. A read model: it can be
+// rebuilt from the log at any time, and the log decides when they differ.
 //
 // Owner: Server. It follows the engine with a cursor of its own, so that nothing is lost when the
 // process dies before a row is on the disk. Batches arrive on the market thread and are written by
@@ -19,6 +19,7 @@
 #include "base/sqlite_db.h"
 #include "engine/batch.h"
 #include "server/feed_filter.h"
+#include "server/month_sums.h"
 #include "server/ports.h"
 #include "server/watchers.h"
 
@@ -33,6 +34,7 @@ struct HistoryLimits {
 
 class History final : public engine::Subscriber,
                       public TransferHistory,
+                      public StatementHistory,
                       public PriceHistory,
                       public HourHistory,
                       public FeedSource {
@@ -52,10 +54,11 @@ class History final : public engine::Subscriber,
   // Why nothing is written at the moment; empty: all is well.
   std::string trouble() const;
 
-  // TransferHistory, PriceHistory, HourHistory, FeedSource.
+  // TransferHistory, StatementHistory, PriceHistory, HourHistory, FeedSource.
   bool wait_for(LogIndex index, Duration wait) override;
   Result<TransferHistory::Page> transfers(AccountId account, std::uint64_t before,
                                           std::size_t count_max) override;
+  Result<StatementHistory::Page> statement(const Asked& asked) override;
   Result<PriceHistory::Page> prices(const std::string& model, const std::string& region,
                                     std::uint64_t before, std::size_t count_max) override;
   Result<std::vector<v1::PriceView>> classes(std::size_t count_max) override;
@@ -63,6 +66,7 @@ class History final : public engine::Subscriber,
   Result<std::vector<core::PriceClass>> classes_after(const core::PriceClass& after,
                                                       std::size_t count_max) override;
   Result<FeedSource::Batch> read(AccountId account, LogIndex after, std::size_t count_max) override;
+  Result<LogIndex> index_at(Time since) override;
   std::unique_ptr<Subscription> watch(std::function<void()> changed) override;
 
  private:
@@ -71,6 +75,7 @@ class History final : public engine::Subscriber,
     Time time;
     Concerned concerned;
     v1::Event event;
+    std::unique_ptr<PlacedLease> placed;  // of LeasePlaced
   };
   struct Statements {
     SqliteStatement meter, transfer, price, feed, prune, prune_prices, cursor, hour, prune_hours,
@@ -80,7 +85,8 @@ class History final : public engine::Subscriber,
   History(SqliteDb writer, SqliteDb reader, std::uint64_t start, HistoryLimits limits);
   Status prepare();
   void write_loop();
-  Status write(const std::deque<Row>& rows, LogIndex last);
+  Status write(const std::deque<Row>& rows, LogIndex last, Time last_at);
+  Status write_all_rows(const std::deque<Row>& rows, bool& priced);
   Status write_row(const Row& row, std::uint32_t ordinal);
   // class_hours.cc
   Status prepare_hours();
@@ -93,6 +99,7 @@ class History final : public engine::Subscriber,
 
   SqliteDb writer_;  // of the writing thread
   Statements statements_;
+  MonthSums months_;
 
   std::mutex reader_mutex_;
   SqliteDb reader_;
@@ -101,6 +108,7 @@ class History final : public engine::Subscriber,
   std::condition_variable changed_;
   std::deque<Row> waiting_;
   LogIndex waiting_last_;
+  Time waiting_last_at_;
   LogIndex written_;
   std::string trouble_;
   bool closing_ = false;

@@ -168,6 +168,27 @@ TEST_F(HistoryTest, GoesOnWhereItStoodAndForgetsOldEvents) {
   EXPECT_EQ(history_->transfers(AccountId(7), 0, 10)->transfers.size(), 5U);
 }
 
+TEST_F(HistoryTest, AnEventIsFoundByItsPlaceAndByItsMoment) {
+  tell({metered(1, 1)}, Time{10});
+  tell({paid(7, 8, 1), paid(9, 8, 1), paid(7, 9, 1)}, Time{10});
+  tell({}, Time{15});  // a command that nothing came of
+  tell({paid(7, 8, 1)}, Time{20});
+  tell({paid(7, 8, 1)}, Time{30});
+  const auto batch = history_->read(AccountId(7), LogIndex(0), 10);
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->ordinals, (std::vector<std::uint32_t>{0, 2, 0, 0}));
+  ASSERT_EQ(batch->events.size(), 4U);
+  EXPECT_EQ(batch->events[1].index(), 2U);
+  const auto first_since = [&](std::int64_t us) { return history_->index_at(Time{us})->value; };
+  EXPECT_EQ(first_since(0), 1U);
+  EXPECT_EQ(first_since(10), 1U);
+  EXPECT_GT(first_since(11), 2U);
+  EXPECT_LE(first_since(11), 4U);
+  EXPECT_LE(first_since(20), 4U);
+  EXPECT_EQ(first_since(21), 5U);
+  EXPECT_EQ(first_since(31), 6U);
+}
+
 TEST_F(HistoryTest, OldPricesLeave) {
   HistoryLimits limits;
   limits.prices_kept = 2;

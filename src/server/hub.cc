@@ -4,6 +4,7 @@
 
 #include "base/digest.h"
 #include "base/meter_bytes.h"
+#include "base/sealing.h"
 #include "base/signing.h"
 
 namespace fallow::server {
@@ -66,6 +67,8 @@ void Hub::opened(SessionId id) {
   Session& session = sessions_[id];
   session.nonce = nonce_of(random_, 32);
   session.heard_at = clock_.monotonic();
+  session.telemetry_at = session.heard_at - limits_.telemetry_pause;
+  session.telemetry_minute_at = session.heard_at - limits_.telemetry_minute_pause;
   v1::HubMessage message;
   message.mutable_challenge()->set_nonce(session.nonce);
   port_.send(id, message);
@@ -76,13 +79,19 @@ void Hub::received(SessionId id, std::string_view bytes) {
   const bool parsed = message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
   // Signatures are checked before the lock is taken: they cost more than all the rest.
   std::string node_key;
-  if (parsed && message.has_observed()) {
+  if (parsed && (message.has_observed() || message.has_secret_ask())) {
     const std::lock_guard lock(mutex_);
     if (const Session* session = find(id)) node_key = session->node_key;
   }
   const bool meters_good =
       !parsed || !message.has_observed() || node_key.empty() ||
       meters_hold(message.observed(), node_key, limits_.meters_per_message_max);
+  // One that nobody could take for the node's would only hold up who hands over the others.
+  const bool ask_good = !parsed || !message.has_secret_ask() || node_key.empty() ||
+                        verify_signature(node_key,
+                                         secret_ask_bytes(LeaseId(message.secret_ask().lease()),
+                                                          message.secret_ask().public_key()),
+                                         message.secret_ask().signature());
 
   const std::lock_guard lock(mutex_);
   Session* session = find(id);
@@ -101,8 +110,14 @@ void Hub::received(SessionId id, std::string_view bytes) {
                 "a meter record is not signed by this node's key, or there are too many at once");
   } else if (message.has_log_chunk()) {
     log_chunk(id, *session, std::move(*message.mutable_log_chunk()));
+  } else if (message.has_secret_ask()) {
+    if (!ask_good || !secret_asks_.put(session->node, message.secret_ask(), clock_.monotonic())) {
+      say_goodbye(id, *session, "protocol", "this is no way to ask for secrets");
+    }
   } else if (message.has_proof_answer()) {
     proofs_.answered(session->node, std::move(*message.mutable_proof_answer()));
+  } else if (message.has_telemetry()) {
+    telemetry(*session, std::move(*message.mutable_telemetry()));
   } else {
     say_goodbye(id, *session, "protocol", "the message is not expected here");
   }
@@ -147,6 +162,7 @@ void Hub::proven(SessionId id, const v1::Hello& hello, const core::Machine& mach
   welcome.mutable_welcome()->set_session_token(session->token);
   *welcome.mutable_welcome()->mutable_policy() = machine.policy();
   welcome.mutable_welcome()->set_heartbeat_us(limits_.heartbeat.value);
+  welcome.mutable_welcome()->set_takes_telemetry(true);
   port_.send(id, welcome);
 
   v1::Command report;
@@ -163,6 +179,8 @@ void Hub::proven(SessionId id, const v1::Hello& hello, const core::Machine& mach
     return;
   }
   set_link(node->id, {.connected = true});
+  // Its agent may have begun anew, with another key.
+  secret_asks_.drop(node->id);
   send_desired(id, *session, machine);
   proofs_.set_interval(Duration(machine.policy().proof_interval_us()));
   proofs_.opened(node->id, node->provider, id);
@@ -223,33 +241,50 @@ void Hub::log_chunk(SessionId id, Session& session, v1::LogChunk chunk) {
     say_goodbye(id, session, "protocol", "a piece of output is larger than 256 KiB");
     return;
   }
-  if (session.leases_known.contains(LeaseId(chunk.lease()))) {
+  const LeaseId of(chunk.lease());
+  if (session.leases_known.contains(of) && !session.chunks_waiting.contains(of)) {
     store_chunk(id, chunk);
     return;
   }
-  // Refused by a full queue: the agent sends it again, as nothing is acknowledged.
-  (void)port_.read([this, id, chunk = std::move(chunk)](const core::Machine& machine) {
-    const std::lock_guard lock(mutex_);
-    Session* open = find(id);
-    if (open == nullptr || open->stage != Stage::kOpen) return;
-    const core::Lease* lease = machine.lease(LeaseId(chunk.lease()));
-    if (lease == nullptr || lease->node != open->node) {
-      say_goodbye(id, *open, "denied", "output was sent for a lease that is not this node's");
-      return;
-    }
-    if (open->leases_known.size() >= limits_.leases_known_max) {
-      open->leases_known.erase(open->leases_known.begin());
-    }
-    open->leases_known.insert(lease->id);
-    store_chunk(id, chunk);
-  });
+  v1::HubMessage refusal;
+  refusal.mutable_log_ack()->set_lease(chunk.lease());
+  refusal.mutable_log_ack()->set_stream(chunk.stream());
+  refusal.mutable_log_ack()->set_offset(chunk.offset());
+  refusal.mutable_log_ack()->set_again(true);
+  const bool taken =
+      port_.read([this, id, of, chunk = std::move(chunk)](const core::Machine& machine) {
+        const std::lock_guard lock(mutex_);
+        Session* open = find(id);
+        if (open == nullptr || open->stage != Stage::kOpen) return;
+        if (const auto waiting = open->chunks_waiting.find(of); --waiting->second == 0) {
+          open->chunks_waiting.erase(waiting);
+        }
+        const core::Lease* lease = machine.lease(of);
+        if (lease == nullptr || lease->node != open->node) {
+          say_goodbye(id, *open, "denied", "output was sent for a lease that is not this node's");
+          return;
+        }
+        if (open->leases_known.size() >= limits_.leases_known_max) {
+          open->leases_known.erase(open->leases_known.begin());
+        }
+        open->leases_known.insert(lease->id);
+        store_chunk(id, chunk);
+      });
+  if (taken) {
+    ++session.chunks_waiting[of];
+  } else {
+    port_.send(id, refusal);
+  }
 }
 
 void Hub::store_chunk(SessionId id, const v1::LogChunk& chunk) {
   v1::HubMessage ack;
   ack.mutable_log_ack()->set_lease(chunk.lease());
   ack.mutable_log_ack()->set_stream(chunk.stream());
-  ack.mutable_log_ack()->set_offset(port_.store_log(chunk));
+  const std::uint64_t reach = port_.store_log(chunk);
+  ack.mutable_log_ack()->set_offset(reach);
+  // There is a gap before it, or the disk did not take it.
+  ack.mutable_log_ack()->set_again(reach < chunk.offset() + chunk.data().size());
   port_.send(id, ack);
 }
 
@@ -306,6 +341,7 @@ void Hub::closed(SessionId id) {
       speaker != by_node_.end() && speaker->second == id) {
     by_node_.erase(speaker);
     proofs_.closed(session.node);
+    secret_asks_.drop(session.node);
     set_link(session.node, {.connected = false, .by_market = session.by_market || stopping_});
   }
   sessions_.erase(found);
@@ -379,6 +415,22 @@ bool Hub::open_tunnel(NodeId node, LeaseId lease, std::string_view token) {
   return true;
 }
 
+std::vector<SecretAsks::Ask> Hub::secret_asks(OrderId order) const {
+  return secret_asks_.of(order, clock_.monotonic());
+}
+
+SecretDelivery Hub::deliver_secrets(NodeId node, LeaseId lease, std::string sealed) {
+  const std::lock_guard lock(mutex_);
+  const auto speaker = by_node_.find(node);
+  if (speaker == by_node_.end()) return SecretDelivery::kNodeAway;
+  if (!secret_asks_.take(node, lease, clock_.monotonic())) return SecretDelivery::kNotAsked;
+  v1::HubMessage message;
+  message.mutable_sealed_secrets()->set_lease(lease.value);
+  message.mutable_sealed_secrets()->set_sealed(std::move(sealed));
+  port_.send(speaker->second, message);
+  return SecretDelivery::kSent;
+}
+
 void Hub::tick() {
   const std::lock_guard lock(mutex_);
   const Time now = clock_.monotonic();
@@ -390,6 +442,7 @@ void Hub::tick() {
     }
   }
   flush_links();
+  ask_watched();
   proofs_.tick();
 }
 

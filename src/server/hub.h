@@ -28,6 +28,7 @@
 #include "fallow/v1/events.pb.h"
 #include "server/hub_port.h"
 #include "server/proofs.h"
+#include "server/secret_asks.h"
 
 namespace fallow::server {
 
@@ -40,6 +41,11 @@ struct HubLimits {
   Duration heartbeat = seconds(5);
   Duration silence_max = seconds(20);     // then the connection is given up
   Duration hello_time_max = seconds(10);  // from the challenge to the proof
+  // What a node measures beyond these is dropped.
+  std::size_t telemetry_bytes_max = 32 * 1024;
+  Duration telemetry_pause = milliseconds(250);
+  Duration telemetry_minute_pause = seconds(5);
+  Duration watch = seconds(5);  // that a node is asked to send every second, each second anew
   ProofLimits proofs;
 };
 
@@ -60,6 +66,11 @@ class Hub {
   void applied(const core::Machine& machine, std::span<const v1::Event> events);
   // Asks the node's agent to dial a tunnel into the lease's sandbox. False: it is not connected.
   bool open_tunnel(NodeId node, LeaseId lease, std::string_view token);
+  // The leases of an order that wait for their secrets, as nodes say: whose a lease is the caller
+  // looks up.
+  std::vector<SecretAsks::Ask> secret_asks(OrderId order) const;
+  // Hands sealed secrets to the node if it waits for them. Nothing of them is kept.
+  SecretDelivery deliver_secrets(NodeId node, LeaseId lease, std::string sealed);
   // About once a second: gives up silent connections and repeats what a full queue refused.
   void tick();
   // Says goodbye to all; used at shutdown. Connections that end from then on are not held against
@@ -88,7 +99,11 @@ class Hub {
     std::size_t observed_in_flight = 0;
     v1::OwnerState owner = v1::OWNER_STATE_UNSPECIFIED;  // as last logged
     std::uint64_t revision_logged = 0;
+    Time telemetry_at;               // monotonic, of the last that was kept
+    Time telemetry_minute_at;        // and of the last minute
     std::set<LeaseId> leases_known;  // that this node may write output for
+    // Pieces that wait for the market to say so: what comes after them must not pass them.
+    std::map<LeaseId, std::size_t> chunks_waiting;
   };
 
   struct Link {
@@ -100,6 +115,8 @@ class Hub {
   void proven(SessionId id, const v1::Hello& hello, const core::Machine& machine);
   void observed(SessionId id, Session& session, const v1::Observed& observed);
   void log_chunk(SessionId id, Session& session, v1::LogChunk chunk);
+  void telemetry(Session& session, v1::Telemetry told);
+  void ask_watched();
   void store_chunk(SessionId id, const v1::LogChunk& chunk);
   void send_desired(SessionId id, Session& session, const core::Machine& machine);
   // A desired set that was lost would leave a workload running where none is wanted.
@@ -123,6 +140,7 @@ class Hub {
   std::map<std::string, NodeId, std::less<>> by_token_;
   std::map<NodeId, Link> links_wanted_;  // to be logged; repeated until the engine takes it
   Proofs proofs_;
+  SecretAsks secret_asks_;
 };
 
 }  // namespace fallow::server

@@ -4,8 +4,13 @@
 
 namespace fallow::server {
 
-HubEndpoint::HubEndpoint(LogStore& logs, const Clock& clock, Random& random, HubLimits limits)
-    : logs_(logs), hub_(*this, clock, random, limits), worker_([this] { work_off(); }) {}
+HubEndpoint::HubEndpoint(LogStore& logs, TelemetryStore& telemetry, const Clock& clock,
+                         Random& random, HubLimits limits)
+    : logs_(logs),
+      telemetry_(telemetry),
+      clock_(clock),
+      hub_(*this, clock, random, limits),
+      worker_([this] { work_off(); }) {}
 
 HubEndpoint::~HubEndpoint() { stop(); }
 

@@ -11,6 +11,8 @@
 #include <optional>
 #include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/bounded_queue.h"
 #include "base/env.h"
@@ -19,13 +21,18 @@
 #include "server/hub.h"
 #include "server/log_store.h"
 #include "server/ports.h"
+#include "server/telemetry_store.h"
 
 namespace fallow::server {
 
-class HubEndpoint final : public HubPort, public engine::Subscriber, public SessionTokens {
+class HubEndpoint final : public HubPort,
+                          public engine::Subscriber,
+                          public SessionTokens,
+                          public SecretDoor {
  public:
   // All outlive it.
-  HubEndpoint(LogStore& logs, const Clock& clock, Random& random, HubLimits limits = {});
+  HubEndpoint(LogStore& logs, TelemetryStore& telemetry, const Clock& clock, Random& random,
+              HubLimits limits = {});
 
   ~HubEndpoint() override;
   HubEndpoint(const HubEndpoint&) = delete;
@@ -56,6 +63,14 @@ class HubEndpoint final : public HubPort, public engine::Subscriber, public Sess
   // SessionTokens.
   std::optional<NodeId> node_of(std::string_view token) const override;
 
+  // SecretDoor.
+  std::vector<SecretAsks::Ask> secret_asks(OrderId order) const override {
+    return hub_.secret_asks(order);
+  }
+  SecretDelivery deliver_secrets(NodeId node, LeaseId lease, std::string sealed) override {
+    return hub_.deliver_secrets(node, lease, std::move(sealed));
+  }
+
   // HubPort.
   void send(SessionId session, const v1::HubMessage& message) override;
   void close(SessionId session) override;
@@ -63,6 +78,10 @@ class HubEndpoint final : public HubPort, public engine::Subscriber, public Sess
   [[nodiscard]] bool read(std::function<void(const core::Machine&)> visit) override;
   [[nodiscard]] bool work(std::function<void()> job) override;
   std::uint64_t store_log(const v1::LogChunk& chunk) override { return logs_.append(chunk); }
+  void keep_telemetry(NodeId node, v1::Telemetry telemetry) override {
+    telemetry_.take(node, std::move(telemetry), clock_.now());
+  }
+  std::vector<NodeId> nodes_watched() override { return telemetry_.watched(); }
 
  private:
   std::shared_ptr<net::WebSocket> socket_of(SessionId session);
@@ -71,6 +90,8 @@ class HubEndpoint final : public HubPort, public engine::Subscriber, public Sess
   static constexpr std::size_t kJobsWaitingMax = 256;
 
   LogStore& logs_;
+  TelemetryStore& telemetry_;
+  const Clock& clock_;
   Hub hub_;
   engine::Engine* engine_ = nullptr;
   std::mutex mutex_;

@@ -18,9 +18,11 @@ TEST(HubEndpoint, WhenItIsStoppedNoCheckRunsAnyMore) {
   ASSERT_NE(::mkdtemp(folder.data()), nullptr);
   auto logs = LogStore::open(folder);
   ASSERT_TRUE(logs);
+  auto telemetry = TelemetryStore::open(folder + "/telemetry.db");
+  ASSERT_TRUE(telemetry);
   const auto clock = system_clock();
   const auto random = seeded_random(1);
-  HubEndpoint endpoint(**logs, *clock, *random);
+  HubEndpoint endpoint(**logs, **telemetry, *clock, *random);
   std::promise<void> begun;
   std::promise<void> go_on;
   std::atomic<bool> first_done = false;

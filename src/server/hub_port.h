@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "base/result.h"
 #include "base/types.h"
@@ -40,6 +41,9 @@ class HubPort {
   // Keeps a piece of a workload's output that the node may write; answers how far the stream now
   // reaches without a gap.
   virtual std::uint64_t store_log(const v1::LogChunk& chunk) = 0;
+  // Keeps what a node measures; and which nodes somebody watches.
+  virtual void keep_telemetry(NodeId node, v1::Telemetry telemetry) = 0;
+  virtual std::vector<NodeId> nodes_watched() = 0;
 };
 
 }  // namespace fallow::server

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/meter_bytes.h"
+#include "base/sealing.h"
 #include "base/signing.h"
 #include "core/policy.h"
 #include "server/still_clock_test.h"
@@ -102,8 +103,14 @@ class HubTest : public testing::Test, public HubPort {
     return true;
   }
   std::uint64_t store_log(const v1::LogChunk& chunk) override {
-    return chunk.offset() + chunk.data().size();
+    if (chunk.offset() == log_.size()) log_ += chunk.data();
+    return log_.size();
   }
+  void keep_telemetry(NodeId node, v1::Telemetry telemetry) override {
+    EXPECT_EQ(node, NodeId(node_));
+    telemetry_.push_back(std::move(telemetry));
+  }
+  std::vector<NodeId> nodes_watched() override { return watched_; }
 
   // The agent's side.
   void say(SessionId session, const v1::AgentMessage& message) {
@@ -166,6 +173,9 @@ class HubTest : public testing::Test, public HubPort {
   std::map<SessionId, std::vector<v1::HubMessage>> sent_;
   std::vector<SessionId> closing_;
   std::vector<v1::Command> commands_;
+  std::string log_;  // one stream
+  std::vector<v1::Telemetry> telemetry_;
+  std::vector<NodeId> watched_;
   const SessionId one_{1};
   const SessionId two_{2};
 };
@@ -301,6 +311,51 @@ TEST_F(HubTest, OutputOfAnothersLeaseIsRefused) {
   EXPECT_EQ(last(one_).goodbye().code(), "denied");
 }
 
+// The first pieces of a lease wait until the market has said whose it is. None may pass another.
+TEST_F(HubTest, PiecesOfOutputStayInOrder) {
+  connect(one_);
+  const std::uint64_t lease = placed_here();
+  const auto piece = [&](std::uint64_t offset, const char* data) {
+    v1::AgentMessage message;
+    message.mutable_log_chunk()->set_lease(lease);
+    message.mutable_log_chunk()->set_stream(v1::STDOUT);
+    message.mutable_log_chunk()->set_offset(offset);
+    message.mutable_log_chunk()->set_data(data);
+    hub_->received(one_, message.SerializeAsString());
+  };
+  piece(0, "one ");
+  piece(4, "two ");
+  // The market looks at the first, then the third comes.
+  work_.front()();
+  work_.pop_front();
+  piece(8, "three ");
+  run();
+  EXPECT_EQ(log_, "one two three ");
+  EXPECT_FALSE(last(one_).log_ack().again());
+  piece(14, "four");
+  EXPECT_EQ(log_, "one two three four") << "without asking the market again";
+}
+
+TEST_F(HubTest, APieceThatIsNotTakenIsAskedForAgain) {
+  connect(one_);
+  const std::uint64_t lease = placed_here();
+  v1::AgentMessage message;
+  message.mutable_log_chunk()->set_lease(lease);
+  message.mutable_log_chunk()->set_data("one");
+  full_ = true;
+  say(one_, message);
+  EXPECT_TRUE(last(one_).log_ack().again());
+  EXPECT_EQ(last(one_).log_ack().offset(), 0U);
+  full_ = false;
+  say(one_, message);
+  EXPECT_EQ(log_, "one");
+  EXPECT_FALSE(last(one_).log_ack().again());
+  message.mutable_log_chunk()->set_offset(9);  // after a gap
+  say(one_, message);
+  EXPECT_TRUE(last(one_).log_ack().again());
+  EXPECT_EQ(last(one_).log_ack().offset(), 3U);
+}
+
 TEST_F(HubTest, SilenceEndsAConnectionAndAFullQueueLosesNoDisconnect) {
   connect(one_);
   full_ = true;
@@ -358,6 +413,39 @@ TEST_F(HubTest, AMarketThatCannotStoreTheReportIsToBlame) {
   EXPECT_TRUE(commands_.back().set_node_link().by_market());
 }
 
+TEST_F(HubTest, WhatANodeMeasuresIsKeptButNotWithoutBounds) {
+  connect(one_);
+  v1::AgentMessage both;
+  both.mutable_telemetry()->mutable_now()->add_devices()->set_celsius(70);
+  both.mutable_telemetry()->mutable_minute()->set_seconds(60);
+  say(one_, both);
+  say(one_, both);
+  ASSERT_EQ(telemetry_.size(), 1U) << "twice in no time";
+  EXPECT_TRUE(telemetry_[0].has_minute());
+  clock_.at = clock_.at + seconds(1);
+  say(one_, both);
+  ASSERT_EQ(telemetry_.size(), 2U);
+  EXPECT_EQ(telemetry_[1].now().devices(0).celsius(), 70U);
+  EXPECT_FALSE(telemetry_[1].has_minute()) << "two minutes in one second";
+  clock_.at = clock_.at + seconds(10);
+  for (int i = 0; i < 20'000; ++i) both.mutable_telemetry()->mutable_now()->add_devices();
+  say(one_, both);
+  EXPECT_EQ(telemetry_.size(), 2U) << "too much";
+  EXPECT_TRUE(closing_.empty());
+}
+
+TEST_F(HubTest, ANodeThatIsWatchedIsAskedEverySecond) {
+  connect(one_);
+  const std::size_t before = sent_[one_].size();
+  hub_->tick();
+  EXPECT_EQ(sent_[one_].size(), before);
+  watched_ = {NodeId(node_), NodeId(99)};
+  hub_->tick();
+  hub_->tick();
+  ASSERT_EQ(sent_[one_].size(), before + 2);
+  EXPECT_EQ(last(one_).watch_telemetry().for_us(), limits_.watch.value);
+}
+
 TEST_F(HubTest, ARemovedNodeIsToldToLeave) {
   connect(one_);
   v1::Command command;
@@ -365,6 +453,45 @@ TEST_F(HubTest, ARemovedNodeIsToldToLeave) {
   command.mutable_remove_node()->set_node(node_);
   apply(command);
   EXPECT_EQ(last(one_).goodbye().code(), "removed");
+}
+
+TEST_F(HubTest, SecretsPassByToTheNodeThatAsked) {
+  connect(one_);
+  v1::AgentMessage asked;
+  asked.mutable_secret_ask()->set_lease(7);
+  asked.mutable_secret_ask()->set_order(3);
+  const std::string box_key(32, 'k');
+  asked.mutable_secret_ask()->set_public_key(box_key);
+  asked.mutable_secret_ask()->set_signature(
+      to_bytes(key_.sign(secret_ask_bytes(LeaseId(7), box_key))));
+  const std::size_t logged = commands_.size();
+  EXPECT_EQ(hub_->deliver_secrets(NodeId(node_), LeaseId(7), "x"), SecretDelivery::kNotAsked);
+  say(one_, asked);
+  ASSERT_EQ(hub_->secret_asks(OrderId(3)).size(), 1U);
+  EXPECT_EQ(hub_->deliver_secrets(NodeId(99), LeaseId(7), "x"), SecretDelivery::kNodeAway);
+  EXPECT_EQ(hub_->deliver_secrets(NodeId(node_), LeaseId(7), "sealed"), SecretDelivery::kSent);
+  EXPECT_EQ(last(one_).sealed_secrets().lease(), 7U);
+  EXPECT_EQ(last(one_).sealed_secrets().sealed(), "sealed");
+  EXPECT_EQ(hub_->deliver_secrets(NodeId(node_), LeaseId(7), "x"), SecretDelivery::kNotAsked);
+  // Nothing of it is for the log.
+  EXPECT_EQ(commands_.size(), logged);
+
+  // What it asked ends with its connection: its agent may come back with another key.
+  say(one_, asked);
+  connect(two_);
+  EXPECT_TRUE(hub_->secret_asks(OrderId(3)).empty());
+  say(two_, asked);
+  hub_->closed(one_);
+  EXPECT_EQ(hub_->secret_asks(OrderId(3)).size(), 1U);
+  hub_->closed(two_);
+  EXPECT_TRUE(hub_->secret_asks(OrderId(3)).empty());
+
+  const SessionId three(3);
+  connect(three);
+  asked.mutable_secret_ask()->set_lease(8);  // it has signed for another
+  say(three, asked);
+  EXPECT_EQ(last(three).goodbye().code(), "protocol");
+  EXPECT_TRUE(hub_->secret_asks(OrderId(3)).empty());
 }
 
 }  // namespace

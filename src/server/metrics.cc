@@ -84,6 +84,12 @@ Metrics::Metrics(const Router& router) {
       &gauge("fallow_tunnel_bytes_in", "Bytes from renters to sandboxes since the start");
   gauges_.tunnel_bytes_out =
       &gauge("fallow_tunnel_bytes_out", "Bytes from sandboxes to renters since the start");
+  gauges_.webhooks_delivered =
+      &gauge("fallow_webhooks_delivered", "Events that receivers took since the start");
+  gauges_.webhooks_failed =
+      &gauge("fallow_webhooks_failed", "Attempts to send one that failed, since the start");
+  gauges_.webhooks_stopped =
+      &gauge("fallow_webhooks_stopped", "Webhooks that were given up since the start");
 }
 
 void Metrics::observe(std::size_t route, int status, Duration took) {
@@ -130,6 +136,9 @@ void Metrics::set(const Gauges& now) {
   gauges_.tunnels_opened->Set(number(now.tunnels.opened));
   gauges_.tunnel_bytes_in->Set(number(now.tunnels.bytes_in));
   gauges_.tunnel_bytes_out->Set(number(now.tunnels.bytes_out));
+  gauges_.webhooks_delivered->Set(number(now.webhooks.delivered));
+  gauges_.webhooks_failed->Set(number(now.webhooks.failed));
+  gauges_.webhooks_stopped->Set(number(now.webhooks.stopped));
 }
 
 std::string Metrics::write(const Gauges& gauges) {

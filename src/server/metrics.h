@@ -21,6 +21,7 @@
 #include "server/quote_stats.h"
 #include "server/router.h"
 #include "server/tunnels.h"
+#include "server/webhooks.h"
 
 namespace fallow::server {
 
@@ -38,6 +39,7 @@ struct Gauges {
   core::Machine::Counts market;
   QuoteStats::Counts quotes;
   Tunnels::Counts tunnels;
+  Webhooks::Counts webhooks;
 };
 
 class Metrics {
@@ -70,7 +72,8 @@ class Metrics {
         *commands_waiting, *reads_waiting, *turned_away, *storage_errors, *last_index,
         *snapshot_index, *snapshot_seconds, *accounts, *nodes, *nodes_connected, *devices,
         *orders_open, *orders_waiting, *leases_open, *quotes_honoured, *quotes_gone, *quotes_late,
-        *quotes_share, *tunnels_open, *tunnels_opened, *tunnel_bytes_in, *tunnel_bytes_out;
+        *quotes_share, *tunnels_open, *tunnels_opened, *tunnel_bytes_in, *tunnel_bytes_out,
+        *webhooks_delivered, *webhooks_failed, *webhooks_stopped;
   } gauges_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/json_text.h"
 #include "fallow/v1/services.pb.h"
+#include "server/roles.h"
 #include "server/router.h"
 
 namespace fallow::server {
@@ -158,7 +159,10 @@ void put_parameters(JsonText& out, const Route& route) {
     }
   }
   if (route.is_mutating()) put_parameter(out, "Idempotency-Key", "header", false, nullptr);
-  if (route.is_stream()) put_parameter(out, "Last-Event-ID", "header", false, nullptr);
+  if (route.is_stream() && route.media_type.empty()) {
+    put_parameter(out, "Last-Event-ID", "header", false, nullptr);
+  }
+  if (route.scopes != 0) put_parameter(out, "Fallow-Team", "header", false, nullptr);
   out.close_array();
 }
 
@@ -172,6 +176,18 @@ std::string scopes_in_words(core::ScopeSet scopes) {
   return words.empty() ? "No key is needed." : fmt::format("Needs a key with one of: {}.", words);
 }
 
+// Whose keys those are, by their roles.
+std::string roles_in_words(v1::Right right) {
+  if (right == v1::RIGHT_UNSPECIFIED || right == v1::MAY_READ) return "";
+  std::string words;
+  for (const v1::Role role : {v1::VIEWER, v1::BILLING, v1::MEMBER, v1::OWNER}) {
+    if ((rights_of(role) & right_bit(right)) == 0) continue;
+    if (!words.empty()) words += " or ";
+    words += v1::Role_Name(role);
+  }
+  return fmt::format(" Its role: {}.", words);
+}
+
 void put_operation(JsonText& out, const Route& route) {
   std::string method = route.method;
   std::transform(method.begin(), method.end(), method.begin(),
@@ -180,7 +196,7 @@ void put_operation(JsonText& out, const Route& route) {
   out.key("operationId").value(route.rpc->name());
   out.key("tags").open_array().value(route.rpc->service()->name()).close_array();
   out.key("summary").value(route.summary);
-  out.key("description").value(scopes_in_words(route.scopes));
+  out.key("description").value(scopes_in_words(route.scopes) + roles_in_words(route.right));
   put_security(out, route.scopes != 0);
   put_parameters(out, route);
   if (route.method == "POST" || route.method == "PUT") {
@@ -190,12 +206,21 @@ void put_operation(JsonText& out, const Route& route) {
   }
   out.key("responses").open_object();
   out.key("200").open_object();
-  out.key("description")
-      .value(route.is_stream() ? "Server-sent events; the data of each is this in JSON. The last "
-                                 "one is named \"end\"."
-                               : "Done");
-  put_content(out, route.is_stream() ? "text/event-stream" : "application/json",
-              route.rpc->output_type()->name());
+  if (!route.media_type.empty()) {
+    out.key("description").value("The file");
+    out.key("content").open_object();
+    // Without parameters, as media types are compared.
+    out.key(route.media_type.substr(0, route.media_type.find(';'))).open_object().key("schema");
+    put_typed(out, "string");
+    out.close_object().close_object();
+  } else {
+    out.key("description")
+        .value(route.is_stream() ? "Server-sent events; the data of each is this in JSON. The "
+                                   "last one is named \"end\"."
+                                 : "Done");
+    put_content(out, route.is_stream() ? "text/event-stream" : "application/json",
+                route.rpc->output_type()->name());
+  }
   out.close_object();
   put_problem(out, "default", "Why not, and what to do");
   out.close_object().close_object();
@@ -276,7 +301,7 @@ std::string openapi_json() {
     for (int i = 0; i < route.rpc->input_type()->field_count(); ++i) {
       types.add(*route.rpc->input_type()->field(i));
     }
-    types.add(*route.rpc->output_type());
+    if (route.media_type.empty()) types.add(*route.rpc->output_type());
   }
   JsonText out;
   out.open_object();

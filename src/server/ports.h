@@ -18,7 +18,10 @@
 #include "core/price_index.h"
 #include "fallow/v1/agent.pb.h"
 #include "fallow/v1/receipt.pb.h"
+#include "fallow/v1/statement.pb.h"
+#include "fallow/v1/telemetry.pb.h"
 #include "fallow/v1/views.pb.h"
+#include "server/secret_asks.h"
 
 namespace fallow::server {
 
@@ -65,6 +68,32 @@ class TransferHistory {
   // `before`: 0 begins at the newest. May block.
   virtual Result<Page> transfers(AccountId account, std::uint64_t before,
                                  std::size_t count_max) = 0;
+};
+
+// What accounts' calendar months (UTC) came to.
+class StatementHistory {
+ public:
+  virtual ~StatementHistory() = default;
+
+  // A line's place among a statement's: what was spent comes before what was earned.
+  struct Place {
+    bool as_provider = false;
+    LeaseId lease;
+  };
+  struct Asked {
+    AccountId account;
+    std::int32_t month = 0;  // as core::month_of() counts
+    Place after;             // of the lines
+    std::size_t lines_max = 0;
+  };
+  struct Page {
+    v1::StatementView view;     // without the currency
+    std::optional<Place> next;  // of the last line, when there are more
+  };
+  // All of one moment. May block.
+  virtual Result<Page> statement(const Asked& asked) = 0;
+  // As HourHistory's.
+  virtual bool wait_for(LogIndex index, Duration wait) = 0;
 };
 
 // What classes of device went for, newest first.
@@ -116,15 +145,52 @@ class FeedSource {
   virtual ~FeedSource() = default;
 
   struct Batch {
-    std::vector<v1::FeedEvent> events;  // ascending; all events of a command, or none of them
-    LogIndex scanned;                   // everything up to here has been looked at
+    std::vector<v1::FeedEvent> events;    // ascending; all events of a command, or none of them
+    std::vector<std::uint32_t> ordinals;  // of each: its place among all that its command led to
+    LogIndex scanned;                     // everything up to here has been looked at
   };
   // Events of commands after `after` that concern the account (feed_filter.h says which do);
   // account 0 sees all. About count_max of them: the last command's events are all given. kNotFound
   // when events after `after` are no longer kept. May block.
   virtual Result<Batch> read(AccountId account, LogIndex after, std::size_t count_max) = 0;
+  // The first command at or after the moment of which events are kept; one beyond the last when
+  // there is none. May block.
+  virtual Result<LogIndex> index_at(Time since) = 0;
   // Calls `changed` whenever there is something after what was last read. It must not block.
   virtual std::unique_ptr<Subscription> watch(std::function<void()> changed) = 0;
+};
+
+// What nodes measure.
+class TelemetrySource {
+ public:
+  virtual ~TelemetrySource() = default;
+
+  struct Moment {
+    Time at;  // when it came
+    v1::TelemetrySample sample;
+  };
+  // The last sample of a node that is watched; none before the first.
+  virtual std::optional<Moment> latest(NodeId node) = 0;
+  // Calls `changed` whenever there is a newer one. It must not block. While somebody watches, the
+  // node is asked to send what it measures.
+  virtual std::unique_ptr<Subscription> watch(NodeId node, std::function<void()> changed) = 0;
+
+  struct Minute {
+    Time at;  // its end, as it came
+    v1::TelemetryMinute minute;
+  };
+  // What was kept of the node's minutes after `after` and not after `until`, ascending. May block.
+  virtual Result<std::vector<Minute>> minutes(NodeId node, Time after, Time until,
+                                              std::size_t count_max) = 0;
+};
+
+// The way of a renter's secrets to the nodes that wait for them: docs/secrets.md.
+class SecretDoor {
+ public:
+  virtual ~SecretDoor() = default;
+  // What nodes say of the order's leases; whether a lease is theirs is not looked at.
+  virtual std::vector<SecretAsks::Ask> secret_asks(OrderId order) const = 0;
+  virtual SecretDelivery deliver_secrets(NodeId node, LeaseId lease, std::string sealed) = 0;
 };
 
 // Bearer tokens of connected agents, for the artifact store.

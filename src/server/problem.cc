@@ -114,6 +114,18 @@ v1::Problem problem_of(const v1::Refused& refused) {
   return problem;
 }
 
+v1::Problem problem_of(const core::Refusal& refusal) {
+  v1::Refused refused;
+  refused.set_code(refusal.code);
+  refused.set_message(refusal.message);
+  refused.set_field(refusal.field);
+  refused.set_column(refusal.column);
+  for (const v1::Relaxation& relaxation : refusal.relaxations) {
+    *refused.add_relaxations() = relaxation;
+  }
+  return problem_of(refused);
+}
+
 v1::Problem problem_of(const Error& error, std::string_view doing) {
   const std::string detail = fmt::format("cannot {}: {}", doing, error.message);
   switch (error.code) {

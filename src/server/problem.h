@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/result.h"
+#include "core/refusal.h"
 #include "fallow/v1/events.pb.h"
 #include "fallow/v1/views.pb.h"
 
@@ -44,6 +45,7 @@ template <class... Args>
 // The market's refusal. The table in problem.cc gives each its status; the code is the enum's name
 // in lower case.
 v1::Problem problem_of(const v1::Refused& refused);
+v1::Problem problem_of(const core::Refusal& refusal);
 int status_of(v1::Refusal refusal);
 // A failure of the world that a handler met. `doing`: "read the receipt".
 v1::Problem problem_of(const Error& error, std::string_view doing);

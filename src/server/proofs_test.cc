@@ -160,6 +160,8 @@ class ProofsTest : public testing::Test, public HubPort {
     return true;
   }
   std::uint64_t store_log(const v1::LogChunk&) override { return 0; }
+  void keep_telemetry(NodeId, v1::Telemetry) override {}
+  std::vector<NodeId> nodes_watched() override { return {}; }
 
   StillClock clock_;
   std::unique_ptr<Random> random_;

@@ -7,6 +7,7 @@
 #include "base/meter_bytes.h"
 #include "base/receipt_bytes.h"
 #include "core/meter.h"
+#include "server/views.h"
 
 namespace fallow::server {
 v1::ReceiptBody receipt_facts(const core::Machine& machine, const core::Lease& lease) {
@@ -41,7 +42,7 @@ v1::ReceiptBody receipt_facts(const core::Machine& machine, const core::Lease& l
   FALLOW_CHECK(order != nullptr, "lease {} names an unknown order", lease.id.value);
   body.set_volume_basis_points(lease.volume_basis_points);
   body.set_volume_discount_micros(core::bill_of(lease).let_off.value);
-  body.set_tier(lease.spot ? v1::SPOT : order->requirements.tier());
+  body.set_tier(tier_of(lease, *order));
   if (order->requirements.tier() == v1::RESERVED) {
     *body.mutable_discounts() = core::message_of(lease.discounts);
     body.set_term_us(order->requirements.duration_us());

@@ -72,7 +72,12 @@ Router::Router() {
       route.method = option.method();
       route.path = option.path();
       route.summary = option.summary();
+      route.media_type = option.media_type();
       for (const int scope : option.scopes()) route.scopes |= 1U << scope;
+      route.right = option.right();
+      if (route.scopes != 0 && route.method == "GET") route.right = v1::MAY_READ;
+      FALLOW_CHECK((route.scopes == 0) == (route.right == v1::RIGHT_UNSPECIFIED),
+                   "{} does not say which right it needs", rpc->full_name());
       route.segments = parse_template(route.path, *rpc->input_type());
       route.number = routes_.size();
       FALLOW_CHECK(!route.method.empty(), "{} has no route", rpc->full_name());

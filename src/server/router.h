@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/account.h"
+#include "fallow/v1/services.pb.h"
 #include "net/url.h"
 #include "server/problem.h"
 
@@ -25,8 +26,10 @@ struct Route {
   std::string method;  // "GET"
   std::string path;    // "/v1/orders/{order}"
   std::string summary;
-  core::ScopeSet scopes = 0;  // one of these; 0: no key needed
-  std::size_t number = 0;     // its place in Router::routes()
+  std::string media_type;                   // of a stream that is a file; empty: events
+  core::ScopeSet scopes = 0;                // one of these; 0: no key needed
+  v1::Right right = v1::RIGHT_UNSPECIFIED;  // that is needed, too; unspecified without scopes
+  std::size_t number = 0;                   // its place in Router::routes()
 
   struct Segment {
     std::string text;                                          // when field is null

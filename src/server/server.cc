@@ -77,16 +77,30 @@ Status Server::open_stores(const DataFolder& folder) {
   FALLOW_ASSIGN(history_, History::open(folder.history_file(), options_.history));
   FALLOW_ASSIGN(sessions_, Sessions::open(folder.sessions_file(), options_.sessions,
                                           parts_.engine.clock->now()));
+  FALLOW_ASSIGN(key_uses_, KeyUses::open(folder.key_uses_file()));
   if (!options_.console.empty()) {
     FALLOW_ASSIGN(console_, ConsoleFiles::load(options_.console));
   }
-  hub_ =
-      std::make_unique<HubEndpoint>(*output_, *parts_.engine.clock, *parts_.random, options_.hub);
+  FALLOW_ASSIGN(telemetry_, TelemetryStore::open(folder.telemetry_file(), options_.telemetry));
+  hub_ = std::make_unique<HubEndpoint>(*output_, *telemetry_, *parts_.engine.clock, *parts_.random,
+                                       options_.hub);
   const Tunnels::Ask ask = [this](NodeId node, LeaseId lease, std::string_view token) {
     return hub_->open_tunnel(node, lease, token);
   };
   tunnels_ = std::make_unique<Tunnels>(ask, *parts_.engine.clock, *parts_.random, options_.tunnels);
   disk_ = std::make_unique<DiskPool>(options_.disk_threads);
+  FALLOW_ASSIGN(webhook_store_, WebhookStore::open(folder.webhooks_file()));
+  Webhooks::Parts webhooks;
+  webhooks.feed = history_.get();
+  webhooks.store = webhook_store_.get();
+  webhooks.disk = disk_.get();
+  webhooks.clock = parts_.engine.clock;
+  webhooks.random = parts_.random;
+  webhooks.secret = secret_;
+  webhooks.log = options_.log;
+  webhooks_ =
+      std::make_unique<Webhooks>(std::move(webhooks), options_.webhook_targets, options_.webhooks);
+  trials_ = std::make_unique<PolicyTrials>(options_.try_policy, *parts_.engine.clock);
   return {};
 }
 
@@ -119,6 +133,7 @@ ApiEdges Server::edges() {
     gauges.artifact_uploads = artifacts_->uploads();
     if (const ArtifactSweeper* sweeper = sweeping_.load()) gauges.swept = sweeper->counts();
     gauges.quotes = quote_stats_.counts();
+    gauges.webhooks = webhooks_->counts();
     return gauges;
   };
   return edges;
@@ -161,11 +176,13 @@ Status Server::open_market(const DataFolder& folder) {
   }
   engine::EngineParts parts = parts_.engine;
   parts.subscribers.push_back(&keys_);
+  parts.subscribers.push_back(key_uses_.get());
   parts.subscribers.push_back(&quote_stats_);
   parts.subscribers.push_back(&superseded_);
   parts.subscribers.push_back(history_.get());
   parts.subscribers.push_back(hub_.get());
   parts.subscribers.push_back(tunnels_.get());
+  parts.subscribers.push_back(webhooks_.get());
   FALLOW_ASSIGN(engine_, engine::Engine::start(std::move(parts), options_.engine, found));
   for (const std::string& note : engine_->notes()) say(note);
   FALLOW_TRY(check_key(key.public_key()));
@@ -181,20 +198,28 @@ Status Server::open_market(const DataFolder& folder) {
   api.clock = parts_.engine.clock;
   api.random = parts_.random;
   api.keys = &keys_;
+  api.key_uses = key_uses_.get();
+  api.webhooks = webhooks_.get();
+  api.webhook_store = webhook_store_.get();
   api.quotes = &*quotes_;
   api.logs = output_.get();
   api.receipts = receipts_.get();
   api.transfers = history_.get();
+  api.statements = history_.get();
   api.prices = history_.get();
   api.hours = history_.get();
   api.feed = history_.get();
+  api.telemetry = telemetry_.get();
   api.disk = disk_.get();
   api.artifacts = artifacts_.get();
   api.sessions = sessions_.get();
+  api.trials = trials_.get();
+  api.secrets = hub_.get();
   api.cookie = CookieForm::of(secret_, !options_.plain_http || options_.url.starts_with("https:"));
   api.secret = secret_;
   api.url = url_;
   api.certificate = certificate_;
+  FALLOW_TRY(webhooks_->start(*engine_));
   api_->open(api);
   ticker_ = std::thread([this] { tick_loop(); });
   if (options_.survival_interval.value > 0) {
@@ -242,8 +267,10 @@ bool Server::stop() {
   if (ticker_.joinable()) ticker_.join();
   survival_.reset();
   forecast_.reset();
+  if (webhooks_) webhooks_->stop();
   if (sweeper_) sweeper_->stop();
   if (api_) api_->close();
+  if (trials_) trials_->stop();
   if (tunnels_) tunnels_->shut_down();
   if (hub_) hub_->shut_down();
   const bool complete = http_ == nullptr || http_->stop(options_.stop_grace);

@@ -31,14 +31,18 @@
 #include "server/forecast_watch.h"
 #include "server/history.h"
 #include "server/hub_endpoint.h"
+#include "server/key_uses.h"
 #include "server/log_store.h"
+#include "server/policy_trials.h"
 #include "server/quote_codec.h"
 #include "server/quote_stats.h"
 #include "server/receipt_maker.h"
 #include "server/sessions.h"
 #include "server/superseded.h"
 #include "server/survival_watch.h"
+#include "server/telemetry_store.h"
 #include "server/tunnels.h"
+#include "server/webhooks.h"
 
 namespace fallow::server {
 
@@ -64,14 +68,20 @@ struct ServerOptions {
   HistoryLimits history;
   SessionLimits sessions;
   LogStoreLimits output;
+  TelemetryLimits telemetry;
   artifacts::StoreLimits artifacts;
-  Retention retention;  // of artifacts
+  Retention retention;             // of artifacts
+  WebhookTargets webhook_targets;  // beside the public internet; for tests and an operator's own
+  WebhookLimits webhooks;
   net::HttpLimits http;
   std::size_t connections_max = 20'000;
   engine::EngineOptions engine;
   Duration stop_grace = seconds(10);
   Duration survival_interval = minutes(10);  // between fits of how long nodes last; 0: never
   Duration forecast_interval = minutes(1);   // between looks for an hour that is over; 0: never
+
+  // Tries rules in a process of its own; empty: there are no trials here.
+  TryPolicy try_policy;
 
   // Told of what an operator should know, in sentences. Called on any thread. Empty: nobody.
   std::function<void(const std::string&)> log;
@@ -128,12 +138,16 @@ class Server {
   QuoteStats quote_stats_;
   Superseded superseded_;
   KeyCache keys_;
+  std::unique_ptr<KeyUses> key_uses_;
   std::unique_ptr<AccessLog> access_log_;
   std::unique_ptr<artifacts::BlobStore> artifacts_;
   std::unique_ptr<LogStore> output_;
   ConsoleFiles console_;
   std::unique_ptr<Sessions> sessions_;
   std::unique_ptr<History> history_;
+  std::unique_ptr<WebhookStore> webhook_store_;
+  std::unique_ptr<Webhooks> webhooks_;
+  std::unique_ptr<TelemetryStore> telemetry_;
   std::unique_ptr<HubEndpoint> hub_;
   std::unique_ptr<Tunnels> tunnels_;
   std::optional<QuoteCodec> quotes_;
@@ -143,6 +157,7 @@ class Server {
       nullptr;  // for the metrics, from the moment it is
   std::unique_ptr<ReceiptMaker> receipts_;
   std::unique_ptr<DiskPool> disk_;
+  std::unique_ptr<PolicyTrials> trials_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<net::IoPool> pool_;
   std::unique_ptr<net::HttpServer> http_;

@@ -204,6 +204,14 @@ void Tunnels::on_batch(const engine::Batch& batch, const core::Machine& machine)
       } else if (event.has_key_revoked()) {
         end_if([&](const Way& way) { return machine.key(way.caller.key_hash) == nullptr; },
                "the API key that opened the tunnel was revoked");
+      } else if (event.has_member_set()) {
+        end_if(
+            [&](const Way& way) {
+              if (way.caller.member.value == 0) return false;
+              const auto role = machine.role_in(way.caller.account, way.caller.member);
+              return !role || (rights_of(*role) & right_bit(v1::MAY_RUN)) == 0;
+            },
+            "who opened the tunnel may no longer do so for this account");
       }
     }
   }

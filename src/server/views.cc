@@ -8,6 +8,7 @@
 #include "core/spending.h"
 #include "core/spot.h"
 #include "core/waits_for.h"
+#include "server/roles.h"
 
 namespace fallow::server {
 namespace {
@@ -196,6 +197,10 @@ v1::OrderView order_view(const core::Order& order, const core::Machine& machine,
   return view;
 }
 
+v1::Tier tier_of(const core::Lease& lease, const core::Order& order) {
+  return lease.spot ? v1::SPOT : order.requirements.tier();
+}
+
 v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine) {
   v1::LeaseView view;
   view.set_id(lease.id.value);
@@ -216,7 +221,7 @@ v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine)
                                            ? std::max(lease.rate_hour, lease.rerated_hour)
                                            : lease.runs.back().rate_hour));
   const core::Order* order = machine.order(lease.order);
-  if (order != nullptr) view.set_tier(lease.spot ? v1::SPOT : order->requirements.tier());
+  if (order != nullptr) view.set_tier(tier_of(lease, *order));
   put_time(view, &v1::LeaseView::mutable_placed_at, lease.placed_at);
   put_time(view, &v1::LeaseView::mutable_started_at, lease.started_at);
   put_time(view, &v1::LeaseView::mutable_ended_at, lease.ended_at);
@@ -285,6 +290,8 @@ v1::KeyView key_view(const core::ApiKey& key) {
   put_scopes(*view.mutable_scopes(), key.scopes);
   view.set_label(key.label);
   put_time(view, &v1::KeyView::mutable_expires_at, key.expires_at);
+  view.set_role(shown_role(key.role));
+  put_time(view, &v1::KeyView::mutable_created_at, key.created_at);
   return view;
 }
 
@@ -294,6 +301,32 @@ v1::AccountView account_view(const core::Account& account) {
   view.set_name(account.name);
   put_scopes(*view.mutable_scopes(), account.scopes);
   put_time(view, &v1::AccountView::mutable_created_at, account.created_at);
+  return view;
+}
+
+v1::MemberView member_view(AccountId account, AccountId member, v1::Role role,
+                           const core::Machine& machine) {
+  v1::MemberView view;
+  view.set_account(account.value);
+  view.set_member(member.value);
+  view.set_role(role);
+  if (const core::Account* team = machine.account(account)) view.set_account_name(team->name);
+  if (const core::Account* who = machine.account(member)) view.set_member_name(who->name);
+  return view;
+}
+
+v1::WebhookView webhook_view(const core::Webhook& webhook) {
+  v1::WebhookView view;
+  view.set_id(webhook.id.value);
+  view.set_account(webhook.account.value);
+  view.set_url(webhook.url);
+  for (const std::string& kind : webhook.kinds) view.add_kinds(kind);
+  view.set_label(webhook.label);
+  view.set_everyone(webhook.everyone);
+  put_time(view, &v1::WebhookView::mutable_created_at, webhook.created_at);
+  put_time(view, &v1::WebhookView::mutable_stopped_at, webhook.stopped_at);
+  view.set_stop_reason(webhook.stop_reason);
+  view.set_secret_number(webhook.secret_number);
   return view;
 }
 

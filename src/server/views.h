@@ -25,11 +25,17 @@ v1::NodeView node_view(const core::Node& node, const core::Machine& machine);
 v1::OrderView order_view(const core::Order& order, const core::Machine& machine, bool with_tasks);
 // What its waiting tasks wait for, if any do. About one match.
 void put_waits_for(v1::OrderView& view, const core::Order& order, const core::Machine& machine);
+// Of an order with a deadline each lease has its own.
+v1::Tier tier_of(const core::Lease& lease, const core::Order& order);
 v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine);
 v1::WalletView wallet_view(AccountId account, const core::Machine& machine);
 v1::PayoutView payout_view(const core::Payout& payout);
 v1::KeyView key_view(const core::ApiKey& key);
 v1::AccountView account_view(const core::Account& account);
+v1::MemberView member_view(AccountId account, AccountId member, v1::Role role,
+                           const core::Machine& machine);
+// As the market has it: how sending goes is not the market's to know.
+v1::WebhookView webhook_view(const core::Webhook& webhook);
 // The counts and digest are those of the moment; the log's chain is the caller's to add. The digest
 // takes a walk over the whole state, so a market of more than kDigestedMax things leaves it out:
 // `fallow audit` computes it beside the running server.

@@ -197,6 +197,7 @@ class Chaos {
     report.meters = watch_.meters();
     report.endings = watch_.endings();
     report.marks = world_.marks();
+    if (options_.look_at_log) options_.look_at_log(server_.log());
     return report;
   }
 

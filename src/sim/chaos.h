@@ -7,12 +7,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 
 #include "base/digest.h"
 #include "base/types.h"
 #include "fallow/v1/types.pb.h"
+#include "log/log.h"
 #include "sim/marks.h"
 
 namespace fallow::sim {
@@ -23,6 +25,8 @@ struct ChaosOptions {
   Duration chaos = hours(1);  // of simulated time with faults; settling comes on top
   // The market's rule. Without it a run is to fail: so a test knows that the watch sees.
   bool waits_for_fence = true;
+  // Shown the log at the end; empty: nobody looks.
+  std::function<void(log::LogReader&)> look_at_log = {};
 };
 constexpr std::uint32_t kNodesMax = 64;
 constexpr Duration kChaosMax = hours(24 * 30);

@@ -49,6 +49,7 @@ class SimServer final : public server::HubPort, public ServerEnd, public engine:
   // Of the whole log, and the market at its end.
   Digest digest();
   std::uint64_t commands() const { return commands_; }
+  log::LogReader& log() { return log_; }
 
   // server::HubPort
   void send(server::SessionId session, const v1::HubMessage& message) override;
@@ -57,6 +58,9 @@ class SimServer final : public server::HubPort, public ServerEnd, public engine:
   bool read(std::function<void(const core::Machine&)> visit) override;
   bool work(std::function<void()> job) override;
   std::uint64_t store_log(const v1::LogChunk& chunk) override;
+  // What is measured is not simulated, either.
+  void keep_telemetry(NodeId /*node*/, v1::Telemetry /*telemetry*/) override {}
+  std::vector<NodeId> nodes_watched() override { return {}; }
 
   // ServerEnd
   bool accepts() const override { return is_up(); }

@@ -203,6 +203,7 @@ Result<std::string> Scenario::run(const Line& line) {
   if (line.verb == "book") return book_text();
   if (line.verb == "orders") return orders_text();
   if (line.verb == "leases") return leases_text();
+  if (line.verb == "people") return people_text();
   if (line.verb == "ticks") return run_ticks(line.at);
   if (line.verb == "quote") return run_quote(line);
   if (line.verb == "node") return run_node(line);

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,10 @@ class Scenario {
   Result<v1::Command> command_of(const Line& line);
   Result<v1::Command> submit_of(const Line& line);
   Result<v1::Command> observe_of(const Line& line);
+  // scenario_people.cc: keys, webhooks and members; nothing when the line is about none of them.
+  Result<std::optional<v1::Command>> people_of(const Line& line);
+  std::string people_text() const;
+  std::string text_of_people(const v1::Event& event) const;
   Result<v1::Command> proved_of(const Line& line, std::uint64_t id);
   Result<v1::Command> policy_of(const Line& line);
   static Result<v1::WorkloadClass> workload_of(const std::string& word);

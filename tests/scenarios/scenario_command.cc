@@ -165,7 +165,13 @@ Result<v1::Command> Scenario::submit_of(const Line& line) {
   submit.set_account(account);
   FALLOW_ASSIGN(*submit.mutable_requirements(), requirements_of(line));
   submit.set_tasks(number(line, "tasks", line.option("nodes", "1")));
-  submit.mutable_workload()->add_command("true");
+  v1::Workload& workload = *submit.mutable_workload();
+  workload.add_command("true");
+  workload.set_image(line.option("image"));
+  workload.set_image_login(line.has("login"));
+  for (const std::string& secret_name : split_at(line.option("secrets"), ',')) {
+    workload.add_secrets(secret_name);
+  }
   FALLOW_ASSIGN(const std::int64_t budget, money(line, "budget", "0"));
   submit.set_budget_micros_max(budget);
   submit.set_project(line.option("project", ""));
@@ -315,6 +321,8 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
     return command;
   }
   if (line.verb == "found" || line.verb == "policy") return policy_of(line);
+  FALLOW_ASSIGN(const std::optional<v1::Command> people, people_of(line));
+  if (people) return *people;
   FALLOW_ASSIGN(const std::string name, word(line, 0));
   if (line.verb == "open") {
     command.mutable_open_account()->set_name(name);

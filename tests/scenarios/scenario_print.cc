@@ -66,9 +66,12 @@ std::string Scenario::text_of(const v1::Event& event) {
     case v1::Event::kAccountOpened:
       return fmt::format("account {}", name_of(event.account_opened().account()));
     case v1::Event::kKeyAdded:
-      return fmt::format("key of {}", name_of(event.key_added().account()));
     case v1::Event::kKeyRevoked:
-      return fmt::format("key of {} revoked", name_of(event.key_revoked().account()));
+    case v1::Event::kWebhookSet:
+    case v1::Event::kWebhookRemoved:
+    case v1::Event::kWebhookStopped:
+    case v1::Event::kMemberSet:
+      return text_of_people(event);
     case v1::Event::kTransferred: {
       const v1::Transferred& moved = event.transferred();
       return fmt::format("{} {}.{} -> {}.{} {}{}", lower(v1::TransferReason_Name(moved.reason())),

@@ -120,7 +120,7 @@ class ReadmeTest(unittest.TestCase):
     def test_five_minutes_as_operator_and_provider(self):
         lines = commands("Five minutes as an operator")
         data = str(self.folder / "fallow")
-        serve, account, deposit, audit = [line for line in lines if line.startswith("fallow ")]
+        serve, account, billing, deposit, audit, trial = [line for line in lines if line.startswith("fallow ")]
         log, server = self.start(serve.replace("/var/lib/fallow", data).replace("0.0.0.0:8470", "127.0.0.1:0"))
         self.wait("the server's start", lambda: "operator key in" in log.read_text())
         said = dict(line.split(" ", 1) for line in log.read_text().splitlines() if line.startswith(("market at", "certificate ")))
@@ -129,7 +129,8 @@ class ReadmeTest(unittest.TestCase):
         operator = (pathlib.Path(data) / "operator.key").read_text().strip()
         out = self.run_line(account, key=operator)
         number = re.search(r"\d+", out).group()
-        self.run_line(deposit, [("ACCOUNT", number)], key=operator)
+        cashier = re.search(r"fk_\S+", self.run_line(billing, key=operator)).group()
+        self.run_line(deposit, [("ACCOUNT", number)], key=cashier)
 
         lines = commands("Five minutes as a provider")
         provider = self.run_line(re.search(r"`(fallow account create NAME --scope provider)`", section("Five minutes as a provider")).group(1),
@@ -145,6 +146,7 @@ class ReadmeTest(unittest.TestCase):
         for line in offers:
             self.run_line(line, [("NODE", nodes[0])], key=key)
         self.assertGreaterEqual(len(offers), 3)
+        self.assertRegex(self.run_line(trial, key=operator), r"orders asked for +0 +0 +0\n")
         for process in reversed(self.processes):
             process.send_signal(signal.SIGTERM)
             self.assertEqual(process.wait(timeout=60), 0)

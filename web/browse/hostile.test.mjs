@@ -25,7 +25,7 @@ before(async () => {
   // A node is whatever its agent says it is.
   const names = { name: markup('node'), region: markup('region').slice(0, 60), lan: markup('lan').slice(0, 60) };
   await market.join_node({ ...names, cpu_thousandths: 8000, memory_mb: 32000, disk_mb: 100000, isolation: 'BUBBLEWRAP', agent_version: markup('version').slice(0, 60), devices: [{ index: 0, uuid: 'u', model: markup('model').slice(0, 60), kind: 'GPU', memory_mb: 24564, driver: markup('driver').slice(0, 60) }] }, '0.50');
-  market.run('alice', 'account', 'key', '--label', markup('key'));
+  market.run('alice', 'keys', 'create', '--label', markup('key'));
   browser = await Browser.launched(market);
   const script = [`echo '${markup('output').replaceAll("'", `'"'"'`)}'`, `echo '<script>document.title="HIT"</script>' >&2`, `printf '<script>document.title="HIT"</script>' > "$FALLOW_OUT/<b>page.html"`].join('\n');
   market.run('alice', 'wallet', 'budget', '20', '--project', markup('project'));
@@ -115,7 +115,7 @@ test("another origin's page can do nothing with the session", async () => {
   await new Promise((done) => evil.listen(0, '127.0.0.1', done));
   try {
     const page = await browser.open('carol');
-    const keys = () => market.run('carol', 'account', 'keys').length;
+    const keys = () => market.run('carol', 'keys').length;
     const before = keys();
     const attacker = await page.context().newPage();
     await attacker.goto(`http://127.0.0.1:${evil.address().port}/`);

@@ -254,14 +254,25 @@ test("a month's bill adds up, as CSV and on paper", async () => {
   const page = await browser.open('alice', { path: '/wallet?tab=invoices' });
   await page.getByRole('heading', { name: /^Invoice of/ }).waitFor();
   const saving = page.waitForEvent('download');
-  await page.getByRole('button', { name: 'Save as CSV' }).click();
-  const rows = readFileSync(await (await saving).path(), 'utf8').trim().split('\r\n').map((line) => line.split(','));
-  const micros = (text) => BigInt(Math.round(Number(text) * 1e6));
-  const net = rows.slice(1).reduce((sum, row) => sum + micros(row[7]), 0n);
-  const charged = market.run('alice', 'leases').reduce((sum, lease) => sum + micros(lease.charged) - micros(lease.refunded), 0n);
+  await page.getByRole('link', { name: 'Save as CSV' }).click();
+  const text = readFileSync(await (await saving).path(), 'utf8');
+  assert.equal(text, market.spawn('alice', 'wallet', 'statement', '--csv').stdout, 'the page and the command line differ');
+  const [head, ...rows] = text.trim().split('\r\n').map((line) => line.split(','));
+  const micros = (amount) => BigInt(Math.round(Number(amount) * 1e6));
+  const column = (row, name) => row[head.indexOf(name)];
+  const net = rows.filter((row) => column(row, 'kind') === 'spent').reduce((sum, row) => sum + micros(column(row, 'net')), 0n);
+  const leases = market.run('alice', 'leases');
+  const charged = leases.reduce((sum, lease) => sum + micros(lease.charged) - micros(lease.refunded), 0n);
   assert.ok(net > 0n);
   assert.equal(net, charged, 'the bill and the leases differ');
-  assert.equal(rows.length - 1, market.run('alice', 'leases').filter((lease) => micros(lease.charged) > 0n).length);
+  assert.equal(rows.length - 4, leases.filter((lease) => micros(lease.charged) > 0n).length);
+  const last = rows.pop();
+  assert.equal(column(last, 'kind'), 'so far');
+  assert.equal(rows.reduce((sum, row) => sum + micros(column(row, 'amount')), 0n), micros(column(last, 'amount')), 'the rows do not come to the balance');
+  const wallet = market.run('alice', 'wallet')[0];
+  assert.equal(micros(column(last, 'amount')), micros(wallet.available) + micros(wallet.held));
+  const balance = page.getByRole('table', { name: /^Balance/ });
+  assert.equal(await balance.getByRole('row', { name: /^Balance so far/ }).locator('.money').innerText(), `${column(last, 'amount')} TEST`);
   await page.emulateMedia({ media: 'print' });
   assert.equal(await page.getByRole('navigation', { name: 'Pages' }).isVisible(), false);
   assert.equal(await page.getByRole('heading', { name: /^Invoice of/ }).isVisible(), true);
@@ -289,6 +300,31 @@ test("a provider's evidence and earnings are the leases' and the ledger's", asyn
   await page.getByText(/of leases here are kept to their end: \d+ of \d+ ended/).waitFor();
   await page.getByText(/\(19 \+ \d+\) \/ \(20 \+ \d+\) is 9\d\.\d\d %/).waitFor();
   await page.getByText(/Index of RTX 3090/).waitFor();
+  await page.context().close();
+});
+
+test('an operator tries other rules on the last day, and nothing of the market changes', async () => {
+  const page = await browser.open('operator', { path: '/operator?tab=rules' });
+  const before = market.run('operator', 'market')[0];
+  await page.getByLabel("Market's fee (%)").fill('9');
+  await page.getByRole('button', { name: 'Try on the last day' }).click();
+  await page.getByText(/Tried: Market's fee: 5 → 9 %\./).waitFor();
+  const figures = page.getByRole('table', { name: /^Figures in fact/ });
+  const row = async (name) => (await figures.getByRole('row', { name: new RegExp(`^${name}`) }).innerText()).split('\t').slice(1).map((cell) => cell.trim());
+  const [fact, now, tried] = await row('Orders asked for');
+  assert.ok(Number(fact) > 5, fact);
+  assert.deepEqual([now, tried], [fact, fact]);
+  const fees = (await row('Fee kept')).map(Number);
+  assert.ok(fees[2] > 1.7 * fees[1] && fees[1] > 0, String(fees));
+  await page.getByText(/People do what they did in fact/).waitFor();
+  const after = market.run('operator', 'market')[0];
+  assert.deepEqual(after.policy, before.policy);
+  // A server that is asked by the command line tries in the same place, and says the same.
+  const said = market.run('operator', 'market', 'policy', 'fee_basis_points=900', '--dry-run')[0];
+  assert.equal(said.state, 'TRIAL_DONE');
+  assert.equal(said.tried.orders, fact);
+  await page.reload();
+  await page.getByText(/Tried: Market's fee: 5 → 9 %\./).waitFor();
   await page.context().close();
 });
 

@@ -69,6 +69,7 @@ describe('form and file', () => {
     { command: 'x', nodes: '4', tasks: '8', deadline_hours: '6', restart_minutes: '2.5', attempts_max: '3', wait: false, network: true, isolation_min: 'GVISOR', output: false },
     { command: 'x', query: 'gpu_ram>=24\nregion=eu', name: 'two\nlines: "x"', image: 'a\n b', project: 'null', hours: '1e1', device_share: '0.3333', memory_gb: '0.0625', budget: '99999999999999999999.10' },
     { command: 'x', settings: [{ name: 'KEY', value: '-----BEGIN\n  two \n' }, { name: '2', value: ' led' }, { name: '1', value: 'a' }, { name: '1', value: 'b' }, { name: '__proto__', value: '' }] },
+    { command: 'x', image: 'ghcr.io/org/tool', image_user: 'me', image_password: 'env:PASS', secrets: [{ name: 'TOKEN', value: 'env:TOKEN' }, { name: 'KEY', value: 'file:./a key' }] },
     { command: 'x\n', tier: 'SPOT', max_price_per_hour: '0.40', objective: 'COST_TO_COMPLETE', workload_class: 'FP16', near: 'eu', device_share: '0.5', memory_gb: '8', cpu_cores: '2.5', disk_gb: '10', setup: 'apt list\ntrue', image: 'docker.io/library/python:3.12', hours: '0.25' },
   ];
   it.each(forms)('say the same: %j', (some) => {
@@ -98,6 +99,8 @@ describe('form and file', () => {
     expect(cannot_run({ ...empty_form, environment: 'FOO' })).toBe('Environment: One NAME=value a line.');
     expect(cannot_run({ ...empty_form, budget: '1,5' })).toBe('Budget: An amount such as 0.40.');
     expect(cannot_run({ ...empty_form, input: './scene' })).toContain('./scene');
+    expect(cannot_run(form_of_file(read_job_file('run: x\nsecrets:\n  TOKEN: env:T\n'), empty_form))).toContain('fallow run -f');
+    expect(cannot_run({ ...empty_form, image_user: 'me' })).toContain('fallow run -f');
     expect(cannot_run({ ...empty_form, environment: 'FOO=', budget: '1.50' })).toBeNull();
   });
   it('ask no price for what is wrong', () => {

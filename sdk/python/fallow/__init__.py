@@ -21,14 +21,15 @@ from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 if TYPE_CHECKING:
     from . import artifacts, checkpoint, errors, models
     from ._function import Function, function
-    from .aio import AsyncClient, AsyncJob
+    from ._job import AsyncJob
+    from .aio import AsyncClient
     from .artifacts import PathLike
     from ._box import Box, Reach
     from .client import Client, Job
     from .config import Config, load_config
     from .errors import (CommandFailed, ConfigError, FallowError, InputLost, JobFailed, NoFunds, NoMatch, NotAllowed,
-                         NotFound, QuoteGone, ReachFailed, ReceiptInvalid, Refused, RemoteError, RentalOver, Unreachable,
-                         ValueRefused, WayLost)
+                         NotFound, QuoteGone, ReachFailed, ReceiptInvalid, Refused, RemoteError, RentalOver, SecretFailed,
+                         Unreachable, ValueRefused, WayLost)
     from ._reach import AsyncReach
     from .receipts import Bill, verify_receipt
     from ._rental import AsyncBox
@@ -37,17 +38,17 @@ __version__ = "0.1.0"
 
 # Loaded when they are first asked for: on a node `import fallow.checkpoint` works without what a client needs.
 _WHERE = {
-    "AsyncBox": "_rental", "AsyncClient": "aio", "AsyncJob": "aio", "AsyncReach": "_reach", "Bill": "receipts", "Box": "_box",
+    "AsyncBox": "_rental", "AsyncClient": "aio", "AsyncJob": "_job", "AsyncReach": "_reach", "Bill": "receipts", "Box": "_box",
     "Client": "client", "CommandFailed": "errors", "Config": "config", "ConfigError": "errors", "FallowError": "errors",
     "Function": "_function", "InputLost": "errors", "Job": "client", "JobFailed": "errors", "NoFunds": "errors",
     "NoMatch": "errors", "NotAllowed": "errors", "NotFound": "errors", "QuoteGone": "errors", "Reach": "_box",
     "ReachFailed": "errors", "ReceiptInvalid": "errors", "Refused": "errors", "RemoteError": "errors",
-    "RentalOver": "errors", "Unreachable": "errors", "ValueRefused": "errors", "WayLost": "errors",
+    "RentalOver": "errors", "SecretFailed": "errors", "Unreachable": "errors", "ValueRefused": "errors", "WayLost": "errors",
     "function": "_function", "load_config": "config", "verify_receipt": "receipts",
 }
 _MODULES = ("artifacts", "checkpoint", "errors", "models")
-__all__ = [*_WHERE, *_MODULES, "default_client", "job", "jobs", "leases", "market", "offers", "quote", "reach", "receipt",
-           "rent", "run", "set_default_client", "submit", "wallet"]
+__all__ = [*_WHERE, *_MODULES, "default_client", "deliver_secrets", "job", "jobs", "leases", "market", "offers",
+           "quote", "reach", "receipt", "rent", "run", "set_default_client", "submit", "wallet"]
 
 
 def __getattr__(name: str) -> Any:
@@ -109,6 +110,12 @@ def run(query: str, command: Sequence[str], *, output: "Optional[PathLike]" = No
 def rent(query: str = "", **options: Any) -> "Box":
     """`with fallow.rent(...) as box:` a machine to work on; Client.rent has the options."""
     return default_client().rent(query, **options)
+
+
+def deliver_secrets(order: int, secrets: Any = (), **options: Any) -> "List[models.SecretAskView]":
+    """Hands over the secrets of a job that was submitted elsewhere, until it has ended; Client.deliver_secrets has the
+    options."""
+    return default_client().deliver_secrets(order, secrets, **options)
 
 
 def reach(lease: int) -> "Reach":

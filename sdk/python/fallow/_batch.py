@@ -10,7 +10,8 @@ from .artifacts import ArtifactError
 from .errors import FallowError, InputLost, NotFound, RemoteError, ValueRefused
 
 if TYPE_CHECKING:
-    from .aio import AsyncClient, AsyncJob
+    from ._job import AsyncJob
+    from .aio import AsyncClient
 
 Outcome = Tuple[int, Any, Optional[FallowError]]
 """(the input's number, its value, or why there is none)"""

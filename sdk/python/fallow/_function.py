@@ -9,6 +9,7 @@ from typing import (TYPE_CHECKING, Any, Callable, Dict, Generic, Iterable, Itera
 from . import _loop
 from ._map import Map, Settings, count_of
 from ._package import package_function
+from ._secrets import SecretSources, read, sources
 from .aio import AsyncClient
 from .client import Client
 from .money import Amount
@@ -212,7 +213,7 @@ class Function(Generic[Value]):
             archive=archive, env=dict(options["env"] or {}), budget=options["budget"], project=options["project"],
             trusts_pickles=options["results"] == "pickle", retries=options["retries"],
             in_flight=in_flight or options["in_flight"] or (1 if count == 1 else None), batch=options["batch"],
-            python=options["python"])
+            python=options["python"], secrets=read(options["secrets"]))
         return Map(client.aio if isinstance(client, Client) else client, settings, source, count, ordered, logs,
                    progress)
 
@@ -222,9 +223,9 @@ def _itself(function: Callable[..., Value]) -> Callable[..., Value]:
 
 
 def function(gpu: str = "", *, results: str = "plain", modules: Iterable[Union[str, ModuleType]] = (),
-             env: Optional[Mapping[str, str]] = None, budget: Optional[Amount] = None, project: str = "", retries: int = 2,
-             in_flight: Optional[int] = None, batch: Optional[int] = None, python: str = "",
-             client: Union[Client, AsyncClient, None] = None,
+             env: Optional[Mapping[str, str]] = None, secrets: SecretSources = (), budget: Optional[Amount] = None,
+             project: str = "", retries: int = 2, in_flight: Optional[int] = None, batch: Optional[int] = None,
+             python: str = "", client: Union[Client, AsyncClient, None] = None,
              **requirements: "Unpack[Requirements]") -> Callable[[Callable[..., Value]], Function[Value]]:
     """Makes a function callable on the market.
 
@@ -233,14 +234,16 @@ def function(gpu: str = "", *, results: str = "plain", modules: Iterable[Union[s
 
     `gpu` is a query (docs/query.md), the requirements are those of a quote, for each task: `hours` is the most that
     one batch of inputs may run. `results`: "plain" values, or "pickle" for any object, for which every node must be
-    trusted, as reading a pickle runs what it says. `modules`: of yours, to send along. `budget`: the most that one
-    batch may cost; `project`: whose budget it counts for, too. `retries`: of an input when neither it nor you are to
-    blame. `batch`: inputs per task; by default it follows from how long they take. `python`: the interpreter on the node.
+    trusted, as reading a pickle runs what it says. `modules`: of yours, to send along. `secrets`: as of submit(), read at
+    each call. `budget`: the most that one batch may cost; `project`: whose budget it counts for, too. `retries`: of an
+    input when neither it nor you are to blame. `batch`: inputs per task; by default it follows from how long they take.
+    `python`: the interpreter on the node.
     """
     if results not in ("plain", "pickle"):
         raise ValueError('results are "plain" or "pickle"')
     options = {"results": results, "modules": tuple(modules), "env": env, "budget": budget, "project": project,
-               "retries": retries, "in_flight": in_flight, "batch": batch, "python": python}
+               "retries": retries, "in_flight": in_flight, "batch": batch, "python": python,
+               "secrets": sources(secrets)}
 
     def decorate(wrapped: Callable[..., Value]) -> Function[Value]:
         return Function(wrapped, gpu, requirements, options, client)

@@ -105,6 +105,8 @@ class Http:
         self._headers = {"Accept": "application/json"}
         if config.api_key:
             self._headers["Authorization"] = f"Bearer {config.api_key}"
+        if config.team:
+            self._headers["Fallow-Team"] = config.team
 
     def _unreachable(self, error: Exception) -> errors.Unreachable:
         return errors.Unreachable(f"no answer from the market at {self.config.url} ({error}): is it running, and is "

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any, Awaitable, Deque, Dict, Iterator, List, O
 
 from . import _loop, _progress, models
 from ._batch import Batch, FunctionBroken, Outcome
+from ._job import submitted
 from ._package import command_of, package_call, package_inputs
 from ._purse import Purse
-from .aio import submitted
+from ._secrets import SecretSources
 from .artifacts import order_with
 from .errors import FallowError, InputLost, RemoteError
 
 if TYPE_CHECKING:
-    from .aio import AsyncClient, AsyncJob
+    from ._job import AsyncJob
+    from .aio import AsyncClient
 
 IN_FLIGHT_MAX = 64
 BATCH_S_MIN = 2.0
@@ -45,7 +47,7 @@ class Settings:
 
     def __init__(self, query: str, requirements: Dict[str, Any], name: str, archive: bytes, env: Dict[str, str],
                  budget: Optional[Any], project: str, trusts_pickles: bool, retries: int, in_flight: Optional[int],
-                 batch: Optional[int], python: str):
+                 batch: Optional[int], python: str, secrets: SecretSources = ()):
         self.query = query
         self.requirements = requirements
         self.name = name
@@ -58,6 +60,7 @@ class Settings:
         self.in_flight = in_flight
         self.batch = batch
         self.python = python
+        self.secrets = secrets
 
 
 class Map:
@@ -263,8 +266,8 @@ class Map:
             # It may wait long for its money.
             return self._purse.ask(lambda: submitted(self._client.submit(
                 settings.query, command_of(self._batch_s(), settings.python), name=settings.name, env=settings.env,
-                input_manifest=manifest, output=True, budget=settings.budget, project=settings.project,
-                **settings.requirements)))
+                secrets=settings.secrets, input_manifest=manifest, output=True, budget=settings.budget,
+                project=settings.project, **settings.requirements)))
 
         return await order_with(
             lambda: self._client.store.put_files({"job.pyz": settings.archive}, {"inputs": inputs}), order)

@@ -15,7 +15,8 @@ from .errors import FallowError, Refused, RentalOver, Unreachable
 from .requirements import Number
 
 if TYPE_CHECKING:
-    from .aio import AsyncClient, AsyncJob
+    from ._job import AsyncJob
+    from .aio import AsyncClient
 
 _POLL_FIRST_S = 0.02
 _POLL_MAX_S = 0.5

@@ -113,6 +113,26 @@ ROUTES: Dict[str, Route] = {
         frozenset(['follow']),
         frozenset([]),
         models.LogLine, True),
+    "FollowLeaseTelemetry": Route(
+        "GET", "/v1/leases/{lease}/telemetry", frozenset(['lease']),
+        frozenset([]),
+        frozenset([]),
+        models.TelemetryView, True),
+    "ListLeaseTelemetry": Route(
+        "GET", "/v1/leases/{lease}/telemetry/minutes", frozenset(['lease']),
+        frozenset(['page_size', 'page_token']),
+        frozenset([]),
+        models.ListTelemetryResponse, False),
+    "ListSecretAsks": Route(
+        "GET", "/v1/orders/{order}/secret-asks", frozenset(['order']),
+        frozenset([]),
+        frozenset([]),
+        models.ListSecretAsksResponse, False),
+    "DeliverSecrets": Route(
+        "POST", "/v1/leases/{lease}/secrets", frozenset(['lease']),
+        frozenset([]),
+        frozenset(['sealed']),
+        models.DeliverSecretsResponse, False),
     "GetWallet": Route(
         "GET", "/v1/wallet", frozenset([]),
         frozenset(['account']),
@@ -123,6 +143,11 @@ ROUTES: Dict[str, Route] = {
         frozenset(['account', 'page_size', 'page_token']),
         frozenset([]),
         models.ListTransfersResponse, False),
+    "GetStatement": Route(
+        "GET", "/v1/wallet/statement", frozenset([]),
+        frozenset(['account', 'month', 'page_size', 'page_token']),
+        frozenset([]),
+        models.StatementView, False),
     "CreateDeposit": Route(
         "POST", "/v1/deposits", frozenset([]),
         frozenset([]),
@@ -183,6 +208,16 @@ ROUTES: Dict[str, Route] = {
         frozenset([]),
         frozenset([]),
         models.NodeView, False),
+    "FollowNodeTelemetry": Route(
+        "GET", "/v1/nodes/{node}/telemetry", frozenset(['node']),
+        frozenset([]),
+        frozenset([]),
+        models.TelemetryView, True),
+    "ListNodeTelemetry": Route(
+        "GET", "/v1/nodes/{node}/telemetry/minutes", frozenset(['node']),
+        frozenset(['page_size', 'page_token']),
+        frozenset([]),
+        models.ListTelemetryResponse, False),
     "CreateAccount": Route(
         "POST", "/v1/accounts", frozenset([]),
         frozenset([]),
@@ -201,7 +236,7 @@ ROUTES: Dict[str, Route] = {
     "CreateKey": Route(
         "POST", "/v1/keys", frozenset([]),
         frozenset([]),
-        frozenset(['hours', 'label', 'scopes']),
+        frozenset(['hours', 'label', 'role', 'scopes']),
         models.CreateKeyResponse, False),
     "ListKeys": Route(
         "GET", "/v1/keys", frozenset([]),
@@ -218,6 +253,81 @@ ROUTES: Dict[str, Route] = {
         frozenset([]),
         frozenset(['policy']),
         models.MarketView, False),
+    "StartPolicyTrial": Route(
+        "POST", "/v1/policy/trial", frozenset([]),
+        frozenset([]),
+        frozenset(['policy']),
+        models.PolicyTrialView, False),
+    "GetPolicyTrial": Route(
+        "GET", "/v1/policy/trial", frozenset([]),
+        frozenset([]),
+        frozenset([]),
+        models.PolicyTrialView, False),
+    "CreateWebhook": Route(
+        "POST", "/v1/webhooks", frozenset([]),
+        frozenset([]),
+        frozenset(['everyone', 'kinds', 'label', 'url']),
+        models.WebhookSecretResponse, False),
+    "ListWebhooks": Route(
+        "GET", "/v1/webhooks", frozenset([]),
+        frozenset([]),
+        frozenset([]),
+        models.ListWebhooksResponse, False),
+    "GetWebhook": Route(
+        "GET", "/v1/webhooks/{webhook}", frozenset(['webhook']),
+        frozenset([]),
+        frozenset([]),
+        models.WebhookView, False),
+    "SetWebhook": Route(
+        "PUT", "/v1/webhooks/{webhook}", frozenset(['webhook']),
+        frozenset([]),
+        frozenset(['everyone', 'kinds', 'label', 'url']),
+        models.WebhookView, False),
+    "RemoveWebhook": Route(
+        "DELETE", "/v1/webhooks/{webhook}", frozenset(['webhook']),
+        frozenset([]),
+        frozenset([]),
+        models.WebhookView, False),
+    "ChangeWebhookSecret": Route(
+        "POST", "/v1/webhooks/{webhook}/secret", frozenset(['webhook']),
+        frozenset([]),
+        frozenset([]),
+        models.WebhookSecretResponse, False),
+    "ListDeliveries": Route(
+        "GET", "/v1/webhooks/{webhook}/deliveries", frozenset(['webhook']),
+        frozenset(['page_size', 'page_token']),
+        frozenset([]),
+        models.ListDeliveriesResponse, False),
+    "ReplayWebhook": Route(
+        "POST", "/v1/webhooks/{webhook}/replay", frozenset(['webhook']),
+        frozenset([]),
+        frozenset(['delivery', 'since']),
+        models.WebhookView, False),
+    "ListMembers": Route(
+        "GET", "/v1/members", frozenset([]),
+        frozenset([]),
+        frozenset([]),
+        models.ListMembersResponse, False),
+    "SetMember": Route(
+        "PUT", "/v1/members/{member}", frozenset(['member']),
+        frozenset([]),
+        frozenset(['role']),
+        models.MemberView, False),
+    "RemoveMember": Route(
+        "DELETE", "/v1/members/{member}", frozenset(['member']),
+        frozenset([]),
+        frozenset([]),
+        models.MemberView, False),
+    "ListTeams": Route(
+        "GET", "/v1/teams", frozenset([]),
+        frozenset([]),
+        frozenset([]),
+        models.ListTeamsResponse, False),
+    "LeaveTeam": Route(
+        "DELETE", "/v1/teams/{team}", frozenset(['team']),
+        frozenset([]),
+        frozenset([]),
+        models.MemberView, False),
     "CreateSession": Route(
         "POST", "/v1/session", frozenset([]),
         frozenset([]),

@@ -1,18 +1,21 @@
 """The market for programs that `await`: everything the SDK does, written once. client.py is the same without."""
 import asyncio
 import os
-import secrets
 import sys
-from typing import (TYPE_CHECKING, Any, AsyncIterator, Awaitable, Coroutine, Dict, List, Mapping, Optional, Sequence,
-                    Tuple, Union)
+from secrets import token_hex
+from typing import (TYPE_CHECKING, Any, AsyncIterator, Awaitable, Dict, List, Mapping, Optional, Sequence, Set, Tuple,
+                    Union)
 
-from . import _progress, models
+from . import _progress, _secrets, models
 from ._http import Http
+from ._job import AsyncJob, submitted
 from ._reach import AsyncReach
 from ._rental import AsyncBox
+from ._secret_keeper import SecretKeeper, SecretKeeping, wanted_by
+from ._secrets import IMAGE_PASSWORD, SecretSources
 from .artifacts import PathLike, Store, order_with
 from .config import Config, load_config
-from .errors import FallowError, JobFailed, Refused, Unreachable
+from .errors import Unreachable
 from .money import Amount, format_amount
 from .receipts import Bill, verify_receipt
 from .requirements import Number, Requirements, to_json
@@ -20,10 +23,9 @@ from .requirements import Number, Requirements, to_json
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-_POLL_FIRST_S = 0.02
-_POLL_MAX_S = 0.5
 _PAGE = 1000
 _RESTART_MINUTES = 5.0
+_OF_SECRETS = ("secrets", "image_user", "image_password")
 
 
 class AsyncClient:
@@ -35,6 +37,7 @@ class AsyncClient:
         self.config = config or load_config(url, api_key, certificate)
         self._http = Http(self.config)
         self.store = Store(self._http)
+        self._keepings: Set[SecretKeeping] = set()
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -43,6 +46,9 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
+        """Nobody hands over its jobs' secrets any more, either."""
+        for keeping in list(self._keepings):
+            await keeping.aclose()
         await self._http.close()
 
     async def call(self, operation: str, *, idempotency_key: Optional[str] = None, **fields: Any) -> Any:
@@ -73,10 +79,11 @@ class AsyncClient:
     async def submit(self, query: str, command: Sequence[str], *, tasks: int = 0,
                      quote: Union[models.QuoteView, str, None] = None, name: str = "", image: str = "",
                      input: Union[PathLike, None] = None, input_manifest: str = "", output: bool = False,
-                     env: Optional[Mapping[str, str]] = None, budget: Optional[Amount] = None, project: str = "",
+                     env: Optional[Mapping[str, str]] = None, secrets: SecretSources = (), image_user: str = "",
+                     image_password: str = IMAGE_PASSWORD, budget: Optional[Amount] = None, project: str = "",
                      deadline_hours: Optional[Number] = None, restart_minutes: Optional[Number] = None,
                      attempts: int = 0, no_wait: bool = False, idempotency_key: Optional[str] = None,
-                     **requirements: "Unpack[Requirements]") -> "AsyncJob":
+                     **requirements: "Unpack[Requirements]") -> AsyncJob:
         """Starts a job and returns at once.
 
         `input`: a folder that each task finds as its working folder. `output`: keep what tasks write to $FALLOW_OUT.
@@ -84,13 +91,22 @@ class AsyncClient:
         whose budget it counts for, too. `deadline_hours`: from now until every task shall be done; the market then
         chooses spot or on demand; `restart_minutes` is what a start takes until new work is done, 5. With `quote`, query and
         requirements are the quote's. The same `idempotency_key` never makes a second job.
+
+        `secrets`: names of environment variables that only the task's node learns, or {name: "env:VARIABLE" or
+        "file:PATH"}; `image_user`: whom to log in to the image's registry as, with `image_password`, such a source, too.
+        They are handed over as long as this client is open and its program runs; then deliver_secrets() does it.
         """
         _check_command(command)
+        kept = _secrets.read(secrets, image_user, image_password)
         workload: Dict[str, Any] = {"command": [os.fspath(word) for word in command], "collect_output": output}
         if image:
             workload["image"] = image
         if env:
             workload["environment"] = [{"name": key, "value": value} for key, value in env.items()]
+        if kept.names:
+            workload["secrets"] = kept.names
+        if kept.image_user:
+            workload["image_login"] = True
         fields: Dict[str, Any] = {"workload": workload, "name": name or os.path.basename(command[0]),
                                   "attempts_max": attempts, "no_wait": no_wait}
         if budget is not None:
@@ -102,11 +118,12 @@ class AsyncClient:
             fields["quote"] = quote if isinstance(quote, str) else quote.id
         else:
             fields["requirements"] = to_json(query, tasks, requirements)
-        key = idempotency_key or secrets.token_hex(16)
+        key = idempotency_key or token_hex(16)
 
-        async def order(manifest: str) -> "AsyncJob":
+        async def order(manifest: str) -> AsyncJob:
             fields["input_manifest"] = manifest
-            return AsyncJob(self, await self._http.call("CreateOrder", _set(fields), key))
+            view = await self._http.call("CreateOrder", _set(fields), key)
+            return AsyncJob(self, view, self._keep(view.id, kept) if kept else None)
 
         if input is None:
             return await order(input_manifest)
@@ -114,13 +131,14 @@ class AsyncClient:
         return await order_with(lambda: self.store.put_folder(folder), order)
 
     async def run(self, query: str, command: Sequence[str], *, output: Optional[PathLike] = None,
-                  logs: Optional[bool] = None, **options: Any) -> "AsyncJob":
+                  logs: Optional[bool] = None, **options: Any) -> AsyncJob:
         """submit(), then its output as it comes and its progress (in a terminal or notebook, or with logs=True),
         to the end; `output` is a folder for what tasks wrote. Cancelled, it stops the job. JobFailed."""
         _check_command(command)
+        options["secrets"] = _secrets.read(**{name: options.pop(name) for name in _OF_SECRETS if name in options})
         folder = options.pop("input", None)
 
-        def order(manifest: str) -> Awaitable["AsyncJob"]:
+        def order(manifest: str) -> Awaitable[AsyncJob]:
             return submitted(self.submit(query, command, output=output is not None,
                                          **{**options, "input_manifest": manifest}))
 
@@ -143,19 +161,30 @@ class AsyncClient:
                               f"{error}") from error
         return job.check()
 
-    async def job(self, order: int) -> "AsyncJob":
+    async def job(self, order: int) -> AsyncJob:
         return AsyncJob(self, await self.call("GetOrder", order=order))
 
-    async def jobs(self, *, open_only: bool = False) -> List["AsyncJob"]:
+    async def jobs(self, *, open_only: bool = False) -> List[AsyncJob]:
         """Newest first."""
         return [AsyncJob(self, order) async for order in self._pages("ListOrders", "orders", open_only=open_only)]
+
+    async def deliver_secrets(self, order: int, secrets: SecretSources = (), *, image_user: str = "",
+                              image_password: str = IMAGE_PASSWORD) -> List[models.SecretAskView]:
+        """Hands over the secrets of a job that was submitted elsewhere, or by a program that has ended, until the job
+        has. Names without a source are environment variables. Gives what it has answered: each lease, with the
+        `node_key` that it was sealed for."""
+        view = await self.call("GetOrder", order=order)
+        keeper = SecretKeeper(self, order, wanted_by(view, secrets, image_user, image_password))
+        await keeper.keep()
+        return keeper.handed
 
     # ---- machines to work on --------------------------------------------------------------------
     def rent(self, query: str = "", *, unattended_minutes: Optional[Number] = 10, timeout_s: Optional[float] = 600.0,
              quote: Union[models.QuoteView, str, None] = None, name: str = "rental", image: str = "",
-             input: Union[PathLike, None] = None, env: Optional[Mapping[str, str]] = None,
-             budget: Optional[Amount] = None, project: str = "", no_wait: bool = False,
-             idempotency_key: Optional[str] = None, **requirements: "Unpack[Requirements]") -> AsyncBox:
+             input: Union[PathLike, None] = None, env: Optional[Mapping[str, str]] = None, secrets: SecretSources = (),
+             image_user: str = "", image_password: str = IMAGE_PASSWORD, budget: Optional[Amount] = None, project: str = "",
+             no_wait: bool = False, idempotency_key: Optional[str] = None,
+             **requirements: "Unpack[Requirements]") -> AsyncBox:
         """A machine to work on, from the beginning of `async with client.rent(...) as box` to its end, or from `await
         box.open()` to `await box.aclose()`.
 
@@ -166,12 +195,13 @@ class AsyncClient:
         if requirements.get("nodes", 1) != 1:
             raise TypeError("a rental is one machine; rent several, or submit(nodes=...) and reach() each of its leases")
         to_json(query, 1, requirements)  # what is wrong with them is said here
-        key = idempotency_key or secrets.token_hex(16)
+        kept = _secrets.read(secrets, image_user, image_password)
+        key = idempotency_key or token_hex(16)
 
-        async def place(command: Sequence[str]) -> "AsyncJob":
+        async def place(command: Sequence[str]) -> AsyncJob:
             return await submitted(self.submit(
-                query, command, quote=quote, name=name, image=image, input=input, env=env, budget=budget, project=project,
-                no_wait=no_wait, idempotency_key=key, **requirements))
+                query, command, quote=quote, name=name, image=image, input=input, env=env, secrets=kept, budget=budget,
+                project=project, no_wait=no_wait, idempotency_key=key, **requirements))
 
         return AsyncBox(self, place, unattended_minutes, timeout_s)
 
@@ -223,6 +253,12 @@ class AsyncClient:
             yield event
 
     # ---- inside -----------------------------------------------------------------------------------
+    def _keep(self, order: int, kept: _secrets.Secrets) -> SecretKeeping:
+        self._keepings = {keeping for keeping in self._keepings if not keeping.is_done}
+        keeping = SecretKeeping(SecretKeeper(self, order, kept), order)
+        self._keepings.add(keeping)
+        return keeping
+
     async def _pages(self, operation: str, items: str, **fields: Any) -> AsyncIterator[Any]:
         token = ""
         while True:
@@ -246,122 +282,6 @@ class AsyncClient:
                 line = models.LogLine(lease=line.lease, task=line.task, error_stream=line.error_stream,
                                       offset=line.offset + old, data=line.data[old:], last=line.last)
             yield line
-
-
-class AsyncJob:
-    """An order: one workload in one or many tasks. `view` is what was last seen of it."""
-
-    def __init__(self, client: AsyncClient, view: models.OrderView):
-        self._client = client
-        self.view = view
-
-    @property
-    def id(self) -> int:
-        return self.view.id
-
-    @property
-    def is_open(self) -> bool:
-        return self.view.state == models.OrderState.OPEN
-
-    def __repr__(self) -> str:
-        view = self.view
-        return f"<job {view.id}: {view.state.lower()}, {view.tasks_done}/{view.tasks_total} done, {view.charged} charged>"
-
-    async def refresh(self) -> models.OrderView:
-        self.view = await self._client.call("GetOrder", order=self.id)
-        return self.view
-
-    async def wait(self, timeout_s: Optional[float] = None) -> models.OrderView:
-        """Until it has ended, well or not; TimeoutError."""
-        loop = asyncio.get_running_loop()
-        until = None if timeout_s is None else loop.time() + timeout_s
-        pause_s = _POLL_FIRST_S
-        while (await self.refresh()).state == models.OrderState.OPEN:
-            if until is not None and loop.time() >= until:
-                raise TimeoutError(f"job {self.id} has not ended within {timeout_s} s; it goes on")
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 1.3, _POLL_MAX_S)
-        return self.view
-
-    def check(self) -> "AsyncJob":
-        """Itself when every task is done, else JobFailed."""
-        if self.view.state not in (models.OrderState.OPEN, models.OrderState.ORDER_DONE):
-            raise JobFailed(self.view)
-        return self
-
-    async def stop(self) -> models.OrderView:
-        """Asks the market to stop it; no error when it has ended."""
-        if (await self.refresh()).state == models.OrderState.OPEN:
-            try:
-                self.view = await self._client.call("StopOrder", order=self.id)
-            except Refused as error:
-                if error.code != "already_ended":  # in between
-                    raise
-                await self.refresh()
-        return self.view
-
-    def logs(self, *, follow: bool = False) -> AsyncIterator[models.LogLine]:
-        """What its tasks wrote up to now, or with `follow` up to its end."""
-        return self._client.follow_logs("FollowOrderLogs", order=self.id, follow=follow)
-
-    async def output(self) -> str:
-        """What its tasks wrote to stdout and stderr up to now, as text."""
-        return b"".join([line.data async for line in self.logs()]).decode("utf-8", "replace")
-
-    async def show(self) -> None:
-        """Prints its output and its progress until it has ended."""
-        progress = _progress.make(f"job {self.id}")
-        printer = _progress.LinePrinter(progress, several=self.view.tasks_total > 1)
-
-        async def report() -> None:
-            while True:
-                await asyncio.sleep(_POLL_MAX_S)
-                view = await self.refresh()
-                progress.update(done=view.tasks_done, total=view.tasks_total, running=view.tasks_running,
-                                waiting=view.tasks_waiting, rescued=view.rescued, charged=view.charged)
-
-        reporter = asyncio.ensure_future(report())
-        try:
-            async for line in self.logs(follow=True):
-                printer.print(line)
-        finally:
-            reporter.cancel()
-            await asyncio.gather(reporter, return_exceptions=True)
-            printer.flush()
-            progress.close()
-
-    async def leases(self) -> List[models.LeaseView]:
-        return await self._client.leases(order=self.id)
-
-    async def bills(self) -> List[Bill]:
-        """The verified receipts of its ended leases."""
-        ended = [lease.id for lease in await self.leases() if lease.state == models.LeaseState.ENDED]
-        return list(await asyncio.gather(*(self._client.verified_receipt(lease) for lease in ended)))
-
-    async def download(self, folder: PathLike) -> List[Any]:
-        """Writes what tasks left in $FALLOW_OUT below `folder`; of several tasks each into a folder named by its
-        number. The paths of the files."""
-        several = self.view.tasks_total > 1
-        paths: List[Any] = []
-        for task in self.view.tasks:
-            if task.output_manifest:
-                into = os.path.join(folder, str(task.index)) if several else folder
-                paths += await self._client.store.get_folder(task.output_manifest, into)
-        return paths
-
-
-async def submitted(submit: Coroutine[Any, Any, AsyncJob]) -> AsyncJob:
-    """Its job. Cancelled meanwhile, the order may stand all the same: it is waited for and stopped."""
-    task = asyncio.ensure_future(submit)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        try:
-            job = await task
-            await job.stop()
-        except FallowError:
-            pass  # there is none, or nobody answers any more
-        raise
 
 
 def _deadline(hours: Optional[Number], restart_minutes: Optional[Number], requirements: Mapping[str, Any]) -> Dict[str, Any]:

@@ -3,7 +3,9 @@ from typing import TYPE_CHECKING, Any, Iterator, List, Mapping, Optional, Sequen
 
 from . import _loop, models
 from ._box import Box, Reach
-from .aio import AsyncClient, AsyncJob
+from ._job import AsyncJob
+from ._secrets import IMAGE_PASSWORD, SecretSources
+from .aio import AsyncClient
 from .artifacts import PathLike
 from .config import Config
 from .money import Amount
@@ -52,13 +54,15 @@ class Client:
     def submit(self, query: str, command: Sequence[str], *, tasks: int = 0,
                quote: Union[models.QuoteView, str, None] = None, name: str = "", image: str = "",
                input: Union[PathLike, None] = None, input_manifest: str = "", output: bool = False,
-               env: Optional[Mapping[str, str]] = None, budget: Optional[Amount] = None, project: str = "",
+               env: Optional[Mapping[str, str]] = None, secrets: SecretSources = (), image_user: str = "",
+               image_password: str = IMAGE_PASSWORD, budget: Optional[Amount] = None, project: str = "",
                deadline_hours: Optional[Number] = None, restart_minutes: Optional[Number] = None, attempts: int = 0,
                no_wait: bool = False, idempotency_key: Optional[str] = None,
                **requirements: "Unpack[Requirements]") -> "Job":
         return Job(_loop.run(self.aio.submit(
             query, command, tasks=tasks, quote=quote, name=name, image=image, input=input,
-            input_manifest=input_manifest, output=output, env=env, budget=budget, project=project, deadline_hours=deadline_hours,
+            input_manifest=input_manifest, output=output, env=env, secrets=secrets, image_user=image_user,
+            image_password=image_password, budget=budget, project=project, deadline_hours=deadline_hours,
             restart_minutes=restart_minutes, attempts=attempts, no_wait=no_wait, idempotency_key=idempotency_key, **requirements)))
 
     def run(self, query: str, command: Sequence[str], *, output: Optional[PathLike] = None,
@@ -71,15 +75,20 @@ class Client:
     def jobs(self, *, open_only: bool = False) -> List["Job"]:
         return [Job(job) for job in _loop.run(self.aio.jobs(open_only=open_only))]
 
+    def deliver_secrets(self, order: int, secrets: SecretSources = (), *, image_user: str = "",
+                        image_password: str = IMAGE_PASSWORD) -> List[models.SecretAskView]:
+        return _loop.run(self.aio.deliver_secrets(order, secrets, image_user=image_user, image_password=image_password))
+
     def rent(self, query: str = "", *, unattended_minutes: Optional[Number] = 10, timeout_s: Optional[float] = 600.0,
              quote: Union[models.QuoteView, str, None] = None, name: str = "rental", image: str = "",
-             input: Union[PathLike, None] = None, env: Optional[Mapping[str, str]] = None,
-             budget: Optional[Amount] = None, project: str = "", no_wait: bool = False,
-             idempotency_key: Optional[str] = None, **requirements: "Unpack[Requirements]") -> Box:
+             input: Union[PathLike, None] = None, env: Optional[Mapping[str, str]] = None, secrets: SecretSources = (),
+             image_user: str = "", image_password: str = IMAGE_PASSWORD, budget: Optional[Amount] = None, project: str = "",
+             no_wait: bool = False, idempotency_key: Optional[str] = None,
+             **requirements: "Unpack[Requirements]") -> Box:
         return Box(self.aio.rent(
             query, unattended_minutes=unattended_minutes, timeout_s=timeout_s, quote=quote, name=name, image=image,
-            input=input, env=env, budget=budget, project=project, no_wait=no_wait, idempotency_key=idempotency_key,
-            **requirements))
+            input=input, env=env, secrets=secrets, image_user=image_user, image_password=image_password, budget=budget,
+            project=project, no_wait=no_wait, idempotency_key=idempotency_key, **requirements))
 
     def reach(self, lease: int) -> Reach:
         return Reach(self.aio.reach(lease))

@@ -13,7 +13,7 @@ try:
 except ImportError:  # before Python 3.11
     import tomli as _toml  # type: ignore[import-not-found,no-redef,unused-ignore]
 
-_SETTINGS = ("url", "api_key", "certificate")
+_SETTINGS = ("url", "api_key", "certificate", "team")
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,12 @@ class Config:
     """May be empty: only public calls work then."""
     certificate: str = ""
     """SHA-256 of the server's certificate in hex: pins it. Empty: the system's authorities decide."""
+    team: str = ""
+    """Id of the account to act for as a member of it. Empty: the key's own."""
 
     def __repr__(self) -> str:  # a key is no word for logs
-        return f"Config(url={self.url!r}, api_key={'...' if self.api_key else ''!r}, certificate={self.certificate!r})"
+        return (f"Config(url={self.url!r}, api_key={'...' if self.api_key else ''!r}, "
+                f"certificate={self.certificate!r}, team={self.team!r})")
 
 
 def config_path() -> pathlib.Path:
@@ -36,7 +39,7 @@ def config_path() -> pathlib.Path:
 
 def load_config(url: Optional[str] = None, api_key: Optional[str] = None,
                 certificate: Optional[str] = None) -> Config:
-    """The file, then FALLOW_URL, FALLOW_API_KEY and FALLOW_CERTIFICATE, then the arguments."""
+    """The file, then FALLOW_URL, FALLOW_API_KEY, FALLOW_CERTIFICATE and FALLOW_TEAM, then the arguments."""
     values = dict.fromkeys(_SETTINGS, "")
     path = config_path()
     try:
@@ -49,7 +52,7 @@ def load_config(url: Optional[str] = None, api_key: Optional[str] = None,
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     for name, value in read.items():
         if name not in _SETTINGS or not isinstance(value, str):
-            raise ConfigError(f"{path}: '{name}' is not a setting; known are url, api_key and certificate, "
+            raise ConfigError(f"{path}: '{name}' is not a setting; known are url, api_key, certificate and team, "
                               "each a string")
         values[name] = value
     for name in _SETTINGS:
@@ -65,4 +68,4 @@ def load_config(url: Optional[str] = None, api_key: Optional[str] = None,
                           "https://market.example:8470")
     if values["certificate"] and not re.fullmatch("[0-9a-f]{64}", values["certificate"]):
         raise ConfigError("the certificate to trust is written as 64 hex digits (its SHA-256)")
-    return Config(values["url"].rstrip("/"), values["api_key"], values["certificate"])
+    return Config(values["url"].rstrip("/"), values["api_key"], values["certificate"], values["team"])

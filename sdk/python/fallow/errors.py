@@ -131,6 +131,10 @@ class ReceiptInvalid(FallowError):
     """A receipt is not what it says; the message names the first thing that is wrong."""
 
 
+class SecretFailed(FallowError):
+    """A secret cannot be read, or is not handed over. No message shows a value."""
+
+
 class ValueRefused(FallowError):
     """A value cannot travel: not one of the plain types, or not to be pickled."""
 

@@ -138,6 +138,14 @@ class Refusal(OpenEnum):
     STALE = "STALE"
 
 
+class Role(OpenEnum):
+    ROLE_UNSPECIFIED = "ROLE_UNSPECIFIED"
+    VIEWER = "VIEWER"
+    BILLING = "BILLING"
+    MEMBER = "MEMBER"
+    OWNER = "OWNER"
+
+
 class Scope(OpenEnum):
     SCOPE_UNSPECIFIED = "SCOPE_UNSPECIFIED"
     RENTER = "RENTER"
@@ -152,6 +160,14 @@ class TaskState(OpenEnum):
     DONE = "DONE"
     FAILED = "FAILED"
     TASK_STOPPED = "TASK_STOPPED"
+
+
+class ThrottleReason(OpenEnum):
+    THROTTLE_REASON_UNSPECIFIED = "THROTTLE_REASON_UNSPECIFIED"
+    THROTTLED_BY_POWER = "THROTTLED_BY_POWER"
+    THROTTLED_BY_HEAT = "THROTTLED_BY_HEAT"
+    THROTTLED_BY_SUPPLY = "THROTTLED_BY_SUPPLY"
+    THROTTLED_BY_HARDWARE = "THROTTLED_BY_HARDWARE"
 
 
 class Tier(OpenEnum):
@@ -173,6 +189,13 @@ class TransferReason(OpenEnum):
     RELEASED = "RELEASED"
     WITHDRAWN = "WITHDRAWN"
     WITHDRAWAL_RETURNED = "WITHDRAWAL_RETURNED"
+
+
+class TrialState(OpenEnum):
+    TRIAL_STATE_UNSPECIFIED = "TRIAL_STATE_UNSPECIFIED"
+    TRIAL_RUNNING = "TRIAL_RUNNING"
+    TRIAL_DONE = "TRIAL_DONE"
+    TRIAL_FAILED = "TRIAL_FAILED"
 
 
 class WaitReason(OpenEnum):
@@ -247,6 +270,24 @@ class DeleteSessionResponse:
 
 
 @dataclasses.dataclass(frozen=True)
+class DeliverSecretsResponse:
+    pass
+
+
+@dataclasses.dataclass(frozen=True)
+class DeliveryView:
+    id: str = ""
+    kind: str = ""
+    index: int = 0
+    happened_at: Optional[datetime] = None
+    attempts: int = 0
+    tried_at: Optional[datetime] = None
+    delivered: bool = False
+    status: int = 0
+    trouble: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Device:
     index: int = 0
     uuid: str = ""
@@ -275,6 +316,21 @@ class DeviceProof:
     detail: str = ""
     memory_mb: int = 0
     speeds: Optional["DeviceSpeeds"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceSample:
+    device: int = 0
+    percent: Optional[int] = None
+    memory_mb: Optional[int] = None
+    milliwatts: Optional[int] = None
+    celsius: Optional[int] = None
+    core_mhz: Optional[int] = None
+    memory_mhz: Optional[int] = None
+    throttled_by: List[ThrottleReason] = dataclasses.field(default_factory=list)
+    ecc_corrected: Optional[int] = None
+    ecc_uncorrected: Optional[int] = None
+    xid: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -327,6 +383,10 @@ class Event:
     device_checked: Optional["DeviceChecked"] = None
     forecast_set: Optional["ForecastSet"] = None
     checkpoint_taken: Optional["CheckpointTaken"] = None
+    webhook_set: Optional["WebhookSet"] = None
+    webhook_removed: Optional["WebhookRemoved"] = None
+    webhook_stopped: Optional["WebhookStopped"] = None
+    member_set: Optional["MemberSet"] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -372,11 +432,13 @@ class JoinTokenResponse:
 @dataclasses.dataclass(frozen=True)
 class KeyAdded:
     account: int = 0
+    key: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class KeyRevoked:
     account: int = 0
+    key: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -386,6 +448,9 @@ class KeyView:
     scopes: List[Scope] = dataclasses.field(default_factory=list)
     label: str = ""
     expires_at: Optional[datetime] = None
+    role: Role = Role.ROLE_UNSPECIFIED
+    last_used_at: Optional[datetime] = None
+    created_at: Optional[datetime] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -480,6 +545,12 @@ class ListClassesResponse:
 
 
 @dataclasses.dataclass(frozen=True)
+class ListDeliveriesResponse:
+    deliveries: List["DeliveryView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class ListForecastResponse:
     hours: List["ForecastView"] = dataclasses.field(default_factory=list)
     next_page_token: str = ""
@@ -494,6 +565,11 @@ class ListKeysResponse:
 class ListLeasesResponse:
     leases: List["LeaseView"] = dataclasses.field(default_factory=list)
     next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ListMembersResponse:
+    members: List["MemberView"] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -527,8 +603,24 @@ class ListPricesResponse:
 
 
 @dataclasses.dataclass(frozen=True)
+class ListSecretAsksResponse:
+    asks: List["SecretAskView"] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
 class ListSpeedsResponse:
     speeds: List["SpeedView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ListTeamsResponse:
+    teams: List["MemberView"] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class ListTelemetryResponse:
+    minutes: List["TelemetryMinuteView"] = dataclasses.field(default_factory=list)
     next_page_token: str = ""
 
 
@@ -536,6 +628,11 @@ class ListSpeedsResponse:
 class ListTransfersResponse:
     transfers: List["TransferView"] = dataclasses.field(default_factory=list)
     next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ListWebhooksResponse:
+    webhooks: List["WebhookView"] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -562,6 +659,22 @@ class MarketView:
     devices_total: int = 0
     leases_open: int = 0
     orders_open: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class MemberSet:
+    account: int = 0
+    member: int = 0
+    role: Role = Role.ROLE_UNSPECIFIED
+
+
+@dataclasses.dataclass(frozen=True)
+class MemberView:
+    account: int = 0
+    account_name: str = ""
+    member: int = 0
+    member_name: str = ""
+    role: Role = Role.ROLE_UNSPECIFIED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -782,6 +895,27 @@ class PolicySet:
 
 
 @dataclasses.dataclass(frozen=True)
+class PolicyTrialView:
+    state: TrialState = TrialState.TRIAL_STATE_UNSPECIFIED
+    started_at: Optional[datetime] = None
+    ended_at: Optional[datetime] = None
+    detail: str = ""
+    policy: Optional["Policy"] = None
+    present: Optional["Policy"] = None
+    span_from: Optional[datetime] = None
+    span_until: Optional[datetime] = None
+    first_index: int = 0
+    last_index: int = 0
+    snapshot_index: int = 0
+    fact: Optional["TrialFigures"] = None
+    now: Optional["TrialFigures"] = None
+    tried: Optional["TrialFigures"] = None
+    difference: Optional["TrialDifference"] = None
+    refusals: List["TrialRefusal"] = dataclasses.field(default_factory=list)
+    notes: List[str] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
 class PriceMoved:
     model: str = ""
     region: str = ""
@@ -924,11 +1058,23 @@ class Resumed:
 
 
 @dataclasses.dataclass(frozen=True)
+class SecretAskView:
+    lease: int = 0
+    node: int = 0
+    node_name: str = ""
+    node_key: str = ""
+    public_key: str = ""
+    signature: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class SessionView:
     account: Optional["AccountView"] = None
     scopes: List[Scope] = dataclasses.field(default_factory=list)
     key: str = ""
     expires_at: Optional[datetime] = None
+    role: Role = Role.ROLE_UNSPECIFIED
+    member: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -955,6 +1101,74 @@ class SpotPriced:
     price_micros: int = 0
     losing_micros: int = 0
     leases: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class StatementBalance:
+    available: Decimal = Decimal(0)
+    held: Decimal = Decimal(0)
+    pending: Decimal = Decimal(0)
+    earned: Decimal = Decimal(0)
+    total: Decimal = Decimal(0)
+
+
+@dataclasses.dataclass(frozen=True)
+class StatementLine:
+    lease: int = 0
+    as_provider: bool = False
+    order: int = 0
+    task: int = 0
+    name: str = ""
+    project: str = ""
+    tier: Tier = Tier.TIER_UNSPECIFIED
+    charged: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+    refunded: Decimal = Decimal(0)
+    net: Decimal = Decimal(0)
+    entries: int = 0
+    first_at: Optional[datetime] = None
+    last_at: Optional[datetime] = None
+    receipt: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class StatementMove:
+    kind: LedgerKind = LedgerKind.LEDGER_KIND_UNSPECIFIED
+    counter_kind: LedgerKind = LedgerKind.LEDGER_KIND_UNSPECIFIED
+    reason: TransferReason = TransferReason.TRANSFER_REASON_UNSPECIFIED
+    tier: Tier = Tier.TIER_UNSPECIFIED
+    amount: Decimal = Decimal(0)
+    entries: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class StatementTier:
+    tier: Tier = Tier.TIER_UNSPECIFIED
+    as_provider: bool = False
+    charged: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+    refunded: Decimal = Decimal(0)
+    net: Decimal = Decimal(0)
+
+
+@dataclasses.dataclass(frozen=True)
+class StatementView:
+    account: int = 0
+    month: str = ""
+    currency: str = ""
+    complete: bool = False
+    last_index: int = 0
+    opening: Optional["StatementBalance"] = None
+    closing: Optional["StatementBalance"] = None
+    deposited: Decimal = Decimal(0)
+    withdrawn: Decimal = Decimal(0)
+    spent: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+    earned: Decimal = Decimal(0)
+    tiers: List["StatementTier"] = dataclasses.field(default_factory=list)
+    moves: List["StatementMove"] = dataclasses.field(default_factory=list)
+    lines: List["StatementLine"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -990,6 +1204,26 @@ class TaskView:
 
 
 @dataclasses.dataclass(frozen=True)
+class TelemetryMinuteView:
+    at: Optional[datetime] = None
+    seconds: int = 0
+    mean: Optional["TelemetrySample"] = None
+    max: Optional["TelemetrySample"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TelemetrySample:
+    devices: List["DeviceSample"] = dataclasses.field(default_factory=list)
+    workloads: List["WorkloadSample"] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class TelemetryView:
+    at: Optional[datetime] = None
+    now: Optional["TelemetrySample"] = None
+
+
+@dataclasses.dataclass(frozen=True)
 class TermDiscounts:
     hour_basis_points: int = 0
     day_basis_points: int = 0
@@ -1020,6 +1254,43 @@ class Transferred:
 
 
 @dataclasses.dataclass(frozen=True)
+class TrialDifference:
+    orders_refused_only_now: int = 0
+    orders_refused_only_tried: int = 0
+    orders_placed_only_now: int = 0
+    orders_placed_only_tried: int = 0
+    orders_sooner: int = 0
+    orders_later: int = 0
+    orders_cheaper: int = 0
+    orders_dearer: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TrialFigures:
+    orders: int = 0
+    orders_refused: int = 0
+    orders_placed: int = 0
+    orders_waiting: int = 0
+    wait_seconds_mean: float = 0.0
+    leases: int = 0
+    leases_lost: int = 0
+    leases_preempted: int = 0
+    tasks_done: int = 0
+    tasks_failed: int = 0
+    charged: Decimal = Decimal(0)
+    refunded: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+    earned: Decimal = Decimal(0)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrialRefusal:
+    code: Refusal = Refusal.REFUSAL_UNSPECIFIED
+    orders_now: int = 0
+    orders_tried: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class VolumeDiscount:
     spent_micros_min: int = 0
     fee_basis_points: int = 0
@@ -1043,9 +1314,64 @@ class WalletView:
 
 
 @dataclasses.dataclass(frozen=True)
+class WebhookRemoved:
+    webhook: int = 0
+    account: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class WebhookSecretResponse:
+    webhook: Optional["WebhookView"] = None
+    secret: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class WebhookSet:
+    webhook: int = 0
+    account: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class WebhookStopped:
+    webhook: int = 0
+    account: int = 0
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class WebhookView:
+    id: int = 0
+    account: int = 0
+    url: str = ""
+    kinds: List[str] = dataclasses.field(default_factory=list)
+    label: str = ""
+    everyone: bool = False
+    created_at: Optional[datetime] = None
+    stopped_at: Optional[datetime] = None
+    stop_reason: str = ""
+    sent_index: int = 0
+    failing_since: Optional[datetime] = None
+    retry_at: Optional[datetime] = None
+    secret_number: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class Workload:
     image: str = ""
     command: List[str] = dataclasses.field(default_factory=list)
     environment: List["EnvironmentVariable"] = dataclasses.field(default_factory=list)
     input_manifest: bytes = b""
     collect_output: bool = False
+    secrets: List[str] = dataclasses.field(default_factory=list)
+    image_login: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkloadSample:
+    lease: int = 0
+    cpu_thousandths: Optional[int] = None
+    memory_mb: Optional[int] = None
+    disk_read_kbps: Optional[int] = None
+    disk_written_kbps: Optional[int] = None
+    network_in_kbps: Optional[int] = None
+    network_out_kbps: Optional[int] = None

@@ -90,7 +90,7 @@ def verify_receipt(receipt: Union[models.Receipt, Mapping[str, Any], str, bytes]
     body_bytes, signature, key = _parts(receipt)
     if market_key is not None and key.hex() != market_key:
         raise _wrong(f"it is signed with another market's key ({key.hex()})")
-    if not _is_signed(key, b"fallow receipt v1" + body_bytes, signature):
+    if not is_signed(key, b"fallow receipt v1" + body_bytes, signature):
         raise _wrong("the market's signature does not fit its body")
     body = _read("ReceiptBody", body_bytes)
     _check_meters(body)
@@ -117,7 +117,7 @@ def _parts(receipt: Union[models.Receipt, Mapping[str, Any], str, bytes]) -> Tup
         raise ReceiptInvalid("this is not a receipt: `fallow receipt LEASE > FILE` writes one") from None
 
 
-def _is_signed(key: bytes, data: bytes, signature: bytes) -> bool:
+def is_signed(key: bytes, data: bytes, signature: bytes) -> bool:
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(signature, data)
         return True
@@ -242,7 +242,7 @@ def _check_meters(body: Mapping[str, Any]) -> None:
         running_us = record["running_us"]
         signed = (b"fallow meter v1" + body["node_public_key"]
                   + struct.pack("<QIqq", record["lease"], sequence, running_us, record["measured_at_us"]))
-        if not _is_signed(body["node_public_key"], signed, record["signature"]):
+        if not is_signed(body["node_public_key"], signed, record["signature"]):
             raise _wrong(f"meter record {sequence} is not signed by the node")
         leaves.append(signed + record["signature"])
     if _merkle_root(leaves) != body["meters_root"]:

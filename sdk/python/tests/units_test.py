@@ -66,6 +66,8 @@ class ConfigTest(unittest.TestCase):
         self.assertEqual(self.load(text), config.Config("https://a:1", "fk_a", "a" * 64))
         self.assertEqual(self.load(text, FALLOW_URL="http://b:2", FALLOW_API_KEY=""),
                          config.Config("http://b:2", "fk_a", "a" * 64))
+        self.assertEqual(self.load(text + 'team = "7"\n').team, "7")
+        self.assertEqual(self.load(text + 'team = "7"\n', FALLOW_TEAM="9").team, "9")
 
     def test_says_what_is_wrong(self):
         for text, words in (('url = "ftp://x"', "cannot be used"), ("url = 3", "not a setting"),

@@ -2,7 +2,8 @@
 """Writes fallow/models.py and fallow/_routes.py from docs/openapi.json; `--check` says whether they are current.
 
 The schema leaves two things open that Python has to know. That a string is money: MONEY names those fields. And
-what may be absent: moments, messages, and the amounts of OPTIONAL_MONEY.
+what may be absent: moments, messages, the amounts of OPTIONAL_MONEY, and numbers of the models in MEASURED but for
+those of ALWAYS_KNOWN.
 """
 import argparse
 import json
@@ -15,11 +16,14 @@ SCHEMA = PACKAGE.parent.parent.parent / "docs" / "openapi.json"
 MONEY = {
     "amount", "available", "budget", "charged", "close", "earned", "held", "high", "low", "mean", "month_budget",
     "month_used", "open", "pending", "refunded", "spent_30_days", "total", "total_budget", "total_used", "used",
+    "deposited", "fee", "net", "spent", "withdrawn",
 }
 OPTIONAL_MONEY = {
     "month_budget", "price_ceiling_per_hour", "price_floor_per_hour", "spot_floor_per_hour", "spot_price_per_hour",
     "total_budget", "ProjectView.budget",  # one of a model alone
 }
+MEASURED = {"DeviceSample", "WorkloadSample"}
+ALWAYS_KNOWN = {"device", "lease", "xid"}
 SCALARS = {
     ("string", "uint64"): ("int", "0"),
     ("string", "int64"): ("int", "0"),
@@ -58,7 +62,10 @@ def typed(name, schema, schemas, model=""):
         return f"List[{item}]", "dataclasses.field(default_factory=list)"
     if is_money(name, schema):
         return ("Optional[Decimal]", "None") if {name, f"{model}.{name}"} & OPTIONAL_MONEY else ("Decimal", "Decimal(0)")
-    return SCALARS[schema["type"], schema.get("format")]
+    annotation, default = SCALARS[schema["type"], schema.get("format")]
+    if model in MEASURED and name not in ALWAYS_KNOWN:
+        return f"Optional[{annotation}]", "None"
+    return annotation, default
 
 
 def answer_of(operation):
@@ -66,7 +73,8 @@ def answer_of(operation):
     for status, response in operation["responses"].items():
         if status != "default":
             for kind, content in response.get("content", {}).items():
-                return ref_of(content["schema"]), kind == "text/event-stream"
+                if kind in ("application/json", "text/event-stream"):
+                    return ref_of(content["schema"]), kind == "text/event-stream"
     return None, False
 
 
@@ -140,6 +148,9 @@ def routes(document):
         if path.startswith("/v1/artifacts"):
             continue  # bytes, not JSON: artifacts.py
         for method, operation in operations.items():
+            answer, is_stream = answer_of(operation)
+            if answer is None:
+                continue  # a file, for people
             places = {place: sorted(each["name"] for each in operation.get("parameters", []) if each["in"] == place)
                       for place in ("path", "query")}
             body = operation.get("requestBody")
@@ -147,7 +158,6 @@ def routes(document):
             if body:
                 schema = body["content"]["application/json"]["schema"]
                 in_body = sorted(set(schemas[ref_of(schema)]["properties"]) - set(places["path"]))
-            answer, is_stream = answer_of(operation)
             lines += [f'    "{operation["operationId"]}": Route(',
                       f'        "{method.upper()}", "{path}", frozenset({places["path"]!r}),',
                       f'        frozenset({places["query"]!r}),',

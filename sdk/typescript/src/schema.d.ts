@@ -134,7 +134,7 @@ export interface paths {
         get?: never;
         /**
          * Say how fast a model was measured to be
-         * @description Needs a key with one of: OPERATOR.
+         * @description Needs a key with one of: OPERATOR. Its role: OWNER.
          */
         put: operations["SetSpeed"];
         post?: never;
@@ -199,7 +199,7 @@ export interface paths {
         put?: never;
         /**
          * Run a workload as a job of one or many tasks
-         * @description Needs a key with one of: RENTER.
+         * @description Needs a key with one of: RENTER. Its role: MEMBER or OWNER.
          */
         post: operations["CreateOrder"];
         delete?: never;
@@ -239,7 +239,7 @@ export interface paths {
         put?: never;
         /**
          * Stop an order: running tasks are told to end
-         * @description Needs a key with one of: RENTER, OPERATOR.
+         * @description Needs a key with one of: RENTER, OPERATOR. Its role: MEMBER or OWNER.
          */
         post: operations["StopOrder"];
         delete?: never;
@@ -319,7 +319,7 @@ export interface paths {
         put?: never;
         /**
          * Stop one lease; its task is stopped, too
-         * @description Needs a key with one of: RENTER, OPERATOR.
+         * @description Needs a key with one of: RENTER, OPERATOR. Its role: MEMBER or OWNER.
          */
         post: operations["StopLease"];
         delete?: never;
@@ -368,6 +368,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/leases/{lease}/telemetry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a lease's devices and workload do, every second until it ends
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
+         */
+        get: operations["FollowLeaseTelemetry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/leases/{lease}/telemetry/minutes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What they did, by the minute, oldest first
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
+         */
+        get: operations["ListLeaseTelemetry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/orders/{order}/secret-asks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The leases of an order that wait for its secrets, each with the key to seal them for
+         * @description Needs a key with one of: RENTER.
+         */
+        get: operations["ListSecretAsks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/leases/{lease}/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand sealed secrets to the node that asked for them; nothing of them is kept
+         * @description Needs a key with one of: RENTER. Its role: MEMBER or OWNER.
+         */
+        post: operations["DeliverSecrets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/wallet": {
         parameters: {
             query?: never;
@@ -408,6 +488,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/wallet/statement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A calendar month of an account: opening and closing balance, and what each lease came to
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
+         */
+        get: operations["GetStatement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/wallet/statement.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The same month as a table, with all of its lines
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
+         */
+        get: operations["GetStatementFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/deposits": {
         parameters: {
             query?: never;
@@ -419,7 +539,7 @@ export interface paths {
         put?: never;
         /**
          * Book money that came in over the rails
-         * @description Needs a key with one of: OPERATOR.
+         * @description Needs a key with one of: OPERATOR. Its role: BILLING or OWNER.
          */
         post: operations["CreateDeposit"];
         delete?: never;
@@ -439,7 +559,7 @@ export interface paths {
         put?: never;
         /**
          * Ask for available money to be paid out
-         * @description Needs a key with one of: RENTER, PROVIDER.
+         * @description Needs a key with one of: RENTER, PROVIDER. Its role: BILLING or OWNER.
          */
         post: operations["CreateWithdrawal"];
         delete?: never;
@@ -479,7 +599,7 @@ export interface paths {
         put?: never;
         /**
          * Close a payout as paid, or return the money
-         * @description Needs a key with one of: OPERATOR.
+         * @description Needs a key with one of: OPERATOR. Its role: BILLING or OWNER.
          */
         post: operations["SettlePayout"];
         delete?: never;
@@ -498,7 +618,7 @@ export interface paths {
         get?: never;
         /**
          * The most an account may spend in a calendar month, or it or one of its projects at all
-         * @description Needs a key with one of: RENTER.
+         * @description Needs a key with one of: RENTER. Its role: BILLING or OWNER.
          */
         put: operations["SetBudget"];
         post?: never;
@@ -519,7 +639,7 @@ export interface paths {
         put?: never;
         /**
          * A token with which agents join as this provider's nodes
-         * @description Needs a key with one of: PROVIDER.
+         * @description Needs a key with one of: PROVIDER. Its role: MEMBER or OWNER.
          */
         post: operations["CreateJoinToken"];
         delete?: never;
@@ -568,7 +688,7 @@ export interface paths {
         post?: never;
         /**
          * Take a node away; its leases end with the provider's blame
-         * @description Needs a key with one of: PROVIDER, OPERATOR.
+         * @description Needs a key with one of: PROVIDER, OPERATOR. Its role: MEMBER or OWNER.
          */
         delete: operations["RemoveNode"];
         options?: never;
@@ -586,15 +706,55 @@ export interface paths {
         get?: never;
         /**
          * Offer a node's devices at a price
-         * @description Needs a key with one of: PROVIDER.
+         * @description Needs a key with one of: PROVIDER. Its role: MEMBER or OWNER.
          */
         put: operations["SetOffer"];
         post?: never;
         /**
          * Take the offer back; running leases go on
-         * @description Needs a key with one of: PROVIDER.
+         * @description Needs a key with one of: PROVIDER. Its role: MEMBER or OWNER.
          */
         delete: operations["WithdrawOffer"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/nodes/{node}/telemetry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a node's devices and workloads do, every second
+         * @description Needs a key with one of: PROVIDER, OPERATOR.
+         */
+        get: operations["FollowNodeTelemetry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/nodes/{node}/telemetry/minutes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What they did, by the minute, oldest first
+         * @description Needs a key with one of: PROVIDER, OPERATOR.
+         */
+        get: operations["ListNodeTelemetry"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -615,7 +775,7 @@ export interface paths {
         put?: never;
         /**
          * Open an account with its first key
-         * @description Needs a key with one of: OPERATOR.
+         * @description Needs a key with one of: OPERATOR. Its role: OWNER.
          */
         post: operations["CreateAccount"];
         delete?: never;
@@ -659,7 +819,7 @@ export interface paths {
         put?: never;
         /**
          * A further key with at most this key's scopes; the secret is shown once
-         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR. Its role: OWNER.
          */
         post: operations["CreateKey"];
         delete?: never;
@@ -680,7 +840,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke a key at once
-         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR. Its role: OWNER.
          */
         delete: operations["RevokeKey"];
         options?: never;
@@ -698,11 +858,231 @@ export interface paths {
         get?: never;
         /**
          * Change the market's rules from now on
-         * @description Needs a key with one of: OPERATOR.
+         * @description Needs a key with one of: OPERATOR. Its role: OWNER.
          */
         put: operations["SetPolicy"];
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policy/trial": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The latest trial of rules: whether it still runs, and what it came to
+         * @description Needs a key with one of: OPERATOR.
+         */
+        get: operations["GetPolicyTrial"];
+        put?: never;
+        /**
+         * Try other rules on the last day of the log, in a process of its own; nothing of the market changes
+         * @description Needs a key with one of: OPERATOR. Its role: OWNER.
+         */
+        post: operations["StartPolicyTrial"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Webhooks of this account
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
+         */
+        get: operations["ListWebhooks"];
+        put?: never;
+        /**
+         * Have events sent to a URL; the secret that signs them is shown once
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR. Its role: OWNER.
+         */
+        post: operations["CreateWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One webhook
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
+         */
+        get: operations["GetWebhook"];
+        /**
+         * Change a webhook; one that was stopped begins again
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR. Its role: OWNER.
+         */
+        put: operations["SetWebhook"];
+        post?: never;
+        /**
+         * Send nothing there any more
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR. Its role: OWNER.
+         */
+        delete: operations["RemoveWebhook"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A new secret, shown once; the former one signs beside it for a day
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR. Its role: OWNER.
+         */
+        post: operations["ChangeWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was sent lately and how it went, newest first
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
+         */
+        get: operations["ListDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send again: one delivery, or everything from a moment on
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR. Its role: OWNER.
+         */
+        post: operations["ReplayWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who else may act for this account, and as what
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
+         */
+        get: operations["ListMembers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/members/{member}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Let another account act for this one, or change what it may
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR. Its role: OWNER.
+         */
+        put: operations["SetMember"];
+        post?: never;
+        /**
+         * No longer a member, at once
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR. Its role: OWNER.
+         */
+        delete: operations["RemoveMember"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The accounts that this one may act for
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
+         */
+        get: operations["ListTeams"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/teams/{team}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Be a member no longer
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR. Its role: OWNER.
+         */
+        delete: operations["LeaveTeam"];
         options?: never;
         head?: never;
         patch?: never;
@@ -788,13 +1168,19 @@ export interface components {
         /** @enum {string} */
         Refusal: "REFUSAL_UNSPECIFIED" | "ACCOUNT_UNKNOWN" | "NOT_ALLOWED" | "NO_MATCH" | "NO_FUNDS" | "OVER_BUDGET" | "QUOTE_GONE" | "QUERY_INVALID" | "VALUE_INVALID" | "NOT_FOUND" | "ALREADY_ENDED" | "LIMIT_REACHED" | "KEY_REUSED" | "TOKEN_INVALID" | "TIER_NOT_OFFERED" | "NODE_KEY_TAKEN" | "STALE";
         /** @enum {string} */
+        Role: "ROLE_UNSPECIFIED" | "VIEWER" | "BILLING" | "MEMBER" | "OWNER";
+        /** @enum {string} */
         Scope: "SCOPE_UNSPECIFIED" | "RENTER" | "PROVIDER" | "OPERATOR";
         /** @enum {string} */
         TaskState: "TASK_STATE_UNSPECIFIED" | "WAITING" | "LEASED" | "DONE" | "FAILED" | "TASK_STOPPED";
         /** @enum {string} */
+        ThrottleReason: "THROTTLE_REASON_UNSPECIFIED" | "THROTTLED_BY_POWER" | "THROTTLED_BY_HEAT" | "THROTTLED_BY_SUPPLY" | "THROTTLED_BY_HARDWARE";
+        /** @enum {string} */
         Tier: "TIER_UNSPECIFIED" | "ON_DEMAND" | "RESERVED" | "SPOT";
         /** @enum {string} */
         TransferReason: "TRANSFER_REASON_UNSPECIFIED" | "DEPOSITED" | "HOLD_PLACED" | "CHARGED" | "FEE" | "REFUNDED" | "FEE_RETURNED" | "HOLD_VOIDED" | "RELEASED" | "WITHDRAWN" | "WITHDRAWAL_RETURNED";
+        /** @enum {string} */
+        TrialState: "TRIAL_STATE_UNSPECIFIED" | "TRIAL_RUNNING" | "TRIAL_DONE" | "TRIAL_FAILED";
         /** @enum {string} */
         WaitReason: "WAIT_REASON_UNSPECIFIED" | "WAITS_FOR_NODE" | "WAITS_FOR_PRICE" | "WAITS_TO_RETRY";
         /** @enum {string} */
@@ -828,6 +1214,10 @@ export interface components {
             /** Format: uint64 */
             account?: string;
             project?: string;
+        };
+        ChangeWebhookSecretRequest: {
+            /** Format: uint64 */
+            webhook?: string;
         };
         CheckpointTaken: {
             /** Format: uint64 */
@@ -868,6 +1258,7 @@ export interface components {
             label?: string;
             /** Format: double */
             hours?: number;
+            role?: components["schemas"]["Role"];
         };
         CreateKeyResponse: {
             key?: components["schemas"]["KeyView"];
@@ -921,11 +1312,40 @@ export interface components {
         CreateSessionRequest: {
             api_key?: string;
         };
+        CreateWebhookRequest: {
+            url?: string;
+            kinds?: string[];
+            label?: string;
+            everyone?: boolean;
+        };
         CreateWithdrawalRequest: {
             amount?: string;
             destination?: string;
         };
         DeleteSessionResponse: Record<string, never>;
+        DeliverSecretsRequest: {
+            /** Format: uint64 */
+            lease?: string;
+            /** Format: byte */
+            sealed?: string;
+        };
+        DeliverSecretsResponse: Record<string, never>;
+        DeliveryView: {
+            id?: string;
+            kind?: string;
+            /** Format: uint64 */
+            index?: string;
+            /** Format: date-time */
+            happened_at?: string;
+            /** Format: uint32 */
+            attempts?: number;
+            /** Format: date-time */
+            tried_at?: string;
+            delivered?: boolean;
+            /** Format: uint32 */
+            status?: number;
+            trouble?: string;
+        };
         Device: {
             /** Format: uint32 */
             index?: number;
@@ -958,6 +1378,29 @@ export interface components {
             /** Format: uint32 */
             memory_mb?: number;
             speeds?: components["schemas"]["DeviceSpeeds"];
+        };
+        DeviceSample: {
+            /** Format: uint32 */
+            device?: number;
+            /** Format: uint32 */
+            percent?: number;
+            /** Format: uint32 */
+            memory_mb?: number;
+            /** Format: uint32 */
+            milliwatts?: number;
+            /** Format: uint32 */
+            celsius?: number;
+            /** Format: uint32 */
+            core_mhz?: number;
+            /** Format: uint32 */
+            memory_mhz?: number;
+            throttled_by?: components["schemas"]["ThrottleReason"][];
+            /** Format: uint32 */
+            ecc_corrected?: number;
+            /** Format: uint32 */
+            ecc_uncorrected?: number;
+            /** Format: uint32 */
+            xid?: number;
         };
         DeviceSpeeds: {
             /** Format: uint64 */
@@ -1010,6 +1453,10 @@ export interface components {
             device_checked?: components["schemas"]["DeviceChecked"];
             forecast_set?: components["schemas"]["ForecastSet"];
             checkpoint_taken?: components["schemas"]["CheckpointTaken"];
+            webhook_set?: components["schemas"]["WebhookSet"];
+            webhook_removed?: components["schemas"]["WebhookRemoved"];
+            webhook_stopped?: components["schemas"]["WebhookStopped"];
+            member_set?: components["schemas"]["MemberSet"];
         };
         FeedEvent: {
             /** Format: uint64 */
@@ -1057,10 +1504,12 @@ export interface components {
         KeyAdded: {
             /** Format: uint64 */
             account?: string;
+            key?: string;
         };
         KeyRevoked: {
             /** Format: uint64 */
             account?: string;
+            key?: string;
         };
         KeyView: {
             id?: string;
@@ -1070,6 +1519,11 @@ export interface components {
             label?: string;
             /** Format: date-time */
             expires_at?: string;
+            role?: components["schemas"]["Role"];
+            /** Format: date-time */
+            last_used_at?: string;
+            /** Format: date-time */
+            created_at?: string;
         };
         LeaseChanged: {
             /** Format: uint64 */
@@ -1188,6 +1642,10 @@ export interface components {
         ListClassesResponse: {
             classes?: components["schemas"]["PriceView"][];
         };
+        ListDeliveriesResponse: {
+            deliveries?: components["schemas"]["DeliveryView"][];
+            next_page_token?: string;
+        };
         ListForecastResponse: {
             hours?: components["schemas"]["ForecastView"][];
             next_page_token?: string;
@@ -1198,6 +1656,9 @@ export interface components {
         ListLeasesResponse: {
             leases?: components["schemas"]["LeaseView"][];
             next_page_token?: string;
+        };
+        ListMembersResponse: {
+            members?: components["schemas"]["MemberView"][];
         };
         ListNodesResponse: {
             nodes?: components["schemas"]["NodeView"][];
@@ -1219,13 +1680,26 @@ export interface components {
             prices?: components["schemas"]["PriceView"][];
             next_page_token?: string;
         };
+        ListSecretAsksResponse: {
+            asks?: components["schemas"]["SecretAskView"][];
+        };
         ListSpeedsResponse: {
             speeds?: components["schemas"]["SpeedView"][];
+            next_page_token?: string;
+        };
+        ListTeamsResponse: {
+            teams?: components["schemas"]["MemberView"][];
+        };
+        ListTelemetryResponse: {
+            minutes?: components["schemas"]["TelemetryMinuteView"][];
             next_page_token?: string;
         };
         ListTransfersResponse: {
             transfers?: components["schemas"]["TransferView"][];
             next_page_token?: string;
+        };
+        ListWebhooksResponse: {
+            webhooks?: components["schemas"]["WebhookView"][];
         };
         LogLine: {
             /** Format: uint64 */
@@ -1258,6 +1732,22 @@ export interface components {
             leases_open?: number;
             /** Format: uint32 */
             orders_open?: number;
+        };
+        MemberSet: {
+            /** Format: uint64 */
+            account?: string;
+            /** Format: uint64 */
+            member?: string;
+            role?: components["schemas"]["Role"];
+        };
+        MemberView: {
+            /** Format: uint64 */
+            account?: string;
+            account_name?: string;
+            /** Format: uint64 */
+            member?: string;
+            member_name?: string;
+            role?: components["schemas"]["Role"];
         };
         MeterAccepted: {
             record?: components["schemas"]["MeterRecord"];
@@ -1530,6 +2020,32 @@ export interface components {
             forecast_basis_points?: number;
         };
         PolicySet: Record<string, never>;
+        PolicyTrialView: {
+            state?: components["schemas"]["TrialState"];
+            /** Format: date-time */
+            started_at?: string;
+            /** Format: date-time */
+            ended_at?: string;
+            detail?: string;
+            policy?: components["schemas"]["Policy"];
+            present?: components["schemas"]["Policy"];
+            /** Format: date-time */
+            span_from?: string;
+            /** Format: date-time */
+            span_until?: string;
+            /** Format: uint64 */
+            first_index?: string;
+            /** Format: uint64 */
+            last_index?: string;
+            /** Format: uint64 */
+            snapshot_index?: string;
+            fact?: components["schemas"]["TrialFigures"];
+            now?: components["schemas"]["TrialFigures"];
+            tried?: components["schemas"]["TrialFigures"];
+            difference?: components["schemas"]["TrialDifference"];
+            refusals?: components["schemas"]["TrialRefusal"][];
+            notes?: string[];
+        };
         PriceMoved: {
             model?: string;
             region?: string;
@@ -1656,6 +2172,13 @@ export interface components {
             /** Format: uint64 */
             entity?: string;
         };
+        ReplayWebhookRequest: {
+            /** Format: uint64 */
+            webhook?: string;
+            delivery?: string;
+            /** Format: date-time */
+            since?: string;
+        };
         Requirements: {
             query?: string;
             /** Format: uint32 */
@@ -1682,17 +2205,35 @@ export interface components {
             near?: string;
         };
         Resumed: Record<string, never>;
+        SecretAskView: {
+            /** Format: uint64 */
+            lease?: string;
+            /** Format: uint64 */
+            node?: string;
+            node_name?: string;
+            node_key?: string;
+            public_key?: string;
+            signature?: string;
+        };
         SessionView: {
             account?: components["schemas"]["AccountView"];
             scopes?: components["schemas"]["Scope"][];
             key?: string;
             /** Format: date-time */
             expires_at?: string;
+            role?: components["schemas"]["Role"];
+            /** Format: uint64 */
+            member?: string;
         };
         SetBudgetRequest: {
             month_budget?: string;
             total_budget?: string;
             project?: string;
+        };
+        SetMemberRequest: {
+            /** Format: uint64 */
+            member?: string;
+            role?: components["schemas"]["Role"];
         };
         SetOfferRequest: {
             /** Format: uint64 */
@@ -1716,6 +2257,14 @@ export interface components {
             workload_class?: components["schemas"]["WorkloadClass"];
             /** Format: double */
             speed?: number;
+        };
+        SetWebhookRequest: {
+            /** Format: uint64 */
+            webhook?: string;
+            url?: string;
+            kinds?: string[];
+            label?: string;
+            everyone?: boolean;
         };
         SettlePayoutRequest: {
             /** Format: uint64 */
@@ -1750,6 +2299,76 @@ export interface components {
             losing_micros?: string;
             /** Format: uint64 */
             leases?: string;
+        };
+        StartPolicyTrialRequest: {
+            policy?: components["schemas"]["Policy"];
+        };
+        StatementBalance: {
+            available?: string;
+            held?: string;
+            pending?: string;
+            earned?: string;
+            total?: string;
+        };
+        StatementLine: {
+            /** Format: uint64 */
+            lease?: string;
+            as_provider?: boolean;
+            /** Format: uint64 */
+            order?: string;
+            /** Format: uint32 */
+            task?: number;
+            name?: string;
+            project?: string;
+            tier?: components["schemas"]["Tier"];
+            charged?: string;
+            fee?: string;
+            refunded?: string;
+            net?: string;
+            /** Format: uint64 */
+            entries?: string;
+            /** Format: date-time */
+            first_at?: string;
+            /** Format: date-time */
+            last_at?: string;
+            receipt?: string;
+        };
+        StatementMove: {
+            kind?: components["schemas"]["LedgerKind"];
+            counter_kind?: components["schemas"]["LedgerKind"];
+            reason?: components["schemas"]["TransferReason"];
+            tier?: components["schemas"]["Tier"];
+            amount?: string;
+            /** Format: uint64 */
+            entries?: string;
+        };
+        StatementTier: {
+            tier?: components["schemas"]["Tier"];
+            as_provider?: boolean;
+            charged?: string;
+            fee?: string;
+            refunded?: string;
+            net?: string;
+        };
+        StatementView: {
+            /** Format: uint64 */
+            account?: string;
+            month?: string;
+            currency?: string;
+            complete?: boolean;
+            /** Format: uint64 */
+            last_index?: string;
+            opening?: components["schemas"]["StatementBalance"];
+            closing?: components["schemas"]["StatementBalance"];
+            deposited?: string;
+            withdrawn?: string;
+            spent?: string;
+            fee?: string;
+            earned?: string;
+            tiers?: components["schemas"]["StatementTier"][];
+            moves?: components["schemas"]["StatementMove"][];
+            lines?: components["schemas"]["StatementLine"][];
+            next_page_token?: string;
         };
         StopLeaseRequest: {
             /** Format: uint64 */
@@ -1797,6 +2416,23 @@ export interface components {
             /** Format: date-time */
             checkpoint_at?: string;
         };
+        TelemetryMinuteView: {
+            /** Format: date-time */
+            at?: string;
+            /** Format: uint32 */
+            seconds?: number;
+            mean?: components["schemas"]["TelemetrySample"];
+            max?: components["schemas"]["TelemetrySample"];
+        };
+        TelemetrySample: {
+            devices?: components["schemas"]["DeviceSample"][];
+            workloads?: components["schemas"]["WorkloadSample"][];
+        };
+        TelemetryView: {
+            /** Format: date-time */
+            at?: string;
+            now?: components["schemas"]["TelemetrySample"];
+        };
         TermDiscounts: {
             /** Format: uint32 */
             hour_basis_points?: number;
@@ -1833,6 +2469,57 @@ export interface components {
             /** Format: uint64 */
             lease?: string;
         };
+        TrialDifference: {
+            /** Format: uint64 */
+            orders_refused_only_now?: string;
+            /** Format: uint64 */
+            orders_refused_only_tried?: string;
+            /** Format: uint64 */
+            orders_placed_only_now?: string;
+            /** Format: uint64 */
+            orders_placed_only_tried?: string;
+            /** Format: uint64 */
+            orders_sooner?: string;
+            /** Format: uint64 */
+            orders_later?: string;
+            /** Format: uint64 */
+            orders_cheaper?: string;
+            /** Format: uint64 */
+            orders_dearer?: string;
+        };
+        TrialFigures: {
+            /** Format: uint64 */
+            orders?: string;
+            /** Format: uint64 */
+            orders_refused?: string;
+            /** Format: uint64 */
+            orders_placed?: string;
+            /** Format: uint64 */
+            orders_waiting?: string;
+            /** Format: double */
+            wait_seconds_mean?: number;
+            /** Format: uint64 */
+            leases?: string;
+            /** Format: uint64 */
+            leases_lost?: string;
+            /** Format: uint64 */
+            leases_preempted?: string;
+            /** Format: uint64 */
+            tasks_done?: string;
+            /** Format: uint64 */
+            tasks_failed?: string;
+            charged?: string;
+            refunded?: string;
+            fee?: string;
+            earned?: string;
+        };
+        TrialRefusal: {
+            code?: components["schemas"]["Refusal"];
+            /** Format: uint64 */
+            orders_now?: string;
+            /** Format: uint64 */
+            orders_tried?: string;
+        };
         VolumeDiscount: {
             /** Format: int64 */
             spent_micros_min?: string;
@@ -1856,6 +2543,52 @@ export interface components {
             total_used?: string;
             projects?: components["schemas"]["ProjectView"][];
         };
+        WebhookRemoved: {
+            /** Format: uint64 */
+            webhook?: string;
+            /** Format: uint64 */
+            account?: string;
+        };
+        WebhookSecretResponse: {
+            webhook?: components["schemas"]["WebhookView"];
+            secret?: string;
+        };
+        WebhookSet: {
+            /** Format: uint64 */
+            webhook?: string;
+            /** Format: uint64 */
+            account?: string;
+        };
+        WebhookStopped: {
+            /** Format: uint64 */
+            webhook?: string;
+            /** Format: uint64 */
+            account?: string;
+            reason?: string;
+        };
+        WebhookView: {
+            /** Format: uint64 */
+            id?: string;
+            /** Format: uint64 */
+            account?: string;
+            url?: string;
+            kinds?: string[];
+            label?: string;
+            everyone?: boolean;
+            /** Format: date-time */
+            created_at?: string;
+            /** Format: date-time */
+            stopped_at?: string;
+            stop_reason?: string;
+            /** Format: uint64 */
+            sent_index?: string;
+            /** Format: date-time */
+            failing_since?: string;
+            /** Format: date-time */
+            retry_at?: string;
+            /** Format: uint32 */
+            secret_number?: number;
+        };
         Workload: {
             image?: string;
             command?: string[];
@@ -1863,6 +2596,24 @@ export interface components {
             /** Format: byte */
             input_manifest?: string;
             collect_output?: boolean;
+            secrets?: string[];
+            image_login?: boolean;
+        };
+        WorkloadSample: {
+            /** Format: uint64 */
+            lease?: string;
+            /** Format: uint32 */
+            cpu_thousandths?: number;
+            /** Format: uint32 */
+            memory_mb?: number;
+            /** Format: uint32 */
+            disk_read_kbps?: number;
+            /** Format: uint32 */
+            disk_written_kbps?: number;
+            /** Format: uint32 */
+            network_in_kbps?: number;
+            /** Format: uint32 */
+            network_out_kbps?: number;
         };
     };
     responses: never;
@@ -1912,7 +2663,9 @@ export interface operations {
                 objective?: components["schemas"]["Objective"];
                 workload_class?: components["schemas"]["WorkloadClass"];
             };
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2010,7 +2763,9 @@ export interface operations {
                 page_size?: number;
                 page_token?: string;
             };
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2073,6 +2828,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path: {
                 model: string;
@@ -2110,6 +2866,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2147,6 +2904,7 @@ export interface operations {
             };
             header?: {
                 "Last-Event-ID"?: string;
+                "Fallow-Team"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2180,7 +2938,9 @@ export interface operations {
                 page_token?: string;
                 open_only?: boolean;
             };
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2211,6 +2971,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2244,7 +3005,9 @@ export interface operations {
     GetOrder: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path: {
                 order: string;
             };
@@ -2277,6 +3040,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path: {
                 order: string;
@@ -2316,6 +3080,7 @@ export interface operations {
             };
             header?: {
                 "Last-Event-ID"?: string;
+                "Fallow-Team"?: string;
             };
             path: {
                 order: string;
@@ -2353,7 +3118,9 @@ export interface operations {
                 order?: string;
                 node?: string;
             };
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2382,7 +3149,9 @@ export interface operations {
     GetLease: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path: {
                 lease: string;
             };
@@ -2415,6 +3184,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path: {
                 lease: string;
@@ -2450,7 +3220,9 @@ export interface operations {
     GetReceipt: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path: {
                 lease: string;
             };
@@ -2485,6 +3257,7 @@ export interface operations {
             };
             header?: {
                 "Last-Event-ID"?: string;
+                "Fallow-Team"?: string;
             };
             path: {
                 lease: string;
@@ -2513,12 +3286,155 @@ export interface operations {
             };
         };
     };
+    FollowLeaseTelemetry: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Last-Event-ID"?: string;
+                "Fallow-Team"?: string;
+            };
+            path: {
+                lease: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events; the data of each is this in JSON. The last one is named "end". */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["TelemetryView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ListLeaseTelemetry: {
+        parameters: {
+            query?: {
+                page_size?: number;
+                page_token?: string;
+            };
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path: {
+                lease: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListTelemetryResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ListSecretAsks: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path: {
+                order: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListSecretAsksResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    DeliverSecrets: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
+            };
+            path: {
+                lease: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DeliverSecretsRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliverSecretsResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     GetWallet: {
         parameters: {
             query?: {
                 account?: string;
             };
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2551,7 +3467,9 @@ export interface operations {
                 page_size?: number;
                 page_token?: string;
             };
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2577,11 +3495,82 @@ export interface operations {
             };
         };
     };
+    GetStatement: {
+        parameters: {
+            query?: {
+                account?: string;
+                month?: string;
+                page_size?: number;
+                page_token?: string;
+            };
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatementView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    GetStatementFile: {
+        parameters: {
+            query?: {
+                account?: string;
+                month?: string;
+            };
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     CreateDeposit: {
         parameters: {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2617,6 +3606,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2653,7 +3643,9 @@ export interface operations {
                 page_size?: number;
                 page_token?: string;
             };
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2684,6 +3676,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path: {
                 payout: string;
@@ -2721,6 +3714,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2756,6 +3750,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2792,7 +3787,9 @@ export interface operations {
                 page_size?: number;
                 page_token?: string;
             };
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2856,7 +3853,9 @@ export interface operations {
     GetNode: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path: {
                 node: string;
             };
@@ -2889,6 +3888,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path: {
                 node: string;
@@ -2922,6 +3922,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path: {
                 node: string;
@@ -2959,6 +3960,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path: {
                 node: string;
@@ -2987,13 +3989,85 @@ export interface operations {
             };
         };
     };
+    FollowNodeTelemetry: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Last-Event-ID"?: string;
+                "Fallow-Team"?: string;
+            };
+            path: {
+                node: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events; the data of each is this in JSON. The last one is named "end". */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["TelemetryView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ListNodeTelemetry: {
+        parameters: {
+            query?: {
+                page_size?: number;
+                page_token?: string;
+            };
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path: {
+                node: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListTelemetryResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     ListAccounts: {
         parameters: {
             query?: {
                 page_size?: number;
                 page_token?: string;
             };
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3024,6 +4098,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3057,7 +4132,9 @@ export interface operations {
     GetAccount: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3086,7 +4163,9 @@ export interface operations {
     ListKeys: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3117,6 +4196,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3152,6 +4232,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path: {
                 key: string;
@@ -3185,6 +4266,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3215,10 +4297,531 @@ export interface operations {
             };
         };
     };
+    GetPolicyTrial: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyTrialView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    StartPolicyTrial: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["StartPolicyTrialRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyTrialView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ListWebhooks: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListWebhooksResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    CreateWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CreateWebhookRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecretResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    GetWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    SetWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SetWebhookRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    RemoveWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ChangeWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ChangeWebhookSecretRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecretResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ListDeliveries: {
+        parameters: {
+            query?: {
+                page_size?: number;
+                page_token?: string;
+            };
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListDeliveriesResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ReplayWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ReplayWebhookRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ListMembers: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListMembersResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    SetMember: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
+            };
+            path: {
+                member: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SetMemberRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    RemoveMember: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
+            };
+            path: {
+                member: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ListTeams: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListTeamsResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    LeaveTeam: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
+            };
+            path: {
+                team: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     GetSession: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3284,6 +4887,7 @@ export interface operations {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
             };
             path?: never;
             cookie?: never;

@@ -5,8 +5,8 @@ import { useMemo } from 'react';
 import { attempts_of } from '../lib/attempts';
 import { evidence_of } from '../lib/evidence';
 import { hour_of } from '../lib/forecast';
-import { InvoiceSum, month_of } from '../lib/invoice';
-import { call, client, type Forecast, type Lease, type Schemas } from './client';
+import { adds_up, invoice_of } from '../lib/invoice';
+import { call, client, type Forecast, type Lease, type Schemas, type Statement } from './client';
 
 export const useMarket = () => useQuery({ queryKey: ['market'], queryFn: () => call(client.GET('/v1/market')), refetchInterval: 10_000 });
 
@@ -122,19 +122,37 @@ export const useEarningLeases = () =>
     { refetchInterval: sums_refetch_ms },
   );
 
-// A month's bill, whole or not at all. What was read after the month was over does not change.
+async function statement_pages(month: string, signal: AbortSignal): Promise<Statement[]> {
+  const pages: Statement[] = [];
+  for (let page_token = ''; ; ) {
+    const page = await call(client.GET('/v1/wallet/statement', { params: { query: { month, page_size: sum_page_size, page_token } }, signal }));
+    pages.push(page);
+    page_token = page.next_page_token;
+    if (!page_token) return pages;
+  }
+}
+
+// A month's bill, whole or not at all; read again where entries came between its pages. What was read after the
+// log had passed the month does not change.
 export const useInvoice = (month: string) =>
   useQuery({
     queryKey: ['invoice', month],
     queryFn: async ({ signal }) => {
-      const sum = new InvoiceSum(month);
-      for (let page_token = ''; ; ) {
-        const page = await call(client.GET('/v1/wallet/transfers', { params: { query: { page_size: sum_page_size, page_token } }, signal }));
-        page_token = page.next_page_token;
-        if (!sum.add(page.transfers) || !page_token) return sum.invoice();
+      for (let tries = 1; ; tries++) {
+        const invoice = invoice_of(await statement_pages(month, signal));
+        if (adds_up(invoice) || tries === 5) return invoice;
       }
     },
-    staleTime: (query) => (month_of(new Date(query.state.dataUpdatedAt).toISOString()) > month ? Infinity : sums_refetch_ms),
+    staleTime: (query) => (query.state.data?.statement.complete ? Infinity : sums_refetch_ms),
+  });
+
+// The operator's latest trial of rules; asked again as long as it runs.
+const trial_refetch_ms = 1_000;
+export const useTrial = () =>
+  useQuery({
+    queryKey: ['trial'],
+    queryFn: () => call(client.GET('/v1/policy/trial')),
+    refetchInterval: (query) => (query.state.data?.state === 'TRIAL_RUNNING' ? trial_refetch_ms : false),
   });
 
 const leases_read_max = 5_000;

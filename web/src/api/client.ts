@@ -13,6 +13,9 @@ export type Price = Known<Schemas['PriceView']>;
 export type NodeOfMarket = Known<Schemas['NodeView']>;
 export type Wallet = Known<Schemas['WalletView']>;
 export type Transfer = Known<Schemas['TransferView']>;
+export type Statement = Known<Schemas['StatementView']>;
+export type StatementLine = Statement['lines'][number];
+export type PolicyTrial = Known<Schemas['PolicyTrialView']>;
 export type Market = Known<Schemas['MarketView']>;
 export type Session = Known<Schemas['SessionView']>;
 

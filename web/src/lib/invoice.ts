@@ -1,11 +1,12 @@
-// A month's bill, made of the account's own ledger: what each lease cost or earned. Months are UTC's, as
-// those of budgets are.
-import type { Transfer } from '../api/client';
-import { format_money, micros_of } from './money';
-import { is_refund_of_market } from './words';
+// A month's bill as the server sums it: what each lease cost or earned. Months are UTC's, as those of budgets
+// are.
+import type { Statement, StatementLine } from '../api/client';
+import { micros_of } from './money';
 
 export interface InvoiceLine {
   lease: string;
+  name: string; // of its job; of a provider empty
+  tier: StatementLine['tier'];
   at: string; // its last entry
   charged: bigint; // of a renter what it cost, of a provider what it earned
   fee: bigint; // of a renter: what the market kept of `charged`; below 0 where it gave back more than its fee
@@ -13,12 +14,11 @@ export interface InvoiceLine {
 }
 
 export interface Invoice {
-  month: string; // "2026-11"
-  spent: InvoiceLine[]; // oldest lease first
+  statement: Statement; // its lines stand in the two lists
+  spent: InvoiceLine[]; // by lease
   earned: InvoiceLine[];
 }
 
-export const month_of = (at: string) => at.slice(0, 7);
 export const this_month = () => new Date().toISOString().slice(0, 7);
 export const net_of = (line: InvoiceLine) => line.charged - line.refunded;
 export const sum_of = (lines: InvoiceLine[], of: (line: InvoiceLine) => bigint = net_of) => lines.reduce((sum, line) => sum + of(line), 0n);
@@ -31,67 +31,21 @@ export function months_since(first: string | undefined): string[] {
   const months: string[] = [];
   for (let month = this_month(); months.length < 120; ) {
     months.push(month);
-    if (!first || month <= month_of(first)) break;
+    if (!first || month <= first.slice(0, 7)) break;
     const [year, number] = month.split('-').map(Number) as [number, number];
     month = number === 1 ? `${year - 1}-12` : `${year}-${String(number - 1).padStart(2, '0')}`;
   }
   return months;
 }
 
-// Sums as pages of the ledger come, newest entries first: what it holds grows with a month's leases, not
-// with their entries, of which a long lease has hundreds of thousands.
-export class InvoiceSum {
-  private readonly spent = new Map<string, InvoiceLine>();
-  private readonly earned = new Map<string, InvoiceLine>();
+const line_of = (line: StatementLine): InvoiceLine => ({ lease: line.lease, name: line.name, tier: line.tier, at: line.last_at ?? '', charged: micros_of(line.charged), fee: micros_of(line.fee), refunded: micros_of(line.refunded) });
 
-  constructor(private readonly month: string) {}
-
-  // Whether older entries may belong to the month.
-  add(transfers: Transfer[]): boolean {
-    for (const transfer of transfers) this.add_one(transfer);
-    const oldest = transfers[transfers.length - 1]?.at;
-    return !oldest || month_of(oldest) >= this.month;
-  }
-
-  invoice(): Invoice {
-    const oldest_first = (lines: Map<string, InvoiceLine>) => [...lines.values()].sort((a, b) => (BigInt(a.lease) < BigInt(b.lease) ? -1 : 1));
-    return { month: this.month, spent: oldest_first(this.spent), earned: oldest_first(this.earned) };
-  }
-
-  private add_one(transfer: Transfer) {
-    if (!transfer.at || month_of(transfer.at) !== this.month) return;
-    const lines = transfer.kind === 'HELD' ? this.spent : transfer.kind === 'PENDING' ? this.earned : null;
-    if (!lines || !['CHARGED', 'FEE', 'REFUNDED', 'FEE_RETURNED'].includes(transfer.reason)) return;
-    const line = lines.get(transfer.lease) ?? { lease: transfer.lease, at: transfer.at, charged: 0n, fee: 0n, refunded: 0n };
-    const micros = micros_of(transfer.amount);
-    const amount = micros < 0n ? -micros : micros;
-    if (transfer.reason === 'CHARGED' || transfer.reason === 'FEE') line.charged += amount;
-    else line.refunded += amount;
-    if (transfer.reason === 'FEE') line.fee += amount;
-    if (transfer.reason === 'FEE_RETURNED' || is_refund_of_market(transfer)) line.fee -= amount;
-    lines.set(transfer.lease, line);
-  }
+// `pages`: one statement's, each with the month's sums as they were when it was read; the last one's count.
+export function invoice_of(pages: Statement[]): Invoice {
+  const lines = pages.flatMap((page) => page.lines);
+  const of = (as_provider: boolean) => lines.filter((line) => line.as_provider === as_provider).map(line_of);
+  return { statement: pages[pages.length - 1]!, spent: of(false), earned: of(true) };
 }
 
-// `transfers`: newest first, at least those of the month.
-export function invoice_of(transfers: Transfer[], month: string): Invoice {
-  const sum = new InvoiceSum(month);
-  sum.add(transfers);
-  return sum.invoice();
-}
-
-// RFC 4180. Amounts as everywhere, with a hyphen for minus, so that programs read them. A text that a
-// spreadsheet would take for a formula (the market's operator chooses the currency's name) begins with an
-// apostrophe.
-export function csv_of(invoice: Invoice, currency: string): string {
-  const money = (micros: bigint) => format_money(micros).replace('−', '-');
-  const row = (kind: string, line: InvoiceLine) => [invoice.month, kind, line.lease, line.at, money(line.charged), money(line.fee), money(line.refunded), money(net_of(line)), plain(currency)];
-  const plain = (text: string) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
-  const quoted = (cell: string) => (/[",\r\n]/.test(cell) ? `"${cell.replace(/"/g, '""')}"` : cell);
-  const rows = [
-    ['month', 'kind', 'lease', 'last_entry', 'charged', 'fee_kept', 'refunded', 'net', 'currency'],
-    ...invoice.spent.map((line) => row('spent', line)),
-    ...invoice.earned.map((line) => row('earned', line)),
-  ];
-  return rows.map((cells) => `${cells.map(quoted).join(',')}\r\n`).join('');
-}
+// Whether the lines are the sums': of a month that is not over, an entry may come between two pages.
+export const adds_up = ({ statement, spent, earned }: Invoice) => sum_of(spent) === micros_of(statement.spent) && sum_of(earned) === micros_of(statement.earned);

@@ -10,6 +10,7 @@ export interface JobFile {
   values: Record<string, string>; // by field; those of `resources` too, whose names differ from the others
   words: string[]; // of a `run` that is a list
   environment: { name: string; value: string }[];
+  secrets: { name: string; value: string }[]; // where each is read from
 }
 
 export class WrongFile extends Error {
@@ -30,6 +31,7 @@ const null_words = ['', '~', 'null', 'Null', 'NULL'];
 interface Rule {
   type?: string | string[];
   enum?: string[];
+  pattern?: string;
   description?: string;
 }
 const sections: Record<string, Record<string, Rule>> = { '': schema.properties, resources: schema.properties.resources.properties };
@@ -60,6 +62,7 @@ function advice(word: string, known: string[]): string {
   return edits_between(word, nearest) <= 2 ? `did you mean '${nearest}'?` : `known are ${known.join(', ')}`;
 }
 
+const is_source = (text: string) => /^(env|file):./s.test(text);
 const is_money = (text: string) => /^\d+(\.\d{1,6})?$/.test(text) && /[1-9]/.test(text);
 
 const bytes_of = new TextEncoder();
@@ -73,7 +76,7 @@ function wrong_at(text: string, at: number, what: string): WrongFile {
 }
 
 class Reader {
-  readonly file: JobFile = { values: {}, words: [], environment: [] };
+  readonly file: JobFile = { values: {}, words: [], environment: [], secrets: [] };
   setup_at: Node | null = null;
 
   constructor(
@@ -140,8 +143,14 @@ class Reader {
     if (kind === 'flag' && text !== 'true' && text !== 'false') this.fail(node, `'${name}' is true or false, not '${text}'`);
     if (kind === 'money' && !is_money(text)) this.fail(node, `'${name}' is an amount above 0 like 0.40, with at most 6 decimals, not '${text}'`);
     if (kind === 'word' && !rule.enum!.includes(text)) this.fail(node, `'${name}' cannot be '${text}'; ${advice(text, rule.enum!)}`);
+    if (kind === 'text' && rule.pattern) this.source(name, node, text);
     if (name === 'setup') this.setup_at = node;
     this.file.values[name] = text;
+  }
+
+  // What stands there instead may be the secret itself: it is not repeated.
+  private source(name: string, at: unknown, text: string) {
+    if (!is_source(text)) this.fail(at, `${name} is env:VARIABLE or file:PATH: where it is read from, never the value itself`);
   }
 
   private run(name: string, rule: Rule, node: Node | null) {
@@ -157,8 +166,10 @@ class Reader {
       const variable = this.text_in(this.resolved(item.key)) ?? '';
       const value = this.text_in(this.resolved(item.value)) ?? this.fail(item.value ?? item.key, `the value of ${variable} is one text`);
       if (variable === '' || variable.includes('=')) this.fail(item.key, `'${variable}' is no name of an environment variable`);
-      this.file.environment.push({ name: variable, value });
+      this.file[name === 'secrets' ? 'secrets' : 'environment'].push({ name: variable, value });
     }
+    if (name !== 'secrets') return;
+    for (const item of node.items) this.source(this.text_in(this.resolved(item.key)) ?? '', item.value, this.text_in(this.resolved(item.value)) ?? '');
   }
 }
 
@@ -199,7 +210,7 @@ function scalar_of(rule: Rule, text: string): Scalar {
 
 // The file as text, in the order in which people read the fields.
 export function write_job_file(file: JobFile): string {
-  const { values, words, environment } = file;
+  const { values, words, environment, secrets } = file;
   const section = (name: string) => {
     const map = new YAMLMap();
     for (const [field, rule] of Object.entries(sections[name]!)) {
@@ -214,9 +225,11 @@ export function write_job_file(file: JobFile): string {
   const add = (name: string, value: unknown) => root.items.push(new Pair(new Scalar(name), document.createNode(value)));
   const resources = section('resources');
   if (resources.items.length > 0) add('resources', resources);
-  const names = new YAMLMap();
-  names.items = environment.map(({ name, value }) => new Pair(new Scalar(name), new Scalar(value)));
-  if (environment.length > 0) add('env', names);
+  for (const [field, settings] of [['env', environment], ['secrets', secrets]] as const) {
+    const names = new YAMLMap();
+    names.items = settings.map(({ name, value }) => new Pair(new Scalar(name), new Scalar(value)));
+    if (settings.length > 0) add(field, names);
+  }
   if (values.setup) add('setup', values.setup);
   add('run', words.length > 0 ? words : (values.run ?? ''));
   return document.toString({ lineWidth: 0, blockQuote: 'literal' });

@@ -17,7 +17,7 @@ export const end_reasons: Words<Schemas['EndReason']> = {
   DEVICE_FAULT: 'The device failed',
   HOST_LOST: 'The node fell silent for too long',
   START_FAILED: 'The node could not start it',
-  WORKLOAD_LOST: 'The node no longer knew it',
+  WORKLOAD_LOST: 'The node lost it: it no longer knew it, or ran out of what it had promised',
   NODE_WITHDRAWN: 'The provider took the node away',
   OWNER_RETURNED: "The node's owner came back to it",
   PREEMPTED: 'A higher bid took its place',
@@ -86,6 +86,14 @@ export const tiers: Words<Schemas['Tier']> = {
   ON_DEMAND: 'on demand',
   RESERVED: 'reserved',
   SPOT: 'spot',
+};
+// What a key may do, and a member in a team.
+export const roles: Words<Schemas['Role']> = {
+  ROLE_UNSPECIFIED: '–',
+  VIEWER: 'reads',
+  BILLING: 'reads and moves money',
+  MEMBER: 'reads, rents and provides',
+  OWNER: 'does everything',
 };
 export const ledger_kinds: Words<Schemas['LedgerKind']> = {
   LEDGER_KIND_UNSPECIFIED: '–',

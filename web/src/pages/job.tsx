@@ -59,6 +59,7 @@ export default function JobPage({ order: id, session }: { order: string; session
                   (data.requirements?.nodes ?? 0) > 1 && ['Gangs', `of ${data.requirements!.nodes} nodes that start together`],
                   data.project !== '' && ['Counts for', `project ${data.project}`],
                   data.requirements?.query ? ['Offers', <code key="q">{data.requirements.query}</code>] : null,
+                  secret_words(data) !== null && ['Secrets', <span key="s">{secret_words(data)}</span>],
                   data.rescued > 0 && ['Rescued', `${plural(data.rescued, 'attempt')} ended through no fault of yours and ran again`],
                   data.ended_at ? ['Took', show_seconds((Date.parse(data.ended_at) - Date.parse(data.created_at ?? data.ended_at)) / 1000)] : null,
                 ]}
@@ -86,6 +87,22 @@ export default function JobPage({ order: id, session }: { order: string; session
         )}
       </View>
     </Page>
+  );
+}
+
+// What its tasks are handed by the renter's own program, which no browser can do for it.
+function secret_words(order: Order) {
+  const names = [...(order.workload?.secrets ?? []), ...(order.workload?.image_login ? ["the login of its image's registry"] : [])];
+  if (names.length === 0) return null;
+  return (
+    <>
+      {names.join(', ')}
+      {order.state === 'OPEN' && (
+        <>
+          , from the <code>fallow run</code> that follows it, or <code>fallow secrets {order.id}</code>
+        </>
+      )}
+    </>
   );
 }
 

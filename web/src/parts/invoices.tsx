@@ -1,14 +1,15 @@
-// A month's bill: on the page, as CSV, and on paper (the sheet's @media print leaves the rest out; every
-// browser prints to PDF).
+// A month's bill: on the page, as CSV from the server, and on paper (the sheet's @media print leaves the rest
+// out; every browser prints to PDF).
 import { useEffect, useState } from 'react';
 import { flushSync } from 'react-dom';
 import { Link, useSearchParams } from 'wouter';
 
 import { useInvoice, useMarket } from '../api/asks';
-import type { Session } from '../api/client';
-import { csv_of, month_asked, months_since, net_of, sum_of, this_month, type InvoiceLine } from '../lib/invoice';
-import { plural } from '../lib/words';
-import { Money, save_file } from './basics';
+import type { Session, Statement } from '../api/client';
+import { month_asked, months_since, net_of, sum_of, this_month, type InvoiceLine } from '../lib/invoice';
+import { micros_of } from '../lib/money';
+import { plural, tiers } from '../lib/words';
+import { Money } from './basics';
 import { Empty, View } from './states';
 
 const month_name = (month: string) => new Intl.DateTimeFormat(undefined, { month: 'long', year: 'numeric', timeZone: 'UTC' }).format(new Date(`${month}-01T00:00:00Z`));
@@ -21,7 +22,6 @@ export function Invoices({ session }: { session: Session }) {
   const month = month_asked(address.get('month')) ?? this_month();
   const asked = useInvoice(month);
   const market = useMarket();
-  const currency = market.data?.currency ?? '';
   const nothing = !asked.data || (asked.data.spent.length === 0 && asked.data.earned.length === 0);
   return (
     <div className="stack">
@@ -36,26 +36,28 @@ export function Invoices({ session }: { session: Session }) {
             ))}
           </select>
         </label>
-        <button type="button" className="plain" disabled={nothing} onClick={() => save_file(`fallow-${month}.csv`, [csv_of(asked.data!, currency)], 'text/csv')}>
+        <a className="plain" href={`/v1/wallet/statement.csv?month=${month}`} download={`fallow-${month}.csv`}>
           Save as CSV
-        </button>
-        <button type="button" className="plain" disabled={nothing} onClick={() => window.print()}>
+        </a>
+        <button type="button" className="plain" disabled={!asked.data} onClick={() => window.print()}>
           Print, or save as PDF
         </button>
       </div>
       <View of={asked} what="the whole month">
-        {(invoice) => (
+        {({ statement, spent, earned }) => (
           <article className="invoice" aria-label={`Invoice of ${month_name(month)}`}>
             <header>
               <h2>Invoice of {month_name(month)}</h2>
               <p>
                 {market.data?.name} · account {session.account?.id}, {session.account?.name}
+                {!statement.complete && ' · the month is not over'}
               </p>
             </header>
+            <Balance statement={statement} />
             {nothing && <Empty title="Nothing was charged or earned in this month" />}
-            <Lines key={`spent ${month}`} title="Spent" lines={invoice.spent} currency={currency} with_fee />
-            <Lines key={`earned ${month}`} title="Earned" lines={invoice.earned} currency={currency} />
-            {!nothing && <p className="hint">Every lease has a receipt that anybody can check: fallow receipt LEASE. Paid from and into the wallet as it ran; nothing is outstanding.</p>}
+            <Lines key={`spent ${month}`} title="Spent" lines={spent} currency={statement.currency} as_renter />
+            <Lines key={`earned ${month}`} title="Earned" lines={earned} currency={statement.currency} />
+            {!nothing && <p className="hint">Every lease has a receipt that anybody can check, once it has ended: fallow receipt LEASE. A line is the part of its lease that fell into this month. Paid from and into the wallet as it ran; nothing is outstanding.</p>}
           </article>
         )}
       </View>
@@ -63,7 +65,41 @@ export function Invoices({ session }: { session: Session }) {
   );
 }
 
-function Lines({ title, lines, currency, with_fee }: { title: string; lines: InvoiceLine[]; currency: string; with_fee?: boolean }) {
+// From the month's first moment to its last: the rows come to the balance below them.
+function Balance({ statement }: { statement: Statement }) {
+  const rows: [string, bigint][] = [
+    ['Opening balance', micros_of(statement.opening?.total)],
+    ['Deposited', micros_of(statement.deposited)],
+    ['Withdrawn', -micros_of(statement.withdrawn)],
+    ['Spent', -micros_of(statement.spent)],
+    ['Earned', micros_of(statement.earned)],
+  ];
+  return (
+    <table className="parts lines balance">
+      <caption>Balance, in {statement.currency}</caption>
+      <tbody>
+        {rows.map(([name, micros], at) => (
+          <tr key={name}>
+            <th scope="row">{name}</th>
+            <td className="right">
+              <Money of={micros} signed={at > 0} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+      <tfoot>
+        <tr>
+          <th scope="row">{statement.complete ? 'Closing balance' : 'Balance so far'}</th>
+          <td className="right">
+            <Money of={statement.closing?.total} currency={statement.currency} />
+          </td>
+        </tr>
+      </tfoot>
+    </table>
+  );
+}
+
+function Lines({ title, lines, currency, as_renter }: { title: string; lines: InvoiceLine[]; currency: string; as_renter?: boolean }) {
   const [all, set_all] = useState(false);
   useEffect(() => {
     const show_all = () => flushSync(() => set_all(true)); // on paper every line stands
@@ -78,9 +114,11 @@ function Lines({ title, lines, currency, with_fee }: { title: string; lines: Inv
       <thead>
         <tr>
           <th scope="col">Lease</th>
+          {as_renter && <th scope="col" className="wide-only">Job</th>}
+          <th scope="col" className="wide-only">Tier</th>
           <th scope="col" className="wide-only">Last entry (UTC)</th>
           <th scope="col" className="right">Charged</th>
-          {with_fee && <th scope="col" className="right wide-only">fee kept</th>}
+          {as_renter && <th scope="col" className="right wide-only">fee kept</th>}
           <th scope="col" className="right">Refunded</th>
           <th scope="col" className="right">Net</th>
         </tr>
@@ -91,9 +129,11 @@ function Lines({ title, lines, currency, with_fee }: { title: string; lines: Inv
             <th scope="row">
               <Link href={`/leases/${line.lease}`}>{line.lease}</Link>
             </th>
+            {as_renter && <td className="wide-only">{line.name}</td>}
+            <td className="wide-only">{tiers[line.tier]}</td>
             <td className="wide-only">{moment.format(new Date(line.at))}</td>
             <td className="right"><Money of={line.charged} /></td>
-            {with_fee && <td className="right wide-only"><Money of={line.fee} /></td>}
+            {as_renter && <td className="right wide-only"><Money of={line.fee} /></td>}
             <td className="right"><Money of={line.refunded} /></td>
             <td className="right"><Money of={net_of(line)} /></td>
           </tr>
@@ -102,7 +142,7 @@ function Lines({ title, lines, currency, with_fee }: { title: string; lines: Inv
       <tfoot>
         {shown.length < lines.length && (
           <tr>
-            <td colSpan={with_fee ? 6 : 5}>
+            <td colSpan={as_renter ? 8 : 6}>
               <button type="button" className="link" onClick={() => set_all(true)}>
                 {plural(lines.length - shown.length, 'more lease')}
               </button>
@@ -111,9 +151,11 @@ function Lines({ title, lines, currency, with_fee }: { title: string; lines: Inv
         )}
         <tr>
           <th scope="row">In all</th>
+          {as_renter && <td className="wide-only" />}
+          <td className="wide-only" />
           <td className="wide-only" />
           <td className="right"><Money of={sum_of(lines, (line) => line.charged)} /></td>
-          {with_fee && <td className="right wide-only"><Money of={sum_of(lines, (line) => line.fee)} /></td>}
+          {as_renter && <td className="right wide-only"><Money of={sum_of(lines, (line) => line.fee)} /></td>}
           <td className="right"><Money of={sum_of(lines, (line) => line.refunded)} /></td>
           <td className="right"><strong><Money of={sum_of(lines)} currency={currency} /></strong></td>
         </tr>

@@ -6,7 +6,8 @@ import { call, client, type Market, type Schemas } from '../api/client';
 import { discount_words, rule_text, rule_value, rule_words } from '../lib/policy';
 import { plural, rules, switches, type Rule } from '../lib/words';
 import { AskButton, Field } from './basics';
-import { View } from './states';
+import { ErrorBox, View } from './states';
+import { Trial } from './trial';
 
 export function Rules() {
   const market = useMarket();
@@ -23,11 +24,12 @@ function RulesForm({ market }: { market: Market }) {
   const turned = switches.filter(({ key }) => edited[key] !== undefined && edited[key] !== String(policy[key] ?? false));
   const count = changed.length + turned.length;
   const wrong = changed.some((rule) => value_of(rule) === null);
-  const apply = async () => {
+  const attempt = useChange((body: Schemas['StartPolicyTrialRequest']) => call(client.POST('/v1/policy/trial', { body })), ['trial']);
+  const edited_policy = () => {
     const next: Record<string, unknown> = { ...policy };
     for (const rule of changed) next[rule.key] = typeof policy[rule.key] === 'number' ? Number(value_of(rule)) : value_of(rule);
     for (const { key } of turned) next[key] = edited[key] === 'true';
-    await change.mutateAsync({ policy: next as Schemas['Policy'] });
+    return next as Schemas['Policy'];
   };
   return (
     <div className="stack">
@@ -69,7 +71,7 @@ function RulesForm({ market }: { market: Market }) {
       </section>
       {count > 0 && !wrong && (
         <div className="row">
-          <AskButton label={`Lay down ${plural(count, 'change')}`} title="Change the market's rules?" action="Lay them down" act={apply}>
+          <AskButton label={`Lay down ${plural(count, 'change')}`} title="Change the market's rules?" action="Lay them down" act={() => change.mutateAsync({ policy: edited_policy() })}>
             <ul>
               {changed.map((rule) => (
                 <li key={rule.key}>
@@ -83,11 +85,16 @@ function RulesForm({ market }: { market: Market }) {
               ))}
             </ul>
           </AskButton>
+          <button type="button" className="plain" disabled={attempt.isPending} onClick={() => attempt.mutate({ policy: edited_policy() })}>
+            Try on the last day
+          </button>
           <button type="button" className="plain" onClick={() => set_edited({})}>
             Undo
           </button>
         </div>
       )}
+      {attempt.isError && <ErrorBox error={attempt.error} />}
+      <Trial />
     </div>
   );
 }

@@ -1,8 +1,8 @@
-#include "runtime/public_address.h"
+#include "base/public_address.h"
 
 #include <gtest/gtest.h>
 
-namespace fallow::runtime {
+namespace fallow {
 namespace {
 
 TEST(PublicAddress, WhatSomebodyOwnsIsNot) {
@@ -57,4 +57,4 @@ TEST(PublicAddress, RangesAreRead) {
 }
 
 }  // namespace
-}  // namespace fallow::runtime
+}  // namespace fallow

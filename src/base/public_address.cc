@@ -1,4 +1,4 @@
-#include "runtime/public_address.h"
+#include "base/public_address.h"
 
 #include <arpa/inet.h>
 
@@ -7,7 +7,7 @@
 
 #include "base/number.h"
 
-namespace fallow::runtime {
+namespace fallow {
 namespace {
 
 bool is_public_four(std::uint32_t address) {
@@ -60,4 +60,4 @@ bool is_public_address(std::string_view address) {
   return ::inet_pton(AF_INET6, text.c_str(), six.data()) == 1 && is_public_six(six);
 }
 
-}  // namespace fallow::runtime
+}  // namespace fallow

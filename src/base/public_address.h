@@ -1,5 +1,5 @@
 // Which addresses are the public internet's, and which somebody's own: one list for all that keeps
-// strangers from a provider's neighbours.
+// strangers from a provider's neighbours, and from the server's own.
 //
 // Pure functions and values; any thread.
 #pragma once
@@ -9,7 +9,7 @@
 #include <optional>
 #include <string_view>
 
-namespace fallow::runtime {
+namespace fallow {
 
 // Everything of IPv4 that is not the public internet. Private (RFC 1918), shared (6598), loopback,
 // link-local with the clouds' metadata, protocol assignments, documentation, trials, relays,
@@ -38,4 +38,4 @@ std::optional<Ipv4Range> parse_ipv4_range(std::string_view text);
 // address.
 bool is_public_address(std::string_view address);
 
-}  // namespace fallow::runtime
+}  // namespace fallow

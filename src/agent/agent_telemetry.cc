@@ -1,0 +1,84 @@
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "agent/agent_impl.h"
+#include "agent/metrics_text.h"
+
+namespace fallow::agent {
+namespace {
+
+// However long somebody says that he or she watches.
+constexpr Duration kWatchMax = minutes(1);
+// Of those who read the metrics: longer than from one reading to the next.
+constexpr Duration kScrapedFor = seconds(90);
+constexpr std::chrono::seconds kFreshWaitMax(3);
+// Between two samples of a loop that was held up.
+constexpr Duration kStepMin = milliseconds(500);
+
+}  // namespace
+
+void Agent::Impl::watch_telemetry(const v1::WatchTelemetry& watch) {
+  const Duration asked_for(std::clamp<std::int64_t>(watch.for_us(), 0, kWatchMax.value));
+  watched_until = std::max(watched_until, read_now().monotonic + asked_for);
+}
+
+void Agent::Impl::hear_devices() {
+  for (const DeviceFault& fault : device_watch.take_faults()) {
+    spdlog::error("device {}: {}", fault.device, fault.words);
+    reconciler.device_failed(fault.device, fault.words, read_now());
+  }
+}
+
+// Only while a lease runs or somebody watches: an idle node looks at nothing.
+void Agent::Impl::measure() {
+  const Time now = read_now().monotonic;
+  std::vector<LeaseId> running;
+  for (const auto& [lease, entry] : reconciler.workloads()) {
+    if (entry.record.is_live()) running.push_back(lease);
+  }
+  const bool is_watched = now < watched_until;
+  const bool wanted = !running.empty() || is_watched || now < Time{scraped_until_us.load()};
+  if (wanted != measures) {
+    measures = wanted;
+    measure_at = now + DeviceWatch::kEvery;  // with a look at the devices
+    device_watch.set_wanted(wanted);
+  }
+  // The renter of the last workload does not wait for a minute that only Prometheus asks for.
+  if (!measures || (runs && running.empty())) tell_telemetry(nullptr, sums.take_minute(now, true));
+  runs = !running.empty();
+  if (!measures || now < measure_at) return;
+  // In step, but what was missed is not made up for.
+  measure_at = std::max(measure_at + DeviceWatch::kEvery, now + kStepMin);
+  std::map<LeaseId, WorkloadUse> uses;
+  for (const LeaseId lease : running) uses[lease] = runtime.use(lease);
+  const v1::TelemetrySample sample = sums.add(device_watch.latest(), uses, now);
+  tell_telemetry(is_watched ? &sample : nullptr, sums.take_minute(now, false));
+  const std::lock_guard held(metrics_mutex);
+  metrics_sample = sample;
+  metrics_at = now;
+  metrics_fresh.notify_all();
+}
+
+void Agent::Impl::tell_telemetry(const v1::TelemetrySample* sample,
+                                 const std::optional<v1::TelemetryMinute>& minute) {
+  if ((sample == nullptr && !minute) || !reconciler.session().takes_telemetry()) return;
+  v1::AgentMessage message;
+  v1::Telemetry& telemetry = *message.mutable_telemetry();
+  if (sample != nullptr) *telemetry.mutable_now() = *sample;
+  if (minute) *telemetry.mutable_minute() = *minute;
+  send(message);
+}
+
+std::string Agent::Impl::metrics() {
+  const Time asked = read_now().monotonic;
+  scraped_until_us = (asked + kScrapedFor).us;
+  ::eventfd_write(wake.get(), 1);
+  std::unique_lock held(metrics_mutex);
+  metrics_fresh.wait_for(held, kFreshWaitMax, [&] { return metrics_at >= asked; });
+  return metrics_text(metrics_at >= asked ? metrics_sample : v1::TelemetrySample(),
+                      options.devices);
+}
+
+}  // namespace fallow::agent

@@ -1,0 +1,178 @@
+#include "server/telemetry_store.h"
+
+#include <chrono>
+#include <utility>
+
+namespace fallow::server {
+namespace {
+
+constexpr std::int64_t kTelemetryVersion = 1;
+constexpr std::size_t kRowsAtOnce = 1'024;
+// Of one answer: twice a page, so that the page ends it.
+constexpr std::size_t kReadBytesMax = 2 << 20;
+constexpr std::chrono::minutes kRowsWait(1);
+
+// Two minutes of a node may come at the same microsecond: then one of them stays.
+constexpr const char* kTelemetrySchema = R"sql(
+create table minutes(id integer primary key, node integer not null, at_us integer not null,
+                     minute blob not null);
+create unique index minutes_by_node on minutes(node, at_us);
+create index minutes_by_time on minutes(at_us);
+)sql";
+
+Status set_up_telemetry(SqliteDb& db) {
+  FALLOW_TRY(db.exec("pragma journal_mode=wal; pragma synchronous=off;"));
+  FALLOW_ASSIGN(const std::int64_t version, db.query_integer("pragma user_version"));
+  if (version == kTelemetryVersion) return {};
+  if (version != 0) {
+    return fail(ErrorCode::kInvalid,
+                "{} is of another version ({}, this program knows {}); delete it, what nodes "
+                "measure is kept anew from then on",
+                db.path(), version, kTelemetryVersion);
+  }
+  FALLOW_TRY(db.exec("begin immediate"));
+  FALLOW_TRY(db.exec(kTelemetrySchema));
+  return db.exec(fmt::format("pragma user_version={}; commit", kTelemetryVersion));
+}
+
+}  // namespace
+
+class TelemetryStore::Watch final : public Subscription {
+ public:
+  Watch(TelemetryStore& store, NodeId node, std::unique_ptr<Subscription> inner)
+      : store_(store), node_(node), inner_(std::move(inner)) {}
+  ~Watch() override {
+    inner_.reset();
+    store_.end_watch(node_);
+  }
+
+ private:
+  TelemetryStore& store_;
+  const NodeId node_;
+  std::unique_ptr<Subscription> inner_;
+};
+
+TelemetryStore::TelemetryStore(SqliteDb writer, SqliteDb reader, TelemetryLimits limits)
+    : limits_(limits),
+      writer_(std::move(writer)),
+      reader_(std::move(reader)),
+      waiting_(limits.minutes_waiting_max) {}
+
+Result<std::unique_ptr<TelemetryStore>> TelemetryStore::open(const std::string& path,
+                                                             TelemetryLimits limits) {
+  FALLOW_ASSIGN(SqliteDb writer, SqliteDb::open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
+  FALLOW_TRY(set_up_telemetry(writer));
+  FALLOW_ASSIGN(SqliteDb reader, SqliteDb::open(path, SQLITE_OPEN_READONLY));
+  std::unique_ptr<TelemetryStore> store(
+      new TelemetryStore(std::move(writer), std::move(reader), limits));
+  FALLOW_TRY(store->prepare());
+  store->thread_ = std::thread([raw = store.get()] { raw->write_loop(); });
+  return store;
+}
+
+Status TelemetryStore::prepare() {
+  FALLOW_ASSIGN(
+      insert_, writer_.prepare("insert or ignore into minutes(node, at_us, minute) values(?,?,?)"));
+  FALLOW_ASSIGN(prune_old_, writer_.prepare("delete from minutes where at_us < ?"));
+  FALLOW_ASSIGN(prune_many_, writer_.prepare("delete from minutes where id <= (select max(id) "
+                                             "from minutes) - ?"));
+  return {};
+}
+
+TelemetryStore::~TelemetryStore() {
+  waiting_.close();
+  if (thread_.joinable()) thread_.join();
+}
+
+void TelemetryStore::take(NodeId node, v1::Telemetry telemetry, Time now) {
+  if (telemetry.has_minute()) {
+    // Beyond the queue's maximum the disk is too slow: what people look at may have a gap.
+    (void)waiting_.try_push(Row{node, now, telemetry.minute().SerializeAsString()});
+  }
+  if (!telemetry.has_now()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = watched_.find(node);
+    if (found == watched_.end()) return;
+    found->second.last = Moment{now, std::move(*telemetry.mutable_now())};
+  }
+  watchers_.notify(node.value);
+}
+
+std::vector<NodeId> TelemetryStore::watched() const {
+  std::vector<NodeId> nodes;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [node, watched] : watched_) nodes.push_back(node);
+  return nodes;
+}
+
+std::optional<TelemetrySource::Moment> TelemetryStore::latest(NodeId node) {
+  const std::lock_guard lock(mutex_);
+  const auto found = watched_.find(node);
+  return found == watched_.end() ? std::nullopt : found->second.last;
+}
+
+std::unique_ptr<Subscription> TelemetryStore::watch(NodeId node, std::function<void()> changed) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++watched_[node].watchers;
+  }
+  return std::make_unique<Watch>(*this, node, watchers_.watch(node.value, std::move(changed)));
+}
+
+void TelemetryStore::end_watch(NodeId node) {
+  const std::lock_guard lock(mutex_);
+  const auto found = watched_.find(node);
+  if (found != watched_.end() && --found->second.watchers == 0) watched_.erase(found);
+}
+
+void TelemetryStore::write_loop() {
+  while (true) {
+    const std::vector<Row> rows = waiting_.pop_many(kRowsAtOnce, kRowsWait);
+    if (rows.empty() && waiting_.is_closed()) return;
+    if (rows.empty() || write(rows)) continue;
+    (void)writer_.exec("rollback").has_value();
+  }
+}
+
+Status TelemetryStore::write(const std::vector<Row>& rows) {
+  FALLOW_TRY(writer_.exec("begin"));
+  for (const Row& row : rows) {
+    insert_.bind(1, static_cast<std::int64_t>(row.node.value));
+    insert_.bind(2, row.at.us);
+    insert_.bind(3, row.minute);
+    FALLOW_TRY(writer_.run(insert_));
+  }
+  prune_old_.bind(1, (rows.back().at - limits_.kept).us);
+  FALLOW_TRY(writer_.run(prune_old_));
+  prune_many_.bind(1, static_cast<std::int64_t>(limits_.minutes_kept));
+  FALLOW_TRY(writer_.run(prune_many_));
+  return writer_.exec("commit");
+}
+
+Result<std::vector<TelemetrySource::Minute>> TelemetryStore::minutes(NodeId node, Time after,
+                                                                     Time until,
+                                                                     std::size_t count_max) {
+  const std::lock_guard lock(reader_mutex_);
+  FALLOW_ASSIGN(SqliteStatement select,
+                reader_.prepare("select at_us, minute from minutes where node = ? and at_us > ? "
+                                "and at_us <= ? order by at_us limit ?"));
+  select.bind(1, static_cast<std::int64_t>(node.value));
+  select.bind(2, after.us);
+  select.bind(3, until.us);
+  select.bind(4, static_cast<std::int64_t>(count_max));
+  std::vector<Minute> found;
+  std::size_t bytes_read = 0;
+  int code = select.step();
+  for (; code == SQLITE_ROW && bytes_read < kReadBytesMax; code = select.step()) {
+    Minute minute{Time{select.integer(0)}, {}};
+    const std::string_view bytes = select.blob(1);
+    if (!minute.minute.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) continue;
+    bytes_read += bytes.size();
+    found.push_back(std::move(minute));
+  }
+  if (code != SQLITE_DONE && code != SQLITE_ROW) return tl::unexpected(reader_.error(code, "read"));
+  return found;
+}
+
+}  // namespace fallow::server

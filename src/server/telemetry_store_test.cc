@@ -1,0 +1,104 @@
+#include "server/telemetry_store.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+namespace fallow::server {
+namespace {
+
+class TelemetryStoreTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = testing::TempDir() + "telemetry_XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    reopen();
+  }
+  void TearDown() override {
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  void reopen() {
+    store_.reset();
+    auto store = TelemetryStore::open(folder_ + "/telemetry.db", limits_);
+    ASSERT_TRUE(store) << store.error().message;
+    store_ = std::move(*store);
+  }
+
+  static v1::Telemetry sample(std::uint32_t celsius) {
+    v1::Telemetry told;
+    told.mutable_now()->add_devices()->set_celsius(celsius);
+    return told;
+  }
+  void minute(std::uint64_t node, Time at, std::uint32_t celsius) {
+    v1::Telemetry told;
+    told.mutable_minute()->set_seconds(60);
+    told.mutable_minute()->mutable_max()->add_devices()->set_celsius(celsius);
+    store_->take(NodeId(node), std::move(told), at);
+  }
+  // What is kept of node 5 once everything is written.
+  std::vector<std::uint32_t> kept(Time after = {}, std::size_t count_max = 100) {
+    reopen();
+    std::vector<std::uint32_t> found;
+    const auto minutes = store_->minutes(NodeId(5), after, kBegin + hours(1'000), count_max);
+    EXPECT_TRUE(minutes);
+    for (const auto& one : *minutes) found.push_back(one.minute.max().devices(0).celsius());
+    return found;
+  }
+
+  static constexpr Time kBegin{1'700'000'000'000'000};
+  TelemetryLimits limits_;
+  std::string folder_;
+  std::unique_ptr<TelemetryStore> store_;
+};
+
+TEST_F(TelemetryStoreTest, SamplesAreKeptOnlyOfNodesThatAreWatched) {
+  store_->take(NodeId(5), sample(50), kBegin);
+  EXPECT_FALSE(store_->latest(NodeId(5)));
+  EXPECT_TRUE(store_->watched().empty());
+  int changes = 0;
+  auto watch = store_->watch(NodeId(5), [&] { ++changes; });
+  auto second = store_->watch(NodeId(5), [] {});
+  EXPECT_EQ(store_->watched(), std::vector{NodeId(5)});
+  EXPECT_FALSE(store_->latest(NodeId(5))) << "nothing has come since";
+  store_->take(NodeId(5), sample(60), kBegin + seconds(1));
+  store_->take(NodeId(6), sample(99), kBegin + seconds(1));
+  EXPECT_EQ(changes, 1);
+  ASSERT_TRUE(store_->latest(NodeId(5)));
+  EXPECT_EQ(store_->latest(NodeId(5))->sample.devices(0).celsius(), 60U);
+  EXPECT_EQ(store_->latest(NodeId(5))->at, kBegin + seconds(1));
+  watch.reset();
+  EXPECT_EQ(store_->watched().size(), 1U) << "one still watches";
+  second.reset();
+  EXPECT_TRUE(store_->watched().empty());
+  EXPECT_FALSE(store_->latest(NodeId(5)));
+}
+
+TEST_F(TelemetryStoreTest, MinutesComeBackInOrderAndByThePage) {
+  minute(5, kBegin + minutes(2), 52);
+  minute(5, kBegin + minutes(1), 51);
+  minute(6, kBegin + minutes(1), 99);
+  minute(5, kBegin + minutes(3), 53);
+  EXPECT_EQ(kept(), (std::vector<std::uint32_t>{51, 52, 53}));
+  EXPECT_EQ(kept(kBegin + minutes(1)), (std::vector<std::uint32_t>{52, 53}));
+  EXPECT_EQ(kept({}, 2), (std::vector<std::uint32_t>{51, 52}));
+}
+
+TEST_F(TelemetryStoreTest, WhatIsOldOrTooMuchLeaves) {
+  limits_.kept = hours(2);
+  reopen();
+  minute(5, kBegin, 50);
+  minute(5, kBegin + hours(1), 51);
+  EXPECT_EQ(kept().size(), 2U);
+  minute(5, kBegin + hours(2) + minutes(30), 52);
+  EXPECT_EQ(kept(), (std::vector<std::uint32_t>{51, 52}));
+  limits_.minutes_kept = 3;
+  reopen();
+  for (std::uint32_t i = 0; i < 9; ++i) minute(5, kBegin + hours(2) + minutes(31 + i), 60 + i);
+  EXPECT_EQ(kept(), (std::vector<std::uint32_t>{66, 67, 68}));
+}
+
+}  // namespace
+}  // namespace fallow::server

@@ -1,0 +1,29 @@
+#include "server/visible.h"
+
+namespace fallow::server {
+
+bool may_see(const Call& call, const core::Lease& lease) {
+  return call.caller().may_see(lease.renter) || call.caller().may_see(lease.provider);
+}
+
+Answer<const core::Lease*> visible_lease(const Call& call, const core::Machine& machine,
+                                         std::uint64_t id) {
+  const core::Lease* lease = machine.lease(LeaseId(id));
+  if (lease == nullptr || !may_see(call, *lease)) {
+    return refuse(404, "not_found", "there is no lease {} of yours; GET /v1/leases lists them", id);
+  }
+  return lease;
+}
+
+tl::unexpected<v1::Problem> node_unknown(std::uint64_t node) {
+  return refuse(404, "not_found", "there is no node {} of yours; GET /v1/nodes lists them", node);
+}
+
+Answer<const core::Node*> visible_node(const Call& call, const core::Machine& machine,
+                                       std::uint64_t id) {
+  const core::Node* node = machine.node(NodeId(id));
+  if (node == nullptr || !call.caller().may_see(node->provider)) return node_unknown(id);
+  return node;
+}
+
+}  // namespace fallow::server

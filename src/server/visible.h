@@ -1,0 +1,23 @@
+// What a caller may see: another's lease or node is as one that does not exist.
+//
+// On the market thread, within a visit or behind a command.
+#pragma once
+
+#include <cstdint>
+
+#include "core/machine.h"
+#include "server/call.h"
+
+namespace fallow::server {
+
+// Its renter, its provider, and operators.
+bool may_see(const Call& call, const core::Lease& lease);
+// 404 when there is none of the caller's.
+Answer<const core::Lease*> visible_lease(const Call& call, const core::Machine& machine,
+                                         std::uint64_t id);
+// Its provider and operators.
+Answer<const core::Node*> visible_node(const Call& call, const core::Machine& machine,
+                                       std::uint64_t id);
+tl::unexpected<v1::Problem> node_unknown(std::uint64_t node);
+
+}  // namespace fallow::server
