@@ -60,7 +60,8 @@ class Webhooks final : public engine::Subscriber {
 
   const WebhookTargets& targets() const { return targets_; }
 
-  // The market stands: takes what webhooks there are, and begins to send.
+  // The market stands: takes what webhooks there are, and begins to send. Where the store is ahead
+  // of the log, as after a restore, it says so and goes on from the log's end.
   Status start(engine::Engine& engine);
   // Breaks off what is being sent. Before the engine and the disk's threads stop. Idempotent.
   void stop();
@@ -114,6 +115,7 @@ class Webhooks final : public engine::Subscriber {
   };
   enum class Run { kCaughtUp, kMore, kFailed, kBehind };
 
+  Status check_log_end(LogIndex last);
   net::Task<void> run();
   void take_inbox();
   void take_change(Change change);

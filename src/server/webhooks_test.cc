@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <mutex>
 #include <set>
 
 #include "net/timer.h"
@@ -278,6 +279,53 @@ TEST_F(WebhookMarketTest, RemovedIsRemoved) {
   const auto sent = receiver.wait_for(2);
   ASSERT_EQ(sent.size(), 2U);
   EXPECT_TRUE(sent[1].header("webhook-id").starts_with("msg_" + other.at("webhook.id") + "_"));
+}
+
+// As an older log than webhooks.db was written with looks: what happens from then on is sent, all
+// of it and nothing else, and the operator is told.
+TEST(WebhookRestored, ALogThatEndsBeforeWhatWasSentIsNoticed) {
+  std::mutex mutex;
+  std::string said;
+  ServerOptions options;
+  options.webhook_targets = *WebhookTargets::of({"127.0.0.0/8"});
+  options.log = [&](const std::string& sentence) {
+    const std::lock_guard lock(mutex);
+    said += sentence + "\n";
+  };
+  LoopbackMarket market(options);
+  const People people(market);
+  const Receiver receiver(200);
+  const auto set_budgets = [&](int first, int last) {
+    for (int units = first; units <= last; ++units) {
+      ASSERT_EQ(market
+                    .put("/v1/wallet/budget", people.renter,
+                         fmt::format(R"({{"month_budget": "{}"}})", units))
+                    .status,
+                200);
+    }
+  };
+  const Reply made =
+      market.post("/v1/webhooks", people.renter,
+                  fmt::format(R"({{"url": "{}", "kinds": ["budget_set"]}})", receiver.url()));
+  set_budgets(1, 3);
+  ASSERT_EQ(receiver.wait_for(3).size(), 3U);
+  market.restart();
+  const auto heard = [&] {
+    const std::lock_guard lock(mutex);
+    return said;
+  };
+  EXPECT_EQ(heard().find("WARNING"), std::string::npos) << heard();
+  market.stop();
+  {
+    const auto store = WebhookStore::open(market.folder() + "/webhooks.db");
+    ASSERT_TRUE(store) << store.error().message;
+    ASSERT_TRUE((*store)->move(core::WebhookId(std::stoull(made.at("webhook.id"))),
+                               EventPlace{LogIndex(1'000'000), 7}));
+  }
+  market.start();
+  EXPECT_NE(heard().find("Webhooks of which this is so: 1."), std::string::npos) << heard();
+  set_budgets(4, 6);
+  EXPECT_EQ(receiver.wait_for(6).size(), 6U);
 }
 
 // In the middle of a sending: what is on its way is broken off, so that its place among the
