@@ -105,8 +105,12 @@ class Call {
   // 400 when the header Idempotency-Key is malformed. Before anything else.
   Answer<void> check_idempotency_key() const;
   // 32 secret bytes for a key or token that this call gives out: the same ones again when the call
-  // is repeated with its idempotency key, else random.
-  std::string secret_for(std::string_view purpose) const;
+  // is repeated with its idempotency key, else random. Keeps the call to its API key.
+  std::string secret_for(std::string_view purpose);
+  // The answer holds a secret: of what is submitted from now on it is given again to the very API
+  // key that asked alone. For any other one of the account the idempotency key is taken, however
+  // easily it is guessed.
+  void keep_to_key() { kept_to_key_ = true; }
 
   // `look` on the market thread, between two commands; keep it short.
   template <class T>
@@ -135,6 +139,7 @@ class Call {
   const std::string_view body_;
   const net::Executor executor_;
   net::Headers answer_headers_;
+  bool kept_to_key_ = false;
 };
 
 template <class T>
