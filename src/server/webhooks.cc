@@ -17,7 +17,12 @@ constexpr Duration kBehind = milliseconds(20);
 }  // namespace
 
 Webhooks::Webhooks(Parts parts, WebhookTargets targets, const WebhookLimits& limits)
-    : parts_(std::move(parts)), targets_(std::move(targets)), limits_(limits) {}
+    : parts_(std::move(parts)),
+      targets_(std::move(targets)),
+      limits_(limits),
+      names_(net::NameLookupLimits{.threads_max = limits.sending_max,
+                                   .threads_per_asker_max = limits.sending_per_account_max,
+                                   .waiting_max = limits.sending_max}) {}
 
 Webhooks::~Webhooks() { stop(); }
 
@@ -227,7 +232,8 @@ net::Task<void> Webhooks::serve(Hook& hook) {
   if (!tls_ && !hook.webhook.url.starts_with("http:")) {
     if (auto tls = net::TlsClient::system_trust(); tls) tls_ = std::move(*tls);
   }
-  WebhookSender sender(targets_, tls_, hook.webhook.url, limits_.times);
+  WebhookSender sender(targets_, tls_, names_.of(hook.webhook.account.value), hook.webhook.url,
+                       limits_.times);
   hook.sender = &sender;
   const Run ended = co_await send_some(hook, sender);
   hook.sender = nullptr;
