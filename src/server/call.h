@@ -60,9 +60,10 @@ struct ApiParts {
   PolicyTrials* trials = nullptr;
   SecretDoor* secrets = nullptr;
   CookieForm cookie;
-  std::string secret;    // 32 bytes of the data folder: secrets that are given out derive from it
-  std::string url;       // where agents reach this server; goes into join tokens
-  Digest certificate{};  // SHA-256 that agents pin; zero over plain HTTP
+  std::string secret;  // 32 bytes of the data folder: secrets that are given out derive from it
+  std::string scratch_folder;  // of files without a name, on the data folder's disk
+  std::string url;             // where agents reach this server; goes into join tokens
+  Digest certificate{};        // SHA-256 that agents pin; zero over plain HTTP
 };
 
 // What a command led to, on the market thread: never a refusal, those are problems already.
