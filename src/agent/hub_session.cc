@@ -48,6 +48,7 @@ void HubSession::received(const v1::HubMessage& message, Now now, std::vector<Ac
     hello.set_signature(
         to_bytes(signer_.sign(std::string(kHelloPrefix) + message.challenge().nonce())));
     *hello.mutable_facts() = options_.facts;
+    hello.set_takes_secrets(true);
     actions.emplace_back(Send{std::move(answer)});
   } else if (message.has_welcome() && state_ == State::kGreeting) {
     state_ = State::kReady;

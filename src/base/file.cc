@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <system_error>
 
@@ -145,6 +146,15 @@ std::vector<std::string> names_in(const std::string& folder) {
     if (name != "." && name != "..") names.emplace_back(name);
   }
   return names;
+}
+
+Result<Fd> nameless_file(const std::string& folder) {
+  // Not every file system makes one that never had a name.
+  std::string path = folder + "/nameless-XXXXXX";
+  Fd file(::mkostemp(path.data(), O_CLOEXEC));
+  if (!file) return failed("make", path);
+  (void)::unlink(path.c_str());
+  return file;
 }
 
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {

@@ -57,6 +57,9 @@ Status write_all_at(const Fd& fd, std::string_view bytes, std::uint64_t offset,
 Result<std::size_t> read_at(const Fd& fd, std::span<char> into, std::uint64_t offset,
                             std::string_view name);
 
+// A new file in the folder that has no name there, and is gone when it is closed.
+Result<Fd> nameless_file(const std::string& folder);
+
 // The file's bytes are on the disk when it returns.
 Status sync_file(const Fd& fd, std::string_view name);
 // The names in the folder (made, renamed, removed) are on the disk when it returns.

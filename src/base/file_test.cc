@@ -36,6 +36,17 @@ TEST_F(FileTest, ReplacesAFileAndReadsItBack) {
   EXPECT_FALSE(std::filesystem::exists(path + ".new"));
 }
 
+TEST_F(FileTest, ANamelessFileIsInNobodysWay) {
+  const auto file = nameless_file(folder_);
+  ASSERT_TRUE(file) << file.error().message;
+  ASSERT_TRUE(write_all(*file, "what is kept", "it"));
+  std::string into(100, 'x');
+  EXPECT_EQ(read_at(*file, std::span(into.data(), into.size()), 5, "it").value(), 7U);
+  EXPECT_EQ(into.substr(0, 7), "is kept");
+  EXPECT_TRUE(names_in(folder_).empty());
+  EXPECT_EQ(nameless_file(folder_ + "/away").error().code, ErrorCode::kNotFound);
+}
+
 TEST_F(FileTest, ReadsEmptyAndUnsizedFiles) {
   ASSERT_TRUE(replace_file(folder_ + "/empty", ""));
   EXPECT_EQ(read_file(folder_ + "/empty", 0).value(), "");

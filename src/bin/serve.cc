@@ -63,6 +63,7 @@ int MarketHost::serve(const cli::ServerArguments& arguments,
   options.policy = core::default_policy();
   for (const auto& rule : arguments.rules) rule(options.policy);
   options.artifacts.bytes_max = arguments.artifacts_gib_max << 30;
+  options.telemetry.bytes_max = arguments.telemetry_gib_max << 30;
   options.retention.outputs = to_duration(arguments.output_hours_kept);
   options.retention.artifacts = to_duration(arguments.artifact_hours_kept);
   options.retention.uploads = to_duration(arguments.upload_hours_kept);

@@ -29,6 +29,7 @@ struct ServerArguments {
   // Each changes one of the market's default rules, on first start.
   std::vector<std::function<void(v1::Policy&)>> rules;
   std::uint64_t artifacts_gib_max = 100;      // of the artifact store
+  std::uint64_t telemetry_gib_max = 4;        // of what nodes measured by the minute
   double output_hours_kept = 720;             // of an order after its end
   double artifact_hours_kept = 168;           // that nothing refers to
   double upload_hours_kept = 24;              // unfinished, without a piece

@@ -69,6 +69,12 @@ std::shared_ptr<ServerArguments> add_server_options(Parser& command) {
                   "how large inputs and outputs may grow together; beyond it uploads are refused")
       ->capture_default_str()
       ->check(range(1U, 1'000'000U));
+  command
+      .add_option("--telemetry-gib-max", arguments->telemetry_gib_max,
+                  "how large the file of what nodes measured by the minute may grow; the oldest "
+                  "minutes leave first")
+      ->capture_default_str()
+      ->check(range(1U, 1'000'000U));
   const auto add_hours = [&](const char* name, double& hours, const char* summary) {
     command.add_option(name, hours, summary)
         ->capture_default_str()

@@ -15,7 +15,19 @@ void print_member(const Context& context, Table& table, const v1::MemberView& me
   if (context.json) return print_json(member);
   table.add({std::to_string(as_team ? member.account() : member.member()),
              printable(as_team ? member.account_name() : member.member_name()),
-             lower(v1::Role_Name(member.role()))});
+             lower(v1::Role_Name(member.role())), member.invited() ? "invited" : "member"});
+}
+
+// By its name where it is known: who was only invited is a number.
+std::string account_words(std::uint64_t account, const std::string& name) {
+  const std::string number = "account " + std::to_string(account);
+  return name.empty() ? number : printable(name) + " (" + number + ")";
+}
+std::string member_words(const v1::MemberView& view) {
+  return account_words(view.member(), view.member_name());
+}
+std::string team_words(const v1::MemberView& view) {
+  return account_words(view.account(), view.account_name());
 }
 
 int list_members(const Context& context, const TeamOptions&) {
@@ -24,7 +36,7 @@ int list_members(const Context& context, const TeamOptions&) {
   const auto found =
       api->call<v1::ListMembersResponse>("Teams.ListMembers", v1::ListMembersRequest());
   if (!found) return report(context, found.error());
-  Table table({"ACCOUNT", "NAME", "ROLE"});
+  Table table({"ACCOUNT", "NAME", "ROLE", "STATE"});
   for (const v1::MemberView& member : found->members()) {
     print_member(context, table, member, false);
   }
@@ -37,7 +49,7 @@ int list_teams(const Context& context, const TeamOptions&) {
   if (!api) return kUsage;
   const auto found = api->call<v1::ListTeamsResponse>("Teams.ListTeams", v1::ListTeamsRequest());
   if (!found) return report(context, found.error());
-  Table table({"TEAM", "NAME", "ROLE"});
+  Table table({"TEAM", "NAME", "ROLE", "STATE"});
   for (const v1::MemberView& team : found->teams()) print_member(context, table, team, true);
   if (!context.json) table.print("this account acts for no other one");
   return kDone;
@@ -53,9 +65,14 @@ int set_member(const Context& context, const TeamOptions& options) {
   if (!member) return report(context, member.error());
   if (context.json) {
     print_json(*member);
+  } else if (member->invited()) {
+    std::printf(
+        "%s is invited to act for %s as %s, and does once it runs `fallow team join %llu`\n",
+        member_words(*member).c_str(), team_words(*member).c_str(), options.role.c_str(),
+        static_cast<unsigned long long>(member->account()));
   } else {
-    std::printf("%s acts for account %llu as %s\n", printable(member->member_name()).c_str(),
-                static_cast<unsigned long long>(member->account()), options.role.c_str());
+    std::printf("%s acts for %s as %s\n", member_words(*member).c_str(),
+                team_words(*member).c_str(), options.role.c_str());
   }
   return kDone;
 }
@@ -70,7 +87,25 @@ int remove_member(const Context& context, const TeamOptions& options) {
   if (context.json) {
     print_json(*member);
   } else {
-    std::printf("%s acts for account %llu no more\n", printable(member->member_name()).c_str(),
+    std::printf(
+        member->invited() ? "%s is no longer invited to act for %s\n" : "%s acts for %s no more\n",
+        member_words(*member).c_str(), team_words(*member).c_str());
+  }
+  return kDone;
+}
+
+int join_team(const Context& context, const TeamOptions& options) {
+  const auto api = context.connect();
+  if (!api) return kUsage;
+  v1::JoinTeamRequest request;
+  request.set_team(options.account);
+  const auto member = api->call<v1::MemberView>("Teams.JoinTeam", request);
+  if (!member) return report(context, member.error());
+  if (context.json) {
+    print_json(*member);
+  } else {
+    std::printf("you act for %s as %s: with `--team %llu`\n", team_words(*member).c_str(),
+                lower(v1::Role_Name(member->role())).c_str(),
                 static_cast<unsigned long long>(member->account()));
   }
   return kDone;
@@ -86,7 +121,9 @@ int leave_team(const Context& context, const TeamOptions& options) {
   if (context.json) {
     print_json(*member);
   } else {
-    std::printf("you act for %s no more\n", printable(member->account_name()).c_str());
+    std::printf(
+        member->invited() ? "you have declined to act for %s\n" : "you act for %s no more\n",
+        team_words(*member).c_str());
   }
   return kDone;
 }
@@ -98,30 +135,35 @@ void add_team(Parser& app, Context& context, Host& /*host*/) {
   Parser* command = app.add_subcommand("team", "who else may act for this account, and as what");
   command->footer(
       "viewer reads; billing also moves money; member also rents and provides; owner does\n"
-      "everything. A member acts for the team with `--team ID` or FALLOW_TEAM.\n"
+      "everything. Who is invited accepts with `fallow team join`; from then on he acts for the\n"
+      "team with `--team ID` or FALLOW_TEAM.\n"
       "Examples:\n  fallow team set 12288 member\n  fallow team\n"
-      "  fallow team of-mine\n  fallow --team 8192 jobs");
+      "  fallow team of-mine\n  fallow team join 8192\n  fallow --team 8192 jobs");
   const auto run_as = [=, &context](int (*run)(const Context&, const TeamOptions&)) {
     return [=, &context] {
       if (!context.run) context.run = [=, &context] { return run(context, *options); };
     };
   };
   command->callback(run_as(list_members));
-  Parser* list = command->add_subcommand("list", "members of this account");
+  Parser* list = command->add_subcommand("list", "members of this account, and who is invited");
   list->callback(run_as(list_members));
-  Parser* set = command->add_subcommand("set", "let an account act for this one");
+  Parser* set = command->add_subcommand("set", "invite an account to act for this one");
   set->add_option("account", options->account, "its id: `fallow wallet` shows one its own")
       ->required();
   set->add_option("role", options->role, "viewer, billing, member or owner")
       ->required()
       ->check(one_of(role_names()));
   set->callback(run_as(set_member));
-  Parser* remove = command->add_subcommand("remove", "a member no longer, at once");
+  Parser* remove = command->add_subcommand("remove", "a member, or invited, no longer, at once");
   remove->add_option("account", options->account, "the member's id")->required();
   remove->callback(run_as(remove_member));
-  Parser* mine = command->add_subcommand("of-mine", "the accounts that this one may act for");
+  Parser* mine = command->add_subcommand(
+      "of-mine", "the accounts that this one acts for or is invited to act for");
   mine->callback(run_as(list_teams));
-  Parser* leave = command->add_subcommand("leave", "act for a team no longer");
+  Parser* join = command->add_subcommand("join", "accept a team's invitation");
+  join->add_option("team", options->account, "the team's id")->required();
+  join->callback(run_as(join_team));
+  Parser* leave = command->add_subcommand("leave", "act for a team no longer, or decline to");
   leave->add_option("team", options->account, "the team's id")->required();
   leave->callback(run_as(leave_team));
 }

@@ -48,6 +48,12 @@ struct ApiKey {
   Time created_at;                       // 0: it is from before keys remembered it
 };
 
+// What one account may do in the name of another, its team.
+struct Membership {
+  v1::Role role = v1::ROLE_UNSPECIFIED;
+  bool invited = false;  // it has not accepted yet, and may nothing
+};
+
 struct JoinToken {
   Digest secret_hash;
   AccountId account;

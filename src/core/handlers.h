@@ -32,6 +32,7 @@ void handle(Step& step, const v1::RemoveWebhook& command);
 void handle(Step& step, const v1::StopWebhook& command);
 // members.cc
 void handle(Step& step, const v1::SetMember& command);
+void handle(Step& step, const v1::JoinTeam& command);
 // wallets.cc
 void handle(Step& step, const v1::Deposit& command);
 void handle(Step& step, const v1::Withdraw& command);

@@ -105,6 +105,8 @@ void dispatch(Step& step, const v1::Command& command) {
       return handle(step, command.stop_webhook());
     case v1::Command::kSetMember:
       return handle(step, command.set_member());
+    case v1::Command::kJoinTeam:
+      return handle(step, command.join_team());
     case v1::Command::kCreateJoinToken:
       return handle(step, command.create_join_token());
     case v1::Command::kJoinNode:

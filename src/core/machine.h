@@ -77,7 +77,7 @@ class Machine {
   const Lease* lease(LeaseId id) const;
   const Payout* payout(std::uint64_t id) const;  // open ones
   const Webhook* webhook(WebhookId id) const;
-  // What `member` is in the team `account`; none: no member.
+  // What `member` is in the team `account`; none: no member, or only invited to be one.
   std::optional<v1::Role> role_in(AccountId account, AccountId member) const;
   const Ledger& ledger() const;
   const Book& book() const;
@@ -95,7 +95,9 @@ class Machine {
   void visit_payouts(const std::function<bool(const Payout&)>& visit) const;
   void visit_webhooks(const std::function<bool(const Webhook&)>& visit) const;
   // Who may act for the account; and for whom the account may.
-  using VisitMember = std::function<bool(AccountId account, AccountId member, v1::Role role)>;
+  // Those who are invited, too.
+  using VisitMember =
+      std::function<bool(AccountId account, AccountId member, const Membership& membership)>;
   void visit_members(AccountId account, const VisitMember& visit) const;
   void visit_teams(AccountId member, const VisitMember& visit) const;
 

@@ -118,8 +118,8 @@ struct MarketState {
   absl::btree_map<std::pair<AccountId, Digest>, ApiKey> keys;
   absl::btree_map<Digest, JoinToken> join_tokens;
   absl::btree_map<WebhookId, Webhook> webhooks;
-  absl::btree_map<std::pair<AccountId, AccountId>, v1::Role> members;  // by team and member
-  absl::btree_map<std::uint64_t, Payout> payouts;                      // open ones
+  absl::btree_map<std::pair<AccountId, AccountId>, Membership> members;  // by team and member
+  absl::btree_map<std::uint64_t, Payout> payouts;                        // open ones
   std::vector<Booked> deposits;    // in the order of their commands
   std::deque<ShortHash> requests;  // oldest first
   boost::unordered_flat_map<ShortHash, Answered, ShortHashHash> answers;

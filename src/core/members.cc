@@ -1,17 +1,18 @@
-// Members: accounts that may act for another one, which is a team then. What a role may do is the
-// server's to know, as what a key may do is: the market knows accounts alone.
+// Members: accounts that may act for another one, which is a team then. They are asked first. What
+// a role may do is the server's to know, as what a key may do is: the market knows accounts alone.
 #include "core/authority.h"
 #include "core/handlers.h"
 
 namespace fallow::core {
 namespace {
 
-void tell_member(Step& step, const v1::SetMember& command, AccountId account) {
+void tell_member(Step& step, AccountId account, AccountId member, const Membership& membership) {
   step.entity = account.value;
   v1::MemberSet& told = *step.tell().mutable_member_set();
   told.set_account(account.value);
-  told.set_member(command.member());
-  told.set_role(command.role());
+  told.set_member(member.value);
+  told.set_role(membership.role);
+  told.set_invited(membership.invited);
 }
 
 std::size_t members_of(const MarketState& state, AccountId account) {
@@ -34,12 +35,15 @@ void remove_member(Step& step, const v1::SetMember& command) {
     if (acting == nullptr) return;
     account = acting->id;
   }
-  if (state.members.erase(std::pair(account, member)) == 0) {
+  const auto found = state.members.find(std::pair(account, member));
+  if (found == state.members.end()) {
     return step.refuse(v1::NOT_FOUND, "member", "account {} is no member of account {}",
                        member.value, account.value);
   }
+  const Membership ended{v1::ROLE_UNSPECIFIED, found->second.invited};
+  state.members.erase(found);
   state.teams.erase(std::pair(member, account));
-  tell_member(step, command, account);
+  tell_member(step, account, member, ended);
 }
 
 }  // namespace
@@ -60,15 +64,35 @@ void handle(Step& step, const v1::SetMember& command) {
   if (state.accounts.find(member) == nullptr) {
     return step.refuse(v1::ACCOUNT_UNKNOWN, "member", "no account {} exists", member.value);
   }
-  const bool is_new = !state.members.contains(std::pair(account->id, member));
+  const auto known = state.members.find(std::pair(account->id, member));
+  const bool is_new = known == state.members.end();
   if (is_new && (state.members.size() >= state.limits.members_max ||
                  members_of(state, account->id) >= state.limits.members_per_account_max)) {
     return step.refuse(v1::LIMIT_REACHED, "", "a team has {} members at most, the market {}",
                        state.limits.members_per_account_max, state.limits.members_max);
   }
-  state.members[std::pair(account->id, member)] = command.role();
+  // Who has accepted once is not asked about another role. Logs from before members were asked have
+  // them at once.
+  const Membership set{command.role(), command.invite() && (is_new || known->second.invited)};
+  state.members[std::pair(account->id, member)] = set;
   state.teams.emplace(member, account->id);
-  tell_member(step, command, account->id);
+  tell_member(step, account->id, member, set);
+}
+
+// By the account itself alone: no operator accepts for others.
+void handle(Step& step, const v1::JoinTeam& command) {
+  MarketState& state = step.state;
+  if (state.accounts.find(step.actor) == nullptr) {
+    return step.refuse(v1::ACCOUNT_UNKNOWN, "actor", "no account {} exists", step.actor.value);
+  }
+  const AccountId account(command.account());
+  const auto found = state.members.find(std::pair(account, step.actor));
+  if (found == state.members.end()) {
+    return step.refuse(v1::NOT_FOUND, "account", "account {} has not invited account {}",
+                       account.value, step.actor.value);
+  }
+  found->second.invited = false;
+  tell_member(step, account, step.actor, found->second);
 }
 
 }  // namespace fallow::core

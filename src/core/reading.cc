@@ -41,8 +41,8 @@ const Webhook* Machine::webhook(WebhookId id) const {
 
 std::optional<v1::Role> Machine::role_in(AccountId account, AccountId member) const {
   const auto found = state_->members.find(std::pair(account, member));
-  if (found == state_->members.end()) return std::nullopt;
-  return found->second;
+  if (found == state_->members.end() || found->second.invited) return std::nullopt;
+  return found->second.role;
 }
 
 const Ledger& Machine::ledger() const { return state_->ledger; }
@@ -100,7 +100,7 @@ void Machine::visit_members(AccountId account, const VisitMember& visit) const {
 void Machine::visit_teams(AccountId member, const VisitMember& visit) const {
   for (auto at = state_->teams.lower_bound(std::pair(member, AccountId()));
        at != state_->teams.end() && at->first == member; ++at) {
-    if (!visit(at->second, member, *role_in(at->second, member))) return;
+    if (!visit(at->second, member, state_->members.at(std::pair(at->second, member)))) return;
   }
 }
 

@@ -78,6 +78,18 @@ void write_prices(SnapshotWriter& writer, const MarketState& state) {
   writer(state.reprice_after.has_value(), state.reprice_after.value_or(NodeId()));
 }
 
+// A role, and a bit for an invitation: markets without any keep the bytes that they had before
+// there were some.
+constexpr std::uint32_t kInvited = 32;
+
+std::uint32_t membership_word(const Membership& member) {
+  return static_cast<std::uint32_t>(member.role) | (member.invited ? kInvited : 0);
+}
+
+Membership membership_of(std::uint32_t word) {
+  return {static_cast<v1::Role>(word & ~kInvited), (word & kInvited) != 0};
+}
+
 Digest write_state(const MarketState& state, const SnapshotWriter::Sink& sink) {
   SnapshotWriter writer(sink);
   writer(kMagic, kSnapshotVersion);
@@ -88,7 +100,9 @@ Digest write_state(const MarketState& state, const SnapshotWriter::Sink& sink) {
                [](auto& a, const JoinToken& x) { join_token_fields(a, x); });
   write_values(writer, state.webhooks, [](auto& a, const Webhook& x) { webhook_fields(a, x); });
   writer(static_cast<std::uint64_t>(state.members.size()));
-  for (const auto& [place, role] : state.members) writer(place.first, place.second, role);
+  for (const auto& [place, member] : state.members) {
+    writer(place.first, place.second, membership_word(member));
+  }
   write_money(writer, state);
   writer(static_cast<std::uint64_t>(state.requests.size()));
   for (const ShortHash& request : state.requests) {
@@ -149,9 +163,9 @@ void read_people(SnapshotReader& reader, MarketState& state) {
   read_each(reader, [&] {
     AccountId account;
     AccountId member;
-    v1::Role role = v1::ROLE_UNSPECIFIED;
-    reader(account, member, role);
-    if (!state.members.emplace(std::pair(account, member), role).second) {
+    std::uint32_t word = 0;
+    reader(account, member, word);
+    if (!state.members.emplace(std::pair(account, member), membership_of(word)).second) {
       reader.fail("a member is there twice");
     }
   });

@@ -20,6 +20,11 @@ inline void fill_team(Random& random, const Machine& machine, std::uint64_t acco
     member.set_account(account);
     member.set_member(other);
     member.set_role(static_cast<v1::Role>(random.below(6)));
+    member.set_invite(chance(2));
+    return;
+  }
+  if (chance(6)) {
+    command.mutable_join_team()->set_account(chance(2) ? account : other);
     return;
   }
   std::vector<std::uint64_t> webhooks{0, random.below(100'000)};

@@ -220,9 +220,9 @@ void check_people(Complaint& complaint, const MarketState& state) {
                          webhook.created_index.value > 0,
                      "webhook {} has values that cannot be", id.value);
   }
-  for (const auto& [place, role] : state.members) {
+  for (const auto& [place, member] : state.members) {
     complaint.unless(known(place.first) && known(place.second) && place.first != place.second &&
-                         role != v1::ROLE_UNSPECIFIED && v1::Role_IsValid(role),
+                         member.role != v1::ROLE_UNSPECIFIED && v1::Role_IsValid(member.role),
                      "a member of account {} cannot be", place.first.value);
   }
   Wide inside = -Wide{state.ledger.balance(kOutside).value};

@@ -23,12 +23,26 @@ Duration left_until(Deadline deadline) {
                       .count());
 }
 
-Task<Result<std::vector<tcp::endpoint>>> resolve(const Url& url, Deadline deadline) {
+Task<Result<std::vector<tcp::endpoint>>> resolve(const Url& url, const NameLookup& lookup,
+                                                 Deadline deadline) {
   boost::system::error_code error;
   const auto address = boost::asio::ip::make_address(url.host, error);
   std::vector<tcp::endpoint> endpoints;
   if (!error) {
     endpoints.emplace_back(address, url.port);
+    co_return endpoints;
+  }
+  if (lookup) {
+    std::string host = url.host;
+    const auto addresses = co_await lookup(std::move(host), left_until(deadline));
+    if (!addresses) {
+      co_return fail(addresses.error().code, "cannot reach {}: {}", url.authority(),
+                     addresses.error().message);
+    }
+    for (const std::string& text : *addresses) {
+      const auto found = boost::asio::ip::make_address(text, error);
+      if (!error) endpoints.emplace_back(found, url.port);
+    }
     co_return endpoints;
   }
   const Executor executor = co_await boost::asio::this_coro::executor;
@@ -48,14 +62,16 @@ Task<Result<std::vector<tcp::endpoint>>> resolve(const Url& url, Deadline deadli
 }  // namespace
 
 Task<Result<std::shared_ptr<Stream>>> dial(Url url, std::shared_ptr<const TlsClient> tls,
-                                           Duration timeout, AddressRule allowed) {
+                                           Duration timeout, AddressRule allowed,
+                                           NameLookup lookup) {
   if (url.is_tls && !tls) {
     co_return fail(ErrorCode::kInvalid,
                    "{} wants TLS: say which certificate to trust (a pinned one or the system's)",
                    url.authority());
   }
   const Deadline deadline = deadline_after(timeout);
-  FALLOW_CO_ASSIGN(const std::vector<tcp::endpoint> endpoints, co_await resolve(url, deadline));
+  FALLOW_CO_ASSIGN(const std::vector<tcp::endpoint> endpoints,
+                   co_await resolve(url, lookup, deadline));
   Error last{ErrorCode::kUnreachable,
              fmt::format("cannot reach {}: it has no address", url.authority())};
   bool refused = false;

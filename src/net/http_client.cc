@@ -63,9 +63,9 @@ Task<Result<Response>> HttpClient::send(ClientRequest request) {
 
 Task<Result<Response>> HttpClient::send_once(ClientRequest& request, bool& answer_begun) {
   if (!take_stream()) {
-    FALLOW_CO_ASSIGN(
-        std::shared_ptr<Stream> stream,
-        co_await dial(options_.url, options_.tls, options_.connect_timeout, options_.allowed));
+    FALLOW_CO_ASSIGN(std::shared_ptr<Stream> stream,
+                     co_await dial(options_.url, options_.tls, options_.connect_timeout,
+                                   options_.allowed, options_.lookup));
     stream->set_pace(options_.pace);
     keep_stream(std::move(stream));
   }

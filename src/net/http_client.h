@@ -33,6 +33,7 @@ struct HttpClientOptions {
   Duration connect_timeout = seconds(10);  // name, TCP and TLS together
   Pace pace;                               // of uploads
   AddressRule allowed;                     // addresses that may be connected to; empty: all
+  NameLookup lookup;                       // as of dial(); empty: the system's resolver
 };
 
 struct ClientRequest {

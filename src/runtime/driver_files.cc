@@ -218,8 +218,8 @@ DriverFiles find_driver_files(const std::vector<std::string>& device_files,
   return found;
 }
 
-void add_driver_files(LaunchFile& launch, const DriverPaths& paths) {
-  DriverFiles found = find_driver_files(launch.spec.device_files, paths);
+void add_driver_files(LaunchFile& launch) {
+  DriverFiles found = find_driver_files(launch.spec.device_files, launch.driver);
   launch.spec.device_files = std::move(found.device_files);
   launch.driver_files = std::move(found.files);
   auto& environment = launch.spec.environment;

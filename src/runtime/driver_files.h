@@ -5,7 +5,9 @@
 // folders of a stranger's. Its place is where NVIDIA's own images look by themselves; for others
 // the environment says so.
 //
-// Free functions; they read the host's files, no state. Blocking, for some milliseconds.
+// Free functions; they read the host's files, no state. Blocking: for some milliseconds, and where
+// the host's linker is slow to tell what it knows for as long as it takes, ten seconds at most. A
+// workload's supervisor calls them, never the agent's loop.
 #pragma once
 
 #include <string>
@@ -19,12 +21,6 @@
 namespace fallow::runtime {
 
 inline constexpr std::string_view kDriverFolder = "/usr/local/nvidia";
-
-// Where it is looked for; tests have their own.
-struct DriverPaths {
-  std::vector<std::string> cdi_folders = {"/var/run/cdi", "/etc/cdi"};
-  std::vector<std::string> ldconfig = {"/sbin/ldconfig", "-p"};  // prints the linker's cache
-};
 
 struct DriverFiles {
   std::string source;                                      // for people; empty: nothing is found
@@ -42,8 +38,8 @@ struct DriverFiles {
 DriverFiles find_driver_files(const std::vector<std::string>& device_files,
                               const DriverPaths& paths);
 
-// Completes the launch of a workload on an image.
-void add_driver_files(LaunchFile& launch, const DriverPaths& paths);
+// Completes the launch of a workload on an image, with what launch.driver leads to.
+void add_driver_files(LaunchFile& launch);
 
 // Of this machine: the files of NVIDIA's devices.
 std::vector<std::string> nvidia_device_files();

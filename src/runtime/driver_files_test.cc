@@ -151,7 +151,8 @@ TEST_F(DriverFilesTest, TheOrdersOwnVariablesStay) {
                              {"NVIDIA_VISIBLE_DEVICES", "mine"},
                              {"LD_LIBRARY_PATH", "/opt/lib:/usr/local/nvidia/lib64"},
                              {"PATH", "/order/bin"}};
-  add_driver_files(launch, paths_);
+  launch.driver = paths_;
+  add_driver_files(launch);
   EXPECT_THAT(launch.spec.environment,
               testing::ElementsAre(Pair("PATH", "/image/bin"), Pair("LD_LIBRARY_PATH", "/first"),
                                    Pair("NVIDIA_VISIBLE_DEVICES", "mine"),
@@ -159,7 +160,8 @@ TEST_F(DriverFilesTest, TheOrdersOwnVariablesStay) {
                                    Pair("PATH", "/order/bin:/usr/local/nvidia/bin")));
   LaunchFile none;
   none.spec.environment = {{"PATH", "/image/bin"}};
-  add_driver_files(none, paths_);
+  none.driver = paths_;
+  add_driver_files(none);
   EXPECT_TRUE(none.driver_files.empty());
   EXPECT_THAT(none.spec.environment, testing::ElementsAre(Pair("PATH", "/image/bin")));
 }

@@ -10,7 +10,7 @@
 namespace fallow::runtime {
 namespace {
 
-constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH4\n";
+constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH5\n";
 constexpr std::string_view kSecretsMagic = "FALLOWSECRETS1\n";
 constexpr std::string_view kExitMagic = "FALLOWEXIT1\n";
 constexpr std::size_t kSecretsBytesMax = std::size_t{1} << 20;
@@ -120,7 +120,8 @@ std::string encode_launch(const LaunchFile& launch) {
                                      egress.connections_max, egress.connections_second_max}) {
     put(bytes, std::uint64_t{number});
   }
-  put(bytes, launch.driver_files);
+  put(bytes, launch.driver.cdi_folders);
+  put(bytes, launch.driver.ldconfig);
   return bytes;
 }
 
@@ -153,7 +154,8 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
                                       &egress.connections_max, &egress.connections_second_max}) {
     *number = static_cast<std::uint32_t>(reader.number());
   }
-  launch.driver_files = read_pairs(reader);
+  launch.driver.cdi_folders = read_texts(reader);
+  launch.driver.ldconfig = read_texts(reader);
   if (!reader.is_whole() || spec.command.empty() || !v1::Isolation_IsValid(spec.isolation_min) ||
       !v1::Isolation_IsValid(launch.isolation) || !v1::Network_IsValid(spec.network)) {
     return fail(ErrorCode::kCorrupt, "the description of the workload is damaged");

@@ -41,6 +41,12 @@ enum class ControlByte : char {
   kKill = 'k',
 };
 
+// Where the files of the host's graphics driver are looked for; tests have their own.
+struct DriverPaths {
+  std::vector<std::string> cdi_folders = {"/var/run/cdi", "/etc/cdi"};
+  std::vector<std::string> ldconfig = {"/sbin/ldconfig", "-p"};  // prints the linker's cache
+};
+
 // What the supervisor needs beside the workload's own wishes.
 struct LaunchFile {
   agent::LaunchSpec spec;
@@ -50,11 +56,13 @@ struct LaunchFile {
   std::uint32_t uid = 0;                     // the host's user it runs as; 0: the supervisor's own
   std::vector<std::string> cgroup_parents;   // folders to make its control groups in
   EgressPolicy egress;                       // for spec.network
-  // Of an image's workload: files of the host's graphics driver, and where they are seen inside.
+  DriverPaths driver = {};                   // for a workload on an image
+  // Files of the driver on the host, and where they are seen inside. Not in the file: the
+  // supervisor finds them, which may take as long as a slow disk does.
   std::vector<std::pair<std::string, std::string>> driver_files = {};
 };
 
-// Without spec.secret_environment, which goes by another way.
+// Without spec.secret_environment, which goes by another way, and without driver_files.
 std::string encode_launch(const LaunchFile& launch);
 // kCorrupt when the bytes are not what encode_launch gave.
 Result<LaunchFile> decode_launch(std::string_view bytes);

@@ -23,13 +23,14 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   launch.isolation = v1::GVISOR;
   launch.tool = "/usr/bin/runsc";
   launch.cgroup_parents = {"/p"};
-  launch.driver_files = {{"/usr/lib/libcuda.so.1", "/usr/local/nvidia/lib64/libcuda.so.1"}};
+  launch.driver = {{"/x/cdi"}, {"/x/ldconfig", "-p"}};
   const std::string bytes = encode_launch(launch);
   const auto back = decode_launch(bytes);
   ASSERT_TRUE(back);
   EXPECT_EQ(encode_launch(*back), bytes);
   EXPECT_EQ(back->isolation, v1::GVISOR);
-  EXPECT_EQ(back->driver_files, launch.driver_files);
+  EXPECT_EQ(back->driver.cdi_folders, launch.driver.cdi_folders);
+  EXPECT_EQ(back->driver.ldconfig, launch.driver.ldconfig);
   EXPECT_EQ(back->spec.environment[0].second.size(), 3U);
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_FALSE(decode_launch(bytes.substr(0, size))) << size;

@@ -196,6 +196,31 @@ TEST_P(SandboxDriverTest, AnImageFindsTheHostsLibrariesAndTheLeasesDevice) {
   EXPECT_THAT(out(), HasSubstr("device 997\nused\n")) << err();
 }
 
+// The agent has other leases to look after. What is asked here answers only behind the start.
+TEST_P(SandboxDriverTest, WhoStartsItDoesNotWaitForTheHostsLinker) {
+#if defined(__x86_64__)
+  constexpr const char* kKind = "x86-64";
+#else
+  constexpr const char* kKind = "AArch64";
+#endif
+  std::ofstream(libraries_ + "/cache")
+      << "\tlibcuda.so.1 (libc6," << kKind << ") => " << libraries_ << "/libcuda.so.1\n";
+  driver_.cdi_folders = {};
+  driver_.ldconfig = {
+      "/bin/sh", "-c",
+      "until [ -e " + libraries_ + "/go ]; do sleep 0.05; done; cat " + libraries_ + "/cache"};
+  runtime_.reset();
+  open();
+  ASSERT_TRUE(runtime_) << error_;
+  LaunchSpec spec = on_image("[ -e /usr/local/nvidia/lib64/libcuda.so.1 ] && echo there");
+  spec.device_files = {kLeased};
+  start(spec);
+  std::ofstream(libraries_ + "/go") << "now";
+  const auto exited = next<Exited>();
+  ASSERT_TRUE(exited);
+  EXPECT_EQ(out(), "there\n") << exited->detail << err();
+}
+
 TEST_P(SandboxDriverTest, WithoutADeviceThereIsNoDriver) {
   LaunchSpec spec = on_image("[ -e /usr/local/nvidia/lib64 ] || echo nothing");
   run(spec);

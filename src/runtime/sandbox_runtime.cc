@@ -213,7 +213,7 @@ Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
     }
     launch.egress = *impl_->options.egress;
   }
-  if (!spec.image_root.empty()) add_driver_files(launch, impl_->options.driver);
+  launch.driver = impl_->options.driver;
   launch.isolation = level->isolation;
   launch.tool = level->tool;
   launch.init = impl_->options.folder + "/init";

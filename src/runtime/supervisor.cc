@@ -26,6 +26,7 @@
 #include "base/file.h"
 #include "runtime/cgroup.h"
 #include "runtime/door.h"
+#include "runtime/driver_files.h"
 #include "runtime/launch_file.h"
 #include "runtime/lease_network.h"
 #include "runtime/log_file.h"
@@ -453,6 +454,7 @@ int supervisor_main(int argc, char** argv) {
   if (::chdir(folder.c_str()) != 0) return 1;
   if (!publish("pid", std::to_string(::getpid()))) return 1;
   if (is_probe) return probe(folder, std::move(*launch));
+  if (!launch->spec.image_root.empty()) add_driver_files(*launch);
   // Behind what the order sets in the clear.
   Environment& environment = launch->spec.environment;
   environment.insert(environment.end(), secrets->begin(), secrets->end());

@@ -95,6 +95,46 @@ TEST(AccessRoles, NoKeyGivesMembersMoreThanItHas) {
   EXPECT_EQ(set_by("{}"), 200);
 }
 
+// Nobody is made a member: it is asked, and is none, and not known by its name, until it says so.
+TEST(AccessRoles, WhoIsInvitedIsLetInOnceItHasAccepted) {
+  LoopbackMarket market;
+  const People people(market);
+  const std::string& team = market.account_of(people.renter);
+  const std::string member = market.account_of(people.other);
+  const net::Headers for_team{{"Fallow-Team", team}};
+  const auto invite = [&] {
+    return market.put("/v1/members/" + member, people.renter, R"({"role": "VIEWER"})");
+  };
+  const Reply invited = invite();
+  ASSERT_EQ(invited.status, 200) << invited.body;
+  EXPECT_EQ(invited.at("invited"), "true");
+  EXPECT_EQ(invited.at("member_name"), "");
+  EXPECT_EQ(market.get("/v1/members", people.renter).at("members.0.member_name"), "");
+  EXPECT_EQ(market.get("/v1/account", people.other, for_team).status, 404);
+  const Reply seen = market.get("/v1/teams", people.other);
+  EXPECT_EQ(seen.at("teams.0.account_name"), "renter") << seen.body;
+  EXPECT_EQ(seen.at("teams.0.invited"), "true");
+  EXPECT_EQ(market.put("/v1/teams/" + team, people.provider, "{}").status, 404);
+  EXPECT_EQ(market.put("/v1/teams/" + team, market.operator_key(), "{}").status, 404);
+  const Reply joined = market.put("/v1/teams/" + team, people.other, "{}");
+  ASSERT_EQ(joined.status, 200) << joined.body;
+  EXPECT_EQ(joined.at("role"), "VIEWER");
+  EXPECT_EQ(market.get("/v1/account", people.other, for_team).at("id"), team);
+  EXPECT_EQ(market.get("/v1/members", people.renter).at("members.0.member_name"), "other");
+  // Another role is no other question.
+  EXPECT_EQ(invite().at("invited"), "false");
+  EXPECT_EQ(market.send("DELETE", "/v1/teams/" + team, people.other, "", {}).status, 200);
+  // Declined, or taken back, without having become known.
+  for (const auto& [path, key] : {std::pair("/v1/teams/" + team, people.other),
+                                  std::pair("/v1/members/" + member, people.renter)}) {
+    ASSERT_EQ(invite().status, 200);
+    const Reply ended = market.send("DELETE", path, key, "", {});
+    EXPECT_EQ(ended.status, 200) << ended.body;
+    EXPECT_EQ(ended.at("member_name"), "");
+    EXPECT_EQ(market.put("/v1/teams/" + team, people.other, "{}").status, 404);
+  }
+}
+
 // What is somebody's is nobody's else, also for members of another team.
 TEST(AccessRoles, NobodyActsForAnAccountWithoutBeingAMember) {
   AccessWorld world;

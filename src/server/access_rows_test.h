@@ -213,6 +213,7 @@ constexpr AccessRow kAccessTable[] = {
     {"PUT /v1/members/{member}", "", R"({"role": "BILLING"})", {401, 200, 200, 200, 200, 200}, 403},
     {"DELETE /v1/members/{member}", "", "", {401, 200, 404, 404, 404, 404}, 403},
     {"GET /v1/teams", "", "", {401, 200, 200, 200, 200, 200}, 403},
+    {"PUT /v1/teams/{team}", "", "", {401, 200, 404, 404, 404, 404}, 403},
     {"DELETE /v1/teams/{team}", "", "", {401, 200, 404, 404, 404, 404}, 403},
 
     // Who shows a key signs in, but only on the server's own pages.
@@ -282,6 +283,7 @@ constexpr AccessRight kAccessRights[] = {
     {"DELETE /v1/webhooks/{webhook}", ""},
     {"PUT /v1/members/{member}", ""},
     {"DELETE /v1/members/{member}", ""},
+    {"PUT /v1/teams/{team}", ""},
     {"DELETE /v1/teams/{team}", ""},
 };
 

@@ -114,6 +114,8 @@ class AccessWorld {
     const Reply set = market_.put("/v1/members/" + market_.account_of(key), keys_[caller],
                                   fmt::format(R"({{"role": "{}"}})", role));
     EXPECT_EQ(set.status, 200) << set.body;
+    const Reply joined = market_.put("/v1/teams/" + account_of(caller), key, "{}");
+    EXPECT_EQ(joined.status, 200) << joined.body;
     return key;
   }
   std::string account_of(Who caller) { return market_.get("/v1/account", keys_[caller]).at("id"); }

@@ -215,6 +215,45 @@ TEST(Api, AnIdempotencyKeyMakesOnceAndAnswersAgain) {
             400);
 }
 
+// An idempotency key may be guessed. What was given out under it is for the key that asked.
+TEST(Api, WhatWasGivenOutIsGivenAgainToTheKeyThatAskedAlone) {
+  LoopbackMarket market;
+  const People people(market);
+  const std::string second =
+      market.post("/v1/keys", people.provider, R"({"label": "second"})").at("api_key");
+  ASSERT_TRUE(second.starts_with("fk_"));
+  struct Asked {
+    const char* path;
+    const char* body;
+    const char* secret;
+  };
+  for (const Asked& asked :
+       {Asked{"/v1/keys", R"({"label": "ci"})", "api_key"},
+        Asked{"/v1/webhooks", R"({"url": "https://example.org/in", "kinds": ["budget_set"]})",
+              "secret"},
+        Asked{"/v1/join-tokens", "{}", "token"}}) {
+    const net::Headers key{{"Idempotency-Key", std::string("1") + asked.secret}};
+    const Reply first = market.post(asked.path, people.provider, asked.body, key);
+    ASSERT_EQ(first.status, 200) << first.body;
+    const std::string secret = first.at(asked.secret);
+    ASSERT_NE(secret, "");
+    EXPECT_EQ(market.post(asked.path, people.provider, asked.body, key).at(asked.secret), secret);
+    const Reply other = market.post(asked.path, second, asked.body, key);
+    EXPECT_EQ(other.status, 422) << other.body;
+    EXPECT_EQ(other.at("code"), "key_reused");
+    EXPECT_NE(other.at("detail").find("another API key"), std::string::npos) << other.body;
+    EXPECT_EQ(other.body.find(secret), std::string::npos);
+  }
+  // What gives nothing out is answered to all keys of the account, as ever.
+  market.add_node(people.provider, "0.20");
+  const std::string other =
+      market.post("/v1/keys", people.renter, R"({"label": "second"})").at("api_key");
+  const net::Headers key{{"Idempotency-Key", "1"}};
+  const Reply order = market.post("/v1/orders", people.renter, kOrder, key);
+  ASSERT_EQ(order.status, 200) << order.body;
+  EXPECT_EQ(market.post("/v1/orders", other, kOrder, key).at("id"), order.at("id"));
+}
+
 TEST(Api, ADepositIsBookedOncePerReference) {
   LoopbackMarket market;
   const People people(market);

@@ -54,10 +54,12 @@ void Call::sign(v1::Command& command, std::string_view part) const {
       .update(request_.parts.path)
       .update("\n")
       .update(body_);
+  if (kept_to_key_) fingerprint.update(std::string_view("\0key", 4)).update(caller_.key_hash);
   command.set_request_fingerprint(first_bytes(fingerprint, 8));
 }
 
-std::string Call::secret_for(std::string_view purpose) const {
+std::string Call::secret_for(std::string_view purpose) {
+  keep_to_key();
   std::string secret(32, '\0');
   const std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(secret.data()),
                                       secret.size());
@@ -98,6 +100,11 @@ Answer<Done> Call::done_of(const Result<engine::Applied>& applied,
   for (const v1::Event& event : applied->events) {
     if (event.has_refused()) {
       v1::Problem problem = problem_of(event.refused());
+      if (kept_to_key_ && event.refused().code() == v1::KEY_REUSED) {
+        problem.set_detail(
+            "this idempotency key was used before, for another request or with another API key: "
+            "what this gives out is given again to the API key that asked alone. Choose another");
+      }
       if (event.refused().has_next_quote()) {
         const v1::BoundQuote& next = event.refused().next_quote();
         *problem.mutable_next_quote() = quote_view(next);

@@ -60,9 +60,10 @@ struct ApiParts {
   PolicyTrials* trials = nullptr;
   SecretDoor* secrets = nullptr;
   CookieForm cookie;
-  std::string secret;    // 32 bytes of the data folder: secrets that are given out derive from it
-  std::string url;       // where agents reach this server; goes into join tokens
-  Digest certificate{};  // SHA-256 that agents pin; zero over plain HTTP
+  std::string secret;  // 32 bytes of the data folder: secrets that are given out derive from it
+  std::string scratch_folder;  // of files without a name, on the data folder's disk
+  std::string url;             // where agents reach this server; goes into join tokens
+  Digest certificate{};        // SHA-256 that agents pin; zero over plain HTTP
 };
 
 // What a command led to, on the market thread: never a refusal, those are problems already.
@@ -105,8 +106,12 @@ class Call {
   // 400 when the header Idempotency-Key is malformed. Before anything else.
   Answer<void> check_idempotency_key() const;
   // 32 secret bytes for a key or token that this call gives out: the same ones again when the call
-  // is repeated with its idempotency key, else random.
-  std::string secret_for(std::string_view purpose) const;
+  // is repeated with its idempotency key, else random. Keeps the call to its API key.
+  std::string secret_for(std::string_view purpose);
+  // The answer holds a secret: of what is submitted from now on it is given again to the very API
+  // key that asked alone. For any other one of the account the idempotency key is taken, however
+  // easily it is guessed.
+  void keep_to_key() { kept_to_key_ = true; }
 
   // `look` on the market thread, between two commands; keep it short.
   template <class T>
@@ -135,6 +140,7 @@ class Call {
   const std::string_view body_;
   const net::Executor executor_;
   net::Headers answer_headers_;
+  bool kept_to_key_ = false;
 };
 
 template <class T>

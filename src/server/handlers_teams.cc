@@ -10,11 +10,11 @@ net::Task<Answer<v1::ListMembersResponse>> list_members(Call& call, const v1::Li
   const std::function<Answer<v1::ListMembersResponse>(const core::Machine&)> look =
       [&call](const core::Machine& machine) -> Answer<v1::ListMembersResponse> {
     v1::ListMembersResponse response;
-    machine.visit_members(call.caller().account,
-                          [&](AccountId account, AccountId member, v1::Role role) {
-                            *response.add_members() = member_view(account, member, role, machine);
-                            return true;
-                          });
+    machine.visit_members(call.caller().account, [&](AccountId account, AccountId member,
+                                                     const core::Membership& membership) {
+      *response.add_members() = member_view(account, member, membership, machine);
+      return true;
+    });
     return response;
   };
   co_return co_await call.visit(look);
@@ -25,14 +25,30 @@ net::Task<Answer<v1::ListTeamsResponse>> list_teams(Call& call, const v1::ListTe
   const std::function<Answer<v1::ListTeamsResponse>(const core::Machine&)> look =
       [&call](const core::Machine& machine) -> Answer<v1::ListTeamsResponse> {
     v1::ListTeamsResponse response;
-    machine.visit_teams(call.caller().account,
-                        [&](AccountId account, AccountId member, v1::Role role) {
-                          *response.add_teams() = member_view(account, member, role, machine);
-                          return response.teams_size() < kTeamsMax;
-                        });
+    machine.visit_teams(call.caller().account, [&](AccountId account, AccountId member,
+                                                   const core::Membership& membership) {
+      *response.add_teams() = member_view(account, member, membership, machine);
+      return response.teams_size() < kTeamsMax;
+    });
     return response;
   };
   co_return co_await call.visit(look);
+}
+
+// What the command has made of a membership. Where it was carried out before, and what it ended is
+// not known any more, nothing is told of the member.
+v1::MemberView member_after(const Done& done, AccountId account, AccountId member) {
+  core::Membership now{v1::ROLE_UNSPECIFIED, true};
+  done.machine.visit_members(account,
+                             [&](AccountId, AccountId each, const core::Membership& membership) {
+                               if (each == member) now = membership;
+                               return each < member;
+                             });
+  for (const v1::Event& event : done.events) {
+    if (!event.has_member_set()) continue;
+    now = {event.member_set().role(), event.member_set().invited()};
+  }
+  return member_view(account, member, now, done.machine);
 }
 
 net::Task<Answer<v1::MemberView>> set_member(Call& call, const v1::SetMemberRequest& request) {
@@ -59,9 +75,10 @@ net::Task<Answer<v1::MemberView>> set_member(Call& call, const v1::SetMemberRequ
   set.set_account(account.value);
   set.set_member(request.member());
   set.set_role(request.role());
+  set.set_invite(true);
   const std::function<Answer<v1::MemberView>(const Done&)> take =
       [&](const Done& done) -> Answer<v1::MemberView> {
-    return member_view(account, AccountId(request.member()), request.role(), done.machine);
+    return member_after(done, account, AccountId(request.member()));
   };
   co_return co_await call.submit(std::move(command), take);
 }
@@ -73,7 +90,7 @@ net::Task<Answer<v1::MemberView>> end_membership(Call& call, AccountId account, 
   command.mutable_set_member()->set_member(member.value);
   const std::function<Answer<v1::MemberView>(const Done&)> take =
       [&](const Done& done) -> Answer<v1::MemberView> {
-    return member_view(account, member, v1::ROLE_UNSPECIFIED, done.machine);
+    return member_after(done, account, member);
   };
   co_return co_await call.submit(std::move(command), take);
 }
@@ -81,6 +98,17 @@ net::Task<Answer<v1::MemberView>> end_membership(Call& call, AccountId account, 
 net::Task<Answer<v1::MemberView>> remove_member(Call& call,
                                                 const v1::RemoveMemberRequest& request) {
   co_return co_await end_membership(call, call.caller().account, AccountId(request.member()));
+}
+
+net::Task<Answer<v1::MemberView>> join_team(Call& call, const v1::JoinTeamRequest& request) {
+  const AccountId account(request.team());
+  v1::Command command;
+  command.mutable_join_team()->set_account(account.value);
+  const std::function<Answer<v1::MemberView>(const Done&)> take =
+      [&](const Done& done) -> Answer<v1::MemberView> {
+    return member_after(done, account, call.caller().account);
+  };
+  co_return co_await call.submit(std::move(command), take);
 }
 
 net::Task<Answer<v1::MemberView>> leave_team(Call& call, const v1::LeaveTeamRequest& request) {
@@ -94,6 +122,7 @@ void add_team_handlers(Handlers& handlers) {
   handlers.add("Teams.SetMember", set_member);
   handlers.add("Teams.RemoveMember", remove_member);
   handlers.add("Teams.ListTeams", list_teams);
+  handlers.add("Teams.JoinTeam", join_team);
   handlers.add("Teams.LeaveTeam", leave_team);
 }
 

@@ -104,6 +104,7 @@ net::Task<Answer<v1::WebhookSecretResponse>> create_webhook(
   *set.mutable_kinds() = request.kinds();
   set.set_label(request.label());
   set.set_everyone(request.everyone());
+  call.keep_to_key();
   FALLOW_CO_ASSIGN(const core::Webhook webhook, co_await change(call, std::move(command)));
   FALLOW_CO_ASSIGN(v1::WebhookView view, co_await view_of(call, webhook));
   co_return with_secret(call, webhook, std::move(view));
@@ -179,6 +180,7 @@ net::Task<Answer<v1::WebhookSecretResponse>> change_secret(
   set.set_label(before.label);
   set.set_everyone(before.everyone);
   set.set_new_secret(true);
+  call.keep_to_key();
   FALLOW_CO_ASSIGN(const core::Webhook webhook, co_await change(call, std::move(command)));
   FALLOW_CO_ASSIGN(v1::WebhookView view, co_await view_of(call, webhook));
   co_return with_secret(call, webhook, std::move(view));

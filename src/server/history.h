@@ -7,6 +7,7 @@
 // a thread of its own; reads may come from any thread and block on the local disk only.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -54,11 +55,13 @@ class History final : public engine::Subscriber,
   // Why nothing is written at the moment; empty: all is well.
   std::string trouble() const;
 
-  // TransferHistory, StatementHistory, PriceHistory, HourHistory, FeedSource.
+  // TransferHistory, StatementHistory (whose readings go before this), PriceHistory, HourHistory,
+  // FeedSource.
   bool wait_for(LogIndex index, Duration wait) override;
   Result<TransferHistory::Page> transfers(AccountId account, std::uint64_t before,
                                           std::size_t count_max) override;
   Result<StatementHistory::Page> statement(const Asked& asked) override;
+  Result<std::unique_ptr<Reading>> read_whole(const Asked& asked) override;
   Result<PriceHistory::Page> prices(const std::string& model, const std::string& region,
                                     std::uint64_t before, std::size_t count_max) override;
   Result<std::vector<v1::PriceView>> classes(std::size_t count_max) override;
@@ -103,6 +106,7 @@ class History final : public engine::Subscriber,
 
   std::mutex reader_mutex_;
   SqliteDb reader_;
+  std::atomic<std::size_t> readings_ = 0;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

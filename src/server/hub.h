@@ -91,6 +91,7 @@ class Hub {
     std::string nonce;
     NodeId node;
     std::string node_key;
+    bool takes_secrets = false;  // else its agent is of before there were any
     std::string token;
     Time heard_at;                   // monotonic
     std::uint64_t desired_sent = 0;  // revision
@@ -119,6 +120,8 @@ class Hub {
   void ask_watched();
   void store_chunk(SessionId id, const v1::LogChunk& chunk);
   void send_desired(SessionId id, Session& session, const core::Machine& machine);
+  // Takes out of the set what the agent would start without its secrets, and ends those leases.
+  void refuse_secrets(const Session& session, const core::Machine& machine, v1::Desired& desired);
   // A desired set that was lost would leave a workload running where none is wanted.
   void repeat_desired(SessionId id, Session& session, std::uint64_t acted_upon);
   void say_goodbye(SessionId id, Session& session, std::string_view code, std::string message);

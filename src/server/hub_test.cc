@@ -123,6 +123,7 @@ class HubTest : public testing::Test, public HubPort {
     message.mutable_hello()->set_signature(
         to_bytes(key.sign("fallow agent hello v1" + sent_[session].at(0).challenge().nonce())));
     *message.mutable_hello()->mutable_facts() = facts();
+    message.mutable_hello()->set_takes_secrets(takes_secrets_);
     return message;
   }
   void connect(SessionId session) {
@@ -130,8 +131,8 @@ class HubTest : public testing::Test, public HubPort {
     say(session, hello(session, key_));
   }
   const v1::HubMessage& last(SessionId session) { return sent_[session].back(); }
-  // A lease of somebody's on the node.
-  std::uint64_t placed_here() {
+  // A lease of somebody's on the node; its workload needs the secret, if one is named.
+  std::uint64_t placed_here(const std::string& secret = "") {
     v1::Command offer;
     offer.set_actor(provider_);
     offer.mutable_set_offer()->set_node(node_);
@@ -152,6 +153,7 @@ class HubTest : public testing::Test, public HubPort {
     submit.set_account(renter);
     submit.set_tasks(1);
     submit.mutable_workload()->add_command("true");
+    if (!secret.empty()) submit.mutable_workload()->add_secrets(secret);
     submit.mutable_requirements()->set_duration_us(kHour.value);
     for (const v1::Event& event : apply(order)) {
       if (event.has_lease_placed()) return event.lease_placed().lease();
@@ -169,6 +171,7 @@ class HubTest : public testing::Test, public HubPort {
   std::uint64_t node_ = 0;
   bool full_ = false;
   bool stored_ = true;
+  bool takes_secrets_ = true;
   std::deque<std::function<void()>> work_;
   std::map<SessionId, std::vector<v1::HubMessage>> sent_;
   std::vector<SessionId> closing_;
@@ -453,6 +456,40 @@ TEST_F(HubTest, ARemovedNodeIsToldToLeave) {
   command.mutable_remove_node()->set_node(node_);
   apply(command);
   EXPECT_EQ(last(one_).goodbye().code(), "removed");
+}
+
+// It would not wait, and start the workload without them.
+TEST_F(HubTest, AnAgentOfBeforeSecretsGetsNoLeaseThatNeedsSome) {
+  takes_secrets_ = false;
+  connect(one_);
+  const LeaseId lease(placed_here("TOKEN"));
+  ASSERT_NE(lease, LeaseId());
+  run();
+  for (const v1::HubMessage& message : sent_[one_]) {
+    EXPECT_EQ(message.desired().leases_size(), 0) << message.ShortDebugString();
+  }
+  ASSERT_NE(machine_.lease(lease), nullptr);
+  EXPECT_FALSE(core::is_open(*machine_.lease(lease)));
+  EXPECT_EQ(machine_.lease(lease)->reason, v1::START_FAILED);
+}
+
+TEST_F(HubTest, AnAgentOfTodayGetsThemToWaitForItsSecrets) {
+  connect(one_);
+  const LeaseId lease(placed_here("TOKEN"));
+  ASSERT_EQ(last(one_).desired().leases_size(), 1);
+  EXPECT_EQ(last(one_).desired().leases(0).lease(), lease.value);
+  run();
+  EXPECT_TRUE(core::is_open(*machine_.lease(lease)));
+}
+
+TEST_F(HubTest, AnAgentOfBeforeSecretsGetsWhatNeedsNone) {
+  takes_secrets_ = false;
+  connect(one_);
+  const LeaseId lease(placed_here());
+  ASSERT_EQ(last(one_).desired().leases_size(), 1);
+  EXPECT_EQ(last(one_).desired().leases(0).lease(), lease.value);
+  run();
+  EXPECT_TRUE(core::is_open(*machine_.lease(lease)));
 }
 
 TEST_F(HubTest, SecretsPassByToTheNodeThatAsked) {

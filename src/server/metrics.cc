@@ -90,6 +90,9 @@ Metrics::Metrics(const Router& router) {
       &gauge("fallow_webhooks_failed", "Attempts to send one that failed, since the start");
   gauges_.webhooks_stopped =
       &gauge("fallow_webhooks_stopped", "Webhooks that were given up since the start");
+  gauges_.webhook_lookups_written_off =
+      &gauge("fallow_webhook_lookups_written_off",
+             "Lookups of receivers' names that took too long and have not ended yet");
 }
 
 void Metrics::observe(std::size_t route, int status, Duration took) {
@@ -139,6 +142,7 @@ void Metrics::set(const Gauges& now) {
   gauges_.webhooks_delivered->Set(number(now.webhooks.delivered));
   gauges_.webhooks_failed->Set(number(now.webhooks.failed));
   gauges_.webhooks_stopped->Set(number(now.webhooks.stopped));
+  gauges_.webhook_lookups_written_off->Set(number(now.webhooks.lookups_written_off));
 }
 
 std::string Metrics::write(const Gauges& gauges) {

@@ -73,7 +73,7 @@ class Metrics {
         *snapshot_index, *snapshot_seconds, *accounts, *nodes, *nodes_connected, *devices,
         *orders_open, *orders_waiting, *leases_open, *quotes_honoured, *quotes_gone, *quotes_late,
         *quotes_share, *tunnels_open, *tunnels_opened, *tunnel_bytes_in, *tunnel_bytes_out,
-        *webhooks_delivered, *webhooks_failed, *webhooks_stopped;
+        *webhooks_delivered, *webhooks_failed, *webhooks_stopped, *webhook_lookups_written_off;
   } gauges_;
 };
 

@@ -1,6 +1,8 @@
 // A month's statement, read from its sums. Beside month_sums.cc, which makes those.
 #include <array>
+#include <atomic>
 #include <limits>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -234,6 +236,34 @@ Status read_all(SqliteDb& reader, const StatementHistory::Asked& asked,
   return read_lines(reader, asked, page);
 }
 
+// A connection of its own, with a transaction that ends with the last page.
+class StatementReading final : public StatementHistory::Reading {
+ public:
+  StatementReading(SqliteDb db, const StatementHistory::Asked& asked,
+                   std::atomic<std::size_t>& readings)
+      : db_(std::move(db)), asked_(asked), readings_(readings) {
+    ++readings_;
+  }
+  ~StatementReading() override { --readings_; }
+
+  Status begin() { return db_.exec("begin"); }
+  Result<StatementHistory::Page> next() override {
+    StatementHistory::Page page;
+    FALLOW_TRY(read_all(db_, asked_, page));
+    if (page.next) {
+      asked_.after = *page.next;
+    } else {
+      FALLOW_TRY(db_.exec("commit"));
+    }
+    return page;
+  }
+
+ private:
+  SqliteDb db_;
+  StatementHistory::Asked asked_;
+  std::atomic<std::size_t>& readings_;
+};
+
 }  // namespace
 
 Result<StatementHistory::Page> MonthSums::read(SqliteDb& reader,
@@ -251,6 +281,19 @@ Result<StatementHistory::Page> MonthSums::read(SqliteDb& reader,
 Result<StatementHistory::Page> History::statement(const Asked& asked) {
   const std::lock_guard lock(reader_mutex_);
   return MonthSums::read(reader_, asked);
+}
+
+Result<std::unique_ptr<StatementHistory::Reading>> History::read_whole(const Asked& asked) {
+  FALLOW_ASSIGN(SqliteDb db, SqliteDb::open(reader_.path(), SQLITE_OPEN_READONLY));
+  auto reading = std::make_unique<StatementReading>(std::move(db), asked, readings_);
+  if (readings_ > kReadingsMax) {
+    return fail(ErrorCode::kBusy,
+                "{} statements of months that are not over are being read; ask "
+                "again in a minute",
+                kReadingsMax);
+  }
+  FALLOW_TRY(reading->begin());
+  return std::unique_ptr<Reading>(std::move(reading));
 }
 
 }  // namespace fallow::server

@@ -168,6 +168,49 @@ TEST_F(MonthSumsTest, EachLeaseIsALineWithWhatItCostAndWhatCameBack) {
   EXPECT_EQ(provider.closing().pending(), "0.00");
 }
 
+// A month that goes on while it is read: with pages of several moments the lines would not come to
+// the end that the last page tells.
+TEST_F(MonthSumsTest, AWholeReadingIsOfOneMomentWhateverIsWrittenMeanwhile) {
+  tell({deposited(1'000'000)}, kNovember);
+  for (std::uint64_t lease = 1; lease <= 5; ++lease) tell({charged(100, lease)}, kNovember);
+  written();
+  StatementHistory::Asked asked;
+  asked.account = AccountId(7);
+  asked.month = core::month_of(kNovember);
+  asked.lines_max = 2;
+  auto reading = history_->read_whole(asked);
+  ASSERT_TRUE(reading) << reading.error().message;
+  std::vector<v1::StatementLine> lines;
+  for (bool more = true; more;) {
+    const auto page = (*reading)->next();
+    ASSERT_TRUE(page) << page.error().message;
+    more = page->next.has_value();
+    EXPECT_EQ(page->view.last_index(), 6U);
+    EXPECT_EQ(page->view.closing().total(), "0.9995");
+    lines.insert(lines.end(), page->view.lines().begin(), page->view.lines().end());
+    // To leases of every page, and a new one.
+    for (std::uint64_t lease = 1; lease <= 6; ++lease) tell({charged(7, lease)}, kNovember);
+    written();
+  }
+  ASSERT_EQ(lines.size(), 5U);
+  for (const v1::StatementLine& line : lines) EXPECT_EQ(line.charged(), "0.0001");
+  EXPECT_EQ(statement(7, kNovember).lines_size(), 6) << "of now";
+}
+
+TEST_F(MonthSumsTest, ThereAreSoManyReadingsAtOnceAndNoMore) {
+  StatementHistory::Asked asked;
+  asked.lines_max = 1;
+  std::vector<std::unique_ptr<StatementHistory::Reading>> readings;
+  for (std::size_t i = 0; i < StatementHistory::kReadingsMax; ++i) {
+    auto reading = history_->read_whole(asked);
+    ASSERT_TRUE(reading) << reading.error().message;
+    readings.push_back(std::move(*reading));
+  }
+  EXPECT_EQ(history_->read_whole(asked).error().code, ErrorCode::kBusy);
+  readings.pop_back();
+  EXPECT_TRUE(history_->read_whole(asked));
+}
+
 TEST_F(MonthSumsTest, WhoRentsOfHimselfHasBothSides) {
   tell({moved(7, v1::HELD, 7, v1::PENDING, 100, v1::CHARGED, 5)}, kNovember);
   written();

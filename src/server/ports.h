@@ -92,6 +92,18 @@ class StatementHistory {
   };
   // All of one moment. May block.
   virtual Result<Page> statement(const Asked& asked) = 0;
+  // The pages in turn, all of one moment, whatever happens between them. To be read without delay:
+  // until the last page was read the history's file grows with what is written. One thread at a
+  // time.
+  class Reading {
+   public:
+    virtual ~Reading() = default;
+    // May block. Not after the last page.
+    virtual Result<Page> next() = 0;
+  };
+  static constexpr std::size_t kReadingsMax = 16;  // that exist at once
+  // From `asked.after` on. kBusy: there are too many. May block.
+  virtual Result<std::unique_ptr<Reading>> read_whole(const Asked& asked) = 0;
   // As HourHistory's.
   virtual bool wait_for(LogIndex index, Duration wait) = 0;
 };

@@ -217,6 +217,7 @@ Status Server::open_market(const DataFolder& folder) {
   api.secrets = hub_.get();
   api.cookie = CookieForm::of(secret_, !options_.plain_http || options_.url.starts_with("https:"));
   api.secret = secret_;
+  api.scratch_folder = folder.path();
   api.url = url_;
   api.certificate = certificate_;
   FALLOW_TRY(webhooks_->start(*engine_));

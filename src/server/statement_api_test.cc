@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
+#include <set>
 
+#include "base/file.h"
 #include "base/money.h"
 #include "core/calendar.h"
 #include "server/loopback_market_test.h"
@@ -99,6 +102,46 @@ TEST(StatementApi, ItsTableHasEveryLine) {
   const Reply none = market.get("/v1/wallet/statement.csv?month=2001-01", renter);
   EXPECT_EQ(std::count(none.body.begin(), none.body.end(), '\n'), 5) << none.body;
   EXPECT_NE(none.body.find("2001-01,closing,,,,,,,,,,,,,0.00,TEST,"), none.body.npos) << none.body;
+}
+
+// Longer than is read at once, of a month that goes on.
+TEST(StatementApi, ALongTableHasEveryLineOnceAndAddsUp) {
+  constexpr int kLeases = 260;
+  LoopbackMarket market;
+  const std::string renter = market.add_account("alice", "RENTER");
+  const std::string provider = market.add_account("dora", "PROVIDER");
+  market.deposit(renter, "10.00");
+  run_leases(market, renter, market.add_node(provider, "0.90"), kLeases);
+  const Reply table = market.get("/v1/wallet/statement.csv", renter);
+  ASSERT_EQ(table.status, 200) << table.body;
+  EXPECT_EQ(std::count(table.body.begin(), table.body.end(), '\n'), kLeases + 5);
+  // The column `amount`: those of all rows but the last come to the last.
+  std::vector<std::int64_t> amounts;
+  std::set<std::string> leases;
+  std::string_view rest = table.body;
+  rest.remove_prefix(rest.find('\n') + 1);
+  while (!rest.empty()) {
+    std::vector<std::string> cells(1);
+    for (; rest.front() != '\n'; rest.remove_prefix(1)) {
+      if (rest.front() == ',') {
+        cells.emplace_back();
+      } else {
+        cells.back() += rest.front();
+      }
+    }
+    rest.remove_prefix(1);
+    ASSERT_EQ(cells.size(), 17U);
+    const auto amount = parse_money(cells[14]);
+    ASSERT_TRUE(amount) << cells[14];
+    amounts.push_back(amount->value);
+    if (!cells[2].empty()) leases.insert(cells[2]);
+  }
+  EXPECT_EQ(leases.size(), static_cast<std::size_t>(kLeases));
+  EXPECT_EQ(std::accumulate(amounts.begin(), amounts.end() - 1, std::int64_t{0}), amounts.back());
+  // Nothing of it is left in the folder.
+  for (const std::string& name : names_in(market.folder())) {
+    EXPECT_EQ(name.find("nameless"), name.npos) << name;
+  }
 }
 
 TEST(StatementApi, SaysWhatIsWrong) {

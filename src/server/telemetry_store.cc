@@ -76,6 +76,11 @@ Status TelemetryStore::prepare() {
   FALLOW_ASSIGN(prune_old_, writer_.prepare("delete from minutes where at_us < ?"));
   FALLOW_ASSIGN(prune_many_, writer_.prepare("delete from minutes where id <= (select max(id) "
                                              "from minutes) - ?"));
+  // A part of them, so that not every writing has to remove some.
+  FALLOW_ASSIGN(
+      prune_oldest_,
+      writer_.prepare("delete from minutes where id <= (select min(id) from minutes) + "
+                      "((select max(id) from minutes) - (select min(id) from minutes)) / 64"));
   return {};
 }
 
@@ -147,7 +152,25 @@ Status TelemetryStore::write(const std::vector<Row>& rows) {
   FALLOW_TRY(writer_.run(prune_old_));
   prune_many_.bind(1, static_cast<std::int64_t>(limits_.minutes_kept));
   FALLOW_TRY(writer_.run(prune_many_));
+  FALLOW_TRY(make_room());
   return writer_.exec("commit");
+}
+
+// Of the file, as the transaction would leave it.
+Result<std::uint64_t> TelemetryStore::bytes_used() {
+  FALLOW_ASSIGN(const std::int64_t pages, writer_.query_integer("pragma page_count"));
+  FALLOW_ASSIGN(const std::int64_t unused, writer_.query_integer("pragma freelist_count"));
+  FALLOW_ASSIGN(const std::int64_t page_bytes, writer_.query_integer("pragma page_size"));
+  return static_cast<std::uint64_t>((pages - unused) * page_bytes);
+}
+
+Status TelemetryStore::make_room() {
+  while (true) {
+    FALLOW_ASSIGN(const std::uint64_t used, bytes_used());
+    if (used <= limits_.bytes_max) return {};
+    FALLOW_TRY(writer_.run(prune_oldest_));
+    if (sqlite3_changes(writer_.get()) == 0) return {};
+  }
 }
 
 Result<std::vector<TelemetrySource::Minute>> TelemetryStore::minutes(NodeId node, Time after,

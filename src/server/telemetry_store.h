@@ -22,8 +22,11 @@
 namespace fallow::server {
 
 struct TelemetryLimits {
-  Duration kept = hours(7 * 24);            // of a minute
-  std::uint64_t minutes_kept = 5'000'000;   // of all nodes; older ones leave
+  Duration kept = hours(7 * 24);           // of a minute
+  std::uint64_t minutes_kept = 5'000'000;  // of all nodes; older ones leave
+  // Of the file, but for what is written at once (1,024 minutes): the oldest leave. What they took
+  // is used again; a file does not shrink.
+  std::uint64_t bytes_max = std::uint64_t{4} << 30;
   std::size_t minutes_waiting_max = 8'192;  // for the disk; further ones are dropped
 };
 
@@ -62,11 +65,13 @@ class TelemetryStore final : public TelemetrySource {
   Status prepare();
   void write_loop();
   Status write(const std::vector<Row>& rows);
+  Result<std::uint64_t> bytes_used();
+  Status make_room();
   void end_watch(NodeId node);
 
   const TelemetryLimits limits_;
   SqliteDb writer_;  // of the writing thread
-  SqliteStatement insert_, prune_old_, prune_many_;
+  SqliteStatement insert_, prune_old_, prune_many_, prune_oldest_;
 
   std::mutex reader_mutex_;
   SqliteDb reader_;

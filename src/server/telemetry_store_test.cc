@@ -100,5 +100,32 @@ TEST_F(TelemetryStoreTest, WhatIsOldOrTooMuchLeaves) {
   EXPECT_EQ(kept(), (std::vector<std::uint32_t>{66, 67, 68}));
 }
 
+// Few minutes may be many bytes: a node says how many devices it has.
+TEST_F(TelemetryStoreTest, ItsFileStaysWithinItsBytes) {
+  constexpr std::uint32_t kMinutes = 120;
+  constexpr int kDevices = 1'000;
+  limits_.bytes_max = 200 * 1'024;
+  reopen();
+  std::size_t minute_bytes = 0;
+  for (std::uint32_t i = 0; i < kMinutes; ++i) {
+    v1::Telemetry told;
+    v1::TelemetrySample& max = *told.mutable_minute()->mutable_max();
+    for (int device = 0; device < kDevices; ++device) max.add_devices()->set_celsius(1 + i);
+    minute_bytes = told.minute().ByteSizeLong();
+    store_->take(NodeId(5), std::move(told), kBegin + minutes(i));
+    if (i % 10 == 9) reopen();  // written, ten at once
+  }
+  ASSERT_GT(kMinutes * minute_bytes, 2 * limits_.bytes_max);
+  const auto left = kept({}, kMinutes);
+  ASSERT_FALSE(left.empty());
+  EXPECT_LT(left.size() * minute_bytes, limits_.bytes_max);
+  EXPECT_GT(left.size() * minute_bytes, limits_.bytes_max / 2) << "no more leave than must";
+  // The newest, without a gap.
+  for (std::size_t i = 0; i < left.size(); ++i) EXPECT_EQ(left[i], kMinutes - left.size() + i + 1);
+  store_.reset();
+  EXPECT_LE(std::filesystem::file_size(folder_ + "/telemetry.db"),
+            limits_.bytes_max + 2 * 10 * minute_bytes);
+}
+
 }  // namespace
 }  // namespace fallow::server

@@ -304,14 +304,16 @@ v1::AccountView account_view(const core::Account& account) {
   return view;
 }
 
-v1::MemberView member_view(AccountId account, AccountId member, v1::Role role,
+v1::MemberView member_view(AccountId account, AccountId member, const core::Membership& membership,
                            const core::Machine& machine) {
   v1::MemberView view;
   view.set_account(account.value);
   view.set_member(member.value);
-  view.set_role(role);
+  view.set_role(membership.role);
+  view.set_invited(membership.invited);
   if (const core::Account* team = machine.account(account)) view.set_account_name(team->name);
-  if (const core::Account* who = machine.account(member)) view.set_member_name(who->name);
+  const core::Account* const who = membership.invited ? nullptr : machine.account(member);
+  if (who != nullptr) view.set_member_name(who->name);
   return view;
 }
 

@@ -32,7 +32,9 @@ v1::WalletView wallet_view(AccountId account, const core::Machine& machine);
 v1::PayoutView payout_view(const core::Payout& payout);
 v1::KeyView key_view(const core::ApiKey& key);
 v1::AccountView account_view(const core::Account& account);
-v1::MemberView member_view(AccountId account, AccountId member, v1::Role role,
+// Without the member's name as long as it is only invited: an account that has not agreed to be
+// known to the team is a number.
+v1::MemberView member_view(AccountId account, AccountId member, const core::Membership& membership,
                            const core::Machine& machine);
 // As the market has it: how sending goes is not the market's to know.
 v1::WebhookView webhook_view(const core::Webhook& webhook);

@@ -47,8 +47,8 @@ WebhookAnswer answer_of(const net::Response& head) {
 }  // namespace
 
 WebhookSender::WebhookSender(const WebhookTargets& targets,
-                             std::shared_ptr<const net::TlsClient> tls, std::string url,
-                             WebhookTimes times)
+                             std::shared_ptr<const net::TlsClient> tls, net::NameLookup lookup,
+                             std::string url, WebhookTimes times)
     : times_(times), url_(std::move(url)) {
   if (auto why = targets.why_not(url_)) {
     refused_ = std::move(*why);
@@ -59,6 +59,7 @@ WebhookSender::WebhookSender(const WebhookTargets& targets,
   target_ = options.url.target;
   options.tls = std::move(tls);
   options.connect_timeout = times.connect;
+  options.lookup = std::move(lookup);
   options.allowed = [&targets, is_tls = options.url.is_tls](std::string_view address) {
     return targets.allows(address, is_tls);
   };

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/types.h"
+#include "net/dial.h"
 #include "net/http_client.h"
 #include "net/task.h"
 #include "server/webhook_targets.h"
@@ -42,10 +43,10 @@ struct WebhookMessage {
 
 class WebhookSender {
  public:
-  // `tls` may be null when the system trusts nobody: then https fails, and says so. `targets`
-  // outlives it.
+  // `tls` may be null when the system trusts nobody: then https fails, and says so. `lookup` asks
+  // for names; empty: the system's resolver, one name at a time. `targets` outlives it.
   WebhookSender(const WebhookTargets& targets, std::shared_ptr<const net::TlsClient> tls,
-                std::string url, WebhookTimes times);
+                net::NameLookup lookup, std::string url, WebhookTimes times);
 
   const std::string& url() const { return url_; }
   net::Task<WebhookAnswer> send(WebhookMessage message);

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <future>
 
+#include "net/name_lookups.h"
 #include "net/timer.h"
 #include "server/webhook_receiver_test.h"
 
@@ -16,7 +18,7 @@ WebhookMessage message() { return {"msg_1_2_3", "v1,signature", 17, "{}"}; }
 class WebhookSenderTest : public testing::Test {
  protected:
   WebhookAnswer send(const std::string& url, WebhookTimes times = {}) {
-    WebhookSender sender(targets_, nullptr, url, times);
+    WebhookSender sender(targets_, nullptr, {}, url, times);
     return net::block_on(pool_.executor(0), sender.send(message()));
   }
 
@@ -84,6 +86,42 @@ TEST_F(WebhookSenderTest, OnlyThePublicInternetAndWhatTheOperatorAllows) {
   EXPECT_TRUE(receiver.sent().empty());
   targets_ = WebhookTargets::of({"127.0.0.1"}).value();
   EXPECT_EQ(send(receiver.url("127.1")).status, 200);
+}
+
+// One thread sends for all. A name that nobody answers for is its own account's affair, and what
+// is found out about another is judged as ever.
+TEST_F(WebhookSenderTest, ANameWithoutAnAnswerHoldsNobodyElseUp) {
+  const Receiver receiver(200);
+  std::promise<void> release;
+  const std::shared_future<void> released = release.get_future().share();
+  net::NameLookups names(
+      {}, [released](const std::string& host) -> Result<std::vector<std::string>> {
+        if (host == "slow.test") released.wait();
+        // The first may not be reached: the second is connected to.
+        if (host == "mixed.test") return std::vector<std::string>{"10.0.0.1", "127.0.0.1"};
+        return std::vector<std::string>{host == "inside.test" ? "10.0.0.1" : "127.0.0.1"};
+      });
+  const WebhookTimes brief{milliseconds(100), seconds(5), seconds(5)};
+  const auto send_by = [&](std::uint64_t account, const std::string& host, WebhookTimes times) {
+    WebhookSender sender(targets_, nullptr, names.of(account), receiver.url(host), times);
+    return net::block_on(pool_.executor(0), sender.send(message()));
+  };
+  const WebhookAnswer late = send_by(1, "slow.test", brief);
+  EXPECT_EQ(late.status, 0);
+  EXPECT_NE(late.trouble.find("slow.test could not be looked up in time"), late.trouble.npos)
+      << late.trouble;
+  EXPECT_EQ(names.counts().written_off, 1U);
+  EXPECT_EQ(send_by(2, "quick.test", {}).status, 200);
+  EXPECT_EQ(send_by(2, "mixed.test", {}).status, 200);
+  const WebhookAnswer inside = send_by(2, "inside.test", {});
+  EXPECT_NE(inside.trouble.find("at no address that may be reached"), inside.trouble.npos)
+      << inside.trouble;
+  EXPECT_EQ(receiver.sent().size(), 2U);
+  release.set_value();
+  for (int i = 0; i < 2'000 && names.counts().running > 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(names.counts().running, 0U);
 }
 
 TEST_F(WebhookSenderTest, WhatCanNeverBeSentIsSaidAtOnce) {

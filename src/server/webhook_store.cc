@@ -155,6 +155,24 @@ void WebhookStore::remove(core::WebhookId webhook) {
   }
 }
 
+Result<std::size_t> WebhookStore::end_with(LogIndex last) {
+  const std::lock_guard lock(mutex_);
+  const std::int64_t next = as_stored(last.value) + 1;
+  std::size_t count = 0;
+  const auto work = [&]() -> Status {
+    FALLOW_TRY(
+        run("update positions set log_index = ?1, ordinal = 0, failing_since_us = 0, "
+            "attempts = 0, retry_at_us = 0 "
+            "where log_index > ?1 or (log_index = ?1 and ordinal > 0)",
+            {next}));
+    count = static_cast<std::size_t>(sqlite3_changes(db_.get()));
+    FALLOW_TRY(run("delete from deliveries where log_index >= ?", {next}));
+    return run("delete from replays where log_index >= ?", {next});
+  };
+  FALLOW_TRY(in_transaction(work));
+  return count;
+}
+
 Status WebhookStore::note(core::WebhookId webhook, const Attempt& attempt) {
   FALLOW_ASSIGN(
       SqliteStatement put,

@@ -64,6 +64,10 @@ class WebhookStore {
   // Takes the failures off: the next attempt is due.
   Status forgive(core::WebhookId webhook);
   void remove(core::WebhookId webhook);
+  // The log ends with `last`, whatever is known here: as when it was restored from a backup. What
+  // stands behind its end is taken back to it, failures and all, and what was noted of commands
+  // that it does not have is forgotten: they will be others. How many webhooks that were.
+  Result<std::size_t> end_with(LogIndex last);
 
   // One delivery again, before whatever else there is. kBusy: too many wait.
   Status add_replay(core::WebhookId webhook, EventPlace place);

@@ -141,6 +141,29 @@ TEST_F(WebhookStoreTest, ReplaysWaitInOrderAndEndHoweverTheyWent) {
   EXPECT_EQ(store_->add_replay(kOne, at(99)).error().code, ErrorCode::kBusy);
 }
 
+TEST_F(WebhookStoreTest, WhatIsBehindTheLogsEndIsTakenBackToIt) {
+  ASSERT_TRUE(deliver(at(7)));
+  ASSERT_TRUE(deliver(at(30)));
+  ASSERT_TRUE(store_->add_replay(kOne, at(7)));
+  ASSERT_TRUE(store_->add_replay(kOne, at(30)));
+  ASSERT_TRUE(store_->progress(kTwo, at(12)));
+  // Right behind the last command is where one stands who was sent everything.
+  EXPECT_EQ(store_->end_with(LogIndex(30)).value(), 0U);
+  EXPECT_EQ(progress().next, at(30, 1));
+  EXPECT_EQ(store_->end_with(LogIndex(29)).value(), 1U);
+  EXPECT_EQ(progress().next, at(30));
+  EXPECT_EQ(store_->end_with(LogIndex(11)).value(), 1U);
+  EXPECT_EQ(progress().next, at(12));
+  EXPECT_EQ(progress(kTwo).next, at(12));
+  // The next command 30 will be another.
+  const auto page = store_->deliveries(kOne, 0, 10);
+  ASSERT_EQ(page->deliveries.size(), 1U);
+  EXPECT_EQ(page->deliveries[0].index(), 7U);
+  EXPECT_EQ(store_->next_replay(kOne).value(), at(7));
+  ASSERT_TRUE(store_->record_replay(kOne, attempt(at(7), true)));
+  EXPECT_EQ(store_->next_replay(kOne).value(), std::nullopt);
+}
+
 TEST_F(WebhookStoreTest, OneThatIsRemovedLeavesNothing) {
   ASSERT_TRUE(deliver(at(9)));
   ASSERT_TRUE(store_->add_replay(kOne, at(9)));

@@ -17,7 +17,12 @@ constexpr Duration kBehind = milliseconds(20);
 }  // namespace
 
 Webhooks::Webhooks(Parts parts, WebhookTargets targets, const WebhookLimits& limits)
-    : parts_(std::move(parts)), targets_(std::move(targets)), limits_(limits) {}
+    : parts_(std::move(parts)),
+      targets_(std::move(targets)),
+      limits_(limits),
+      names_(net::NameLookupLimits{.threads_max = limits.sending_max,
+                                   .threads_per_asker_max = limits.sending_per_account_max,
+                                   .waiting_max = limits.sending_max}) {}
 
 Webhooks::~Webhooks() { stop(); }
 
@@ -27,7 +32,7 @@ void Webhooks::say(const std::string& sentence) const {
 
 Status Webhooks::start(engine::Engine& engine) {
   engine_ = &engine;
-  std::promise<void> taken;
+  std::promise<LogIndex> taken;
   FALLOW_TRY(engine.read([&](const core::Machine& machine) {
     const std::lock_guard lock(mutex_);
     machine.visit_webhooks([&](const core::Webhook& webhook) {
@@ -37,12 +42,25 @@ Status Webhooks::start(engine::Engine& engine) {
       return true;
     });
     inbox_.last = machine.last_index();
-    taken.set_value();
+    taken.set_value(machine.last_index());
   }));
-  taken.get_future().wait();
+  FALLOW_TRY(check_log_end(taken.get_future().get()));
   started_ = true;
   watch_ = parts_.feed->watch([wake = wake_] { wake.notify(); });
   net::spawn(pool_.executor(0), run());
+  return {};
+}
+
+// A log that was restored ends before what was sent. Its next commands are others than those that
+// receivers were sent, and none of them is to be taken for sent.
+Status Webhooks::check_log_end(LogIndex last) {
+  FALLOW_ASSIGN(const std::size_t ahead, parts_.store->end_with(last));
+  if (ahead == 0) return {};
+  say(fmt::format(
+      "WARNING: the log ends with command {}, but webhooks.db knows of later ones, whose "
+      "events were sent: an older log was restored. Webhooks of which this is so: {}. They "
+      "go on with command {}; their receivers know of events that this market does not",
+      last.value, ahead, last.value + 1));
   return {};
 }
 
@@ -214,7 +232,8 @@ net::Task<void> Webhooks::serve(Hook& hook) {
   if (!tls_ && !hook.webhook.url.starts_with("http:")) {
     if (auto tls = net::TlsClient::system_trust(); tls) tls_ = std::move(*tls);
   }
-  WebhookSender sender(targets_, tls_, hook.webhook.url, limits_.times);
+  WebhookSender sender(targets_, tls_, names_.of(hook.webhook.account.value), hook.webhook.url,
+                       limits_.times);
   hook.sender = &sender;
   const Run ended = co_await send_some(hook, sender);
   hook.sender = nullptr;

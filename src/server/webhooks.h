@@ -25,6 +25,7 @@
 #include "base/types.h"
 #include "engine/engine.h"
 #include "net/io_pool.h"
+#include "net/name_lookups.h"
 #include "net/notifier.h"
 #include "server/disk_pool.h"
 #include "server/ports.h"
@@ -60,7 +61,8 @@ class Webhooks final : public engine::Subscriber {
 
   const WebhookTargets& targets() const { return targets_; }
 
-  // The market stands: takes what webhooks there are, and begins to send.
+  // The market stands: takes what webhooks there are, and begins to send. Where the store is ahead
+  // of the log, as after a restore, it says so and goes on from the log's end.
   Status start(engine::Engine& engine);
   // Breaks off what is being sent. Before the engine and the disk's threads stop. Idempotent.
   void stop();
@@ -68,11 +70,14 @@ class Webhooks final : public engine::Subscriber {
   void poke(core::WebhookId webhook);
 
   struct Counts {
-    std::uint64_t delivered = 0;  // since the start
-    std::uint64_t failed = 0;     // attempts
-    std::uint64_t stopped = 0;    // webhooks that were given up
+    std::uint64_t delivered = 0;            // since the start
+    std::uint64_t failed = 0;               // attempts
+    std::uint64_t stopped = 0;              // webhooks that were given up
+    std::uint64_t lookups_written_off = 0;  // of names, that the system has not ended yet
   };
-  Counts counts() const { return {delivered_.load(), failed_.load(), stopped_.load()}; }
+  Counts counts() const {
+    return {delivered_.load(), failed_.load(), stopped_.load(), names_.counts().written_off};
+  }
 
   // Subscriber.
   std::string_view name() const override { return "webhooks"; }
@@ -114,6 +119,7 @@ class Webhooks final : public engine::Subscriber {
   };
   enum class Run { kCaughtUp, kMore, kFailed, kBehind };
 
+  Status check_log_end(LogIndex last);
   net::Task<void> run();
   void take_inbox();
   void take_change(Change change);
@@ -150,6 +156,8 @@ class Webhooks final : public engine::Subscriber {
   const Parts parts_;
   const WebhookTargets targets_;
   const WebhookLimits limits_;
+  // Never more than are sending, but for those that were written off: whose they are waits first.
+  net::NameLookups names_;
   std::shared_ptr<const net::TlsClient> tls_;  // the sending thread's; null: nobody needed it yet
   engine::Engine* engine_ = nullptr;
   WebhookInterests interests_;  // market thread

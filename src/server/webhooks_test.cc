@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <mutex>
 #include <set>
 
+#include "net/timer.h"
 #include "server/loopback_market_test.h"
 #include "server/webhook_receiver_test.h"
 #include "server/webhook_signature.h"
@@ -277,6 +279,104 @@ TEST_F(WebhookMarketTest, RemovedIsRemoved) {
   const auto sent = receiver.wait_for(2);
   ASSERT_EQ(sent.size(), 2U);
   EXPECT_TRUE(sent[1].header("webhook-id").starts_with("msg_" + other.at("webhook.id") + "_"));
+}
+
+// As an older log than webhooks.db was written with looks: what happens from then on is sent, all
+// of it and nothing else, and the operator is told.
+TEST(WebhookRestored, ALogThatEndsBeforeWhatWasSentIsNoticed) {
+  std::mutex mutex;
+  std::string said;
+  ServerOptions options;
+  options.webhook_targets = *WebhookTargets::of({"127.0.0.0/8"});
+  options.log = [&](const std::string& sentence) {
+    const std::lock_guard lock(mutex);
+    said += sentence + "\n";
+  };
+  LoopbackMarket market(options);
+  const People people(market);
+  const Receiver receiver(200);
+  const auto set_budgets = [&](int first, int last) {
+    for (int units = first; units <= last; ++units) {
+      ASSERT_EQ(market
+                    .put("/v1/wallet/budget", people.renter,
+                         fmt::format(R"({{"month_budget": "{}"}})", units))
+                    .status,
+                200);
+    }
+  };
+  const Reply made =
+      market.post("/v1/webhooks", people.renter,
+                  fmt::format(R"({{"url": "{}", "kinds": ["budget_set"]}})", receiver.url()));
+  set_budgets(1, 3);
+  ASSERT_EQ(receiver.wait_for(3).size(), 3U);
+  market.restart();
+  const auto heard = [&] {
+    const std::lock_guard lock(mutex);
+    return said;
+  };
+  EXPECT_EQ(heard().find("WARNING"), std::string::npos) << heard();
+  market.stop();
+  {
+    const auto store = WebhookStore::open(market.folder() + "/webhooks.db");
+    ASSERT_TRUE(store) << store.error().message;
+    ASSERT_TRUE((*store)->move(core::WebhookId(std::stoull(made.at("webhook.id"))),
+                               EventPlace{LogIndex(1'000'000), 7}));
+  }
+  market.start();
+  EXPECT_NE(heard().find("Webhooks of which this is so: 1."), std::string::npos) << heard();
+  set_budgets(4, 6);
+  EXPECT_EQ(receiver.wait_for(6).size(), 6U);
+}
+
+// In the middle of a sending: what is on its way is broken off, so that its place among the
+// account's is free at once, and nothing of it is noted or sent after that.
+TEST(WebhookRemoved, WhileItIsBusyItIsLeftAtOnce) {
+  ServerOptions options;
+  options.webhook_targets = *WebhookTargets::of({"127.0.0.0/8"});
+  options.webhooks.sending_per_account_max = 1;
+  options.webhooks.times = {seconds(5), minutes(5), minutes(5)};  // nobody gives up by himself
+  LoopbackMarket market(options);
+  const People people(market);
+  std::atomic<bool> let_go = false;
+  const Receiver slow([&let_go](net::Exchange& exchange) -> net::Task<void> {
+    while (!let_go) co_await net::sleep_for(milliseconds(10));
+    net::Response response{200, {}, {}};
+    co_await exchange.respond(std::move(response));
+  });
+  const Receiver quick(200);
+  const auto add = [&](const std::string& url) {
+    return market.post("/v1/webhooks", people.renter,
+                       fmt::format(R"({{"url": "{}", "kinds": ["budget_set"]}})", url));
+  };
+  const auto set_budget = [&](int units) {
+    const Reply set = market.put("/v1/wallet/budget", people.renter,
+                                 fmt::format(R"({{"month_budget": "{}"}})", units));
+    ASSERT_EQ(set.status, 200) << set.body;
+  };
+  const std::string id = add(slow.url()).at("webhook.id");
+  set_budget(1);
+  set_budget(2);
+  ASSERT_EQ(slow.wait_for(1).size(), 1U);
+  ASSERT_EQ(add(quick.url()).status, 200);
+  set_budget(3);
+  EXPECT_TRUE(quick.sent().empty()) << "one of the account at a time";
+  ASSERT_EQ(market.send("DELETE", "/v1/webhooks/" + id, people.renter, "", {}).status, 200);
+  EXPECT_EQ(quick.wait_for(1).size(), 1U);
+  EXPECT_EQ(market.get("/v1/webhooks/" + id + "/deliveries", people.renter).status, 404);
+  let_go = true;
+  set_budget(4);
+  EXPECT_EQ(quick.wait_for(2).size(), 2U);
+  market.restart();
+  set_budget(5);
+  EXPECT_EQ(quick.wait_for(3).size(), 3U);
+  EXPECT_EQ(slow.sent().size(), 1U);
+  // Not by its own thread's word alone: the file has nothing of it either.
+  market.stop();
+  const auto store = WebhookStore::open(market.folder() + "/webhooks.db");
+  ASSERT_TRUE(store) << store.error().message;
+  const auto page = (*store)->deliveries(core::WebhookId(std::stoull(id)), 0, 10);
+  ASSERT_TRUE(page) << page.error().message;
+  EXPECT_TRUE(page->deliveries.empty());
 }
 
 TEST_F(WebhookMarketTest, WrongOnesAreRefused) {

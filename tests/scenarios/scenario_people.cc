@@ -84,6 +84,10 @@ Result<std::optional<v1::Command>> Scenario::people_of(const Line& line) {
     set.set_member(member);
     FALLOW_ASSIGN(const v1::Role role, role_of(line.option("role", "none")));
     set.set_role(role);
+    set.set_invite(line.has("invite"));
+  } else if (line.verb == "join-team") {
+    FALLOW_ASSIGN(const std::uint64_t account, id_of(first));
+    command.mutable_join_team()->set_account(account);
   } else {
     return std::optional<v1::Command>();
   }
@@ -105,7 +109,8 @@ std::string Scenario::text_of_people(const v1::Event& event) const {
       return fmt::format("webhook {} stopped: {}", name_of(event.webhook_stopped().webhook()),
                          event.webhook_stopped().reason());
     case v1::Event::kMemberSet:
-      return fmt::format("{} in {}: {}", name_of(event.member_set().member()),
+      return fmt::format("{} {} {}: {}", name_of(event.member_set().member()),
+                         event.member_set().invited() ? "invited to" : "in",
                          name_of(event.member_set().account()),
                          role_text(event.member_set().role()));
     default:
@@ -121,10 +126,13 @@ std::string Scenario::people_text() const {
       text += fmt::format("    key {}, {}\n", key.label, role_text(key.role));
       return true;
     });
-    machine_.visit_members(account.id, [&](AccountId, AccountId member, v1::Role role) {
-      text += fmt::format("    {} acts for it as {}\n", name_of(member.value), role_text(role));
-      return true;
-    });
+    machine_.visit_members(
+        account.id, [&](AccountId, AccountId member, const core::Membership& membership) {
+          text += fmt::format("    {} {} as {}\n", name_of(member.value),
+                              membership.invited ? "is invited to act for it" : "acts for it",
+                              role_text(membership.role));
+          return true;
+        });
     return true;
   });
   machine_.visit_webhooks([&](const core::Webhook& webhook) {

@@ -239,6 +239,10 @@ class Webhooks(harness.SystemTest):
 
         member, key = self.market.open_account("colleague", "renter")
         self.market.run("team", "set", member, "billing", key=self.renter)
+        self.assertTrue(self.market.run("team", "of-mine", key=key)[0]["invited"])
+        with self.assertRaises(harness.Refused):
+            self.market.run("--team", self.renter_id, "wallet", key=key)
+        self.market.run("team", "join", self.renter_id, key=key)
         self.assertEqual([team["account"] for team in self.market.run("team", "of-mine", key=key)], [self.renter_id])
         wallet = self.market.run("--team", self.renter_id, "wallet", key=key)[0]
         self.assertEqual(wallet["account"], self.renter_id)
