@@ -23,7 +23,7 @@ struct MarketArguments {
 
 std::string places(double value, int count) { return fmt::format("{:.{}f}", value, count); }
 
-void add_jobs(Table& table, std::string_view tier, const sim::JobFigures& jobs) {
+void add_job_row(Table& table, std::string_view tier, const sim::JobFigures& jobs) {
   if (jobs.jobs == 0) return;
   table.add({std::string(tier), std::to_string(jobs.jobs), std::to_string(jobs.done),
              std::to_string(jobs.late), places(jobs.completion_hours_p50, 2),
@@ -33,8 +33,8 @@ void add_jobs(Table& table, std::string_view tier, const sim::JobFigures& jobs) 
              places(jobs.cost_work_hour, 4), places(jobs.spot_pct(), 1)});
 }
 
-void add_leases(Table& table, std::string_view tier, std::string_view hosts,
-                const sim::LeaseFigures& leases, const sim::HostFigures& host) {
+void add_lease_row(Table& table, std::string_view tier, std::string_view hosts,
+                   const sim::LeaseFigures& leases, const sim::HostFigures& host) {
   if (leases.leases == 0) return;
   table.add({std::string(tier), std::string(hosts), std::to_string(leases.leases),
              std::to_string(leases.preempted), std::to_string(leases.lost),
@@ -52,20 +52,20 @@ void print_market(const sim::MarketReport& report) {
   Table jobs({"tier", ">jobs", ">done", ">late", ">h p50", ">h p90", ">h p99", ">slowdown",
               ">queue min", ">p99", ">cost", ">of a work h", ">on spot %"});
   for (const v1::Tier tier : sim::kMarketTiers) {
-    add_jobs(jobs, sim::market_tier_name(tier), run.asked[sim::place_of(tier)]);
+    add_job_row(jobs, sim::market_tier_name(tier), run.asked[sim::place_of(tier)]);
   }
-  add_jobs(jobs, "all", run.all);
+  add_job_row(jobs, "all", run.all);
   jobs.print("none arrived");
   fmt::print("leases, by the tier that they had\n");
   Table leases({"tier", "hosts", ">leases", ">preempted", ">lost", ">work h", ">lost h", ">used %",
                 ">cost", ">income"});
   for (const v1::Tier tier : sim::kMarketTiers) {
     const auto& by_host = run.leases[sim::place_of(tier)];
-    add_leases(leases, sim::market_tier_name(tier), "home", by_host[0], run.hosts[0]);
-    add_leases(leases, sim::market_tier_name(tier), "verified", by_host[1], run.hosts[1]);
+    add_lease_row(leases, sim::market_tier_name(tier), "home", by_host[0], run.hosts[0]);
+    add_lease_row(leases, sim::market_tier_name(tier), "verified", by_host[1], run.hosts[1]);
   }
-  add_leases(leases, "all", "home", sim::sum_on(run.leases, false), run.hosts[0]);
-  add_leases(leases, "all", "verified", sim::sum_on(run.leases, true), run.hosts[1]);
+  add_lease_row(leases, "all", "home", sim::sum_on(run.leases, false), run.hosts[0]);
+  add_lease_row(leases, "all", "verified", sim::sum_on(run.leases, true), run.hosts[1]);
   leases.print("none began");
   fmt::print("fee {:.0f}, refunded {:.0f}\n", run.fee, run.refunded);
   fmt::print("commands/s  {:.0f} of one processor, {} in {:.1f} s\ndigest  {}\n",
