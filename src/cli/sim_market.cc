@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/digest.h"
@@ -22,35 +23,51 @@ struct MarketArguments {
 
 std::string places(double value, int count) { return fmt::format("{:.{}f}", value, count); }
 
+void add_job_row(Table& table, std::string_view tier, const sim::JobFigures& jobs) {
+  if (jobs.jobs == 0) return;
+  table.add({std::string(tier), std::to_string(jobs.jobs), std::to_string(jobs.done),
+             std::to_string(jobs.late), places(jobs.completion_hours_p50, 2),
+             places(jobs.completion_hours_p90, 2), places(jobs.completion_hours_p99, 2),
+             places(jobs.slowdown_mean, 2), places(jobs.queue_minutes_mean, 2),
+             places(jobs.queue_minutes_p99, 1), places(jobs.cost, 0),
+             places(jobs.cost_work_hour, 4), places(jobs.spot_pct(), 1)});
+}
+
+void add_lease_row(Table& table, std::string_view tier, std::string_view hosts,
+                   const sim::LeaseFigures& leases, const sim::HostFigures& host) {
+  if (leases.leases == 0) return;
+  table.add({std::string(tier), std::string(hosts), std::to_string(leases.leases),
+             std::to_string(leases.preempted), std::to_string(leases.lost),
+             places(leases.work_hours, 0), places(leases.lost_hours, 0),
+             places(host.used_pct(leases), 2), places(leases.cost, 0), places(leases.income, 0)});
+}
+
 void print_market(const sim::MarketReport& report) {
   const sim::MarketRules& rules = report.options.rules;
   const sim::MarketRun& run = report.run;
-  fmt::print("market: {}, {} nodes, {} days, load {} %\n", sim::name_of(rules.policy), rules.nodes,
-             rules.days, rules.load_pct);
-  fmt::print("  jobs        {} arrived, {} done, {} late, {} orders refused\n", run.jobs, run.done,
-             run.late, run.refused);
-  fmt::print(
-      "  completion  {:.2f} h (p50), {:.2f} h (p90), {:.2f} h (p99); {:.2f} times the "
-      "running time on the reference card in the mean\n",
-      run.completion_hours_p50, run.completion_hours_p90, run.completion_hours_p99,
-      run.slowdown_mean);
-  fmt::print("  queueing    {:.2f} min in the mean, {:.1f} min (p99)\n", run.queue_minutes_mean,
-             run.queue_minutes_p99);
-  fmt::print(
-      "  cost        {:.0f}, {:.4f} a GPU hour of work on the reference card; fee {:.0f}, "
-      "refunded {:.0f}\n",
-      run.cost, run.cost_work_hour, run.fee, run.refunded);
-  fmt::print("  work        {:.0f} GPU hours kept, {:.0f} lost in {} preemptions\n", run.work_hours,
-             run.lost_hours, run.preemptions);
-  Table table({"tier", "hosts", ">nodes", ">devices", ">leases", ">lost", ">used %", ">income"});
-  for (const bool verified : {false, true}) {
-    const sim::HostFigures& host = run.hosts[verified ? 1 : 0];
-    const double used = host.offered_hours > 0 ? 100 * host.leased_hours / host.offered_hours : 0;
-    table.add({"on_demand", verified ? "verified" : "home", std::to_string(host.nodes),
-               std::to_string(host.devices), std::to_string(host.leases), std::to_string(host.lost),
-               places(used, 2), places(host.income, 0)});
+  fmt::print("market: {}, {} nodes ({} verified), {} days, load {} %, {} orders refused\n",
+             sim::name_of(rules.policy), rules.nodes, run.hosts[1].nodes, rules.days,
+             rules.load_pct, run.refused);
+  fmt::print("jobs, by the tier that they asked for\n");
+  Table jobs({"tier", ">jobs", ">done", ">late", ">h p50", ">h p90", ">h p99", ">slowdown",
+              ">queue min", ">p99", ">cost", ">of a work h", ">on spot %"});
+  for (const v1::Tier tier : sim::kMarketTiers) {
+    add_job_row(jobs, sim::market_tier_name(tier), run.asked[sim::place_of(tier)]);
   }
-  table.print("");
+  add_job_row(jobs, "all", run.all);
+  jobs.print("none arrived");
+  fmt::print("leases, by the tier that they had\n");
+  Table leases({"tier", "hosts", ">leases", ">preempted", ">lost", ">work h", ">lost h", ">used %",
+                ">cost", ">income"});
+  for (const v1::Tier tier : sim::kMarketTiers) {
+    const auto& by_host = run.leases[sim::place_of(tier)];
+    add_lease_row(leases, sim::market_tier_name(tier), "home", by_host[0], run.hosts[0]);
+    add_lease_row(leases, sim::market_tier_name(tier), "verified", by_host[1], run.hosts[1]);
+  }
+  add_lease_row(leases, "all", "home", sim::sum_on(run.leases, false), run.hosts[0]);
+  add_lease_row(leases, "all", "verified", sim::sum_on(run.leases, true), run.hosts[1]);
+  leases.print("none began");
+  fmt::print("fee {:.0f}, refunded {:.0f}\n", run.fee, run.refunded);
   fmt::print("commands/s  {:.0f} of one processor, {} in {:.1f} s\ndigest  {}\n",
              static_cast<double>(run.commands) / run.seconds, run.commands, run.seconds,
              to_hex(run.digest));
@@ -84,7 +101,9 @@ void add_sim_market(Parser& group, Context& context) {
   command->add_option("--churn", options.churn, "fitted spans, .csv or .csv.gz")->required();
   std::vector<std::string> names;
   for (const sim::MarketPolicy policy : sim::kMarketPolicies) names.emplace_back(name_of(policy));
-  command->add_option("--policy", arguments->policy, "which offers the jobs' owners take")
+  command
+      ->add_option("--policy", arguments->policy,
+                   "which offers the jobs' owners take, and on which tiers")
       ->check(one_of(names))
       ->capture_default_str();
   command->add_option("--nodes", rules.nodes, "simulated provider machines")
@@ -95,6 +114,24 @@ void add_sim_market(Parser& group, Context& context) {
       ->capture_default_str();
   command->add_option("--load", rules.load_pct, "work that arrives, percent of what the fleet does")
       ->check(range(1U, 1'000U))
+      ->capture_default_str();
+  command->add_option("--spot-pct", rules.spot_pct, "jobs that ask for spot, percent")
+      ->check(range(0U, 100U))
+      ->capture_default_str();
+  command
+      ->add_option("--reserved-pct", rules.reserved_pct,
+                   "jobs that take a reserved term, percent; the rest is on demand")
+      ->check(range(0U, 100U))
+      ->capture_default_str();
+  command
+      ->add_option("--spot-floor-pct", rules.spot_floor_pct,
+                   "from so many percent of its price on an offer takes spot")
+      ->check(range(1U, 100U))
+      ->capture_default_str();
+  command
+      ->add_option("--price-interval-minutes", rules.price_interval_minutes,
+                   "how long a spot price holds")
+      ->check(range(1U, 1'440U))
       ->capture_default_str();
   command
       ->add_option("--deadline-ratio", rules.deadline_ratio,

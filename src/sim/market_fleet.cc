@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <limits>
+#include <set>
+#include <utility>
 
+#include "base/money.h"
+#include "core/query.h"
 #include "core/speed.h"
 #include "sim/exact_math.h"
 #include "sim/lab_commands.h"
@@ -16,6 +21,10 @@ constexpr double kSpanHoursMax = 24 * 3'650;
 // Devices of a node, as many entries as it is likely.
 constexpr std::array kHomeDevices = {1U, 1U, 1U, 1U, 2U};
 constexpr std::array kVerifiedDevices = {1U, 1U, 2U, 4U, 8U, 8U};
+// Nobody who may come home promises a term, so home hosts give none. In basis points.
+constexpr std::uint32_t kDayDiscount = 500;
+constexpr std::uint32_t kWeekDiscount = 1'000;
+constexpr std::uint32_t kMonthDiscount = 2'000;
 
 // The price at a place between 0 and 1 of the book's order of prices.
 Micros price_at(const BookRow& row, double place) {
@@ -75,6 +84,20 @@ v1::NodeFacts MarketFleet::facts(std::uint32_t number) const {
                    .disk_mb = 200'000});
 }
 
+v1::Command MarketFleet::offer(std::uint32_t number, std::uint32_t spot_floor_pct) const {
+  const MarketNode& node = nodes_[number];
+  v1::Command command = offer_command(node.id, node.device_hour);
+  v1::SetOffer& offer = *command.mutable_set_offer();
+  offer.set_spot(true);
+  offer.set_spot_floor_micros(fraction_of(node.device_hour, spot_floor_pct, 100).value);
+  if (node.verified) {
+    offer.mutable_discounts()->set_day_basis_points(kDayDiscount);
+    offer.mutable_discounts()->set_week_basis_points(kWeekDiscount);
+    offer.mutable_discounts()->set_month_basis_points(kMonthDiscount);
+  }
+  return command;
+}
+
 Duration MarketFleet::span(const MarketNode& node) {
   const ChurnFit& churn = fit(node.verified);
   const double span = node.away ? weibull_value(churn.down_shape, churn.down_scale, uniform())
@@ -96,6 +119,26 @@ std::int64_t MarketFleet::slowest() const {
   std::int64_t slowest = std::numeric_limits<std::int64_t>::max();
   for (const MarketNode& node : nodes_) slowest = std::min(slowest, node.speed);
   return slowest;
+}
+
+std::int64_t MarketFleet::fastest() const {
+  std::int64_t fastest = 0;
+  for (const MarketNode& node : nodes_) fastest = std::max(fastest, node.speed);
+  return fastest;
+}
+
+std::vector<std::string> MarketFleet::models_from(std::int64_t speed) const {
+  std::set<std::pair<std::int64_t, std::string>, std::greater<>> fast;
+  for (const MarketNode& node : nodes_) {
+    if (node.speed >= speed) {
+      fast.emplace(node.speed, core::canonical_word(book_[node.row].model));
+    }
+  }
+  std::vector<std::string> models;
+  for (const auto& [of_model, model] : fast) {
+    if (models.size() < core::kListValuesMax) models.push_back(model);
+  }
+  return models;
 }
 
 }  // namespace fallow::sim

@@ -1,15 +1,17 @@
 // The market laboratory's supply: nodes drawn from a price book, verified or not as the book's
-// devices are, each with the spans in which it is there and away. Owner: run_market; one thread.
+// devices are, each with the spans in which it is there and away, and with what it is offered at.
+// Owner: run_market; one thread.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/env.h"
 #include "base/types.h"
-#include "fallow/v1/types.pb.h"
+#include "fallow/v1/commands.pb.h"
 #include "sim/market_trace.h"
 
 namespace fallow::sim {
@@ -37,12 +39,19 @@ class MarketFleet {
 
   std::vector<MarketNode>& nodes() { return nodes_; }
   v1::NodeFacts facts(std::uint32_t number) const;
+  // The node has its id. Every host takes spot from so much of its price on; verified ones give
+  // discounts for terms.
+  v1::Command offer(std::uint32_t number, std::uint32_t spot_floor_pct) const;
   // How long the node stays as it is now.
   Duration span(const MarketNode& node);
   // Reference cards' worth of work that the fleet does, counting how much of the time nodes are
   // there.
   double capacity() const;
   std::int64_t slowest() const;
+  std::int64_t fastest() const;
+  // The models that are at least so fast, as the query language names them; the fastest, if they
+  // are more than a query may name.
+  std::vector<std::string> models_from(std::int64_t speed) const;
 
  private:
   const ChurnFit& fit(bool verified) const { return verified ? verified_ : home_; }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "fallow/v1/types.pb.h"
 
 namespace fallow::sim {
 
@@ -26,14 +27,19 @@ struct Job {
   Duration running;  // on the reference card
   std::uint32_t pieces_left = 0;
   std::uint32_t renter = 0;
+  v1::Tier tier = v1::ON_DEMAND;  // that its owner asks for
+  std::uint32_t bid_pct = 100;    // on spot, of what the cheapest offer on demand costs then
 };
 
 struct Running {
   std::uint32_t piece = 0;
   std::uint32_t node = 0;
+  v1::Tier tier = v1::ON_DEMAND;  // of the lease
 };
 
-enum class What : std::uint8_t { kArrival, kTurn, kEnd, kSample };
+// kEnd: its work is done, or the time that was paid for is over. kGone: a lease that was told to
+// stop has had its notice. kMeters: a price interval is about to end.
+enum class What : std::uint8_t { kArrival, kTurn, kEnd, kGone, kMeters, kSample };
 struct PlannedEvent {
   Time at;
   std::uint64_t order = 0;  // of planning, so that ties are decided

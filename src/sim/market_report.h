@@ -23,7 +23,8 @@ struct MarketReport {
   MarketRun run;
 };
 
-// Reads the three files and runs. kNotFound for an absent file or fit, kInvalid for a bad one.
+// Reads the three files and runs. kNotFound for an absent file or fit, kInvalid for a bad one and
+// for rules that contradict each other.
 Result<MarketReport> run_market(const MarketOptions& options);
 
 // One JSON document, without a line end.

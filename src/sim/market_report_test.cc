@@ -32,7 +32,12 @@ TEST(MarketReport, ReadsRunsAndTells) {
   ASSERT_TRUE(report) << report.error().message;
   const std::string json = to_json(*report);
   EXPECT_THAT(json, HasSubstr("{\"policy\":\"fallow\",\"nodes\":30,\"days\":1,"));
-  EXPECT_THAT(json, HasSubstr("\"tiers\":{\"on_demand\":{\"home\":{\"nodes\":"));
+  EXPECT_THAT(json, HasSubstr("\"spot_jobs_pct\":40,\"reserved_jobs_pct\":20,"));
+  EXPECT_THAT(json, HasSubstr("\"hosts\":{\"home\":{\"nodes\":"));
+  for (const char* const tier : {"reserved", "on_demand", "spot"}) {
+    EXPECT_THAT(json, HasSubstr(fmt::format("\"{}\":{{\"asked\":{{\"jobs\":", tier)));
+  }
+  EXPECT_THAT(json, HasSubstr("\"home\":{\"leases\":"));
   EXPECT_THAT(json, HasSubstr("\"samples\":[{\"day\":0.25,\"used_pct\":"));
   const Chart chart = use_chart(*report);
   ASSERT_EQ(chart.lines.size(), 2U);
@@ -51,6 +56,15 @@ TEST(MarketReport, AnAbsentFileOrFitIsNamed) {
   report = run_market(unknown);
   ASSERT_FALSE(report);
   EXPECT_THAT(report.error().message, HasSubstr("Moon"));
+}
+
+TEST(MarketReport, TiersOfMoreThanAllJobsAreRefused) {
+  MarketOptions options = market_options();
+  options.rules.spot_pct = 81;
+  const auto report = run_market(options);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::kInvalid);
+  EXPECT_THAT(report.error().message, HasSubstr("more than all"));
 }
 
 }  // namespace

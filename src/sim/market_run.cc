@@ -1,21 +1,23 @@
 #include "sim/market_run.h"
 
 #include <absl/container/btree_map.h>
-#include <fmt/core.h>
+#include <absl/container/btree_set.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
 #include "base/check.h"
-#include "base/env.h"
-#include "core/deadline_policy.h"
+#include "core/deadlines.h"
 #include "core/machine.h"
 #include "core/policy.h"
 #include "core/speed.h"
 #include "sim/lab_commands.h"
+#include "sim/market_arrivals.h"
+#include "sim/market_asks.h"
 #include "sim/market_fleet.h"
 #include "sim/market_plan.h"
 
@@ -23,7 +25,6 @@ namespace fallow::sim {
 namespace {
 
 constexpr Time kStart{1'700'000'000'000'000};
-constexpr Duration kYear = hours(24 * 366);
 constexpr std::uint32_t kTaskGpusMax = 8;  // a larger job is split: no node has more
 constexpr Micros kWallet(900'000'000'000'000);
 constexpr std::uint32_t kSamplesPerDay = 4;
@@ -32,28 +33,35 @@ double hours_of(Duration time) { return static_cast<double>(time.value) / 3'600e
 double units(std::int64_t micros) { return static_cast<double>(micros) / 1e6; }
 
 // Nothing is waited for: what ends, ends by a report of the moment.
-v1::Policy policy() {
+v1::Policy policy(const MarketRules& rules) {
   v1::Policy policy = core::default_policy();
   policy.set_meter_interval_us(kYear.value);
   policy.set_suspend_after_us(kYear.value);
   policy.set_close_after_us(kYear.value);
   policy.set_start_timeout_us(kYear.value);
   policy.set_payout_delay_us(0);
-  policy.set_price_interval_us(0);
+  policy.set_price_interval_us(minutes(rules.price_interval_minutes).value);
   return policy;
 }
 
-double percentile(std::vector<double>& values, double part) {
-  if (values.empty()) return 0;
-  const auto at = static_cast<std::size_t>(part * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(at), values.end());
-  return values[at];
-}
-
-double mean(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return values.empty() ? 0 : sum / static_cast<double>(values.size());
+Digest run_digest(const MarketRun& run, const Digest& of_machine) {
+  Digester digester;
+  digester.update(of_machine);
+  digester.update_u64(run.commands);
+  digester.update_u64(run.refused);
+  for (const JobFigures& asked : run.asked) {
+    for (const std::uint64_t count : {asked.jobs, asked.done, asked.late}) {
+      digester.update_u64(count);
+    }
+  }
+  for (const auto& by_host : run.leases) {
+    for (const LeaseFigures& leases : by_host) {
+      for (const std::uint64_t count : {leases.leases, leases.preempted, leases.lost}) {
+        digester.update_u64(count);
+      }
+    }
+  }
+  return digester.finish();
 }
 
 class Market {
@@ -62,16 +70,17 @@ class Market {
       : inputs_(inputs),
         rules_(rules),
         fleet_(inputs.book, inputs.home, inputs.verified, rules.nodes, rules.seed),
-        random_(seeded_random(rules.seed ^ 0x6A6F6273)) {}
+        asks_(rules, fleet_) {}
 
   MarketRun run() {
     const double begun = thread_seconds();
     open_market();
     join_all();
-    arrivals();
+    plan_arrivals();
     for (std::uint32_t i = 1; i <= rules_.days * kSamplesPerDay; ++i) {
       plan_.add(kStart + Duration(hours(24).value / kSamplesPerDay * i), What::kSample, i);
     }
+    plan_meters(kStart);
     const Time end = kStart + hours(24 * std::int64_t{rules_.days});
     while (const auto next = plan_.next(end)) {
       const PlannedEvent event = *next;
@@ -94,7 +103,9 @@ class Market {
     ++run_.commands;
     for (const v1::Event& event : told_) {
       if (event.has_lease_placed()) placed(event.lease_placed());
+      if (event.has_lease_changed()) changed(event.lease_changed());
       if (event.has_lease_ended()) ended(event.lease_ended());
+      if (event.has_order_ended()) over(OrderId(event.order_ended().order()));
       if (event.has_refused()) ++run_.refused;
     }
   }
@@ -126,7 +137,7 @@ class Market {
   }
 
   void open_market() {
-    apply(found_command("market", policy()));
+    apply(found_command("market", policy(rules_)));
     for (std::uint32_t i = 0; i < inputs_.jobs.clusters; ++i) {
       renters_.push_back(open_account(v1::RENTER));
       apply(deposit_command(renters_.back(), kWallet, i));
@@ -145,7 +156,7 @@ class Market {
       apply(command);
       node.id = NodeId(first_id_of(machine_.last_index()));
       numbers_.emplace(node.id.value, i);
-      apply(offer_command(node.id, node.device_hour));
+      apply(fleet_.offer(i, rules_.spot_floor_pct));
       node.since = now_;
       if (!node.away) apply(link_command(node.id, true));
       plan_.add(now_ + fleet_.span(node), What::kTurn, i);
@@ -155,26 +166,9 @@ class Market {
     }
   }
 
-  // The trace again and again, each copy some whole days later, until enough work arrives.
-  void arrivals() {
-    double trace_hours = 0;  // of GPUs on the reference card
-    for (const TraceJob& job : inputs_.jobs.jobs) trace_hours += hours_of(job.running) * job.gpus;
-    const double wanted = fleet_.capacity() * 24 * inputs_.jobs.days * rules_.load_pct / 100;
-    const double copies = wanted / trace_hours;
-    const Duration span = hours(24 * std::int64_t{inputs_.jobs.days});
-    const Duration days = hours(24 * std::int64_t{rules_.days});
-    for (double copy = 0; copy < copies; ++copy) {
-      const double part = std::min(1.0, copies - copy);
-      const Duration shift =
-          copy == 0 ? Duration() : hours(24 * std::int64_t(random_->below(inputs_.jobs.days)));
-      for (const TraceJob& job : inputs_.jobs.jobs) {
-        const Duration at((job.arrival.us + shift.value) % span.value);
-        const bool taken = part >= 1 || double(random_->below(1'000'000)) < part * 1e6;
-        if (at >= days || !taken) continue;
-        plan_.add(kStart + at, What::kArrival, jobs_.size());
-        jobs_.push_back(Job{kStart + at, job.running, job.gpus, job.cluster});
-      }
-    }
+  void plan_arrivals() {
+    jobs_ = draw_jobs(inputs_.jobs, rules_, fleet_.capacity(), kStart);
+    for (std::size_t i = 0; i < jobs_.size(); ++i) plan_.add(jobs_[i].arrival, What::kArrival, i);
   }
 
   void happen(const PlannedEvent& event) {
@@ -184,15 +178,21 @@ class Market {
       case What::kTurn:
         return turn(fleet_.nodes()[event.number], static_cast<std::uint32_t>(event.number));
       case What::kEnd:
-        return complete(LeaseId(event.number));
+        return end(LeaseId(event.number));
+      case What::kGone:
+        return report_end(LeaseId(event.number), v1::STOPPED);
+      case What::kMeters:
+        return meter_spot();
       case What::kSample:
         return sample(event.number);
     }
   }
 
+  JobTally& tally_of(const Piece& piece) { return tallies_[place_of(jobs_[piece.job].tier)]; }
+
   void arrive(std::uint32_t number) {
-    ++run_.jobs;
     Job& job = jobs_[number];
+    tallies_[place_of(job.tier)].arrived();
     std::uint32_t gpus = std::exchange(job.pieces_left, 0);
     while (gpus > 0) {
       const std::uint32_t part = std::min(gpus, kTaskGpusMax);
@@ -203,79 +203,62 @@ class Market {
     }
   }
 
-  Time deadline_of(const Job& job) const {
-    return job.arrival +
-           Duration(static_cast<std::int64_t>(static_cast<double>(job.running.value) *
-                                              rules_.deadline_ratio)) +
-           minutes(rules_.start_minutes);
-  }
-
-  // Whatever is cheapest, or a host that does not go away with its owner?
-  bool wants_verified(const Piece& piece) const {
-    if (rules_.policy != MarketPolicy::kFallow) return rules_.policy == MarketPolicy::kOnDemand;
-    core::DeadlineState state;
-    state.time_left = deadline_of(jobs_[piece.job]) - now_;
-    state.work_left = piece.left;
-    state.restart = minutes(rules_.checkpoint_minutes) + minutes(rules_.start_minutes);
-    state.step = minutes(rules_.checkpoint_minutes);
-    state.spot_available = true;
-    state.on_demand_hour = Micros(1);  // only which of them is the cheaper matters here
-    return core::choose_run(state, {}) == core::RunMode::kOnDemand;
-  }
-
   void order(std::uint32_t number) {
     Piece& piece = pieces_[number];
+    const Job& job = jobs_[piece.job];
     piece.ordered_at = now_;
     v1::Command command;
-    v1::SubmitOrder& order = *command.mutable_submit_order();
-    order.set_account(renters_[jobs_[piece.job].renter]);
-    order.set_name("job");
-    order.set_tasks(1);
-    order.set_wait(true);
-    order.set_attempts_max(1);
-    order.mutable_workload()->add_command("train");
-    v1::Requirements& wanted = *order.mutable_requirements();
-    // As the trace's cluster had them: cards of 12 GB, and of 24 GB for what runs on several.
-    std::string query = piece.gpus > 1 ? "gpu_ram>=24" : "gpu_ram>=12";
-    if (wants_verified(piece)) query += fmt::format(" region={}", kVerifiedRegion);
-    wanted.set_query(query);
-    wanted.set_gpus(piece.gpus);
-    wanted.set_objective(rules_.policy == MarketPolicy::kFallow ? v1::COST_TO_COMPLETE
-                                                                : v1::CHEAPEST);
-    wanted.set_duration_us(std::min(kYear, time_on(piece.left, fleet_slowest_)).value);
+    *command.mutable_submit_order() = asks_.order(job, piece, now_, machine_);
+    command.mutable_submit_order()->set_account(renters_[job.renter]);
     const std::uint64_t refused = run_.refused;
-    ordering_ = number;
+    const std::uint64_t id = first_id_of(LogIndex(machine_.last_index().value + 1));
+    orders_.emplace(id, number);  // its own command may place it
     apply(command);
-    if (run_.refused == refused) {
-      orders_.emplace(first_id_of(machine_.last_index()), number);
-    }
+    if (run_.refused != refused) orders_.erase(id);
   }
 
-  static Duration time_on(Duration reference, std::int64_t speed) {
-    return Duration((reference.value / speed + 1) * core::kSpeedUnit);
+  void placed(const v1::LeasePlaced& told) {
+    const std::uint32_t number = orders_.at(told.order());
+    Piece& piece = pieces_[number];
+    const std::uint32_t at = numbers_.at(told.node());
+    const MarketNode& node = fleet_.nodes()[at];
+    const core::Lease& lease = *machine_.lease(LeaseId(told.lease()));
+    const bool reserved = jobs_[piece.job].tier == v1::RESERVED;
+    const v1::Tier tier = lease.spot ? v1::SPOT : reserved ? v1::RESERVED : v1::ON_DEMAND;
+    running_.emplace(told.lease(), Running{number, at, tier});
+    if (lease.spot) spot_.insert(told.lease());
+    tally_of(piece).queued(now_ - piece.ordered_at);
+    ++figures_of(tier, node).leases;
+    plan_.add(now_ + minutes(rules_.start_minutes) +
+                  std::min(time_on(piece.left, node.speed), lease.time_max),
+              What::kEnd, told.lease());
   }
 
-  void placed(const v1::LeasePlaced& lease) {
-    // An order's own command places it before its id is known here.
-    const auto known = orders_.find(lease.order());
-    const std::uint32_t piece = known == orders_.end() ? ordering_ : known->second;
-    const std::uint32_t number = numbers_.at(lease.node());
-    const MarketNode& node = fleet_.nodes()[number];
-    running_.emplace(lease.lease(), Running{piece, number});
-    queued_.push_back(hours_of(now_ - pieces_[piece].ordered_at) * 60);
-    ++run_.hosts[node.verified ? 1 : 0].leases;
-    plan_.add(now_ + minutes(rules_.start_minutes) + time_on(pieces_[piece].left, node.speed),
-              What::kEnd, lease.lease());
+  // Told to stop, it goes on for as long as its notice is.
+  void changed(const v1::LeaseChanged& told) {
+    if (told.state() != v1::STOPPING) return;
+    spot_.erase(told.lease());  // no record of it counts any more
+    plan_.add(now_ + core::stop_grace(machine_.policy(), *machine_.lease(LeaseId(told.lease()))),
+              What::kGone, told.lease());
   }
 
-  void add_ending(v1::Observe& observe, LeaseId id, v1::EndReason reason) const {
+  LeaseFigures& figures_of(v1::Tier tier, const MarketNode& node) {
+    return run_.leases[place_of(tier)][node.verified ? 1 : 0];
+  }
+
+  Duration worked(const core::Lease& lease) const {
+    return std::max(Duration(), now_ - lease.placed_at - minutes(rules_.start_minutes));
+  }
+
+  void add_report(v1::Observe& observe, LeaseId id, v1::LeaseState state,
+                  v1::EndReason reason) const {
     const core::Lease& lease = *machine_.lease(id);
     v1::WorkloadReport& report = *observe.add_workloads();
     report.set_lease(id.value);
-    report.set_state(v1::ENDED);
+    report.set_state(state);
     report.set_reason(reason);
-    const Duration ran = now_ - lease.placed_at - minutes(rules_.start_minutes);
-    if (ran.value > 0) add_meter(report, 1, ran, now_);
+    const Duration ran = worked(lease);
+    if (ran.value > 0) add_meter(report, lease.meter_sequence + 1, ran, now_);
   }
 
   v1::Command report_of(const MarketNode& node) const {
@@ -285,12 +268,37 @@ class Market {
     return command;
   }
 
-  void complete(LeaseId id) {
+  void report_end(LeaseId id, v1::EndReason reason) {
     const auto at = running_.find(id.value);
     if (at == running_.end()) return;  // it was lost before
     v1::Command command = report_of(fleet_.nodes()[at->second.node]);
-    add_ending(*command.mutable_observe(), id, v1::COMPLETED);
+    add_report(*command.mutable_observe(), id, v1::ENDED, reason);
     apply(command);
+  }
+
+  void end(LeaseId id) {
+    const auto at = running_.find(id.value);
+    if (at == running_.end()) return;  // it was lost before
+    const Duration needed =
+        time_on(pieces_[at->second.piece].left, fleet_.nodes()[at->second.node].speed);
+    report_end(id, worked(*machine_.lease(id)) >= needed ? v1::COMPLETED : v1::TIME_LIMIT);
+  }
+
+  // At the last moment of each interval, so that all of it is charged at its own price.
+  void plan_meters(Time from) {
+    const std::int64_t interval = minutes(rules_.price_interval_minutes).value;
+    plan_.add(Time{(from.us / interval + 1) * interval - 1}, What::kMeters, 0);
+  }
+
+  void meter_spot() {
+    for (const std::uint64_t lease : std::vector<std::uint64_t>(spot_.begin(), spot_.end())) {
+      const LeaseId id(lease);
+      if (!spot_.contains(lease) || worked(*machine_.lease(id)).value == 0) continue;
+      v1::Command command = report_of(fleet_.nodes()[running_.at(lease).node]);
+      add_report(*command.mutable_observe(), id, v1::RUNNING, v1::END_REASON_UNSPECIFIED);
+      apply(command);
+    }
+    plan_meters(now_ + Duration(1));
   }
 
   // A node's owner comes home, or a verified host fails; or it is there again.
@@ -304,7 +312,7 @@ class Market {
       apply(link_command(node.id, false));
       v1::Command command = report_of(node);
       for (const LeaseId id : leases) {
-        add_ending(*command.mutable_observe(), id,
+        add_report(*command.mutable_observe(), id, v1::ENDED,
                    node.verified ? v1::HOST_LOST : v1::OWNER_RETURNED);
       }
       if (!leases.empty()) apply(command);
@@ -319,47 +327,75 @@ class Market {
     FALLOW_CHECK(at != running_.end(), "lease {} ended twice", told.lease());
     const Running running = at->second;
     running_.erase(at);
-    orders_.erase(told.order());
+    spot_.erase(told.lease());
     const MarketNode& node = fleet_.nodes()[running.node];
-    HostFigures& host = run_.hosts[node.verified ? 1 : 0];
+    LeaseFigures& figures = figures_of(running.tier, node);
     Piece& piece = pieces_[running.piece];
+    JobTally& tally = tally_of(piece);
     const core::Lease& lease = *machine_.lease(LeaseId(told.lease()));
-    host.leased_hours += hours_of(now_ - lease.placed_at) * piece.gpus;
-    cost_ += told.charged_micros() - told.refunded_micros();
+    count_leased(running, lease);
+    const std::int64_t paid = told.charged_micros() - told.refunded_micros();
     fee_ += told.fee_micros();
     refunded_ += told.refunded_micros();
-    host.income += units(told.charged_micros() - told.refunded_micros() - told.fee_micros());
-    const Duration ran = now_ - lease.placed_at - minutes(rules_.start_minutes);
+    tally.paid(units(paid));
+    figures.cost += units(paid);
+    figures.income += units(paid - told.fee_micros());
+    piece.ordered_at = now_;  // whoever was preempted waits from now on
     if (told.reason() == v1::COMPLETED) {
-      run_.work_hours += hours_of(piece.left) * piece.gpus;
+      const double kept = hours_of(piece.left) * piece.gpus;
+      figures.work_hours += kept;
+      tally.worked(kept, 0);
       piece.left = Duration();
       if (--jobs_[piece.job].pieces_left == 0) job_done(jobs_[piece.job]);
       return;
     }
-    FALLOW_CHECK(told.reason() == v1::OWNER_RETURNED || told.reason() == v1::HOST_LOST,
+    const bool lost = told.reason() == v1::OWNER_RETURNED || told.reason() == v1::HOST_LOST;
+    const bool preempted = told.reason() == v1::PREEMPTED;
+    FALLOW_CHECK(lost || preempted || told.reason() == v1::TIME_LIMIT || told.reason() == v1::FUNDS,
                  "lease {} ended for reason {}", told.lease(), static_cast<int>(told.reason()));
-    ++run_.preemptions;
-    ++host.lost;
-    if (ran.value > 0) {
-      const Duration every = minutes(rules_.checkpoint_minutes);
-      const auto work = [&](Duration time) {
-        return Duration(time.value / core::kSpeedUnit * node.speed);
-      };
-      const Duration kept =
-          std::min(piece.left - Duration(1), work(Duration(ran.value / every.value * every.value)));
-      run_.work_hours += hours_of(kept) * piece.gpus;
-      run_.lost_hours += hours_of(std::max(Duration(), work(ran) - kept)) * piece.gpus;
-      piece.left -= kept;
-    }
-    again_.push_back(running.piece);
+    figures.lost += lost ? 1 : 0;
+    figures.preempted += preempted ? 1 : 0;
+    keep_checkpoint(piece, tally, figures, worked(lease), node.speed, preempted);
+  }
+
+  // What was done since the last checkpoint is done again.
+  void keep_checkpoint(Piece& piece, JobTally& tally, LeaseFigures& figures, Duration ran,
+                       std::int64_t speed, bool preempted) {
+    if (ran.value == 0) return;
+    const Duration every = minutes(rules_.checkpoint_minutes);
+    const auto work = [&](Duration time) {
+      return Duration(time.value / core::kSpeedUnit * speed);
+    };
+    const Duration kept =
+        std::min(piece.left - Duration(1), work(Duration(ran.value / every.value * every.value)));
+    const double kept_hours = hours_of(kept) * piece.gpus;
+    const double lost_hours = hours_of(std::max(Duration(), work(ran) - kept)) * piece.gpus;
+    tally.worked(kept_hours, lost_hours);
+    figures.work_hours += kept_hours;
+    figures.lost_hours += lost_hours;
+    if (preempted) figures.preempted_hours += lost_hours;
+    piece.left -= kept;
+  }
+
+  void count_leased(const Running& running, const core::Lease& lease) {
+    const Piece& piece = pieces_[running.piece];
+    const double leased = hours_of(now_ - lease.placed_at) * piece.gpus;
+    figures_of(running.tier, fleet_.nodes()[running.node]).leased_hours += leased;
+    tally_of(piece).leased(leased, running.tier == v1::SPOT);
+  }
+
+  // The market tries a preempted task again itself; what else is not done is ordered anew.
+  void over(OrderId id) {
+    const auto at = orders_.find(id.value);
+    FALLOW_CHECK(at != orders_.end(), "order {} ended twice", id.value);
+    const std::uint32_t piece = at->second;
+    orders_.erase(at);
+    if (pieces_[piece].left.value > 0) again_.push_back(piece);
   }
 
   void job_done(const Job& job) {
-    ++run_.done;
-    const double took = hours_of(now_ - job.arrival);
-    completion_.push_back(took);
-    slowdown_.push_back(took / hours_of(job.running));
-    if (now_ > deadline_of(job)) ++run_.late;
+    tallies_[place_of(job.tier)].done(now_ - job.arrival, job.running,
+                                      now_ > deadline_of(job, rules_));
   }
 
   void sample(std::uint64_t number) {
@@ -381,37 +417,29 @@ class Market {
       }
     }
     for (const auto& [lease, running] : running_) {
-      run_.hosts[fleet_.nodes()[running.node].verified ? 1 : 0].leased_hours +=
-          hours_of(now_ - machine_.lease(LeaseId(lease))->placed_at) * pieces_[running.piece].gpus;
+      count_leased(running, *machine_.lease(LeaseId(lease)));
     }
     for (const Job& job : jobs_) {
-      if (job.pieces_left > 0 && deadline_of(job) < now_) ++run_.late;
+      if (job.pieces_left > 0 && deadline_of(job, rules_) < now_) {
+        tallies_[place_of(job.tier)].overdue();
+      }
     }
-    run_.slowdown_mean = mean(slowdown_);
-    run_.completion_hours_p50 = percentile(completion_, 0.5);
-    run_.completion_hours_p90 = percentile(completion_, 0.9);
-    run_.completion_hours_p99 = percentile(completion_, 0.99);
-    run_.queue_minutes_mean = mean(queued_);
-    run_.queue_minutes_p99 = percentile(queued_, 0.99);
-    run_.cost = units(cost_);
-    run_.cost_work_hour = run_.work_hours > 0 ? run_.cost / run_.work_hours : 0;
+    JobTally all;
+    for (std::size_t i = 0; i < kMarketTierCount; ++i) {
+      run_.asked[i] = tallies_[i].figures();
+      all.add(tallies_[i]);
+    }
+    run_.all = all.figures();
     run_.fee = units(fee_);
     run_.refunded = units(refunded_);
     machine_.check_invariants();
-    Digester digester;
-    digester.update(machine_.digest());
-    for (const std::uint64_t count :
-         {run_.jobs, run_.done, run_.late, run_.preemptions, run_.commands, run_.refused}) {
-      digester.update_u64(count);
-    }
-    run_.digest = digester.finish();
+    run_.digest = run_digest(run_, machine_.digest());
   }
 
   const MarketInputs& inputs_;
   const MarketRules rules_;
   MarketFleet fleet_;
-  const std::int64_t fleet_slowest_ = fleet_.slowest();
-  const std::unique_ptr<Random> random_;
+  const MarketAsks asks_;
   core::Machine machine_;
   core::Events told_;  // by the latest command
   Time now_ = kStart;
@@ -423,34 +451,15 @@ class Market {
   std::vector<Piece> pieces_;
   std::unordered_map<std::uint64_t, std::uint32_t> orders_;  // open: their piece
   absl::btree_map<std::uint64_t, Running> running_;          // open leases, in order for the sums
-  std::uint32_t ordering_ = 0;                               // piece of the order being submitted
-  std::vector<std::uint32_t> again_;                         // pieces that lost their node
+  absl::btree_set<std::uint64_t> spot_;  // of them, on spot and not told to stop
+  std::vector<std::uint32_t> again_;     // pieces whose order is over
 
-  std::int64_t cost_ = 0, fee_ = 0, refunded_ = 0;  // micros
-  std::vector<double> completion_, slowdown_, queued_;
+  std::int64_t fee_ = 0, refunded_ = 0;  // micros
+  std::array<JobTally, kMarketTierCount> tallies_;
   MarketRun run_;
 };
 
 }  // namespace
-
-std::string_view name_of(MarketPolicy policy) {
-  switch (policy) {
-    case MarketPolicy::kFallow:
-      return "fallow";
-    case MarketPolicy::kFirstFit:
-      return "first-fit";
-    case MarketPolicy::kOnDemand:
-      break;
-  }
-  return "on-demand";
-}
-
-std::optional<MarketPolicy> market_policy_named(std::string_view name) {
-  for (const MarketPolicy policy : kMarketPolicies) {
-    if (name == name_of(policy)) return policy;
-  }
-  return std::nullopt;
-}
 
 MarketRun run_market(const MarketInputs& inputs, const MarketRules& rules) {
   return std::make_unique<Market>(inputs, rules)->run();
