@@ -89,15 +89,16 @@ class TelemetryFeed final : public EventSource {
   std::unique_ptr<Subscription> subscription_;
 };
 
+template <class Request>
 net::Task<Answer<v1::ListTelemetryResponse>> list_minutes(Call& call, FindMeasured find,
-                                                          std::string list, std::uint32_t size,
-                                                          std::string token) {
-  FALLOW_CO_ASSIGN(const std::size_t count, page_size_of(size));
-  FALLOW_CO_ASSIGN(const std::uint64_t after_us, page_position(list, token));
+                                                          std::string list, Request request) {
+  FALLOW_CO_ASSIGN(const std::size_t count, page_size_of(request.page_size()));
+  FALLOW_CO_ASSIGN(const std::uint64_t after_us, page_position(list, request.page_token()));
   FALLOW_CO_ASSIGN(const Measured wanted, co_await call.visit(find));
   // The last minute of a lease comes behind its end.
   const Time until = wanted.all || !wanted.has_ended ? call.now() : wanted.until + minutes(1);
-  const Time after = std::max(wanted.from, Time{static_cast<std::int64_t>(after_us)});
+  Time after = std::max(wanted.from, Time{static_cast<std::int64_t>(after_us)});
+  if (request.last_minutes() != 0) after = std::max(after, until - minutes(request.last_minutes()));
   const std::function<Answer<v1::ListTelemetryResponse>()> read =
       [&]() -> Answer<v1::ListTelemetryResponse> {
     const auto found = call.parts().telemetry->minutes(wanted.node, after, until, count);
@@ -158,14 +159,12 @@ OpenStream follow_node_telemetry(Call& call, const v1::FollowNodeTelemetryReques
 
 net::Task<Answer<v1::ListTelemetryResponse>> list_lease_telemetry(
     Call& call, const v1::ListLeaseTelemetryRequest& request) {
-  return list_minutes(call, of_lease(call, request.lease()), "lease telemetry", request.page_size(),
-                      request.page_token());
+  return list_minutes(call, of_lease(call, request.lease()), "lease telemetry", request);
 }
 
 net::Task<Answer<v1::ListTelemetryResponse>> list_node_telemetry(
     Call& call, const v1::ListNodeTelemetryRequest& request) {
-  return list_minutes(call, of_node(call, request.node()), "node telemetry", request.page_size(),
-                      request.page_token());
+  return list_minutes(call, of_node(call, request.node()), "node telemetry", request);
 }
 
 }  // namespace

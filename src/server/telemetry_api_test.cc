@@ -92,6 +92,21 @@ TEST_F(TelemetryApiTest, PagesGoOnWhereTheyEnded) {
   EXPECT_EQ(second.at("next_page_token"), "");
 }
 
+TEST_F(TelemetryApiTest, TheLastMinutesAreToldAloneWhenAskedFor) {
+  const std::int64_t now = system_clock()->now().us;
+  for (const std::uint32_t ago : {90U, 61U, 59U, 1U}) {
+    keep(now - minutes(ago).value, minute(ago));
+  }
+  const std::string path = "/v1/nodes/" + node_ + "/telemetry/minutes?page_size=1&last_minutes=";
+  const Reply first = market_.get(path + "60", people_.provider);
+  EXPECT_EQ(first.at("minutes.0.max.devices.0.percent"), "59") << first.body;
+  const std::string token = first.at("next_page_token");
+  const Reply second = market_.get(path + "60&page_token=" + token, people_.provider);
+  EXPECT_EQ(second.at("minutes.0.max.devices.0.percent"), "1") << second.body;
+  const Reply most = market_.get(path + "4294967295", people_.provider);
+  EXPECT_EQ(most.at("minutes.0.max.devices.0.percent"), "90") << most.body;
+}
+
 TEST_F(TelemetryApiTest, AStreamEndsWithItsLease) {
   const std::string path = "/v1/leases/" + lease_;
   market_.report(node_, lease_, v1::RUNNING, 1'000);

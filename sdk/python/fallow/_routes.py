@@ -120,7 +120,7 @@ ROUTES: Dict[str, Route] = {
         models.TelemetryView, True),
     "ListLeaseTelemetry": Route(
         "GET", "/v1/leases/{lease}/telemetry/minutes", frozenset(['lease']),
-        frozenset(['page_size', 'page_token']),
+        frozenset(['last_minutes', 'page_size', 'page_token']),
         frozenset([]),
         models.ListTelemetryResponse, False),
     "ListSecretAsks": Route(
@@ -215,7 +215,7 @@ ROUTES: Dict[str, Route] = {
         models.TelemetryView, True),
     "ListNodeTelemetry": Route(
         "GET", "/v1/nodes/{node}/telemetry/minutes", frozenset(['node']),
-        frozenset(['page_size', 'page_token']),
+        frozenset(['last_minutes', 'page_size', 'page_token']),
         frozenset([]),
         models.ListTelemetryResponse, False),
     "CreateAccount": Route(

@@ -3325,6 +3325,7 @@ export interface operations {
             query?: {
                 page_size?: number;
                 page_token?: string;
+                last_minutes?: number;
             };
             header?: {
                 "Fallow-Team"?: string;
@@ -4028,6 +4029,7 @@ export interface operations {
             query?: {
                 page_size?: number;
                 page_token?: string;
+                last_minutes?: number;
             };
             header?: {
                 "Fallow-Team"?: string;

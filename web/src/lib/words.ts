@@ -87,6 +87,28 @@ export const tiers: Words<Schemas['Tier']> = {
   RESERVED: 'reserved',
   SPOT: 'spot',
 };
+// What slows a device down.
+export const throttle_reasons: Words<Schemas['ThrottleReason']> = {
+  THROTTLE_REASON_UNSPECIFIED: 'something that its node does not name',
+  THROTTLED_BY_POWER: 'its limit of power',
+  THROTTLED_BY_HEAT: 'heat',
+  THROTTLED_BY_SUPPLY: "the machine's power supply",
+  THROTTLED_BY_HARDWARE: 'its own protection',
+};
+// NVIDIA's numbers of what no program brings about: those that the agent takes for faults of the device.
+const memory_xid = 'its memory had an error that could not be corrected';
+export const device_xids: Readonly<Record<number, string>> = {
+  48: memory_xid,
+  62: 'its own controller has halted',
+  64: memory_xid,
+  74: 'its link to other devices failed',
+  79: 'it fell off its bus',
+  94: memory_xid,
+  95: memory_xid,
+  119: 'its system processor does not answer',
+  120: 'its system processor failed',
+  140: memory_xid,
+};
 // What a key may do, and a member in a team.
 export const roles: Words<Schemas['Role']> = {
   ROLE_UNSPECIFIED: '–',

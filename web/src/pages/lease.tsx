@@ -16,6 +16,7 @@ import { LogView } from '../parts/log_view';
 import { Reach } from '../parts/reach';
 import { ReceiptView } from '../parts/receipt_view';
 import { ErrorBox, Loading, View } from '../parts/states';
+import { TelemetryCard } from '../parts/telemetry_card';
 import type { Verdict } from '../receipt/verify';
 
 const Meter = lazy(() => import('../parts/meter'));
@@ -79,6 +80,7 @@ export default function LeasePage({ lease: id, session }: { lease: string; sessi
               {data.started_at && <MeterBox lease={data} />}
               {is_renter && data.checkpoint_manifest && <CheckpointBox manifest={data.checkpoint_manifest} own={data.checkpoints > 0} />}
             </Card>
+            {data.started_at && <TelemetryCard of={{ lease: id }} title="What its devices and its workload do" ended_at={data.state === 'ENDED' ? data.ended_at : undefined} />}
             {(data.attempt > 1 || goes_on(data)) && (
               <Card title="The task's way">
                 <Attempts order={data.order} task={data.task} here={id} />

@@ -10,6 +10,7 @@ import { device_name, owner_states } from '../lib/words';
 import { AskButton, Card, Facts, Field, Money, Page } from '../parts/basics';
 import { Evidence } from '../parts/evidence';
 import { Empty, ErrorBox, View } from '../parts/states';
+import { TelemetryCard } from '../parts/telemetry_card';
 import { LeaseTable } from './leases';
 import { NodeBadge } from './provide';
 
@@ -73,6 +74,7 @@ export default function NodePage({ node: id, session }: { node: string; session:
               </Card>
               <OfferEditor node={data} mine={mine && session.scopes.includes('PROVIDER')} currency={market.data?.currency ?? ''} />
             </div>
+            <TelemetryCard of={{ node: id }} title="What its devices and workloads do" names={Object.fromEntries((data.facts?.devices ?? []).map((device) => [device.index, `#${device.index} ${device_name(device.model ?? '')}`]))} />
             <Card title="Reliability">
               <Evidence node={data} />
             </Card>

@@ -1,5 +1,5 @@
 // What a lease's node has proven, as a chart: of a lease that runs, from when this is opened on; of one that
-// has ended, all of it, out of its receipt. Nothing else is known of a device while it works.
+// has ended, all of it, out of its receipt.
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 
