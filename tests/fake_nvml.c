@@ -2,8 +2,9 @@
    FAKE_NVML_STATE names, read anew at every call, so that a test may change it. A line a figure:
 
      0.uuid TEST_GPU-0     there is a device 0, of this UUID
-     0.percent 97          further: memory_used, milliwatts, celsius, core_mhz, memory_mhz, throttle,
-                           ecc_corrected, ecc_uncorrected; what has no line is not supported
+     0.percent 97          further: memory_used, milliwatts, celsius, core_mhz, core_mhz_max,
+                           memory_mhz, throttle, ecc_corrected, ecc_uncorrected; what has no line
+                           is not supported
      0.xid 79              with 0.xids 1: so many complaints of that number so far
      0.lost 1              it fell off its bus
 */
@@ -94,6 +95,10 @@ int nvmlDeviceGetTemperature(void* device, int sensor, unsigned* out) {
 
 int nvmlDeviceGetClockInfo(void* device, int clock, unsigned* out) {
   return ask_small(device, clock == 2 ? "memory_mhz" : "core_mhz", out);
+}
+
+int nvmlDeviceGetMaxClockInfo(void* device, int clock, unsigned* out) {
+  return clock == 1 ? ask_small(device, "core_mhz_max", out) : NOT_SUPPORTED;
 }
 
 int nvmlDeviceGetCurrentClocksThrottleReasons(void* device, unsigned long long* out) {

@@ -136,6 +136,7 @@ struct Agent::Impl {
   bool measures = false;  // somebody watches, or a lease runs
   bool runs = false;      // a lease did at the last look
   Time measure_at{};
+  Time measured_at{};
   Time watched_until{};
   std::atomic<std::int64_t> scraped_until_us = 0;
   std::mutex metrics_mutex;  // of the three

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <utility>
+#include <vector>
 
 #include "agent/agent_impl.h"
 #include "agent/metrics_text.h"
@@ -16,6 +19,18 @@ constexpr Duration kScrapedFor = seconds(90);
 constexpr std::chrono::seconds kFreshWaitMax(3);
 // Between two samples of a loop that was held up.
 constexpr Duration kStepMin = milliseconds(500);
+// What one look says of the time since the one before: nobody has seen more than that.
+constexpr Duration kSeenMax = seconds(3);
+
+std::map<std::uint32_t, Duration> time_lost(const std::vector<v1::DeviceSample>& samples,
+                                            Duration span) {
+  std::map<std::uint32_t, Duration> lost;
+  for (const v1::DeviceSample& sample : samples) {
+    if (sample.slowed_thousandths() == 0) continue;
+    lost[sample.device()] = Duration(span.value * sample.slowed_thousandths() / 1'000);
+  }
+  return lost;
+}
 
 }  // namespace
 
@@ -33,7 +48,8 @@ void Agent::Impl::hear_devices() {
 
 // Only while a lease runs or somebody watches: an idle node looks at nothing.
 void Agent::Impl::measure() {
-  const Time now = read_now().monotonic;
+  const Now read = read_now();
+  const Time now = read.monotonic;
   std::vector<LeaseId> running;
   for (const auto& [lease, entry] : reconciler.workloads()) {
     if (entry.record.is_live()) running.push_back(lease);
@@ -42,6 +58,7 @@ void Agent::Impl::measure() {
   const bool wanted = !running.empty() || is_watched || now < Time{scraped_until_us.load()};
   if (wanted != measures) {
     measures = wanted;
+    measured_at = now;
     measure_at = now + DeviceWatch::kEvery;  // with a look at the devices
     device_watch.set_wanted(wanted);
   }
@@ -51,9 +68,12 @@ void Agent::Impl::measure() {
   if (!measures || now < measure_at) return;
   // In step, but what was missed is not made up for.
   measure_at = std::max(measure_at + DeviceWatch::kEvery, now + kStepMin);
+  const std::vector<v1::DeviceSample> devices = device_watch.latest();
+  const Duration span = std::min(now - std::exchange(measured_at, now), kSeenMax);
+  reconciler.devices_slowed(time_lost(devices, span), read);
   std::map<LeaseId, WorkloadUse> uses;
   for (const LeaseId lease : running) uses[lease] = runtime.use(lease);
-  const v1::TelemetrySample sample = sums.add(device_watch.latest(), uses, now);
+  const v1::TelemetrySample sample = sums.add(devices, uses, now);
   tell_telemetry(is_watched ? &sample : nullptr, sums.take_minute(now, false));
   const std::lock_guard held(metrics_mutex);
   metrics_sample = sample;

@@ -52,6 +52,10 @@ struct NvmlEvent {
   unsigned gpu_instance;
   unsigned compute_instance;
 };
+// It has no work; whatever else is told, its clocks are low for that.
+constexpr unsigned long long kNvmlIdle = 0x01;
+// Slowed down, and not by a limit of power that somebody has set or sold it with.
+constexpr unsigned long long kNvmlSlowed = 0x08 | 0x20 | 0x40 | 0x80;
 // In one look: more would be a driver that repeats itself.
 constexpr int kNvmlEventsMax = 256;
 
@@ -109,6 +113,10 @@ DeviceGauges::DeviceGauges(Nvml nvml, const std::vector<LocalDevice>& devices, s
     one.device = found->facts.index();
     one.model = found->facts.model();
     one.handle = handle;
+    if (ask(is_lost, "nvmlDeviceGetMaxClockInfo", handle, kNvmlClockOfCores, &one.core_mhz_max) !=
+        kNvmlFine) {
+      one.core_mhz_max = 0;
+    }
     watched_.push_back(std::move(one));
   }
   for (const LocalDevice& device : devices) {
@@ -201,6 +209,12 @@ v1::DeviceSample DeviceGauges::sample_of(const Watched& one, bool& is_lost) cons
       if (std::find(told.begin(), told.end(), one_of.reason) == told.end()) {
         sample.add_throttled_by(one_of.reason);
       }
+    }
+    if (sample.has_core_mhz() && one.core_mhz_max > 0) {
+      const bool is_slowed = (bits & kNvmlSlowed) != 0 && (bits & kNvmlIdle) == 0;
+      const std::uint64_t now_mhz = std::min(sample.core_mhz(), one.core_mhz_max);
+      sample.set_slowed_thousandths(
+          is_slowed ? static_cast<std::uint32_t>(1'000 - now_mhz * 1'000 / one.core_mhz_max) : 0);
     }
   }
   unsigned long long errors = 0;

@@ -41,6 +41,7 @@ class DeviceGauges {
     std::uint32_t device = 0;
     std::string model;
     void* handle = nullptr;
+    unsigned core_mhz_max = 0;                           // 0: not known
     std::uint64_t xid = 0;                               // the last, since begin()
     std::vector<std::uint64_t> xids_new;                 // since the last look
     std::optional<std::uint32_t> ecc_uncorrected_known;  // at the last look

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -93,6 +94,29 @@ TEST_F(DeviceGaugesTest, SaysWhatTheLibrarySaysAndNoMore) {
   EXPECT_FALSE(samples[1].has_percent());
   EXPECT_FALSE(samples[1].has_celsius());
   EXPECT_THAT(faults_, IsEmpty());
+}
+
+TEST_F(DeviceGaugesTest, ADeviceIsSlowedByHeatAndSupplyNotByItsPowerLimitOrIdleness) {
+  const auto slowed = [&](int throttle, int mhz) -> std::optional<std::uint32_t> {
+    say("0.uuid GPU-0\n0.core_mhz_max 2500\n0.core_mhz " + std::to_string(mhz) +
+        "\n0.throttle " + std::to_string(throttle) + "\n");
+    DeviceGauges gauges(Nvml(library_), devices(), root_);
+    const v1::DeviceSample sample = look(gauges)[0];
+    if (!sample.has_slowed_thousandths()) return std::nullopt;
+    return sample.slowed_thousandths();
+  };
+  EXPECT_EQ(slowed(0x20, 2'000), 200U);
+  EXPECT_EQ(slowed(0x40, 2'000), 200U);
+  EXPECT_EQ(slowed(0x80, 1'250), 500U);
+  EXPECT_EQ(slowed(0x08, 2'499), 1U);
+  EXPECT_EQ(slowed(0x24, 2'000), 200U) << "its power limit beside heat";
+  EXPECT_EQ(slowed(0x04, 2'000), 0U) << "its power limit";
+  EXPECT_EQ(slowed(0x21, 210), 0U) << "it has no work";
+  EXPECT_EQ(slowed(0x00, 2'000), 0U);
+  EXPECT_EQ(slowed(0x20, 2'600), 0U) << "faster than its full clock";
+  say("0.uuid GPU-0\n0.core_mhz 2000\n0.throttle 32\n");
+  DeviceGauges gauges(Nvml(library_), devices(), root_);
+  EXPECT_FALSE(look(gauges)[0].has_slowed_thousandths()) << "its full clock is not known";
 }
 
 TEST_F(DeviceGaugesTest, OnlyWhatTheDeviceIsToBlameForIsAFault) {

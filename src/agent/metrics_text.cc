@@ -21,12 +21,13 @@ struct MetricWords {
   std::string_view field;
   std::string_view help;
 };
-constexpr std::array<MetricWords, 8> kOfDevices{{
+constexpr std::array<MetricWords, 9> kOfDevices{{
     {"percent", "Of the device's time in use"},
     {"memory_mb", "Memory of the device in use, in MB"},
     {"milliwatts", "Power that the device takes"},
     {"celsius", "Temperature of the device"},
     {"core_mhz", "Clock of the device's cores"},
+    {"slowed_thousandths", "Of its full clock, what heat, the supply or its protection take"},
     {"memory_mhz", "Clock of the device's memory"},
     {"ecc_corrected", "Corrected errors of its memory since its driver was loaded"},
     {"ecc_uncorrected", "Uncorrected errors of its memory since its driver was loaded"},

@@ -77,6 +77,9 @@ class Reconciler {
   // A device of the node is at fault: what runs on it ends by that, and so has what failed on it
   // and is not told yet. `why`: a sentence for the renter.
   void device_failed(std::uint32_t device, std::string_view why, Now now);
+  // What devices have lost of their full speed since the last call, in time that full speed would
+  // not have needed: it counts against what runs on them, where the market credits that.
+  void devices_slowed(const std::map<std::uint32_t, Duration>& lost, Now now);
   // The machine slept: nothing ran meanwhile, so nothing of it is running time.
   void slept(Duration duration, Now now);
 

@@ -225,6 +225,23 @@ void Reconciler::device_failed(std::uint32_t device, std::string_view why, Now n
   }
 }
 
+// Stored with the next record: what a lost agent had counted since the last is lost, too.
+void Reconciler::devices_slowed(const std::map<std::uint32_t, Duration>& lost, Now now) {
+  if (session_.policy().credit_basis_points_max() == 0) return;
+  for (auto& [lease, entry] : workloads_) {
+    WorkloadRecord& record = entry.record;
+    const auto& devices = record.desired.devices();
+    if (!record.running || devices.empty()) continue;
+    Duration sum;
+    for (const std::uint32_t device : devices) {
+      const auto found = lost.find(device);
+      if (found != lost.end()) sum += found->second;
+    }
+    record.slowed = std::min(record.slowed + Duration(sum.value / devices.size()),
+                             record.running_time(now.monotonic));
+  }
+}
+
 void Reconciler::finish(Entry& entry) {
   WorkloadRecord& record = entry.record;
   record.phase = Phase::kEnded;
@@ -252,8 +269,11 @@ void Reconciler::issue_meter(Entry& entry, Now now) {
   meter.set_sequence(++record.meter_sequence);
   meter.set_running_us(running.value);
   meter.set_measured_at_us(now.wall.us);
+  // Less may have run than was counted when nobody saw the end.
+  const Duration slowed = std::min(record.slowed, running);
+  meter.set_slowed_us(slowed.value);
   meter.set_signature(to_bytes(signer_.sign(meter_bytes(
-      signer_.public_key(), record.lease(), record.meter_sequence, running, now.wall))));
+      signer_.public_key(), record.lease(), record.meter_sequence, running, now.wall, slowed))));
   record.meters.push_back(std::move(meter));
   record.metered = running;
   entry.changed = dirty_ = true;

@@ -49,7 +49,8 @@ TEST_F(ReconcilerTest, MetersAreCumulativeInOrderAndSigned) {
         EXPECT_TRUE(verify_signature(
             to_bytes(signer_.public_key()),
             meter_bytes(signer_.public_key(), LeaseId(7), meter.sequence(),
-                        Duration(meter.running_us()), Time{meter.measured_at_us()}),
+                        Duration(meter.running_us()), Time{meter.measured_at_us()},
+                        Duration(meter.slowed_us())),
             meter.signature()));
         sequence = meter.sequence();
         running = meter.running_us();
@@ -150,6 +151,45 @@ TEST_F(ReconcilerTest, TheBacklogOfMetersIsBounded) {
   exit_with(7, 0);
   EXPECT_EQ(record.meters.size(), Reconciler::kMetersMax + 1);
   EXPECT_GE(record.metered.value, seconds(9).value);
+}
+
+TEST_F(ReconcilerTest, WhatDevicesLoseIsSignedWithTheRunningTime) {
+  policy_.set_credit_basis_points_max(5'000);
+  connect();
+  bring_up(lease(7, {0, 1}));
+  run_for(seconds(1));
+  const auto record = [&] { return reconciler_->workloads().at(LeaseId(7)).record; };
+  reconciler_->devices_slowed({{0, milliseconds(500)}, {2, seconds(1)}}, now());
+  EXPECT_EQ(record().slowed, milliseconds(250)) << "the mean of its two devices";
+  reconciler_->devices_slowed({{0, seconds(90)}, {1, seconds(90)}}, now());
+  const Duration counted = record().slowed;
+  EXPECT_EQ(counted, record().running_time(clock_)) << "no more than it ran";
+  reconciler_->set_owner(v1::OWNER_PRESENT, now());
+  step();
+  pass(seconds(1));
+  reconciler_->devices_slowed({{0, seconds(1)}, {1, seconds(1)}}, now());
+  EXPECT_EQ(record().slowed, counted) << "suspended";
+  ASSERT_FALSE(record().meters.empty());
+  const v1::MeterRecord meter = record().meters.back();
+  EXPECT_EQ(meter.slowed_us(), counted.value);
+  EXPECT_TRUE(verify_signature(
+      to_bytes(signer_.public_key()),
+      meter_bytes(signer_.public_key(), LeaseId(7), meter.sequence(), Duration(meter.running_us()),
+                  Time{meter.measured_at_us()}, counted),
+      meter.signature()));
+  restart({});
+  EXPECT_EQ(record().slowed, counted) << "a new agent goes on from there";
+}
+
+TEST_F(ReconcilerTest, AMarketThatCreditsNothingIsToldNothing) {
+  connect();
+  bring_up(lease(7));
+  run_for(seconds(1));
+  reconciler_->devices_slowed({{0, seconds(1)}}, now());
+  exit_with(7, 0);
+  const WorkloadRecord& record = reconciler_->workloads().at(LeaseId(7)).record;
+  ASSERT_FALSE(record.meters.empty());
+  EXPECT_EQ(record.meters.back().slowed_us(), 0);
 }
 
 TEST_F(ReconcilerTest, ASleepOfTheMachineIsNotRunningTime) {

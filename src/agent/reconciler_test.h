@@ -77,7 +77,7 @@ class ReconcilerTest : public testing::Test {
     challenge.mutable_challenge()->set_nonce(std::string(32, 'n'));
     reconciler_->received(challenge, now());
     v1::HubMessage welcome;
-    *welcome.mutable_welcome()->mutable_policy() = default_policy();
+    *welcome.mutable_welcome()->mutable_policy() = policy_;
     welcome.mutable_welcome()->set_heartbeat_us(seconds(2).value);
     welcome.mutable_welcome()->set_session_token("token");
     reconciler_->received(welcome, now());
@@ -149,6 +149,7 @@ class ReconcilerTest : public testing::Test {
     reconciler_->adopt(std::move(records), meanwhile, now());
   }
 
+  v1::Policy policy_ = default_policy();
   Time clock_{1'000'000};
   std::unique_ptr<Random> random_;
   KeySigner signer_;

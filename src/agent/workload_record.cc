@@ -58,6 +58,7 @@ class Reader {
     bytes_.remove_prefix(size);
     return value;
   }
+  bool has_more() const { return !bytes_.empty(); }
   bool is_whole() const { return is_whole_ && bytes_.empty(); }
 
  private:
@@ -88,6 +89,8 @@ std::string encode_record(const WorkloadRecord& record) {
       .number(static_cast<std::int64_t>(record.meters.size()));
   for (const v1::MeterRecord& meter : record.meters) writer.text(meter.SerializeAsString());
   writer.number(record.fence_at.us).text(record.end.SerializeAsString());
+  // At the end and only then: an agent that does not count it reads all other records.
+  if (record.slowed.value > 0) writer.number(record.slowed.value);
   return writer.finish();
 }
 
@@ -126,6 +129,7 @@ Result<WorkloadRecord> decode_record(std::string_view bytes) {
   }
   record.fence_at = Time{reader.number()};
   parsed = parsed && parse(record.end);
+  if (reader.has_more()) record.slowed = Duration(reader.number());
   if (!parsed || !reader.is_whole() || phase < 1 ||
       phase > static_cast<std::int64_t>(Phase::kEnded) ||
       !v1::EndReason_IsValid(record.stop_reason)) {

@@ -5,6 +5,17 @@
 namespace fallow::agent {
 namespace {
 
+TEST(WorkloadRecordTest, WhatItsDevicesLostComesBack) {
+  WorkloadRecord record;
+  const std::size_t bytes_before = encode_record(record).size();
+  record.slowed = seconds(2);
+  const std::string bytes = encode_record(record);
+  EXPECT_EQ(bytes.size(), bytes_before + 8) << "only of a workload that has lost something";
+  const auto back = decode_record(bytes);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->slowed, seconds(2));
+}
+
 TEST(WorkloadRecordTest, ComesBackAndNoticesEveryAlteredByte) {
   WorkloadRecord record;
   record.desired.set_lease(9);

@@ -3,6 +3,10 @@
 //   "fallow meter v1" || node public key (32) || lease u64 || sequence u32 || running_us i64 ||
 //   measured_at_us i64          (integers little-endian; 75 bytes in all)
 //
+// and of a record whose devices were slowed down (slowed > 0)
+//
+//   "fallow meter v2" || the same || slowed_us i64                                (83 bytes)
+//
 // For ever: receipts made years ago are checked with this function. docs/formats/receipt.md has a
 // worked example.
 #pragma once
@@ -16,6 +20,6 @@
 namespace fallow {
 
 std::string meter_bytes(const PublicKey& node_key, LeaseId lease, std::uint32_t sequence,
-                        Duration running, Time measured_at);
+                        Duration running, Time measured_at, Duration slowed);
 
 }  // namespace fallow

@@ -25,7 +25,7 @@ int leases(const Context& context, const LeasesOptions& options) {
   const auto page = api->call<v1::ListLeasesResponse>("Leases.ListLeases", request);
   if (!page) return report(context, page.error());
   Table table({"LEASE", "JOB", ">TASK", ">TRY", "NODE", "STATE", "ENDING", "BLAME", ">PROVEN",
-               ">CHARGED", ">REFUNDED"});
+               ">CHARGED", ">REFUNDED", ">CREDITED"});
   for (const v1::LeaseView& lease : page->leases()) {
     if (context.json) {
       print_json(lease);
@@ -41,7 +41,7 @@ int leases(const Context& context, const LeasesOptions& options) {
          span_text(static_cast<double>(
                        google::protobuf::util::TimeUtil::DurationToMicroseconds(lease.proven())) /
                    1e6),
-         lease.charged(), lease.refunded()});
+         lease.charged(), lease.refunded(), lease.credited()});
   }
   if (!context.json) table.print("no leases");
   return kDone;

@@ -52,6 +52,10 @@ int market(const Context& context) {
     std::printf("proofs      each node proves its devices about every %lld s\n",
                 static_cast<long long>(policy.proof_interval_us() / 1'000'000));
   }
+  if (policy.credit_basis_points_max() > 0) {
+    std::printf("credits     for devices that are slowed down, at most %.0f %% of a charge\n",
+                policy.credit_basis_points_max() / 100.0);
+  }
   for (const v1::VolumeDiscount& step : policy.volume_discounts()) {
     std::printf("volume      %.2f %% off the fee from %s spent within 30 days\n",
                 step.fee_basis_points() / 100.0,

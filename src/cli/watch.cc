@@ -27,6 +27,9 @@ std::string line_of(const v1::DeviceSample& device) {
   if (device.has_celsius()) words += fmt::format("  {} C", device.celsius());
   if (device.has_core_mhz()) words += fmt::format("  {} MHz", device.core_mhz());
   if (device.has_memory_mhz()) words += fmt::format("  memory {} MHz", device.memory_mhz());
+  if (device.slowed_thousandths() > 0) {
+    words += fmt::format("  slowed by {:.1f} %", device.slowed_thousandths() / 10.0);
+  }
   for (const int reason : device.throttled_by()) {
     words += "  " + lower(v1::ThrottleReason_Name(static_cast<v1::ThrottleReason>(reason)));
   }

@@ -28,6 +28,7 @@ Status check_meters(const v1::ReceiptBody& body) {
   if (!node_key) return wrong("the node's public key has the wrong length");
   MerkleTree tree;
   std::int64_t running_us = 0;
+  std::int64_t slowed_us = 0;
   std::uint32_t sequence = 0;
   for (const v1::MeterRecord& record : body.meters()) {
     if (record.lease() != body.lease()) return wrong("a meter record belongs to another lease");
@@ -35,9 +36,14 @@ Status check_meters(const v1::ReceiptBody& body) {
     if (record.running_us() < running_us)
       return wrong("meter record {} goes back in time", sequence);
     running_us = record.running_us();
+    if (record.slowed_us() < slowed_us || record.slowed_us() > running_us) {
+      return wrong("meter record {} counts slowed time that cannot be", sequence);
+    }
+    slowed_us = record.slowed_us();
     const std::string bytes =
         meter_bytes(*node_key, LeaseId(record.lease()), record.sequence(),
-                    Duration(record.running_us()), Time{record.measured_at_us()});
+                    Duration(record.running_us()), Time{record.measured_at_us()},
+                    Duration(record.slowed_us()));
     if (!verify_signature(body.node_public_key(), bytes, record.signature())) {
       return wrong("meter record {} is not signed by the node", sequence);
     }
@@ -48,6 +54,10 @@ Status check_meters(const v1::ReceiptBody& body) {
   if (running_us != body.proven_us()) {
     return wrong("{} us are billed as proven, the meter records prove {} us", body.proven_us(),
                  running_us);
+  }
+  if (slowed_us != body.slowed_us()) {
+    return wrong("{} us are said to be slowed down, the meter records say {} us", body.slowed_us(),
+                 slowed_us);
   }
   return {};
 }
@@ -141,12 +151,39 @@ Result<Micros> cost_of_runs(const v1::ReceiptBody& body, std::int64_t billed_us)
   return Micros(static_cast<std::int64_t>(cost / kHour.value));
 }
 
+// Of all other endings what is refunded is the credit alone.
+bool has_refunding_end(const v1::ReceiptBody& body) {
+  return body.blame() == v1::BLAME_PROVIDER || body.reason() == v1::MARKET_FAULT;
+}
+
+// What the provider gives back for devices that were slowed down: beside a refund, nothing.
+Status check_credit(const v1::ReceiptBody& body, Micros provider_part) {
+  if (body.slow_basis_points() > kBasisPoints || body.credit_basis_points_max() > kBasisPoints) {
+    return wrong("a share of its credit is more than all");
+  }
+  Micros credit(0);
+  if (!has_refunding_end(body) && body.proven_us() > 0) {
+    const Wide by_proof = Wide{body.proven_us()} * body.slow_basis_points() / kBasisPoints;
+    const Wide slowed = std::max(Wide{body.slowed_us()}, by_proof);
+    const Wide whole =
+        (Wide{body.charged_micros()} * slowed + body.proven_us() - 1) / body.proven_us();
+    const Micros most =
+        fraction_of(Micros(body.charged_micros()), body.credit_basis_points_max(), kBasisPoints);
+    credit = std::min({Micros(static_cast<std::int64_t>(whole)), most, provider_part});
+  }
+  if (credit.value != body.credited_micros()) {
+    return wrong("the credit is {}, that of its slowed time comes to {}",
+                 format_money(Micros(body.credited_micros())), format_money(credit));
+  }
+  return {};
+}
+
 Status check_amounts(const v1::ReceiptBody& body) {
   for (const std::int64_t amount :
        {body.device_hour_micros(), body.disk_gb_hour_micros(), body.rate_hour_micros(),
         body.hold_micros(), body.time_us_max(), body.charged_micros(), body.refunded_micros(),
         body.fee_micros(), body.term_us(), body.term_before_us(), body.rerated_hour_micros(),
-        body.spot_floor_micros(), body.spot_bid_micros()}) {
+        body.spot_floor_micros(), body.spot_bid_micros(), body.credited_micros()}) {
     if (amount < 0) return wrong("an amount is negative");
   }
   const std::int64_t billed_us = std::min(body.proven_us(), body.time_us_max());
@@ -170,13 +207,13 @@ Status check_amounts(const v1::ReceiptBody& body) {
     return wrong("the charge is {}, the proven time at its rate comes to {}",
                  format_money(Micros(body.charged_micros())), format_money(Micros(charge)));
   }
+  FALLOW_TRY(check_credit(body, gross - whole_fee));
   if (body.refunded_micros() > body.charged_micros())
     return wrong("more is refunded than was charged");
   if (body.blame() == v1::BLAME_PROVIDER && body.refunded_micros() != body.charged_micros()) {
     return wrong("the provider is to blame, but not all of the charge is refunded");
   }
-  if ((body.blame() == v1::BLAME_NONE || body.blame() == v1::BLAME_RENTER) &&
-      body.refunded_micros() != 0) {
+  if (!has_refunding_end(body) && body.refunded_micros() != body.credited_micros()) {
     return wrong("a refund stands beside an ending that gives none");
   }
   if (body.paid_micros() != body.charged_micros() - body.refunded_micros()) {
@@ -289,6 +326,16 @@ std::string describe_receipt(const v1::ReceiptBody& body) {
   }
   line("charged", format_money(Micros(body.charged_micros())));
   line("refunded", format_money(Micros(body.refunded_micros())));
+  if (body.credited_micros() > 0) {
+    line("credited",
+         fmt::format("{} of it: slowed down for {:.3f} s by the meter records{}",
+                     format_money(Micros(body.credited_micros())),
+                     static_cast<double>(body.slowed_us()) / 1e6,
+                     body.slow_basis_points() == 0
+                         ? ""
+                         : fmt::format(", slower than verified by {} % as the market proved",
+                                       body.slow_basis_points() / 100.0)));
+  }
   line("fee inside", format_money(Micros(body.fee_micros())));
   line("paid", fmt::format("{} {}", format_money(Micros(body.paid_micros())), body.currency()));
   return text;

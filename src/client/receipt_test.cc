@@ -38,18 +38,20 @@ class ReceiptTest : public testing::Test {
 
   static std::string bytes_of(const PublicKey& key) { return {key.begin(), key.end()}; }
 
-  void add_meter(std::uint32_t sequence, std::int64_t running_us) {
+  void add_meter(std::uint32_t sequence, std::int64_t running_us, std::int64_t slowed_us = 0) {
     v1::MeterRecord& record = *body_.add_meters();
     record.set_lease(body_.lease());
     record.set_sequence(sequence);
     record.set_running_us(running_us);
     record.set_measured_at_us(running_us + 7);
+    record.set_slowed_us(slowed_us);
     record.set_signature(to_bytes(node_key_.sign(signed_bytes(record))));
   }
 
   std::string signed_bytes(const v1::MeterRecord& record) const {
     return meter_bytes(node_key_.public_key(), LeaseId(record.lease()), record.sequence(),
-                       Duration(record.running_us()), Time{record.measured_at_us()});
+                       Duration(record.running_us()), Time{record.measured_at_us()},
+                       Duration(record.slowed_us()));
   }
 
   // The root over whatever records there are, then the market's signature.
@@ -194,6 +196,53 @@ TEST_F(ReceiptTest, AVolumeDiscountComesOutOfTheFee) {
       {[](v1::ReceiptBody& b) { b.set_charged_micros(10'000); }, "charge"},
       {[](v1::ReceiptBody& b) { b.set_fee_micros(500); }, "fee"},
   });
+}
+
+// Slowed down for 3 of its 10 s, of a charge of 0.01: the provider gives 0.003 back.
+TEST_F(ReceiptTest, ACreditFollowsFromTheMeterRecords) {
+  body_.clear_meters();
+  add_meter(1, 5'000'000, 1'000'000);
+  add_meter(2, 10'000'000, 3'000'000);
+  body_.set_slowed_us(3'000'000);
+  body_.set_credit_basis_points_max(5'000);
+  body_.set_credited_micros(3'000);
+  body_.set_refunded_micros(3'000);
+  body_.set_paid_micros(7'000);
+  const auto verified = verify_receipt(sign(), nullptr);
+  ASSERT_TRUE(verified) << verified.error().message;
+  const std::string text = describe_receipt(verified->body);
+  EXPECT_NE(text.find("credited     0.003 of it: slowed down for 3.000 s"), std::string::npos)
+      << text;
+  expect_refused({
+      {[](v1::ReceiptBody& b) { b.set_slowed_us(0); }, "slowed down"},
+      {[](v1::ReceiptBody& b) { b.set_credited_micros(2'999); }, "credit"},
+      {[](v1::ReceiptBody& b) { b.set_credit_basis_points_max(2'999); }, "credit"},
+      {[](v1::ReceiptBody& b) { b.set_credit_basis_points_max(10'001); }, "more than all"},
+      {[](v1::ReceiptBody& b) { b.set_slow_basis_points(3'001); }, "credit"},
+      {[](v1::ReceiptBody& b) { b.set_slow_basis_points(10'001); }, "more than all"},
+      {[](v1::ReceiptBody& b) { b.set_refunded_micros(0); }, "refund"},
+      {[](v1::ReceiptBody& b) {
+         b.set_blame(v1::BLAME_OWNER);
+         b.set_refunded_micros(0);
+       },
+       "refund"},
+      {[](v1::ReceiptBody& b) { b.set_blame(v1::BLAME_PROVIDER); }, "credit"},
+      {[](v1::ReceiptBody& b) { b.mutable_meters(1)->set_slowed_us(2'000'000); }, "signed"},
+      {[](v1::ReceiptBody& b) { b.mutable_meters(1)->set_slowed_us(999'999); }, "slowed time"},
+      {[](v1::ReceiptBody& b) { b.mutable_meters(0)->set_slowed_us(5'000'001); }, "slowed time"},
+  });
+  // What the market has proven counts where it is more; never more than the provider has of it.
+  body_.set_slow_basis_points(4'000);
+  body_.set_credited_micros(4'000);
+  body_.set_refunded_micros(4'000);
+  body_.set_paid_micros(6'000);
+  EXPECT_TRUE(verify_receipt(sign_as_is(), nullptr));
+  body_.set_slow_basis_points(10'000);
+  body_.set_credit_basis_points_max(10'000);
+  body_.set_credited_micros(9'500);
+  body_.set_refunded_micros(9'500);
+  body_.set_paid_micros(500);
+  EXPECT_TRUE(verify_receipt(sign_as_is(), nullptr));
 }
 
 // Ten seconds: four at 1.80 an hour, six at 2.70, under a bid of 3.60.

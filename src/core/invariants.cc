@@ -8,7 +8,9 @@
 
 #include "base/check.h"
 #include "base/money.h"
+#include "core/blame.h"
 #include "core/checks.h"
+#include "core/credits.h"
 #include "core/deadlines.h"
 #include "core/machine.h"
 #include "core/meter.h"
@@ -72,6 +74,12 @@ class Verifier {
                lease.rerated_hour ==
                    (is_open(lease) ? Micros(0) : rerated_hour(*order, lease, lease.reason)),
            "lease {} is charged another price than its rate", lease.id.value);
+    const bool refunds = !is_open(lease) && ending_of(lease.reason).refund;
+    expect(lease.slowed.value >= 0 && lease.slowed <= lease.proven &&
+               lease.credited == (is_open(lease) || refunds ? Micros(0) : credit_of(lease)) &&
+               (refunds || lease.refunded == lease.credited),
+           "lease {} is credited something else than its devices were slowed down by",
+           lease.id.value);
     expect(lease.checkpoint.empty() == (lease.checkpoint_at.us == 0) &&
                (lease.checkpoint.empty() ? lease.checkpoint_sequence == 0
                                          : lease.checkpoint.size() == kDigestBytes),

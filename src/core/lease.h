@@ -46,6 +46,10 @@ struct Lease {
   Micros rate_hour;  // all of it together
   std::uint32_t fee_basis_points = 0;
   std::uint32_t volume_basis_points = 0;  // of the fee that the renter is let off
+  // See core/credits.h. Of the charge, the most that is credited; and what its devices lacked of
+  // their verified speed when it was placed.
+  std::uint32_t credit_basis_points_max = 0;
+  std::uint32_t slow_basis_points = 0;
   Micros hold;
   Duration time_max;       // running time that the hold pays for
   Discounts discounts{};   // that the offer gave on device_hour
@@ -82,9 +86,11 @@ struct Lease {
 
   std::uint32_t meter_sequence = 0;  // of the last accepted record
   Duration proven;
-  Micros charged;  // posted so far, less what the renter was let off
-  Micros fee;      // of it, the market's; at the end net of what it gave back
-  Micros refunded;
+  Duration slowed;  // of it, what full speed would not have needed, as its node counts it
+  Micros charged;   // posted so far, less what the renter was let off
+  Micros fee;       // of it, the market's; at the end net of what it gave back
+  Micros refunded;  // with what was credited
+  Micros credited;  // of it, for devices that were slowed down
 
   v1::EndReason reason = v1::END_REASON_UNSPECIFIED;
   v1::Blame blame = v1::BLAME_NONE;

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "core/blame.h"
+#include "core/credits.h"
 #include "core/deadlines.h"
 #include "core/gangs.h"
 #include "core/meter.h"
@@ -41,8 +42,10 @@ void settle(Step& step, Lease& lease, v1::EndReason reason, const Ending& ending
   Order& order = *state.orders.find(lease.order);
   order.assigned -= lease.hold - lease.charged;
   const Micros fee_before = lease.fee;
-  Micros earned = lease.charged - lease.fee;
-  if (ending.refund) {
+  Micros earned;
+  if (!ending.refund) {
+    earned = credit_slowed(step, lease);
+  } else {
     earned = ending.blame == v1::BLAME_MARKET ? refund_from_market(step, lease)
                                               : refund_from_provider(step, lease);
   }
@@ -110,6 +113,10 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   lease.fee_basis_points = state.policy.fee_basis_points();
   const Account& renter = *state.accounts.find(order.account);
   lease.volume_basis_points = volume_basis_points(state.policy, spent_lately(renter, step.now));
+  lease.credit_basis_points_max = state.policy.credit_basis_points_max();
+  if (lease.credit_basis_points_max > 0) {
+    lease.slow_basis_points = slow_basis_points(node, lease.devices);
+  }
   lease.hold = hold;
   lease.time_max = time_max;
   lease.placed_at = step.now;
@@ -153,6 +160,7 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   told.set_volume_basis_points(lease.volume_basis_points);
   told.set_spot_bid_micros(lease.spot_bid.value);
   told.set_spot_floor_micros(lease.spot_floor.value);
+  told.set_slow_basis_points(lease.slow_basis_points);
   if (wanted.tier() == v1::RESERVED) *told.mutable_discounts() = message_of(lease.discounts);
 }
 

@@ -38,13 +38,6 @@ void charge(Step& step, Lease& lease) {
   step.state.fees_open += fee_delta;
 }
 
-void take_back(Step& step, Lease& lease, Micros amount) {
-  Order& order = order_of(step.state, lease);
-  order.charged -= amount;
-  order.held += amount;
-  lease.refunded = amount;
-}
-
 }  // namespace
 
 Duration time_for(Micros hold, Micros rate_hour) {
@@ -102,6 +95,8 @@ void accept_meter(Step& step, Lease& lease, const v1::MeterRecord& record) {
   if (record.sequence() == 0 || record.sequence() != lease.meter_sequence + 1) return;
   const Duration running(record.running_us());
   if (running < lease.proven || running > step.now - lease.placed_at + kMeterSlack) return;
+  const Duration slowed(record.slowed_us());
+  if (slowed < lease.slowed || slowed > running) return;
 
   if (lease.started_at.us == 0) {
     lease.started_at = std::max(lease.placed_at, step.now - running);
@@ -109,6 +104,7 @@ void accept_meter(Step& step, Lease& lease, const v1::MeterRecord& record) {
   }
   lease.meter_sequence = record.sequence();
   lease.proven = running;
+  lease.slowed = slowed;
   lease.metered_index = step.index;
   if (lease.spot) extend_runs(step.state, lease);
   charge(step, lease);
@@ -118,6 +114,13 @@ void accept_meter(Step& step, Lease& lease, const v1::MeterRecord& record) {
   told.set_charged_micros(lease.charged.value);
   if (!lease.runs.empty()) told.set_rate_hour_micros(lease.runs.back().rate_hour.value);
   if (lease.proven >= lease.time_max) stop_lease(step, lease, limit_reason(step.state, lease));
+}
+
+void take_back(Step& step, Lease& lease, Micros amount) {
+  Order& order = order_of(step.state, lease);
+  order.charged -= amount;
+  order.held += amount;
+  lease.refunded = amount;
 }
 
 Micros refund_from_provider(Step& step, Lease& lease) {

@@ -41,6 +41,8 @@ Duration charged_time(const Lease& lease);
 // Why a lease whose time is used up stops: TIME_LIMIT, or FUNDS when the budget cut its hold.
 v1::EndReason limit_reason(const MarketState& state, const Lease& lease);
 
+// Counts what came back to the order: once for a lease, when it ends.
+void take_back(Step& step, Lease& lease, Micros amount);
 // Gives all of the charge back, from the provider, or from the market's fees as far as they go.
 // Says how much of the provider's earnings is left.
 Micros refund_from_provider(Step& step, Lease& lease);

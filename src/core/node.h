@@ -18,6 +18,7 @@ constexpr std::uint32_t kWholeDevice = 1000;  // thousandths
 
 struct NodeDevice {
   v1::Device facts;
+  std::uint64_t verified_int8_mops = 0;  // by its last proof that passed; 0: none has
   std::uint32_t free_thousandths = kWholeDevice;
 };
 

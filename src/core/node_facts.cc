@@ -62,6 +62,7 @@ void merge_facts(Node& node, const v1::NodeFacts& facts) {
                       device.facts.memory_mb() == fact.memory_mb();
     is_another = is_another || !same;
     if (same && device.facts.has_proof()) *taken.mutable_proof() = device.facts.proof();
+    if (!same) device.verified_int8_mops = 0;
     device.facts = std::move(taken);
   }
   if (is_another) {

@@ -57,6 +57,7 @@ v1::Policy default_policy() {
   policy.set_retry_delay_us_max(minutes(5).value);
   policy.set_waits_for_fence(true);
   policy.set_forecast_basis_points(2'500);
+  policy.set_credit_basis_points_max(5'000);
   return policy;
 }
 
@@ -122,6 +123,11 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
     return refusal(v1::VALUE_INVALID, "policy.forecast_basis_points",
                    "expected use cannot count for {} basis points of a move: at most {}, all of it",
                    policy.forecast_basis_points(), kBasisPoints);
+  }
+  if (policy.credit_basis_points_max() > kBasisPoints) {
+    return refusal(v1::VALUE_INVALID, "policy.credit_basis_points_max",
+                   "{} basis points of a charge cannot be credited: at most {}, all of it",
+                   policy.credit_basis_points_max(), kBasisPoints);
   }
   if (auto why = check_volume(policy)) return why;
   const bool keeps_index = policy.price_interval_us() > 0;

@@ -41,7 +41,8 @@ const Node* who_shows(const MarketState& state, const Node& node, const v1::Devi
 
 // Of a checked command.
 void take_result(Step& step, Node& node, const v1::ProofResult& result) {
-  v1::Device& device = node.devices[result.device()].facts;
+  NodeDevice& known = node.devices[result.device()];
+  v1::Device& device = known.facts;
   v1::DeviceProof& proof = *device.mutable_proof();
   v1::ProofOutcome outcome = result.outcome();
   std::string detail(cut(result.detail(), step.state.limits.detail_bytes_max));
@@ -60,6 +61,7 @@ void take_result(Step& step, Node& node, const v1::ProofResult& result) {
     if (result.has_speeds() && outcome != v1::PROOF_WRONG)
       *proof.mutable_speeds() = result.speeds();
     proof.set_memory_mb(outcome == v1::PROOF_WRONG ? 0 : result.memory_mb());
+    if (outcome == v1::PROOF_PASSED) known.verified_int8_mops = result.speeds().int8_mops();
   } else if (!excused) {
     proof.set_misses(std::min(proof.misses() + 1, kProofMissesMax));
     if (proof.misses() == kProofMissesMax) {

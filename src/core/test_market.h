@@ -254,6 +254,7 @@ class RandomCommands {
       meter.set_running_us(chance(30) ? hostile()
                                       : static_cast<std::int64_t>(
                                             below(static_cast<std::uint64_t>(alive.value) + 1)));
+      meter.set_slowed_us(meter.running_us() % 7 == 0 ? -1 : meter.running_us() / 2);
     }
     if (chance(4)) {
       v1::Checkpoint& checkpoint = *report.mutable_checkpoint();
@@ -470,6 +471,7 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     policy.set_survival_basis_points(static_cast<std::uint32_t>(below(1'100) * below(11)));
     policy.set_locality_basis_points(static_cast<std::uint32_t>(below(1'100) * below(11)));
     policy.set_forecast_basis_points(static_cast<std::uint32_t>(below(1'100) * below(11)));
+    policy.set_credit_basis_points_max(policy.forecast_basis_points());
   } else if (kind < 99) {
     command.mutable_withdraw_offer()->set_node(any_node(machine));
   } else if (chance(6)) {

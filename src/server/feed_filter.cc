@@ -96,6 +96,9 @@ Concerned concerned_by(const v1::Event& event, const core::Machine& machine) {
     case v1::Event::kMeterAccepted:
       add_parties(concerned, machine, event.meter_accepted().record().lease());
       break;
+    case v1::Event::kLeaseCredited:
+      add_parties(concerned, machine, event.lease_credited().lease());
+      break;
     case v1::Event::kLeaseEnded:
       concerned.add(AccountId(event.lease_ended().account()));
       add_provider(concerned, machine, event.lease_ended().node());

@@ -122,7 +122,8 @@ class LoopbackMarket {
 
   // What the node says of a lease, as the hub would hand it to the market.
   void report(const std::string& node, const std::string& lease, v1::LeaseState state,
-              std::int64_t running_us, const std::string& output_manifest = "") {
+              std::int64_t running_us, const std::string& output_manifest = "",
+              std::int64_t slowed_us = 0) {
     v1::Command command;
     v1::Observe& observe = *command.mutable_observe();
     observe.set_node(std::stoull(node));
@@ -136,6 +137,7 @@ class LoopbackMarket {
       record.set_lease(std::stoull(lease));
       record.set_sequence(1);
       record.set_running_us(running_us);
+      record.set_slowed_us(slowed_us);
       record.set_signature(std::string(64, 's'));
     }
     if (state == v1::ENDED) workload.set_reason(v1::COMPLETED);

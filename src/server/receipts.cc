@@ -68,6 +68,10 @@ v1::ReceiptBody receipt_facts(const core::Machine& machine, const core::Lease& l
   body.set_charged_micros(lease.charged.value);
   body.set_refunded_micros(lease.refunded.value);
   body.set_fee_micros(lease.fee.value);
+  body.set_credited_micros(lease.credited.value);
+  body.set_slowed_us(lease.slowed.value);
+  body.set_slow_basis_points(lease.slow_basis_points);
+  body.set_credit_basis_points_max(lease.credit_basis_points_max);
   body.set_paid_micros((lease.charged - lease.refunded).value);
   body.set_placed_index(lease.placed_index.value);
   body.set_ended_index(lease.ended_index.value);
@@ -82,7 +86,8 @@ v1::Receipt sign_receipt(v1::ReceiptBody facts, std::vector<v1::MeterRecord> met
   for (v1::MeterRecord& record : meters) {
     tree.append(
         meter_leaf(meter_bytes(*node_key, LeaseId(record.lease()), record.sequence(),
-                               Duration(record.running_us()), Time{record.measured_at_us()}),
+                               Duration(record.running_us()), Time{record.measured_at_us()},
+                               Duration(record.slowed_us())),
                    record.signature()));
     *facts.add_meters() = std::move(record);
   }

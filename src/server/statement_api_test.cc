@@ -1,4 +1,5 @@
 // GET /v1/wallet/statement and its table, beside the wallet and the ledger that they are of.
+#include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include "base/file.h"
 #include "base/money.h"
 #include "core/calendar.h"
+#include "fallow/v1/receipt.pb.h"
 #include "server/loopback_market_test.h"
 #include "server/months.h"
 
@@ -34,6 +36,45 @@ void run_leases(LoopbackMarket& market, const std::string& renter, const std::st
     market.report(node, lease, v1::RUNNING, 4'000'000);
     market.report(node, lease, v1::ENDED, 0);
   }
+}
+
+// Its provider's statement, its renter's and its own view say the same of it.
+TEST(StatementApi, ACreditIsARefundByTheProvider) {
+  LoopbackMarket market;
+  const std::string renter = market.add_account("alice", "RENTER");
+  const std::string provider = market.add_account("dora", "PROVIDER");
+  market.deposit(renter, "10.00");
+  const std::string node = market.add_node(provider, "3.60");
+  const Reply order =
+      market.post("/v1/orders", renter,
+                  R"({"requirements": {}, "workload": {"command": ["true"]}, "name": "hot"})");
+  ASSERT_EQ(order.status, 200) << order.body;
+  const std::string lease = order.at("tasks.0.lease");
+  market.report(node, lease, v1::RUNNING, 4'000'000, "", 1'000'000);
+  const Reply running = market.get("/v1/leases/" + lease, renter);
+  EXPECT_EQ(running.at("slowed"), "1s");
+  EXPECT_EQ(running.at("credited"), "0.00") << "at its end";
+  market.report(node, lease, v1::ENDED, 0);
+  const Reply ended = market.get("/v1/leases/" + lease, provider);
+  EXPECT_EQ(ended.at("charged"), "0.004");
+  EXPECT_EQ(ended.at("refunded"), "0.001");
+  EXPECT_EQ(ended.at("credited"), "0.001");
+  EXPECT_EQ(market.get("/v1/wallet", provider).at("pending"), "0.0028");
+
+  const Reply bill = market.get("/v1/wallet/statement", renter);
+  EXPECT_EQ(bill.at("spent"), "0.003") << bill.body;
+  EXPECT_EQ(bill.at("lines.0.refunded"), "0.001");
+  const Reply earned = market.get("/v1/wallet/statement", provider);
+  EXPECT_EQ(earned.at("earned"), "0.0028") << earned.body;
+
+  const Reply told = market.get("/v1/leases/" + lease + "/receipt", renter);
+  v1::Receipt receipt;
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(told.body, &receipt).ok()) << told.body;
+  v1::ReceiptBody body;
+  ASSERT_TRUE(body.ParseFromString(receipt.body()));
+  EXPECT_EQ(body.slowed_us(), 1'000'000);
+  EXPECT_EQ(body.credited_micros(), 1'000);
+  EXPECT_EQ(body.credit_basis_points_max(), 5'000U);
 }
 
 TEST(StatementApi, IsTheLedgersMonth) {

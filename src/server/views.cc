@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/money.h"
+#include "core/credits.h"
 #include "core/price_index.h"
 #include "core/spending.h"
 #include "core/spot.h"
@@ -16,6 +17,13 @@ namespace {
 template <class View, class Mutable>
 void put_time(View& view, Mutable mutable_field, Time time) {
   if (time.us != 0) *(view.*mutable_field)() = timestamp_of(time);
+}
+
+template <class View, class Mutable>
+void put_duration(View& view, Mutable mutable_field, Duration span) {
+  google::protobuf::Duration& out = *(view.*mutable_field)();
+  out.set_seconds(span.value / 1'000'000);
+  out.set_nanos(static_cast<std::int32_t>(span.value % 1'000'000) * 1'000);
 }
 
 double thousand(std::uint64_t thousandths) { return static_cast<double>(thousandths) / 1000; }
@@ -225,12 +233,12 @@ v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine)
   put_time(view, &v1::LeaseView::mutable_placed_at, lease.placed_at);
   put_time(view, &v1::LeaseView::mutable_started_at, lease.started_at);
   put_time(view, &v1::LeaseView::mutable_ended_at, lease.ended_at);
-  view.mutable_proven()->set_seconds(lease.proven.value / 1'000'000);
-  view.mutable_proven()->set_nanos(static_cast<std::int32_t>(lease.proven.value % 1'000'000) *
-                                   1'000);
+  put_duration(view, &v1::LeaseView::mutable_proven, lease.proven);
+  put_duration(view, &v1::LeaseView::mutable_slowed, core::slowed_time(lease));
   view.set_held(format_money(core::is_open(lease) ? lease.hold - lease.charged : Micros()));
   view.set_charged(format_money(lease.charged));
   view.set_refunded(format_money(lease.refunded));
+  view.set_credited(format_money(lease.credited));
   view.set_output_manifest(
       to_hex({reinterpret_cast<const std::uint8_t*>(lease.output_manifest.data()),
               lease.output_manifest.size()}));

@@ -93,6 +93,7 @@ class Lockstep {
     policy.set_stop_grace_us(static_cast<std::int64_t>(below(10'000'000)));
     policy.set_owner_notice_us(5'000'000);
     policy.set_fee_basis_points(static_cast<std::uint32_t>(below(10'001)));
+    policy.set_credit_basis_points_max(10'000 - policy.fee_basis_points());
     policy.set_payout_delay_us(static_cast<std::int64_t>(below(600'000'000)));
     policy.set_quote_ttl_us(300'000'000);
     policy.set_attempts_max(static_cast<std::uint32_t>(1 + below(4)));
@@ -346,6 +347,7 @@ class Lockstep {
         meter.set_lease(id.value);
         meter.set_sequence(lease.meter_sequence + 1 + i + (one_in(15) ? 1 : 0));
         meter.set_running_us(one_in(40) ? INT64_MAX : running);
+        meter.set_slowed_us(running % 11 == 0 ? -1 : running / 3);
       }
     }
   }

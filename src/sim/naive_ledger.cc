@@ -47,6 +47,7 @@ void NaiveLedger::on_batch(const engine::Batch& batch, const core::Machine& mach
 
 void NaiveLedger::see_policy(const v1::Policy& policy) {
   fee_basis_points_ = policy.fee_basis_points();
+  credit_basis_points_max_ = policy.credit_basis_points_max();
   volume_.clear();
   for (const v1::VolumeDiscount& step : policy.volume_discounts()) {
     volume_.emplace_back(step.spent_micros_min(), step.fee_basis_points());
@@ -118,6 +119,8 @@ void NaiveLedger::see_placed(const v1::LeasePlaced& placed) {
   lease.rate_hour = placed.rate_hour_micros();
   lease.hold = placed.hold_micros();
   lease.fee_basis_points = fee_basis_points_;
+  lease.credit_basis_points_max = credit_basis_points_max_;
+  lease.slow_basis_points = placed.slow_basis_points();
   lease.volume_basis_points = volume_basis_points(placed.account());
   expect("volume discount of lease", placed.lease(), placed.volume_basis_points(),
          lease.volume_basis_points);
@@ -166,6 +169,7 @@ void NaiveLedger::see_meter(const v1::MeterAccepted& meter) {
   Lease& lease = leases_[id];
   const std::int64_t before_us = lease.proven_us;
   lease.proven_us = meter.record().running_us();
+  lease.slowed_us = meter.record().slowed_us();
   if (lease.spot) see_spot_meter(meter, before_us);
   const auto [charged, fee] = cost_at(lease, lease.rate_hour);
   orders_[lease.order].charged += charged - lease.charged;
@@ -206,6 +210,17 @@ NaiveLedger::Cost NaiveLedger::cost_at(const Lease& lease, std::int64_t rate_hou
   const auto let_off =
       static_cast<std::int64_t>(Wide{whole_fee} * lease.volume_basis_points / 10'000);
   return {gross - let_off, whole_fee - let_off};
+}
+
+std::int64_t NaiveLedger::credit_of(const Lease& lease) {
+  if (lease.proven_us == 0) return 0;
+  const std::int64_t slowed_us =
+      std::max(lease.slowed_us, static_cast<std::int64_t>(Wide{lease.proven_us} *
+                                                          lease.slow_basis_points / 10'000));
+  const Wide share = Wide{lease.charged} * slowed_us;
+  const Wide rounded_up = share / lease.proven_us + (share % lease.proven_us == 0 ? 0 : 1);
+  const Wide most = Wide{lease.charged} * lease.credit_basis_points_max / 10'000;
+  return static_cast<std::int64_t>(std::min({rounded_up, most, Wide{lease.charged - lease.fee}}));
 }
 
 std::int64_t NaiveLedger::volume_basis_points(std::uint64_t account) {
@@ -254,7 +269,7 @@ void NaiveLedger::see_ended(const v1::LeaseEnded& ended) {
   if (by_provider) {
     expect("refund of lease", ended.lease(), ended.refunded_micros(), lease.charged);
   } else if (!by_market) {
-    expect("refund of lease", ended.lease(), ended.refunded_micros(), 0);
+    expect("credit of lease", ended.lease(), ended.refunded_micros(), credit_of(lease));
   }
   if (ended.refunded_micros() > lease.charged) {
     differ_(fmt::format("lease {} was refunded more than its charge", ended.lease()));

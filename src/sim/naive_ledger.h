@@ -70,6 +70,9 @@ class NaiveLedger {
     std::int64_t fee_basis_points = 0;
     std::int64_t volume_basis_points = 0;
     std::int64_t proven_us = 0;
+    std::int64_t slowed_us = 0;  // of it, by the node's records
+    std::int64_t slow_basis_points = 0;
+    std::int64_t credit_basis_points_max = 0;
     std::int64_t charged = 0;   // that the formula comes to
     std::int64_t moved = 0;     // that was really moved for it
     std::int64_t fee = 0;       // of it, to the market
@@ -88,6 +91,8 @@ class NaiveLedger {
     std::int64_t charged = 0;  // of the renter
     std::int64_t fee = 0;      // of it, the market's
   };
+  // What comes back of a lease that is not refunded, for devices that were slowed down.
+  static std::int64_t credit_of(const Lease& lease);
   static Cost cost_at(const Lease& lease, std::int64_t rate_hour);
   // What a record adds to a spot lease: the time since the one before at the price that was told.
   void see_spot_meter(const v1::MeterAccepted& meter, std::int64_t proven_before_us);
@@ -101,6 +106,7 @@ class NaiveLedger {
 
   const std::function<void(std::string)> differ_;
   std::int64_t fee_basis_points_ = 0;
+  std::int64_t credit_basis_points_max_ = 0;
   std::vector<std::pair<std::int64_t, std::int64_t>> volume_;            // spent, basis points
   std::int64_t today_ = 0;                                               // days since 1970
   std::map<std::uint64_t, std::map<std::int64_t, std::int64_t>> spent_;  // by account and day

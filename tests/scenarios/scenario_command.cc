@@ -102,6 +102,7 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_retry_delay_us_max(span("retry_delay_max", "5m"));
   policy.set_waits_for_fence(line.has("fences"));
   policy.set_forecast_basis_points(number(line, "forecast", "0"));
+  policy.set_credit_basis_points_max(number(line, "credit", "0"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');
@@ -189,7 +190,7 @@ Result<v1::Command> Scenario::submit_of(const Line& line) {
   return submit_with_key(line, std::move(command));
 }
 
-// L1=running:1/5s,2/10s or L1=ended:completed,3/12s or L2=ended:exit_code,code/3
+// L1=running:1/5s,2/10s/4s or L1=ended:completed,3/12s or L2=ended:exit_code,code/3
 Result<v1::Command> Scenario::observe_of(const Line& line) {
   v1::Command command;
   v1::Observe& observe = *command.mutable_observe();
@@ -233,8 +234,11 @@ Result<v1::Command> Scenario::observe_of(const Line& line) {
         v1::MeterRecord& meter = *report.add_meters();
         meter.set_lease(lease);
         meter.set_sequence(static_cast<std::uint32_t>(std::stoul(part.substr(0, slash))));
-        FALLOW_ASSIGN(const Duration running, parse_span(part.substr(slash + 1)));
+        const std::vector<std::string> spans = split_at(part.substr(slash + 1), '/');
+        FALLOW_ASSIGN(const Duration running, parse_span(spans.front()));
         meter.set_running_us(running.value);
+        FALLOW_ASSIGN(const Duration slowed, parse_span(spans.size() > 1 ? spans[1] : "0s"));
+        meter.set_slowed_us(slowed.value);
       } else {
         return fail(ErrorCode::kInvalid, "'{}' is nothing that a workload can report", part);
       }
@@ -243,7 +247,7 @@ Result<v1::Command> Scenario::observe_of(const Line& line) {
   return command;
 }
 
-// proved attic 0=passed 1=missed: the outcome of the proof that runs.
+// proved attic 0=passed 1=slow/4000000: the outcome of the proof that runs, and the speed.
 Result<v1::Command> Scenario::proved_of(const Line& line, std::uint64_t id) {
   v1::Command command;
   v1::FinishProof& finish = *command.mutable_finish_proof();
@@ -254,7 +258,8 @@ Result<v1::Command> Scenario::proved_of(const Line& line, std::uint64_t id) {
     const std::vector<std::string> parts = split_at(line.words[i], '=');
     v1::ProofResult& result = *finish.add_results();
     result.set_device(static_cast<std::uint32_t>(std::stoul(parts.front())));
-    std::string name = "PROOF_" + parts.back();
+    const std::vector<std::string> shown = split_at(parts.back(), '/');
+    std::string name = "PROOF_" + shown.front();
     for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     v1::ProofOutcome outcome = v1::PROOF_OUTCOME_UNSPECIFIED;
     if (!v1::ProofOutcome_Parse(name, &outcome)) {
@@ -262,6 +267,7 @@ Result<v1::Command> Scenario::proved_of(const Line& line, std::uint64_t id) {
     }
     result.set_outcome(outcome);
     if (outcome == v1::PROOF_PASSED) result.mutable_speeds()->set_int8_mops(5'000'000);
+    if (shown.size() > 1) result.mutable_speeds()->set_int8_mops(std::stoull(shown[1]));
   }
   return command;
 }

@@ -142,10 +142,15 @@ std::string Scenario::text_of(const v1::Event& event) {
                          lower(v1::OrderState_Name(event.order_ended().state())),
                          money(event.order_ended().charged_micros()));
     case v1::Event::kLeasePlaced:
-      return fmt::format("lease {} on {} at {}/h, hold {}", name_of(event.lease_placed().lease()),
+      return fmt::format("lease {} on {} at {}/h, hold {}{}",
+                         name_of(event.lease_placed().lease()),
                          name_of(event.lease_placed().node()),
                          money(event.lease_placed().rate_hour_micros()),
-                         money(event.lease_placed().hold_micros()));
+                         money(event.lease_placed().hold_micros()),
+                         event.lease_placed().slow_basis_points() == 0
+                             ? ""
+                             : fmt::format(", {:.2f} % slower than verified",
+                                           event.lease_placed().slow_basis_points() / 100.0));
     case v1::Event::kLeaseChanged:
       return fmt::format("lease {} {}", name_of(event.lease_changed().lease()),
                          lower(v1::LeaseState_Name(event.lease_changed().state())));
@@ -158,13 +163,22 @@ std::string Scenario::text_of(const v1::Event& event) {
     }
     case v1::Event::kMeterAccepted:
       return fmt::format(
-          "meter {} #{} {}, charged {}{}", name_of(event.meter_accepted().record().lease()),
+          "meter {} #{} {}{}, charged {}{}", name_of(event.meter_accepted().record().lease()),
           event.meter_accepted().record().sequence(),
           span_text(Duration(event.meter_accepted().proven_us())),
+          event.meter_accepted().record().slowed_us() == 0
+              ? ""
+              : ", slowed " + span_text(Duration(event.meter_accepted().record().slowed_us())),
           money(event.meter_accepted().charged_micros()),
           event.meter_accepted().rate_hour_micros() == 0
               ? ""
               : fmt::format(" at {}/h", money(event.meter_accepted().rate_hour_micros())));
+    case v1::Event::kLeaseCredited:
+      return fmt::format("credited {} {}: slowed {} of {}",
+                         name_of(event.lease_credited().lease()),
+                         money(event.lease_credited().credited_micros()),
+                         span_text(Duration(event.lease_credited().slowed_us())),
+                         span_text(Duration(event.lease_credited().proven_us())));
     case v1::Event::kLeaseEnded: {
       const v1::LeaseEnded& end = event.lease_ended();
       return fmt::format("lease {} ended {} ({}), proven {}, charged {}{}, refunded {}, fee {}",

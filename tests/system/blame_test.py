@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Every fault that a node can prove, brought about: who is blamed, what is given back, and what the renter is told."""
+import json
 import os
 import signal
 import subprocess
@@ -125,6 +126,25 @@ class BlameTest(SystemTest):
         ended = self.assert_end(order, "DEVICE_FAULT", PROVIDER, "Xid 79")
         self.assertEqual(ended["exit_code"], 1, "it had failed by itself")
         self.assert_moves_on(order)
+
+    def test_slowed_device_is_no_fault_and_is_credited(self):
+        devices = Devices(self.folder / "devices")
+        devices.say(percent=99, core_mhz=1500, core_mhz_max=2000, throttle=0x40)
+        self.join_with("hot", devices.environment(), self.device)
+        order = self.submit_once("sleep", "8")
+        self.wait_end(order)
+        lease = self.first_lease(order)
+        self.assertEqual((lease["reason"], lease["blame"]), ("COMPLETED", "BLAME_NONE"))
+        credited, charged = float(lease["credited"]), float(lease["charged"])
+        print(f"slowed {lease['slowed']} of {lease['proven']}: credited {credited} of {charged}", flush=True)
+        self.assertGreater(credited, 0.05 * charged, "a quarter of its clock is gone")
+        self.assertLess(credited, 0.26 * charged)
+        self.assertEqual(float(lease["refunded"]), credited)
+        file = self.folder / "bill.json"
+        file.write_text(json.dumps(self.market.run("receipt", lease["id"], key=self.renter)[0]))
+        bill = self.market.run("receipt", "verify", str(file))[0]
+        self.assertEqual(int(bill["credited_micros"]), round(credited * 1e6))
+        self.audit()
 
     # ---- by the host
 

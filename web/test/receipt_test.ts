@@ -47,12 +47,22 @@ describe('a real receipt', () => {
         bytes.push(Number(rest & 0x7fn) | 0x80);
       }
     };
-    const with_field = (number: bigint, value: bigint) => text_of(Uint8Array.from([...bytes_of(receipt.body), ...varint(number << 3n), ...varint(value)]));
+    const with_fields = (fields: [bigint, bigint][]) => text_of(Uint8Array.from([...bytes_of(receipt.body), ...fields.flatMap(([number, value]) => [...varint(number << 3n), ...varint(value)])]));
+    const with_field = (number: bigint, value: bigint) => with_fields([[number, value]]);
     const dearer = await failed(JSON.stringify({ ...receipt, body: with_field(27n, verdict.body!.charged_micros + 1n) }));
     expect(dearer).toContain('The charge');
     expect(await failed(JSON.stringify({ ...receipt, body: with_field(26n, verdict.body!.proven_us + 1n) }))).toContain("The node's meter records");
     expect(await failed(JSON.stringify({ ...receipt, body: with_field(30n, 0n) }))).toContain('Refund, fee and what is paid');
     expect(await failed(JSON.stringify({ ...receipt, body: with_field(23n, 2n) }))).toContain('Refund, fee and what is paid');
+    expect(await failed(JSON.stringify({ ...receipt, body: with_field(160n, 1n) }))).toContain('Refund, fee and what is paid');
+    expect(await failed(JSON.stringify({ ...receipt, body: with_field(161n, 1n) }))).toContain("The node's meter records");
+    // A device that was slower than verified by 30 %: so much comes back, no more and no less.
+    const { charged_micros, proven_us } = verdict.body!;
+    const slowed_us = (proven_us * 3000n) / 10_000n;
+    const credit = (charged_micros * slowed_us + proven_us - 1n) / proven_us;
+    const credited = (of: bigint) => failed(JSON.stringify({ ...receipt, body: with_fields([[162n, 3000n], [163n, 5000n], [160n, of], [28n, of], [30n, charged_micros - of]]) }));
+    expect(await credited(credit)).toEqual(["The market's signature"]);
+    expect(await credited(credit - 1n)).toContain('Refund, fee and what is paid');
   });
 });
 
@@ -82,8 +92,11 @@ describe('what is no receipt', () => {
 
 describe('the formats', () => {
   it("sign the documented example's bytes", () => {
-    const bytes = meter_bytes(new Uint8Array(32).fill(0xab), 4096n, 1n, 5_000_000n, 1_700_000_000_000_000n);
-    expect(to_hex(bytes)).toBe(`66616c6c6f77206d65746572207631${'ab'.repeat(32)}0010000000000000` + '01000000' + '404b4c0000000000' + '00401e18240a0600');
+    const record = { lease: 4096n, sequence: 1n, running_us: 5_000_000n, measured_at_us: 1_700_000_000_000_000n, slowed_us: 0n };
+    const numbers = '001000000000000001000000404b4c000000000000401e18240a0600';
+    const key = new Uint8Array(32).fill(0xab);
+    expect(to_hex(meter_bytes(key, record))).toBe(`66616c6c6f77206d65746572207631${'ab'.repeat(32)}${numbers}`);
+    expect(to_hex(meter_bytes(key, { ...record, slowed_us: 1_250_000n }))).toBe(`66616c6c6f77206d65746572207632${'ab'.repeat(32)}${numbers}d012130000000000`);
   });
   it('hash nothing, one leaf and odd numbers of leaves as RFC 6962 has it', () => {
     expect(to_hex(merkle_root([]))).toBe('0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8'); // BLAKE2b-256 of nothing

@@ -37,7 +37,8 @@ _FIELDS: Dict[str, Dict[int, Tuple[str, str]]] = {
         35: ("tier", "Tier"), 36: ("discounts", "TermDiscounts"), 37: ("term_us", "i"), 38: ("term_before_us", "i"),
         39: ("cut_short", "?"), 40: ("rerated_hour_micros", "i"), 41: ("volume_basis_points", "u"),
         42: ("volume_discount_micros", "i"), 43: ("price_runs", "+PriceRun"), 44: ("spot_bid_micros", "i"),
-        45: ("spot_floor_micros", "i"), 60: ("image_digest", "b"),
+        45: ("spot_floor_micros", "i"), 60: ("image_digest", "b"), 160: ("credited_micros", "i"),
+        161: ("slowed_us", "i"), 162: ("slow_basis_points", "u"), 163: ("credit_basis_points_max", "u"),
     },
     "Device": {1: ("index", "u"), 2: ("uuid", "s"), 3: ("model", "s"), 4: ("kind", "DeviceKind"),
                5: ("memory_mb", "u"), 6: ("driver", "s"), 30: ("proof", "DeviceProof")},
@@ -46,7 +47,7 @@ _FIELDS: Dict[str, Dict[int, Tuple[str, str]]] = {
     "DeviceSpeeds": {1: ("int8_mops", "u"), 2: ("fill_mbps", "u"), 3: ("fp16_mflops", "u"), 4: ("fp32_mflops", "u"),
                      5: ("fp64_mflops", "u"), 6: ("copy_mbps", "u")},
     "MeterRecord": {1: ("lease", "u"), 2: ("sequence", "u"), 3: ("running_us", "i"), 4: ("measured_at_us", "i"),
-                    5: ("signature", "b")},
+                    5: ("signature", "b"), 160: ("slowed_us", "i")},
     "PriceRun": {1: ("rate_hour_micros", "i"), 2: ("until_us", "i")},
     "TermDiscounts": {1: ("hour_basis_points", "u"), 2: ("day_basis_points", "u"), 3: ("week_basis_points", "u"),
                       4: ("month_basis_points", "u")},
@@ -54,7 +55,7 @@ _FIELDS: Dict[str, Dict[int, Tuple[str, str]]] = {
 _NEVER_NEGATIVE = (
     "device_hour_micros", "disk_gb_hour_micros", "rate_hour_micros", "hold_micros", "time_us_max", "charged_micros",
     "refunded_micros", "fee_micros", "term_us", "term_before_us", "rerated_hour_micros", "spot_floor_micros",
-    "spot_bid_micros")
+    "spot_bid_micros", "credited_micros")
 _AFTER_A_GAP = {("EndReason", "IMAGE_UNAVAILABLE"): 60}
 _ZERO: Dict[str, Any] = {"i": 0, "u": 0, "b": b"", "s": "", "?": False}
 
@@ -81,6 +82,11 @@ class Bill:
     @property
     def refunded(self) -> Decimal:
         return amount_of_micros(self.body["refunded_micros"])
+
+    @property
+    def credited(self) -> Decimal:
+        """Of what is refunded, what was given back for devices that were slowed down."""
+        return amount_of_micros(self.body["credited_micros"])
 
 
 def verify_receipt(receipt: Union[models.Receipt, Mapping[str, Any], str, bytes],
@@ -231,7 +237,7 @@ def _check_meters(body: Mapping[str, Any]) -> None:
     if len(body["node_public_key"]) != 32:
         raise _wrong("the node's public key has the wrong length")
     leaves = []
-    running_us = 0
+    running_us = slowed_us = 0
     for sequence, record in enumerate(body["meters"], 1):
         if record["lease"] != body["lease"]:
             raise _wrong("a meter record belongs to another lease")
@@ -240,8 +246,12 @@ def _check_meters(body: Mapping[str, Any]) -> None:
         if record["running_us"] < running_us:
             raise _wrong(f"meter record {sequence} goes back in time")
         running_us = record["running_us"]
-        signed = (b"fallow meter v1" + body["node_public_key"]
-                  + struct.pack("<QIqq", record["lease"], sequence, running_us, record["measured_at_us"]))
+        if not slowed_us <= record["slowed_us"] <= running_us:
+            raise _wrong(f"meter record {sequence} counts slowed time that cannot be")
+        slowed_us = record["slowed_us"]
+        signed = ((b"fallow meter v2" if slowed_us else b"fallow meter v1") + body["node_public_key"]
+                  + struct.pack("<QIqq", record["lease"], sequence, running_us, record["measured_at_us"])
+                  + (struct.pack("<q", slowed_us) if slowed_us else b""))
         if not is_signed(body["node_public_key"], signed, record["signature"]):
             raise _wrong(f"meter record {sequence} is not signed by the node")
         leaves.append(signed + record["signature"])
@@ -249,6 +259,8 @@ def _check_meters(body: Mapping[str, Any]) -> None:
         raise _wrong("the Merkle root of the meter records differs")
     if running_us != body["proven_us"]:
         raise _wrong(f"{body['proven_us']} us are billed as proven, the meter records prove {running_us} us")
+    if slowed_us != body["slowed_us"]:
+        raise _wrong(f"{body['slowed_us']} us are said to be slowed down, the meter records say {slowed_us} us")
 
 
 def _device_hour_for(body: Mapping[str, Any], time_us: int) -> int:
@@ -314,6 +326,26 @@ def _cost(body: Mapping[str, Any], billed_us: int) -> int:
     return cost // _HOUR_US
 
 
+def _has_refunding_end(body: Mapping[str, Any]) -> bool:
+    """Of all other endings what is refunded is the credit alone."""
+    return bool(body["blame"] == "BLAME_PROVIDER" or body["reason"] == "MARKET_FAULT")
+
+
+def _check_credit(body: Mapping[str, Any], provider_part: int) -> None:
+    """What the provider gives back for devices that were slowed down: beside a refund, nothing."""
+    if body["slow_basis_points"] > _BASIS_POINTS or body["credit_basis_points_max"] > _BASIS_POINTS:
+        raise _wrong("a share of its credit is more than all")
+    credit = 0
+    proven_us = body["proven_us"]
+    if not _has_refunding_end(body) and proven_us > 0:
+        slowed_us = max(body["slowed_us"], proven_us * body["slow_basis_points"] // _BASIS_POINTS)
+        credit = min(-(-body["charged_micros"] * slowed_us // proven_us),
+                     body["charged_micros"] * body["credit_basis_points_max"] // _BASIS_POINTS, provider_part)
+    if credit != body["credited_micros"]:
+        raise _wrong(f"the credit is {format_micros(body['credited_micros'])}, that of its slowed time comes to "
+                     f"{format_micros(credit)}")
+
+
 def _check_amounts(body: Mapping[str, Any]) -> None:
     if any(body[name] < 0 for name in _NEVER_NEGATIVE):
         raise _wrong("an amount is negative")
@@ -329,11 +361,12 @@ def _check_amounts(body: Mapping[str, Any]) -> None:
     if gross - let_off != charged:
         raise _wrong(f"the charge is {format_micros(charged)}, the proven time at its rate comes to "
                      f"{format_micros(gross - let_off)}")
+    _check_credit(body, gross - whole_fee)
     if refunded > charged:
         raise _wrong("more is refunded than was charged")
     if body["blame"] == "BLAME_PROVIDER" and refunded != charged:
         raise _wrong("the provider is to blame, but not all of the charge is refunded")
-    if body["blame"] in ("BLAME_NONE", "BLAME_RENTER") and refunded != 0:
+    if not _has_refunding_end(body) and refunded != body["credited_micros"]:
         raise _wrong("a refund stands beside an ending that gives none")
     if body["paid_micros"] != charged - refunded:
         raise _wrong("what is paid is not the charge less the refund")

@@ -15,12 +15,16 @@ import pathlib
 import pickle
 import random
 import re
+import struct
 import subprocess
 import sys
 import tempfile
 import unittest
 from decimal import Decimal
 from unittest import mock
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from harness import ROOT, fallow, main
 
@@ -100,7 +104,7 @@ class WireTest(unittest.TestCase):
         # Whatever the schema calls a price, an amount or a charge is a Decimal or whole micros.
         for _, model in inspect.getmembers(models, dataclasses.is_dataclass):
             for field in dataclasses.fields(model):
-                if re.search(r"(price|amount|charged|refunded|budget|held|total|_hour|micros)$", field.name):
+                if re.search(r"(price|amount|charged|refunded|credited|budget|held|total|_hour|micros)$", field.name):
                     self.assertRegex(str(field.type), r"Decimal|int", f"{model.__name__}.{field.name}")
 
     def test_generated_files_are_current(self):
@@ -284,6 +288,61 @@ class ReceiptFieldsTest(unittest.TestCase):
             text = re.search(r"\nenum %s \{(.*?)\n\}" % name, proto, re.S)[1]
             numbers = [(int(number), word) for word, number in re.findall(r"^  (\w+) = (\d+);", text, re.M)]
             self.assertEqual(numbers, list(receipts.enum_words(name).items()), name)
+
+    def credited(self):
+        """A bill of 10 s, of which its devices lost 3: 0.003 of 0.01 come back."""
+        body = receipts._read("ReceiptBody", b"")
+        body.update(lease=7, rate_hour_micros=3_600_000, fee_basis_points=500, hold_micros=1_000_000,
+                    time_us_max=3_600_000_000, reason="COMPLETED", proven_us=10_000_000, charged_micros=10_000,
+                    fee_micros=500, slowed_us=3_000_000, credit_basis_points_max=5_000, credited_micros=3_000,
+                    refunded_micros=3_000, paid_micros=7_000)
+        return body
+
+    def test_a_credit_follows_from_the_slowed_time(self):
+        receipts._check_amounts(self.credited())
+        by_proof = dict(self.credited(), slow_basis_points=4_000, credited_micros=4_000, refunded_micros=4_000,
+                        paid_micros=6_000)
+        receipts._check_amounts(by_proof)
+        whole = dict(self.credited(), slow_basis_points=10_000, credit_basis_points_max=10_000, credited_micros=9_500,
+                     refunded_micros=9_500, paid_micros=500)
+        receipts._check_amounts(whole)
+        for changes, word in (({"credited_micros": 2_999}, "credit"), ({"slowed_us": 3_000_001}, "credit"),
+                              ({"credit_basis_points_max": 2_999}, "credit"), ({"refunded_micros": 0}, "refund"),
+                              ({"slow_basis_points": 10_001}, "more than all"), ({"blame": "BLAME_PROVIDER"}, "credit"),
+                              ({"blame": "BLAME_OWNER", "refunded_micros": 0}, "refund")):
+            with self.assertRaisesRegex(fallow.ReceiptInvalid, word, msg=str(changes)):
+                receipts._check_amounts(dict(self.credited(), **changes))
+
+    def test_slowed_time_is_signed_with_the_record(self):
+        node = Ed25519PrivateKey.generate()
+        key = node.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+        def bill(*records):
+            body = self.credited()
+            leaves = []
+            body["node_public_key"] = key
+            for sequence, (running_us, slowed_us) in enumerate(records, 1):
+                numbers = struct.pack("<QIqq", 7, sequence, running_us, 5)
+                signed = (b"fallow meter v2" + key + numbers + struct.pack("<q", slowed_us) if slowed_us
+                          else b"fallow meter v1" + key + numbers)
+                record = {"lease": 7, "sequence": sequence, "running_us": running_us, "measured_at_us": 5,
+                          "slowed_us": slowed_us, "signature": node.sign(signed)}
+                body["meters"].append(record)
+                leaves.append(signed + record["signature"])
+            body["meters_root"] = receipts._merkle_root(leaves)
+            return body
+
+        right = (5_000_000, 0), (10_000_000, 3_000_000)
+        receipts._check_meters(bill(*right))
+        altered = bill(*right)
+        altered["meters"][1]["slowed_us"] = altered["slowed_us"] = 2_000_000
+        with self.assertRaisesRegex(fallow.ReceiptInvalid, "signed by the node"):
+            receipts._check_meters(altered)
+        for wrong, word in ((((5_000_000, 4_000_000), right[1]), "slowed time that cannot be"),
+                            (((5_000_000, 5_000_001), right[1]), "slowed time that cannot be"),
+                            ((right[0], (10_000_000, 2_000_000)), "said to be slowed down")):
+            with self.assertRaisesRegex(fallow.ReceiptInvalid, word):
+                receipts._check_meters(bill(*wrong))
 
     def test_what_is_no_receipt(self):
         for wrong in ("", "[]", "{}", '{"body": 3}', b"\xff",

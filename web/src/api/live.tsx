@@ -13,6 +13,7 @@ const touches: Record<string, string[]> = {
   lease_placed: ['orders', 'leases', 'nodes'],
   lease_changed: ['orders', 'leases'],
   checkpoint_taken: ['orders', 'leases'],
+  lease_credited: ['leases', 'wallet', 'transfers'],
   lease_ended: ['orders', 'leases', 'wallet', 'transfers', 'nodes'],
   meter_accepted: ['orders', 'leases', 'wallet', 'transfers'],
   transferred: ['wallet', 'transfers'],

@@ -186,6 +186,7 @@ const policy_rules: Record<RuleKey, RuleWords> = {
   price_step_basis_points: { name: 'Price step', about: 'The most that one interval moves an index by.', unit: '%', zero: 'indexes stand still' },
   use_target_basis_points: { name: 'Use target', about: 'Use at which an index stays.', unit: '%' },
   forecast_basis_points: { name: 'Weight of the forecast', about: 'Of the use that moves an index: what is expected for the next hour.', unit: '%', zero: 'indexes do not look ahead' },
+  credit_basis_points_max: { name: 'Most that is credited', about: 'Of the charge of a lease whose devices were slowed down.', unit: '%', zero: 'nothing is credited' },
   spot_min_run_us: { name: 'Spot runs at least', about: 'Before it may be preempted.', unit: 's', zero: 'preempted at any time' },
   spot_cool_down_us: { name: 'Spot cool-down', about: 'After a preemption, before it takes another place.', unit: 's', zero: 'none' },
   spot_notice_us: { name: "Spot's notice", about: 'Between the signal and the end.', unit: 's', zero: 'none' },

@@ -67,9 +67,11 @@ export default function LeasePage({ lease: id, session }: { lease: string; sessi
               <Facts
                 of={[
                   ['Proven time', show_seconds(seconds_of(data.proven))],
+                  seconds_of(data.slowed) > 0 && ['Slowed down, of it', show_seconds(seconds_of(data.slowed))],
                   ['Price an hour', <Money key="p" of={data.price_per_hour} currency={currency} />],
                   ['Charged', <Money key="c" of={data.charged} currency={currency} />],
                   ['Refunded', <Money key="r" of={data.refunded} currency={currency} />],
+                  seconds_of(data.slowed) > 0 && data.state === 'ENDED' && ['Of the refund, credited', <Money key="s" of={data.credited} currency={currency} />],
                   ['Held', <Money key="h" of={data.held} currency={currency} />],
                   ['Tier', tiers[data.tier]],
                   ['Devices', data.devices.map((device) => `#${device}`).join(', ') || '–'],

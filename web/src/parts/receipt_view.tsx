@@ -49,6 +49,9 @@ export function ReceiptView({ verdict, market_key }: { verdict: Verdict; market_
             ['Rate', <Money key="rate" of={body.rate_hour_micros} currency={`${body.currency} / h`} />],
             ['Charged', <Money key="charged" of={body.charged_micros} currency={body.currency} />],
             ['Refunded', <Money key="refunded" of={body.refunded_micros} currency={body.currency} />],
+            body.credited_micros > 0n && ['Of it, credited for slowed devices', <Money key="credited" of={body.credited_micros} currency={body.currency} />],
+            body.slowed_us > 0n && ['Slowed down', `${Number(body.slowed_us) / 1e6} s by the node's records`],
+            body.slow_basis_points > 0n && ['Slower than verified', `${Number(body.slow_basis_points) / 100} %, as the market proved`],
             ["Market's fee inside", <Money key="fee" of={body.fee_micros} currency={body.currency} />],
             ['Paid', <strong key="paid"><Money of={body.paid_micros} currency={body.currency} /></strong>],
           ]}

@@ -24,6 +24,7 @@ export interface MeterRecord {
   running_us: bigint;
   measured_at_us: bigint;
   signature: Uint8Array;
+  slowed_us: bigint;
 }
 
 export type ReceiptBody = ReturnType<typeof read_body>;
@@ -57,7 +58,7 @@ export function read_body(bytes: Uint8Array) {
     reason: reason_of(Number(m.unsigned(22))),
     blame: blames[Number(m.unsigned(23))] ?? 'BLAME_NONE',
     meters: m.messages(24).map((r): MeterRecord => ({
-      lease: r.unsigned(1), sequence: r.unsigned(2), running_us: r.signed(3), measured_at_us: r.signed(4), signature: r.bytes(5),
+      lease: r.unsigned(1), sequence: r.unsigned(2), running_us: r.signed(3), measured_at_us: r.signed(4), signature: r.bytes(5), slowed_us: r.signed(160),
     })),
     meters_root: m.bytes(25),
     proven_us: m.signed(26),
@@ -78,5 +79,9 @@ export function read_body(bytes: Uint8Array) {
     spot_bid_micros: m.signed(44),
     spot_floor_micros: m.signed(45),
     image_digest: m.bytes(60),
+    credited_micros: m.signed(160),
+    slowed_us: m.signed(161),
+    slow_basis_points: m.unsigned(162),
+    credit_basis_points_max: m.unsigned(163),
   };
 }

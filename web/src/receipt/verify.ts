@@ -3,7 +3,7 @@
 import { blake2b } from '@noble/hashes/blake2b';
 
 import { format_money } from '../lib/money';
-import { read_body, type ReceiptBody } from './body';
+import { read_body, type MeterRecord, type ReceiptBody } from './body';
 import { best_verify, type Verify } from './signature';
 import { WireError } from './wire';
 
@@ -101,18 +101,22 @@ function concat(...parts: Uint8Array[]): Uint8Array {
   return all;
 }
 
-export function meter_bytes(node_key: Uint8Array, lease: bigint, sequence: bigint, running_us: bigint, measured_at_us: bigint): Uint8Array {
-  const numbers = new DataView(new ArrayBuffer(28));
+export function meter_bytes(node_key: Uint8Array, of: Omit<MeterRecord, 'signature'>): Uint8Array {
+  const { lease, sequence, running_us, measured_at_us, slowed_us } = of;
+  const is_slowed = slowed_us !== 0n;
+  const numbers = new DataView(new ArrayBuffer(is_slowed ? 36 : 28));
   numbers.setBigUint64(0, lease, true);
   numbers.setUint32(8, Number(sequence), true);
   numbers.setBigInt64(12, running_us, true);
   numbers.setBigInt64(20, measured_at_us, true);
-  return concat(ascii('fallow meter v1'), node_key, new Uint8Array(numbers.buffer));
+  if (is_slowed) numbers.setBigInt64(28, slowed_us, true);
+  return concat(ascii(is_slowed ? 'fallow meter v2' : 'fallow meter v1'), node_key, new Uint8Array(numbers.buffer));
 }
 
 async function check_meters(body: ReceiptBody, is_signed: Verify): Promise<string> {
   must(body.node_public_key.length === 32, () => "the node's public key has the wrong length");
   let running_us = 0n;
+  let slowed_us = 0n;
   let sequence = 0n;
   for (const record of body.meters) {
     sequence += 1n;
@@ -121,11 +125,14 @@ async function check_meters(body: ReceiptBody, is_signed: Verify): Promise<strin
     must(record.sequence === sequence, () => `meter record ${sequence} is missing`);
     must(record.running_us >= running_us, () => `meter record ${sequence} goes back in time`);
     running_us = record.running_us;
-    const signed = meter_bytes(body.node_public_key, record.lease, record.sequence, record.running_us, record.measured_at_us);
+    must(record.slowed_us >= slowed_us && record.slowed_us <= running_us, () => `meter record ${sequence} counts slowed time that cannot be`);
+    slowed_us = record.slowed_us;
+    const signed = meter_bytes(body.node_public_key, record);
     const fits = await is_signed(body.node_public_key, signed, record.signature);
     must(fits, () => `meter record ${sequence} is not signed by the node`);
   }
   must(running_us === body.proven_us, () => `${body.proven_us} µs are billed as proven, the meter records prove ${running_us} µs`);
+  must(slowed_us === body.slowed_us, () => `${body.slowed_us} µs are said to be slowed down, the meter records say ${slowed_us} µs`);
   return `${body.meters.length} records, each signed by the node, prove ${Number(body.proven_us) / 1e6} s`;
 }
 
@@ -146,7 +153,7 @@ export function merkle_root(leaves: Uint8Array[]): Uint8Array {
 }
 
 function check_root(body: ReceiptBody): string {
-  const leaves = body.meters.map((r) => concat(meter_bytes(body.node_public_key, r.lease, r.sequence, r.running_us, r.measured_at_us), r.signature));
+  const leaves = body.meters.map((r) => concat(meter_bytes(body.node_public_key, r), r.signature));
   must(same(merkle_root(leaves), body.meters_root), () => 'the Merkle root of the meter records differs');
   return to_hex(body.meters_root);
 }
@@ -171,7 +178,7 @@ const billed_us = (body: ReceiptBody) => least(body.proven_us, body.time_us_max)
 
 function check_rate(body: ReceiptBody): string {
   const amounts = [body.device_hour_micros, body.disk_gb_hour_micros, body.rate_hour_micros, body.hold_micros, body.time_us_max, body.charged_micros,
-    body.refunded_micros, body.fee_micros, body.term_us, body.term_before_us, body.rerated_hour_micros, body.spot_floor_micros, body.spot_bid_micros];
+    body.refunded_micros, body.fee_micros, body.term_us, body.term_before_us, body.rerated_hour_micros, body.spot_floor_micros, body.spot_bid_micros, body.credited_micros];
   must(amounts.every((amount) => amount >= 0n), () => 'an amount is negative');
   if (body.tier !== 'RESERVED') {
     must(body.rerated_hour_micros === 0n, () => 'it is re-rated, but had no term');
@@ -226,11 +233,27 @@ function check_charge(body: ReceiptBody): string {
   return `${money(body.charged_micros)} ${body.currency} for ${Number(billed_us(body)) / 1e6} s`;
 }
 
+// Of all other endings what is refunded is the credit alone.
+const has_refunding_end = (body: ReceiptBody) => body.blame === 'BLAME_PROVIDER' || body.reason === 'MARKET_FAULT';
+
+// What the provider gives back for devices that were slowed down: beside a refund, nothing.
+function check_credit(body: ReceiptBody, provider_part: bigint) {
+  must(body.slow_basis_points <= basis && body.credit_basis_points_max <= basis, () => 'a share of its credit is more than all');
+  let credit = 0n;
+  if (!has_refunding_end(body) && body.proven_us > 0n) {
+    const slowed_us = most(body.slowed_us, (body.proven_us * body.slow_basis_points) / basis);
+    const whole = rounded_up(body.charged_micros * slowed_us, body.proven_us);
+    credit = least(whole, least((body.charged_micros * body.credit_basis_points_max) / basis, provider_part));
+  }
+  must(credit === body.credited_micros, () => `the credit is ${money(body.credited_micros)}, that of its slowed time comes to ${money(credit)}`);
+}
+
 function check_rest(body: ReceiptBody): string {
-  const { whole_fee, let_off } = amounts_of(body);
+  const { gross, whole_fee, let_off } = amounts_of(body);
+  check_credit(body, gross - whole_fee);
   must(body.refunded_micros <= body.charged_micros, () => 'more is refunded than was charged');
   must(body.blame !== 'BLAME_PROVIDER' || body.refunded_micros === body.charged_micros, () => 'the provider is to blame, but not all of the charge is refunded');
-  must((body.blame !== 'BLAME_NONE' && body.blame !== 'BLAME_RENTER') || body.refunded_micros === 0n, () => 'a refund stands beside an ending that gives none');
+  must(has_refunding_end(body) || body.refunded_micros === body.credited_micros, () => 'a refund stands beside an ending that gives none');
   must(body.paid_micros === body.charged_micros - body.refunded_micros, () => 'what is paid is not the charge less the refund');
   const fee = body.blame === 'BLAME_PROVIDER' ? 0n : whole_fee - let_off;
   must(body.blame === 'BLAME_MARKET' || fee === body.fee_micros, () => `the market's fee is ${money(body.fee_micros)}, its share comes to ${money(fee)}`);
