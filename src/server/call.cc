@@ -78,6 +78,36 @@ std::string Call::secret_for(std::string_view purpose) {
   return secret;
 }
 
+net::Task<Answer<void>> Call::look_in(std::function<void(const core::Machine&)> look) const {
+  const net::OneShot<Answer<void>> seen(executor_);
+  const Status queued = parts_.engine->read([&look, seen](const core::Machine& machine) {
+    look(machine);
+    seen.set({});
+  });
+  if (!queued) co_return tl::unexpected(queue_problem(queued.error()));
+  const Result<Answer<void>> answer = co_await seen.wait(net::kForever);
+  if (!answer) co_return tl::unexpected(queue_problem(answer.error()));
+  co_return *answer;
+}
+
+net::Task<Answer<void>> Call::submit_and(v1::Command command, std::function<void(const Done&)> take,
+                                         std::string_view part) {
+  sign(command, part);
+  const net::OneShot<Answer<void>> taken(executor_);
+  const Status queued = parts_.engine->submit(
+      std::move(command),
+      [this, &take, taken](const Result<engine::Applied>& applied, const core::Machine& machine) {
+        Answer<Done> done = done_of(applied, machine);
+        if (!done) return taken.set(tl::unexpected(std::move(done).error()));
+        take(*done);
+        taken.set({});
+      });
+  if (!queued) co_return tl::unexpected(queue_problem(queued.error()));
+  const Result<Answer<void>> answer = co_await taken.wait(net::kForever);
+  if (!answer) co_return tl::unexpected(queue_problem(answer.error()));
+  co_return *answer;
+}
+
 v1::Problem Call::queue_problem(const Error& error) {
   switch (error.code) {
     case ErrorCode::kBusy:

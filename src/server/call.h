@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -130,6 +131,11 @@ class Call {
                               std::string_view part = {});
 
  private:
+  // visit() and submit() for any type: what follows the market is the same for all, and compiled
+  // once.
+  net::Task<Answer<void>> look_in(std::function<void(const core::Machine&)> look) const;
+  net::Task<Answer<void>> submit_and(v1::Command command, std::function<void(const Done&)> take,
+                                     std::string_view part);
   void sign(v1::Command& command, std::string_view part) const;
   Answer<Done> done_of(const Result<engine::Applied>& applied, const core::Machine& machine) const;
   static v1::Problem queue_problem(const Error& error);
@@ -145,30 +151,21 @@ class Call {
 
 template <class T>
 net::Task<Answer<T>> Call::visit(std::function<Answer<T>(const core::Machine&)> look) const {
-  const net::OneShot<Answer<T>> seen(executor_);
-  const Status queued =
-      parts_.engine->read([&look, seen](const core::Machine& machine) { seen.set(look(machine)); });
-  if (!queued) co_return tl::unexpected(queue_problem(queued.error()));
-  Result<Answer<T>> answer = co_await seen.wait(net::kForever);
-  if (!answer) co_return tl::unexpected(queue_problem(answer.error()));
-  co_return std::move(*answer);
+  std::optional<Answer<T>> seen;
+  Answer<void> visited =
+      co_await look_in([&](const core::Machine& machine) { seen.emplace(look(machine)); });
+  if (!visited) co_return tl::unexpected(std::move(visited).error());
+  co_return std::move(*seen);
 }
 
 template <class T>
 net::Task<Answer<T>> Call::submit(v1::Command command, std::function<Answer<T>(const Done&)> take,
                                   std::string_view part) {
-  sign(command, part);
-  const net::OneShot<Answer<T>> taken(executor_);
-  const Status queued = parts_.engine->submit(
-      std::move(command),
-      [this, &take, taken](const Result<engine::Applied>& applied, const core::Machine& machine) {
-        Answer<Done> done = done_of(applied, machine);
-        taken.set(done ? take(*done) : Answer<T>(tl::unexpected(std::move(done).error())));
-      });
-  if (!queued) co_return tl::unexpected(queue_problem(queued.error()));
-  Result<Answer<T>> answer = co_await taken.wait(net::kForever);
-  if (!answer) co_return tl::unexpected(queue_problem(answer.error()));
-  co_return std::move(*answer);
+  std::optional<Answer<T>> taken;
+  Answer<void> submitted = co_await submit_and(
+      std::move(command), [&](const Done& done) { taken.emplace(take(done)); }, part);
+  if (!submitted) co_return tl::unexpected(std::move(submitted).error());
+  co_return std::move(*taken);
 }
 
 }  // namespace fallow::server

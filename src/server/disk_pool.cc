@@ -24,6 +24,20 @@ void DiskPool::stop() {
   threads_.clear();
 }
 
+net::Task<Answer<void>> DiskPool::run_any(net::Executor executor, std::function<void()> work) {
+  const auto busy = [] {
+    return refuse(503, "busy", "the server's disk is busy; try again in a second");
+  };
+  const net::OneShot<bool> done(executor);
+  const bool queued = jobs_.try_push([&work, done] {
+    work();
+    done.set(true);
+  });
+  if (!queued) co_return busy();
+  if (const Result<bool> answer = co_await done.wait(net::kForever); !answer) co_return busy();
+  co_return Answer<void>();
+}
+
 void DiskPool::work_off() {
   while (true) {
     const std::vector<std::function<void()>> jobs = jobs_.pop_many(1, kIdleMax);

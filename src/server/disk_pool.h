@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -32,17 +33,15 @@ class DiskPool {
   // 503 busy when too much waits already.
   template <class T>
   net::Task<Answer<T>> run(net::Executor executor, std::function<Answer<T>()> work) {
-    const net::OneShot<Answer<T>> done(executor);
-    if (!jobs_.try_push([&work, done] { done.set(work()); })) co_return busy();
-    Result<Answer<T>> answer = co_await done.wait(net::kForever);
-    if (!answer) co_return busy();
+    std::optional<Answer<T>> answer;
+    Answer<void> done = co_await run_any(executor, [&] { answer.emplace(work()); });
+    if (!done) co_return tl::unexpected(std::move(done).error());
     co_return std::move(*answer);
   }
 
  private:
-  static tl::unexpected<v1::Problem> busy() {
-    return refuse(503, "busy", "the server's disk is busy; try again in a second");
-  }
+  // run() for any type: what waits is the same for all, and compiled once.
+  net::Task<Answer<void>> run_any(net::Executor executor, std::function<void()> work);
   void work_off();
 
   BoundedQueue<std::function<void()>> jobs_;
