@@ -98,8 +98,8 @@ TEST_F(DeviceGaugesTest, SaysWhatTheLibrarySaysAndNoMore) {
 
 TEST_F(DeviceGaugesTest, ADeviceIsSlowedByHeatAndSupplyNotByItsPowerLimitOrIdleness) {
   const auto slowed = [&](int throttle, int mhz) -> std::optional<std::uint32_t> {
-    say("0.uuid GPU-0\n0.core_mhz_max 2500\n0.core_mhz " + std::to_string(mhz) +
-        "\n0.throttle " + std::to_string(throttle) + "\n");
+    say("0.uuid GPU-0\n0.core_mhz_max 2500\n0.core_mhz " + std::to_string(mhz) + "\n0.throttle " +
+        std::to_string(throttle) + "\n");
     DeviceGauges gauges(Nvml(library_), devices(), root_);
     const v1::DeviceSample sample = look(gauges)[0];
     if (!sample.has_slowed_thousandths()) return std::nullopt;

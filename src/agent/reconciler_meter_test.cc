@@ -46,12 +46,12 @@ TEST_F(ReconcilerTest, MetersAreCumulativeInOrderAndSigned) {
         if (meter.sequence() <= sequence) continue;
         EXPECT_EQ(meter.sequence(), sequence + 1);
         EXPECT_GT(meter.running_us(), running);
-        EXPECT_TRUE(verify_signature(
-            to_bytes(signer_.public_key()),
-            meter_bytes(signer_.public_key(), LeaseId(7), meter.sequence(),
-                        Duration(meter.running_us()), Time{meter.measured_at_us()},
-                        Duration(meter.slowed_us())),
-            meter.signature()));
+        EXPECT_TRUE(
+            verify_signature(to_bytes(signer_.public_key()),
+                             meter_bytes(signer_.public_key(), LeaseId(7), meter.sequence(),
+                                         Duration(meter.running_us()), Time{meter.measured_at_us()},
+                                         Duration(meter.slowed_us())),
+                             meter.signature()));
         sequence = meter.sequence();
         running = meter.running_us();
       }

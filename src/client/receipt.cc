@@ -40,10 +40,9 @@ Status check_meters(const v1::ReceiptBody& body) {
       return wrong("meter record {} counts slowed time that cannot be", sequence);
     }
     slowed_us = record.slowed_us();
-    const std::string bytes =
-        meter_bytes(*node_key, LeaseId(record.lease()), record.sequence(),
-                    Duration(record.running_us()), Time{record.measured_at_us()},
-                    Duration(record.slowed_us()));
+    const std::string bytes = meter_bytes(
+        *node_key, LeaseId(record.lease()), record.sequence(), Duration(record.running_us()),
+        Time{record.measured_at_us()}, Duration(record.slowed_us()));
     if (!verify_signature(body.node_public_key(), bytes, record.signature())) {
       return wrong("meter record {} is not signed by the node", sequence);
     }

@@ -160,9 +160,8 @@ TEST_F(CreditsTest, WhatIsRefundedIsNotCreditedToo) {
 TEST_F(CreditsTest, ARecordThatCannotBeTrueIsPassedOver) {
   const Lease& lease = rent();
   observe(lease, seconds(5), seconds(2), v1::END_REASON_UNSPECIFIED);
-  const std::pair<Duration, Duration> wrong[] = {{seconds(6), seconds(1)},
-                                                 {seconds(6), Duration(-1)},
-                                                 {seconds(6), seconds(6) + Duration(1)}};
+  const std::pair<Duration, Duration> wrong[] = {
+      {seconds(6), seconds(1)}, {seconds(6), Duration(-1)}, {seconds(6), seconds(6) + Duration(1)}};
   for (const auto& [running, slowed] : wrong) {
     observe(lease, running, slowed, v1::END_REASON_UNSPECIFIED);
     EXPECT_EQ(lease.meter_sequence, 1U);

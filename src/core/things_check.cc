@@ -152,29 +152,27 @@ bool has_sound_state(const Lease& lease) {
 void check_lease(Complaint& complaint, const MarketState& state, const Lease& lease) {
   complaint.unless(has_sound_state(lease), "lease {} is in no state", lease.id.value);
   const Micros fee_least = lease.state == v1::ENDED ? -lease.charged : Micros(0);
-  const bool sound_money = is_between(Micros(0), lease.hold, state.limits.money_max) &&
-                           is_between(Micros(0), lease.charged, lease.hold) &&
-                           is_between(Micros(0), lease.refunded, lease.charged) &&
-                           is_between(fee_least, lease.fee, lease.charged) &&
-                           lease.rate_hour.value >= 0 && lease.device_hour.value >= 0 &&
-                           lease.disk_gb_hour.value >= 0 && lease.fee_basis_points <= 10'000 &&
-                           lease.volume_basis_points <= 10'000 &&
-                           lease.credit_basis_points_max <= 10'000 &&
-                           lease.slow_basis_points <= 10'000 &&
-                           is_between(Micros(0), lease.credited, lease.refunded) &&
-                           lease.rerated_hour.value >= 0 &&
-                           lease.spot_floor.value >= 0 && lease.spot_floor <= lease.spot_bid &&
-                           lease.device_hour <= state.limits.price_hour_max &&
-                           lease.disk_gb_hour <= state.limits.price_hour_max &&
-                           are_discounts(message_of(lease.discounts));
+  const bool sound_money =
+      is_between(Micros(0), lease.hold, state.limits.money_max) &&
+      is_between(Micros(0), lease.charged, lease.hold) &&
+      is_between(Micros(0), lease.refunded, lease.charged) &&
+      is_between(fee_least, lease.fee, lease.charged) && lease.rate_hour.value >= 0 &&
+      lease.device_hour.value >= 0 && lease.disk_gb_hour.value >= 0 &&
+      lease.fee_basis_points <= 10'000 && lease.volume_basis_points <= 10'000 &&
+      lease.credit_basis_points_max <= 10'000 && lease.slow_basis_points <= 10'000 &&
+      is_between(Micros(0), lease.credited, lease.refunded) && lease.rerated_hour.value >= 0 &&
+      lease.spot_floor.value >= 0 && lease.spot_floor <= lease.spot_bid &&
+      lease.device_hour <= state.limits.price_hour_max &&
+      lease.disk_gb_hour <= state.limits.price_hour_max &&
+      are_discounts(message_of(lease.discounts));
   complaint.unless(sound_money, "lease {} has money that cannot be", lease.id.value);
   const bool sound_times =
       is_moment(lease.placed_at) && is_moment(lease.started_at) && is_moment(lease.heard_at) &&
       is_moment(lease.start_by) && is_moment(lease.stopping_at) && is_moment(lease.ended_at) &&
       is_moment(lease.checkpoint_at) && is_span(lease.proven) && is_span(lease.time_max) &&
       is_span(lease.slowed) && lease.slowed <= lease.proven && is_span(lease.term_before) &&
-      lease.placed_at.us > 0 && is_span(lease.close_after) &&
-      is_moment(lease.fenced_at) && (lease.fenced_at.us == 0 || lease.state == v1::ENDED);
+      lease.placed_at.us > 0 && is_span(lease.close_after) && is_moment(lease.fenced_at) &&
+      (lease.fenced_at.us == 0 || lease.state == v1::ENDED);
   complaint.unless(sound_times, "lease {} has times that cannot be", lease.id.value);
   const Order* const order = state.orders.find(lease.order);
   const Node* const node = state.nodes.find(lease.node);

@@ -8,7 +8,8 @@ namespace fallow::runtime {
 namespace {
 
 TEST_F(AgentTest, RunsATaskWithInputOutputAndLogs) {
-  // Its three tenths of a second begin when it is known to run: what ran before that is not metered.
+  // Its three tenths of a second begin when it is known to run: what ran before that is not
+  // metered.
   v1::DesiredLease desired = lease(7,
                                    "echo hello from task $FALLOW_TASK; echo oops >&2; "
                                    "while [ ! -e go ]; do sleep 0.05; done; sleep 0.3; "
@@ -31,12 +32,11 @@ TEST_F(AgentTest, RunsATaskWithInputOutputAndLogs) {
   v1::MeterRecord last;
   ASSERT_TRUE(last.ParseFromString(meters.rbegin()->second));
   EXPECT_GE(last.running_us(), seconds(0).value + 300'000);
-  EXPECT_TRUE(
-      verify_signature(to_bytes(key_->public_key()),
-                       meter_bytes(key_->public_key(), LeaseId(7), last.sequence(),
-                                   Duration(last.running_us()), Time{last.measured_at_us()},
-                                   Duration(last.slowed_us())),
-                       last.signature()));
+  EXPECT_TRUE(verify_signature(
+      to_bytes(key_->public_key()),
+      meter_bytes(key_->public_key(), LeaseId(7), last.sequence(), Duration(last.running_us()),
+                  Time{last.measured_at_us()}, Duration(last.slowed_us())),
+      last.signature()));
 }
 
 TEST_F(AgentTest, BadOrdersEndWithTheirReason) {

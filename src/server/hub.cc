@@ -25,10 +25,9 @@ bool meters_hold(const v1::Observed& observed, std::string_view node_key, std::s
   for (const v1::WorkloadReport& workload : observed.workloads()) {
     for (const v1::MeterRecord& record : workload.meters()) {
       if (++count > count_max || record.lease() != workload.lease()) return false;
-      const std::string bytes =
-          meter_bytes(*key, LeaseId(record.lease()), record.sequence(),
-                      Duration(record.running_us()), Time{record.measured_at_us()},
-                      Duration(record.slowed_us()));
+      const std::string bytes = meter_bytes(
+          *key, LeaseId(record.lease()), record.sequence(), Duration(record.running_us()),
+          Time{record.measured_at_us()}, Duration(record.slowed_us()));
       if (!verify_signature(node_key, bytes, record.signature())) return false;
     }
   }

@@ -84,11 +84,10 @@ v1::Receipt sign_receipt(v1::ReceiptBody facts, std::vector<v1::MeterRecord> met
   FALLOW_CHECK(node_key.has_value(), "the node of lease {} has no key", facts.lease());
   MerkleTree tree;
   for (v1::MeterRecord& record : meters) {
-    tree.append(
-        meter_leaf(meter_bytes(*node_key, LeaseId(record.lease()), record.sequence(),
-                               Duration(record.running_us()), Time{record.measured_at_us()},
-                               Duration(record.slowed_us())),
-                   record.signature()));
+    tree.append(meter_leaf(meter_bytes(*node_key, LeaseId(record.lease()), record.sequence(),
+                                       Duration(record.running_us()), Time{record.measured_at_us()},
+                                       Duration(record.slowed_us())),
+                           record.signature()));
     *facts.add_meters() = std::move(record);
   }
   facts.set_meters_root(to_bytes(tree.root()));

@@ -215,8 +215,8 @@ NaiveLedger::Cost NaiveLedger::cost_at(const Lease& lease, std::int64_t rate_hou
 std::int64_t NaiveLedger::credit_of(const Lease& lease) {
   if (lease.proven_us == 0) return 0;
   const std::int64_t slowed_us =
-      std::max(lease.slowed_us, static_cast<std::int64_t>(Wide{lease.proven_us} *
-                                                          lease.slow_basis_points / 10'000));
+      std::max(lease.slowed_us,
+               static_cast<std::int64_t>(Wide{lease.proven_us} * lease.slow_basis_points / 10'000));
   const Wide share = Wide{lease.charged} * slowed_us;
   const Wide rounded_up = share / lease.proven_us + (share % lease.proven_us == 0 ? 0 : 1);
   const Wide most = Wide{lease.charged} * lease.credit_basis_points_max / 10'000;

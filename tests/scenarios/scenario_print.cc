@@ -142,8 +142,7 @@ std::string Scenario::text_of(const v1::Event& event) {
                          lower(v1::OrderState_Name(event.order_ended().state())),
                          money(event.order_ended().charged_micros()));
     case v1::Event::kLeasePlaced:
-      return fmt::format("lease {} on {} at {}/h, hold {}{}",
-                         name_of(event.lease_placed().lease()),
+      return fmt::format("lease {} on {} at {}/h, hold {}{}", name_of(event.lease_placed().lease()),
                          name_of(event.lease_placed().node()),
                          money(event.lease_placed().rate_hour_micros()),
                          money(event.lease_placed().hold_micros()),
@@ -174,8 +173,7 @@ std::string Scenario::text_of(const v1::Event& event) {
               ? ""
               : fmt::format(" at {}/h", money(event.meter_accepted().rate_hour_micros())));
     case v1::Event::kLeaseCredited:
-      return fmt::format("credited {} {}: slowed {} of {}",
-                         name_of(event.lease_credited().lease()),
+      return fmt::format("credited {} {}: slowed {} of {}", name_of(event.lease_credited().lease()),
                          money(event.lease_credited().credited_micros()),
                          span_text(Duration(event.lease_credited().slowed_us())),
                          span_text(Duration(event.lease_credited().proven_us())));

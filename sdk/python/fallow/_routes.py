@@ -323,6 +323,11 @@ ROUTES: Dict[str, Route] = {
         frozenset([]),
         frozenset([]),
         models.ListTeamsResponse, False),
+    "JoinTeam": Route(
+        "PUT", "/v1/teams/{team}", frozenset(['team']),
+        frozenset([]),
+        frozenset([]),
+        models.MemberView, False),
     "LeaveTeam": Route(
         "DELETE", "/v1/teams/{team}", frozenset(['team']),
         frozenset([]),

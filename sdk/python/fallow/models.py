@@ -331,6 +331,7 @@ class DeviceSample:
     ecc_corrected: Optional[int] = None
     ecc_uncorrected: Optional[int] = None
     xid: int = 0
+    slowed_thousandths: Optional[int] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -387,6 +388,7 @@ class Event:
     webhook_removed: Optional["WebhookRemoved"] = None
     webhook_stopped: Optional["WebhookStopped"] = None
     member_set: Optional["MemberSet"] = None
+    lease_credited: Optional["LeaseCredited"] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -462,6 +464,17 @@ class LeaseChanged:
 
 
 @dataclasses.dataclass(frozen=True)
+class LeaseCredited:
+    lease: int = 0
+    order: int = 0
+    node: int = 0
+    account: int = 0
+    slowed_us: int = 0
+    proven_us: int = 0
+    credited_micros: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class LeaseEnded:
     lease: int = 0
     order: int = 0
@@ -493,6 +506,7 @@ class LeasePlaced:
     volume_basis_points: int = 0
     spot_bid_micros: int = 0
     spot_floor_micros: int = 0
+    slow_basis_points: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -524,6 +538,8 @@ class LeaseView:
     checkpoint_manifest: str = ""
     checkpoint_at: Optional[datetime] = None
     checkpoints: int = 0
+    credited: Decimal = Decimal(0)
+    slowed: Optional[timedelta] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -666,6 +682,7 @@ class MemberSet:
     account: int = 0
     member: int = 0
     role: Role = Role.ROLE_UNSPECIFIED
+    invited: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -675,6 +692,7 @@ class MemberView:
     member: int = 0
     member_name: str = ""
     role: Role = Role.ROLE_UNSPECIFIED
+    invited: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -692,6 +710,7 @@ class MeterRecord:
     running_us: int = 0
     measured_at_us: int = 0
     signature: bytes = b""
+    slowed_us: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -887,6 +906,7 @@ class Policy:
     proof_interval_us: int = 0
     waits_for_fence: bool = False
     forecast_basis_points: int = 0
+    credit_basis_points_max: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

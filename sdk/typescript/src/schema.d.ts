@@ -1033,13 +1033,13 @@ export interface paths {
         };
         get?: never;
         /**
-         * Let another account act for this one, or change what it may
+         * Invite another account to act for this one, or change what it may
          * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR. Its role: OWNER.
          */
         put: operations["SetMember"];
         post?: never;
         /**
-         * No longer a member, at once
+         * No longer a member, or not invited any more, at once
          * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR. Its role: OWNER.
          */
         delete: operations["RemoveMember"];
@@ -1056,7 +1056,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The accounts that this one may act for
+         * The accounts that this one may act for, and those that have invited it
          * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
          */
         get: operations["ListTeams"];
@@ -1076,10 +1076,14 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        put?: never;
+        /**
+         * Accept a team's invitation: be its member from now on
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR. Its role: OWNER.
+         */
+        put: operations["JoinTeam"];
         post?: never;
         /**
-         * Be a member no longer
+         * Be a member no longer, or decline to become one
          * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR. Its role: OWNER.
          */
         delete: operations["LeaveTeam"];
@@ -1401,6 +1405,8 @@ export interface components {
             ecc_uncorrected?: number;
             /** Format: uint32 */
             xid?: number;
+            /** Format: uint32 */
+            slowed_thousandths?: number;
         };
         DeviceSpeeds: {
             /** Format: uint64 */
@@ -1457,6 +1463,7 @@ export interface components {
             webhook_removed?: components["schemas"]["WebhookRemoved"];
             webhook_stopped?: components["schemas"]["WebhookStopped"];
             member_set?: components["schemas"]["MemberSet"];
+            lease_credited?: components["schemas"]["LeaseCredited"];
         };
         FeedEvent: {
             /** Format: uint64 */
@@ -1491,6 +1498,10 @@ export interface components {
             public_key?: string;
             facts?: components["schemas"]["NodeFacts"];
             price_per_hour?: string;
+        };
+        JoinTeamRequest: {
+            /** Format: uint64 */
+            team?: string;
         };
         JoinTokenCreated: {
             /** Format: uint64 */
@@ -1532,6 +1543,22 @@ export interface components {
             node?: string;
             state?: components["schemas"]["LeaseState"];
             reason?: components["schemas"]["EndReason"];
+        };
+        LeaseCredited: {
+            /** Format: uint64 */
+            lease?: string;
+            /** Format: uint64 */
+            order?: string;
+            /** Format: uint64 */
+            node?: string;
+            /** Format: uint64 */
+            account?: string;
+            /** Format: int64 */
+            slowed_us?: string;
+            /** Format: int64 */
+            proven_us?: string;
+            /** Format: int64 */
+            credited_micros?: string;
         };
         LeaseEnded: {
             /** Format: uint64 */
@@ -1584,6 +1611,8 @@ export interface components {
             spot_bid_micros?: string;
             /** Format: int64 */
             spot_floor_micros?: string;
+            /** Format: uint32 */
+            slow_basis_points?: number;
         };
         LeaseView: {
             /** Format: uint64 */
@@ -1626,6 +1655,9 @@ export interface components {
             checkpoint_at?: string;
             /** Format: uint32 */
             checkpoints?: number;
+            credited?: string;
+            /** Format: duration-seconds */
+            slowed?: string;
         };
         LikelyView: {
             /** Format: double */
@@ -1739,6 +1771,7 @@ export interface components {
             /** Format: uint64 */
             member?: string;
             role?: components["schemas"]["Role"];
+            invited?: boolean;
         };
         MemberView: {
             /** Format: uint64 */
@@ -1748,6 +1781,7 @@ export interface components {
             member?: string;
             member_name?: string;
             role?: components["schemas"]["Role"];
+            invited?: boolean;
         };
         MeterAccepted: {
             record?: components["schemas"]["MeterRecord"];
@@ -1769,6 +1803,8 @@ export interface components {
             measured_at_us?: string;
             /** Format: byte */
             signature?: string;
+            /** Format: int64 */
+            slowed_us?: string;
         };
         NodeChanged: {
             /** Format: uint64 */
@@ -2018,6 +2054,8 @@ export interface components {
             waits_for_fence?: boolean;
             /** Format: uint32 */
             forecast_basis_points?: number;
+            /** Format: uint32 */
+            credit_basis_points_max?: number;
         };
         PolicySet: Record<string, never>;
         PolicyTrialView: {
@@ -4771,6 +4809,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListTeamsResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    JoinTeam: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
+            };
+            path: {
+                team: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["JoinTeamRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberView"];
                 };
             };
             /** @description Why not, and what to do */
