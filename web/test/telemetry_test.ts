@@ -58,6 +58,10 @@ describe('a picture', () => {
     expect(picture_of(of_workload('Processor'), track, of_lease('7'))!.latest).toBe('1.50 cores');
     expect(picture_of(of_workload('Network'), track, of_lease('7'))).toBeNull();
   });
+  it('of small values shows what they are', () => {
+    const latest_of = (memory_mb: number) => picture_of(of_workload('Main memory'), track_of([{ at: start, mean: { workloads: [{ lease: '7', memory_mb }] } }], 5), of_lease('7'))!.latest;
+    expect([0, 1, 20, 300, 5000].map(latest_of)).toEqual(['0.00 GB', '0.0010 GB', '0.020 GB', '0.29 GB', '4.88 GB']);
+  });
   it('of one direction alone has one line', () => {
     const track = track_of([{ at: start, mean: { workloads: [{ lease: '7', disk_written_kbps: 2500 }] } }], 5);
     const disk = picture_of(of_workload('Disk'), track, of_lease('7'))!;

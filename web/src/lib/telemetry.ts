@@ -97,14 +97,14 @@ export interface Picture {
   words: string; // what it shows, for who does not see it
 }
 
+const digits_max = 4;
+// Of small values more digits are shown: a tick of 0.002 GB is not 0.00.
+const digits_for = (digits: number, high: number) => (digits === 0 || high <= 0 ? digits : Math.max(digits, Math.min(digits_max, 1 - Math.floor(Math.log10(high)))));
+
 // A figure of one device or workload; null when nothing tells it. `pick`: that one's part of a sample.
 export function picture_of<Of>(figure: Figure<Of>, track: Track, pick: (sample: Sample) => Of | undefined): Picture | null {
-  const lines: PictureLine[] = [];
-  const latest: string[] = [];
-  const words: string[] = [];
-  const show = (value: number | null | undefined) => (value === null || value === undefined ? '–' : value.toFixed(figure.digits));
   const has_most = track.points.some((point) => point?.most);
-  figure.lines.forEach((line, place) => {
+  const told = figure.lines.flatMap((line, place) => {
     const values_of = (sample_of: (point: Point) => Sample | undefined) =>
       track.points.map((point) => {
         const sample = point && sample_of(point);
@@ -120,17 +120,25 @@ export function picture_of<Of>(figure: Figure<Of>, track: Track, pick: (sample: 
       low = Math.min(low, value);
       high = Math.max(high, value);
     }
-    if (high === -Infinity) return;
-    lines.push({ name: has_most ? `${line.name}, mean` : line.name, values: mean, place, is_most: false });
-    if (has_most) lines.push({ name: `${line.name}, most`, values: most, place, is_most: true });
-    const last = mean[mean.length - 1];
-    latest.push(show(last));
-    const unit = ` ${figure.unit}`;
-    words.push(`${figure.lines.length > 1 ? `${line.name} ` : ''}${last === null || last === undefined ? 'not told at last' : `${show(last)}${unit} at last`}, between ${show(low)} and ${show(high)}${unit}`);
+    return high === -Infinity ? [] : [{ name: line.name, place, mean, most, low, high, last: mean[mean.length - 1] ?? null }];
   });
-  if (lines.length === 0) return null;
-  const is_told = latest.some((text) => text !== '–');
-  return { name: figure.name, unit: figure.unit, digits: figure.digits, lines, latest: is_told ? `${latest.join(' / ')} ${figure.unit}` : '–', words: words.join('; ') };
+  if (told.length === 0) return null;
+  const { name, unit } = figure;
+  const digits = digits_for(figure.digits, Math.max(...told.map((one) => one.high)));
+  const show = (value: number) => value.toFixed(digits);
+  return {
+    name,
+    unit,
+    digits,
+    lines: told.flatMap((one) => [
+      { name: has_most ? `${one.name}, mean` : one.name, values: one.mean, place: one.place, is_most: false },
+      ...(has_most ? [{ name: `${one.name}, most`, values: one.most, place: one.place, is_most: true }] : []),
+    ]),
+    latest: told.some((one) => one.last !== null) ? `${told.map((one) => (one.last === null ? '–' : show(one.last))).join(' / ')} ${unit}` : '–',
+    words: told
+      .map((one) => `${figure.lines.length > 1 ? `${one.name} ` : ''}${one.last === null ? 'not told at last' : `${show(one.last)} ${unit} at last`}, between ${show(one.low)} and ${show(one.high)} ${unit}`)
+      .join('; '),
+  };
 }
 
 // A look of a second, or of a minute, at one device.
