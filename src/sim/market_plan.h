@@ -55,6 +55,11 @@ class MarketPlan {
   void add(Time at, What what, std::uint64_t number) {
     events_.push(PlannedEvent{at, ++planned_, what, number});
   }
+  // When the next event is; nothing when there is none.
+  std::optional<Time> next_at() const {
+    if (events_.empty()) return std::nullopt;
+    return events_.top().at;
+  }
   // Takes the next event out, unless it is after `end`.
   std::optional<PlannedEvent> next(Time end) {
     if (events_.empty() || events_.top().at > end) return std::nullopt;

@@ -82,14 +82,15 @@ class Market {
     }
     plan_meters(kStart);
     const Time end = kStart + hours(24 * std::int64_t{rules_.days});
-    while (const auto next = plan_.next(end)) {
-      const PlannedEvent event = *next;
-      ticks_until(event.at);
-      now_ = event.at;
-      happen(event);
+    // A tick may plan what comes before all that was planned: whichever is next is done next.
+    while (true) {
+      if (tick_by(std::min(plan_.next_at().value_or(end), end))) continue;
+      const std::optional<PlannedEvent> event = plan_.next(end);
+      if (!event) break;
+      now_ = event->at;
+      happen(*event);
       order_again();
     }
-    ticks_until(end);
     now_ = end;
     finish();
     run_.seconds = thread_seconds() - begun;
@@ -110,16 +111,16 @@ class Market {
     }
   }
 
-  // As the sequencer proposes them.
-  void ticks_until(Time until) {
-    for (auto due = machine_.next_deadline(); due && *due <= until;
-         due = machine_.next_deadline()) {
-      now_ = std::max(now_, *due);
-      v1::Command command;
-      command.mutable_tick();
-      apply(command);
-      order_again();
-    }
+  // One, as the sequencer proposes it; false when none is due by then.
+  bool tick_by(Time until) {
+    const std::optional<Time> due = machine_.next_deadline();
+    if (!due || *due > until) return false;
+    now_ = std::max(now_, *due);
+    v1::Command command;
+    command.mutable_tick();
+    apply(command);
+    order_again();
+    return true;
   }
 
   // What lost its node is ordered again at once.
