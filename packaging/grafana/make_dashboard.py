@@ -48,6 +48,8 @@ ROWS = [
         ("Webhooks: events a second", "short", [(f"deriv(fallow_webhooks_delivered{RATE})", "taken"),
                                                 (f"deriv(fallow_webhooks_failed{RATE})", "failed attempts")]),
         ("Webhooks that were given up", "short", [("fallow_webhooks_stopped", "since the start")]),
+        ("Webhooks: names that nobody answers for", "short", [("fallow_webhook_lookups_written_off",
+                                                               "still asked for")]),
     ]),
     ("Files and tunnels", [
         ("Artifact store", "bytes", [("fallow_artifact_bytes", "used"), ("fallow_artifact_bytes_max", "limit")]),

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "sim/market_inputs_test.h"
 
 namespace fallow::sim {
@@ -15,7 +17,13 @@ MarketRules rules(MarketPolicy policy) {
   return rules;
 }
 
-MarketRun run(MarketPolicy policy) { return run_market(some_inputs(), rules(policy)); }
+// One run of each is enough for all tests that look at it.
+const MarketRun& run(MarketPolicy policy) {
+  static std::map<MarketPolicy, MarketRun> runs;
+  const auto known = runs.find(policy);
+  if (known != runs.end()) return known->second;
+  return runs.emplace(policy, run_market(some_inputs(), rules(policy))).first->second;
+}
 
 const JobFigures& asked(const MarketRun& run, v1::Tier tier) { return run.asked[place_of(tier)]; }
 
@@ -51,7 +59,8 @@ MarketRules one_tier(v1::Tier tier) {
 
 TEST(MarketRun, TheSameSeedIsTheSameHistory) {
   for (const MarketPolicy policy : kMarketPolicies) {
-    EXPECT_EQ(run(policy).digest, run(policy).digest) << name_of(policy);
+    EXPECT_EQ(run_market(some_inputs(), rules(policy)).digest, run(policy).digest)
+        << name_of(policy);
   }
   MarketRules other = rules(MarketPolicy::kFallow);
   other.seed = 2;
@@ -60,7 +69,7 @@ TEST(MarketRun, TheSameSeedIsTheSameHistory) {
 
 TEST(MarketRun, JobsAreDoneAndPaid) {
   for (const MarketPolicy policy : kMarketPolicies) {
-    const MarketRun result = run(policy);
+    const MarketRun& result = run(policy);
     EXPECT_EQ(result.refused, 0U);
     EXPECT_GT(result.all.jobs, 100U);
     EXPECT_GT(result.all.done, result.all.jobs * 9 / 10) << name_of(policy);
@@ -83,7 +92,7 @@ TEST(MarketRun, JobsAreDoneAndPaid) {
 
 TEST(MarketRun, TiersAddUpToAll) {
   for (const MarketPolicy policy : kMarketPolicies) {
-    const MarketRun result = run(policy);
+    const MarketRun& result = run(policy);
     JobFigures sum;
     for (const JobFigures& figures : result.asked) {
       sum.jobs += figures.jobs;
@@ -108,9 +117,9 @@ TEST(MarketRun, TiersAddUpToAll) {
 }
 
 TEST(MarketRun, EveryoneHasTheTierThatHeAskedForOrLeavesItToTheMarket) {
-  const MarketRun first_fit = run(MarketPolicy::kFirstFit);
+  const MarketRun& first_fit = run(MarketPolicy::kFirstFit);
   EXPECT_EQ(asked(first_fit, v1::SPOT).spot_pct(), 100);
-  const MarketRun fallow = run(MarketPolicy::kFallow);
+  const MarketRun& fallow = run(MarketPolicy::kFallow);
   EXPECT_GT(asked(fallow, v1::SPOT).spot_pct(), 10);
   EXPECT_LT(asked(fallow, v1::SPOT).spot_pct(), 100);
   for (const MarketRun* result : {&first_fit, &fallow}) {
@@ -121,7 +130,7 @@ TEST(MarketRun, EveryoneHasTheTierThatHeAskedForOrLeavesItToTheMarket) {
 }
 
 TEST(MarketRun, OnDemandStaysWithVerifiedHosts) {
-  const MarketRun result = run(MarketPolicy::kOnDemand);
+  const MarketRun& result = run(MarketPolicy::kOnDemand);
   EXPECT_EQ(sum_on(result.leases, false).leases, 0U);
   EXPECT_EQ(leases_of(result, v1::ON_DEMAND).leases, sum_of(result.leases).leases);
   EXPECT_GT(sum_on(run(MarketPolicy::kFirstFit).leases, false).leases, 50U);
