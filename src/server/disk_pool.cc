@@ -34,7 +34,8 @@ net::Task<Answer<void>> DiskPool::run_any(net::Executor executor, std::function<
     done.set(true);
   });
   if (!queued) co_return busy();
-  if (const Result<bool> answer = co_await done.wait(net::kForever); !answer) co_return busy();
+  const Result<bool> answer = co_await done.wait(net::kForever);
+  if (!answer) co_return busy();
   co_return Answer<void>();
 }
 
