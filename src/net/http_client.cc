@@ -28,6 +28,7 @@ HttpClient::~HttpClient() = default;
 
 void HttpClient::cancel() {
   const std::lock_guard lock(mutex_);
+  is_cancelled_ = true;
   if (stream_) stream_->cancel();
 }
 
@@ -41,7 +42,16 @@ void HttpClient::keep_stream(std::shared_ptr<Stream> stream) {
   stream_ = std::move(stream);
 }
 
+bool HttpClient::is_cancelled() {
+  const std::lock_guard lock(mutex_);
+  return is_cancelled_;
+}
+
 Task<Result<Response>> HttpClient::send(ClientRequest request) {
+  {
+    const std::lock_guard lock(mutex_);
+    is_cancelled_ = false;
+  }
   bool reused = take_stream() != nullptr;
   // A server may have closed a kept connection since: seen here, it costs nothing.
   if (reused) {
@@ -55,7 +65,8 @@ Task<Result<Response>> HttpClient::send(ClientRequest request) {
   Result<Response> response = co_await send_once(request, answer_begun);
   const bool lost = !response && (response.error().code == ErrorCode::kClosed ||
                                   response.error().code == ErrorCode::kFailed);
-  if (lost && reused && !answer_begun && is_idempotent(request.method) && !request.source) {
+  const bool is_harmless = is_idempotent(request.method) && !request.source;
+  if (lost && reused && !answer_begun && is_harmless && !is_cancelled()) {
     response = co_await send_once(request, answer_begun);
   }
   co_return response;
@@ -68,6 +79,11 @@ Task<Result<Response>> HttpClient::send_once(ClientRequest& request, bool& answe
                                    options_.allowed, options_.lookup));
     stream->set_pace(options_.pace);
     keep_stream(std::move(stream));
+  }
+  if (is_cancelled()) {
+    keep_stream(nullptr);
+    co_return fail(ErrorCode::kClosed, "the request to {} was broken off",
+                   options_.url.authority());
   }
   parser_ = std::make_unique<HttpParser>(HttpParser::Role::kClient, HttpLimits());
   const Status written = co_await write_request(request);

@@ -71,7 +71,8 @@ class HttpClient {
   // once if its method is idempotent and its body is not from a source.
   Task<Result<Response>> send(ClientRequest request);
 
-  // Ends the request under way, if any, with kClosed. Any thread.
+  // Ends the request under way, if any, with kClosed; where nothing is connected yet, as soon as it
+  // is, and without having sent anything. Any thread.
   void cancel();
 
   const Url& url() const { return options_.url; }
@@ -83,10 +84,12 @@ class HttpClient {
   Task<Status> read_body(const ClientRequest& request, Response& response);
   std::shared_ptr<Stream> take_stream();
   void keep_stream(std::shared_ptr<Stream> stream);
+  bool is_cancelled();
 
   const HttpClientOptions options_;
-  std::mutex mutex_;  // stream_ is also seen by cancel()
+  std::mutex mutex_;  // of what cancel() also sees
   std::shared_ptr<Stream> stream_;
+  bool is_cancelled_ = false;  // the request under way
   std::unique_ptr<HttpParser> parser_;
 };
 

@@ -225,6 +225,30 @@ TEST(HttpClient, CancelEndsARequestFromAnotherThread) {
   EXPECT_EQ(response.error().code, ErrorCode::kClosed) << response.error().message;
 }
 
+TEST(HttpClient, WhatIsCancelledWhileItConnectsIsNotSent) {
+  std::atomic<int> requests = 0;
+  LoopbackServer server([&requests](Exchange& exchange) -> Task<void> {
+    ++requests;
+    co_await answer_ok(exchange);
+  });
+  bool cancels = true;
+  BlockingHttpClient* cancelled = nullptr;
+  HttpClientOptions options = server.client_options();
+  options.allowed = [&](std::string_view) {
+    if (cancels) cancelled->cancel();
+    return true;
+  };
+  BlockingHttpClient client(std::move(options));
+  cancelled = &client;
+  const auto ended = client.get("/");
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, ErrorCode::kClosed) << ended.error().message;
+  // It was of that request alone.
+  cancels = false;
+  EXPECT_EQ(client.get("/")->body, "ok");
+  EXPECT_EQ(requests.load(), 1);
+}
+
 TEST(OneShot, ReachesACoroutineFromAnotherThread) {
   IoPool pool(1);
   for (int i = 0; i < 200; ++i) {

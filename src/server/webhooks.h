@@ -127,6 +127,7 @@ class Webhooks final : public engine::Subscriber {
   Duration begin_due();
   net::Task<void> serve(Hook& hook);
   bool may_go_on(const Hook& hook, const WebhookSender& sender) const;
+  bool is_left(const Hook& hook, const WebhookSender& sender) const;
   net::Task<Run> send_some(Hook& hook, WebhookSender& sender);
   net::Task<Result<Run>> send_page(Hook& hook, WebhookSender& sender);
   net::Task<Result<bool>> send_replay(Hook& hook, WebhookSender& sender);

@@ -24,6 +24,11 @@ bool Webhooks::may_go_on(const Hook& hook, const WebhookSender& sender) const {
          hook.webhook.url == sender.url() && parts_.clock->monotonic() < hook.run_until;
 }
 
+// What failed was broken off by our own end, or of a receiver who is asked no more: no failure.
+bool Webhooks::is_left(const Hook& hook, const WebhookSender& sender) const {
+  return stopping_ || hook.is_removed || hook.webhook.url != sender.url();
+}
+
 net::Task<Webhooks::Run> Webhooks::send_some(Hook& hook, WebhookSender& sender) {
   hook.run_until = parts_.clock->monotonic() + kRunMax;
   for (int page = 0; page < kPagesPerRun; ++page) {
@@ -81,10 +86,12 @@ net::Task<Result<Webhooks::Run>> Webhooks::send_page(Hook& hook, WebhookSender& 
     const v1::FeedEvent& event = batch->events[i];
     const EventPlace place{LogIndex(event.index()), batch->ordinals[i]};
     if (place < progress.next || !wants(hook.webhook, event.event().kind_case())) continue;
+    // It may have been removed, or stopped, while the disk was asked.
+    if (!may_go_on(hook, sender)) co_return Run::kMore;
     FALLOW_CO_ASSIGN(const bool sent, co_await send_next(hook, sender, event, place, progress));
-    const bool goes_on = sent && may_go_on(hook, sender);
-    if (!goes_on) co_return sent ? Run::kMore : Run::kFailed;
+    if (!sent) co_return Run::kFailed;
   }
+  if (!may_go_on(hook, sender)) co_return Run::kMore;
   const EventPlace behind{LogIndex(batch->scanned.value + 1), 0};
   if (behind > progress.next) {
     const std::function<Result<bool>()> pass = [&] {
@@ -107,9 +114,7 @@ net::Task<Result<bool>> Webhooks::send_next(Hook& hook, WebhookSender& sender,
                                             WebhookStore::Progress& progress) {
   std::optional<Duration> wait;
   const WebhookStore::Attempt done = co_await attempt(hook, sender, event, place, wait);
-  // Broken off by our own end, or of a receiver who is asked no more: that is no failure.
-  const bool is_former = hook.is_removed || hook.webhook.url != sender.url();
-  if (!done.delivered && (stopping_ || is_former)) co_return false;
+  if (!done.delivered && is_left(hook, sender)) co_return false;
   WebhookStore::Progress next;
   next.next = EventPlace{place.index, place.ordinal + 1};
   if (!done.delivered) {
@@ -133,7 +138,7 @@ net::Task<Result<bool>> Webhooks::send_next(Hook& hook, WebhookSender& sender,
   co_return false;
 }
 
-// False: nothing was to be sent again.
+// False: nothing was to be sent again, or not now.
 net::Task<Result<bool>> Webhooks::send_replay(Hook& hook, WebhookSender& sender) {
   const core::WebhookId id = hook.webhook.id;
   const std::function<Result<std::optional<EventPlace>>()> ask = [&] {
@@ -147,6 +152,7 @@ net::Task<Result<bool>> Webhooks::send_replay(Hook& hook, WebhookSender& sender)
     return parts_.feed->read(account, before, 1);
   };
   const Result<FeedSource::Batch> batch = co_await on_disk(read);
+  if (!may_go_on(hook, sender)) co_return false;
   WebhookStore::Attempt done;
   done.place = *place;
   done.tried_at = parts_.clock->now();
@@ -158,7 +164,7 @@ net::Task<Result<bool>> Webhooks::send_replay(Hook& hook, WebhookSender& sender)
     done = co_await attempt(hook, sender, batch->events[i], found, wait);
     break;
   }
-  if (!done.delivered && stopping_) co_return false;
+  if (!done.delivered && is_left(hook, sender)) co_return false;
   const std::function<Result<bool>()> record = [&]() -> Result<bool> {
     FALLOW_TRY(parts_.store->record_replay(id, done));
     return true;
