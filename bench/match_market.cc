@@ -136,11 +136,14 @@ std::uint32_t scan(const Columns& columns, const Wanted& wanted) {
   best.fill(kNone);
   const std::size_t size = columns.price.size();
   const auto one = [&](std::size_t i, std::uint32_t& least) {
-    const bool fits =
-        (columns.model[i] == wanted.model) & (columns.whole[i] >= wanted.gpus) &
-        (columns.reliability[i] >= wanted.reliability) & (columns.download[i] >= wanted.download) &
-        (columns.memory[i] >= wanted.memory) & ((wanted.regions >> columns.region[i] & 1U) != 0);
-    least = std::min(least, fits ? columns.price[i] : kNone);
+    // Numbers, not conditions: without a branch the loop is made of vectors.
+    std::uint32_t fits = columns.model[i] == wanted.model ? 1U : 0U;
+    fits &= columns.whole[i] >= wanted.gpus ? 1U : 0U;
+    fits &= columns.reliability[i] >= wanted.reliability ? 1U : 0U;
+    fits &= columns.download[i] >= wanted.download ? 1U : 0U;
+    fits &= columns.memory[i] >= wanted.memory ? 1U : 0U;
+    fits &= static_cast<std::uint32_t>(wanted.regions >> columns.region[i]) & 1U;
+    least = std::min(least, fits != 0 ? columns.price[i] : kNone);
   };
   std::size_t from = 0;
   for (; from + kLanes <= size; from += kLanes) {

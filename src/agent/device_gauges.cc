@@ -121,7 +121,7 @@ DeviceGauges::DeviceGauges(Nvml nvml, const std::vector<LocalDevice>& devices, s
   }
   for (const LocalDevice& device : devices) {
     if (device.facts.kind() == v1::CPU && processor_time(root_)) {
-      processor_.emplace();
+      processor_ = Processor();
       processor_->device = device.facts.index();
     }
   }

@@ -26,7 +26,7 @@ Result<Membership> join_market(const JoinToken& token, const PublicKey& key,
   if (!node) {
     Error error = client::plain_error(node.error());
     // Too many at once (429) and a market in trouble (5xx) pass; what else it says stands.
-    const int status = node.error().problem.status();
+    const std::uint32_t status = node.error().problem.status();
     if (node.error().kind == client::ApiError::Kind::kRefused && status < 500 && status != 429) {
       error.code = ErrorCode::kDenied;
     }

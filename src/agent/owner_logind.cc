@@ -18,7 +18,7 @@ constexpr std::size_t kSessionsMax = 256;
 
 // Of one call.
 struct BusAnswer {
-  sd_bus_error error = SD_BUS_ERROR_NULL;
+  sd_bus_error error{};  // SD_BUS_ERROR_NULL, which is C
   sd_bus_message* message = nullptr;
   BusAnswer() = default;
   BusAnswer(const BusAnswer&) = delete;

@@ -82,7 +82,8 @@ class FakeLogind {
     sd_bus* bus = nullptr;
     sd_bus_new(&bus);
     sd_bus_set_fd(bus, fd, fd);
-    sd_bus_set_server(bus, 1, SD_ID128_MAKE(1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7));
+    constexpr sd_id128_t kBusId{{1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7}};
+    sd_bus_set_server(bus, 1, kBusId);
     sd_bus_add_object_vtable(bus, nullptr, "/org/freedesktop/login1",
                              "org.freedesktop.login1.Manager", manager.data(), nullptr);
     const std::array<const char*, 3> paths{"/org/freedesktop/login1/session/_c1",

@@ -165,8 +165,8 @@ int prove_devices_main(int argc, char** argv) {
   while (true) {
     std::array<unsigned char, 4> head{};
     if (!read_all(STDIN_FILENO, reinterpret_cast<char*>(head.data()), head.size())) break;
-    const std::size_t bytes =
-        head[0] | head[1] << 8U | head[2] << 16U | std::size_t{head[3]} << 24U;
+    std::size_t bytes = 0;  // the lowest byte comes first
+    for (std::size_t i = 0; i < head.size(); ++i) bytes |= std::size_t{head[i]} << (8 * i);
     std::string message(std::min(bytes, kProofFrameBytesMax), '\0');
     v1::ProofAsk ask;
     if (!read_all(STDIN_FILENO, message.data(), message.size()) || !ask.ParseFromString(message) ||

@@ -59,7 +59,7 @@ TEST(Ledger, StopsAtTheEndOfTheRange) {
 TEST(Ledger, VisitsInOrderWithoutZeros) {
   Ledger ledger;
   Events events;
-  for (const std::uint64_t account : {30, 10, 20}) {
+  for (const std::uint64_t account : {30U, 10U, 20U}) {
     ASSERT_TRUE(ledger.transfer(kOutside, {AccountId(account), v1::WALLET}, Micros(1),
                                 v1::DEPOSITED, LeaseId(), events));
   }

@@ -76,7 +76,7 @@ TEST(WebSocketCodec, WritesTheExamplesOfTheRfc) {
 }
 
 TEST(WebSocketCodec, EverySizeSurvivesTheRoundTrip) {
-  for (const std::size_t size : {0, 1, 125, 126, 127, 65'535, 65'536, 100'000}) {
+  for (const std::size_t size : {0U, 1U, 125U, 126U, 127U, 65'535U, 65'536U, 100'000U}) {
     std::string data;
     for (std::size_t i = 0; i < size; ++i) data.push_back(static_cast<char>(i * 7));
     const auto client = encode_frame(WebSocketRole::kClient, kOpcodeBinary, data, 0x01020304);

@@ -50,7 +50,7 @@ TEST_P(WebSocketTest, EchoesMessagesOfEverySizeInOrder) {
     const auto socket = co_await open(loopback);
     EXPECT_TRUE(socket);
     if (!socket) co_return;
-    for (const std::size_t size : {0, 1, 125, 126, 65'535, 65'536, 900'000}) {
+    for (const std::size_t size : {0U, 1U, 125U, 126U, 65'535U, 65'536U, 900'000U}) {
       const std::string data(size, static_cast<char>('a' + size % 26));
       const Status sent = co_await (*socket)->send(data, size % 2 == 0);
       EXPECT_TRUE(sent);

@@ -426,12 +426,12 @@ void Hub::flush_links() {
     told.set_connected(link.connected);
     told.set_by_market(link.by_market);
     // What was not stored is wanted again, as things stand then: tick() tries.
-    const auto stored = [this, node = node,
-                         by_market = link.by_market](const core::Machine* market) {
+    const auto stored = [this, wanted = *first](const core::Machine* market) {
       if (market != nullptr) return;
       const std::lock_guard lock(mutex_);
-      const bool connected = by_node_.contains(node);
-      links_wanted_.try_emplace(node, Link{connected, by_market && !connected});
+      const bool connected = by_node_.contains(wanted.first);
+      links_wanted_.try_emplace(wanted.first,
+                                Link{connected, wanted.second.by_market && !connected});
     };
     if (!port_.submit(std::move(command), stored)) return;
     links_wanted_.erase(first);

@@ -80,7 +80,8 @@ class TunnelsTest : public testing::Test {
       status = co_await tunnels_->serve_renter(exchange, std::move(way), recheck);
     }
     if (!status)
-      co_await exchange.respond_problem(status.error().status(), status.error().detail());
+      co_await exchange.respond_problem(static_cast<int>(status.error().status()),
+                                        status.error().detail());
   }
 
   std::string agent_end() {
