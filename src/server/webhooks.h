@@ -111,6 +111,7 @@ class Webhooks final : public engine::Subscriber {
     Touch touch;
     // The store has it here, and nothing between here and touch.first is for it.
     std::optional<EventPlace> caught_up;
+    LogIndex set_at;  // the command that set or stopped it last
     Time retry_at;
     Time run_until;  // monotonic, while it is busy
     bool is_busy = false;

@@ -105,10 +105,13 @@ net::Task<Result<Webhooks::Run>> Webhooks::send_page(Hook& hook, WebhookSender& 
 net::Task<Result<bool>> Webhooks::send_next(Hook& hook, WebhookSender& sender,
                                             const v1::FeedEvent& event, EventPlace place,
                                             WebhookStore::Progress& progress) {
+  const LogIndex set_at = hook.set_at;
   std::optional<Duration> wait;
   const WebhookStore::Attempt done = co_await attempt(hook, sender, event, place, wait);
-  // Broken off by our own end, or of a receiver who is asked no more: that is no failure.
-  const bool is_former = hook.is_removed || hook.webhook.url != sender.url();
+  // Broken off by our own end, or of before the webhook was set anew: that is no failure of what is
+  // set now.
+  take_inbox();
+  const bool is_former = hook.is_removed || hook.set_at != set_at;
   if (!done.delivered && (stopping_ || is_former)) co_return false;
   WebhookStore::Progress next;
   next.next = EventPlace{place.index, place.ordinal + 1};
@@ -126,7 +129,7 @@ net::Task<Result<bool>> Webhooks::send_next(Hook& hook, WebhookSender& sender,
   FALLOW_CO_ASSIGN(const bool stands, co_await on_disk(record));
   progress = next;
   if (done.delivered) co_return stands;
-  if (stands && hook.webhook.url == sender.url()) {
+  if (stands && hook.set_at == set_at) {
     hook.retry_at = next.retry_at;
     after_failure(hook, done, next.failing_since);
   }
