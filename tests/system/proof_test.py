@@ -34,7 +34,7 @@ class ProofTest(SystemTest):
     server_options = ("--proof-interval", "10")
 
     def device_of(self, name):
-        for node in self.market.run("nodes", key=self.provider):
+        for node in self.market.look(self.provider, "/v1/nodes").get("nodes", []):
             if node["facts"]["name"] == name:
                 return node["facts"]["devices"][0]
         return {}  # it has not joined yet
