@@ -4,7 +4,7 @@
 # compute (core, server, sim, web, the prover) and those that mostly wait take turns, so that neither
 # the processors nor the places of `ctest -j` stand idle. What is not named here begins behind them.
 set(FALLOW_TESTS_FIRST
-  sim_test system.proof_test sdk.map_test server_test sdk.rent_test core_test sdk.flaky_test
+  sim_test.Chaos system.proof_test sdk.map_test core_test sdk.rent_test sim_test sdk.flaky_test server_test
   system.blame_test web system.egress_test runtime_test system.reach_test system.train_test
   system.kill_agent_test agent_test system.hostile_task_test system.checkpoint_test net_test
   system.escape_test tunnel_test system.owner_test sdk.packaging_test log_test system.webhooks_test
