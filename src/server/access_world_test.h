@@ -262,12 +262,12 @@ class AccessWorld {
   std::map<std::string, std::string> words_;
 };
 
-// A world in which a row finds nothing changed by those before it, nor by its own askers where that
-// would be answered otherwise. What was refused is taken to have changed nothing: who may then still
-// can. To make a world takes longer than many questions.
+// A world in which a row finds nothing changed by those before it, nor by its own askers where the
+// next of them would be answered otherwise for it. What was refused is taken to have changed
+// nothing: who may then still can. To make a world takes longer than many questions.
 class UnchangedWorld {
  public:
-  // The rows behind are to be asked in what the next one finds.
+  // Another row is asked now.
   void next_row() {
     if (is_spent_) world_.reset();
     is_spent_ = false;
