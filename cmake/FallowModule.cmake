@@ -1,5 +1,6 @@
 # fallow_module(<name> [DEPENDS targets...] [TEST_DEPENDS targets...]
-#               [PRECOMPILE headers... | PRECOMPILED_BY module] [NOT_UNDER_TSAN filters...])
+#               [PRECOMPILE headers... | PRECOMPILED_BY module] [NOT_UNDER_TSAN filters...]
+#               [APART filters...])
 #
 # Makes fallow_<name> from src/<name>/*.cc, and <name>_test from src/<name>/*_test.cc. Every module
 # has this shape; a new file needs no line here. tools/check_layers.py holds who may include whom.
@@ -27,8 +28,8 @@ function(fallow_join target)
 endfunction()
 
 function(fallow_module name)
-  cmake_parse_arguments(ARG "" "PRECOMPILED_BY" "DEPENDS;TEST_DEPENDS;PRECOMPILE;NOT_UNDER_TSAN"
-                        ${ARGN})
+  cmake_parse_arguments(ARG "" "PRECOMPILED_BY"
+                        "DEPENDS;TEST_DEPENDS;PRECOMPILE;NOT_UNDER_TSAN;APART" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -41,7 +42,7 @@ function(fallow_module name)
   target_link_libraries(fallow_${name} PUBLIC ${ARG_DEPENDS} PRIVATE fallow_warnings)
   if(tests)
     fallow_test(${name}_test SOURCES ${tests} DEPENDS fallow_${name} ${ARG_TEST_DEPENDS}
-                NOT_UNDER_TSAN ${ARG_NOT_UNDER_TSAN})
+                NOT_UNDER_TSAN ${ARG_NOT_UNDER_TSAN} APART ${ARG_APART})
   endif()
   if(FALLOW_PRECOMPILE AND ARG_PRECOMPILE)
     target_precompile_headers(fallow_${name} PRIVATE ${ARG_PRECOMPILE})
@@ -66,13 +67,19 @@ function(fallow_module name)
   endif()
 endfunction()
 
-# fallow_test(<target> SOURCES ... DEPENDS ... [NOT_UNDER_TSAN filters...]): a GoogleTest program.
+# fallow_test(<target> SOURCES ... DEPENDS ... [NOT_UNDER_TSAN filters...] [APART filters...]): a
+# GoogleTest program.
 # NOT_UNDER_TSAN: its tests that have one thread, as GTEST_FILTER names them; "*": all of it.
 # ThreadSanitizer finds nothing in these and takes minutes for it: they are left to the other builds
 # unless FALLOW_SANITIZE_ALL.
+# APART: suites ("Chaos.*") that ctest runs as tests of their own (<target>.Chaos), beside the rest.
 function(fallow_test target)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;NOT_UNDER_TSAN" ${ARGN})
-  if(FALLOW_SANITIZE MATCHES "thread" AND NOT FALLOW_SANITIZE_ALL AND ARG_NOT_UNDER_TSAN STREQUAL "*")
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;NOT_UNDER_TSAN;APART" ${ARGN})
+  set(left_out "")
+  if(FALLOW_SANITIZE MATCHES "thread" AND NOT FALLOW_SANITIZE_ALL)
+    set(left_out ${ARG_NOT_UNDER_TSAN})
+  endif()
+  if("*" IN_LIST left_out)
     return()
   endif()
   add_executable(${target} ${ARG_SOURCES})
@@ -80,10 +87,25 @@ function(fallow_test target)
   # A test is run once where it is built.
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O0>)
   fallow_join(${target})
-  add_test(NAME ${target} COMMAND ${target})
-  set_tests_properties(${target} PROPERTIES TIMEOUT 1800)
-  if(FALLOW_SANITIZE MATCHES "thread" AND NOT FALLOW_SANITIZE_ALL AND ARG_NOT_UNDER_TSAN)
-    list(JOIN ARG_NOT_UNDER_TSAN ":" left_out)
-    set_tests_properties(${target} PROPERTIES ENVIRONMENT "GTEST_FILTER=-${left_out}")
+  set(entries ${target})
+  foreach(suite ${ARG_APART})
+    if(NOT suite IN_LIST left_out)
+      string(REPLACE ".*" "" name ${suite})
+      list(APPEND entries ${target}.${name})
+      set(filter_of_${target}.${name} ${suite})
+      list(APPEND left_out ${suite})
+    endif()
+  endforeach()
+  if(left_out)
+    list(JOIN left_out ":" others)
+    set(filter_of_${target} "-${others}")
   endif()
+  foreach(entry ${entries})
+    add_test(NAME ${entry} COMMAND ${target})
+    set_tests_properties(${entry} PROPERTIES TIMEOUT 1800)
+    if(filter_of_${entry})
+      set_tests_properties(${entry} PROPERTIES ENVIRONMENT "GTEST_FILTER=${filter_of_${entry}}")
+    endif()
+    fallow_order_test(${entry})
+  endforeach()
 endfunction()

@@ -1,15 +1,20 @@
 """A market of real processes in a folder: what the demo and the system tests stand on.
 
-One LocalMarket owns a server and any number of agents, talks to them through the `fallow` program
-alone, and ends every process that it started.
+One LocalMarket owns a server and any number of agents, and ends every process that it started. It talks to
+them through the `fallow` program; what is asked again and again, while something is waited for, it asks the
+API over a kept connection: a program for every question would take the processor from what is waited for.
 """
+import http.client
 import json
 import os
 import pathlib
+import ssl
 import subprocess
 import time
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+ASKED_MAX = 5  # times, of a market that has started anew or is busy
 
 
 class MarketError(Exception):
@@ -29,6 +34,37 @@ class Refused(MarketError):
             self.problem = {}
 
 
+class RestClient:
+    """One kept connection to the market's API. The certificate is pinned by the CLI's tests."""
+
+    def __init__(self, market, key=None):
+        host, port = market.listen.rsplit(":", 1)
+        # Not the default one: to read whom the system trusts takes a tenth of a second.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self.connection = http.client.HTTPSConnection(host, int(port), timeout=120, context=context)
+        self.headers = {"Authorization": f"Bearer {key}"} if key else {}
+
+    def call(self, method, path, body=None, headers=None):
+        """(status, document)"""
+        sent = dict(self.headers, **(headers or {}))
+        data = None
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            sent.setdefault("Content-Type", "application/json")
+        self.connection.request(method, path, body=data, headers=sent)
+        response = self.connection.getresponse()
+        text = response.read()
+        try:
+            return response.status, json.loads(text) if text else {}
+        except ValueError:
+            return response.status, {"text": text.decode(errors="replace")}
+
+    def close(self):
+        self.connection.close()
+
+
 class LocalMarket:
     def __init__(self, build, folder, intervals=(0.5, 2, 5)):
         """`intervals`: seconds between meter records, until suspended, until closed."""
@@ -38,6 +74,7 @@ class LocalMarket:
         self.intervals = intervals
         self.server_options = ()
         self.processes = {}
+        self.connections = {}  # by API key, while nobody asks by them
         self.listen = "127.0.0.1:0"
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("FALLOW_")}
         self.environment["HOME"] = str(folder)
@@ -65,6 +102,8 @@ class LocalMarket:
         process.wait()
 
     def end_all(self):
+        while self.connections:
+            self.connections.popitem()[1].close()
         for process in self.processes.values():
             if process.poll() is None:
                 process.terminate()
@@ -93,7 +132,7 @@ class LocalMarket:
                 return answer
             # A program under a sanitizer takes a second to start: who only asked and asked again would leave
             # what it waits for no processor.
-            time.sleep(min(2, max(0.05, time.monotonic() - asked_at)))
+            time.sleep(min(2, max(0.05, 2 * (time.monotonic() - asked_at))))
         logs = "".join(f"\n--- {name}\n{self.log_tail(name)}" for name in self.processes)
         raise MarketError(f"{what} did not happen within {seconds} s{logs}")
 
@@ -138,8 +177,32 @@ class LocalMarket:
         token = self.run("nodes", "token", key=provider_key)[0]["token"]
         return self.start_agent(name, *options, token=token)
 
+    def look(self, key, path, **parameters):
+        """What the API answers to GET `path`: the documents that `fallow --json` prints, many in one."""
+        if parameters:
+            path += "?" + urllib.parse.urlencode(parameters, quote_via=urllib.parse.quote)
+        why = None
+        for attempt in range(ASKED_MAX):
+            if attempt > 1:  # at first it was but a connection that the market had ended
+                time.sleep(0.1 * 2 ** attempt)
+            connection = self.connections.pop(key, None) or RestClient(self, key)
+            try:
+                status, answer = connection.call("GET", path)
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                why = repr(error)
+                continue
+            self.connections[key] = connection
+            if status == 200:
+                return answer
+            why = f"{status} {answer}"
+            if status not in (429, 503):
+                break
+        raise MarketError(f"GET {path} failed: {why}")
+
     def available(self, key, query, count):
-        offers = [o for o in self.run("offers", query, key=key) if o["available"]]
+        page = self.look(key, "/v1/offers", query=query, order="price", page_size=100)
+        offers = [o for o in page.get("offers", []) if o["available"]]
         return offers if len(offers) >= count else None
 
     def wait_for_offers(self, key, query, count, seconds=60):
@@ -151,9 +214,15 @@ class LocalMarket:
     def leases(self, key, order_id, *options):
         return self.run("leases", "--job", str(order_id), *options, key=key)
 
-    def wait_for_end(self, key, order_id, seconds):
-        def ended():
-            order = self.order(key, order_id)
-            return order if order["state"] != "OPEN" else None
+    def leases_now(self, key, order_id, open_only=False):
+        """The same, for whoever asks until they are as he waits for."""
+        page = self.look(key, "/v1/leases", order=order_id, open_only=str(open_only).lower(), page_size=100)
+        return page.get("leases", [])
 
-        return self.wait_until(f"the end of job {order_id}", ended, seconds)
+    def open_leases(self, key, order_id):
+        return self.leases_now(key, order_id, open_only=True)
+
+    def wait_for_end(self, key, order_id, seconds):
+        self.wait_until(f"the end of job {order_id}",
+                        lambda: self.look(key, f"/v1/orders/{order_id}")["state"] != "OPEN", seconds)
+        return self.order(key, order_id)

@@ -35,12 +35,6 @@ Status restore_from(Machine& machine, std::string_view bytes, std::size_t piece_
   });
 }
 
-std::string events_text(const Events& events) {
-  std::string text;
-  for (const v1::Event& event : events) text += event.ShortDebugString() + "\n";
-  return text;
-}
-
 // Small maxima, so that every one of them is met.
 Limits tight() {
   Limits limits;
@@ -88,7 +82,9 @@ void run_random(std::uint64_t seed, const Limits& limits, std::map<std::string, 
     if (twin != nullptr) {
       Events again;
       twin->apply(LogIndex(i), now, command, again);
-      ASSERT_EQ(events_text(events), events_text(again)) << "command " << i;
+      ASSERT_TRUE(are_same_events(events, again)) << "command " << i << "\n"
+                                                  << events_text(events) << "the twin:\n"
+                                                  << events_text(again);
       ASSERT_EQ(machine->next_deadline(), twin->next_deadline());
     }
     if (random.chance(150)) {

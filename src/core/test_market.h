@@ -19,6 +19,21 @@
 
 namespace fallow::core {
 
+// A line for each.
+inline std::string events_text(const Events& events) {
+  std::string text;
+  for (const v1::Event& event : events) text += event.ShortDebugString() + "\n";
+  return text;
+}
+
+// By their bytes; as texts they are worth making only where they differ.
+inline bool are_same_events(const Events& one, const Events& other) {
+  return std::equal(one.begin(), one.end(), other.begin(), other.end(),
+                    [](const v1::Event& a, const v1::Event& b) {
+                      return a.SerializeAsString() == b.SerializeAsString();
+                    });
+}
+
 inline std::string test_hash(std::uint64_t number) {
   std::string bytes(32, '\0');
   for (std::size_t i = 0; i < 8; ++i) bytes[i] = static_cast<char>(number >> (8 * i));

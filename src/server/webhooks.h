@@ -111,6 +111,7 @@ class Webhooks final : public engine::Subscriber {
     Touch touch;
     // The store has it here, and nothing between here and touch.first is for it.
     std::optional<EventPlace> caught_up;
+    LogIndex set_at;  // the command that set or stopped it last
     Time retry_at;
     Time run_until;  // monotonic, while it is busy
     bool is_busy = false;
@@ -127,7 +128,7 @@ class Webhooks final : public engine::Subscriber {
   Duration begin_due();
   net::Task<void> serve(Hook& hook);
   bool may_go_on(const Hook& hook, const WebhookSender& sender) const;
-  bool is_left(const Hook& hook, const WebhookSender& sender) const;
+  bool is_left(const Hook& hook, LogIndex set_at) const;
   net::Task<Run> send_some(Hook& hook, WebhookSender& sender);
   net::Task<Result<Run>> send_page(Hook& hook, WebhookSender& sender);
   net::Task<Result<bool>> send_replay(Hook& hook, WebhookSender& sender);

@@ -24,9 +24,10 @@ bool Webhooks::may_go_on(const Hook& hook, const WebhookSender& sender) const {
          hook.webhook.url == sender.url() && parts_.clock->monotonic() < hook.run_until;
 }
 
-// What failed was broken off by our own end, or of a receiver who is asked no more: no failure.
-bool Webhooks::is_left(const Hook& hook, const WebhookSender& sender) const {
-  return stopping_ || hook.is_removed || hook.webhook.url != sender.url();
+// What failed was broken off by our own end, or is of before the webhook was set anew: that is no
+// failure of what is set now.
+bool Webhooks::is_left(const Hook& hook, LogIndex set_at) const {
+  return stopping_ || hook.is_removed || hook.set_at != set_at;
 }
 
 net::Task<Webhooks::Run> Webhooks::send_some(Hook& hook, WebhookSender& sender) {
@@ -112,9 +113,12 @@ net::Task<Result<Webhooks::Run>> Webhooks::send_page(Hook& hook, WebhookSender& 
 net::Task<Result<bool>> Webhooks::send_next(Hook& hook, WebhookSender& sender,
                                             const v1::FeedEvent& event, EventPlace place,
                                             WebhookStore::Progress& progress) {
+  const LogIndex set_at = hook.set_at;
   std::optional<Duration> wait;
   const WebhookStore::Attempt done = co_await attempt(hook, sender, event, place, wait);
-  if (!done.delivered && is_left(hook, sender)) co_return false;
+  // A change of the webhook that has come meanwhile counts.
+  take_inbox();
+  if (!done.delivered && is_left(hook, set_at)) co_return false;
   WebhookStore::Progress next;
   next.next = EventPlace{place.index, place.ordinal + 1};
   if (!done.delivered) {
@@ -131,7 +135,7 @@ net::Task<Result<bool>> Webhooks::send_next(Hook& hook, WebhookSender& sender,
   FALLOW_CO_ASSIGN(const bool stands, co_await on_disk(record));
   progress = next;
   if (done.delivered) co_return stands;
-  if (stands && hook.webhook.url == sender.url()) {
+  if (stands && hook.set_at == set_at) {
     hook.retry_at = next.retry_at;
     after_failure(hook, done, next.failing_since);
   }
@@ -153,6 +157,7 @@ net::Task<Result<bool>> Webhooks::send_replay(Hook& hook, WebhookSender& sender)
   };
   const Result<FeedSource::Batch> batch = co_await on_disk(read);
   if (!may_go_on(hook, sender)) co_return false;
+  const LogIndex set_at = hook.set_at;
   WebhookStore::Attempt done;
   done.place = *place;
   done.tried_at = parts_.clock->now();
@@ -164,7 +169,8 @@ net::Task<Result<bool>> Webhooks::send_replay(Hook& hook, WebhookSender& sender)
     done = co_await attempt(hook, sender, batch->events[i], found, wait);
     break;
   }
-  if (!done.delivered && is_left(hook, sender)) co_return false;
+  take_inbox();
+  if (!done.delivered && is_left(hook, set_at)) co_return false;
   const std::function<Result<bool>()> record = [&]() -> Result<bool> {
     FALLOW_TRY(parts_.store->record_replay(id, done));
     return true;

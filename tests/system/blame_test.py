@@ -26,7 +26,7 @@ class BlameTest(SystemTest):
         self.market.wait_for_offers(self.renter, self.query, offers + 1, 60 * PATIENCE)
 
     def first_lease(self, order):
-        return min(self.market.leases(self.renter, order), key=lambda lease: int(lease["id"]))
+        return min(self.market.leases_now(self.renter, order), key=lambda lease: int(lease["id"]))
 
     def assert_end(self, order, reason, blame, said):
         """Of its first lease, which ran for long enough to be charged."""

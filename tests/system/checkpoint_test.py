@@ -58,7 +58,7 @@ class CheckpointTest(SystemTest):
     def running_lease(self, order, state="RUNNING"):
         """Of the task, once it is the one that is wanted, on another node than the last."""
         def found():
-            leases = [each for each in self.market.leases(self.renter, order, "--open") if each["id"] not in self.seen]
+            leases = [each for each in self.market.open_leases(self.renter, order) if each["id"] not in self.seen]
             return leases[0] if leases and (state is None or leases[0]["state"] == state) else None
 
         lease = self.market.wait_until("the next lease", found, 60 * PATIENCE)
@@ -75,7 +75,7 @@ class CheckpointTest(SystemTest):
         first = self.running_lease(order)
 
         def saved():
-            return [each for each in self.market.leases(self.renter, order, "--open") if each.get("checkpoints")]
+            return [each for each in self.market.open_leases(self.renter, order) if each.get("checkpoints")]
 
         saved_first = self.market.wait_until("a checkpoint beside the task", saved, 60 * PATIENCE)[0]
         self.assertRegex(saved_first["checkpoint_manifest"], "^[0-9a-f]{64}$")

@@ -230,7 +230,7 @@ class EgressTest(SystemTest):
         run("ip", "route", "delete", "default")
         order = self.submit("true", options=["--network", "egress"])
         failed = self.market.wait_until("a failed start", lambda: [
-            each for each in self.market.leases(self.renter, order) if each["state"] == "ENDED"], 60 * PATIENCE)[0]
+            each for each in self.market.leases_now(self.renter, order) if each["state"] == "ENDED"], 60 * PATIENCE)[0]
         self.assertEqual((failed["reason"], failed["blame"]), ("START_FAILED", "BLAME_PROVIDER"), failed)
         self.assertIn("network could not be made", json.dumps(failed))
         self.assertIn("no default route", json.dumps(failed))

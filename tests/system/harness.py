@@ -1,11 +1,9 @@
-"""What the system tests share: a market of real processes per test, and plain HTTPS beside the CLI."""
+"""What the system tests share: a market of real processes per test."""
 import base64
-import http.client
 import json
 import os
 import pathlib
 import shutil
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -14,7 +12,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-from local_market import LocalMarket, MarketError, Refused  # noqa: E402
+from local_market import LocalMarket, MarketError, Refused, RestClient  # noqa: E402
 
 __all__ = ["KINDS", "LocalMarket", "MarketError", "Refused", "SystemTest", "RestClient"]
 
@@ -26,36 +24,6 @@ INTERVALS = os.environ.get("FALLOW_TEST_INTERVALS")
 KINDS = ("bubblewrap", "runc", "gVisor")
 
 doctor_lines = None  # asked once: each answer costs a trial of every kind of sandbox
-
-
-class RestClient:
-    """One kept connection to the market's API. The certificate is pinned by the CLI's tests."""
-
-    def __init__(self, market, key=None):
-        host, port = market.listen.rsplit(":", 1)
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        self.connection = http.client.HTTPSConnection(host, int(port), timeout=30 * PATIENCE, context=context)
-        self.headers = {"Authorization": f"Bearer {key}"} if key else {}
-
-    def call(self, method, path, body=None, headers=None):
-        """(status, document)"""
-        sent = dict(self.headers, **(headers or {}))
-        data = None
-        if body is not None:
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
-            sent.setdefault("Content-Type", "application/json")
-        self.connection.request(method, path, body=data, headers=sent)
-        response = self.connection.getresponse()
-        text = response.read()
-        try:
-            return response.status, json.loads(text) if text else {}
-        except ValueError:
-            return response.status, {"text": text.decode(errors="replace")}
-
-    def close(self):
-        self.connection.close()
 
 
 class SystemTest(unittest.TestCase):
@@ -107,7 +75,7 @@ class SystemTest(unittest.TestCase):
 
     def wait_running(self, order, count=1, seconds=60):
         def running():
-            leases = [l for l in self.market.leases(self.renter, order, "--open") if l["state"] == "RUNNING"]
+            leases = [l for l in self.market.open_leases(self.renter, order) if l["state"] == "RUNNING"]
             return leases if len(leases) >= count else None
 
         return self.market.wait_until(f"{count} running leases of {order}", running, seconds * PATIENCE)

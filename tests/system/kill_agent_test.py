@@ -50,7 +50,7 @@ class KillAgentTest(AgentTest):
         self.market.kill("cheap", signal.SIGKILL)
 
         def moved():
-            return [l for l in self.market.leases(self.renter, order, "--open") if l["id"] != lease["id"]]
+            return [l for l in self.market.open_leases(self.renter, order) if l["id"] != lease["id"]]
 
         self.market.wait_until("the task's new lease", moved, 45 * PATIENCE)
         print(f"moved after {time.time() - killed_at:.1f} s", flush=True)
@@ -70,8 +70,8 @@ class KillAgentTest(AgentTest):
         agent = self.market.processes["cheap"]
         agent.send_signal(signal.SIGSTOP)
         try:
-            self.market.wait_until("the task's end elsewhere",
-                                   lambda: self.market.order(self.renter, order)["tasks_done"] == 1, 90 * PATIENCE)
+            self.market.wait_until("the task's end elsewhere", lambda: self.market.look(
+                self.renter, f"/v1/orders/{order}")["tasks_done"] == 1, 90 * PATIENCE)
             # The supervisor fenced the first one by itself, although its agent could not.
             self.market.wait_until("the first workload's end", lambda: not processes_with(mark), 20 * PATIENCE)
         finally:

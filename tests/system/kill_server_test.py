@@ -93,7 +93,7 @@ class KillServerTest(SystemTest):
 
         # The workloads went on: the same leases, never started again, billed for what ran.
         def proven_on():
-            leases = self.market.leases(self.renter, order, "--open")
+            leases = self.market.open_leases(self.renter, order)
             return leases if all(l["state"] == "RUNNING" for l in leases) and len(leases) == 2 else None
 
         leases = self.market.wait_until("both leases running on", proven_on, 60 * PATIENCE)

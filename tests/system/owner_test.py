@@ -68,7 +68,7 @@ class OwnerTest(SystemTest):
         print(f"gone {time.monotonic() - began:.1f} s after the game began", flush=True)
 
         def ended():
-            known = [each for each in self.market.leases(self.renter, order) if each["id"] == lease["id"]][0]
+            known = [each for each in self.market.leases_now(self.renter, order) if each["id"] == lease["id"]][0]
             return known if known["state"] == "ENDED" else None
 
         known = self.market.wait_until("the lease's end", ended, 20 * PATIENCE)

@@ -33,21 +33,36 @@ def has_processor():
 class ProofTest(SystemTest):
     server_options = ("--proof-interval", "10")
 
-    def device_of(self, name):
-        for node in self.market.run("nodes", key=self.provider):
+    def device_of(self, provider, name):
+        for node in self.market.look(provider, "/v1/nodes").get("nodes", []):
             if node["facts"]["name"] == name:
                 return node["facts"]["devices"][0]
         return {}  # it has not joined yet
 
-    def wait_proof(self, name, check, seconds):
-        return self.market.wait_until(f"the proof of {name}", lambda: check(self.device_of(name).get("proof", {})),
-                                      seconds * PATIENCE)
+    def wait_proof(self, provider, name, check, seconds):
+        return self.market.wait_until(f"the proof of {name}",
+                                      lambda: check(self.device_of(provider, name).get("proof", {})), seconds * PATIENCE)
 
-    def test_a_processor_is_verified_leased_and_verified_again(self):
+    def test_a_processor_is_verified_and_one_that_claims_to_be_a_card_is_not(self):
+        """Both in one market, of two providers: the one computes while the other's time runs out."""
         self.sandboxes()
+        _, swindler = self.market.open_account("swindler", "provider")
+        agent = self.market.join_agent("liar", swindler, "--price", "0.10", "--device", "model=RTX_4090,memory_gb=24")
+        # It computes in vain until its time is up: not at the cost of what is beside it.
+        os.setpriority(os.PRIO_PROCESS, agent.pid, 19)
+        self.verified_leased_and_verified_again()
+
+        proof = self.wait_proof(swindler, "liar", lambda proof: proof if proof.get("misses", 0) else None, 240)
+        print("not proven:", proof, flush=True)
+        self.assertNotEqual(proof.get("state"), "PROVEN")
+        self.assertEqual(self.market.run("offers", "verified=true gpu_name=RTX_4090", key=self.renter), [])
+        self.assertEqual(len(self.market.run("offers", "gpu_name=RTX_4090", key=self.renter)), 1)
+        self.audit()
+
+    def verified_leased_and_verified_again(self):
         self.market.join_agent("lab", self.provider, "--price", "0.10", "--cpu")
-        self.wait_proof("lab", lambda proof: proof.get("state") == "PROVEN", 180)
-        device = self.device_of("lab")
+        self.wait_proof(self.provider, "lab", lambda proof: proof.get("state") == "PROVEN", 180)
+        device = self.device_of(self.provider, "lab")
         print("proven:", device, flush=True)
         self.assertEqual(device["kind"], "CPU")
         proof = device["proof"]
@@ -59,8 +74,7 @@ class ProofTest(SystemTest):
         self.assertEqual(self.wait_end(order)["state"], "ORDER_DONE")
         self.assertIn("on a verified device", self.output(order))
         first = int(proof["at_us"])
-        self.wait_proof("lab", lambda proof: proof["state"] == "PROVEN" and int(proof["at_us"]) > first, 180)
-        self.audit()
+        self.wait_proof(self.provider, "lab", lambda proof: proof["state"] == "PROVEN" and int(proof["at_us"]) > first, 180)
 
     @unittest.skipUnless(shutil.which("cc"), "no C compiler here")
     def test_a_driver_library_that_lies_proves_nothing(self):
@@ -79,17 +93,6 @@ class ProofTest(SystemTest):
         prover.stdin.flush()
         answer = prover.stdout.read(struct.unpack("<I", prover.stdout.read(4))[0])
         self.assertIn(b"no OpenCL device stands for it", answer)
-
-    def test_a_processor_that_claims_to_be_a_card_is_not(self):
-        self.sandboxes()
-        agent = self.market.join_agent("liar", self.provider, "--price", "0.10", "--device", "model=RTX_4090,memory_gb=24")
-        # It computes in vain until its time is up: not at the cost of the tests beside it.
-        os.setpriority(os.PRIO_PROCESS, agent.pid, 19)
-        proof = self.wait_proof("liar", lambda proof: proof if proof.get("misses", 0) else None, 240)
-        print("not proven:", proof, flush=True)
-        self.assertNotEqual(proof.get("state"), "PROVEN")
-        self.assertEqual(self.market.run("offers", "verified=true gpu_name=RTX_4090", key=self.renter), [])
-        self.assertEqual(len(self.market.run("offers", "gpu_name=RTX_4090", key=self.renter)), 1)
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ class SecretsTest(SystemTest):
         self.market.kill("one", signal.SIGKILL)
 
         def moved():
-            open_now = [l for l in self.market.leases(self.renter, order, "--open") if l["state"] == "RUNNING"]
+            open_now = [l for l in self.market.open_leases(self.renter, order) if l["state"] == "RUNNING"]
             return [l for l in open_now if l["node_name"] == "two"]
 
         self.market.wait_until("a start on the other node", moved, 90 * PATIENCE)

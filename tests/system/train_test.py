@@ -11,7 +11,6 @@ from harness import BUILD, PATIENCE, SystemTest, main
 STEPS = "8000"
 TRAIN = BUILD / "examples" / "train" / "train"
 NODES = ("first", "second")
-POLL_S = 0.4  # every question costs a process
 
 
 class TrainTest(SystemTest):
@@ -42,21 +41,12 @@ class TrainTest(SystemTest):
     def saved_by(self, order, attempt):
         """The lease of that attempt, once the market has taken a checkpoint that it made itself."""
         def saved():
-            time.sleep(POLL_S)
-            for lease in self.market.leases(self.renter, order, "--open"):
+            for lease in self.market.open_leases(self.renter, order):
                 if lease["attempt"] == attempt and lease.get("checkpoints", 0) > 0:
                     return lease
             return None
 
         return self.market.wait_until(f"a checkpoint of attempt {attempt}", saved, 60 * PATIENCE)
-
-    def ended(self, order):
-        def ended():
-            time.sleep(POLL_S)
-            known = self.market.order(self.renter, order)
-            return known if known["state"] != "OPEN" else None
-
-        return self.market.wait_until(f"the end of job {order}", ended, 90 * PATIENCE)
 
     def said_by(self, lease):
         lines = self.market.run("logs", "--lease", str(lease["id"]), key=self.renter)
@@ -81,7 +71,7 @@ class TrainTest(SystemTest):
                 left = lease["node_name"]
         # Back to the first, whose owner has gone.
         self.owner(left, "resume")
-        ended = self.ended(order)
+        ended = self.wait_end(order)
         print(f"moved twice, done after {time.monotonic() - begun:.1f} s", flush=True)
 
         self.assertEqual(ended["state"], "ORDER_DONE", self.output(order))

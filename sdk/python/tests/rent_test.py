@@ -2,6 +2,7 @@
 """Rented machines over a real market: commands, files and ports of a sandbox, and what ends a rental."""
 import asyncio
 import concurrent.futures
+import contextlib
 import hashlib
 import http.client
 import json
@@ -156,22 +157,28 @@ class RentTest(MarketTest):
         done = subprocess.run([self.market.fallow, "--json", "agent", "doctor"], env=self.market.environment,
                               capture_output=True, text=True, timeout=90 * PATIENCE)
         works = {line["what"]: line["works"] for line in map(json.loads, done.stdout.splitlines())}
-        for kind in ("bubblewrap", "runc", "gVisor"):
-            if not works[kind]:
-                print(f"{kind}: skipped, it does not work here", flush=True)
-                continue
+        kinds = [kind for kind in ("bubblewrap", "runc", "gVisor") if works[kind]]
+        print(f"these work here: {kinds}", flush=True)
+        for kind in kinds:
             model = f"{kind.upper()}_GPU"
             self.market.join_agent(kind, self.provider, "--price", "0.20", "--device", f"model={model},memory_gb=8,count=1",
                                    "--cpu-thousandths", "4000", "--memory-mb", "4096", "--sandbox", kind.lower())
             self.market.wait_for_offers(self.renter, f"gpu_name={model}", 1, 60 * PATIENCE)
-            with self.subTest(kind), self.own_folder() as folder:
-                # Longer than the mark may be missing: it is set, and seen.
-                with fallow.rent(f"gpu_name={model}", hours=0.1, unattended_minutes=0.1) as box:
-                    (folder / "a").write_text("a")
-                    box.put(folder / "a")
-                    time.sleep(10)
+        boxes = {}
+        with self.own_folder() as folder, contextlib.ExitStack() as rentals:
+            (folder / "a").write_text("a")
+            for kind in kinds:
+                boxes[kind] = rentals.enter_context(
+                    fallow.rent(f"gpu_name={kind.upper()}_GPU", hours=0.1, unattended_minutes=0.1))
+                boxes[kind].put(folder / "a")
+            # Longer than the mark may be missing: it is set, and seen.
+            time.sleep(10)
+            for kind, box in boxes.items():
+                with self.subTest(kind):
                     self.assertEqual(box.exec(["cat", "a"]).text, "a")
-                    self.assertEqual(Path(box.get("a", folder / "b").path).read_text(), "a")
+                    self.assertEqual(Path(box.get("a", folder / f"b-{kind}").path).read_text(), "a")
+        for kind, box in boxes.items():
+            with self.subTest(kind):
                 self.assertEqual(box.job.refresh().state, "ORDER_STOPPED")
 
     def test_await(self):
