@@ -9,10 +9,10 @@ import { show_moment } from '../lib/time';
 import { device_name, owner_states } from '../lib/words';
 import { AskButton, Card, Facts, Field, Money, Page } from '../parts/basics';
 import { Evidence } from '../parts/evidence';
+import { NodeBadge } from '../parts/node_badge';
 import { Empty, ErrorBox, View } from '../parts/states';
 import { TelemetryCard } from '../parts/telemetry_card';
 import { LeaseTable } from './leases';
-import { NodeBadge } from './provide';
 
 export default function NodePage({ node: id, session }: { node: string; session: Session }) {
   const node = useNode(id);

@@ -9,19 +9,13 @@ import { earnings_by_day, earnings_by_device, with_empty_days } from '../lib/ear
 import { approximate, format_money, micros_of, parse_money } from '../lib/money';
 import { show_ago, show_day, show_moment } from '../lib/time';
 import { device_name, owner_states, plural } from '../lib/words';
-import { AskButton, Badge, Card, Copy, Field, Money, Page } from '../parts/basics';
+import { AskButton, Card, Copy, Field, Money, Page } from '../parts/basics';
 import { Chart } from '../parts/chart';
+import { NodeBadge } from '../parts/node_badge';
 import { Empty, ErrorBox, useNow, View } from '../parts/states';
 import { Table } from '../parts/table';
 
-export function NodeBadge({ node }: { node: NodeOfMarket }) {
-  if (!node.connected) return <Badge tone="bad">not connected</Badge>;
-  if (node.owner === 'OWNER_PRESENT') return <Badge tone="warn">owner is here</Badge>;
-  if (node.owner === 'OWNER_PAUSED') return <Badge tone="warn">paused</Badge>;
-  return <Badge tone={node.leases_running > 0 ? 'busy' : 'good'}>{node.leases_running > 0 ? plural(node.leases_running, 'lease') : 'idle'}</Badge>;
-}
-
-export const devices_of = (node: NodeOfMarket) => {
+const devices_of = (node: NodeOfMarket) => {
   const counts = new Map<string, number>();
   for (const device of node.facts?.devices ?? []) counts.set(device.model ?? '?', (counts.get(device.model ?? '?') ?? 0) + 1);
   return [...counts].map(([model, count]) => `${count > 1 ? `${count} × ` : ''}${device_name(model)}`).join(', ') || 'no device';
