@@ -13,8 +13,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 9> kPages = {
-    "sign-in", "market", "new", "jobs", "leases", "provide", "wallet", "operator", "account"};
+constexpr std::array<std::string_view, 10> kPages = {"sign-in", "market",  "new",    "jobs",
+                                                     "leases",  "provide", "wallet", "operator",
+                                                     "account", "teams"};
 
 constexpr std::string_view kIndex = "/index.html";
 constexpr std::string_view kHashedFolder = "/assets/";

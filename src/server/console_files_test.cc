@@ -56,7 +56,7 @@ class ConsoleFilesTest : public testing::Test {
 TEST_F(ConsoleFilesTest, PagesGiveTheIndexAndAreNeverKept) {
   const ConsoleFiles console = load();
   for (const char* page :
-       {"/", "/market", "/jobs", "/jobs/4096", "/wallet?tab=budget", "/index.html"}) {
+       {"/", "/market", "/jobs", "/jobs/4096", "/wallet?tab=budget", "/teams", "/index.html"}) {
     const auto answer = get(console, page);
     ASSERT_TRUE(answer) << page;
     EXPECT_EQ(answer->status, 200) << page;

@@ -52,7 +52,7 @@ test('markup in names, queries and output is shown as text', async () => {
   const lease = market.run('alice', 'leases', '--job', job)[0].id;
   const shown = [
     ['/market', 'node'], ['/market?query=region%3D%3Cimg', null], [`/market?query=${encodeURIComponent(markup('query'))}`, 'query'], ['/new', null], ['/jobs', 'job'], [`/jobs/${job}`, 'job'],
-    [`/jobs/${job}?tab=output`, 'output'], [`/jobs/${job}?tab=leases`, null], ['/leases', null], [`/leases/${lease}`, null], ['/wallet', null], ['/wallet?tab=budgets', null], ['/wallet?tab=invoices', null], ['/account', 'key'],
+    [`/jobs/${job}?tab=output`, 'output'], [`/jobs/${job}?tab=leases`, null], ['/leases', null], [`/leases/${lease}`, null], ['/wallet', null], ['/wallet?tab=budgets', null], ['/wallet?tab=invoices', null], ['/account', 'key'], ['/teams', 'alice'],
     [`/jobs/${encodeURIComponent(markup('id'))}`, null], [`/jobs/${job}?tab=${encodeURIComponent(markup('tab'))}`, null],
   ];
   for (const [path, what] of shown) {

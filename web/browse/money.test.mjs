@@ -254,7 +254,7 @@ test("a month's bill adds up, as CSV and on paper", async () => {
   const page = await browser.open('alice', { path: '/wallet?tab=invoices' });
   await page.getByRole('heading', { name: /^Invoice of/ }).waitFor();
   const saving = page.waitForEvent('download');
-  await page.getByRole('link', { name: 'Save as CSV' }).click();
+  await page.getByRole('button', { name: 'Save as CSV' }).click();
   const text = readFileSync(await (await saving).path(), 'utf8');
   assert.equal(text, market.spawn('alice', 'wallet', 'statement', '--csv').stdout, 'the page and the command line differ');
   const [head, ...rows] = text.trim().split('\r\n').map((line) => line.split(','));

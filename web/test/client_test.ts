@@ -24,6 +24,19 @@ describe('the client', () => {
     expect(seen[0]!.headers.get('Authorization')).toBe('Bearer fk_1');
     expect(seen[0]!.headers.has('Idempotency-Key')).toBe(false);
   });
+  it('acts for a team where it is told so, in streams as well', async () => {
+    const seen: (string | null)[] = [];
+    const ask = (async (asked: Request | string, init?: RequestInit) => {
+      seen.push((typeof asked === 'string' ? new Headers(init?.headers) : asked.headers).get('Fallow-Team'));
+      return typeof asked === 'string' ? new Response('event: end\ndata: {}\n\n') : json({});
+    }) as typeof fetch;
+    for (const team of ['8192', undefined]) {
+      const client = new Client({ url: 'https://market.example', key: 'fk_1', team, fetch: ask });
+      await client.call(client.routes.GET('/v1/account'));
+      await new Promise((done) => client.follow('/v1/events', { on_event: () => undefined, on_end: done }));
+    }
+    expect(seen).toEqual(['8192', '8192', null, null]);
+  });
   it('throws problems with their code, and its own where there is none', async () => {
     const failing = async (answer: Answer) => {
       const { client } = client_of([answer]);

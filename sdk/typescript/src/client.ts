@@ -20,6 +20,7 @@ export type Known<T> = T extends readonly (infer Item)[]
 export interface ClientOptions {
   url?: string; // "https://market.example:8470", with or without a slash after it; default: where the page came from
   key?: string; // an API key, "fk_..."; default: the session of the browser
+  team?: string; // the account to act for as its member; default: the key's or session's own
   fetch?: typeof fetch;
 }
 
@@ -37,7 +38,7 @@ export class Client {
   private readonly unanswered = new Map<string, string>(); // key, by call
 
   constructor(private readonly options: ClientOptions = {}) {
-    this.headers = options.key ? { Authorization: `Bearer ${options.key}` } : {};
+    this.headers = { ...(options.key ? { Authorization: `Bearer ${options.key}` } : {}), ...(options.team ? { 'Fallow-Team': options.team } : {}) };
     this.url = (options.url ?? '').replace(/\/+$/, '');
     const ask = options.fetch ?? fetch;
     this.routes = createClient<paths>({ baseUrl: this.url || '/', headers: this.headers, credentials: 'same-origin', fetch: (request) => ask(request) });

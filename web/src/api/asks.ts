@@ -6,11 +6,15 @@ import { attempts_of } from '../lib/attempts';
 import { evidence_of } from '../lib/evidence';
 import { hour_of } from '../lib/forecast';
 import { adds_up, invoice_of } from '../lib/invoice';
-import { call, client, type Forecast, type Lease, type Schemas, type Statement } from './client';
+import { acting_for } from './acting';
+import { call, client, own, type Forecast, type Lease, type Schemas, type Statement } from './client';
 
 export const useMarket = () => useQuery({ queryKey: ['market'], queryFn: () => call(client.GET('/v1/market')), refetchInterval: 10_000 });
 
 export const useSession = () => useQuery({ queryKey: ['session'], queryFn: () => call(client.GET('/v1/session')), retry: false, staleTime: 60_000 });
+
+// The signed-in account's own, for whomever the page acts.
+export const useOwnSession = () => useQuery({ queryKey: acting_for ? ['session', 'own'] : ['session'], queryFn: () => call(own.GET('/v1/session')), retry: false, staleTime: 60_000 });
 
 export const useClasses = () => useQuery({ queryKey: ['classes'], queryFn: () => call(client.GET('/v1/classes')), refetchInterval: 30_000, staleTime: 10_000 });
 
@@ -213,6 +217,12 @@ export const usePayouts = () =>
     (page_token) => call(client.GET('/v1/payouts', { params: { query: { page_size, page_token } } })),
     (page) => page.payouts,
   );
+
+// Where the signed-in account is a member, or invited. Who acts for a team hears its events alone, so they are asked for now and then.
+const teams_refetch_ms = 60_000;
+export const useTeams = () => useQuery({ queryKey: ['teams'], queryFn: () => call(own.GET('/v1/teams')), staleTime: 10_000, refetchInterval: teams_refetch_ms });
+
+export const useMembers = () => useQuery({ queryKey: ['members'], queryFn: () => call(client.GET('/v1/members')) });
 
 export const useKeys = () => useQuery({ queryKey: ['keys'], queryFn: () => call(client.GET('/v1/keys')) });
 

@@ -1,6 +1,8 @@
 // The API as the console uses it: of the server that served the page, by the browser's session.
 import { Client, type Known, type Schemas } from 'fallow';
 
+import { acting_for } from './acting';
+
 export { ApiError, error_of, unreachable, type Known, type Problem, type Schemas } from 'fallow';
 
 export type Offer = Known<Schemas['OfferView']>;
@@ -18,9 +20,14 @@ export type StatementLine = Statement['lines'][number];
 export type PolicyTrial = Known<Schemas['PolicyTrialView']>;
 export type Market = Known<Schemas['MarketView']>;
 export type Session = Known<Schemas['SessionView']>;
+export type Member = Known<Schemas['MemberView']>;
 
-const market = new Client({ fetch: (request, init) => fetch(request, init) });
+const ask: typeof fetch = (request, init) => fetch(request, init);
+const market = new Client({ team: acting_for ?? undefined, fetch: ask });
 export const client = market.routes;
+// For the signed-in account itself, for whomever the page acts: its session and its teams.
+export const own = new Client({ fetch: ask }).routes;
+export const with_key = (key: string) => new Client({ key, fetch: ask }).routes;
 export const call = market.call.bind(market) as Client['call'];
 export const follow = market.follow.bind(market) as Client['follow'];
 export const new_key = Client.new_key;

@@ -27,6 +27,7 @@ const touches: Record<string, string[]> = {
   account_opened: ['accounts'],
   key_added: ['keys'],
   key_revoked: ['keys', 'session'],
+  member_set: ['members', 'teams', 'session'],
   policy_set: ['market'],
   price_moved: ['prices', 'classes'],
 };

@@ -2,8 +2,11 @@
 import { useMemo, useState } from 'react';
 import { Link, useSearchParams } from 'wouter';
 
+import { acting_for } from '../api/acting';
 import { useChange, useLeases, useMarket, useOrder } from '../api/asks';
 import { call, client, type Order, type Session, type Task } from '../api/client';
+import { useMay } from '../api/may';
+import { fallow_for } from '../lib/teams';
 import { show_moment, show_seconds } from '../lib/time';
 import { blame_names, end_reasons, plural, task_states, tiers, wait_reasons } from '../lib/words';
 import { AskButton, Card, Facts, Money, Page, Tabs, type Tone, Badge } from '../parts/basics';
@@ -24,6 +27,7 @@ export default function JobPage({ order: id, session }: { order: string; session
   const stop = useChange(() => call(client.POST('/v1/orders/{order}/stop', { params: { path: { order: id } }, body: {} as never })), ['orders', 'leases', 'wallet']);
   const currency = market.data?.currency ?? '';
   const mine = order.data?.account === session.account?.id;
+  const may_run = useMay()('run');
   return (
     <Page
       title={order.data?.name || `Job ${id}`}
@@ -36,7 +40,8 @@ export default function JobPage({ order: id, session }: { order: string; session
         )
       }
       actions={
-        order.data?.state === 'OPEN' && (
+        order.data?.state === 'OPEN' &&
+        may_run && (
           <AskButton label="Stop" title="Stop this job?" danger action="Stop the job" act={() => stop.mutateAsync(undefined)}>
             <p>Running tasks are told to end and have a moment to save. What has been proven so far is charged; all that is left of the held money comes back.</p>
           </AskButton>
@@ -77,7 +82,7 @@ export default function JobPage({ order: id, session }: { order: string; session
                 selected={address.get('tab') ?? 'tasks'}
                 select={(tab) => set_address({ tab }, { replace: true })}
                 tabs={[
-                  { id: 'tasks', name: 'Tasks', body: () => <Tasks order={data} mine={mine} /> },
+                  { id: 'tasks', name: 'Tasks', body: () => <Tasks order={data} can_reach={mine && may_run && !acting_for} /> },
                   { id: 'output', name: 'Output', body: () => <LogView path={`/v1/orders/${id}/logs`} name={data.name || `job-${id}`} show_task={data.tasks_total > 1} /> },
                   { id: 'leases', name: 'Leases and bills', body: () => <LeasesOf order={id} currency={currency} /> },
                 ]}
@@ -99,7 +104,9 @@ function secret_words(order: Order) {
       {names.join(', ')}
       {order.state === 'OPEN' && (
         <>
-          , from the <code>fallow run</code> that follows it, or <code>fallow secrets {order.id}</code>
+          , from the <code>fallow run</code> that follows it, or <code>
+            {fallow_for(acting_for)} secrets {order.id}
+          </code>
         </>
       )}
     </>
@@ -120,7 +127,7 @@ function WaitWords({ order, currency }: { order: Order; currency: string }) {
   );
 }
 
-function Tasks({ order, mine }: { order: Order; mine: boolean }) {
+function Tasks({ order, can_reach }: { order: Order; can_reach: boolean }) {
   const [chosen, set_chosen] = useState<number | null>(null);
   const tasks = useMemo(() => order.tasks.slice(0, tasks_shown_max), [order.tasks]);
   const task = order.tasks.find((one) => one.index === chosen) ?? (order.tasks.length === 1 ? order.tasks[0] : undefined);
@@ -153,12 +160,12 @@ function Tasks({ order, mine }: { order: Order; mine: boolean }) {
           {order.tasks_total > tasks.length && <p className="hint">The first {tasks.length} of {order.tasks_total} tasks are shown.</p>}
         </>
       )}
-      {task ? <TaskBox order={order.id} task={task} mine={mine} /> : order.tasks.length > 1 ? <p className="hint">Choose a task to see how it goes.</p> : null}
+      {task ? <TaskBox order={order.id} task={task} can_reach={can_reach} /> : order.tasks.length > 1 ? <p className="hint">Choose a task to see how it goes.</p> : null}
     </div>
   );
 }
 
-function TaskBox({ order, task, mine }: { order: string; task: Task; mine: boolean }) {
+function TaskBox({ order, task, can_reach }: { order: string; task: Task; can_reach: boolean }) {
   const over = task.last_reason !== 'END_REASON_UNSPECIFIED';
   return (
     <div className="box">
@@ -168,7 +175,7 @@ function TaskBox({ order, task, mine }: { order: string; task: Task; mine: boole
       <Facts
         of={[
           task.node_name ? ['Node', `${task.node_name} (${task.node})`] : null,
-          task.state === 'LEASED' && ['Lease', <Link key="l" href={`/leases/${task.lease}`}>{task.lease}{mine && ': open a terminal'}</Link>],
+          task.state === 'LEASED' && ['Lease', <Link key="l" href={`/leases/${task.lease}`}>{task.lease}{can_reach && ': open a terminal'}</Link>],
           ['Attempts', String(task.attempts)],
           task.checkpoint_at && task.state !== 'DONE' ? [task.state === 'WAITING' ? 'Goes on from the checkpoint of' : 'Last checkpoint', show_moment(task.checkpoint_at)] : null,
           over && ['Last ending', `${end_reasons[task.last_reason]}${task.exit_code ? ` (${task.exit_code})` : ''}`],

@@ -4,6 +4,7 @@ import { Link, useLocation } from 'wouter';
 
 import { useOrders } from '../api/asks';
 import type { Order, Session } from '../api/client';
+import { useMay } from '../api/may';
 import { show_ago } from '../lib/time';
 import { order_states, tiers } from '../lib/words';
 import { Badge, Card, Money, Page, type Tone } from '../parts/basics';
@@ -41,6 +42,7 @@ export default function JobsPage({ session }: { session: Session }) {
   const now = useNow(5_000);
   const [, go] = useLocation();
   const is_operator = session.scopes.includes('OPERATOR');
+  const may_rent = useMay()('run') && session.scopes.includes('RENTER');
   const columns = useMemo<ColumnDef<Order>[]>(
     () => [
       {
@@ -74,7 +76,7 @@ export default function JobsPage({ session }: { session: Session }) {
           <label className="check">
             <input type="checkbox" checked={open_only} onChange={(event) => set_open_only(event.target.checked)} /> only open ones
           </label>
-          {session.scopes.includes('RENTER') && (
+          {may_rent && (
             <Link href="/new" className="button">
               New job
             </Link>
@@ -95,7 +97,7 @@ export default function JobsPage({ session }: { session: Session }) {
               more={orders.more}
               empty={
                 <Empty title={open_only ? 'No job is open' : 'No jobs yet'}>
-                  {session.scopes.includes('RENTER') && (
+                  {may_rent && (
                     <>
                       <Link href="/new">Run your first one</Link>: a template, a price, one press.
                     </>

@@ -4,6 +4,7 @@ import { Link } from 'wouter';
 
 import { useChange, useLease, useMarket } from '../api/asks';
 import { call, client, type Lease, type Session } from '../api/client';
+import { useMay } from '../api/may';
 import { seconds_of, show_moment, show_seconds } from '../lib/time';
 import { blames, end_reasons, tiers } from '../lib/words';
 import { AskButton, Card, Facts, Money, Page, save_file } from '../parts/basics';
@@ -28,7 +29,8 @@ export default function LeasePage({ lease: id, session }: { lease: string; sessi
   const currency = market.data?.currency ?? '';
   const is_renter = lease.data?.account === session.account?.id || session.scopes.includes('OPERATOR');
   // Its renter's alone: not the operator's, and not the provider's.
-  const can_reach = lease.data?.account === session.account?.id && session.scopes.includes('RENTER');
+  const may_run = useMay()('run');
+  const can_reach = lease.data?.account === session.account?.id && session.scopes.includes('RENTER') && may_run;
   return (
     <Page
       title={`Lease ${id}`}
@@ -42,7 +44,8 @@ export default function LeasePage({ lease: id, session }: { lease: string; sessi
       actions={
         lease.data &&
         lease.data.state !== 'ENDED' &&
-        is_renter && (
+        is_renter &&
+        may_run && (
           <AskButton label="Stop" title="Stop this lease?" danger action="Stop the lease" act={() => stop.mutateAsync(undefined)}>
             <p>Its task is stopped, too. What has been proven so far is charged.</p>
           </AskButton>

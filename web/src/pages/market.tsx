@@ -6,6 +6,7 @@ import { Link, useLocation, useSearchParams } from 'wouter';
 
 import { ask_quote, useClasses, useMarket, useOffers, usePrices } from '../api/asks';
 import { ApiError, type Offer, type Price, type Session } from '../api/client';
+import { useMay } from '../api/may';
 import { approximate } from '../lib/money';
 import { change_for, condition_value, with_condition } from '../lib/query';
 import { show_moment } from '../lib/time';
@@ -67,6 +68,7 @@ export default function MarketPage({ session }: { session: Session }) {
   const currency = market.data?.currency ?? '';
   const columns = useMemo(() => columns_of(currency), [currency]);
   const is_renter = session.scopes.includes('RENTER');
+  const may_rent = useMay()('run') && is_renter;
 
   useEffect(() => {
     const next = new URLSearchParams();
@@ -105,7 +107,7 @@ export default function MarketPage({ session }: { session: Session }) {
                   order={order}
                   set_order={set_order}
                   more={offers.more}
-                  open={is_renter ? (offer) => go(`/new?query=${encodeURIComponent(`node=${offer.node}${offer.device_kind === 'CPU' ? ' device_kind=cpu' : ''}`)}`) : undefined}
+                  open={may_rent ? (offer) => go(`/new?query=${encodeURIComponent(`node=${offer.node}${offer.device_kind === 'CPU' ? ' device_kind=cpu' : ''}`)}`) : undefined}
                   open_label={(offer) => `Rent ${device_name(offer.gpu_name)} on ${offer.node_name}`}
                   empty={<NoOffers query={asked} set_query={set_query} is_renter={is_renter} />}
                 />
@@ -113,7 +115,7 @@ export default function MarketPage({ session }: { session: Session }) {
                   <p className="hint">
                     {rows.length}
                     {offers.more.has ? ' and more' : ''} {rows.length === 1 && !offers.more.has ? 'offer' : 'offers'}.{' '}
-                    {is_renter && (
+                    {may_rent && (
                       <>
                         Press one to rent it, or <Link href={`/new?query=${encodeURIComponent(asked)}`}>rent the best of them</Link>.
                       </>

@@ -4,15 +4,16 @@ import { useLocation } from 'wouter';
 
 import { useChange, useClasses, useLeases, useMarket, useNode } from '../api/asks';
 import { call, client, type NodeOfMarket, type Schemas, type Session } from '../api/client';
+import { useMay } from '../api/may';
 import { micros_of, parse_money } from '../lib/money';
 import { show_moment } from '../lib/time';
 import { device_name, owner_states } from '../lib/words';
 import { AskButton, Card, Facts, Field, Money, Page } from '../parts/basics';
 import { Evidence } from '../parts/evidence';
+import { NodeBadge } from '../parts/node_badge';
 import { Empty, ErrorBox, View } from '../parts/states';
 import { TelemetryCard } from '../parts/telemetry_card';
 import { LeaseTable } from './leases';
-import { NodeBadge } from './provide';
 
 export default function NodePage({ node: id, session }: { node: string; session: Session }) {
   const node = useNode(id);
@@ -21,6 +22,7 @@ export default function NodePage({ node: id, session }: { node: string; session:
   const [, go] = useLocation();
   const remove = useChange(() => call(client.DELETE('/v1/nodes/{node}', { params: { path: { node: id } } })), ['nodes', 'offers']);
   const mine = node.data?.provider === session.account?.id;
+  const may_run = useMay()('run');
   return (
     <Page
       title={node.data?.facts?.name || `Node ${id}`}
@@ -32,7 +34,8 @@ export default function NodePage({ node: id, session }: { node: string; session:
         )
       }
       actions={
-        node.data && (
+        node.data &&
+        may_run && (
           <AskButton label="Take away" title="Take this node out of the market?" danger action="Take it away" act={async () => { await remove.mutateAsync(undefined); go('/provide'); }}>
             <p>Its leases end at once, and since that is the provider's doing, all that they were charged is refunded. To end in good order, withdraw the offer first and wait for the leases to run out.</p>
           </AskButton>
@@ -72,7 +75,7 @@ export default function NodePage({ node: id, session }: { node: string; session:
                   ))}
                 </ul>
               </Card>
-              <OfferEditor node={data} mine={mine && session.scopes.includes('PROVIDER')} currency={market.data?.currency ?? ''} />
+              <OfferEditor node={data} mine={mine && may_run && session.scopes.includes('PROVIDER')} currency={market.data?.currency ?? ''} />
             </div>
             <TelemetryCard of={{ node: id }} title="What its devices and workloads do" names={Object.fromEntries((data.facts?.devices ?? []).map((device) => [device.index, `#${device.index} ${device_name(device.model ?? '')}`]))} />
             <Card title="Reliability">
@@ -220,7 +223,7 @@ function OfferEditor({ node, mine, currency }: { node: NodeOfMarket; mine: boole
           )}
         </div>
       ) : (
-        <p className="hint">Only its provider sets the price.</p>
+        <p className="hint">Only its provider sets the price, as owner or member.</p>
       )}
     </Card>
   );

@@ -6,6 +6,7 @@ import { useSearchParams } from 'wouter';
 
 import { useAccounts, useChange, useMarket, usePayouts } from '../api/asks';
 import { ApiError, call, client, unreachable, type Known, type Schemas } from '../api/client';
+import { useMay } from '../api/may';
 import { parse_metrics, sum_metric } from '../lib/metrics';
 import { parse_money } from '../lib/money';
 import { show_moment } from '../lib/time';
@@ -117,6 +118,8 @@ function Accounts() {
   const accounts = useAccounts();
   const market = useMarket();
   const [made, set_made] = useState<{ name: string; key: string } | null>(null);
+  const may = useMay();
+  const may_pay = may('pay');
   const currency = market.data?.currency ?? '';
   const columns = useMemo<ColumnDef<AccountRow>[]>(
     () => [
@@ -133,15 +136,17 @@ function Accounts() {
       },
       { id: 'scopes', header: 'May act as', cell: ({ row }) => row.original.scopes.map((scope) => <Badge key={scope} tone="calm">{scope.toLowerCase()}</Badge>), meta: { width: 'minmax(8rem, 1.2fr)', wide_only: true } },
       { id: 'created', header: 'Opened', cell: ({ row }) => show_moment(row.original.created_at), meta: { width: 'minmax(11rem, 1.2fr)', wide_only: true } },
-      { id: 'deposit', header: '', cell: ({ row }) => <Deposit account={row.original} currency={currency} />, meta: { width: '8rem', right: true } },
+      ...(may_pay ? [{ id: 'deposit', header: '', cell: ({ row }: { row: { original: AccountRow } }) => <Deposit account={row.original} currency={currency} />, meta: { width: '8rem', right: true } }] : []),
     ],
-    [currency],
+    [currency, may_pay],
   );
   return (
     <div className="stack">
-      <div className="row">
-        <NewAccount made={(name, key) => set_made({ name, key })} />
-      </div>
+      {may('manage') && (
+        <div className="row">
+          <NewAccount made={(name, key) => set_made({ name, key })} />
+        </div>
+      )}
       {made && (
         <div className="box good">
           <strong>The first key of {made.name}, shown only this once</strong>
@@ -199,6 +204,7 @@ function Payouts() {
   const market = useMarket();
   const settle = useChange(({ payout, paid, reference }: { payout: string; paid: boolean; reference: string }) => call(client.POST('/v1/payouts/{payout}/settle', { params: { path: { payout } }, body: { paid, reference } as Schemas['SettlePayoutRequest'] })), ['payouts', 'wallet', 'transfers']);
   const [reference, set_reference] = useState('');
+  const may_pay = useMay()('pay');
   return (
     <View of={payouts} what="payouts">
       {() =>
@@ -218,14 +224,16 @@ function Payouts() {
                     account {payout.account}, asked for {show_moment(payout.requested_at)}
                   </span>
                 </span>
-                <span className="row">
-                  <AskButton label="Paid" title="This has been paid?" action="It has been paid" act={() => settle.mutateAsync({ payout: payout.id, paid: true, reference })}>
-                    <Field label="Reference" hint="The rail's own id.">{(props) => <input {...props} value={reference} onChange={(event) => set_reference(event.target.value)} />}</Field>
-                  </AskButton>
-                  <AskButton label="Return" title="Return the money?" action="Return it" act={() => settle.mutateAsync({ payout: payout.id, paid: false, reference: '' })}>
-                    <p>The rail refused it: the money goes back to where it came from.</p>
-                  </AskButton>
-                </span>
+                {may_pay && (
+                  <span className="row">
+                    <AskButton label="Paid" title="This has been paid?" action="It has been paid" act={() => settle.mutateAsync({ payout: payout.id, paid: true, reference })}>
+                      <Field label="Reference" hint="The rail's own id.">{(props) => <input {...props} value={reference} onChange={(event) => set_reference(event.target.value)} />}</Field>
+                    </AskButton>
+                    <AskButton label="Return" title="Return the money?" action="Return it" act={() => settle.mutateAsync({ payout: payout.id, paid: false, reference: '' })}>
+                      <p>The rail refused it: the money goes back to where it came from.</p>
+                    </AskButton>
+                  </span>
+                )}
               </li>
             ))}
           </ul>

@@ -5,23 +5,18 @@ import { Link, useLocation } from 'wouter';
 
 import { useChange, useEarningLeases, useEarnings, useMarket, useNodes, useWallet } from '../api/asks';
 import { call, client, type NodeOfMarket, type Session } from '../api/client';
+import { useMay } from '../api/may';
 import { earnings_by_day, earnings_by_device, with_empty_days } from '../lib/earnings';
 import { approximate, format_money, micros_of, parse_money } from '../lib/money';
 import { show_ago, show_day, show_moment } from '../lib/time';
 import { device_name, owner_states, plural } from '../lib/words';
-import { AskButton, Badge, Card, Copy, Field, Money, Page } from '../parts/basics';
+import { AskButton, Card, Copy, Field, Money, Page } from '../parts/basics';
 import { Chart } from '../parts/chart';
+import { NodeBadge } from '../parts/node_badge';
 import { Empty, ErrorBox, useNow, View } from '../parts/states';
 import { Table } from '../parts/table';
 
-export function NodeBadge({ node }: { node: NodeOfMarket }) {
-  if (!node.connected) return <Badge tone="bad">not connected</Badge>;
-  if (node.owner === 'OWNER_PRESENT') return <Badge tone="warn">owner is here</Badge>;
-  if (node.owner === 'OWNER_PAUSED') return <Badge tone="warn">paused</Badge>;
-  return <Badge tone={node.leases_running > 0 ? 'busy' : 'good'}>{node.leases_running > 0 ? plural(node.leases_running, 'lease') : 'idle'}</Badge>;
-}
-
-export const devices_of = (node: NodeOfMarket) => {
+const devices_of = (node: NodeOfMarket) => {
   const counts = new Map<string, number>();
   for (const device of node.facts?.devices ?? []) counts.set(device.model ?? '?', (counts.get(device.model ?? '?') ?? 0) + 1);
   return [...counts].map(([model, count]) => `${count > 1 ? `${count} × ` : ''}${device_name(model)}`).join(', ') || 'no device';
@@ -32,6 +27,7 @@ export default function ProvidePage({ session }: { session: Session }) {
   const now = useNow(5_000);
   const [, go] = useLocation();
   const is_provider = session.scopes.includes('PROVIDER');
+  const may_join = useMay()('run') && is_provider;
   const columns = useMemo<ColumnDef<NodeOfMarket>[]>(
     () => [
       {
@@ -56,7 +52,7 @@ export default function ProvidePage({ session }: { session: Session }) {
     [now],
   );
   return (
-    <Page title="Provide" lead="Your machines earn while you do not use them. Your own use comes first, always." actions={is_provider && <Join />}>
+    <Page title="Provide" lead="Your machines earn while you do not use them. Your own use comes first, always." actions={may_join && <Join />}>
       {is_provider && <Earnings />}
       <Card title="Nodes">
         <View of={nodes} what="nodes">
@@ -69,7 +65,7 @@ export default function ProvidePage({ session }: { session: Session }) {
               open={(node) => go(`/provide/${node.id}`)}
               open_label={(node) => `Node ${node.facts?.name || node.id}`}
               more={nodes.more}
-              empty={<Empty title="No node yet">{is_provider ? 'Press “Add a node” and run the line it gives you on the machine.' : 'Nobody has joined this market with a machine.'}</Empty>}
+              empty={<Empty title="No node yet">{may_join ? 'Press “Add a node” and run the line it gives you on the machine.' : 'Nobody has joined this market with a machine.'}</Empty>}
             />
           )}
         </View>
@@ -130,6 +126,7 @@ function Earnings() {
   const transfers = useEarnings();
   const wallet = useWallet();
   const market = useMarket();
+  const may_pay = useMay()('pay');
   const picture = useMemo(() => {
     const days = with_empty_days(earnings_by_day(transfers.rows ?? []));
     const times = days.map(({ day }) => new Date(`${day}T12:00`).getTime() / 1000);
@@ -146,6 +143,7 @@ function Earnings() {
       title="Earnings"
       actions={
         wallet.data &&
+        may_pay &&
         micros_of(wallet.data.earned) > 0n && (
           <AskButton label="Pay out" title="Pay out what is earned" action={`Pay out ${wallet.data.earned}`} act={() => change.mutateAsync({ amount: wallet.data.earned, destination })}>
             <Field label="Where to" hint="As the operator asks for it.">

@@ -1,7 +1,8 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 
-import { call, client } from '../api/client';
+import { act_for, acting_for } from '../api/acting';
+import { call, own } from '../api/client';
 import { Mark } from '../app';
 import { Field } from '../parts/basics';
 import { ErrorBox } from '../parts/states';
@@ -16,8 +17,10 @@ export function SignIn() {
     set_busy(true);
     set_error(null);
     try {
-      const session = await call(client.POST('/v1/session', { body: { api_key: key.trim() } }));
-      queries.setQueryData(['session'], session);
+      const session = await call(own.POST('/v1/session', { body: { api_key: key.trim() } }));
+      // Whoever signs in begins as himself.
+      if (acting_for) act_for(null, location.pathname + location.search);
+      else queries.setQueryData(['session'], session);
     } catch (failure) {
       set_error(failure);
     } finally {

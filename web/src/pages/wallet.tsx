@@ -5,6 +5,7 @@ import { Link, useSearchParams } from 'wouter';
 
 import { useChange, useMarket, useOrders, useTransfers, useWallet } from '../api/asks';
 import { call, client, type Session, type Transfer, type Wallet } from '../api/client';
+import { useMay } from '../api/may';
 import { entries_of, type Entry } from '../lib/ledger';
 import { parse_money, sum_money } from '../lib/money';
 import { show_moment } from '../lib/time';
@@ -19,6 +20,7 @@ import type { Verdict } from '../receipt/verify';
 
 export default function WalletPage({ session }: { session: Session }) {
   const wallet = useWallet();
+  const may_pay = useMay()('pay');
   const [address, set_address] = useSearchParams();
   const tabs = [
     { id: 'ledger', name: 'Ledger', body: () => <Ledger wallet={wallet.data} /> },
@@ -32,7 +34,7 @@ export default function WalletPage({ session }: { session: Session }) {
     { id: 'receipts', name: 'Check a receipt', body: () => <ReceiptDrop /> },
   ];
   return (
-    <Page title="Wallet" actions={wallet.data && (session.scopes.includes('RENTER') || session.scopes.includes('PROVIDER')) && <Withdraw wallet={wallet.data} />}>
+    <Page title="Wallet" actions={wallet.data && may_pay && (session.scopes.includes('RENTER') || session.scopes.includes('PROVIDER')) && <Withdraw wallet={wallet.data} />}>
       <View of={wallet} what="the wallet">
         {(data) => (
           <>

@@ -3,6 +3,7 @@ import { useState } from 'react';
 
 import { useChange } from '../api/asks';
 import { call, client, type Wallet } from '../api/client';
+import { useMay } from '../api/may';
 import { micros_of, parse_money } from '../lib/money';
 import { AskButton, Field, Money } from './basics';
 
@@ -11,6 +12,7 @@ const useBudget = () => useChange((body: Change) => call(client.PUT('/v1/wallet/
 const amount_error = (amount: string) => (amount && parse_money(amount) === null ? 'An amount such as 50.00.' : null);
 
 export function Budgets({ wallet }: { wallet: Wallet }) {
+  const may_pay = useMay()('pay');
   return (
     <div className="stack">
       <p className="hint">An order sets its budget aside in every limit that it is under. One that would pass any of them is refused; what it does not use comes back to all of them.</p>
@@ -26,7 +28,7 @@ export function Budgets({ wallet }: { wallet: Wallet }) {
           )}
         </Limit>
       </ul>
-      <NewProject currency={wallet.currency} />
+      {may_pay && <NewProject currency={wallet.currency} />}
     </div>
   );
 }
@@ -34,6 +36,7 @@ export function Budgets({ wallet }: { wallet: Wallet }) {
 function Limit({ name, about, most, used, currency, change_of, children }: { name: string; about: string; most: string; used: string; currency: string; change_of: (amount: string) => Change; children?: React.ReactNode }) {
   const [amount, set_amount] = useState(most);
   const change = useBudget();
+  const may_pay = useMay()('pay');
   const limit = most ? micros_of(most) : 0n;
   const spent = micros_of(used);
   const share = limit > 0n ? Number((spent * 1000n) / limit) / 10 : 0;
@@ -60,11 +63,13 @@ function Limit({ name, about, most, used, currency, change_of, children }: { nam
             </span>
           )}
         </span>
-        <AskButton label={most ? 'Change' : 'Set a limit'} about={`${most ? 'Change' : 'Set a limit'}: ${name}`} title={`Limit: ${name}`} action="Set it" act={() => change.mutateAsync(change_of(amount.trim()))}>
-          <Field label={`At most, in ${currency}`} hint="Empty: no limit. What was accepted already goes on." error={amount_error(amount)}>
-            {(props) => <input {...props} inputMode="decimal" value={amount} onChange={(event) => set_amount(event.target.value)} />}
-          </Field>
-        </AskButton>
+        {may_pay && (
+          <AskButton label={most ? 'Change' : 'Set a limit'} about={`${most ? 'Change' : 'Set a limit'}: ${name}`} title={`Limit: ${name}`} action="Set it" act={() => change.mutateAsync(change_of(amount.trim()))}>
+            <Field label={`At most, in ${currency}`} hint="Empty: no limit. What was accepted already goes on." error={amount_error(amount)}>
+              {(props) => <input {...props} inputMode="decimal" value={amount} onChange={(event) => set_amount(event.target.value)} />}
+            </Field>
+          </AskButton>
+        )}
       </div>
       {children}
     </li>

@@ -3,12 +3,14 @@ import { useState } from 'react';
 
 import { useChange, useKeys } from '../api/asks';
 import { call, client, type Schemas, type Session } from '../api/client';
+import { useMay } from '../api/may';
 import { show_moment } from '../lib/time';
 import { AskButton, Badge, Copy, Field } from './basics';
 import { Empty, View } from './states';
 
 export function Keys({ session }: { session: Session }) {
   const keys = useKeys();
+  const may_manage = useMay()('manage');
   const [label, set_label] = useState('');
   const [hours, set_hours] = useState('');
   const [scopes, set_scopes] = useState<Schemas['Scope'][]>(session.scopes);
@@ -42,31 +44,37 @@ export function Keys({ session }: { session: Session }) {
                       {key.scopes.map((scope) => scope.toLowerCase()).join(', ')} · {key.expires_at ? `until ${show_moment(key.expires_at)}` : 'does not expire'}
                     </span>
                   </span>
-                  <AskButton label="Revoke" title="Revoke this key?" danger action="Revoke it" act={() => revoke.mutateAsync(key.id)}>
-                    <p>Whatever uses it is shut out at once, sessions of the console and open streams, too{key.id === session.key ? '. It is the key that you are signed in with' : ''}.</p>
-                  </AskButton>
+                  {may_manage && (
+                    <AskButton label="Revoke" title="Revoke this key?" danger action="Revoke it" act={() => revoke.mutateAsync(key.id)}>
+                      <p>Whatever uses it is shut out at once, sessions of the console and open streams, too{key.id === session.key ? '. It is the key that you are signed in with' : ''}.</p>
+                    </AskButton>
+                  )}
                 </li>
               ))}
             </ul>
           )
         }
       </View>
-      <AskButton label="Make a key" title="Make a key" action="Make it" act={() => create.mutateAsync(undefined)}>
-        <Field label="Label" hint="What it is for: laptop, ci, monitoring.">
-          {(props) => <input {...props} value={label} maxLength={100} onChange={(event) => set_label(event.target.value)} />}
-        </Field>
-        <fieldset className="choice">
-          <legend>May act as</legend>
-          {session.scopes.map((scope) => (
-            <label key={scope} className="check">
-              <input type="checkbox" checked={scopes.includes(scope)} onChange={(event) => set_scopes((before) => (event.target.checked ? [...before, scope] : before.filter((one) => one !== scope)))} /> {scope.toLowerCase()}
-            </label>
-          ))}
-        </fieldset>
-        <Field label="Expires after hours" hint="Empty: it does not.">
-          {(props) => <input {...props} inputMode="decimal" value={hours} onChange={(event) => set_hours(event.target.value)} />}
-        </Field>
-      </AskButton>
+      {may_manage ? (
+        <AskButton label="Make a key" title="Make a key" action="Make it" act={() => create.mutateAsync(undefined)}>
+          <Field label="Label" hint="What it is for: laptop, ci, monitoring.">
+            {(props) => <input {...props} value={label} maxLength={100} onChange={(event) => set_label(event.target.value)} />}
+          </Field>
+          <fieldset className="choice">
+            <legend>May act as</legend>
+            {session.scopes.map((scope) => (
+              <label key={scope} className="check">
+                <input type="checkbox" checked={scopes.includes(scope)} onChange={(event) => set_scopes((before) => (event.target.checked ? [...before, scope] : before.filter((one) => one !== scope)))} /> {scope.toLowerCase()}
+              </label>
+            ))}
+          </fieldset>
+          <Field label="Expires after hours" hint="Empty: it does not.">
+            {(props) => <input {...props} inputMode="decimal" value={hours} onChange={(event) => set_hours(event.target.value)} />}
+          </Field>
+        </AskButton>
+      ) : (
+        <p className="hint">Owners make and revoke keys.</p>
+      )}
     </div>
   );
 }

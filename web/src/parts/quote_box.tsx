@@ -5,6 +5,7 @@ import { useLocation } from 'wouter';
 
 import { useMarket, useWallet } from '../api/asks';
 import { ApiError, call, client, new_key, type Known, type Quote, type Schemas } from '../api/client';
+import { useMay } from '../api/may';
 import { order_of, runs_nothing, type JobForm } from '../lib/job_form';
 import { micros_of } from '../lib/money';
 import { change_for } from '../lib/query';
@@ -41,6 +42,7 @@ export function QuoteBox({ quote, form, fresh, wrong, refresh }: { quote: Quote;
   const queries = useQueryClient();
   const [, go] = useLocation();
   const now = useNow();
+  const may_run = useMay()('run');
   const [busy, set_busy] = useState(false);
   const [error, set_error] = useState<unknown>(null);
   // One key an attempt at one order: pressing twice, or again after a lost answer, runs it once.
@@ -128,7 +130,9 @@ export function QuoteBox({ quote, form, fresh, wrong, refresh }: { quote: Quote;
       ) : (
         error !== null && <ErrorBox error={error} />
       )}
-      {left <= 0 ? (
+      {!may_run ? (
+        <p className="hint">With your role you may see prices here, and run nothing: an owner or a member does.</p>
+      ) : left <= 0 ? (
         <button type="button" className="plain" onClick={refresh}>
           Ask again
         </button>

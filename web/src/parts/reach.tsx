@@ -1,16 +1,30 @@
 // Ways into a running lease: a terminal here, and the commands that do the rest from one's own machine.
 import { lazy, Suspense, useState } from 'react';
 
+import { acting_for } from '../api/acting';
+import { fallow_for } from '../lib/teams';
 import { Boundary } from './boundary';
 import { Card, Copy, Field } from './basics';
 import { Loading } from './states';
 
 const Terminal = lazy(() => import('./terminal'));
 
+const fallow = fallow_for(acting_for);
+
 // `is_running`: it can be reached now. A terminal that was open when that ended stays to be read.
 export function Reach({ lease, is_running, is_suspended }: { lease: string; is_running: boolean; is_suspended: boolean }) {
   const [opened, set_opened] = useState(0);
   if (!is_running && opened === 0) return null;
+  // A browser's WebSocket says not for whom it is opened.
+  if (acting_for) {
+    return (
+      <Card title="Reach into it">
+        <p className="hint">A terminal opens here for the account that is signed in alone. For a team there is the command line, on your own machine.</p>
+        <Copy what="Command that opens a terminal" text={`${fallow} exec ${lease}`} />
+        <Elsewhere lease={lease} />
+      </Card>
+    );
+  }
   return (
     <Card
       title="Reach into it"
@@ -51,8 +65,8 @@ function Elsewhere({ lease }: { lease: string }) {
         <Field label="Port in the lease" error={number === null ? 'A number from 1 to 65535.' : null} hint={`What listens on 127.0.0.1 there stands at http://127.0.0.1:${number ?? '…'} on your machine while this runs. It is not shown in here: pages of a workload would be pages of this console, with your session.`}>
           {(props) => <input {...props} inputMode="numeric" className="port" value={port} onChange={(event) => set_port(event.target.value)} />}
         </Field>
-        {number !== null && <Copy what="Command that forwards the port" text={`fallow port-forward ${lease} ${number}`} />}
-        <Copy what="Commands for files and ssh" text={[`fallow cp model.bin ${lease}:  # into /work`, `fallow cp ${lease}:/out/checkpoints .`, `fallow ssh ${lease}`].join('\n')} />
+        {number !== null && <Copy what="Command that forwards the port" text={`${fallow} port-forward ${lease} ${number}`} />}
+        <Copy what="Commands for files and ssh" text={[`${fallow} cp model.bin ${lease}:  # into /work`, `${fallow} cp ${lease}:/out/checkpoints .`, `${fallow} ssh ${lease}`].join('\n')} />
       </div>
     </details>
   );

@@ -3,6 +3,7 @@ import { useState } from 'react';
 
 import { useChange, useMarket } from '../api/asks';
 import { call, client, type Market, type Schemas } from '../api/client';
+import { useMay } from '../api/may';
 import { discount_words, rule_text, rule_value, rule_words } from '../lib/policy';
 import { plural, rules, switches, type Rule } from '../lib/words';
 import { AskButton, Field } from './basics';
@@ -16,6 +17,7 @@ export function Rules() {
 
 function RulesForm({ market }: { market: Market }) {
   const policy = market.policy!;
+  const may_manage = useMay()('manage');
   const [edited, set_edited] = useState<Record<string, string>>({});
   const change = useChange((body: Schemas['SetPolicyRequest']) => call(client.PUT('/v1/policy', { body })), ['market']);
   const text_of = (rule: Rule) => rule_text(policy[rule.key], rule.unit);
@@ -40,7 +42,7 @@ function RulesForm({ market }: { market: Market }) {
           const words = value === null ? '' : rule_words(value, rule);
           return (
             <Field key={rule.key} label={`${rule.name}${rule.unit === 'count' ? '' : ` (${rule.unit})`}`} hint={`${rule.about}${words && ` Now: ${words}.`}`} error={value === null ? 'A plain number.' : null}>
-              {(props) => <input {...props} inputMode="decimal" value={edited[rule.key] ?? text_of(rule)} onChange={(event) => set_edited((before) => ({ ...before, [rule.key]: event.target.value }))} />}
+              {(props) => <input {...props} inputMode="decimal" disabled={!may_manage} value={edited[rule.key] ?? text_of(rule)} onChange={(event) => set_edited((before) => ({ ...before, [rule.key]: event.target.value }))} />}
             </Field>
           );
         })}
@@ -51,6 +53,7 @@ function RulesForm({ market }: { market: Market }) {
             <input
               {...props}
               type="checkbox"
+              disabled={!may_manage}
               checked={(edited[key] ?? String(policy[key] ?? false)) === 'true'}
               onChange={(event) => set_edited((before) => ({ ...before, [key]: String(event.target.checked) }))}
             />

@@ -1,0 +1,62 @@
+// An operator opens an account for a team and has it invite its first owner.
+import { useRef, useState } from 'react';
+
+import { useChange } from '../api/asks';
+import { call, client, with_key, type Schemas } from '../api/client';
+import { account_number } from '../lib/teams';
+import { AskButton, Copy, Field } from './basics';
+
+type Opened = { asked: string; id: string; name: string; key: string };
+
+export function NewTeam() {
+  const [name, set_name] = useState('');
+  const [owner, set_owner] = useState('');
+  const [scopes, set_scopes] = useState<Schemas['Scope'][]>(['RENTER']);
+  const [opened, set_opened] = useState<Opened | null>(null);
+  // Opened already, where only its invitation failed: what is tried again then is the invitation.
+  const half_done = useRef<Opened | null>(null);
+  const create = useChange(async () => {
+    const number = account_number(owner);
+    if (owner.trim() && number === null) throw new Error("the first owner is an account's number, or nobody yet");
+    const asked = JSON.stringify([name, scopes]);
+    let team = half_done.current?.asked === asked ? half_done.current : null;
+    if (!team) {
+      const made = await call(client.POST('/v1/accounts', { body: { name, scopes } }));
+      team = half_done.current = { asked, id: made.account?.id ?? '', name, key: made.api_key };
+      set_opened(team);
+    }
+    if (number) await call(with_key(team.key).PUT('/v1/members/{member}', { params: { path: { member: number } }, body: { role: 'OWNER' } }));
+    half_done.current = null;
+    set_name('');
+    set_owner('');
+  }, ['accounts', 'teams', 'members']);
+  return (
+    <>
+      {opened && (
+        <div className="box good">
+          <strong>
+            The first key of {opened.name || 'the team'}, account {opened.id}, shown only this once
+          </strong>
+          <Copy text={opened.key} what="New API key" />
+          <p className="hint">It does everything for the team. Hand it over, or revoke it once an owner has accepted.</p>
+        </div>
+      )}
+      <div className="row">
+        <AskButton label="Create a team" title="Create a team" action="Create it" act={() => create.mutateAsync(undefined)}>
+          <Field label="Name">{(props) => <input {...props} value={name} maxLength={200} onChange={(event) => set_name(event.target.value)} />}</Field>
+          <fieldset className="choice">
+            <legend>May act as</legend>
+            {(['RENTER', 'PROVIDER', 'OPERATOR'] as const).map((scope) => (
+              <label key={scope} className="check">
+                <input type="checkbox" checked={scopes.includes(scope)} onChange={(event) => set_scopes((before) => (event.target.checked ? [...before, scope] : before.filter((one) => one !== scope)))} /> {scope.toLowerCase()}
+              </label>
+            ))}
+          </fieldset>
+          <Field label="First owner" hint="The number of an account, which is invited. Empty: whoever has the key invites." error={owner && account_number(owner) === null ? 'A number such as 12288.' : null}>
+            {(props) => <input {...props} inputMode="numeric" autoComplete="off" value={owner} onChange={(event) => set_owner(event.target.value)} />}
+          </Field>
+        </AskButton>
+      </div>
+    </>
+  );
+}
