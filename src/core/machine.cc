@@ -183,6 +183,7 @@ void Machine::apply(LogIndex index, Time now, const v1::Command& command, Events
                "command {} is of {} us, after one of {} us", index.value, now.us, state.now.us);
   state.last_index = index;
   state.now = now;
+  state.scoring.now = now;
   Step step{state, index, now, AccountId(command.actor()), out};
   carry_out(step, command);
 }

@@ -58,6 +58,8 @@ v1::Policy default_policy() {
   policy.set_waits_for_fence(true);
   policy.set_forecast_basis_points(2'500);
   policy.set_credit_basis_points_max(5'000);
+  policy.set_scarcity_basis_points(100);
+  policy.set_deadlines_by_forecast(true);
   return policy;
 }
 
@@ -112,7 +114,8 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
     std::uint32_t value;
   } weights[] = {{"fragmentation_basis_points", policy.fragmentation_basis_points()},
                  {"survival_basis_points", policy.survival_basis_points()},
-                 {"locality_basis_points", policy.locality_basis_points()}};
+                 {"locality_basis_points", policy.locality_basis_points()},
+                 {"scarcity_basis_points", policy.scarcity_basis_points()}};
   for (const auto& weight : weights) {
     if (weight.value <= kBasisPoints) continue;
     return refusal(v1::VALUE_INVALID, fmt::format("policy.{}", weight.name),

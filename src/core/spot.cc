@@ -180,12 +180,9 @@ std::size_t nodes_lacking(const MarketState& state, const Order& order) {
 }
 
 // Where a task of the demand would run if everything were free; null for nowhere.
-const Node* node_for(const MarketState& state, const Demand& asked) {
-  Demand demand = asked;
-  demand.at_floor = true;
-  demand.avoid = {};
-  const auto listed = state.book->list(demand, false, 1);
-  return listed.empty() ? nullptr : listed.front().node;
+const Node* node_for(const MarketState& state, const Demand& demand) {
+  const std::vector<Placement> places = spot_places(state, demand, 1);
+  return places.empty() ? nullptr : places.front().node;
 }
 
 // The same, where the miss has the answer for a demand that asks for no more. What is best for that
@@ -248,6 +245,14 @@ Wide cost_since(const PriceRun& run, Duration from) {
 }
 
 }  // namespace
+
+std::vector<Placement> spot_places(const MarketState& state, const Demand& asked,
+                                   std::size_t count_max) {
+  Demand demand = asked;
+  demand.at_floor = true;
+  demand.avoid = {};
+  return state.book->list(demand, false, count_max);
+}
 
 bool offers_spot(const v1::Policy& policy) { return keeps_index(policy); }
 
