@@ -49,7 +49,6 @@ v1::Policy default_policy() {
   policy.set_spot_min_run_us(minutes(5).value);
   policy.set_spot_cool_down_us(minutes(10).value);
   policy.set_spot_notice_us(seconds(30).value);
-  policy.set_start_cost_us(minutes(1).value);
   policy.set_fragmentation_basis_points(100);
   policy.set_survival_basis_points(200);
   policy.set_locality_basis_points(100);
