@@ -39,14 +39,15 @@ int market(const Context& context) {
                 policy.forecast_basis_points() / 100.0);
   }
   if (policy.fragmentation_basis_points() + policy.survival_basis_points() +
-          policy.locality_basis_points() >
+          policy.locality_basis_points() + policy.scarcity_basis_points() >
       0) {
     std::printf(
         "ranking     beside the price: a device made useless %.2f %% of its price, a node that "
         "does "
-        "not last %.2f %%, another region %.2f %%\n",
+        "not last %.2f %%, another region %.2f %%, a class that all is expected to be asked of "
+        "%.2f %%\n",
         policy.fragmentation_basis_points() / 100.0, policy.survival_basis_points() / 100.0,
-        policy.locality_basis_points() / 100.0);
+        policy.locality_basis_points() / 100.0, policy.scarcity_basis_points() / 100.0);
   }
   if (policy.proof_interval_us() > 0) {
     std::printf("proofs      each node proves its devices about every %lld s\n",

@@ -163,6 +163,9 @@ bool BlockAsk::is_near(const Block& block, std::size_t lane) const {
 void BlockAsk::weigh(const Block& block, std::size_t lane, Candidate& candidate) const {
   candidate.lasting_ppm = lasting_ppm(block, lane);
   if (matcher_.weighs_locality()) candidate.elsewhere = !is_near(block, lane);
+  if (matcher_.weighs_scarcity()) {
+    candidate.scarce = matcher_.scarcity(*offers_[block.offers[lane].slot].node);
+  }
   if (!matcher_.weighs_fragments()) return;
   const LaneOffer& offer = block.offers[lane];
   if (supply_ == Supply::kFree && !offer.even) {

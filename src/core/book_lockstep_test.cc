@@ -107,6 +107,14 @@ class Lockstep {
     scoring_.fragmentation_weight = static_cast<std::uint32_t>(below(3) * 500);
     scoring_.survival_weight = static_cast<std::uint32_t>(below(3) * 900);
     scoring_.locality_weight = static_cast<std::uint32_t>(below(3) * 700);
+    scoring_.scarcity_weight = static_cast<std::uint32_t>(below(3) * 800);
+    scoring_.use_target = 7'000;
+    scoring_.now = Time{5};
+    scoring_.expected_until = Time{static_cast<std::int64_t>(5 + below(2))};
+    for (PriceIndex& index : indexes_) {
+      index.expected_use_basis_points = static_cast<std::uint32_t>(below(4) * 4'000);
+      index.expected_until = scoring_.expected_until;
+    }
     if (one_in(2)) {
       scoring_.mix.count(
           {static_cast<std::uint32_t>(1 + below(5)), pick(std::array{1'000U, 1'000U, 500U, 250U})},

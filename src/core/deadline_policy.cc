@@ -192,6 +192,12 @@ RunMode choose_run(const DeadlineState& state, const SpotHistory& history) {
     return RunMode::kOnDemand;
   }
 
+  if (!state.spot_available) {
+    // What is left of the slack that may be waited away when that hour begins.
+    const Duration left = slack - state.restart - state.step - state.outlook_from;
+    if (state.outlook == SpotOutlook::kComes && left.value >= 0) return RunMode::kWaiting;
+    if (state.outlook == SpotOutlook::kStaysAway && left < kHour) return RunMode::kOnDemand;
+  }
   const Planner planner(state, history);
   const Plan plan = planner.fitting(std::max(Duration(), slack - state.restart - state.step));
   const std::size_t bucket = bucket_of(state.spot_age);

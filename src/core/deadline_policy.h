@@ -10,6 +10,10 @@
 // to leave on_demand for spot that may not last. The price is the lowest at which the expected use
 // of slack fits what there is. Spot that is already running is never left.
 //
+// Who waits and is told what to expect of an hour goes by that, and not by the odds: he waits for
+// an hour with room that begins in time, and does not wait for the end of one without, when it
+// would be too late to wait on then.
+//
 // The deadline itself does not hang on any odds: a choice that could leave less than the work left
 // and one restart is never made.
 #pragma once
@@ -23,6 +27,10 @@ namespace fallow::core {
 
 enum class RunMode : std::uint8_t { kWaiting, kSpot, kOnDemand };
 
+// What is expected of spot in an hour to come: that there is room, or that all there is and more is
+// asked for.
+enum class SpotOutlook : std::uint8_t { kUnknown, kComes, kStaysAway };
+
 struct DeadlineState {
   Duration time_left;     // until the deadline
   Duration work_left;     // running time until done; what a lost run would repeat counts as restart
@@ -34,6 +42,8 @@ struct DeadlineState {
   Duration spot_age;  // for how long that has been so
   Micros spot_hour;   // price of either, >= 0
   Micros on_demand_hour;
+  SpotOutlook outlook = SpotOutlook::kUnknown;
+  Duration outlook_from;  // until that hour begins
 };
 
 // What the task should do until it is asked again. kSpot only where spot is available.

@@ -164,6 +164,55 @@ TEST(DeadlinePolicy, ExtremesOverflowNothing) {
   EXPECT_EQ(choose_run(state, SpotHistory()), RunMode::kWaiting);
 }
 
+TEST(DeadlinePolicy, WaitsForRoomThatIsExpectedInTime) {
+  DeadlineState state = plenty();
+  state.time_left = state.work_left + kRestart + kStep + hours(2);
+  SpotHistory away;  // for hours: by the odds it does not come
+  away.note(false, Time{1});
+  state.spot_age = hours(40);
+  away.note(false, Time{1} + state.spot_age);
+  ASSERT_EQ(choose_run(state, away), RunMode::kOnDemand);
+  state.outlook = SpotOutlook::kComes;
+  state.outlook_from = hours(2);
+  EXPECT_EQ(choose_run(state, away), RunMode::kWaiting);
+  state.outlook_from = hours(2) + Duration(1);
+  EXPECT_EQ(choose_run(state, away), RunMode::kOnDemand) << "the hour comes too late";
+}
+
+TEST(DeadlinePolicy, DoesNotWaitForTheEndOfAnHourWithoutRoomThatIsTooLate) {
+  DeadlineState state = plenty();
+  state.time_left = state.work_left + kRestart + kStep + hours(2);
+  const SpotHistory history = regular(hours(24), minutes(10));
+  ASSERT_EQ(choose_run(state, history), RunMode::kWaiting);
+  state.outlook = SpotOutlook::kStaysAway;
+  state.outlook_from = hours(1);
+  EXPECT_EQ(choose_run(state, history), RunMode::kWaiting) << "there is time behind it";
+  state.outlook_from = hours(1) + Duration(1);
+  EXPECT_EQ(choose_run(state, history), RunMode::kOnDemand);
+  state.spot_available = true;
+  EXPECT_EQ(choose_run(state, history), RunMode::kSpot) << "what is there is there";
+}
+
+// Whatever is expected: who waits can still be in time when he is asked again.
+TEST(DeadlinePolicy, NoOutlookMakesItLate) {
+  const auto random = seeded_random(12);
+  const auto drawn = [&](std::int64_t span) {
+    return minutes(static_cast<std::int64_t>(random->below(static_cast<std::uint64_t>(span))));
+  };
+  int waited = 0;
+  for (int i = 0; i < 3'000; ++i) {
+    DeadlineState state = plenty();
+    state.time_left = state.work_left + drawn(300);
+    state.spot_age = drawn(300);
+    state.outlook = static_cast<SpotOutlook>(random->below(3));
+    state.outlook_from = drawn(120);
+    if (choose_run(state, SpotHistory()) != RunMode::kWaiting) continue;
+    ++waited;
+    ASSERT_GE(state.time_left - state.work_left, kRestart + kStep);
+  }
+  EXPECT_GT(waited, 300);
+}
+
 // Whatever spot does, and however it is asked, the deadline holds.
 TEST(DeadlinePolicy, IsNeverLate) {
   const auto random = seeded_random(11);

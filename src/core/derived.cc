@@ -146,6 +146,10 @@ Status derive(MarketState& state) {
     if (node.offer.ceiling.value > 0) state.followers.insert(node.id);
     state.book->update(node);
   });
+  state.scoring.now = state.now;
+  state.indexes.visit([&](const PriceIndex& index) {
+    state.scoring.expected_until = std::max(state.scoring.expected_until, index.expected_until);
+  });
   if (!classes_there)
     return fail(ErrorCode::kCorrupt, "a node counts in a class that is not there");
   return {};

@@ -36,6 +36,7 @@ void handle(Step& step, const v1::SetForecast& command) {
     if (index == nullptr) continue;  // its last node went meanwhile
     index->expected_use_basis_points = told.use_basis_points();
     index->expected_until = Time{told.until_us()};
+    state.scoring.expected_until = std::max(state.scoring.expected_until, index->expected_until);
     ++count;
   }
   step.tell().mutable_forecast_set()->set_classes(count);

@@ -40,6 +40,8 @@ struct Limits {
   std::size_t tests_per_command_max = 8'192;      // of a waiting order against a freed node
   // So many waiting orders are asked by groups; of fewer each for itself. Changes no answer.
   std::size_t waiting_grouped_min = 16;
+  // Of each kind of demand so many misses are kept in mind; 0: none. Changes no answer.
+  std::size_t misses_kept_max = 16;
   std::size_t price_classes_max = 4'096;          // model and region; nodes of more have no index
   std::size_t repricings_per_command_max = 256;   // of offers that follow an index; likewise
   std::size_t deadlines_per_command_max = 1'024;  // of leases; likewise

@@ -160,7 +160,11 @@ void carry_out(Step& step, const v1::Command& command) {
 }  // namespace
 
 MarketState::MarketState(const Limits& given)
-    : limits(given), indexes(given.price_classes_max), book(make_book(scoring)) {
+    : limits(given),
+      places_missed(given.misses_kept_max),
+      rooms_missed(given.misses_kept_max),
+      indexes(given.price_classes_max),
+      book(make_book(scoring)) {
   FALLOW_CHECK(limits.placements_per_command_max > 0 && limits.matches_per_command_max > 0 &&
                    limits.tests_per_command_max > 0 && limits.deadlines_per_command_max > 0,
                "a market that does nothing per command never ends");
@@ -179,6 +183,7 @@ void Machine::apply(LogIndex index, Time now, const v1::Command& command, Events
                "command {} is of {} us, after one of {} us", index.value, now.us, state.now.us);
   state.last_index = index;
   state.now = now;
+  state.scoring.now = now;
   Step step{state, index, now, AccountId(command.actor()), out};
   carry_out(step, command);
 }

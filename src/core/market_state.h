@@ -27,6 +27,7 @@
 #include "core/lease.h"
 #include "core/ledger.h"
 #include "core/limits.h"
+#include "core/misses.h"
 #include "core/node.h"
 #include "core/order.h"
 #include "core/price_index.h"
@@ -140,6 +141,8 @@ struct MarketState {
   absl::btree_set<SpotTurn> spot_waiting;  // derived: the same of spot orders
   absl::btree_set<SpotTurn> spot_dirty;
   absl::btree_set<Turn> big_waiting;  // derived: of the waiting, those of several devices
+  Misses places_missed;               // derived: by what a search of the book did not find
+  Misses rooms_missed;                // derived: by what nobody can be preempted for
   std::optional<Reservation> reservation;
   std::optional<Turn> reservation_next;  // who is to be matched for it next; none while it is held
   absl::btree_map<NodeId, Turn> fresh;   // nodes that gained capacity, tested from Turn on

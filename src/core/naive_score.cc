@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/placement.h"
+#include "core/price_index.h"
 
 namespace fallow::core {
 namespace {
@@ -63,6 +64,13 @@ std::int64_t weighed_rate(const Demand& demand, const Scoring& scoring,
   if (!near.empty() && canonical_word(placement.node->facts.region()) != near) {
     sum += rate * 1'000 * scoring.locality_weight / 10'000;
   }
+  const PriceIndex* const index = placement.node->counted.index;
+  if (index != nullptr && scoring.now < index->expected_until && scoring.use_target < 10'000) {
+    const std::int64_t expected = std::min<std::int64_t>(index->expected_use_basis_points, 10'000);
+    const std::int64_t over = std::max<std::int64_t>(expected - scoring.use_target, 0);
+    const std::int64_t scarce = over * 10'000 / (10'000 - scoring.use_target);
+    sum += rate * scarce * scoring.scarcity_weight / 100'000;
+  }
   return narrowed(sum);
 }
 
@@ -73,7 +81,7 @@ std::int64_t naive_first(const Demand& demand, const Scoring& scoring, const Pla
   const v1::Objective objective = objective_of(demand.requirements);
   if (objective == v1::FASTEST) return -speed;
   const bool weighs_survival = objective == v1::CHEAPEST && scoring.survival_weight > 0;
-  const bool weighed = weighs_survival ||
+  const bool weighed = weighs_survival || scoring.scarcity_weight > 0 ||
                        (scoring.fragmentation_weight > 0 && !scoring.mix.empty()) ||
                        (scoring.locality_weight > 0 && !demand.requirements.near().empty());
   const bool plain = demand.by_price || demand.requirements.tier() == v1::SPOT || !weighed;

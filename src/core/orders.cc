@@ -73,6 +73,10 @@ Demand& demand_now(const MarketState& state, Order& order) {
   return order.demand;
 }
 
+bool is_plain(const MarketState& state, const Order& order) {
+  return !is_gang(order) && state.now >= order.quote_until;
+}
+
 void set_task_state(Step& step, Order& order, std::uint32_t index, v1::TaskState to) {
   Task& task = order.tasks[index];
   --count_of(order, task.state);

@@ -21,6 +21,9 @@ void forget_old_orders(MarketState& state);
 // What the book is asked for: at the former prices that the order's quote binds, while it stands.
 Demand& demand_now(const MarketState& state, Order& order);
 
+// No gang, and no quote of it stands: whether there is a place for it hangs on its demand alone.
+bool is_plain(const MarketState& state, const Order& order);
+
 // Running time that the task may still be charged for.
 Duration remaining_time(const Order& order, const Task& task);
 

@@ -130,6 +130,7 @@ Matcher::Matcher(const Demand& demand, const Scoring& scoring)
     // In the cost to complete it counts by reruns.
     if (objective_ == v1::CHEAPEST) survival_weight_ = scoring.survival_weight;
     if (!demand.requirements.near().empty()) locality_weight_ = scoring.locality_weight;
+    scarcity_weight_ = scoring.scarcity_weight;
   }
   for (const Predicate& predicate : demand.query.predicates()) {
     const bool bounded = predicate.op == Operator::kLess || predicate.op == Operator::kLessEqual ||
@@ -194,6 +195,7 @@ std::optional<Candidate> Matcher::fit(const Node& node, Supply supply, const Hin
     candidate.elsewhere =
         canonical_word(node.facts.region()) != canonical_word(demand_.requirements.near());
   }
+  if (weighs_scarcity()) candidate.scarce = scarcity(node);
   return candidate;
 }
 
@@ -258,6 +260,11 @@ std::uint32_t Matcher::lasting_ppm(SurvivalCode known, std::uint32_t reliability
   return known == 0 ? reliability_ppm : std::min(survival_ppm(known), reliability_ppm);
 }
 
+std::uint32_t Matcher::scarcity(const Node& node) const {
+  const PriceIndex* const index = node.counted.index;
+  return index == nullptr ? 0 : index->scarcity(scoring_.now, scoring_.use_target);
+}
+
 std::uint32_t Matcher::stranded(const Node& node, Supply supply,
                                 std::span<const std::size_t> positions) const {
   boost::container::small_vector<std::uint32_t, 16> free;
@@ -310,6 +317,9 @@ std::int64_t Matcher::weighed(const Candidate& candidate) const {
   }
   if (locality_weight_ > 0 && candidate.elsewhere) {
     sum += rate * kPerMicro * locality_weight_ / kBasisPoints;
+  }
+  if (scarcity_weight_ > 0) {
+    sum += rate * candidate.scarce * scarcity_weight_ / (kBasisPoints * (kBasisPoints / kPerMicro));
   }
   return saturate(sum);
 }

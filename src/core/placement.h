@@ -28,6 +28,7 @@ struct Candidate {
   std::int64_t speed = 0;               // the slowest chosen device's
   std::uint32_t lasting_ppm = kSurely;  // how likely the node is to last
   std::uint32_t stranded = 0;           // thousandths of devices that become useless by it
+  std::uint32_t scarce = 0;             // of its class, basis points: see PriceIndex::scarcity()
   bool elsewhere = false;               // than where the order's data are
 };
 
@@ -94,9 +95,16 @@ class Matcher {
   std::size_t span() const { return span_; }  // of the demand's time
 
   // Does what the policy weighs count beside price and speed?
-  bool scored() const { return fragmentation_weight_ + survival_weight_ + locality_weight_ > 0; }
+  bool scored() const {
+    return fragmentation_weight_ + survival_weight_ + locality_weight_ + scarcity_weight_ > 0;
+  }
   bool weighs_fragments() const { return fragmentation_weight_ > 0; }
   bool weighs_locality() const { return locality_weight_ > 0; }
+  // Nothing is scarce while no forecast counts.
+  bool weighs_scarcity() const {
+    return scarcity_weight_ > 0 && scoring_.now < scoring_.expected_until;
+  }
+  std::uint32_t scarcity(const Node& node) const;
   // Thousandths of devices of the node that become of no use to what is likely to come, when a task
   // takes the devices at these positions: FGD's gradient, and what the task takes itself; at most
   // four times what it takes, so that no mix makes a price count for much more than it is.
@@ -153,6 +161,7 @@ class Matcher {
   std::uint32_t fragmentation_weight_ = 0;  // basis points, as far as they count for the demand
   std::uint32_t survival_weight_ = 0;
   std::uint32_t locality_weight_ = 0;
+  std::uint32_t scarcity_weight_ = 0;
 };
 
 }  // namespace fallow::core

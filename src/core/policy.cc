@@ -49,7 +49,6 @@ v1::Policy default_policy() {
   policy.set_spot_min_run_us(minutes(5).value);
   policy.set_spot_cool_down_us(minutes(10).value);
   policy.set_spot_notice_us(seconds(30).value);
-  policy.set_start_cost_us(minutes(1).value);
   policy.set_fragmentation_basis_points(100);
   policy.set_survival_basis_points(200);
   policy.set_locality_basis_points(100);
@@ -58,6 +57,8 @@ v1::Policy default_policy() {
   policy.set_waits_for_fence(true);
   policy.set_forecast_basis_points(2'500);
   policy.set_credit_basis_points_max(5'000);
+  policy.set_scarcity_basis_points(100);
+  policy.set_deadlines_by_forecast(true);
   return policy;
 }
 
@@ -112,7 +113,8 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
     std::uint32_t value;
   } weights[] = {{"fragmentation_basis_points", policy.fragmentation_basis_points()},
                  {"survival_basis_points", policy.survival_basis_points()},
-                 {"locality_basis_points", policy.locality_basis_points()}};
+                 {"locality_basis_points", policy.locality_basis_points()},
+                 {"scarcity_basis_points", policy.scarcity_basis_points()}};
   for (const auto& weight : weights) {
     if (weight.value <= kBasisPoints) continue;
     return refusal(v1::VALUE_INVALID, fmt::format("policy.{}", weight.name),

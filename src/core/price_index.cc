@@ -41,6 +41,13 @@ std::uint32_t PriceIndex::use_basis_points() const {
   return static_cast<std::uint32_t>(std::min<Wide>(use, kBasisPoints));
 }
 
+std::uint32_t PriceIndex::scarcity(Time now, std::uint32_t target_basis_points) const {
+  const std::int64_t beyond = kBasisPoints - target_basis_points;
+  const std::int64_t expected = std::min<std::int64_t>(expected_use_basis_points, kBasisPoints);
+  if (!is_expected(now) || beyond <= 0 || expected <= target_basis_points) return 0;
+  return static_cast<std::uint32_t>((expected - target_basis_points) * kBasisPoints / beyond);
+}
+
 void PriceIndexes::place(Node& node, Time now) {
   const bool belongs = !node.removed && !node.devices.empty();
   PriceClass key = price_class_of(node);

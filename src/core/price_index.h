@@ -8,7 +8,8 @@
 // All in integers, divisions towards zero; `use` is leased over offered capacity, averaged over the
 // interval by time. Where a forecast is told of the class (core/forecasts.cc), the policy's share
 // of `use` is what is expected of the next hour; the step bounds the move as ever. Offers that
-// leave their price to the market follow the index (core/repricing.h).
+// leave their price to the market follow the index (core/repricing.h). The same forecast ranks
+// offers (core/placement.h) and tells orders with a deadline what to expect (core/run_mode.h).
 //
 // Owner: MarketState, market thread only. A node counts in the class of its first device. Classes
 // are made when a node comes that needs one, up to a maximum, and forgotten with their last node;
@@ -80,6 +81,9 @@ struct PriceIndex {
   // Average use since the interval began; 0 when nothing was offered.
   std::uint32_t use_basis_points() const;
   bool is_expected(Time now) const { return now < expected_until; }
+  // How much of what there is beyond the target is expected to be asked for, in basis points; 0
+  // where nothing is expected.
+  std::uint32_t scarcity(Time now, std::uint32_t target_basis_points) const;
 };
 
 class PriceIndexes {

@@ -129,6 +129,20 @@ TEST(PriceIndexTest, ClassesComeAndGoWithTheirNodes) {
   EXPECT_TRUE(indexes.empty());
 }
 
+TEST(PriceIndexTest, ScarceIsWhatIsExpectedBeyondTheTarget) {
+  PriceIndex index;
+  index.expected_use_basis_points = 8'500;
+  EXPECT_EQ(index.scarcity(Time{9}, 7'000), 0U) << "nothing was told";
+  index.expected_until = Time{10};
+  EXPECT_EQ(index.scarcity(Time{9}, 7'000), 5'000U);
+  EXPECT_EQ(index.scarcity(Time{10}, 7'000), 0U) << "it is over";
+  EXPECT_EQ(index.scarcity(Time{9}, 10'000), 0U);
+  index.expected_use_basis_points = 7'000;
+  EXPECT_EQ(index.scarcity(Time{9}, 7'000), 0U);
+  index.expected_use_basis_points = kExpectedUseMax;
+  EXPECT_EQ(index.scarcity(Time{9}, 7'000), 10'000U) << "all is all";
+}
+
 TEST(PriceIndexTest, YearsWithoutAnEndKeepTheRatio) {
   PriceIndexes indexes(8);
   Node node = node_of("A", "eu", 1, 64);

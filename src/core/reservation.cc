@@ -95,6 +95,10 @@ bool is_big(const Order& order) {
          std::uint64_t{gpus_of(wanted)} * nodes_of(wanted) * share_of(wanted) > kWholeDevice;
 }
 
+bool holds_reservation(const MarketState& state, const Order& order) {
+  return state.reservation && state.reservation->order == order.id;
+}
+
 void pass_over(MarketState& state, const Turn& turn) {
   if (state.reservation_next != turn) return;
   offer_reservation(state, state.big_waiting.upper_bound(turn));
@@ -126,7 +130,7 @@ void reserve_for(MarketState& state, Order& order) {
 }
 
 void give_up_reservation(MarketState& state, const Order& order) {
-  if (!state.reservation || state.reservation->order != order.id) return;
+  if (!holds_reservation(state, order)) return;
   const std::vector<NodeId> nodes = state.reservation->nodes;
   pass_on(state, nodes);
 }

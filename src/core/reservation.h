@@ -25,6 +25,8 @@ constexpr std::size_t kReservationOffersMax = 256;
 // deadline: it may be of spot at any time.
 bool is_big(const Order& order);
 
+bool holds_reservation(const MarketState& state, const Order& order);
+
 // The order found no place. Gives it the reservation when nobody has it and one can be made.
 void reserve_for(MarketState& state, Order& order);
 // The order with this turn was matched in vain, or waits no more: when the reservation was offered

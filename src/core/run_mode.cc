@@ -3,8 +3,11 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/money.h"
 #include "core/deadline_policy.h"
 #include "core/orders.h"
+#include "core/placement.h"
+#include "core/price_index.h"
 #include "core/spot.h"
 
 namespace fallow::core {
@@ -13,6 +16,32 @@ namespace {
 // Rounded up.
 std::int64_t minutes_of(Duration time) {
   return (time + minutes(1) - Duration(1)).value / minutes(1).value;
+}
+
+// Tells of an order that asks for spot what is expected where it could run: room in any of the
+// classes, or in none of them.
+void look_ahead(const MarketState& state, const Order& order, DeadlineState& at) {
+  if (!state.policy.deadlines_by_forecast() || state.now >= state.scoring.expected_until) return;
+  const std::vector<Placement> places = spot_places(state, order.demand, kOutlookOffersMax);
+  bool all_away = !places.empty();
+  Time until = state.scoring.expected_until;
+  for (const Placement& place : places) {
+    const PriceIndex* const index = place.node->counted.index;
+    if (index == nullptr || !index->is_expected(state.now)) {
+      all_away = false;
+      continue;
+    }
+    if (index->expected_use_basis_points < state.policy.use_target_basis_points()) {
+      at.outlook = SpotOutlook::kComes;
+      at.outlook_from = index->expected_until - state.now;
+      return;
+    }
+    all_away = all_away && index->expected_use_basis_points >= kBasisPoints;
+    until = std::min(until, index->expected_until);
+  }
+  if (!all_away) return;
+  at.outlook = SpotOutlook::kStaysAway;
+  at.outlook_from = until - state.now;
 }
 
 v1::Tier choice(const MarketState& state, const Order& order, const Task& task,
@@ -26,6 +55,7 @@ v1::Tier choice(const MarketState& state, const Order& order, const Task& task,
   at.spot_age = seen.age(state.now);
   at.spot_hour = spot_hour != nullptr ? *spot_hour : Micros(0);
   at.on_demand_hour = order.rate_hour_max;
+  if (spot_hour == nullptr) look_ahead(state, order, at);
   return choose_run(at, seen) == RunMode::kOnDemand ? v1::ON_DEMAND : v1::SPOT;
 }
 

@@ -2,8 +2,9 @@
 //
 // Such an order is one on demand, priced and held as such, that may run on spot while its deadline
 // is safe: it then bids what a task of it may cost on demand. Whenever a task is to be placed
-// core/deadline_policy.h chooses, by what the order itself has seen of spot since it was accepted;
-// what runs is left where it is. Free functions; market thread only.
+// core/deadline_policy.h chooses, by what the order itself has seen of spot since it was accepted
+// and, where the policy says so, by what is expected of the classes in which it could run; what
+// runs is left where it is. Free functions; market thread only.
 #pragma once
 
 #include "core/step.h"
@@ -14,6 +15,9 @@ inline bool has_deadline(const Order& order) { return order.deadline.us > 0; }
 
 // Is the order's demand of spot?
 inline bool is_spot(const Order& order) { return order.demand.requirements.tier() == v1::SPOT; }
+
+// Of the best offers so many are looked at for what is expected of their classes.
+constexpr std::size_t kOutlookOffersMax = 16;
 
 // Makes the order's demand one of spot or of on_demand. The order has a deadline and is not among
 // the waiting.

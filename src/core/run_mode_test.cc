@@ -25,6 +25,30 @@ class RunModeTest : public SpotTest {
     EXPECT_EQ(refusal_of(with_deadline(until), renter_), v1::REFUSAL_UNSPECIFIED);
     return *machine_.order(OrderId(id));
   }
+  // Of the class of all nodes here.
+  void expect_use(std::uint32_t basis_points, Duration ahead) {
+    v1::Command command;
+    v1::ClassForecast& told = *command.mutable_set_forecast()->add_classes();
+    told.set_model("rtx_4090");
+    told.set_region("eu");
+    told.set_use_basis_points(basis_points);
+    told.set_until_us((now_ + ahead).us);
+    ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
+    ASSERT_EQ(events_[0].forecast_set().classes(), 1U);
+  }
+  // It runs on spot, loses it to an owner, and only what is dear is left.
+  const Order& lost_spot(std::uint32_t expected_use, Duration ahead) {
+    const std::uint64_t spot = spot_node(200'000);
+    const std::uint64_t dear = node(provider_, 1'000'000);
+    set_link(dear, false);
+    const Order& order = accepted(hours(3));
+    prove(order, minutes(10));
+    expect_use(expected_use, ahead);
+    set_link(spot, false);
+    end(order, v1::OWNER_RETURNED);
+    set_link(dear, true);
+    return order;
+  }
   void set_link(std::uint64_t node, bool connected) {
     v1::Command command;
     command.mutable_set_node_link()->set_node(node);
@@ -91,6 +115,30 @@ TEST_F(RunModeTest, WhenSpotStaysAwayOnDemandIsStillInTime) {
   EXPECT_GT(latest, order.created_at + minutes(15));  // it did wait
   // The start and the fifty minutes that are left end before the deadline.
   EXPECT_LE(now_ + minutes(55), deadline);
+}
+
+TEST_F(RunModeTest, WhereNoRoomIsExpectedItDoesNotWaitForIt) {
+  const Order& order = lost_spot(12'000, hours(1));
+  ASSERT_TRUE(runs(order)) << "behind the hour without room it would be too late to wait on";
+  EXPECT_FALSE(lease_of(order)->spot);
+}
+
+TEST_F(RunModeTest, AnOldMarketsDeadlinesDoNotLookAhead) {
+  v1::Command policy;
+  *policy.mutable_set_policy()->mutable_policy() = machine_.policy();
+  policy.mutable_set_policy()->mutable_policy()->set_deadlines_by_forecast(false);
+  ASSERT_EQ(refusal_of(policy), v1::REFUSAL_UNSPECIFIED);
+  EXPECT_FALSE(runs(lost_spot(12'000, hours(1))));
+}
+
+TEST_F(RunModeTest, WhereRoomIsExpectedItWaitsForIt) {
+  const Order& order = lost_spot(1'000, minutes(105));
+  const Time told = now_;
+  while (!runs(order) && now_ < order.deadline) next_interval();
+  ASSERT_TRUE(runs(order));
+  EXPECT_FALSE(lease_of(order)->spot) << "it did not come";
+  EXPECT_GT(now_, told + minutes(104)) << "by the odds alone it would not have waited so long";
+  EXPECT_LE(now_ + minutes(55), order.deadline);
 }
 
 TEST_F(RunModeTest, ItComesBackToSpotAfterACoolDownThatOnDemandDoesNotNeed) {

@@ -101,9 +101,16 @@ void next_turn(MarketState& state, Order& order) {
 }
 
 // Asks the book as the order's quote and the tasks' history want it: for one task, or for the gang
-// that begins with it.
-std::vector<Placement> match(const MarketState& state, Order& order, std::uint32_t task) {
+// that begins with it. Who asks for no less than another who just found nothing finds nothing
+// either: nodes to be avoided decide which place is taken, not whether there is one.
+std::vector<Placement> match(MarketState& state, Order& order, std::uint32_t task) {
   Demand& demand = demand_now(state, order);
+  const std::uint64_t search = state.waiting.search();
+  const bool plain = is_plain(state, order);
+  if (plain && !holds_reservation(state, order) &&
+      state.places_missed.find(search, demand) != nullptr) {
+    return {};
+  }
   const std::vector<NodeId> avoid = avoided_by(order, task);
   demand.avoid = avoid;
   std::vector<Placement> found;
@@ -113,15 +120,14 @@ std::vector<Placement> match(const MarketState& state, Order& order, std::uint32
     found.push_back(*std::move(placement));
   }
   demand.avoid = {};
+  if (found.empty() && plain) state.places_missed.add(search, demand);
   return found;
 }
 
-// The same, but that one who asks for the same as another who just found nothing finds nothing
-// either. Nodes to be avoided and claims decide which place is taken, not whether there is one.
-std::vector<Placement> match_as_one(const MarketState& state, Order& order, std::uint32_t task) {
-  const bool as_others = order.group != nullptr && !is_gang(order) &&
-                         state.now >= order.quote_until &&
-                         !(state.reservation && state.reservation->order == order.id);
+// The same of one who asks for the very same as others: that is known at once.
+std::vector<Placement> match_as_one(MarketState& state, Order& order, std::uint32_t task) {
+  const bool as_others =
+      order.group != nullptr && is_plain(state, order) && !holds_reservation(state, order);
   if (!as_others) return match(state, order, task);
   const std::uint64_t search = state.waiting.search();
   if (order.group->unmatched == search) return {};

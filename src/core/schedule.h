@@ -12,9 +12,10 @@
 //
 // Work: an order is matched when it becomes `dirty` (new, a task waits again, money came back), and
 // a node's gain of capacity (`fresh`) is tested against the waiting orders, in their turn, before
-// the book is asked. Those who ask for the same are tested together (core/waiting_orders.h), which
-// changes no answer: the limits count them one by one. What the per-command limits leave over is
-// done in the next Tick, which is due at once.
+// the book is asked. Those who ask for the same are tested together (core/waiting_orders.h), and
+// who asks for no less than another who just found nothing is not searched for (core/misses.h),
+// which changes no answer: the limits count them one by one. What the per-command limits leave
+// over is done in the next Tick, which is due at once.
 #pragma once
 
 #include "core/step.h"

@@ -7,6 +7,8 @@ void Scoring::follow(const v1::Policy& policy) {
   fragmentation_weight = policy.fragmentation_basis_points();
   survival_weight = policy.survival_basis_points();
   locality_weight = policy.locality_basis_points();
+  scarcity_weight = policy.scarcity_basis_points();
+  use_target = policy.use_target_basis_points();
 }
 
 const Scoring& Scoring::plain() {

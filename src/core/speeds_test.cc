@@ -64,6 +64,35 @@ TEST_F(SpeedsTest, OrdersGoByWhatWasMeasured) {
   EXPECT_EQ(best(), first);
 }
 
+// A minute on an RTX 3090 is 26 s on an RTX 4090, for 2.9 thousandths, and 220 s on an RTX 2060,
+// for 3.1. Starts are not charged: counted at the price of the device they would tip the scales.
+TEST_F(SpeedsTest, StartsAreFreeSoShortWorkGoesWhereItIsDoneForLess) {
+  found();
+  const std::uint64_t provider = open(v1::PROVIDER);
+  const std::uint64_t fast = node(provider, 400'000);
+  const std::uint64_t slow = node(provider, 50'000);
+  v1::Command report;
+  report.mutable_report_node()->set_node(slow);
+  *report.mutable_report_node()->mutable_facts() = test_facts(1, "RTX_2060");
+  ASSERT_EQ(refusal_of(report), v1::REFUSAL_UNSPECIFIED);
+
+  v1::Requirements wanted;
+  wanted.set_objective(v1::COST_TO_COMPLETE);
+  const auto best = [&](Duration work) {
+    wanted.set_duration_us(work.value);
+    const auto estimate = machine_.estimate(wanted, 1, now_);
+    return estimate ? estimate->offers.at(0).node->id.value : 0;
+  };
+  EXPECT_EQ(best(minutes(1)), fast);
+  EXPECT_EQ(best(hours(24)), fast);
+  v1::Command policy;
+  *policy.mutable_set_policy()->mutable_policy() = machine_.policy();
+  policy.mutable_set_policy()->mutable_policy()->set_start_cost_us(minutes(1).value);
+  ASSERT_EQ(refusal_of(policy), v1::REFUSAL_UNSPECIFIED);
+  EXPECT_EQ(best(minutes(1)), slow) << "an operator may count them all the same";
+  EXPECT_EQ(best(hours(24)), fast);
+}
+
 TEST_F(SpeedsTest, StayInSnapshots) {
   found();
   apply(speed("RTX_4090", v1::FP16, 2'000));

@@ -11,6 +11,7 @@
 #include "base/money.h"
 #include "core/leases.h"
 #include "core/meter.h"
+#include "core/misses.h"
 #include "core/nodes.h"
 #include "core/orders.h"
 #include "core/placement.h"
@@ -44,7 +45,15 @@ struct Eviction {
 class Search {
  public:
   Search(const MarketState& state, const Order& order, const Task& task)
-      : state_(state), order_(order), task_(task), matcher_(order.demand), spot_(is_spot(order)) {}
+      : state_(state),
+        order_(order),
+        task_(task),
+        matcher_(order.demand),
+        spot_(is_spot(order)),
+        whole_(task.avoid.empty() && order.leased == 0) {}
+
+  // Nothing was left out: neither for the order's own nodes and leases, nor for a limit's sake.
+  bool was_whole() const { return whole_; }
 
   // Of so many nodes the best plans; empty when there are not as many.
   std::vector<Eviction> best(std::size_t count) {
@@ -53,7 +62,10 @@ class Search {
     boost::unordered_flat_set<std::uint64_t> seen;
     for (const SpotPlace& place : state_.spot_leases) {
       if (spot_ && place.bid >= most()) break;
-      if (++places > kPlacesLookedAtMax) break;
+      if (++places > kPlacesLookedAtMax) {
+        whole_ = false;
+        break;
+      }
       const NodeId id = state_.leases.find(place.lease)->node;
       if (!seen.insert(id.value).second) continue;
       if (std::find(task_.avoid.begin(), task_.avoid.end(), id) != task_.avoid.end()) continue;
@@ -61,7 +73,10 @@ class Search {
       const Node& node = *state_.nodes.find(id);
       // Most nodes would not do if they were empty: those are not copied, and do not count.
       if (!takes_leases(node) || !matcher_.fit(node, Supply::kOffered)) continue;
-      if (++tested > kVictimsTestedMax) break;
+      if (++tested > kVictimsTestedMax) {
+        whole_ = false;
+        break;
+      }
       consider(node);
     }
     if (plans_.size() < count) return {};
@@ -103,6 +118,7 @@ class Search {
     std::sort(leaving.begin(), leaving.end(),
               [&](const Lease* a, const Lease* b) { return order_of(*a) < order_of(*b); });
     if (leaving.empty()) return;
+    whole_ = whole_ && leaving.size() <= kVictimsOfNodeMax;
     leaving.resize(std::min(leaving.size(), kVictimsOfNodeMax));
     Node left = node;  // as the task would find it
     std::size_t count = 0;
@@ -148,6 +164,7 @@ class Search {
   const Task& task_;
   const Matcher matcher_;
   const bool spot_;
+  bool whole_;
   std::vector<Eviction> plans_;  // one a node, at most kVictimsTestedMax
 };
 
@@ -162,23 +179,33 @@ std::size_t nodes_lacking(const MarketState& state, const Order& order) {
                      }));
 }
 
-// Where a task of the order would run if everything were free; null for nowhere.
-const Node* node_for(const MarketState& state, const Demand& asked) {
-  Demand demand = asked;
-  demand.at_floor = true;
-  demand.avoid = {};
-  const auto listed = state.book->list(demand, false, 1);
-  return listed.empty() ? nullptr : listed.front().node;
+// Where a task of the demand would run if everything were free; null for nowhere.
+const Node* node_for(const MarketState& state, const Demand& demand) {
+  const std::vector<Placement> places = spot_places(state, demand, 1);
+  return places.empty() ? nullptr : places.front().node;
 }
 
-// A bid that was turned away, although nothing in its class runs on a lower one.
-void count_losing(const MarketState& state, const Order& order) {
-  const Node* const node = node_for(state, order.demand);
+// The same, where the miss has the answer for a demand that asks for no more. What is best for that
+// one is best for this one, too, if it would do for it; but the cost to complete ranks by the time.
+const Node* node_for(const MarketState& state, Demand& asked, const Miss& miss) {
+  if (objective_of(asked.requirements) == v1::COST_TO_COMPLETE) return node_for(state, asked);
+  const Node* const node = state.nodes.find(miss.node);
+  if (node == nullptr) return nullptr;
+  asked.at_floor = true;
+  const bool fits = Matcher(asked).fit(*node, Supply::kOffered).has_value();
+  asked.at_floor = false;
+  return fits ? node : node_for(state, asked);
+}
+
+// A bid that was turned away counts, unless something in the class of the node where it would run
+// (null for nowhere) runs on a lower one.
+void count_losing(const MarketState& state, const Order& order, const Node* node) {
   if (node == nullptr || node->counted.index == nullptr) return;
   PriceIndex* const index = node->counted.index;
   // A price of the class stays within what an offer may ask.
   const Micros bid = std::min(spot_bid(order.demand.requirements, node->offer.disk_gb_hour),
                               state.limits.price_hour_max);
+  if (bid <= index->spot_losing) return;
   std::size_t tested = 0;
   for (const SpotPlace& place : state.spot_leases) {
     if (place.bid >= bid) break;
@@ -186,7 +213,31 @@ void count_losing(const MarketState& state, const Order& order) {
     const Lease& lease = *state.leases.find(place.lease);
     if (state.nodes.find(lease.node)->counted.index == index) return;
   }
-  index->spot_losing = std::max(index->spot_losing, bid);
+  index->spot_losing = bid;
+}
+
+// Who must leave for the order; none: nobody may. Who asks for no less than another for whom nobody
+// had to leave is told so at once.
+std::vector<Eviction> plans_for(MarketState& state, Order& order, const Task& task) {
+  // Its quote may be over: whoever found nothing with others was not asked for alone.
+  Demand& demand = demand_now(state, order);
+  const std::uint64_t search = state.waiting.search();
+  const bool plain = is_plain(state, order);
+  const Miss* const miss =
+      plain && !holds_reservation(state, order) ? state.rooms_missed.find(search, demand) : nullptr;
+  if (miss != nullptr) {
+    if (is_spot(order)) count_losing(state, order, node_for(state, demand, *miss));
+    return {};
+  }
+  Search room(state, order, task);
+  std::vector<Eviction> plans = room.best(nodes_lacking(state, order));
+  if (!plans.empty()) return plans;
+  const Node* const node = is_spot(order) ? node_for(state, demand) : nullptr;
+  if (is_spot(order)) count_losing(state, order, node);
+  if (plain && room.was_whole()) {
+    state.rooms_missed.add(search, demand, node == nullptr ? NodeId() : node->id);
+  }
+  return plans;
 }
 
 Wide cost_since(const PriceRun& run, Duration from) {
@@ -194,6 +245,14 @@ Wide cost_since(const PriceRun& run, Duration from) {
 }
 
 }  // namespace
+
+std::vector<Placement> spot_places(const MarketState& state, const Demand& asked,
+                                   std::size_t count_max) {
+  Demand demand = asked;
+  demand.at_floor = true;
+  demand.avoid = {};
+  return state.book->list(demand, false, count_max);
+}
 
 bool offers_spot(const v1::Policy& policy) { return keeps_index(policy); }
 
@@ -302,10 +361,7 @@ void make_room(Step& step, Order& order, const Task& task) {
   MarketState& state = step.state;
   // One room at a time.
   if (order.claims > 0 || state.spot_leases.empty()) return;
-  // Its quote may be over: whoever found nothing with others was not asked for alone.
-  demand_now(state, order);
-  const std::vector<Eviction> plans = Search(state, order, task).best(nodes_lacking(state, order));
-  if (plans.empty() && is_spot(order)) count_losing(state, order);
+  const std::vector<Eviction> plans = plans_for(state, order, task);
   for (const Eviction& plan : plans) {
     for (const LeaseId id : plan.victims) {
       Lease& lease = *state.leases.find(id);

@@ -16,6 +16,8 @@
 // and reserved, those that lose least work. Free functions; market thread only.
 #pragma once
 
+#include <vector>
+
 #include "core/step.h"
 
 namespace fallow::core {
@@ -28,6 +30,10 @@ Micros spot_floor(const Offer& offer);
 // What the bid of the requirements leaves for a whole device and hour, where disk costs so much;
 // negative when disk alone costs more.
 Micros spot_bid(const v1::Requirements& requirements, Micros disk_gb_hour);
+
+// The best offers that would take a task of the demand if everything were free, at their floors.
+std::vector<Placement> spot_places(const MarketState& state, const Demand& asked,
+                                   std::size_t count_max);
 
 // A new lease of a spot order: its bid, floor and first price. The node is set.
 void begin_spot(MarketState& state, Lease& lease, const Order& order);

@@ -1,5 +1,5 @@
-// Who waits: places and groups against a plain list; and that groups change no answer of the
-// market, command by command.
+// Who waits: places and groups against a plain list; and that neither groups nor misses change an
+// answer of the market, command by command.
 #include "core/waiting_orders.h"
 
 #include <gtest/gtest.h>
@@ -87,20 +87,21 @@ TEST(WaitingOrders, KnowsPlacesAndGroupsAsAPlainListDoes) {
   }
 }
 
-Limits grouped_from(std::size_t least, std::size_t tests) {
+// Each order is searched for by itself.
+Limits one_by_one(std::size_t tests) {
   Limits limits;
-  limits.waiting_grouped_min = least;
+  limits.waiting_grouped_min = std::numeric_limits<std::size_t>::max();
+  limits.misses_kept_max = 0;
   limits.tests_per_command_max = tests;
   return limits;
 }
 
-// Two machines with the same commands: one asks each waiting order for itself, the other groups.
+// Two machines with the same commands: one asks each waiting order for itself, the other one does
+// not.
 class Twins {
  public:
-  Twins(std::uint64_t seed, std::size_t tests)
-      : random_(seeded_random(seed)),
-        each_(grouped_from(std::numeric_limits<std::size_t>::max(), tests)),
-        grouped_(grouped_from(0, tests)) {}
+  Twins(std::uint64_t seed, const Limits& each, const Limits& together)
+      : random_(seeded_random(seed)), each_(each), together_(together) {}
 
   std::uint64_t below(std::uint64_t bound) { return random_->below(bound); }
   const Machine& market() const { return each_; }
@@ -110,14 +111,14 @@ class Twins {
     const LogIndex index(each_.last_index().value + 1);
     Events one, other;
     each_.apply(index, now_, command, one);
-    grouped_.apply(index, now_, command, other);
+    together_.apply(index, now_, command, other);
     ASSERT_TRUE(are_same_events(one, other)) << "command " << index.value << "\n"
-                                             << events_text(one) << "in groups:\n"
+                                             << events_text(one) << "together:\n"
                                              << events_text(other);
-    ASSERT_EQ(each_.next_deadline(), grouped_.next_deadline());
+    ASSERT_EQ(each_.next_deadline(), together_.next_deadline());
     if (index.value % 16 == 0) {
-      ASSERT_EQ(each_.digest(), grouped_.digest()) << "command " << index.value;
-      grouped_.check_invariants();
+      ASSERT_EQ(each_.digest(), together_.digest()) << "command " << index.value;
+      together_.check_invariants();
     }
   }
   void pass(Duration time) { now_ = now_ + time; }
@@ -125,14 +126,16 @@ class Twins {
  private:
   std::unique_ptr<Random> random_;
   Machine each_;
-  Machine grouped_;
+  Machine together_;
   Time now_{1'700'000'000'000'000};
 };
 
 // Few nodes whose prices move, and many orders for them, some by quotes and some with deadlines.
+// `bids`: half of them are of spot, and no two of any tier alike.
 class Queue {
  public:
-  Queue(std::uint64_t seed, std::size_t tests) : twins_(seed, tests) {
+  Queue(std::uint64_t seed, const Limits& each, const Limits& together, bool bids = false)
+      : twins_(seed, each, together), bids_(bids) {
     v1::Command found = test_found();
     found.mutable_found()->mutable_policy()->set_price_interval_us(minutes(1).value);
     twins_.apply(found);
@@ -196,7 +199,16 @@ class Queue {
     command.mutable_set_offer()->set_node(node);
     command.mutable_set_offer()->set_device_hour_micros(
         static_cast<std::int64_t>(100'000 + 50'000 * twins_.below(5)));
-    command.mutable_set_offer()->set_spot(twins_.below(2) == 0);
+    command.mutable_set_offer()->set_spot(bids_ || twins_.below(2) == 0);
+    if (bids_) {
+      v1::SetOffer& offer = *command.mutable_set_offer();
+      offer.set_spot_floor_micros(40'000);
+      if (twins_.below(2) == 0) offer.set_duration_us_max(hours(4).value);
+      offer.mutable_discounts()->set_hour_basis_points(2'000);
+      offer.mutable_discounts()->set_day_basis_points(2'000);
+      offer.mutable_discounts()->set_week_basis_points(2'000);
+      offer.mutable_discounts()->set_month_basis_points(2'000);
+    }
     twins_.apply(command);
   }
   void submit() {
@@ -212,11 +224,14 @@ class Queue {
     wanted.set_gpus(1 + static_cast<std::uint32_t>(twins_.below(6) == 0));
     wanted.set_nodes(1 + static_cast<std::uint32_t>(twins_.below(12) == 0));
     wanted.set_duration_us(hours(1).value);
-    if (twins_.below(8) == 0) {
+    if (bids_) {
+      draw_bid(wanted);
+    } else if (twins_.below(8) == 0) {
       wanted.set_tier(v1::SPOT);
       wanted.set_price_per_hour_micros_max(300'000);
-    } else if (twins_.below(10) == 0 && wanted.nodes() == 1) {
-      order.set_deadline_after_us(hours(3).value);
+    }
+    if (wanted.tier() == v1::TIER_UNSPECIFIED && twins_.below(10) == 0 && wanted.nodes() == 1) {
+      order.set_deadline_after_us((Duration(wanted.duration_us()) + hours(2)).value);
     }
     order.set_tasks(wanted.nodes() * (1 + static_cast<std::uint32_t>(twins_.below(2))));
     if (twins_.below(2) == 0) {
@@ -224,6 +239,28 @@ class Queue {
       if (estimate) *order.mutable_quote() = estimate->quote;
     }
     twins_.apply(command);
+  }
+  void draw_bid(v1::Requirements& wanted) {
+    const auto between = [&](std::int64_t least, std::int64_t span) {
+      return least + static_cast<std::int64_t>(twins_.below(static_cast<std::uint64_t>(span)));
+    };
+    wanted.set_duration_us(between(minutes(20).value, hours(8).value));
+    switch (twins_.below(8)) {
+      case 0:
+        return;
+      case 1:
+      case 2:
+        wanted.set_tier(v1::RESERVED);
+        return;
+      case 3:
+        wanted.set_tier(v1::RESERVED);
+        wanted.set_price_per_hour_micros_max(between(50'000, 300'000));
+        return;
+      default:
+        wanted.set_tier(v1::SPOT);
+        wanted.set_nodes(1);
+        wanted.set_price_per_hour_micros_max(between(30'000, 400'000));
+    }
   }
   void end_some() {
     std::vector<const Lease*> open;
@@ -286,6 +323,7 @@ class Queue {
   }
 
   Twins twins_;
+  const bool bids_;
   std::vector<std::uint64_t> renters_;
   std::vector<std::uint64_t> nodes_;
   std::size_t most_waiting_ = 0;
@@ -293,9 +331,25 @@ class Queue {
 
 TEST(WaitingOrders, GroupsChangeNoAnswer) {
   for (const std::size_t tests : {std::size_t{3}, std::size_t{40}, std::size_t{8'192}}) {
+    Limits grouped = one_by_one(tests);
+    grouped.waiting_grouped_min = 0;
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
       SCOPED_TRACE(fmt::format("seed {} tests {}", seed, tests));
-      Queue crowd(seed, tests);
+      Queue crowd(seed, one_by_one(tests), grouped);
+      crowd.run(1'500);
+      ASSERT_FALSE(HasFatalFailure());
+      EXPECT_GT(crowd.most_waiting(), 100U);
+    }
+  }
+}
+
+TEST(WaitingOrders, MissesChangeNoAnswer) {
+  for (const std::size_t kept : {std::size_t{1}, Limits().misses_kept_max}) {
+    Limits missing = one_by_one(Limits().tests_per_command_max);
+    missing.misses_kept_max = kept;
+    for (std::uint64_t seed = 11; seed <= 16; ++seed) {
+      SCOPED_TRACE(fmt::format("seed {} kept {}", seed, kept));
+      Queue crowd(seed, one_by_one(Limits().tests_per_command_max), missing, true);
       crowd.run(1'500);
       ASSERT_FALSE(HasFatalFailure());
       EXPECT_GT(crowd.most_waiting(), 100U);

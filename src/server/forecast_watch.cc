@@ -69,21 +69,22 @@ void ForecastWatch::loop() {
 
 Result<bool> ForecastWatch::is_wanted() {
   struct Market {
-    bool has_weight;
+    bool is_wanted;
     LogIndex last;
   };
   auto promise = std::make_shared<std::promise<Market>>();
   std::future<Market> answer = promise->get_future();
   FALLOW_TRY(engine_.read([promise](const core::Machine& machine) {
     const v1::Policy& policy = machine.policy();
-    promise->set_value(
-        {core::keeps_index(policy) && policy.forecast_basis_points() > 0, machine.last_index()});
+    const bool is_read = policy.forecast_basis_points() > 0 || policy.scarcity_basis_points() > 0 ||
+                         policy.deadlines_by_forecast();
+    promise->set_value({core::keeps_index(policy) && is_read, machine.last_index()});
   }));
   const Market market = answer.get();
-  if (market.has_weight && !history_.wait_for(market.last, kHistoryBehindMax)) {
+  if (market.is_wanted && !history_.wait_for(market.last, kHistoryBehindMax)) {
     return fail(ErrorCode::kBusy, "the history is behind the market");
   }
-  return market.has_weight;
+  return market.is_wanted;
 }
 
 Status ForecastWatch::run_once() {

@@ -1,10 +1,11 @@
 // Tells the market once an hour what the next hour is likely to ask of each class, on a thread of
-// its own, so that its price indexes look ahead.
+// its own, so that its price indexes, its ranking of offers and its orders with a deadline look
+// ahead.
 //
 // When an hour is over, it takes each class's hours out of the history and tells the use that is
 // expected of the hour after the one that has begun (SetForecast, which counts while that one
 // runs). Nothing is kept between two hours: a server that was started in between learns the same of
-// the same log. Nothing is told while the policy has no weight for it.
+// the same log. Nothing is told while nothing in the policy goes by it.
 //
 // Owner: Server. Constructed and destroyed on its thread, after the engine and before it.
 #pragma once

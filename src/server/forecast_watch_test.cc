@@ -165,6 +165,8 @@ TEST_F(ForecastWatchTest, AMarketThatDoesNotLookAheadIsToldNothing) {
   v1::Command policy;
   *policy.mutable_set_policy()->mutable_policy() = found().policy();
   policy.mutable_set_policy()->mutable_policy()->set_forecast_basis_points(0);
+  policy.mutable_set_policy()->mutable_policy()->set_scarcity_basis_points(0);
+  policy.mutable_set_policy()->mutable_policy()->set_deadlines_by_forecast(false);
   market_.do_it(policy);
   pass_days(3);
   ASSERT_TRUE(first_->wait_for(last(), seconds(10)));
@@ -173,6 +175,21 @@ TEST_F(ForecastWatchTest, AMarketThatDoesNotLookAheadIsToldNothing) {
   ForecastWatch watch(market_.engine(), *first_, market_.clock(), hours(1'000));
   ASSERT_TRUE(watch.run_once().has_value());
   EXPECT_EQ(last(), before);
+}
+
+TEST_F(ForecastWatchTest, AMarketThatOnlyRanksByItIsTold) {
+  v1::Command policy;
+  *policy.mutable_set_policy()->mutable_policy() = found().policy();
+  policy.mutable_set_policy()->mutable_policy()->set_forecast_basis_points(0);
+  policy.mutable_set_policy()->mutable_policy()->set_scarcity_basis_points(1);
+  policy.mutable_set_policy()->mutable_policy()->set_deadlines_by_forecast(false);
+  market_.do_it(policy);
+  pass_days(3);
+  ASSERT_TRUE(first_->wait_for(last(), seconds(10)));
+  market_.clock().pass(minutes(2));
+  ForecastWatch watch(market_.engine(), *first_, market_.clock(), hours(1'000));
+  ASSERT_TRUE(watch.run_once().has_value());
+  EXPECT_EQ(told()[0].second, Time{(hour() + 1) * kHour.value});
 }
 
 // One server was there all the time but for two restarts, the other reads the log at the end.

@@ -907,6 +907,8 @@ class Policy:
     waits_for_fence: bool = False
     forecast_basis_points: int = 0
     credit_basis_points_max: int = 0
+    scarcity_basis_points: int = 0
+    deadlines_by_forecast: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2056,6 +2056,9 @@ export interface components {
             forecast_basis_points?: number;
             /** Format: uint32 */
             credit_basis_points_max?: number;
+            /** Format: uint32 */
+            scarcity_basis_points?: number;
+            deadlines_by_forecast?: boolean;
         };
         PolicySet: Record<string, never>;
         PolicyTrialView: {

@@ -194,9 +194,11 @@ const policy_rules: Record<RuleKey, RuleWords> = {
   fragmentation_basis_points: { name: 'Weight of fragments', about: 'Of its price: what each device counts that a placement leaves useless.', unit: '%', zero: 'it does not count' },
   survival_basis_points: { name: 'Weight of survival', about: "Of a task's price: what a node counts that surely does not last.", unit: '%', zero: 'it does not count' },
   locality_basis_points: { name: 'Weight of the region', about: "Of a task's price: what a node in another region counts.", unit: '%', zero: 'it does not count' },
+  scarcity_basis_points: { name: 'Weight of scarcity', about: "Of a task's price: what a device counts of a class of which all is expected to be asked for.", unit: '%', zero: 'it does not count' },
   proof_interval_us: { name: 'Proof interval', about: 'About how often a node proves its devices.', unit: 's', zero: 'never' },
 };
 const policy_switches: Record<SwitchKey, { name: string; about: string }> = {
+  deadlines_by_forecast: { name: 'Deadlines look ahead', about: 'Orders with a deadline go by what is expected of a class, too.' },
   waits_for_fence: { name: 'Tasks wait for fences', about: 'No task begins elsewhere while the node that ran it may still do so.' },
 };
 export const switches = (Object.keys(policy_switches) as SwitchKey[]).map((key) => ({ key, ...policy_switches[key] }));
