@@ -132,8 +132,16 @@ TEST(ApiSession, ItExpiresWithItsTimeOrItsKeys) {
   options.sessions.lifetime = seconds(1);
   LoopbackMarket market(std::move(options));
   const People people(market);
-  const net::Headers browser{{"Cookie", cookie_of(sign_in(market, people.renter))}, kOwnPage};
-  EXPECT_EQ(market.get("/v1/account", "", browser).status, 200);
+  net::Headers browser;
+  int status = 0;
+  // On a machine that is busy its second may be over before it is used: then with another one.
+  for (bool in_time = false; status != 200 && !in_time;) {
+    const auto begun = std::chrono::steady_clock::now();
+    browser = net::Headers{{"Cookie", cookie_of(sign_in(market, people.renter))}, kOwnPage};
+    status = market.get("/v1/account", "", browser).status;
+    in_time = std::chrono::steady_clock::now() - begun < std::chrono::seconds(1);
+  }
+  EXPECT_EQ(status, 200);
   std::this_thread::sleep_for(std::chrono::milliseconds(1'100));
   EXPECT_EQ(market.get("/v1/account", "", browser).at("code"), "session_unknown");
 

@@ -35,7 +35,8 @@ TEST(HubEndpoint, WhenItIsStoppedNoCheckRunsAnyMore) {
   begun.get_future().wait();
   ASSERT_TRUE(endpoint.work([&] { second_ran = true; }));
   std::thread releaser([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    // Not before it is being stopped, which is when it takes no more.
+    while (endpoint.work([] {})) std::this_thread::sleep_for(std::chrono::milliseconds(50));
     go_on.set_value();
   });
   endpoint.stop();

@@ -206,4 +206,4 @@ class BadInputTest(SystemTest):
 
 
 if __name__ == "__main__":
-    main()
+    main(processes=2)

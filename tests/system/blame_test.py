@@ -212,4 +212,4 @@ class BlameTest(SystemTest):
 
 
 if __name__ == "__main__":
-    main()
+    main(processes=2)

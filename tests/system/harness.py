@@ -12,6 +12,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
+import side_by_side  # noqa: E402
 from local_market import LocalMarket, MarketError, Refused, RestClient  # noqa: E402
 
 __all__ = ["KINDS", "LocalMarket", "MarketError", "Refused", "SystemTest", "RestClient"]
@@ -94,5 +95,7 @@ class SystemTest(unittest.TestCase):
         return report
 
 
-def main():
-    unittest.main(verbosity=2, warnings="ignore")
+def main(processes=1):
+    """In so many processes side by side, where tests wait more than they compute and each stands by itself."""
+    # What a sanitizer slows down has no processor left for another.
+    side_by_side.main(processes if PATIENCE <= 1 else 1)

@@ -111,4 +111,4 @@ class RestartTest(AgentTest):
 
 
 if __name__ == "__main__":
-    main()
+    main(processes=2)

@@ -431,4 +431,4 @@ class ReachTest(SystemTest):
 
 
 if __name__ == "__main__":
-    main()
+    main(processes=2)

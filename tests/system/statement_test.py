@@ -120,4 +120,4 @@ class StatementTest(SystemTest):
 
 
 if __name__ == "__main__":
-    main()
+    main(processes=2)

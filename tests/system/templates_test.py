@@ -242,4 +242,4 @@ class JoinTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    main()
+    main(processes=2)

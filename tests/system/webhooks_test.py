@@ -285,4 +285,4 @@ class ForeignAddresses(harness.SystemTest):
 
 
 if __name__ == "__main__":
-    harness.main()
+    harness.main(processes=2)

@@ -63,4 +63,4 @@ class FlakyTest(MarketTest):
 
 
 if __name__ == "__main__":
-    main()
+    main(processes=2)

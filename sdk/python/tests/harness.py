@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 sys.path[:0] = [str(ROOT / "sdk" / "python"), str(ROOT / "tools")]
 
 import fallow  # noqa: E402
+import side_by_side  # noqa: E402
 from local_market import LocalMarket  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("FALLOW_BUILD", ROOT / "build" / "release"))
@@ -68,5 +69,7 @@ class MarketTest(unittest.TestCase):
             yield pathlib.Path(folder)
 
 
-def main():
-    unittest.main(verbosity=2, warnings="ignore")
+def main(processes=1):
+    """In so many processes side by side, where tests wait more than they compute and each stands by itself."""
+    # What a sanitizer slows down has no processor left for another.
+    side_by_side.main(processes if PATIENCE <= 1 else 1)

@@ -325,4 +325,4 @@ class RentTest(MarketTest):
 
 
 if __name__ == "__main__":
-    main()
+    main(processes=2)
