@@ -6,6 +6,7 @@
 #include "core/gangs.h"
 #include "core/handlers.h"
 #include "core/leases.h"
+#include "core/meter.h"
 #include "core/nodes.h"
 #include "core/repricing.h"
 #include "core/retry.h"
@@ -145,6 +146,7 @@ void handle(Step& step, const v1::Resume&) {
     if (node.owner != v1::OWNER_AWAY) node.owner_since = step.now;
     for (const LeaseId id : node.leases) {
       Lease& lease = *state.leases.find(id);
+      count_unseen(lease, close_after(state, lease), step.now);
       lease.heard_at = step.now;
       lease.start_by =
           std::max(lease.start_by, step.now + Duration(state.policy.start_timeout_us()));

@@ -85,6 +85,7 @@ struct Lease {
   LogIndex named_index;      // the last Observe that named it; means nothing between commands
 
   std::uint32_t meter_sequence = 0;  // of the last accepted record
+  Duration unseen;  // that may have passed while the market was away, by none of its clocks
   Duration proven;
   Duration slowed;  // of it, what full speed would not have needed, as its node counts it
   Micros charged;   // posted so far, less what the renter was let off
@@ -107,5 +108,9 @@ struct Lease {
 };
 
 inline bool is_open(const Lease& lease) { return lease.state != v1::ENDED; }
+// Whether a record of its running time can still count.
+inline bool takes_meters(const Lease& lease) {
+  return lease.state != v1::STOPPING && lease.state != v1::ENDED;
+}
 
 }  // namespace fallow::core
