@@ -26,6 +26,7 @@ export const end_reasons: Words<Schemas['EndReason']> = {
   GANG_LOST: "Another task of its gang failed by this provider's fault",
   GANG_BROKEN: 'Another task of its gang ended, so all of the gang begins again',
   IMAGE_UNAVAILABLE: 'Its image could not be had: the registry did not answer, or the node had no room',
+  STORE_FULL: "The market's store had no room for what it left",
 };
 
 // Whom it is charged to, and what that does to the money.
