@@ -240,7 +240,8 @@ void Reconciler::accept(const v1::ObservedAck& ack) {
   const std::optional<Flight> flight = session_.acknowledged(ack.sequence());
   if (!flight) return;
   std::map<LeaseId, std::uint32_t> taken;  // of those whose records do not all count yet
-  for (const v1::MetersNotTaken& kept : ack.not_taken()) taken[LeaseId(kept.lease())] = kept.taken();
+  for (const v1::MetersNotTaken& kept : ack.not_taken())
+    taken[LeaseId(kept.lease())] = kept.taken();
   for (const auto& [lease, meter_sequence] : flight->leases) {
     const auto found = workloads_.find(lease);
     if (found == workloads_.end()) continue;

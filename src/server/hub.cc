@@ -235,9 +235,8 @@ void Hub::observed(SessionId id, Session& session, const v1::Observed& observed)
   }
   ++session.observed_in_flight;
   const Status taken = port_.submit(
-      std::move(command),
-      [this, id, sequence, owner, revision, alive = std::move(alive),
-       metered = std::move(metered)](const core::Machine* market) {
+      std::move(command), [this, id, sequence, owner, revision, alive = std::move(alive),
+                           metered = std::move(metered)](const core::Machine* market) {
         const std::lock_guard lock(mutex_);
         Session* open = find(id);
         if (open == nullptr) return;

@@ -158,7 +158,7 @@ void Watch::faults_are_over() {
   for (const auto& [lease, ran] : ran_) unpaid_[lease] = truth(lease) - proven_[lease];
 }
 
-// Of what ended without anybody's doing: what runs on after a decision to stop it is nobody's to pay.
+// Of what ended by itself: what runs on after a decision to stop it is nobody's to pay.
 void Watch::see_paid(const v1::LeaseEnded& ended) {
   const LeaseId lease(ended.lease());
   const bool by_itself = ended.reason() == v1::COMPLETED || ended.reason() == v1::EXIT_CODE;
@@ -167,8 +167,9 @@ void Watch::see_paid(const v1::LeaseEnded& ended) {
   const Duration ran = truth(lease);
   const Duration unpaid = ran - Duration(ended.proven_us()) - unpaid_[lease];
   if (unpaid > kUnprovenMax + Duration(ran.value / kDriftPartsMax) + kSlack) {
-    world_.fail(fmt::format("lease {} ran for {} us and proved {} us, though nothing kept it from it",
-                            lease.value, ran.value, ended.proven_us()));
+    world_.fail(
+        fmt::format("lease {} ran for {} us and proved {} us, though nothing was in its way",
+                    lease.value, ran.value, ended.proven_us()));
   }
 }
 
