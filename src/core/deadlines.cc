@@ -16,11 +16,6 @@
 namespace fallow::core {
 namespace {
 
-// As it was when the lease was placed: its node counts on that.
-Duration close_after(const MarketState& state, const Lease& lease) {
-  return lease.close_after.value > 0 ? lease.close_after : Duration(state.policy.close_after_us());
-}
-
 Time stop_deadline(const MarketState& state, const Lease& lease) {
   return lease.stopping_at + stop_grace(state.policy, lease) + close_after(state, lease);
 }
@@ -79,6 +74,10 @@ void expire(Step& step, Lease& lease) {
 }
 
 }  // namespace
+
+Duration close_after(const MarketState& state, const Lease& lease) {
+  return lease.close_after.value > 0 ? lease.close_after : Duration(state.policy.close_after_us());
+}
 
 Duration stop_grace(const v1::Policy& policy, const Lease& lease) {
   return Duration(lease.stop_reason == v1::PREEMPTED ? policy.spot_notice_us()

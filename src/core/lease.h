@@ -86,6 +86,10 @@ struct Lease {
 
   std::uint32_t meter_sequence = 0;  // of the last accepted record
   Duration unseen;  // that may have passed while the market was away, by none of its clocks
+  // Its node says since then that it does not run; 0: its last word was that it does. And what such
+  // spans surely came to that are over. See core/meter.h.
+  Time idle_since;
+  Duration idle;
   Duration proven;
   Duration slowed;  // of it, what full speed would not have needed, as its node counts it
   Micros charged;   // posted so far, less what the renter was let off

@@ -121,6 +121,7 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   lease.time_max = time_max;
   lease.placed_at = step.now;
   lease.heard_at = step.now;
+  lease.idle_since = step.now;
   lease.start_by = step.now + Duration(state.policy.start_timeout_us());
   if (state.policy.waits_for_fence()) lease.close_after = Duration(state.policy.close_after_us());
   lease.placed_revision = ++node.desired_revision;

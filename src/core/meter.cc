@@ -95,7 +95,22 @@ v1::EndReason limit_reason(const MarketState& state, const Lease& lease) {
 Duration running_max(const MarketState& state, const Lease& lease, Time now) {
   const Duration placed = now - lease.placed_at;
   if (!state.policy.bounds_meters()) return placed + kMeterSlack;
-  return placed + Duration(placed.value / kDriftParts) + lease.unseen + kMeterSlack;
+  return placed + Duration(placed.value / kDriftParts) + lease.unseen - lease.idle + kMeterSlack;
+}
+
+void follow_idle(Lease& lease, v1::LeaseState state, Time former, Duration close_after, Time now) {
+  const bool runs = state == v1::RUNNING;
+  if (lease.idle_since.us == 0) {
+    if (!runs) lease.idle_since = now;
+    return;
+  }
+  // What it had just been at `former`, if not since.
+  const Duration surely = former - lease.idle_since - close_after;
+  if (surely.value > 0) {
+    lease.idle += surely;
+    lease.idle_since = lease.idle_since + surely;
+  }
+  if (runs) lease.idle_since = Time{};
 }
 
 void count_unseen(Lease& lease, Duration close_after, Time now) {

@@ -98,6 +98,39 @@ TEST_F(MeterTest, AClockThatIsFasterKeepsUp) {
   EXPECT_EQ(running_max(state, lease, lease.placed_at + hours(100)), hours(100) + seconds(5));
 }
 
+// An agent that was changed wants its pulling paid, which it has told.
+TEST_F(MeterTest, WhatANodeSaidDidNotRunIsNotPaid) {
+  for (int s = 10; s <= 300; s += 10) report(seconds(s), v1::STARTING);
+  report(seconds(301), v1::RUNNING, seconds(300));
+  EXPECT_EQ(lease().proven, seconds(0));
+  // From 300 s on, and close_after and 5 s and a thousandth for words that are on their way.
+  report(seconds(302), v1::RUNNING, seconds(38));
+  EXPECT_EQ(lease().proven, seconds(0));
+  report(seconds(302), v1::RUNNING, seconds(37));
+  EXPECT_EQ(lease().proven, seconds(37));
+}
+
+TEST_F(MeterTest, SuspendedTimeIsNotPaidWhileItLastsEither) {
+  report(seconds(100), v1::RUNNING, seconds(100));
+  for (int s = 110; s <= 400; s += 10) report(seconds(s), v1::SUSPENDED);
+  EXPECT_EQ(lease().idle, seconds(390 - 110 - 30));
+  report(seconds(401), v1::SUSPENDED, seconds(146));
+  EXPECT_EQ(lease().proven, seconds(146)) << "401 - 260 + 5";
+  report(seconds(402), v1::SUSPENDED, seconds(400));
+  EXPECT_EQ(lease().proven, seconds(146));
+  report(seconds(403), v1::RUNNING);
+  report(seconds(500), v1::RUNNING, seconds(243));
+  EXPECT_EQ(lease().proven, seconds(243)) << "what ran afterwards counts";
+}
+
+// A word that was on its way while it began must not cost it what ran since.
+TEST_F(MeterTest, WordsThatAreLateCostNothing) {
+  report(seconds(1), v1::STARTING);
+  report(seconds(26), v1::STARTING);  // sent at 1.1 s
+  report(seconds(27), v1::RUNNING, seconds(25));
+  EXPECT_EQ(lease().proven, seconds(25));
+}
+
 TEST_F(MeterTest, AMarketOfBeforeTheRuleAllowsForNothing) {
   v1::Command rules;
   *rules.mutable_set_policy()->mutable_policy() = machine_.policy();

@@ -88,6 +88,7 @@ void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& re
   MarketState& state = step.state;
   Lease* const lease = state.leases.find(LeaseId(report.lease()));
   if (lease == nullptr || !is_open(*lease) || lease->node != node.id) return;
+  follow_idle(*lease, report.state(), lease->heard_at, close_after(state, *lease), step.now);
   lease->heard_at = step.now;
   lease->named_index = step.index;
   // Once: what ran does not change afterwards.

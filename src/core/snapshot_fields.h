@@ -133,9 +133,10 @@ void lease_fields(Archive& archive, T& x) {
   archive(x.state, x.stop_reason, x.placed_at, x.started_at, x.heard_at, x.start_by, x.stopping_at,
           x.ended_at, x.close_after, x.fenced_at, x.placed_revision, x.placed_index, x.ended_index,
           x.metered_index);
-  archive(x.meter_sequence, x.unseen, x.proven, x.slowed, x.charged, x.fee, x.refunded, x.credited,
-          x.reason, x.blame, x.exit_code, x.detail, x.output_manifest, x.image_digest, x.checkpoint,
-          x.checkpoint_at, x.checkpoint_sequence, x.earnings_released);
+  archive(x.meter_sequence, x.unseen, x.idle_since, x.idle, x.proven, x.slowed, x.charged, x.fee,
+          x.refunded, x.credited, x.reason, x.blame, x.exit_code, x.detail, x.output_manifest,
+          x.image_digest, x.checkpoint, x.checkpoint_at, x.checkpoint_sequence,
+          x.earnings_released);
 }
 
 template <class Archive, class T>

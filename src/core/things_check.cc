@@ -170,9 +170,10 @@ void check_lease(Complaint& complaint, const MarketState& state, const Lease& le
       is_moment(lease.placed_at) && is_moment(lease.started_at) && is_moment(lease.heard_at) &&
       is_moment(lease.start_by) && is_moment(lease.stopping_at) && is_moment(lease.ended_at) &&
       is_moment(lease.checkpoint_at) && is_span(lease.proven) && is_span(lease.time_max) &&
-      is_span(lease.unseen) && is_span(lease.slowed) && lease.slowed <= lease.proven &&
-      is_span(lease.term_before) && lease.placed_at.us > 0 && is_span(lease.close_after) &&
-      is_moment(lease.fenced_at) && (lease.fenced_at.us == 0 || lease.state == v1::ENDED);
+      is_span(lease.unseen) && is_moment(lease.idle_since) && is_span(lease.idle) &&
+      is_span(lease.slowed) && lease.slowed <= lease.proven && is_span(lease.term_before) &&
+      lease.placed_at.us > 0 && is_span(lease.close_after) && is_moment(lease.fenced_at) &&
+      (lease.fenced_at.us == 0 || lease.state == v1::ENDED);
   complaint.unless(sound_times, "lease {} has times that cannot be", lease.id.value);
   const Order* const order = state.orders.find(lease.order);
   const Node* const node = state.nodes.find(lease.node);
