@@ -87,6 +87,14 @@ TEST_F(MeterTest, NoLongerThanItsNodeLetsItRunUnheard) {
   EXPECT_NEAR(static_cast<double>(lease().unseen.value), 40e6, 1e4);
 }
 
+// Of what a provider rents from himself, see also tests/scenarios/47-what-a-record-counts.txt.
+TEST_F(MeterTest, ALeaseThatProvedNothingMakesNoRecord) {
+  report(seconds(5), v1::RUNNING);
+  report(seconds(700), v1::ENDED);
+  EXPECT_EQ(machine_.node(NodeId(node_))->leases_kept, 0U);
+  ASSERT_EQ(lease().state, v1::ENDED);
+}
+
 TEST_F(MeterTest, AClockThatIsFasterKeepsUp) {
   Lease lease;
   lease.placed_at = Time{1'000};

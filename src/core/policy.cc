@@ -59,6 +59,7 @@ v1::Policy default_policy() {
   policy.set_forecast_basis_points(2'500);
   policy.set_credit_basis_points_max(5'000);
   policy.set_bounds_meters(true);
+  policy.set_weighs_kept_time(true);
   return policy;
 }
 

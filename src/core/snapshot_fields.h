@@ -104,7 +104,7 @@ void node_fields(Archive& archive, T& x) {
               [&](auto& device) { archive(device.facts, device.verified_int8_mops); });
   offer_fields(archive, x.offer);
   archive(x.connected, x.removed, x.silent, x.owner, x.owner_since, x.joined_at, x.seen_at,
-          x.desired_revision, x.proven_total, x.leases_kept, x.leases_broken, x.priced, x.proof,
+          x.desired_revision, x.leases_kept, x.leases_broken, x.kept_time, x.priced, x.proof,
           x.proof_disturbed);
   Uptime::fields(archive, x.uptime);
   for (auto& code : x.survival.codes) archive(code);

@@ -472,7 +472,8 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     policy.set_locality_basis_points(static_cast<std::uint32_t>(below(1'100) * below(11)));
     policy.set_forecast_basis_points(static_cast<std::uint32_t>(below(1'100) * below(11)));
     policy.set_credit_basis_points_max(policy.forecast_basis_points());
-    policy.set_bounds_meters(!chance(4));
+    policy.set_bounds_meters(policy.survival_basis_points() % 2 == 0);
+    policy.set_weighs_kept_time(policy.locality_basis_points() % 2 == 0);
   } else if (kind < 99) {
     command.mutable_withdraw_offer()->set_node(any_node(machine));
   } else if (chance(6)) {

@@ -104,6 +104,7 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_forecast_basis_points(number(line, "forecast", "0"));
   policy.set_credit_basis_points_max(number(line, "credit", "0"));
   policy.set_bounds_meters(line.has("bounds"));
+  policy.set_weighs_kept_time(line.has("weighs"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');
