@@ -307,6 +307,8 @@ void Reconciler::report(Now now) {
     if (record.phase != Phase::kEnded) {
       if (record.end.has_checkpoint()) *workload.mutable_checkpoint() = record.end.checkpoint();
       workload.set_image_digest(record.end.image_digest());
+      workload.set_pulling(record.phase == Phase::kPreparing &&
+                           !record.desired.workload().image().empty());
       workload.set_state(!record.started    ? v1::STARTING
                          : record.suspended ? v1::SUSPENDED
                                             : v1::RUNNING);

@@ -62,6 +62,10 @@ void expire(Step& step, Lease& lease) {
     return end_lease(step, lease, v1::HOST_LOST, {0, "the node was not heard of for too long", ""});
   }
   if (lease.started_at.us == 0 && lease.start_by <= step.now) {
+    if (lease.pulling) {
+      return end_lease(step, lease, v1::IMAGE_UNAVAILABLE,
+                       {0, "its image had not come by then", ""});
+    }
     return end_lease(step, lease, v1::START_FAILED, {0, "the node took too long to start it", ""});
   }
   if (const auto owner = owner_deadline(state, lease, node); owner && *owner <= step.now) {

@@ -70,12 +70,13 @@ struct Lease {
   Time placed_at;
   Time started_at;   // first proven RUNNING; 0: never
   Time heard_at;     // last word of its node about it; at first placed_at
-  Time start_by;     // START_FAILED then, unless it ran
+  Time start_by;     // START_FAILED then, or IMAGE_UNAVAILABLE while it pulls, unless it ran
   Time stopping_at;  // when it became STOPPING
   Time ended_at;
   // Its node stops it before it was not heard of for so long. 0: of the market before the rule
   // waits_for_fence; the policy's then, and nobody waits for that.
   Duration close_after;
+  bool pulling = false;               // its node's last word: its image is being made ready
   Time fenced_at;                     // ENDED: from when on nothing of it runs; 0: since its end
   std::uint64_t placed_revision = 0;  // the node's desired set that first named it
   LogIndex placed_index;

@@ -130,9 +130,9 @@ void lease_fields(Archive& archive, T& x) {
   discount_fields(archive, x.discounts);
   archive(x.term_before, x.cut_short, x.rerated_hour, x.spot, x.spot_bid, x.spot_floor, x.claimant);
   list_fields(archive, x.runs, [&](auto& run) { archive(run.rate_hour, run.until); });
-  archive(x.state, x.stop_reason, x.placed_at, x.started_at, x.heard_at, x.start_by, x.stopping_at,
-          x.ended_at, x.close_after, x.fenced_at, x.placed_revision, x.placed_index, x.ended_index,
-          x.metered_index);
+  archive(x.state, x.stop_reason, x.placed_at, x.started_at, x.heard_at, x.start_by, x.pulling,
+          x.stopping_at, x.ended_at, x.close_after, x.fenced_at, x.placed_revision, x.placed_index,
+          x.ended_index, x.metered_index);
   archive(x.meter_sequence, x.unseen, x.idle_since, x.idle, x.proven, x.slowed, x.charged, x.fee,
           x.refunded, x.credited, x.reason, x.blame, x.exit_code, x.detail, x.output_manifest,
           x.image_digest, x.checkpoint, x.checkpoint_at, x.checkpoint_sequence,

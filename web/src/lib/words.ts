@@ -174,6 +174,7 @@ const policy_rules: Record<RuleKey, RuleWords> = {
   meter_interval_us: { name: 'Meter interval', about: 'How often a node proves running time.', unit: 's' },
   suspend_after_us: { name: 'Suspended after', about: 'Silence of a node until its leases are suspended.', unit: 's' },
   close_after_us: { name: 'Closed after', about: 'Silence until they are closed at the last proven moment.', unit: 's' },
+  pull_timeout_us: { name: 'Pull timeout', about: 'For so long after its placement the start timeout begins anew while a node says that it pulls the image.', unit: 's', zero: 'it never does' },
   start_timeout_us: { name: 'Start timeout', about: 'A lease that does not run by then has failed to start.', unit: 's' },
   stop_grace_us: { name: 'Stop grace', about: 'Between the stop signal and the kill.', unit: 's' },
   owner_notice_us: { name: "Owner's notice", about: "Between the owner's return and the eviction.", unit: 's' },
