@@ -27,12 +27,12 @@ class MeterTest : public MachineTest {
     now_ = std::max(now_, lease().placed_at + after - milliseconds(1));
     v1::Command command;
     command.mutable_observe()->set_node(node_);
-    v1::WorkloadReport& report = *command.mutable_observe()->add_workloads();
-    report.set_lease(id_.value);
-    report.set_state(state);
-    if (state == v1::ENDED) report.set_reason(v1::COMPLETED);
+    v1::WorkloadReport& told = *command.mutable_observe()->add_workloads();
+    told.set_lease(id_.value);
+    told.set_state(state);
+    if (state == v1::ENDED) told.set_reason(v1::COMPLETED);
     if (running.value > 0) {
-      v1::MeterRecord& meter = *report.add_meters();
+      v1::MeterRecord& meter = *told.add_meters();
       meter.set_lease(id_.value);
       meter.set_sequence(lease().meter_sequence + 1);
       meter.set_running_us(running.value);
@@ -96,14 +96,14 @@ TEST_F(MeterTest, ALeaseThatProvedNothingMakesNoRecord) {
 }
 
 TEST_F(MeterTest, AClockThatIsFasterKeepsUp) {
-  Lease lease;
-  lease.placed_at = Time{1'000};
+  Lease placed;
+  placed.placed_at = Time{1'000};
   MarketState state(Limits{});
   state.policy.set_bounds_meters(true);
-  EXPECT_EQ(running_max(state, lease, lease.placed_at + hours(100)),
-            hours(100) + seconds(360) + seconds(5));
+  const Time later = placed.placed_at + hours(100);
+  EXPECT_EQ(running_max(state, placed, later), hours(100) + seconds(360) + seconds(5));
   state.policy.set_bounds_meters(false);
-  EXPECT_EQ(running_max(state, lease, lease.placed_at + hours(100)), hours(100) + seconds(5));
+  EXPECT_EQ(running_max(state, placed, later), hours(100) + seconds(5));
 }
 
 // An agent that was changed wants its pulling paid, which it has told.
