@@ -252,11 +252,11 @@ void Hub::observed(SessionId id, Session& session, const v1::Observed& observed)
           if (!is_open_on(*market, lease, open->node)) ack.add_ended(lease.value);
         }
         for (const auto& [lease, last] : metered) {
-          if (const auto taken = meters_taken(*market, lease, open->node); taken && *taken < last) {
-            v1::MetersNotTaken& kept = *ack.add_not_taken();
-            kept.set_lease(lease.value);
-            kept.set_taken(*taken);
-          }
+          const auto counted = meters_taken(*market, lease, open->node);
+          if (!counted || *counted >= last) continue;
+          v1::MetersNotTaken& kept = *ack.add_not_taken();
+          kept.set_lease(lease.value);
+          kept.set_taken(*counted);
         }
         port_.send(id, message);
       });
