@@ -1,6 +1,6 @@
 #include "core/meter.h"
 
-#include <utility>
+#include <algorithm>
 
 #include "core/test_machine.h"
 
