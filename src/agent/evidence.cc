@@ -44,6 +44,7 @@ constexpr std::array<EvidenceLine, static_cast<std::size_t>(kEvidenceLast) + 1> 
     {Evidence::kImageFailed, {v1::START_FAILED, "the node could not make the image ready"}},
     {Evidence::kOutputWrong, {v1::DISK_LIMIT, "the output cannot be stored as it is"}},
     {Evidence::kOutputUnreachable, {v1::HOST_LOST, "the output could not be stored"}},
+    {Evidence::kOutputNoRoom, {v1::STORE_FULL, "the market's store had no room for the output"}},
 }};
 
 }  // namespace
@@ -118,6 +119,7 @@ Evidence evidence_of_input(ErrorCode code) {
 }
 
 Evidence evidence_of_output(ErrorCode code) {
+  if (code == ErrorCode::kFull) return Evidence::kOutputNoRoom;
   return is_artifact_at_fault(code) ? Evidence::kOutputWrong : Evidence::kOutputUnreachable;
 }
 

@@ -43,8 +43,9 @@ enum class Evidence : std::uint8_t {
   // Of what it left.
   kOutputWrong,        // beyond its limits, or nothing that can be stored
   kOutputUnreachable,  // the market's store
+  kOutputNoRoom,       // in the market's store
 };
-constexpr Evidence kEvidenceLast = Evidence::kOutputUnreachable;
+constexpr Evidence kEvidenceLast = Evidence::kOutputNoRoom;
 
 struct Verdict {
   v1::EndReason reason;

@@ -65,6 +65,7 @@ TEST(Evidence, OfImagesInputsAndOutputs) {
   const auto output = [](ErrorCode code) { return verdict_of(evidence_of_output(code)).reason; };
   EXPECT_EQ(output(ErrorCode::kTooLarge), v1::DISK_LIMIT);
   EXPECT_EQ(output(ErrorCode::kUnreachable), v1::HOST_LOST);
+  EXPECT_EQ(output(ErrorCode::kFull), v1::STORE_FULL);
 }
 
 TEST(Evidence, OfTheDriversComplaints) {

@@ -35,7 +35,8 @@ class FolderStore {
 
   // Stores the folder. A stranger wrote the folder: regular
   // files and folders are taken, symbolic links are never followed, everything else is left out.
-  // kTooLarge, kInvalid: the folder itself is at fault. Everything else: asking again may help.
+  // kTooLarge, kInvalid: the folder itself is at fault. kFull: the market's store is. That and
+  // everything else: asking again may help.
   virtual Result<Stored> put(const std::string& folder, std::uint64_t bytes_max,
                              const std::string& token, const std::atomic<bool>& cancelled) = 0;
 

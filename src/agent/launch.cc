@@ -120,6 +120,7 @@ Result<LaunchSpec> launch_spec(const v1::DesiredLease& desired,
   spec.environment.emplace_back("FALLOW_NOTICE", kNoticePath);
   spec.memory_bytes_max = desired.memory_mb() * kBytesPerMiB;
   spec.disk_bytes_max = disk_bytes_of(desired);
+  spec.asks_for_disk = desired.disk_mb() > 0;
   spec.cpu_thousandths = desired.cpu_thousandths();
   spec.network = desired.network();
   spec.isolation_min = std::max(desired.isolation(), v1::BUBBLEWRAP);

@@ -64,7 +64,13 @@ TEST(Launch, NamesTheTaskAndItsDevicesOnly) {
             (std::vector<std::string>{"/dev/nvidia1", "/dev/nvidiactl", "/dev/nvidia2"}));
   EXPECT_EQ(spec->memory_bytes_max, 100U << 20);
   EXPECT_EQ(spec->disk_bytes_max, kDiskBytesDefault);
+  EXPECT_FALSE(spec->asks_for_disk);
   EXPECT_EQ(spec->fence_at, Time{9});
+  lease.set_disk_mb(5);
+  const auto asked = launch_spec(lease, launch_devices(), Time{9}, nullptr);
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(asked->disk_bytes_max, 5U << 20);
+  EXPECT_TRUE(asked->asks_for_disk);
 }
 
 TEST(Launch, TellsAMemberItsPlaceInTheGang) {

@@ -239,14 +239,20 @@ void Reconciler::accept(const v1::ObservedAck& ack) {
   }
   const std::optional<Flight> flight = session_.acknowledged(ack.sequence());
   if (!flight) return;
+  std::map<LeaseId, std::uint32_t> taken;  // of those whose records do not all count yet
+  for (const v1::MetersNotTaken& kept : ack.not_taken())
+    taken[LeaseId(kept.lease())] = kept.taken();
   for (const auto& [lease, meter_sequence] : flight->leases) {
     const auto found = workloads_.find(lease);
     if (found == workloads_.end()) continue;
     WorkloadRecord& record = found->second.record;
-    while (!record.meters.empty() && record.meters.front().sequence() <= meter_sequence) {
+    const auto kept = taken.find(lease);
+    const std::uint32_t last = kept == taken.end() ? meter_sequence : kept->second;
+    while (!record.meters.empty() && record.meters.front().sequence() <= last) {
       record.meters.pop_front();
     }
-    if (!record.meters.empty()) dirty_ = true;  // more of them wait than one report holds
+    // More of them wait than one report holds. What does not count yet has time until the next.
+    if (!record.meters.empty() && kept == taken.end()) dirty_ = true;
     // What is being killed gets no more time, nor does what the market has ended.
     if (record.phase == Phase::kKilling || !found->second.wanted) continue;
     const Time fence_at = flight->sent_at + fence_span(record);
@@ -301,6 +307,8 @@ void Reconciler::report(Now now) {
     if (record.phase != Phase::kEnded) {
       if (record.end.has_checkpoint()) *workload.mutable_checkpoint() = record.end.checkpoint();
       workload.set_image_digest(record.end.image_digest());
+      workload.set_pulling(record.phase == Phase::kPreparing &&
+                           !record.desired.workload().image().empty());
       workload.set_state(!record.started    ? v1::STARTING
                          : record.suspended ? v1::SUSPENDED
                                             : v1::RUNNING);

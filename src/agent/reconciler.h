@@ -16,7 +16,8 @@
 //   says the lease is over moves no fence: it kills.
 // - A device's share is taken only when the processes that had it are seen to be gone.
 // - Running time counts from Started to the exit, less suspensions and what follows a decision to
-//   stop. Meter records are cumulative, signed once, stored before they are sent, sent in order.
+//   stop. Meter records are cumulative, signed once, stored before they are sent, sent in order,
+//   and kept until the market says that they count.
 // - An ended workload is reported until its lease leaves the desired set.
 // - A checkpoint is saved at intervals while the workload runs, and when it has ended other than
 //   well; each that differs from the last has the next number, stored before it is reported.

@@ -72,6 +72,8 @@ TEST_F(ReconcilerTest, WhatWasNotAskedForExcusesNobody) {
   EXPECT_EQ(reason_of(8, false, ExitCause::kHostDiskFull), v1::DISK_LIMIT);
   EXPECT_EQ(reason_of(9, true, ExitCause::kHostOutOfMemory), v1::WORKLOAD_LOST);
   EXPECT_EQ(reason_of(10, false, ExitCause::kHostOutOfMemory), v1::OUT_OF_MEMORY);
+  // It asked for none, so nobody reads that it did.
+  EXPECT_EQ(report(10).detail(), "the node ran out of memory, and it had asked for none");
 }
 
 // And the other way round: the word of the program's end is the later one.

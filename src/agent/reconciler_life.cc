@@ -29,11 +29,12 @@ Exited borne_by_order(const v1::DesiredLease& desired, Exited event) {
   const ExitCause told = event.cause;
   if (told == ExitCause::kHostDiskFull && desired.disk_mb() == 0) {
     event.cause = ExitCause::kDiskFull;
+    event.detail = "the node ran out of disk, and it had asked for none";
   }
   if (told == ExitCause::kHostOutOfMemory && desired.memory_mb() == 0) {
     event.cause = ExitCause::kOutOfMemory;
+    event.detail = "the node ran out of memory, and it had asked for none";
   }
-  if (event.cause != told) event.detail.clear();
   return event;
 }
 

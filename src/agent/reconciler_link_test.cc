@@ -21,6 +21,21 @@ TEST_F(ReconcilerTest, NothingStartsBeforeTheMarketHasHeardOfIt) {
   EXPECT_LE(starts[0].fence_at, clock_ + seconds(25));
 }
 
+TEST_F(ReconcilerTest, TheMarketHearsOfAPullAsLongAsItLasts) {
+  connect();
+  v1::DesiredLease on_image = lease(7, {0});
+  on_image.mutable_workload()->set_image("org/tool");
+  desire({on_image, lease(8, {1})});
+  run_for(seconds(5));
+  EXPECT_EQ(report(7).state(), v1::STARTING);
+  EXPECT_TRUE(report(7).pulling());
+  EXPECT_FALSE(report(8).pulling()) << "it has no image";
+  reconciler_->happened(Prepared{LeaseId(7)}, now());
+  run_for(seconds(5));
+  EXPECT_EQ(report(7).state(), v1::STARTING);
+  EXPECT_FALSE(report(7).pulling());
+}
+
 TEST_F(ReconcilerTest, SilenceFencesBeforeTheMarketCloses) {
   connect();
   bring_up(lease(7));

@@ -83,6 +83,40 @@ TEST_F(ReconcilerTest, UnacknowledgedMetersComeAgainUnchanged) {
   EXPECT_THAT(reconciler_->workloads().at(LeaseId(7)).record.meters, IsEmpty());
 }
 
+// The market's clock stood still, say: it cannot believe the record before some time has passed.
+TEST_F(ReconcilerTest, ARecordThatDoesNotCountYetIsKeptAndSentAgain) {
+  connect();
+  bring_up(lease(7));
+  acknowledges_ = false;
+  run_for(seconds(5));
+  const auto answer = [&](std::uint32_t taken) {
+    v1::HubMessage message;
+    v1::ObservedAck& ack = *message.mutable_observed_ack();
+    ack.set_sequence(observed_.back().sequence());
+    v1::MetersNotTaken& kept = *ack.add_not_taken();
+    kept.set_lease(7);
+    kept.set_taken(taken);
+    observed_.clear();
+    reconciler_->received(message, now());
+  };
+  const auto waiting = [&] { return reconciler_->workloads().at(LeaseId(7)).record.meters.size(); };
+  ASSERT_EQ(waiting(), 1U);
+  answer(0);
+  EXPECT_EQ(waiting(), 1U);
+  EXPECT_THAT(of<Send>(step()), IsEmpty()) << "not at once, or it would be sent without end";
+  run_for(seconds(5));
+  ASSERT_EQ(waiting(), 2U);
+  ASSERT_FALSE(observed_.empty());
+  ASSERT_EQ(observed_.back().workloads(0).meters_size(), 2);
+  EXPECT_EQ(observed_.back().workloads(0).meters(0).sequence(), 1U);
+  answer(1);
+  ASSERT_EQ(waiting(), 1U);
+  run_for(seconds(1));
+  acknowledges_ = true;
+  run_for(seconds(3));
+  EXPECT_EQ(waiting(), 0U);
+}
+
 TEST_F(ReconcilerTest, SuspendedTimeIsNotRunningTime) {
   connect();
   bring_up(lease(7));

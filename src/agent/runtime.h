@@ -31,9 +31,14 @@ struct LaunchSpec {
   // What the workload sees beside that, and what is written to no disk.
   std::vector<std::pair<std::string, std::string>> secret_environment = {};
   std::vector<std::string> device_files;  // "/dev/nvidia0": passed in, and no others
-  std::uint64_t memory_bytes_max = 0;     // 0: what the machine has, less a reserve
-  std::uint64_t disk_bytes_max = 0;       // of all its private folders together; 0: no limit
-  std::uint32_t cpu_thousandths = 0;      // 0: no limit
+  std::uint64_t memory_bytes_max = 0;  // 0: it asked for none: what the machine has, less a reserve
+  std::uint64_t disk_bytes_max = 0;    // of all its private folders together; 0: no limit
+  bool asks_for_disk = true;           // else disk_bytes_max is promised by nobody
+  // It ends when the machine has less than this left, before it takes what others were promised.
+  // The runtime fills them in for what asked for no memory, or no disk. 0: never.
+  std::uint64_t memory_room_bytes_min = 0;
+  std::uint64_t disk_room_bytes_min = 0;
+  std::uint32_t cpu_thousandths = 0;  // 0: no limit
   std::uint32_t processes_max = 1024;
   v1::Network network = v1::NETWORK_NONE;
   // The weakest sandbox that will do; the runtime refuses the start rather than give a weaker one.

@@ -20,6 +20,8 @@ namespace {
 
 constexpr Duration kRetryFirst = milliseconds(250);
 constexpr Duration kRetryMax = seconds(5);
+// Each try reads the whole folder.
+constexpr Duration kRoomRetryMax = minutes(1);
 
 Time steady_now() {
   const auto since = std::chrono::steady_clock::now().time_since_epoch();
@@ -241,7 +243,8 @@ Status Transfers::fetch_checkpoint(const Job& job) {
 }
 
 RuntimeEvent Transfers::run_put(const Job& job) {
-  const Time until = steady_now() + kPutTriesMax;
+  const Time began = steady_now();
+  Time until = began + kPutTriesMax;
   Duration retry = kRetryFirst;
   Error error = no_session();
   while (!job.cancelled && steady_now() < until) {
@@ -251,8 +254,10 @@ RuntimeEvent Transfers::run_put(const Job& job) {
     if (put) return Collected{job.lease, std::move(put->manifest)};
     error = put.error();
     if (is_artifact_at_fault(error.code)) break;
+    const bool is_full = error.code == ErrorCode::kFull;
+    if (is_full) until = began + kRoomTriesMax;
     pause(job, retry);
-    retry = std::min(Duration(2 * retry.value), kRetryMax);
+    retry = std::min(Duration(2 * retry.value), is_full ? kRoomRetryMax : kRetryMax);
   }
   return CollectFailed{job.lease, verdict_of(evidence_of_output(error.code)).reason,
                        "the output could not be stored: " + error.message};

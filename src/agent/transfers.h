@@ -28,6 +28,8 @@ class Transfers {
  public:
   static constexpr Duration kFetchTriesMax = minutes(5);
   static constexpr Duration kPutTriesMax = minutes(1);
+  // The market's store is full: its operator may make room, or its sweep. The device waits as long.
+  static constexpr Duration kRoomTriesMax = minutes(10);
   // Of a saving; the next one comes anyway.
   static constexpr Duration kSaveTriesMax = seconds(20);
   // One saving beside the workload. What the store has of it already must not be swept before the

@@ -106,6 +106,25 @@ TEST_F(TransfersTest, WhatCannotHelpIsNotTriedAgain) {
   EXPECT_EQ(std::get<Collected>(next()).output_manifest, "digest");
 }
 
+TEST_F(TransfersTest, AFullStoreIsAskedAgain) {
+  transfers_.set_token("t");
+  int tries = 0;
+  store_.on_put = [&tries]() -> Result<std::string> {
+    if (++tries < 3) return fail(ErrorCode::kFull, "no room");
+    return std::string("digest");
+  };
+  transfers_.put(LeaseId(1), "/nonexistent", 1000);
+  EXPECT_EQ(std::get<Collected>(next()).output_manifest, "digest");
+  EXPECT_EQ(tries, 3);
+  // Given up because the lease is, say: it is no fault of the node's.
+  store_.on_put = [&]() -> Result<std::string> {
+    transfers_.cancel(LeaseId(1));
+    return fail(ErrorCode::kFull, "no room");
+  };
+  transfers_.put(LeaseId(1), "/nonexistent", 1000);
+  EXPECT_EQ(std::get<CollectFailed>(next()).reason, v1::STORE_FULL);
+}
+
 TEST_F(TransfersTest, CanBeCancelledWhileItWaitsAndWhileItRuns) {
   transfers_.fetch(LeaseId(1), {"m", "/nonexistent", 1000, "", {}});  // there is no session
   transfers_.cancel(LeaseId(1));

@@ -69,7 +69,7 @@ Status BlobStore::reserve(std::uint64_t bytes) {
   std::uint64_t used = bytes_used_.load();
   do {
     if (used > limits_.bytes_max || bytes > limits_.bytes_max - used) {
-      return fail(ErrorCode::kTooLarge,
+      return fail(ErrorCode::kFull,
                   "the artifact store is full: {} of {} bytes are used and {} more are asked for; "
                   "what nothing refers to is swept in time, or its operator raises the limit",
                   used, limits_.bytes_max, bytes);
@@ -97,7 +97,7 @@ Result<Digest> BlobStore::put(std::string_view bytes) {
   auto file = open_file(upload.path, O_WRONLY | O_CREAT | O_EXCL);
   if (!file) {
     release(bytes.size());
-    return tl::unexpected(file.error());
+    return tl::unexpected(without_room(file.error()));
   }
   upload.file = std::move(*file);
   upload.offset = bytes.size();
@@ -108,7 +108,7 @@ Result<Digest> BlobStore::put(std::string_view bytes) {
       release(bytes.size());
       upload.remove();
     }
-    return tl::unexpected(done.error());
+    return tl::unexpected(without_room(done.error()));
   }
   return digest;
 }

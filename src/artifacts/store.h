@@ -69,20 +69,21 @@ class BlobStore {
                                                  const StoreLimits& limits);
   ~BlobStore();
 
-  // Stores `bytes`, durably. kTooLarge: beyond a limit, or the disk is full.
+  // Stores `bytes`, durably. kTooLarge: beyond blob_bytes_max. kFull: the store or the disk is.
   Result<Digest> put(std::string_view bytes);
 
   // Begins or resumes an upload of `size` bytes; returns the offset to go on at. `size` itself
   // means that the blob is stored: nothing to send. It then counts as stored now, see touch(). At a
   // limit of uploads the uploader's own that is idle for longest is forgotten, if it is idle for
   // upload_idle_min.
-  // kTooLarge: beyond a limit; kBusy: too many uploads; kInvalid: begun before with another size.
+  // kTooLarge: beyond blob_bytes_max; kFull: the store or the disk is; kBusy: too many uploads;
+  // kInvalid: begun before with another size.
   Result<std::uint64_t> begin(const UploadKey& key, std::uint64_t size);
   // Takes the next bytes; `offset` is where the last piece ended (kInvalid names where that is).
   // The last piece completes the blob: durable when it returns. Returns the offset reached. Bytes
-  // that do not give the digest end the upload with kCorrupt. kNotFound: no such upload. kTooLarge:
-  // the store or the disk is full; the piece may be sent again later, and when it was the last one
-  // begin() may complete the blob without it.
+  // that do not give the digest end the upload with kCorrupt. kNotFound: no such upload. kFull: the
+  // store or the disk is; the piece may be sent again later, and when it was the last one begin()
+  // may complete the blob without it.
   Result<std::uint64_t> append(const UploadKey& key, std::uint64_t offset, std::string_view bytes);
   // Forgets an upload; nothing if there is none.
   void abandon(const UploadKey& key);

@@ -141,9 +141,9 @@ TEST_F(StoreTest, LimitsAreHeldAndSaid) {
   ASSERT_TRUE(store_->put(std::string(6'000, 'x')));
   const auto full = store_->put(std::string(4'001, 'y'));
   ASSERT_FALSE(full);
-  EXPECT_EQ(full.error().code, ErrorCode::kTooLarge);
+  EXPECT_EQ(full.error().code, ErrorCode::kFull);
   EXPECT_NE(full.error().message.find("the artifact store is full"), std::string::npos);
-  EXPECT_EQ(store_->begin({digest_of("y"), 1}, 4'001).error().code, ErrorCode::kTooLarge);
+  EXPECT_EQ(store_->begin({digest_of("y"), 1}, 4'001).error().code, ErrorCode::kFull);
   EXPECT_TRUE(store_->put(std::string(4'000, 'z')));
   EXPECT_EQ(store_->bytes_used(), 10'000U);
   ASSERT_TRUE(store_->remove(digest_of(std::string(4'000, 'z'))));
@@ -156,7 +156,7 @@ TEST_F(StoreTest, APieceBeyondTheRoomMayBeSentAgainLater) {
   ASSERT_TRUE(store_->begin(key, 6'000));
   ASSERT_TRUE(store_->append(key, 0, content.substr(0, 3'000)));
   const Digest other = store_->put(std::string(7'000, 'b')).value();
-  EXPECT_EQ(store_->append(key, 3'000, content.substr(3'000)).error().code, ErrorCode::kTooLarge);
+  EXPECT_EQ(store_->append(key, 3'000, content.substr(3'000)).error().code, ErrorCode::kFull);
   ASSERT_TRUE(store_->remove(other));
   EXPECT_EQ(store_->begin(key, 6'000).value(), 3'000U);
   EXPECT_EQ(store_->append(key, 3'000, content.substr(3'000)).value(), 6'000U);
@@ -191,9 +191,9 @@ TEST_F(StoreTest, AFullDiskLeavesTheStoreUsable) {
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
   signal(SIGXFSZ, old_handler);
   ASSERT_FALSE(put);
-  EXPECT_EQ(put.error().code, ErrorCode::kTooLarge);
+  EXPECT_EQ(put.error().code, ErrorCode::kFull);
   ASSERT_FALSE(appended);
-  EXPECT_EQ(appended.error().code, ErrorCode::kTooLarge);
+  EXPECT_EQ(appended.error().code, ErrorCode::kFull);
   EXPECT_EQ(store_->bytes_used(), 0U);
   EXPECT_EQ(store_->append(key, 0, content).value(), 5'000U);
   EXPECT_TRUE(store_->check(key.digest));

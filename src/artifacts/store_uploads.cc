@@ -96,7 +96,9 @@ Result<std::uint64_t> BlobStore::begin(const UploadKey& key, std::uint64_t size)
                   to_hex(key.digest), upload->size, size);
     }
     if (upload->offset == size) {  // all of it came before a crash, but it got no name
-      FALLOW_TRY(finish(key, *upload));
+      if (const Status done = finish(key, *upload); !done) {
+        return tl::unexpected(without_room(done.error()));
+      }
       return size;
     }
     ::utimensat(AT_FDCWD, upload->path.c_str(), nullptr, 0);  // not idle
@@ -127,7 +129,9 @@ Result<std::shared_ptr<BlobStore::Upload>> BlobStore::find_or_begin(const Upload
   release(size);
   auto upload = std::make_shared<Upload>();
   upload->path = path_of(key, size);
-  FALLOW_ASSIGN(upload->file, open_file(upload->path, O_RDWR | O_CREAT | O_TRUNC));
+  auto file = open_file(upload->path, O_RDWR | O_CREAT | O_TRUNC);
+  if (!file) return tl::unexpected(without_room(file.error()));
+  upload->file = std::move(*file);
   upload->size = size;
   uploads_[key] = upload;
   return upload;
@@ -162,7 +166,7 @@ Result<std::uint64_t> BlobStore::append(const UploadKey& key, std::uint64_t offs
   FALLOW_TRY(reserve(bytes.size()));
   if (const Status written = write_all_at(upload->file, bytes, offset, upload->path); !written) {
     release(bytes.size());
-    return tl::unexpected(written.error());
+    return tl::unexpected(without_room(written.error()));
   }
   if (upload->digested == offset) {
     upload->digester.update(bytes);
@@ -170,7 +174,9 @@ Result<std::uint64_t> BlobStore::append(const UploadKey& key, std::uint64_t offs
   }
   upload->offset += bytes.size();
   if (upload->offset < upload->size) return upload->offset;
-  FALLOW_TRY(finish(key, *upload));
+  if (const Status done = finish(key, *upload); !done) {
+    return tl::unexpected(without_room(done.error()));
+  }
   return upload->size;
 }
 

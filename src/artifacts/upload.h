@@ -21,6 +21,12 @@ inline Time stored_at(const struct stat& status) {
   return Time{std::int64_t{status.st_mtim.tv_sec} * 1'000'000 + status.st_mtim.tv_nsec / 1'000};
 }
 
+// A full disk of the store's own is no fault of what was to be stored.
+inline Error without_room(Error error) {
+  if (error.code == ErrorCode::kTooLarge) error.code = ErrorCode::kFull;
+  return error;
+}
+
 // Guarded by `mutex`, which may be held while uploads_mutex_ is taken, never the other way round.
 // `path` and `size` do not change. Its file stays behind, for the store's next life, unless
 // somebody removes it.

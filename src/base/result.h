@@ -21,6 +21,7 @@ enum class ErrorCode {
   kClosed,       // the peer closed the connection, or the queue was shut down
   kTimedOut,     // the deadline passed
   kTooLarge,     // a stated maximum would be exceeded
+  kFull,         // there is no room left where it should go; later there may be
   kBusy,         // a bounded queue is full; try again later
   kCorrupt,      // stored bytes are not what was written
   kUnreachable,  // no connection could be made

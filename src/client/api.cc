@@ -47,6 +47,14 @@ ApiResult<void> read_json(const std::string& text, google::protobuf::Message& me
   return {};
 }
 
+// By the market's own word: what stands between knows no more than a status, and has limits of its
+// own.
+ErrorCode code_of_refusal(const v1::Problem& problem) {
+  if (problem.status() == 404) return ErrorCode::kNotFound;
+  if (problem.code() == "too_large") return ErrorCode::kTooLarge;
+  return problem.code() == "store_full" ? ErrorCode::kFull : ErrorCode::kFailed;
+}
+
 }  // namespace
 
 ApiError local_error(const Error& error) {
@@ -58,8 +66,7 @@ Error plain_error(const ApiError& error) {
     case ApiError::Kind::kLocal:
       return {error.code, error.message};
     case ApiError::Kind::kRefused:
-      return {error.problem.status() == 404 ? ErrorCode::kNotFound : ErrorCode::kFailed,
-              error.message};
+      return {code_of_refusal(error.problem), error.message};
     case ApiError::Kind::kUnreachable:
       return {ErrorCode::kUnreachable, error.message};
     case ApiError::Kind::kCancelled:

@@ -43,8 +43,8 @@ template <class T>
 using ApiResult = tl::expected<T, ApiError>;
 
 ApiError local_error(const Error& error);
-// Back again, for callers that have no use for a problem: a 404 is kNotFound, no connection is
-// kUnreachable.
+// Back again, for callers that have no use for a problem: a 404 is kNotFound, the code too_large is
+// kTooLarge, store_full is kFull, no connection is kUnreachable.
 Error plain_error(const ApiError& error);
 
 class Api {

@@ -82,5 +82,20 @@ TEST(Api, BeginsABlobAnewOnceWhenWhatWasThereIsWrong) {
   EXPECT_EQ(refused.seen(), "PUT ");
 }
 
+// Whose fault it is that an output cannot be stored hangs on it.
+TEST(ApiErrors, WhatTheStoreRefusesIsToldApart) {
+  const auto code = [](std::uint32_t status, const std::string& word) {
+    ApiError error{ApiError::Kind::kRefused, "no", {}};
+    error.problem.set_status(status);
+    error.problem.set_code(word);
+    return plain_error(error).code;
+  };
+  EXPECT_EQ(code(413, "too_large"), ErrorCode::kTooLarge);
+  EXPECT_EQ(code(507, "store_full"), ErrorCode::kFull);
+  EXPECT_EQ(code(404, "not_found"), ErrorCode::kNotFound);
+  EXPECT_EQ(code(413, "http_413"), ErrorCode::kFailed) << "of a proxy before the market";
+  EXPECT_EQ(code(500, "failed"), ErrorCode::kFailed);
+}
+
 }  // namespace
 }  // namespace fallow::client

@@ -39,6 +39,7 @@ Ending ending_of(v1::EndReason reason) {
     case v1::PREEMPTED:
     case v1::GANG_BROKEN:
     case v1::IMAGE_UNAVAILABLE:  // before the start, so that nothing was charged
+    case v1::STORE_FULL:         // a node's word alone must not spend the market's fees
       return kPreempted;
     case v1::GANG_LOST:
       return kGangLost;
@@ -53,7 +54,7 @@ Ending ending_of(v1::EndReason reason) {
 
 bool may_lie_in_task(v1::EndReason reason) {
   return reason == v1::START_FAILED || reason == v1::DEVICE_FAULT || reason == v1::WORKLOAD_LOST ||
-         reason == v1::IMAGE_UNAVAILABLE;
+         reason == v1::IMAGE_UNAVAILABLE || reason == v1::STORE_FULL;
 }
 
 v1::EndReason believed(v1::EndReason reported) {
@@ -70,6 +71,7 @@ v1::EndReason believed(v1::EndReason reported) {
     case v1::WORKLOAD_LOST:
     case v1::OWNER_RETURNED:
     case v1::IMAGE_UNAVAILABLE:
+    case v1::STORE_FULL:
       return reported;
     default:
       return v1::WORKLOAD_LOST;

@@ -33,6 +33,7 @@ TEST(Blame, DecidesEveryEnding) {
       {v1::GANG_LOST, v1::BLAME_PROVIDER, true, true, false, false},
       {v1::GANG_BROKEN, v1::BLAME_MARKET, false, true, false, false},
       {v1::IMAGE_UNAVAILABLE, v1::BLAME_MARKET, false, true, false, false},
+      {v1::STORE_FULL, v1::BLAME_MARKET, false, true, false, false},
   };
   // Without END_REASON_UNSPECIFIED.
   EXPECT_EQ(std::size(kLines), v1::EndReason_descriptor()->value_count() - 1)
@@ -50,6 +51,7 @@ TEST(Blame, DecidesEveryEnding) {
 TEST(Blame, NodesAreNotBelievedEverything) {
   EXPECT_EQ(believed(v1::COMPLETED), v1::COMPLETED);
   EXPECT_EQ(believed(v1::OWNER_RETURNED), v1::OWNER_RETURNED);
+  EXPECT_EQ(believed(v1::STORE_FULL), v1::STORE_FULL);
   for (const v1::EndReason claimed :
        {v1::STOPPED, v1::FUNDS, v1::NODE_WITHDRAWN, v1::PREEMPTED, v1::MARKET_FAULT, v1::GANG_LOST,
         v1::END_REASON_UNSPECIFIED, static_cast<v1::EndReason>(1'000)}) {

@@ -6,6 +6,7 @@
 #include "core/gangs.h"
 #include "core/handlers.h"
 #include "core/leases.h"
+#include "core/meter.h"
 #include "core/nodes.h"
 #include "core/repricing.h"
 #include "core/retry.h"
@@ -14,11 +15,6 @@
 
 namespace fallow::core {
 namespace {
-
-// As it was when the lease was placed: its node counts on that.
-Duration close_after(const MarketState& state, const Lease& lease) {
-  return lease.close_after.value > 0 ? lease.close_after : Duration(state.policy.close_after_us());
-}
 
 Time stop_deadline(const MarketState& state, const Lease& lease) {
   return lease.stopping_at + stop_grace(state.policy, lease) + close_after(state, lease);
@@ -66,6 +62,10 @@ void expire(Step& step, Lease& lease) {
     return end_lease(step, lease, v1::HOST_LOST, {0, "the node was not heard of for too long", ""});
   }
   if (lease.started_at.us == 0 && lease.start_by <= step.now) {
+    if (lease.pulling) {
+      return end_lease(step, lease, v1::IMAGE_UNAVAILABLE,
+                       {0, "its image had not come by then", ""});
+    }
     return end_lease(step, lease, v1::START_FAILED, {0, "the node took too long to start it", ""});
   }
   if (const auto owner = owner_deadline(state, lease, node); owner && *owner <= step.now) {
@@ -78,6 +78,10 @@ void expire(Step& step, Lease& lease) {
 }
 
 }  // namespace
+
+Duration close_after(const MarketState& state, const Lease& lease) {
+  return lease.close_after.value > 0 ? lease.close_after : Duration(state.policy.close_after_us());
+}
 
 Duration stop_grace(const v1::Policy& policy, const Lease& lease) {
   return Duration(lease.stop_reason == v1::PREEMPTED ? policy.spot_notice_us()
@@ -145,6 +149,7 @@ void handle(Step& step, const v1::Resume&) {
     if (node.owner != v1::OWNER_AWAY) node.owner_since = step.now;
     for (const LeaseId id : node.leases) {
       Lease& lease = *state.leases.find(id);
+      count_unseen(lease, close_after(state, lease), step.now);
       lease.heard_at = step.now;
       lease.start_by =
           std::max(lease.start_by, step.now + Duration(state.policy.start_timeout_us()));

@@ -9,6 +9,10 @@
 
 namespace fallow::core {
 
+// The silence after which nothing of the lease runs, as it was when it was placed: its node counts
+// on that.
+Duration close_after(const MarketState& state, const Lease& lease);
+
 // The next moment at which something happens to an open lease if nobody says a word.
 // `node` is the lease's.
 // Between the signal to stop and the kill; who is preempted gets longer notice.

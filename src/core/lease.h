@@ -70,12 +70,13 @@ struct Lease {
   Time placed_at;
   Time started_at;   // first proven RUNNING; 0: never
   Time heard_at;     // last word of its node about it; at first placed_at
-  Time start_by;     // START_FAILED then, unless it ran
+  Time start_by;     // START_FAILED then, or IMAGE_UNAVAILABLE while it pulls, unless it ran
   Time stopping_at;  // when it became STOPPING
   Time ended_at;
   // Its node stops it before it was not heard of for so long. 0: of the market before the rule
   // waits_for_fence; the policy's then, and nobody waits for that.
   Duration close_after;
+  bool pulling = false;               // its node's last word: its image is being made ready
   Time fenced_at;                     // ENDED: from when on nothing of it runs; 0: since its end
   std::uint64_t placed_revision = 0;  // the node's desired set that first named it
   LogIndex placed_index;
@@ -85,6 +86,11 @@ struct Lease {
   LogIndex named_index;      // the last Observe that named it; means nothing between commands
 
   std::uint32_t meter_sequence = 0;  // of the last accepted record
+  Duration unseen;  // that may have passed while the market was away, by none of its clocks
+  // Its node says since then that it does not run; 0: its last word was that it does. And what such
+  // spans surely came to that are over. See core/meter.h.
+  Time idle_since;
+  Duration idle;
   Duration proven;
   Duration slowed;  // of it, what full speed would not have needed, as its node counts it
   Micros charged;   // posted so far, less what the renter was let off
@@ -107,5 +113,9 @@ struct Lease {
 };
 
 inline bool is_open(const Lease& lease) { return lease.state != v1::ENDED; }
+// Whether a record of its running time can still count.
+inline bool takes_meters(const Lease& lease) {
+  return lease.state != v1::STOPPING && lease.state != v1::ENDED;
+}
 
 }  // namespace fallow::core

@@ -60,11 +60,10 @@ void leave_node(Step& step, const Lease& lease, const Ending& ending) {
   Node& node = node_of(state, lease);
   std::erase(node.leases, lease.id);
   ++node.desired_revision;
-  node.proven_total = std::min(node.proven_total + lease.proven, kTimeUnbounded);
-  if (ending.by_node) {
-    ++node.leases_broken;
-  } else {
-    ++node.leases_kept;
+  const bool weighs = state.policy.weighs_kept_time();
+  // What a provider rents from himself costs him nothing but the fee.
+  if (!weighs || lease.renter != node.provider) {
+    count_ended(node, ending.by_node, lease.proven, weighs);
   }
   give_back(node, lease);
   if (node.removed) return;
@@ -121,6 +120,7 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   lease.time_max = time_max;
   lease.placed_at = step.now;
   lease.heard_at = step.now;
+  lease.idle_since = step.now;
   lease.start_by = step.now + Duration(state.policy.start_timeout_us());
   if (state.policy.waits_for_fence()) lease.close_after = Duration(state.policy.close_after_us());
   lease.placed_revision = ++node.desired_revision;

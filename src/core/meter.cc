@@ -12,8 +12,10 @@
 namespace fallow::core {
 namespace {
 
-// A node's clock may run ahead of the market's by no more than this since the lease was placed.
+// A node's clock may run ahead of the market's by no more than this since the lease was placed,
 constexpr Duration kMeterSlack = seconds(5);
+// and by one part in so many: twice the most that NTP slews a clock by.
+constexpr std::int64_t kDriftParts = 1'000;
 
 Order& order_of(MarketState& state, const Lease& lease) {
   Order* const order = state.orders.find(lease.order);
@@ -90,11 +92,37 @@ v1::EndReason limit_reason(const MarketState& state, const Lease& lease) {
   return lease.time_max < wanted ? v1::FUNDS : v1::TIME_LIMIT;
 }
 
+Duration running_max(const MarketState& state, const Lease& lease, Time now) {
+  const Duration placed = now - lease.placed_at;
+  if (!state.policy.bounds_meters()) return placed + kMeterSlack;
+  return placed + Duration(placed.value / kDriftParts) + lease.unseen - lease.idle + kMeterSlack;
+}
+
+void follow_idle(Lease& lease, v1::LeaseState state, Time former, Duration close_after, Time now) {
+  const bool runs = state == v1::RUNNING;
+  if (lease.idle_since.us == 0) {
+    if (!runs) lease.idle_since = now;
+    return;
+  }
+  // What it had just been at `former`, if not since.
+  const Duration surely = former - lease.idle_since - close_after;
+  if (surely.value > 0) {
+    lease.idle += surely;
+    lease.idle_since = lease.idle_since + surely;
+  }
+  if (runs) lease.idle_since = Time{};
+}
+
+void count_unseen(Lease& lease, Duration close_after, Time now) {
+  const Duration lost = std::max(close_after - (now - lease.heard_at), Duration(0));
+  lease.unseen = std::min(lease.unseen + lost, kTimeUnbounded);
+}
+
 void accept_meter(Step& step, Lease& lease, const v1::MeterRecord& record) {
-  if (lease.state == v1::STOPPING || lease.state == v1::ENDED) return;
+  if (!takes_meters(lease)) return;
   if (record.sequence() == 0 || record.sequence() != lease.meter_sequence + 1) return;
   const Duration running(record.running_us());
-  if (running < lease.proven || running > step.now - lease.placed_at + kMeterSlack) return;
+  if (running < lease.proven || running > running_max(step.state, lease, step.now)) return;
   const Duration slowed(record.slowed_us());
   if (slowed < lease.slowed || slowed > running) return;
 

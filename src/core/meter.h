@@ -14,8 +14,22 @@ Duration time_for(Micros hold, Micros rate_hour);
 // The market's part of a charge: rounded down, of the cumulative charge, so that it never drifts.
 Micros fee_of(Micros charged, std::uint32_t basis_points);
 
+// The most running time that can be true of the lease by now: the time since it was placed, and
+// what a node's clock may gain on the market's; by the rule bounds_meters also `unseen`,
+// and less what its node said it did not run.
+Duration running_max(const MarketState& state, const Lease& lease, Time now);
+// A report names the lease in this state; the one before did at `former`. Counts how long it surely
+// did not run: from one such word to the next that still said so. A word may be on its way for a
+// while, but no longer than close_after: then its node had stopped it.
+void follow_idle(Lease& lease, v1::LeaseState state, Time former, Duration close_after, Time now);
+
+// The server comes up again: counts what may have passed since the lease's last word, in no clock.
+// Its node let nothing run for longer than close_after.
+void count_unseen(Lease& lease, Duration close_after, Time now);
+
 // Takes a record over when it is the next one and can be true, and charges for it; else nothing
-// happens. A lease that has used its time up becomes STOPPING.
+// happens: its node keeps it, and sends it again. A lease that has used its time up becomes
+// STOPPING.
 void accept_meter(Step& step, Lease& lease, const v1::MeterRecord& record);
 
 // What a reserved lease that ends for this reason is charged by instead of its rate: that of the

@@ -71,10 +71,10 @@ struct Node {
   std::vector<LeaseId> leases;         // open ones, ascending
   std::uint32_t leases_known = 0;      // open and ended ones that the market still remembers
   std::uint64_t desired_revision = 0;  // grows whenever the desired set changes
-  // Proven behaviour only: time that was leased and proven, and leases ended by blame.
-  Duration proven_total;
+  // Proven behaviour only: leases ended by blame.
   std::uint32_t leases_kept = 0;    // ended without the provider's or owner's blame
   std::uint32_t leases_broken = 0;  // ended with it
+  Duration kept_time;               // of kept leases, that makes no whole one yet
   Uptime uptime;
   Survival survival;             // what follows from the like, as SetSurvival has it
   bool priced = false;           // counts in a class of the price indexes
@@ -87,6 +87,12 @@ struct Node {
   };
   Counted counted;  // there; derived
 };
+
+// A lease of the node has ended that ran for `proven`. By the rule weighs_kept_time a kept one
+// counts in proportion to that, and for whole from kKeptWhole on: what ran for nothing says
+// nothing.
+constexpr Duration kKeptWhole = minutes(10);
+void count_ended(Node& node, bool broken, Duration proven, bool weighs_kept_time);
 
 // Parts per million that a lease on this node is kept, with a prior of 19 kept of 20.
 std::uint32_t reliability_ppm(const Node& node);

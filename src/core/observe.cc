@@ -84,10 +84,22 @@ void accept_checkpoint(Step& step, Lease& lease, const v1::Checkpoint& reported)
   lease.checkpoint_sequence = reported.sequence();
 }
 
+// How long a pull takes lies with the registry and with who chose the image.
+void follow_pull(const MarketState& state, Lease& lease, bool pulling, Time now) {
+  const Duration most(state.policy.pull_timeout_us());
+  const Order& order = *state.orders.find(lease.order);
+  lease.pulling =
+      pulling && most.value > 0 && lease.started_at.us == 0 && !order.workload.image().empty();
+  if (!lease.pulling) return;
+  const Time from = std::min(now, lease.placed_at + most);
+  lease.start_by = std::max(lease.start_by, from + Duration(state.policy.start_timeout_us()));
+}
+
 void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& report) {
   MarketState& state = step.state;
   Lease* const lease = state.leases.find(LeaseId(report.lease()));
   if (lease == nullptr || !is_open(*lease) || lease->node != node.id) return;
+  follow_idle(*lease, report.state(), lease->heard_at, close_after(state, *lease), step.now);
   lease->heard_at = step.now;
   lease->named_index = step.index;
   // Once: what ran does not change afterwards.
@@ -104,6 +116,7 @@ void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& re
                      words_of(report, state.limits));
   }
   if (lease->state != v1::STOPPING) {
+    follow_pull(state, *lease, report.pulling(), step.now);
     switch (report.state()) {
       case v1::STARTING:
         if (lease->started_at.us == 0) set_lease_state(step, *lease, v1::STARTING);

@@ -104,7 +104,9 @@ void after_lease(Step& step, const Lease& lease, const Ending& ending) {
   Task& task = order.tasks[lease.task];
   if (!ending.refund) task.proven += std::min(lease.proven, lease.time_max);
   const bool by_provider = ending.blame == v1::BLAME_PROVIDER && ending.by_node;
-  if (by_provider || lease.reason == v1::IMAGE_UNAVAILABLE) avoid(task, lease.node);
+  const bool may_be_of_node =
+      lease.reason == v1::IMAGE_UNAVAILABLE || lease.reason == v1::STORE_FULL;
+  if (by_provider || may_be_of_node) avoid(task, lease.node);
   if (ending.retry) ++order.rescued;
   if (may_lie_in_task(lease.reason)) ++task.failures;
   if (lease.reason == v1::PREEMPTED) {

@@ -59,6 +59,9 @@ v1::Policy default_policy() {
   policy.set_credit_basis_points_max(5'000);
   policy.set_scarcity_basis_points(100);
   policy.set_deadlines_by_forecast(true);
+  policy.set_bounds_meters(true);
+  policy.set_weighs_kept_time(true);
+  policy.set_pull_timeout_us(hours(1).value);
   return policy;
 }
 
@@ -84,6 +87,7 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
       {"retry_delay_us", policy.retry_delay_us(), 0},
       {"retry_delay_us_max", policy.retry_delay_us_max(), policy.retry_delay_us()},
       {"proof_interval_us", policy.proof_interval_us(), 0},
+      {"pull_timeout_us", policy.pull_timeout_us(), 0},
   };
   for (const auto& span : spans) {
     if (span.value < span.min || span.value > kPolicySpanMax) {

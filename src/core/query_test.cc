@@ -227,5 +227,22 @@ TEST(Reliability, StartsFromAPriorAndFollowsTheRecord) {
   EXPECT_EQ(reliability_ppm(node), 500'000U);
 }
 
+TEST(Reliability, WhatWasKeptCountsByItsTime) {
+  Node node;
+  for (int i = 0; i < 1'000; ++i) count_ended(node, false, Duration(0), true);
+  EXPECT_EQ(reliability_ppm(node), 950'000U) << "a thousand leases that proved nothing";
+  count_ended(node, false, kKeptWhole - Duration(1), true);
+  EXPECT_EQ(node.leases_kept, 0U);
+  count_ended(node, false, Duration(1), true);
+  EXPECT_EQ(node.leases_kept, 1U);
+  count_ended(node, false, hours(24 * 30), true);
+  EXPECT_EQ(node.leases_kept, 2U) << "the longest is no more than one";
+  count_ended(node, true, Duration(0), true);
+  EXPECT_EQ(node.leases_broken, 1U);
+  count_ended(node, false, Duration(0), false);
+  EXPECT_EQ(node.leases_kept, 3U) << "as of a market without the rule";
+  EXPECT_EQ(node.kept_time, Duration(0));
+}
+
 }  // namespace
 }  // namespace fallow::core

@@ -6,7 +6,7 @@
 
 namespace fallow::core {
 
-constexpr std::uint32_t kSnapshotVersion = 11;
+constexpr std::uint32_t kSnapshotVersion = 12;
 
 template <class Archive, class List, class Each>
 void list_fields(Archive& archive, List& list, Each&& each) {
@@ -104,7 +104,7 @@ void node_fields(Archive& archive, T& x) {
               [&](auto& device) { archive(device.facts, device.verified_int8_mops); });
   offer_fields(archive, x.offer);
   archive(x.connected, x.removed, x.silent, x.owner, x.owner_since, x.joined_at, x.seen_at,
-          x.desired_revision, x.proven_total, x.leases_kept, x.leases_broken, x.priced, x.proof,
+          x.desired_revision, x.leases_kept, x.leases_broken, x.kept_time, x.priced, x.proof,
           x.proof_disturbed);
   Uptime::fields(archive, x.uptime);
   for (auto& code : x.survival.codes) archive(code);
@@ -130,12 +130,13 @@ void lease_fields(Archive& archive, T& x) {
   discount_fields(archive, x.discounts);
   archive(x.term_before, x.cut_short, x.rerated_hour, x.spot, x.spot_bid, x.spot_floor, x.claimant);
   list_fields(archive, x.runs, [&](auto& run) { archive(run.rate_hour, run.until); });
-  archive(x.state, x.stop_reason, x.placed_at, x.started_at, x.heard_at, x.start_by, x.stopping_at,
-          x.ended_at, x.close_after, x.fenced_at, x.placed_revision, x.placed_index, x.ended_index,
-          x.metered_index);
-  archive(x.meter_sequence, x.proven, x.slowed, x.charged, x.fee, x.refunded, x.credited, x.reason,
-          x.blame, x.exit_code, x.detail, x.output_manifest, x.image_digest, x.checkpoint,
-          x.checkpoint_at, x.checkpoint_sequence, x.earnings_released);
+  archive(x.state, x.stop_reason, x.placed_at, x.started_at, x.heard_at, x.start_by, x.pulling,
+          x.stopping_at, x.ended_at, x.close_after, x.fenced_at, x.placed_revision, x.placed_index,
+          x.ended_index, x.metered_index);
+  archive(x.meter_sequence, x.unseen, x.idle_since, x.idle, x.proven, x.slowed, x.charged, x.fee,
+          x.refunded, x.credited, x.reason, x.blame, x.exit_code, x.detail, x.output_manifest,
+          x.image_digest, x.checkpoint, x.checkpoint_at, x.checkpoint_sequence,
+          x.earnings_released);
 }
 
 template <class Archive, class T>

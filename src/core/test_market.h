@@ -489,6 +489,8 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     policy.set_credit_basis_points_max(policy.forecast_basis_points());
     policy.set_scarcity_basis_points(policy.locality_basis_points());
     policy.set_deadlines_by_forecast(policy.price_step_basis_points() % 2 == 0);
+    policy.set_bounds_meters(policy.survival_basis_points() % 2 == 0);
+    policy.set_weighs_kept_time(policy.locality_basis_points() % 2 == 0);
   } else if (kind < 99) {
     command.mutable_withdraw_offer()->set_node(any_node(machine));
   } else if (chance(6)) {

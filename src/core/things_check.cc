@@ -62,14 +62,15 @@ void check_node(Complaint& complaint, const MarketState& state, const Node& node
   Limits limits = state.limits;
   std::uint32_t place = 0;
   for (v1::Device& device : *facts.mutable_devices()) device.set_index(place++);
-  const bool sound =
-      node.facts.devices_size() == 0 && node.public_key.size() == kDigestBytes &&
-      state.accounts.find(node.provider) != nullptr && v1::OwnerState_IsValid(node.owner) &&
-      node.owner != v1::OWNER_STATE_UNSPECIFIED && is_moment(node.owner_since) &&
-      is_moment(node.joined_at) && is_moment(node.seen_at) && is_span(node.proven_total) &&
-      !(node.removed && (node.connected || node.offer.id.value != 0)) &&
-      !(node.silent && node.connected) && !(node.removed && node.priced) &&
-      node.uptime.can_be(state.now) && can_be(node.survival);
+  const bool sound = node.facts.devices_size() == 0 && node.public_key.size() == kDigestBytes &&
+                     state.accounts.find(node.provider) != nullptr &&
+                     v1::OwnerState_IsValid(node.owner) &&
+                     node.owner != v1::OWNER_STATE_UNSPECIFIED && is_moment(node.owner_since) &&
+                     is_moment(node.joined_at) && is_moment(node.seen_at) &&
+                     is_span(node.kept_time) && node.kept_time < kKeptWhole &&
+                     !(node.removed && (node.connected || node.offer.id.value != 0)) &&
+                     !(node.silent && node.connected) && !(node.removed && node.priced) &&
+                     node.uptime.can_be(state.now) && can_be(node.survival);
   complaint.unless(sound, "node {} has values that cannot be", node.id.value);
   complaint.unless(!check_facts(facts, limits), "node {} has facts that cannot be", node.id.value);
   check_shown_offer(complaint, node, limits);
@@ -170,6 +171,7 @@ void check_lease(Complaint& complaint, const MarketState& state, const Lease& le
       is_moment(lease.placed_at) && is_moment(lease.started_at) && is_moment(lease.heard_at) &&
       is_moment(lease.start_by) && is_moment(lease.stopping_at) && is_moment(lease.ended_at) &&
       is_moment(lease.checkpoint_at) && is_span(lease.proven) && is_span(lease.time_max) &&
+      is_span(lease.unseen) && is_moment(lease.idle_since) && is_span(lease.idle) &&
       is_span(lease.slowed) && lease.slowed <= lease.proven && is_span(lease.term_before) &&
       lease.placed_at.us > 0 && is_span(lease.close_after) && is_moment(lease.fenced_at) &&
       (lease.fenced_at.us == 0 || lease.state == v1::ENDED);

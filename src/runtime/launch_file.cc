@@ -10,7 +10,7 @@
 namespace fallow::runtime {
 namespace {
 
-constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH5\n";
+constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH6\n";
 constexpr std::string_view kSecretsMagic = "FALLOWSECRETS1\n";
 constexpr std::string_view kExitMagic = "FALLOWEXIT1\n";
 constexpr std::size_t kSecretsBytesMax = std::size_t{1} << 20;
@@ -101,6 +101,8 @@ std::string encode_launch(const LaunchFile& launch) {
   put(bytes, spec.device_files);
   put(bytes, spec.memory_bytes_max);
   put(bytes, spec.disk_bytes_max);
+  put(bytes, spec.memory_room_bytes_min);
+  put(bytes, spec.disk_room_bytes_min);
   put(bytes, std::uint64_t{spec.cpu_thousandths});
   put(bytes, std::uint64_t{spec.processes_max});
   put(bytes, static_cast<std::uint64_t>(spec.network));
@@ -135,6 +137,8 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
   spec.device_files = read_texts(reader);
   spec.memory_bytes_max = reader.number();
   spec.disk_bytes_max = reader.number();
+  spec.memory_room_bytes_min = reader.number();
+  spec.disk_room_bytes_min = reader.number();
   spec.cpu_thousandths = static_cast<std::uint32_t>(reader.number());
   spec.processes_max = static_cast<std::uint32_t>(reader.number());
   spec.network = static_cast<v1::Network>(reader.number());

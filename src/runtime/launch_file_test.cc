@@ -16,6 +16,8 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   launch.spec.environment = {{"N", std::string("v\0w", 3)}};
   launch.spec.device_files = {"/dev/x"};
   launch.spec.disk_bytes_max = 5;
+  launch.spec.memory_room_bytes_min = 6;
+  launch.spec.disk_room_bytes_min = 7;
   launch.spec.network = v1::EGRESS;
   launch.egress = {"abc", {"9.9.9.9"}, {"192.0.2.0/24"}, 1, 2, 3, 4};
   launch.uid = 9;
@@ -29,6 +31,8 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   ASSERT_TRUE(back);
   EXPECT_EQ(encode_launch(*back), bytes);
   EXPECT_EQ(back->isolation, v1::GVISOR);
+  EXPECT_EQ(back->spec.memory_room_bytes_min, 6U);
+  EXPECT_EQ(back->spec.disk_room_bytes_min, 7U);
   EXPECT_EQ(back->driver.cdi_folders, launch.driver.cdi_folders);
   EXPECT_EQ(back->driver.ldconfig, launch.driver.ldconfig);
   EXPECT_EQ(back->spec.environment[0].second.size(), 3U);

@@ -53,7 +53,7 @@ void put_process(JsonText& json, const LaunchFile& launch, const OciOptions& opt
   json.close_array().key("env").open_array();
   for (const auto& [name, value] : spec.environment) json.value(name + "=" + value);
   json.close_array().key("cwd").value("/work");
-  json.key("noNewPrivileges").value(true).key("oomScoreAdj").value(kOomScore);
+  json.key("noNewPrivileges").value(true).key("oomScoreAdj").value(oom_score_of(spec));
   json.key("capabilities").open_object();
   for (const char* set : {"bounding", "effective", "inheritable", "permitted", "ambient"}) {
     put_texts(json, set, {});

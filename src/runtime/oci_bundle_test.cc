@@ -34,6 +34,10 @@ TEST(OciBundle, SaysWhatTheSandboxMustNotHave) {
   const YAML::Node config = config_of(launch(), points);
   const YAML::Node process = config["process"];
   EXPECT_TRUE(process["noNewPrivileges"].as<bool>());
+  EXPECT_EQ(process["oomScoreAdj"].as<int>(), 500);
+  LaunchFile unasked = launch();
+  unasked.spec.memory_room_bytes_min = 1;
+  EXPECT_EQ(config_of(unasked, points)["process"]["oomScoreAdj"].as<int>(), 1'000);
   for (const auto& set : process["capabilities"]) {
     EXPECT_EQ(set.second.size(), 0) << set.first;
   }

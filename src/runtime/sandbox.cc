@@ -133,7 +133,7 @@ Status Sandbox::run(Start start) {
   if (start.joins_cgroup) {
     if (!cgroup_.join()) give_up("put into its control groups");
     const auto score = open_file("/proc/self/oom_score_adj", O_WRONLY);
-    if (score) (void)write_all(*score, std::to_string(kOomScore), "oom_score_adj");
+    if (score) (void)write_all(*score, std::to_string(oom_score_of(launch_.spec)), "oom_score_adj");
   }
   if (start.enters_network && network_ != nullptr &&
       ::setns(network_->name_space().get(), CLONE_NEWNET) != 0) {
@@ -155,6 +155,12 @@ Status Sandbox::run(Start start) {
   keep(start.kept);
   ::execve(argv[0], argv.data(), envp.data());
   give_up("run the program of");
+}
+
+int oom_score_of(const agent::LaunchSpec& spec) {
+  constexpr int kOfWorkloads = 500;
+  constexpr int kOfUnasked = 1'000;
+  return spec.memory_room_bytes_min > 0 ? kOfUnasked : kOfWorkloads;
 }
 
 Status Sandbox::check_process_limit() const {

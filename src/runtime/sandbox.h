@@ -141,7 +141,8 @@ std::vector<gid_t> device_groups(const agent::LaunchSpec& spec);
 
 // The most files a workload may have open: 65,536, or what the agent itself may.
 std::uint64_t open_files_max();
-// Processes beyond this score go first when the host itself runs out of memory.
-constexpr int kOomScore = 500;
+// Who goes first when the host itself runs out of memory, 0 to 1000: before what is the host's own
+// come workloads, and before those the ones that asked for no memory.
+int oom_score_of(const agent::LaunchSpec& spec);
 
 }  // namespace fallow::runtime

@@ -53,6 +53,22 @@ TEST_P(SandboxTest, ADiskFillerEndsAtItsLimit) {
   }
 }
 
+// What asked for nothing gives way before it takes what others were promised.
+TEST_P(SandboxTest, WhatAskedForNothingLeavesRoomToOthers) {
+  constexpr std::uint64_t kMoreThanThereIs = std::uint64_t{1} << 60;
+  LaunchSpec spec = shell("sleep 60");
+  spec.memory_room_bytes_min = kMoreThanThereIs;
+  EXPECT_EQ(run(spec).cause, ExitCause::kHostOutOfMemory);
+  spec.memory_room_bytes_min = 0;
+  spec.disk_room_bytes_min = kMoreThanThereIs;
+  EXPECT_EQ(run(spec).cause, ExitCause::kHostDiskFull);
+  spec = shell("exit 3");
+  spec.memory_room_bytes_min = spec.disk_room_bytes_min = 1;
+  const Exited exited = run(spec);
+  EXPECT_EQ(exited.cause, ExitCause::kExited) << exited.detail;
+  EXPECT_EQ(exited.exit_code, 3);
+}
+
 TEST_P(SandboxTest, OutputIsBounded) {
   run(shell("head -c 70000000 /dev/zero; echo end >&2"));
   EXPECT_GT(out().size(), kLogBytesMax);

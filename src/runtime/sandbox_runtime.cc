@@ -24,6 +24,7 @@
 #include "base/number.h"
 #include "runtime/cgroup.h"
 #include "runtime/door.h"
+#include "runtime/host_room.h"
 #include "runtime/launch_file.h"
 #include "runtime/lease_network.h"
 #include "runtime/private_folders.h"
@@ -54,11 +55,22 @@ std::optional<LeaseId> lease_of(std::string_view name) {
   return LeaseId(*number);
 }
 
-std::uint64_t default_memory_bytes() {
-  const auto pages = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES));
-  const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+// What asked for nothing leaves what others were promised when less than one part in so many is
+// left.
+constexpr std::uint64_t kRoomParts = 32;
+constexpr std::uint64_t kDiskRoomBytesMax = std::uint64_t{512} << 20;
+
+void limit_unasked_memory(agent::LaunchSpec& spec) {
+  const std::uint64_t bytes = memory_bytes_of_host();
   // An eighth stays for the host and the agent.
-  return pages * page_bytes / 8 * 7;
+  spec.memory_bytes_max = bytes / 8 * 7;
+  spec.memory_room_bytes_min = bytes / kRoomParts;
+}
+
+void limit_unasked_disk(agent::LaunchSpec& spec, const std::string& folder) {
+  const auto opened = open_file(folder, O_RDONLY | O_DIRECTORY);
+  const auto disk = opened ? disk_room(*opened) : std::nullopt;
+  if (disk) spec.disk_room_bytes_min = std::min(disk->bytes / kRoomParts, kDiskRoomBytesMax);
 }
 
 // What we know of one supervisor.
@@ -199,7 +211,8 @@ Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
   const std::string folder = impl_->folder_of(spec.lease);
   LaunchFile launch;
   launch.spec = spec;
-  if (launch.spec.memory_bytes_max == 0) launch.spec.memory_bytes_max = default_memory_bytes();
+  if (launch.spec.memory_bytes_max == 0) limit_unasked_memory(launch.spec);
+  if (!launch.spec.asks_for_disk) limit_unasked_disk(launch.spec, folder);
   const Level* level = choose_level(impl_->levels, spec.isolation_min);
   if (level == nullptr) {
     return fail(ErrorCode::kFailed, "this node cannot give the isolation that the order asks for");

@@ -5,7 +5,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +26,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/door.h"
 #include "runtime/driver_files.h"
+#include "runtime/host_room.h"
 #include "runtime/launch_file.h"
 #include "runtime/lease_network.h"
 #include "runtime/log_file.h"
@@ -107,6 +107,7 @@ class Supervisor {
   void note_start();
   void check_fence();
   void watch_limits();
+  void watch_room();
   void reap();
   void suspend(bool suspended);
   // `detail` empty: what the table of evidence says of the cause.
@@ -126,6 +127,7 @@ class Supervisor {
   Fd signals_;
   Fd fence_timer_;
   Fd watch_timer_;
+  Fd room_timer_;
   std::vector<Fd> private_folders_;
   std::optional<LeaseNetwork> network_;
   bool asks_resolvers_ = false;
@@ -169,7 +171,8 @@ Status Supervisor::begin() {
   signals_ = Fd(::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC));
   fence_timer_ = open_timer();
   watch_timer_ = open_timer();
-  if (!signals_ || !fence_timer_ || !watch_timer_) {
+  room_timer_ = open_timer();
+  if (!signals_ || !fence_timer_ || !watch_timer_ || !room_timer_) {
     return tl::unexpected(file_error("make", "the supervisor's timers", errno));
   }
   check_fence();
@@ -196,6 +199,7 @@ Status Supervisor::begin() {
   FALLOW_ASSIGN(LogFile err, LogFile::open(path("stderr"), sandbox_->take_err(), kLogBytesMax));
   logs_.push_back(std::move(err));
   set_timer(watch_timer_, boot_time() + kWatchMin);
+  watch_room();
   return {};
 }
 
@@ -219,14 +223,15 @@ void Supervisor::remove_network() {
 
 void Supervisor::loop() {
   while (!sandbox_->is_over()) {
-    std::array<pollfd, 8> polled{{{control_.get(), POLLIN, 0},
+    std::array<pollfd, 9> polled{{{control_.get(), POLLIN, 0},
                                   {signals_.get(), POLLIN, 0},
                                   {fence_timer_.get(), POLLIN, 0},
                                   {watch_timer_.get(), POLLIN, 0},
                                   {sandbox_->status_fd(), POLLIN, 0},
                                   {logs_[0].pipe_fd(), POLLIN, 0},
                                   {logs_[1].pipe_fd(), POLLIN, 0},
-                                  {door_.get(), POLLIN, 0}}};
+                                  {door_.get(), POLLIN, 0},
+                                  {room_timer_.get(), POLLIN, 0}}};
     if (::poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) return;
     // First of all, as after a stop of the whole machine: may it still run?
     if (polled[2].revents != 0) check_fence();
@@ -234,6 +239,7 @@ void Supervisor::loop() {
     if (polled[0].revents != 0) follow_wishes();
     if (polled[7].revents != 0) let_in(door_, sandbox_->door());
     for (LogFile& log : logs_) log.pump();
+    if (polled[8].revents != 0) watch_room();
     if (polled[3].revents != 0) watch_limits();
     if (polled[1].revents != 0) reap();
     note_start();
@@ -295,6 +301,22 @@ void Supervisor::watch_limits() {
   const Duration took = boot_time() - began;
   set_timer(watch_timer_,
             boot_time() + std::clamp(Duration(took.value * kWatchShare), kWatchMin, kWatchMax));
+}
+
+// A look is cheap, so none is left out, however slow the looks at its own folders are.
+void Supervisor::watch_room() {
+  drain(room_timer_);
+  const agent::LaunchSpec& spec = launch_.spec;
+  if (spec.memory_room_bytes_min == 0 && spec.disk_room_bytes_min == 0) return;
+  if (spec.memory_room_bytes_min > 0) {
+    const auto left = memory_bytes_left();
+    if (left && *left < spec.memory_room_bytes_min) kill_all(ExitCause::kHostOutOfMemory, "");
+  }
+  if (spec.disk_room_bytes_min > 0) {
+    const auto disk = disk_room(private_folders_[0]);
+    if (disk && disk->left < spec.disk_room_bytes_min) kill_all(ExitCause::kHostDiskFull, "");
+  }
+  set_timer(room_timer_, boot_time() + kWatchMin);
 }
 
 void Supervisor::reap() {
@@ -402,9 +424,9 @@ bool Supervisor::is_disk_full() const {
 
 // It failed, and there was no room left on the disk though it had room left of its own.
 bool Supervisor::is_host_disk_full() const {
-  struct statvfs disk {};
-  if (private_folders_.empty() || ::fstatvfs(private_folders_[0].get(), &disk) != 0) return false;
-  return disk.f_bavail * disk.f_frsize < kHostRoomMin;
+  if (private_folders_.empty()) return false;
+  const auto disk = disk_room(private_folders_[0]);
+  return disk && disk->left < kHostRoomMin;
 }
 
 // What nobody brings to the market makes room, so that its end can be written down.

@@ -411,6 +411,25 @@ TEST(Api, ArtifactsAreStoredServedAndResumed) {
   EXPECT_EQ(market.send("DELETE", path, people.renter, {}, {}).status, 405);
 }
 
+// Whose fault a refusal is hangs on it: agent/evidence.h.
+TEST(Api, AStoreThatIsFullIsNoFaultOfWhatIsStored) {
+  ServerOptions options;
+  options.artifacts.bytes_max = 1'000;
+  options.artifacts.blob_bytes_max = 800;
+  LoopbackMarket market(std::move(options));
+  const People people(market);
+  const auto put = [&](std::size_t size, char filled) {
+    const std::string bytes(size, filled);
+    return market.send("PUT", "/v1/artifacts/" + to_hex(digest_of(bytes)), people.renter, bytes,
+                       {{"Content-Type", "application/octet-stream"}});
+  };
+  EXPECT_EQ(put(801, 'a').status, 413);
+  EXPECT_EQ(put(801, 'a').at("code"), "too_large");
+  EXPECT_EQ(put(700, 'b').status, 201);
+  EXPECT_EQ(put(301, 'c').status, 507);
+  EXPECT_EQ(put(301, 'c').at("code"), "store_full");
+}
+
 TEST(Api, AnUploadGoesOnAfterARestart) {
   LoopbackMarket market;
   const People people(market);

@@ -31,6 +31,8 @@ v1::Problem store_problem(const Error& error) {
       return make_problem(404, "not_found", error.message);
     case ErrorCode::kInvalid:
       return make_problem(409, "offset_wrong", error.message, "Upload-Offset");
+    case ErrorCode::kFull:
+      return make_problem(507, "store_full", error.message);
     default:
       return problem_of(error, "store the artifact");
   }

@@ -1,5 +1,6 @@
 #include "server/hub.h"
 
+#include <optional>
 #include <utility>
 
 #include "base/digest.h"
@@ -37,6 +38,13 @@ bool meters_hold(const v1::Observed& observed, std::string_view node_key, std::s
 bool is_open_on(const core::Machine& market, LeaseId id, NodeId node) {
   const core::Lease* const lease = market.lease(id);
   return lease != nullptr && core::is_open(*lease) && lease->node == node;
+}
+
+// The last record that counts. Nothing: none of the lease will count any more.
+std::optional<std::uint32_t> meters_taken(const core::Machine& market, LeaseId id, NodeId node) {
+  const core::Lease* const lease = market.lease(id);
+  if (lease == nullptr || lease->node != node || !core::takes_meters(*lease)) return std::nullopt;
+  return lease->meter_sequence;
 }
 
 // Secrets that a workload which has not begun waits for.
@@ -219,13 +227,16 @@ void Hub::observed(SessionId id, Session& session, const v1::Observed& observed)
   const auto owner = observed.owner();
   const auto revision = observed.desired_revision();
   std::vector<LeaseId> alive;
+  std::vector<std::pair<LeaseId, std::uint32_t>> metered;  // with the last sequence
   for (const v1::WorkloadReport& workload : observed.workloads()) {
     if (workload.state() != v1::ENDED) alive.emplace_back(workload.lease());
+    if (workload.meters().empty()) continue;
+    metered.emplace_back(workload.lease(), workload.meters().rbegin()->sequence());
   }
   ++session.observed_in_flight;
   const Status taken = port_.submit(
-      std::move(command),
-      [this, id, sequence, owner, revision, alive = std::move(alive)](const core::Machine* market) {
+      std::move(command), [this, id, sequence, owner, revision, alive = std::move(alive),
+                           metered = std::move(metered)](const core::Machine* market) {
         const std::lock_guard lock(mutex_);
         Session* open = find(id);
         if (open == nullptr) return;
@@ -239,6 +250,13 @@ void Hub::observed(SessionId id, Session& session, const v1::Observed& observed)
         // Whose silence ended them counts on their fences: no later word may move those.
         for (const LeaseId lease : alive) {
           if (!is_open_on(*market, lease, open->node)) ack.add_ended(lease.value);
+        }
+        for (const auto& [lease, last] : metered) {
+          const auto counted = meters_taken(*market, lease, open->node);
+          if (!counted || *counted >= last) continue;
+          v1::MetersNotTaken& kept = *ack.add_not_taken();
+          kept.set_lease(lease.value);
+          kept.set_taken(*counted);
         }
         port_.send(id, message);
       });

@@ -1,5 +1,6 @@
 #include "server/hub.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -303,6 +304,56 @@ TEST_F(HubTest, WhoReportsALeaseThatIsOverIsToldSo) {
   run();
   ASSERT_EQ(acknowledged(9).sequence(), 9U);
   EXPECT_EQ(acknowledged(9).ended_size(), 1);
+}
+
+// What the market cannot believe yet its node keeps; what will never count need not come again.
+TEST_F(HubTest, WhichRecordsDoNotCountYetIsSaid) {
+  connect(one_);
+  const std::uint64_t lease = placed_here();
+  v1::AgentMessage message;
+  v1::Observed& observed = *message.mutable_observed();
+  v1::WorkloadReport& runs = *observed.add_workloads();
+  runs.set_lease(lease);
+  runs.set_state(v1::RUNNING);
+  const auto record = [&](std::uint32_t sequence, Duration running) {
+    v1::MeterRecord& meter = *runs.add_meters();
+    meter.set_lease(lease);
+    meter.set_sequence(sequence);
+    meter.set_running_us(running.value);
+    meter.set_signature(to_bytes(
+        key_.sign(meter_bytes(key_.public_key(), LeaseId(lease), sequence, running, Time{}, {}))));
+  };
+  // Of the last report with that sequence.
+  const auto not_taken = [&](std::uint64_t sequence) {
+    observed.set_sequence(sequence);
+    say(one_, message);
+    std::vector<std::uint32_t> taken;
+    for (const v1::HubMessage& sent : sent_[one_]) {
+      if (sent.observed_ack().sequence() != sequence) continue;
+      for (const v1::MetersNotTaken& kept : sent.observed_ack().not_taken()) {
+        EXPECT_EQ(kept.lease(), lease);
+        taken.push_back(kept.taken());
+      }
+    }
+    return taken;
+  };
+  using testing::ElementsAre;
+  using testing::IsEmpty;
+  record(1, seconds(2));
+  EXPECT_THAT(not_taken(1), IsEmpty());
+  record(2, seconds(20));  // no time has passed
+  EXPECT_THAT(not_taken(2), ElementsAre(1U));
+  clock_.at = clock_.at + seconds(20);
+  EXPECT_THAT(not_taken(3), IsEmpty());
+  EXPECT_EQ(machine_.lease(LeaseId(lease))->proven, seconds(20));
+  // Once it stops no record counts any more.
+  record(3, minutes(5));
+  EXPECT_THAT(not_taken(4), ElementsAre(2U));
+  v1::Command stop;
+  stop.set_actor(machine_.lease(LeaseId(lease))->renter.value);
+  stop.mutable_stop_lease()->set_lease(lease);
+  apply(stop);
+  EXPECT_THAT(not_taken(5), IsEmpty());
 }
 
 TEST_F(HubTest, OutputOfAnothersLeaseIsRefused) {

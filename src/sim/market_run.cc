@@ -40,6 +40,7 @@ v1::Policy policy(const MarketRules& rules) {
   policy.set_close_after_us(kYear.value);
   policy.set_start_timeout_us(kYear.value);
   policy.set_payout_delay_us(0);
+  policy.set_weighs_kept_time(false);  // what is measured here was measured without
   policy.set_price_interval_us(minutes(rules.price_interval_minutes).value);
   return policy;
 }

@@ -115,8 +115,9 @@ void SimServer::fill_disk(Duration how_long) {
 }
 
 void SimServer::set_clock_back(Duration by) {
-  // In all no more than a node's clock may differ from the market's.
-  if (by > seconds(4) - clock_.behind()) return;
+  // Far more than a node's clock may differ from the market's: what passes while the server is away
+  // is then in no clock.
+  if (by > minutes(1) - clock_.behind()) return;
   world_.reach(Mark::kClockSetBack);
   clock_.set_back(by);
 }

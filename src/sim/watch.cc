@@ -11,6 +11,8 @@ namespace {
 // A node's clock may run faster than the world's by this much.
 constexpr std::int64_t kDriftPartsMax = 5'000;  // one part in so many
 constexpr Duration kSlack = milliseconds(50);
+// What an agent that begins anew cannot vouch for: what ran since it let a workload go on.
+constexpr Duration kUnprovenMax = seconds(5);
 constexpr std::uint64_t kBatchesPerCheck = 4;  // and at every restart
 // What is left of the market's longest silence when its node stops counting, and nothing for the
 // kill: simulated ones are quick.
@@ -151,6 +153,26 @@ Duration Watch::truth(LeaseId lease) const {
   return ran.ran + (ran.since.us == 0 ? Duration(0) : world_.now() - ran.since);
 }
 
+void Watch::faults_are_over() {
+  faults_are_over_ = true;
+  for (const auto& [lease, ran] : ran_) unpaid_[lease] = truth(lease) - proven_[lease];
+}
+
+// Of what ended by itself: what runs on after a decision to stop it is nobody's to pay.
+void Watch::see_paid(const v1::LeaseEnded& ended) {
+  const LeaseId lease(ended.lease());
+  const bool by_itself = ended.reason() == v1::COMPLETED || ended.reason() == v1::EXIT_CODE;
+  if (!faults_are_over_ || !by_itself || states_[lease] == v1::STOPPING) return;
+  world_.reach(Mark::kPaidAfterFaults);
+  const Duration ran = truth(lease);
+  const Duration unpaid = ran - Duration(ended.proven_us()) - unpaid_[lease];
+  if (unpaid > kUnprovenMax + Duration(ran.value / kDriftPartsMax) + kSlack) {
+    world_.fail(
+        fmt::format("lease {} ran for {} us and proved {} us, though nothing was in its way",
+                    lease.value, ran.value, ended.proven_us()));
+  }
+}
+
 void Watch::answered(LogIndex index) { answered_ = std::max(answered_, index); }
 
 void Watch::recovered(LogIndex last) {
@@ -257,6 +279,7 @@ void Watch::see_checkpoint(const v1::CheckpointTaken& taken) {
 
 void Watch::see_lease_ended(const v1::LeaseEnded& ended, const engine::Applied& applied) {
   const LeaseId lease(ended.lease());
+  see_paid(ended);
   ++endings_[ended.reason()];
   if (ended.reason() == v1::HOST_LOST) {
     if (applied.command->has_tick()) world_.reach(Mark::kLeaseClosedBySilence);
@@ -270,6 +293,8 @@ void Watch::see_lease_ended(const v1::LeaseEnded& ended, const engine::Applied& 
   ended_[lease] = Ended{world_.now(), ended.reason()};
   states_.erase(lease);
   sequences_.erase(lease);
+  proven_.erase(lease);
+  unpaid_.erase(lease);
 }
 
 void Watch::see_meters(const engine::Applied& applied) {
@@ -284,6 +309,7 @@ void Watch::see_meters(const engine::Applied& applied) {
     const v1::MeterAccepted& meter = event.meter_accepted();
     const LeaseId lease(meter.record().lease());
     sequences_[lease] = meter.record().sequence();
+    proven_[lease] = Duration(meter.proven_us());
     const Duration ran = truth(lease);
     const Duration most = ran + Duration(ran.value / kDriftPartsMax) + kSlack;
     if (Duration(meter.proven_us()) > most) {

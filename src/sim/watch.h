@@ -6,6 +6,7 @@
 //   - no device carries more than it has;
 //   - a task begins with the last checkpoint that was accepted, which no former lease brings back;
 //   - no lease proves more time than its process ran, and none is charged beyond what it proved;
+//   - what a process ran after the faults is proven when it ends by itself, up to one interval;
 //   - no order is charged above its budget or its quote, and none is accepted twice;
 //   - what was answered is never lost.
 // A violation fails the world. Owner: run_chaos; one thread.
@@ -65,6 +66,8 @@ class Watch {
   void recovered(LogIndex last);
   // An order is about to be submitted under this unique name.
   void ordered(const Bound& bound);
+  // From now on nothing keeps a node from being paid for what runs on it.
+  void faults_are_over();
 
   std::map<v1::EndReason, std::uint64_t> endings() const { return endings_; }
   std::uint64_t leases() const { return leases_; }
@@ -91,6 +94,7 @@ class Watch {
   };
 
   Duration truth(LeaseId lease) const;
+  void see_paid(const v1::LeaseEnded& ended);
   void see(const engine::Applied& applied, const core::Machine& machine);
   void see_lease_ended(const v1::LeaseEnded& ended, const engine::Applied& applied);
   void see_checkpoint(const v1::CheckpointTaken& taken);
@@ -109,6 +113,9 @@ class Watch {
   LogIndex answered_;
   std::map<LeaseId, std::uint32_t> sequences_;  // the last accepted meter record's
   std::map<LeaseId, v1::LeaseState> states_;
+  std::map<LeaseId, Duration> proven_;  // of open leases
+  std::map<LeaseId, Duration> unpaid_;  // what had run as the faults were over, and was not proven
+  bool faults_are_over_ = false;
   std::map<v1::EndReason, std::uint64_t> endings_;
   std::uint64_t leases_ = 0;
   std::uint64_t orders_accepted_ = 0;

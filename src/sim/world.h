@@ -67,7 +67,7 @@ class SimClock final : public Clock {
   explicit SimClock(const World& world) : world_(world) {}
   Time now() const override { return Time{kEpoch.us + world_.now().us} - set_back_; }
   Time monotonic() const override { return world_.now() + seconds(1); }
-  // The wall clock only. Kept within what a meter record's time is checked with.
+  // The wall clock only.
   void set_back(Duration by) { set_back_ += by; }
   Duration behind() const { return set_back_; }
 

@@ -105,6 +105,9 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_credit_basis_points_max(number(line, "credit", "0"));
   policy.set_scarcity_basis_points(number(line, "scarcity", "0"));
   policy.set_deadlines_by_forecast(line.has("foretold"));
+  policy.set_bounds_meters(line.has("bounds"));
+  policy.set_weighs_kept_time(line.has("weighs"));
+  policy.set_pull_timeout_us(span("pull", "0s"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');
@@ -221,6 +224,8 @@ Result<v1::Command> Scenario::observe_of(const Line& line) {
         report.set_state(state);
       } else if (v1::EndReason_Parse(upper, &reason)) {
         report.set_reason(reason);
+      } else if (part == "pulling") {
+        report.set_pulling(true);
       } else if (part.starts_with("code/")) {
         report.set_exit_code(std::stoi(part.substr(slash + 1)));
       } else if (part.starts_with("checkpoint/")) {

@@ -162,7 +162,7 @@ class BlameTest(SystemTest):
         self.market.wait_for_offers(self.renter, self.query, 1, 60 * PATIENCE)
         # It had asked for no disk, and takes all there is: that is nobody's promise.
         order = self.submit_once("sh", "-c", "sleep 2; dd if=/dev/zero of=big bs=1M; exit 3")
-        self.assert_end(order, "DISK_LIMIT", RENTER, "more disk than it asked for")
+        self.assert_end(order, "DISK_LIMIT", RENTER, "it had asked for none")
         # Its owner has filled it: a node that cannot write down what it proves proves nothing more.
         order = self.submit_once("sleep", "600", options=("--disk", "0.01"))
         self.wait_running(order)

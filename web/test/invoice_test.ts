@@ -70,5 +70,9 @@ describe('the evidence of a reliability', () => {
     const evidence = evidence_of([lease('1', {}), lease('2', { reason: 'EXIT_CODE', blame: 'BLAME_RENTER' }), lease('3', { reason: 'HOST_LOST', blame: 'BLAME_PROVIDER' }), lease('4', { reason: 'OWNER_RETURNED', blame: 'BLAME_OWNER' }), lease('5', { reason: 'HOST_LOST', blame: 'BLAME_PROVIDER' }), lease('6', { state: 'RUNNING', reason: 'END_REASON_UNSPECIFIED' }), lease('7', { reason: 'GANG_LOST', blame: 'BLAME_PROVIDER' })]);
     expect(evidence).toMatchObject({ kept: 3, broken: 3, reliability: Math.floor((22 / 26) * 1e6) / 1e6 });
     expect(evidence.reasons[0]).toEqual({ reason: 'HOST_LOST', blame: 'BLAME_PROVIDER', count: 2 });
+    // By the rule weighs_kept_time: two of six minutes make one, and the provider's own none.
+    const six = { account: '5', proven: '361.000000s' };
+    const weighed = evidence_of([lease('1', six), lease('2', six), lease('3', { account: '9', proven: '7200s' }), lease('4', { account: '5', reason: 'HOST_LOST', blame: 'BLAME_PROVIDER' })], { provider: '9' });
+    expect(weighed).toMatchObject({ kept: 2, counted: 1, broken: 1, reliability: Math.floor((20 / 22) * 1e6) / 1e6 });
   });
 });

@@ -56,7 +56,7 @@ _NEVER_NEGATIVE = (
     "device_hour_micros", "disk_gb_hour_micros", "rate_hour_micros", "hold_micros", "time_us_max", "charged_micros",
     "refunded_micros", "fee_micros", "term_us", "term_before_us", "rerated_hour_micros", "spot_floor_micros",
     "spot_bid_micros", "credited_micros")
-_AFTER_A_GAP = {("EndReason", "IMAGE_UNAVAILABLE"): 60}
+_AFTER_A_GAP = {("EndReason", "IMAGE_UNAVAILABLE"): 60, ("EndReason", "STORE_FULL"): 270}
 _ZERO: Dict[str, Any] = {"i": 0, "u": 0, "b": b"", "s": "", "?": False}
 
 

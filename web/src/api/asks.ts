@@ -173,12 +173,12 @@ async function all_leases(of: { node?: string; order?: string }, signal: AbortSi
 }
 
 // What a node's reliability is made of; `whole`: of all of its leases.
-export const useEvidence = (node: string) =>
+export const useEvidence = (node: string, weighed?: { provider: string }) =>
   useQuery({
-    queryKey: ['evidence', node],
+    queryKey: ['evidence', node, weighed?.provider],
     queryFn: async ({ signal }) => {
       const { leases, whole } = await all_leases({ node }, signal);
-      return { ...evidence_of(leases), whole };
+      return { ...evidence_of(leases, weighed), whole };
     },
     staleTime: sums_refetch_ms,
     refetchInterval: sums_refetch_ms,

@@ -26,6 +26,7 @@ export const end_reasons: Words<Schemas['EndReason']> = {
   GANG_LOST: "Another task of its gang failed by this provider's fault",
   GANG_BROKEN: 'Another task of its gang ended, so all of the gang begins again',
   IMAGE_UNAVAILABLE: 'Its image could not be had: the registry did not answer, or the node had no room',
+  STORE_FULL: "The market's store had no room for what it left",
 };
 
 // Whom it is charged to, and what that does to the money.
@@ -173,6 +174,7 @@ const policy_rules: Record<RuleKey, RuleWords> = {
   meter_interval_us: { name: 'Meter interval', about: 'How often a node proves running time.', unit: 's' },
   suspend_after_us: { name: 'Suspended after', about: 'Silence of a node until its leases are suspended.', unit: 's' },
   close_after_us: { name: 'Closed after', about: 'Silence until they are closed at the last proven moment.', unit: 's' },
+  pull_timeout_us: { name: 'Pull timeout', about: 'For so long after its placement the start timeout begins anew while a node says that it pulls the image.', unit: 's', zero: 'it never does' },
   start_timeout_us: { name: 'Start timeout', about: 'A lease that does not run by then has failed to start.', unit: 's' },
   stop_grace_us: { name: 'Stop grace', about: 'Between the stop signal and the kill.', unit: 's' },
   owner_notice_us: { name: "Owner's notice", about: "Between the owner's return and the eviction.", unit: 's' },
@@ -200,6 +202,8 @@ const policy_rules: Record<RuleKey, RuleWords> = {
 const policy_switches: Record<SwitchKey, { name: string; about: string }> = {
   deadlines_by_forecast: { name: 'Deadlines look ahead', about: 'Orders with a deadline go by what is expected of a class, too.' },
   waits_for_fence: { name: 'Tasks wait for fences', about: 'No task begins elsewhere while the node that ran it may still do so.' },
+  bounds_meters: { name: 'Meters are bounded by what can have run', about: "What the market's own clock missed counts; what a node said did not run does not." },
+  weighs_kept_time: { name: 'Reliability weighs time', about: 'A lease that was kept counts by what it proved, and none of the own provider counts.' },
 };
 export const switches = (Object.keys(policy_switches) as SwitchKey[]).map((key) => ({ key, ...policy_switches[key] }));
 export const rules: Rule[] = (Object.keys(policy_rules) as RuleKey[]).map((key) => ({ key, ...policy_rules[key] }));

@@ -9,7 +9,7 @@ export const reasons = [
   'GANG_FAILED', 'GANG_LOST', 'GANG_BROKEN',
 ] as const satisfies readonly Schemas['EndReason'][];
 // Their numbers do not follow on those above.
-export const later_reasons = { 60: 'IMAGE_UNAVAILABLE' } as const satisfies Record<number, Schemas['EndReason']>;
+export const later_reasons = { 60: 'IMAGE_UNAVAILABLE', 270: 'STORE_FULL' } as const satisfies Record<number, Schemas['EndReason']>;
 type Reason = (typeof reasons)[number] | (typeof later_reasons)[keyof typeof later_reasons];
 const reason_of = (n: number): Reason => reasons[n] ?? (later_reasons as Record<number, Reason>)[n] ?? 'END_REASON_UNSPECIFIED';
 export const tiers = ['TIER_UNSPECIFIED', 'ON_DEMAND', 'RESERVED', 'SPOT'] as const satisfies readonly Schemas['Tier'][];
