@@ -66,6 +66,7 @@ constexpr std::array<std::string_view, kMarkCount> kNames = {
     "report answered: the lease is over",
     "checkpoint taken",
     "begun with a checkpoint",
+    "order extended",
 };
 static_assert(!kNames.back().empty(), "every mark has a name");
 
