@@ -181,7 +181,6 @@ Refusal refused_extension(const Order& order, Micros task_hour, Longest& longest
   }
   why.relaxations.push_back(
       relaxation_of(Change::kDuration, order.requirements, longest.time().value, task_hour));
-  why.message += "; " + why.relaxations.back().change();
   return why;
 }
 
