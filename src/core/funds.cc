@@ -28,10 +28,11 @@ struct FundsAsk {
 
 std::optional<Refusal> check_budget(const char* whose, const Budget& budget, const FundsAsk& ask,
                                     const char* advice) {
-  if (ask.amount <= left_of(budget)) return std::nullopt;
-  if (budget.max.value == 0) {
+  const Wide used_then = Wide{budget.used.value} + ask.amount.value;
+  if (used_then > std::numeric_limits<std::int64_t>::max()) {
     return refusal(v1::LIMIT_REACHED, "", "the most that can be counted has been spent");
   }
+  if (budget.max.value == 0 || used_then <= budget.max.value) return std::nullopt;
   return refusal(v1::OVER_BUDGET, ask.field, "{} needs {} and {} of {} {} is used: {}", ask.what,
                  format_money(ask.amount), format_money(budget.used), whose,
                  format_money(budget.max), advice);
