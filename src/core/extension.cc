@@ -34,9 +34,9 @@ class Longest {
   // `why` makes the refusal; only where this is the narrowest limit so far, and what is asked for
   // passes it.
   template <class Why>
-  void limit(Duration time, const Why& why) {
-    if (time >= time_) return;
-    time_ = time;
+  void limit(Duration most, const Why& why) {
+    if (most >= time_) return;
+    time_ = most;
     if (refuses()) why_ = why();
   }
 
