@@ -164,6 +164,18 @@ TEST_F(ReconcilerTest, TimeThatWasPaidForEndsIt) {
               8e6, 1e4);
 }
 
+TEST_F(ReconcilerTest, MoreTimeIsNotTheOldTimesEnd) {
+  connect();
+  v1::DesiredLease desired = lease(7);
+  desired.set_time_us_max(seconds(8).value);
+  bring_up(desired);
+  EXPECT_THAT(of<Stop>(run_for(seconds(7))), IsEmpty());
+  desired.set_time_us_max(seconds(12).value);
+  desire({desired});
+  EXPECT_THAT(of<Stop>(run_for(milliseconds(4900))), IsEmpty());
+  EXPECT_EQ(of<Stop>(run_for(milliseconds(200))).size(), 1U);
+}
+
 TEST_F(ReconcilerTest, TheBacklogOfMetersIsBounded) {
   connect();
   bring_up(lease(7));

@@ -39,6 +39,7 @@ void add_bench(Parser& app, Context& context, Host& host);
 void add_completion(Parser& app, Context& context, Host& host);
 void add_copy(Parser& app, Context& context, Host& host);
 void add_exec(Parser& app, Context& context, Host& host);
+void add_extend(Parser& app, Context& context, Host& host);
 void add_forecast(Parser& app, Context& context, Host& host);
 void add_jobs(Parser& app, Context& context, Host& host);
 void add_keys(Parser& app, Context& context, Host& host);

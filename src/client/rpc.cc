@@ -1,5 +1,6 @@
 #include "client/rpc.h"
 
+#include <fmt/core.h>
 #include <google/protobuf/util/json_util.h>
 
 #include <memory>
@@ -27,6 +28,8 @@ std::string text_of(const Message& message, const FieldDescriptor& field) {
       return std::to_string(reflection.GetUInt32(message, &field));
     case FieldDescriptor::CPPTYPE_INT64:
       return std::to_string(reflection.GetInt64(message, &field));
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return fmt::format("{}", reflection.GetDouble(message, &field));
     case FieldDescriptor::CPPTYPE_BOOL:
       return reflection.GetBool(message, &field) ? "true" : "false";
     case FieldDescriptor::CPPTYPE_ENUM:

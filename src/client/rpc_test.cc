@@ -28,6 +28,14 @@ TEST(Rpc, ReadsCarryTheRestInTheQueryPercentEncoded) {
   EXPECT_EQ(made.body, "");
 }
 
+TEST(Rpc, NumbersInTheQueryAreWhatTheyWere) {
+  v1::GetExtensionRequest request;
+  request.set_order(12345);
+  request.set_hours(0.1);
+  EXPECT_EQ(make_rpc_request(find_rpc("Orders.GetExtension"), request).target,
+            "/v1/orders/12345/extension?hours=0.1");
+}
+
 TEST(Rpc, AParameterCannotLeaveItsPlaceInThePath) {
   v1::RevokeKeyRequest request;
   request.set_key("../accounts?x=/y");

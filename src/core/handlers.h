@@ -52,6 +52,8 @@ void handle(Step& step, const v1::WithdrawOffer& command);
 void handle(Step& step, const v1::SubmitOrder& command);
 void handle(Step& step, const v1::StopOrder& command);
 void handle(Step& step, const v1::StopLease& command);
+// extension.cc
+void handle(Step& step, const v1::ExtendOrder& command);
 // observe.cc
 void handle(Step& step, const v1::Observe& command);
 // deadlines.cc

@@ -114,6 +114,8 @@ class Verifier {
 
   void open_lease_holds(const Lease& lease, const Order& order) {
     ++leases_open_;
+    expect(lease.hold >= price_of(lease.rate_hour, lease.time_max),
+           "lease {} may run for longer than its hold pays for", lease.id.value);
     expect(!lease.claimant || (lease.state == v1::STOPPING && lease.spot),
            "lease {} makes room and does not stop", lease.id.value);
     const Order* const claimant = state_.orders.find(lease.claimant);

@@ -51,8 +51,13 @@ struct Lease {
   std::uint32_t credit_basis_points_max = 0;
   std::uint32_t slow_basis_points = 0;
   Micros hold;
-  Duration time_max;       // running time that the hold pays for
+  Duration time_max;  // running time that the hold pays for
+  // It was extended by this desired set, of which its node may not have heard: then the node stops
+  // it at the time that it knows. 0: the node knows time_max.
+  std::uint64_t extended_revision = 0;
+  Duration time_known;
   Discounts discounts{};   // that the offer gave on device_hour
+  Duration term;           // the task's time when it was placed: its price is of that
   Duration term_before;    // what the task had been charged for when this lease began
   bool cut_short = false;  // the node's owner or the market ended it, whoever stopped it then
   Micros rerated_hour;     // the rate of the term really reached; 0: rate_hour holds

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/money.h"
 #include "core/blame.h"
 #include "core/credits.h"
 #include "core/deadlines.h"
@@ -102,6 +103,7 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   lease.memory_mb = wanted.memory_mb();
   lease.disk_mb = wanted.disk_mb();
   lease.device_hour = placement.list_hour;
+  lease.term = Duration(wanted.duration_us());
   if (wanted.tier() == v1::RESERVED) {
     lease.discounts = placement.discounts;
     lease.term_before = task.proven;
@@ -162,6 +164,25 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   told.set_spot_floor_micros(lease.spot_floor.value);
   told.set_slow_basis_points(lease.slow_basis_points);
   if (wanted.tier() == v1::RESERVED) *told.mutable_discounts() = message_of(lease.discounts);
+}
+
+void extend_lease(Step& step, Lease& lease, Duration more) {
+  Order& order = *step.state.orders.find(lease.order);
+  const Micros before = lease.hold;
+  if (lease.extended_revision == 0) lease.time_known = lease.time_max;
+  lease.extended_revision = ++node_of(step.state, lease).desired_revision;
+  lease.time_max += more;
+  // A hold that the budget had cut may be a little more than its time costs.
+  lease.hold = std::max(before, price_of(lease.rate_hour, lease.time_max));
+  order.assigned += lease.hold - before;
+  v1::LeaseExtended& told = *step.tell().mutable_lease_extended();
+  told.set_lease(lease.id.value);
+  told.set_order(order.id.value);
+  told.set_task(lease.task);
+  told.set_node(lease.node.value);
+  told.set_account(lease.renter.value);
+  told.set_hold_micros(lease.hold.value);
+  told.set_time_us_max(lease.time_max.value);
 }
 
 void set_lease_state(Step& step, Lease& lease, v1::LeaseState to) {

@@ -127,6 +127,8 @@ void dispatch(Step& step, const v1::Command& command) {
       return handle(step, command.stop_order());
     case v1::Command::kStopLease:
       return handle(step, command.stop_lease());
+    case v1::Command::kExtendOrder:
+      return handle(step, command.extend_order());
     case v1::Command::kObserve:
       return handle(step, command.observe());
     case v1::Command::kTick:
@@ -207,6 +209,10 @@ tl::expected<Estimate, Refusal> Machine::estimate(const v1::Requirements& requir
         estimate->fee_hour, volume_basis_points(state_->policy, spent_lately(*account, now)));
   }
   return estimate;
+}
+
+tl::expected<Extension, Refusal> Machine::extension(const Order& order, Duration more) const {
+  return extension_of(*state_, order, more);
 }
 
 }  // namespace fallow::core

@@ -18,6 +18,7 @@
 #include "base/types.h"
 #include "core/account.h"
 #include "core/book.h"
+#include "core/extension.h"
 #include "core/lease.h"
 #include "core/ledger.h"
 #include "core/limits.h"
@@ -116,6 +117,8 @@ class Machine {
   tl::expected<Estimate, Refusal> estimate(const v1::Requirements& requirements,
                                            std::uint32_t tasks, Time now,
                                            AccountId renter = {}) const;
+  // What so much more time of the order would cost, by the state of now(); or why it cannot be had.
+  tl::expected<Extension, Refusal> extension(const Order& order, Duration more) const;
 
  private:
   std::unique_ptr<MarketState> state_;

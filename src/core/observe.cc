@@ -51,8 +51,8 @@ v1::EndReason reason_of(const MarketState& state, const Lease& lease, LogIndex p
   if (reason == v1::TIME_LIMIT) {
     // The node keeps the time itself; its last record may be one interval short of the limit.
     const Duration interval(state.policy.meter_interval_us());
-    return lease.proven + interval >= lease.time_max ? limit_reason(state, lease)
-                                                     : v1::WORKLOAD_LOST;
+    const Duration limit = lease.extended_revision == 0 ? lease.time_max : lease.time_known;
+    return lease.proven + interval >= limit ? limit_reason(state, lease) : v1::WORKLOAD_LOST;
   }
   if (reason == v1::IMAGE_UNAVAILABLE && lease.started_at.us != 0) {
     return v1::WORKLOAD_LOST;  // what runs has its image
@@ -95,7 +95,19 @@ void follow_pull(const MarketState& state, Lease& lease, bool pulling, Time now)
   lease.start_by = std::max(lease.start_by, from + Duration(state.policy.start_timeout_us()));
 }
 
-void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& report) {
+// Whether the node of an extended lease goes by its new time. Who hears of it just before the old
+// one is over may have begun to stop it.
+void note_known_time(const MarketState& state, Lease& lease, std::uint64_t desired_revision) {
+  const Duration interval(state.policy.meter_interval_us());
+  const bool in_time =
+      lease.extended_revision <= desired_revision && lease.proven + interval < lease.time_known;
+  if (!in_time && lease.proven <= lease.time_known) return;
+  lease.extended_revision = 0;
+  lease.time_known = Duration(0);
+}
+
+void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& report,
+                      std::uint64_t desired_revision) {
   MarketState& state = step.state;
   Lease* const lease = state.leases.find(LeaseId(report.lease()));
   if (lease == nullptr || !is_open(*lease) || lease->node != node.id) return;
@@ -110,6 +122,7 @@ void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& re
   for (const v1::MeterRecord& record : report.meters()) {
     if (record.lease() == report.lease()) accept_meter(step, *lease, record);
   }
+  note_known_time(state, *lease, desired_revision);
   accept_checkpoint(step, *lease, report.checkpoint());
   if (report.state() == v1::ENDED) {
     return end_lease(step, *lease, reason_of(state, *lease, proven_before, report),
@@ -186,7 +199,7 @@ void handle(Step& step, const v1::Observe& command) {
   }
   observe_owner(step, *node, command.owner());
   for (const v1::WorkloadReport& report : command.workloads()) {
-    observe_workload(step, *node, report);
+    observe_workload(step, *node, report, command.desired_revision());
   }
   if (command.complete()) end_unnamed(step, *node, command.desired_revision());
 }

@@ -60,6 +60,8 @@ struct Order {
   bool on_spot = false;            // with a deadline: its demand is of spot at the moment
   std::uint32_t claims = 0;        // open leases that make room for it; derived
   std::uint32_t rescued = 0;       // attempts that ended by provider, owner or market
+  std::int32_t month = 0;          // the latest that some of the budget counts for (calendar.h)
+  Micros month_counted;            // that much of it
   std::vector<LeaseId> leases;     // of all attempts, ascending
   std::uint64_t turn = 0;          // its place among the waiting; 0: no task is to be placed
   std::uint32_t waiting_from = 0;  // no task below it is to be placed

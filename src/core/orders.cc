@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "base/money.h"
 #include "core/authority.h"
-#include "core/calendar.h"
+#include "core/funds.h"
 #include "core/gangs.h"
 #include "core/handlers.h"
 #include "core/leases.h"
@@ -141,15 +141,9 @@ void end_if_over(Step& step, Order& order) {
   order.ended_at = step.now;
   order.demand = Demand{};
   state.spot_seen.erase(order.id);
-  step.move({order.account, v1::HELD}, {order.account, v1::WALLET}, order.held, v1::HOLD_VOIDED,
-            LeaseId());
-  Account& account = *state.accounts.find(order.account);
-  if (month_of(order.created_at) == account.month) account.month_used -= order.held;
-  account.total.used -= order.held;
-  if (!order.project.empty()) account.projects.at(order.project).used -= order.held;
-  order.held = Micros(0);
+  return_funds(step, order);
   order.claims = 0;
-  --account.orders_open;
+  --state.accounts.find(order.account)->orders_open;
   --state.orders_open;
   state.tasks_open -= order.tasks.size();
   state.leases_of_ended += order.leases.size();

@@ -6,6 +6,7 @@
 
 #include "core/deadlines.h"
 #include "core/gangs.h"
+#include "core/meter.h"
 #include "core/nodes.h"
 #include "core/orders.h"
 #include "core/run_mode.h"
@@ -161,6 +162,27 @@ void check_reservation(MarketState& state) {
 bool is_kept(const MarketState& state, const Demand& demand, NodeId node, OrderId order) {
   return state.reservation && state.reservation->order != order &&
          is_among(state.reservation->nodes, node) && ends_by(state, demand) > state.reservation->at;
+}
+
+Duration longer_beside_reservation(const MarketState& state, const Order& order) {
+  if (!state.reservation || state.reservation->order == order.id) return kTimeUnbounded;
+  const Reservation& kept = *state.reservation;
+  const Matcher owner(state.orders.find(kept.order)->demand);
+  Duration longest = kTimeUnbounded;
+  for (const NodeId id : kept.nodes) {
+    const Node& node = *state.nodes.find(id);
+    Node left = node;  // as it would be if only the order's leases stayed
+    Duration spare = kTimeUnbounded;
+    for (const auto& [at, lease] : leaving(state, node)) {
+      if (lease->order == order.id && lease->state != v1::STOPPING) {
+        spare = std::min(spare, std::max(kept.at - at, Duration(0)));
+      } else {
+        give_back(left, *lease);
+      }
+    }
+    if (spare < longest && !owner.fit(left, Supply::kFree)) longest = spare;
+  }
+  return longest;
 }
 
 bool takes_reserved(const MarketState& state, const Demand& demand, NodeId node_id, OrderId order) {

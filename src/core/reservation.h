@@ -45,6 +45,8 @@ std::vector<Placement> match_gang_around(const MarketState& state, Demand& deman
                                          std::span<const NodeId> taken = {});
 // Is the node kept for another order, when a lease of the demand may still run?
 bool is_kept(const MarketState& state, const Demand& demand, NodeId node, OrderId order);
+// By how much the order's leases may take longer before what is kept would be late.
+Duration longer_beside_reservation(const MarketState& state, const Order& order);
 // Would a task of the demand on the node take what the reservation needs?
 bool takes_reserved(const MarketState& state, const Demand& demand, NodeId node, OrderId order);
 

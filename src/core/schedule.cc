@@ -144,18 +144,24 @@ bool makes_room(const MarketState& state, const Node& node, OrderId order) {
   });
 }
 
-// The order, which has a deadline, asks for the other tier from now on.
-void change_tier(MarketState& state, Order& order, bool spot) {
-  if (is_spot(order) == spot) return;
+// Changes what the order asks the book for, by `change`; its turn stays.
+template <class Change>
+void change_demand(MarketState& state, Order& order, const Change& change) {
   const std::uint64_t turn = order.turn;
   const bool waits = turn != 0;
   const bool was_dirty = waits && is_dirty(state, order);
   if (waits) leave(state, order);
   order.turn = 0;
-  ask_for(order, spot);
+  change();
   order.turn = turn;
   if (waits) enter(state, order);
   if (was_dirty) set_dirty(state, order);
+}
+
+// The order, which has a deadline, asks for the other tier from now on.
+void change_tier(MarketState& state, Order& order, bool spot) {
+  if (is_spot(order) == spot) return;
+  change_demand(state, order, [&] { ask_for(order, spot); });
 }
 
 // Is there an offer that would take the order, which asks for spot, if it were free?
@@ -374,6 +380,13 @@ void leave_waiting(MarketState& state, Order& order) {
   if (order.turn == 0) return;
   leave(state, order);
   order.turn = 0;
+}
+
+void ask_longer(MarketState& state, Order& order) {
+  change_demand(state, order, [&] {
+    order.demand.requirements.set_duration_us(order.requirements.duration_us());
+  });
+  if (order.turn != 0) set_dirty(state, order);
 }
 
 void restore_waiting(MarketState& state, const Order& order) { enter(state, order); }

@@ -26,6 +26,8 @@ namespace fallow::core {
 void wait_for_match(MarketState& state, Order& order);
 // No task of the order waits any more.
 void leave_waiting(MarketState& state, Order& order);
+// The order's tasks may take longer now: it asks the book for that, and is to be matched anew.
+void ask_longer(MarketState& state, Order& order);
 // The same of an order that a snapshot had waiting.
 void restore_waiting(MarketState& state, const Order& order);
 // The node may now take what it could not before.

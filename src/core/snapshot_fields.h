@@ -113,8 +113,9 @@ void node_fields(Archive& archive, T& x) {
 template <class Archive, class T>
 void order_fields(Archive& archive, T& x) {
   archive(x.id, x.account, x.name, x.project, x.requirements, x.workload, x.created_at, x.ended_at,
-          x.quoted_at, x.quote_until, x.rate_hour_max, x.budget, x.charged, x.attempts_max,
-          x.stop_asked, x.state, x.rescued, x.turn, x.spot_after, x.deadline, x.restart, x.on_spot);
+          x.quoted_at, x.quote_until, x.rate_hour_max, x.budget, x.charged, x.month,
+          x.month_counted, x.attempts_max, x.stop_asked, x.state, x.rescued, x.turn, x.spot_after,
+          x.deadline, x.restart, x.on_spot);
   list_fields(archive, x.tasks, [&](auto& task) {
     archive(task.state, task.attempts, task.preempted, task.failures, task.lease, task.proven,
             task.avoid, task.retry_at);
@@ -126,9 +127,11 @@ void lease_fields(Archive& archive, T& x) {
   archive(x.id, x.order, x.task, x.attempt, x.renter, x.provider, x.node, x.devices,
           x.device_thousandths, x.cpu_thousandths, x.memory_mb, x.disk_mb);
   archive(x.device_hour, x.disk_gb_hour, x.rate_hour, x.fee_basis_points, x.volume_basis_points,
-          x.credit_basis_points_max, x.slow_basis_points, x.hold, x.time_max);
+          x.credit_basis_points_max, x.slow_basis_points, x.hold, x.time_max, x.extended_revision,
+          x.time_known);
   discount_fields(archive, x.discounts);
-  archive(x.term_before, x.cut_short, x.rerated_hour, x.spot, x.spot_bid, x.spot_floor, x.claimant);
+  archive(x.term, x.term_before, x.cut_short, x.rerated_hour, x.spot, x.spot_bid, x.spot_floor,
+          x.claimant);
   list_fields(archive, x.runs, [&](auto& run) { archive(run.rate_hour, run.until); });
   archive(x.state, x.stop_reason, x.placed_at, x.started_at, x.heard_at, x.start_by, x.pulling,
           x.stopping_at, x.ended_at, x.close_after, x.fenced_at, x.placed_revision, x.placed_index,

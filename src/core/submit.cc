@@ -3,8 +3,8 @@
 
 #include "base/money.h"
 #include "core/authority.h"
-#include "core/calendar.h"
 #include "core/checks.h"
+#include "core/funds.h"
 #include "core/handlers.h"
 #include "core/orders.h"
 #include "core/pricing.h"
@@ -109,52 +109,6 @@ std::optional<Refusal> check_room(const MarketState& state, const Account& accou
   return std::nullopt;
 }
 
-// What is used of the month of `now`.
-Micros month_used(const Account& account, Time now) {
-  return account.month == month_of(now) ? account.month_used : Micros(0);
-}
-
-std::optional<Refusal> check_budget(const char* whose, const Budget& budget, Micros needed,
-                                    const char* advice) {
-  Micros used_then;
-  if (__builtin_add_overflow(budget.used.value, needed.value, &used_then.value)) {
-    return refusal(v1::LIMIT_REACHED, "", "the most that can be counted has been spent");
-  }
-  if (budget.max.value == 0 || used_then <= budget.max) return std::nullopt;
-  return refusal(v1::OVER_BUDGET, "budget_micros_max",
-                 "the order needs {} and {} of {} {} is used: {}", format_money(needed),
-                 format_money(budget.used), whose, format_money(budget.max), advice);
-}
-
-// Budgets nest: the order's is within the project's, the account's, the month's and the wallet.
-std::optional<Refusal> check_funds(const MarketState& state, const Account& account,
-                                   const std::string& project, Micros budget, Time now) {
-  if (!project.empty()) {
-    const auto found = account.projects.find(project);
-    if (found == account.projects.end()) {
-      return refusal(v1::NOT_FOUND, "project",
-                     "there is no project {}: set its budget first, or none", project);
-    }
-    if (auto why = check_budget("the project's", found->second, budget, "raise its budget")) {
-      return why;
-    }
-  }
-  if (auto why = check_budget("the account's", account.total, budget, "raise the budget")) {
-    return why;
-  }
-  const Budget month{account.month_budget, month_used(account, now)};
-  if (auto why = check_budget("this month's", month, budget, "raise the budget or wait")) {
-    return why;
-  }
-  const Micros wallet = state.ledger.balance({account.id, v1::WALLET});
-  if (wallet < budget) {
-    return refusal(v1::NO_FUNDS, "budget_micros_max",
-                   "the order holds {} and the wallet has {}: deposit {} more, or ask for less",
-                   format_money(budget), format_money(wallet), format_money(budget - wallet));
-  }
-  return std::nullopt;
-}
-
 // What one hour of a task and the whole order may cost.
 struct Price {
   Micros task_hour_max;
@@ -230,7 +184,8 @@ void handle(Step& step, const v1::SubmitOrder& command) {
                 "a reserved term is paid for as a whole: give a budget of at least {}",
                 format_money(price->total)));
   }
-  if (auto why = check_funds(state, *account, command.project(), budget, step.now)) {
+  if (auto why = check_funds(state, *account, command.project(), budget, "the order",
+                             "budget_micros_max")) {
     return step.refuse(std::move(*why));
   }
 
@@ -252,8 +207,6 @@ void handle(Step& step, const v1::SubmitOrder& command) {
     order.deadline = step.now + Duration(command.deadline_after_us());
     order.restart = Duration(command.restart_us());
   }
-  order.budget = budget;
-  order.held = budget;
   order.attempts_max = command.attempts_max() == 0
                            ? state.policy.attempts_max()
                            : std::min(command.attempts_max(), state.policy.attempts_max());
@@ -262,10 +215,6 @@ void handle(Step& step, const v1::SubmitOrder& command) {
   order.demand = std::move(*demand);
   order.demand.rate_hour_max = order.rate_hour_max;
 
-  account->month_used = month_used(*account, step.now) + budget;
-  account->month = month_of(step.now);
-  account->total.used += budget;
-  if (!order.project.empty()) account->projects.at(order.project).used += budget;
   ++account->orders_open;
   ++state.orders_open;
   state.tasks_open += order.tasks.size();
@@ -274,7 +223,7 @@ void handle(Step& step, const v1::SubmitOrder& command) {
   told.set_order(id.value);
   told.set_account(account->id.value);
   told.set_budget_micros(budget.value);
-  step.move({account->id, v1::WALLET}, {account->id, v1::HELD}, budget, v1::HOLD_PLACED, LeaseId());
+  hold_funds(step, order, budget);
   wait_for_match(state, order);
 }
 

@@ -393,7 +393,12 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     command.mutable_report_node()->set_node(any_node(machine));
     *command.mutable_report_node()->mutable_facts() = facts();
   } else if (kind < 83) {
-    command.mutable_stop_order()->set_order(any_order(machine));
+    if (chance(2)) {
+      command.mutable_extend_order()->set_order(any_order(machine));
+      command.mutable_extend_order()->set_more_us(amount(seconds(200).value));
+    } else {
+      command.mutable_stop_order()->set_order(any_order(machine));
+    }
   } else if (kind < 85) {
     command.mutable_stop_lease()->set_lease(any_lease(machine));
   } else if (kind < 87) {

@@ -109,6 +109,7 @@ void check_open_order(Complaint& complaint, const MarketState& state, const Orde
       is_moment(order.ended_at) && is_moment(order.quoted_at) && is_moment(order.quote_until) &&
       is_moment(order.spot_after) && is_between(Micros(0), order.budget, state.limits.money_max) &&
       is_between(Micros(0), order.charged, order.budget) &&
+      is_between(Micros(0), order.month_counted, order.budget) &&
       is_between(Micros(0), order.rate_hour_max, state.limits.money_max) &&
       order.attempts_max >= 1 && is_turn(order.turn);
   complaint.unless(sound, "order {} has values that cannot be", order.id.value);
@@ -173,7 +174,8 @@ void check_lease(Complaint& complaint, const MarketState& state, const Lease& le
       is_moment(lease.checkpoint_at) && is_span(lease.proven) && is_span(lease.time_max) &&
       is_span(lease.unseen) && is_moment(lease.idle_since) && is_span(lease.idle) &&
       is_span(lease.slowed) && lease.slowed <= lease.proven && is_span(lease.term_before) &&
-      lease.placed_at.us > 0 && is_span(lease.close_after) && is_moment(lease.fenced_at) &&
+      is_span(lease.term) && is_span(lease.time_known) && lease.placed_at.us > 0 &&
+      is_span(lease.close_after) && is_moment(lease.fenced_at) &&
       (lease.fenced_at.us == 0 || lease.state == v1::ENDED);
   complaint.unless(sound_times, "lease {} has times that cannot be", lease.id.value);
   const Order* const order = state.orders.find(lease.order);

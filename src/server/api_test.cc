@@ -215,6 +215,46 @@ TEST(Api, AnIdempotencyKeyMakesOnceAndAnswersAgain) {
             400);
 }
 
+TEST(Api, MoreTimeIsPricedThenBoughtOnce) {
+  LoopbackMarket market;
+  const People people(market);
+  const std::string node = market.add_node(people.provider, "0.20");
+  const Reply order = market.post("/v1/orders", people.renter, kOrder);
+  ASSERT_EQ(order.status, 200) << order.body;
+  const std::string path = "/v1/orders/" + order.at("id");
+
+  const Reply price = market.get(path + "/extension?hours=0.5", people.renter);
+  EXPECT_EQ(price.at("cost"), "0.10") << price.body;
+  EXPECT_EQ(price.at("price_per_hour"), "0.20");
+  EXPECT_EQ(price.at("task_time"), "9000s");
+  EXPECT_EQ(market.get(path, people.renter).at("budget"), "0.40") << "asking buys nothing";
+
+  const net::Headers key{{"Idempotency-Key", "more-1"}};
+  const Reply first = market.post(path + "/extend", people.renter, R"({"hours": 0.5})", key);
+  const Reply again = market.post(path + "/extend", people.renter, R"({"hours": 0.5})", key);
+  EXPECT_EQ(first.at("budget"), "0.50") << first.body;
+  EXPECT_EQ(again.at("budget"), "0.50") << again.body;
+  EXPECT_EQ(market.get("/v1/wallet", people.renter).at("held"), "0.50");
+  const std::string lease = "/v1/leases/" + order.at("tasks.0.lease");
+  EXPECT_EQ(market.get(lease, people.renter).at("time_max"), "9000s");
+
+  EXPECT_EQ(market
+                .put("/v1/nodes/" + node + "/offer", people.provider,
+                     R"({"price_per_hour": "0.90", "hours_max": 4})")
+                .status,
+            200);
+  for (const Reply& refused : {market.get(path + "/extension?hours=2", people.renter),
+                               market.post(path + "/extend", people.renter, R"({"hours": 2})")}) {
+    EXPECT_EQ(refused.status, 409) << refused.body;
+    EXPECT_EQ(refused.at("field"), "hours");
+    EXPECT_EQ(refused.at("relaxations.0.field"), "hours");
+    EXPECT_EQ(refused.at("relaxations.0.change"), "lower hours to 1.5");
+  }
+  for (const char* body : {"{}", R"({"hours": -1})", R"({"hours": 1e9})"}) {
+    EXPECT_EQ(market.post(path + "/extend", people.renter, body).status, 400) << body;
+  }
+}
+
 // An idempotency key may be guessed. What was given out under it is for the key that asked.
 TEST(Api, WhatWasGivenOutIsGivenAgainToTheKeyThatAskedAlone) {
   LoopbackMarket market;

@@ -80,12 +80,19 @@ Concerned concerned_by(const v1::Event& event, const core::Machine& machine) {
         concerned.add(order->account);
       }
       break;
+    case v1::Event::kOrderExtended:
+      concerned.add(AccountId(event.order_extended().account()));
+      break;
     case v1::Event::kOrderEnded:
       concerned.add(AccountId(event.order_ended().account()));
       break;
     case v1::Event::kLeasePlaced:
       concerned.add(AccountId(event.lease_placed().account()));
       add_provider(concerned, machine, event.lease_placed().node());
+      break;
+    case v1::Event::kLeaseExtended:
+      concerned.add(AccountId(event.lease_extended().account()));
+      add_provider(concerned, machine, event.lease_extended().node());
       break;
     case v1::Event::kLeaseChanged:
       add_parties(concerned, machine, event.lease_changed().lease());

@@ -15,6 +15,7 @@ namespace fallow::server {
 namespace {
 
 constexpr double kDeadlineHoursMax = 2 * 24 * 366;
+constexpr double kMoreHoursMax = 24 * 366;
 // Of a page so many waiting orders are told what they wait for: each costs the market a match.
 constexpr std::size_t kOrdersExplainedMax = 50;
 
@@ -198,6 +199,44 @@ net::Task<Answer<v1::OrderView>> stop_order(Call& call, const v1::StopOrderReque
   co_return co_await call.submit(std::move(command), take);
 }
 
+Answer<Duration> more_time(double hours) {
+  FALLOW_ASSIGN(const Duration more, hours_of("hours", hours, Duration(0), kMoreHoursMax));
+  if (more.value == 0) return refuse_field("hours", "say how many hours more");
+  return more;
+}
+
+net::Task<Answer<v1::ExtensionView>> get_extension(Call& call,
+                                                   const v1::GetExtensionRequest& request) {
+  FALLOW_CO_ASSIGN(const Duration more, more_time(request.hours()));
+  const std::function<Answer<v1::ExtensionView>(const core::Machine&)> look =
+      [&](const core::Machine& machine) -> Answer<v1::ExtensionView> {
+    FALLOW_ASSIGN(const core::Order* order, visible_order(call, machine, request.order()));
+    const auto extension = machine.extension(*order, more);
+    if (!extension) return tl::unexpected(problem_of(extension.error()));
+    return extension_view(*order, *extension, more);
+  };
+  co_return co_await call.visit(look);
+}
+
+net::Task<Answer<v1::OrderView>> extend_order(Call& call, const v1::ExtendOrderRequest& request) {
+  FALLOW_CO_ASSIGN(const Duration more, more_time(request.hours()));
+  const std::function<Answer<bool>(const core::Machine&)> look =
+      [&](const core::Machine& machine) -> Answer<bool> {
+    FALLOW_TRY(visible_order(call, machine, request.order()));
+    return true;
+  };
+  FALLOW_CO_TRY(co_await call.visit(look));
+  v1::Command command;
+  command.mutable_extend_order()->set_order(request.order());
+  command.mutable_extend_order()->set_more_us(more.value);
+  const std::function<Answer<v1::OrderView>(const Done&)> take =
+      [&](const Done& done) -> Answer<v1::OrderView> {
+    FALLOW_ASSIGN(const core::Order* order, visible_order(call, done.machine, request.order()));
+    return order_view(*order, done.machine, true);
+  };
+  co_return co_await call.submit(std::move(command), take);
+}
+
 }  // namespace
 
 void add_order_handlers(Handlers& handlers) {
@@ -205,6 +244,8 @@ void add_order_handlers(Handlers& handlers) {
   handlers.add("Orders.ListOrders", list_orders);
   handlers.add("Orders.GetOrder", get_order);
   handlers.add("Orders.StopOrder", stop_order);
+  handlers.add("Orders.GetExtension", get_extension);
+  handlers.add("Orders.ExtendOrder", extend_order);
   handlers.add_stream<v1::FollowOrderLogsRequest, v1::LogLine>("Orders.FollowOrderLogs",
                                                                follow_order_logs);
 }

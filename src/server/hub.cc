@@ -404,6 +404,7 @@ void Hub::applied(const core::Machine& machine, std::span<const v1::Event> event
   for (const v1::Event& event : events) {
     if (event.has_lease_placed()) changed.insert(NodeId(event.lease_placed().node()));
     if (event.has_lease_changed()) changed.insert(NodeId(event.lease_changed().node()));
+    if (event.has_lease_extended()) changed.insert(NodeId(event.lease_extended().node()));
     if (event.has_lease_ended()) changed.insert(NodeId(event.lease_ended().node()));
     if (event.has_node_removed()) changed.insert(NodeId(event.node_removed().node()));
   }

@@ -198,6 +198,20 @@ TEST_F(HubTest, AProvenNodeIsWelcomedAndGetsItsWholeDesiredSet) {
   EXPECT_EQ(hub_->node_of_token(sent_[one_][1].welcome().session_token()), NodeId());
 }
 
+TEST_F(HubTest, ANodeHearsOfMoreTimeAtOnce) {
+  connect(one_);
+  const std::uint64_t lease = placed_here();
+  run();
+  const std::size_t sent = sent_[one_].size();
+  v1::Command more;
+  more.mutable_extend_order()->set_order(machine_.lease(LeaseId(lease))->order.value);
+  more.mutable_extend_order()->set_more_us(kHour.value);
+  apply(more);
+  run();
+  ASSERT_GT(sent_[one_].size(), sent);
+  EXPECT_EQ(last(one_).desired().leases(0).time_us_max(), 2 * kHour.value);
+}
+
 TEST_F(HubTest, AnotherKeyAnOldNonceOrNoProofIsTurnedAway) {
   hub_->opened(one_);
   say(one_, hello(one_, SigningKey::generate(*random_)));

@@ -44,6 +44,7 @@ std::string field_of(const std::string& command_field) {
       {"share_thousandths_min", "share_min"},
       {"duration_us_max", "hours_max"},
       {"duration_us", "hours"},
+      {"more_us", "hours"},
       {"deadline_after_us", "deadline_hours"},
       {"restart_us", "restart_hours"},
       {"price_per_hour_micros_max", "max_price_per_hour"},

@@ -45,7 +45,7 @@ v1::ReceiptBody receipt_facts(const core::Machine& machine, const core::Lease& l
   body.set_tier(tier_of(lease, *order));
   if (order->requirements.tier() == v1::RESERVED) {
     *body.mutable_discounts() = core::message_of(lease.discounts);
-    body.set_term_us(order->requirements.duration_us());
+    body.set_term_us(lease.term.value);
     body.set_term_before_us(lease.term_before.value);
     body.set_cut_short(lease.cut_short);
     body.set_rerated_hour_micros(lease.rerated_hour.value);

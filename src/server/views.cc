@@ -205,6 +205,18 @@ v1::OrderView order_view(const core::Order& order, const core::Machine& machine,
   return view;
 }
 
+v1::ExtensionView extension_view(const core::Order& order, const core::Extension& extension,
+                                 Duration more) {
+  v1::ExtensionView view;
+  view.set_order(order.id.value);
+  put_duration(view, &v1::ExtensionView::mutable_task_time,
+               Duration(order.requirements.duration_us()) + more);
+  view.set_tasks(extension.tasks);
+  view.set_price_per_hour(format_money(extension.task_hour));
+  view.set_cost(format_money(extension.cost));
+  return view;
+}
+
 v1::Tier tier_of(const core::Lease& lease, const core::Order& order) {
   return lease.spot ? v1::SPOT : order.requirements.tier();
 }
@@ -235,6 +247,7 @@ v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine)
   put_time(view, &v1::LeaseView::mutable_ended_at, lease.ended_at);
   put_duration(view, &v1::LeaseView::mutable_proven, lease.proven);
   put_duration(view, &v1::LeaseView::mutable_slowed, core::slowed_time(lease));
+  put_duration(view, &v1::LeaseView::mutable_time_max, lease.time_max);
   view.set_held(format_money(core::is_open(lease) ? lease.hold - lease.charged : Micros()));
   view.set_charged(format_money(lease.charged));
   view.set_refunded(format_money(lease.refunded));

@@ -25,6 +25,8 @@ v1::NodeView node_view(const core::Node& node, const core::Machine& machine);
 v1::OrderView order_view(const core::Order& order, const core::Machine& machine, bool with_tasks);
 // What its waiting tasks wait for, if any do. About one match.
 void put_waits_for(v1::OrderView& view, const core::Order& order, const core::Machine& machine);
+v1::ExtensionView extension_view(const core::Order& order, const core::Extension& extension,
+                                 Duration more);
 // Of an order with a deadline each lease has its own.
 v1::Tier tier_of(const core::Lease& lease, const core::Order& order);
 v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine);

@@ -257,7 +257,13 @@ class Lockstep {
         set_order(*command.mutable_submit_order());
         break;
       case 17:
-        command.mutable_stop_order()->set_order(some(orders_));
+        if (one_in(2)) {
+          command.mutable_extend_order()->set_order(some(orders_));
+          command.mutable_extend_order()->set_more_us(
+              one_in(20) ? amount() : static_cast<std::int64_t>(1 + below(300'000'000)));
+        } else {
+          command.mutable_stop_order()->set_order(some(orders_));
+        }
         break;
       case 18:
         command.mutable_stop_lease()->set_lease(some(leases_));

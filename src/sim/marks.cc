@@ -67,6 +67,7 @@ constexpr std::array<std::string_view, kMarkCount> kNames = {
     "checkpoint taken",
     "begun with a checkpoint",
     "ended by itself and paid for",
+    "order extended",
 };
 static_assert(!kNames.back().empty(), "every mark has a name");
 

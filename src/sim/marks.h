@@ -75,8 +75,9 @@ enum class Mark : std::uint8_t {
   kCheckpointTaken,
   kCheckpointCarriedOn,
   kPaidAfterFaults,
+  kOrderExtended,
 };
-constexpr std::size_t kMarkCount = static_cast<std::size_t>(Mark::kPaidAfterFaults) + 1;
+constexpr std::size_t kMarkCount = static_cast<std::size_t>(Mark::kOrderExtended) + 1;
 
 // "torn write dropped": for people, in reports.
 std::string_view name_of(Mark mark);

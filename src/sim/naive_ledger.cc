@@ -78,6 +78,10 @@ void NaiveLedger::see(const v1::Command& command, std::span<const v1::Event> eve
       order.nodes = std::max(wanted.nodes(), 1U);
     }
     if (event.has_transferred()) see_transfer(event.transferred());
+    if (event.has_order_extended()) see_order_extended(event.order_extended());
+    if (event.has_lease_extended()) {
+      see_lease_extended(event.lease_extended(), command.extend_order().more_us());
+    }
     if (event.has_lease_placed()) see_placed(event.lease_placed());
     if (event.has_lease_changed()) see_changed(event.lease_changed(), command);
     if (event.has_meter_accepted()) see_meter(event.meter_accepted());
@@ -154,14 +158,37 @@ void NaiveLedger::see_placed(const v1::LeasePlaced& placed) {
   if (Wide{lease.hold} < whole) {
     lease.time_max_us = static_cast<std::int64_t>(Wide{lease.hold} * kHourUs / lease.rate_hour);
   }
-  std::int64_t held = lease.hold;
-  for (const auto& [id, other] : leases_) {
-    if (other.order == lease.order && id != placed.lease()) held += other.hold - other.charged;
+  expect_held(lease.order);
+}
+
+void NaiveLedger::expect_held(std::uint64_t order) {
+  std::int64_t held = 0;
+  for (const auto& [id, lease] : leases_) {
+    if (lease.order == order) held += lease.hold - lease.charged;
   }
-  if (held > order.budget - order.charged) {
+  const std::int64_t left = orders_[order].budget - orders_[order].charged;
+  if (held > left) {
     differ_(fmt::format("the leases of order {} hold {}, more than the {} that are left of it",
-                        lease.order, held, order.budget - order.charged));
+                        order, held, left));
   }
+}
+
+void NaiveLedger::see_order_extended(const v1::OrderExtended& extended) {
+  Order& order = orders_[extended.order()];
+  order.budget += extended.added_micros();
+  order.duration_us += extended.more_us();
+  expect("budget of extended order", extended.order(), extended.budget_micros(), order.budget);
+  expect("time of extended order", extended.order(), extended.duration_us(), order.duration_us);
+}
+
+void NaiveLedger::see_lease_extended(const v1::LeaseExtended& extended, std::int64_t more_us) {
+  Lease& lease = leases_[extended.lease()];
+  lease.time_max_us += more_us;
+  const Wide whole = Wide{lease.rate_hour} * lease.time_max_us / kHourUs;
+  lease.hold = std::max(lease.hold, static_cast<std::int64_t>(whole));
+  expect("time of extended lease", extended.lease(), extended.time_us_max(), lease.time_max_us);
+  expect("hold of extended lease", extended.lease(), extended.hold_micros(), lease.hold);
+  expect_held(lease.order);
 }
 
 void NaiveLedger::see_meter(const v1::MeterAccepted& meter) {

@@ -82,6 +82,10 @@ class NaiveLedger {
   void see_policy(const v1::Policy& policy);
   void see_transfer(const v1::Transferred& transfer);
   void see_placed(const v1::LeasePlaced& placed);
+  void see_order_extended(const v1::OrderExtended& extended);
+  void see_lease_extended(const v1::LeaseExtended& extended, std::int64_t more_us);
+  // The order's leases hold no more than is left of its budget.
+  void expect_held(std::uint64_t order);
   void see_meter(const v1::MeterAccepted& meter);
   void see_changed(const v1::LeaseChanged& changed, const v1::Command& command);
   void see_ended(const v1::LeaseEnded& ended);

@@ -173,6 +173,7 @@ void People::submit(std::size_t renter, v1::SubmitOrder order) {
   call(std::move(command), [this, renter, gang](std::uint64_t entity, bool refused) {
     if (refused) return;
     if (world_.one_in(4)) change_mind(renter, entity);
+    if (world_.one_in(4)) extend(renter, entity);
     if (gang) stop_waiting(renter, entity);
   });
 }
@@ -182,6 +183,15 @@ void People::stop_waiting(std::size_t renter, std::uint64_t order) {
   world_.after(minutes(20), [this, renter, order] {
     v1::Command command = command_by(renters_[renter].account);
     command.mutable_stop_order()->set_order(order);
+    call(std::move(command), ignore);
+  });
+}
+
+void People::extend(std::size_t renter, std::uint64_t order) {
+  world_.after(world_.between(milliseconds(1), minutes(5)), [this, renter, order] {
+    v1::Command command = command_by(renters_[renter].account);
+    command.mutable_extend_order()->set_order(order);
+    command.mutable_extend_order()->set_more_us(world_.between(seconds(1), minutes(6)).value);
     call(std::move(command), ignore);
   });
 }

@@ -63,6 +63,7 @@ class People {
   void order(std::size_t renter);
   void submit(std::size_t renter, v1::SubmitOrder order);
   void stop_waiting(std::size_t renter, std::uint64_t order);
+  void extend(std::size_t renter, std::uint64_t order);
   void change_mind(std::size_t renter, std::uint64_t order);
   void deposit(std::size_t renter, std::int64_t micros);
 

@@ -203,6 +203,7 @@ void Watch::see(const engine::Applied& applied, const core::Machine& machine) {
         world_.fail(fmt::format("order {} was accepted twice", name));
       }
     }
+    if (event.has_order_extended()) see_extended(event.order_extended());
     if (event.has_order_ended()) {
       ++orders_ended_;
       const auto bound = bounds_.find(names_[event.order_ended().order()]);
@@ -262,6 +263,16 @@ void Watch::see(const engine::Applied& applied, const core::Machine& machine) {
       world_.reach(Mark::kEarningsReleased);
     }
   }
+}
+
+// What the renter agreed to beside.
+void Watch::see_extended(const v1::OrderExtended& extended) {
+  world_.reach(Mark::kOrderExtended);
+  const auto bound = bounds_.find(names_[extended.order()]);
+  if (bound == bounds_.end()) return;
+  Bound& limits = bound->second;
+  if (limits.budget_micros_max > 0) limits.budget_micros_max += extended.added_micros();
+  if (limits.quote_micros > 0) limits.quote_micros += extended.added_micros();
 }
 
 void Watch::see_checkpoint(const v1::CheckpointTaken& taken) {

@@ -96,6 +96,7 @@ class Watch {
   Duration truth(LeaseId lease) const;
   void see_paid(const v1::LeaseEnded& ended);
   void see(const engine::Applied& applied, const core::Machine& machine);
+  void see_extended(const v1::OrderExtended& extended);
   void see_lease_ended(const v1::LeaseEnded& ended, const engine::Applied& applied);
   void see_checkpoint(const v1::CheckpointTaken& taken);
   void see_meters(const engine::Applied& applied);

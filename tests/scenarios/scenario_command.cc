@@ -39,7 +39,7 @@ Result<std::string> word(const Line& line, std::size_t place) {
   return fail(ErrorCode::kInvalid, "'{}' needs more words", line.verb);
 }
 
-v1::Command submit_with_key(const Line& line, v1::Command command) {
+v1::Command with_key(const Line& line, v1::Command command) {
   // The text after key= is both: key and, up to a dot, fingerprint. `key=a.2` is another body.
   if (!line.options.contains("key")) return command;
   const std::vector<std::string> parts = split_at(line.option("key"), '.');
@@ -61,7 +61,7 @@ std::uint64_t Scenario::default_actor(const Line& line) const {
     return id ? *id : 0;
   };
   if (line.verb == "submit" || line.verb == "withdraw") return own();
-  if (line.verb == "stop") {
+  if (line.verb == "stop" || line.verb == "extend") {
     const core::Order* const order = machine_.order(OrderId(own()));
     return order == nullptr ? 0 : order->account.value;
   }
@@ -192,7 +192,7 @@ Result<v1::Command> Scenario::submit_of(const Line& line) {
     if (quote == quotes_.end()) return fail(ErrorCode::kNotFound, "no such quote was given");
     *submit.mutable_quote() = quote->second;
   }
-  return submit_with_key(line, std::move(command));
+  return with_key(line, std::move(command));
 }
 
 // L1=running:1/5s,2/10s/4s or L1=ended:completed,3/12s or L2=ended:exit_code,code/3
@@ -436,6 +436,11 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
     return proved_of(line, id);
   } else if (line.verb == "stop") {
     command.mutable_stop_order()->set_order(id);
+  } else if (line.verb == "extend") {
+    FALLOW_ASSIGN(const Duration more, parse_span(line.option("more", "1h")));
+    command.mutable_extend_order()->set_order(id);
+    command.mutable_extend_order()->set_more_us(more.value);
+    return with_key(line, std::move(command));
   } else if (line.verb == "stop-lease") {
     command.mutable_stop_lease()->set_lease(id);
   } else {

@@ -137,6 +137,17 @@ std::string Scenario::text_of(const v1::Event& event) {
               ? ""
               : fmt::format(", again in {}", span_text(Time{task.retry_at_us()} - machine_.now())));
     }
+    case v1::Event::kOrderExtended: {
+      const v1::OrderExtended& extended = event.order_extended();
+      return fmt::format("order {} extended by {} to {}, {} beside, budget {}",
+                         name_of(extended.order()), span_text(Duration(extended.more_us())),
+                         span_text(Duration(extended.duration_us())),
+                         money(extended.added_micros()), money(extended.budget_micros()));
+    }
+    case v1::Event::kLeaseExtended:
+      return fmt::format("lease {} pays for {}, hold {}", name_of(event.lease_extended().lease()),
+                         span_text(Duration(event.lease_extended().time_us_max())),
+                         money(event.lease_extended().hold_micros()));
     case v1::Event::kOrderEnded:
       return fmt::format("order {} {}, charged {}", name_of(event.order_ended().order()),
                          lower(v1::OrderState_Name(event.order_ended().state())),

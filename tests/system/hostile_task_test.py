@@ -2,6 +2,7 @@
 """Workloads that misbehave end cleanly, are blamed right, and leave the node as it was."""
 import os
 import time
+from decimal import Decimal
 
 from harness import PATIENCE, SystemTest, main
 
@@ -63,6 +64,18 @@ class HostileTaskTest(SystemTest):
         _, task = self.end_of("sleep", "1000", hours="0.001")
         self.assertEqual((task["last_reason"], task["last_blame"]), ("TIME_LIMIT", "BLAME_RENTER"))
         self.assertLess(time.time() - begun, 60 * PATIENCE)
+
+    def test_runs_longer_when_that_is_paid_for(self):
+        order = self.submit("sleep", "14", hours="0.003")
+        self.wait_running(order)
+        asked = ("extend", str(order), "--hours", "0.01")
+        cost = self.market.run(*asked, "--dry-run", key=self.renter)[0]["cost"]
+        budget = self.market.run("jobs", str(order), key=self.renter)[0]["budget"]
+        extended = self.market.run(*asked, key=self.renter)[0]
+        self.assertEqual(Decimal(extended["budget"]), Decimal(budget) + Decimal(cost))
+        self.assertEqual(self.wait_end(order)["state"], "ORDER_DONE")
+        lease = self.market.leases(self.renter, order)[0]
+        self.assertGreater(float(lease["proven"].rstrip("s")), 0.003 * 3600)
 
     def test_sees_nothing_of_the_agent(self):
         os.environ["FALLOW_TEST_SECRET"] = "of-the-agent"

@@ -116,6 +116,18 @@ test('a stopped job gives back what it did not use', async () => {
   await page.waitForURL(/\/jobs\/\d+/);
   await page.getByRole('tab', { name: 'Output' }).click();
   await page.getByText('begun', { exact: true }).waitFor({ timeout: 30_000 });
+
+  // More time first, with its price before it is taken.
+  const held = Number(market.run('alice', 'wallet')[0].held);
+  await page.getByRole('button', { name: 'Extend', exact: true }).click();
+  await page.getByRole('dialog').getByLabel('Hours more').fill('2');
+  const take = page.getByRole('dialog').getByRole('button', { name: /^Extend for at most/ });
+  await take.waitFor();
+  const cost = Number((await take.innerText()).replace(/^\D+/, ''));
+  assert.ok(cost > 0);
+  await take.click();
+  await until('the money held beside', () => Math.abs(Number(market.run('alice', 'wallet')[0].held) - held - cost) < 0.01);
+
   await page.getByRole('button', { name: 'Stop', exact: true }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Stop the job' }).click();
   await page.getByText('stopped', { exact: true }).first().waitFor({ timeout: 30_000 });

@@ -8,6 +8,7 @@ from ._secret_keeper import SecretKeeping
 from .artifacts import PathLike
 from .errors import FallowError, JobFailed, Refused
 from .receipts import Bill
+from .requirements import Number
 
 if TYPE_CHECKING:
     from .aio import AsyncClient
@@ -70,6 +71,12 @@ class AsyncJob:
                 if error.code != "already_ended":  # in between
                     raise
                 await self.refresh()
+        return self.view
+
+    async def extend(self, *, hours: Number) -> models.OrderView:
+        """So many hours more for each task that waits or runs, at the price that it has; Refused, which says the longest
+        that can be had."""
+        self.view = await self._client.call("ExtendOrder", order=self.id, hours=float(hours))
         return self.view
 
     def _end_keeping(self) -> None:

@@ -158,6 +158,9 @@ class Job:
     def stop(self) -> models.OrderView:
         return _loop.run(self.aio.stop())
 
+    def extend(self, *, hours: Number) -> models.OrderView:
+        return _loop.run(self.aio.extend(hours=hours))
+
     def logs(self, *, follow: bool = False) -> Iterator[models.LogLine]:
         return _loop.iterate(self.aio.logs(follow=follow))
 

@@ -161,6 +161,12 @@ class ClientTest(MarketTest):
         self.assertEqual((line.data, line.task), (b"begun\n", 0))
         with self.assertRaises(TimeoutError):
             job.wait(0.1)
+        budget = job.view.budget
+        self.assertEqual(job.extend(hours=0.5).requirements.duration_us, 5_400_000_000)
+        self.assertEqual(job.view.budget, budget * 3 / 2)
+        with self.assertRaises(fallow.Refused) as caught:
+            job.extend(hours=8784)
+        self.assertTrue(caught.exception.problem.relaxations)
         job.stop()
         self.assertEqual(job.wait(30 * PATIENCE).state, "ORDER_STOPPED")
         self.assertEqual(job.stop().state, "ORDER_STOPPED")

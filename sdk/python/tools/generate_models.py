@@ -16,7 +16,7 @@ SCHEMA = PACKAGE.parent.parent.parent / "docs" / "openapi.json"
 MONEY = {
     "amount", "available", "budget", "charged", "close", "earned", "held", "high", "low", "mean", "month_budget",
     "month_used", "open", "pending", "refunded", "spent_30_days", "total", "total_budget", "total_used", "used",
-    "deposited", "fee", "net", "spent", "withdrawn", "credited",
+    "deposited", "fee", "net", "spent", "withdrawn", "credited", "cost",
 }
 OPTIONAL_MONEY = {
     "month_budget", "price_ceiling_per_hour", "price_floor_per_hour", "spot_floor_per_hour", "spot_price_per_hour",

@@ -87,6 +87,15 @@ export const useOrders = (open_only: boolean) =>
 
 export const useOrder = (order: string) => useQuery({ queryKey: ['orders', 'one', order], queryFn: () => call(client.GET('/v1/orders/{order}', { params: { path: { order } } })), refetchInterval: 15_000 });
 
+// What so many hours more of it would cost; nothing is asked before there are some.
+export const useExtension = (order: string, hours: string) =>
+  useQuery({
+    queryKey: ['extension', order, hours],
+    queryFn: () => call(client.GET('/v1/orders/{order}/extension', { params: { path: { order }, query: { hours: Number(hours) } } })),
+    enabled: hours !== '',
+    retry: false,
+  });
+
 export const useLeases = (of: { order?: string; node?: string; open_only?: boolean }) =>
   usePages(
     ['leases', 'list', of],

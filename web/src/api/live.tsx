@@ -9,8 +9,10 @@ import { follow } from './client';
 const touches: Record<string, string[]> = {
   order_accepted: ['orders', 'wallet', 'transfers'],
   task_changed: ['orders'],
+  order_extended: ['orders', 'wallet', 'transfers', 'extension'],
   order_ended: ['orders', 'wallet', 'transfers'],
   lease_placed: ['orders', 'leases', 'nodes'],
+  lease_extended: ['leases'],
   lease_changed: ['orders', 'leases'],
   checkpoint_taken: ['orders', 'leases'],
   lease_credited: ['leases', 'wallet', 'transfers'],

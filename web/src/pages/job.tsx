@@ -11,6 +11,7 @@ import { show_moment, show_seconds } from '../lib/time';
 import { blame_names, end_reasons, plural, task_states, tiers, wait_reasons } from '../lib/words';
 import { AskButton, Card, Facts, Money, Page, Tabs, type Tone, Badge } from '../parts/basics';
 import { Attempts } from '../parts/attempts';
+import { ExtendButton } from '../parts/extend';
 import { Files } from '../parts/files';
 import { LogView } from '../parts/log_view';
 import { Empty, View } from '../parts/states';
@@ -42,9 +43,12 @@ export default function JobPage({ order: id, session }: { order: string; session
       actions={
         order.data?.state === 'OPEN' &&
         may_run && (
-          <AskButton label="Stop" title="Stop this job?" danger action="Stop the job" act={() => stop.mutateAsync(undefined)}>
-            <p>Running tasks are told to end and have a moment to save. What has been proven so far is charged; all that is left of the held money comes back.</p>
-          </AskButton>
+          <>
+            {mine && session.scopes.includes('RENTER') && <ExtendButton order={id} />}
+            <AskButton label="Stop" title="Stop this job?" danger action="Stop the job" act={() => stop.mutateAsync(undefined)}>
+              <p>Running tasks are told to end and have a moment to save. What has been proven so far is charged; all that is left of the held money comes back.</p>
+            </AskButton>
+          </>
         )
       }
     >
@@ -58,6 +62,7 @@ export default function JobPage({ order: id, session }: { order: string; session
                   data.waits_for !== 'WAIT_REASON_UNSPECIFIED' && ['Waits for', <WaitWords key="w" order={data} currency={currency} />],
                   ['Charged', <Money key="c" of={data.charged} currency={currency} />],
                   ['Held', <Money key="h" of={data.held} currency={currency} />],
+                  ['A task may take', show_seconds(Number(data.requirements?.duration_us ?? 0) / 1e6)],
                   ['Budget', <Money key="b" of={data.budget} currency={currency} />],
                   ['Tier', data.deadline ? "the market's choice" : tiers[data.requirements?.tier ?? 'ON_DEMAND']],
                   data.deadline !== undefined && ['Done by', show_moment(data.deadline)],

@@ -11,6 +11,7 @@ import { AskButton, Card, Facts, Money, Page, save_file } from '../parts/basics'
 import { Attempts } from '../parts/attempts';
 import { Boundary } from '../parts/boundary';
 import { CheckpointBox } from '../parts/checkpoint';
+import { ExtendButton } from '../parts/extend';
 import { Files } from '../parts/files';
 import { LeaseBadge } from '../parts/lease_badge';
 import { LogView } from '../parts/log_view';
@@ -46,9 +47,12 @@ export default function LeasePage({ lease: id, session }: { lease: string; sessi
         lease.data.state !== 'ENDED' &&
         is_renter &&
         may_run && (
-          <AskButton label="Stop" title="Stop this lease?" danger action="Stop the lease" act={() => stop.mutateAsync(undefined)}>
-            <p>Its task is stopped, too. What has been proven so far is charged.</p>
-          </AskButton>
+          <>
+            {can_reach && <ExtendButton order={lease.data.order} />}
+            <AskButton label="Stop" title="Stop this lease?" danger action="Stop the lease" act={() => stop.mutateAsync(undefined)}>
+              <p>Its task is stopped, too. What has been proven so far is charged.</p>
+            </AskButton>
+          </>
         )
       }
     >
@@ -70,6 +74,7 @@ export default function LeasePage({ lease: id, session }: { lease: string; sessi
               <Facts
                 of={[
                   ['Proven time', show_seconds(seconds_of(data.proven))],
+                  data.state !== 'ENDED' && ['Paid for up to', show_seconds(seconds_of(data.time_max))],
                   seconds_of(data.slowed) > 0 && ['Slowed down, of it', show_seconds(seconds_of(data.slowed))],
                   ['Price an hour', <Money key="p" of={data.price_per_hour} currency={currency} />],
                   ['Charged', <Money key="c" of={data.charged} currency={currency} />],

@@ -86,7 +86,7 @@ export function Field({ label, hint, error, children, wide }: { label: string; h
 
 // A button that asks first. `act` may fail: the dialog then says why and stays. `about`: its name to those who
 // do not see where it stands.
-export function AskButton({ label, about, title, children, act, danger, action }: { label: string; about?: string; title: string; children: ReactNode; act: () => Promise<unknown>; danger?: boolean; action: string }) {
+export function AskButton({ label, about, title, children, act, danger, action, disabled }: { label: string; about?: string; title: string; children: ReactNode; act: () => Promise<unknown>; danger?: boolean; action: string; disabled?: boolean }) {
   const dialog = Ariakit.useDialogStore();
   const [busy, set_busy] = useState(false);
   const [error, set_error] = useState<unknown>(null);
@@ -113,7 +113,7 @@ export function AskButton({ label, about, title, children, act, danger, action }
         {error !== null && <ErrorBox error={error} />}
         <div className="row end">
           <Ariakit.DialogDismiss className="plain">Cancel</Ariakit.DialogDismiss>
-          <button type="button" className={danger ? 'danger' : ''} disabled={busy} onClick={() => void run()}>
+          <button type="button" className={danger ? 'danger' : ''} disabled={busy || disabled} onClick={() => void run()}>
             {busy ? 'One moment…' : action}
           </button>
         </div>
