@@ -20,7 +20,7 @@ namespace fallow::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kProgressInterval{500};
-constexpr int kEndingPollsMax = 50;  // after the logs ended, until the order says so, too
+constexpr int kEndingMissesMax = 600;  // how often the market may not say how the job has ended
 
 struct RunOptions {
   std::shared_ptr<RequirementOptions> requirements;
@@ -135,13 +135,17 @@ class Follower {
     return api.call<v1::OrderView>("Orders.GetOrder", request);
   }
 
+  // Its output has ended, so it has: a market that is away just now is asked again, for minutes.
   client::ApiResult<v1::OrderView> final_state(client::Api& api) const {
-    auto order = get(api);
-    for (int i = 0; order && order->state() == v1::OPEN && i < kEndingPollsMax; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      order = get(api);
+    for (int misses = 0;;) {
+      auto order = get(api);
+      if (order ? order->state() != v1::OPEN
+                : !may_pass(order.error()) || ++misses > kEndingMissesMax) {
+        return order;
+      }
+      if (left_) return order;
+      std::this_thread::sleep_for(kProgressInterval);
     }
-    return order;
   }
 
   void interrupted(int count, client::Api& logs) {
@@ -170,7 +174,10 @@ class Follower {
       lock.unlock();
       const auto order = get(api);
       lock.lock();
-      if (!order || ended_) continue;
+      if (ended_) continue;
+      say_whether_it_answers(order ||
+                             order.error().kind != client::ApiError::Kind::kUnreachable);
+      if (!order) continue;
       if (say_why_it_waits(*order)) last.clear();
       const std::string counts =
           fmt::format("job {}: {}/{} done, {} running, {} waiting{}", id_, order->tasks_done(),
@@ -189,6 +196,17 @@ class Follower {
       }
       std::fflush(stderr);
     }
+  }
+
+  // When that changes. With the mutex.
+  void say_whether_it_answers(bool answers) {
+    if (answers == answers_) return;
+    answers_ = answers;
+    hide_progress();
+    std::fputs(answers ? "the market answers again\n"
+                       : "the market does not answer; what runs goes on, and so does this when the "
+                         "market is back\n",
+               stderr);
   }
 
   // Once for each reason; says whether it did. That tasks wait for nodes while others run is how
@@ -224,6 +242,7 @@ class Follower {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool ended_ = false;
+  bool answers_ = true;                                // the market, when it was asked last
   bool shown_ = false;                                 // a progress line stands on the terminal
   v1::WaitReason told_ = v1::WAIT_REASON_UNSPECIFIED;  // why it waits, as it was said last
   std::atomic<bool> left_ = false;
@@ -272,6 +291,14 @@ int finish(const Context& context, client::Api& api, const v1::OrderView& order,
                  order.tasks_total(), order.charged().c_str());
   }
   return order.state() == v1::ORDER_DONE ? kDone : kJobFailed;
+}
+
+void say_where_it_is(std::uint64_t order) {
+  const auto id = static_cast<unsigned long long>(order);
+  std::fprintf(stderr,
+               "job %llu is left to end by itself; see it with: fallow jobs %llu, fallow logs -f "
+               "%llu\n",
+               id, id, id);
 }
 
 int run(const Context& context, const RunOptions& options) {
@@ -326,15 +353,9 @@ int run(const Context& context, const RunOptions& options) {
   }
   Follower follower(context, *order, job->secrets.empty() ? nullptr : &*secrets);
   const auto ended = follower.follow();
+  if (follower.left() || !ended) say_where_it_is(order->id());
+  if (follower.left()) return kJobFailed;
   if (!ended) return report(context, ended.error());
-  if (follower.left()) {
-    std::fprintf(
-        stderr,
-        "job %llu is left to end by itself; see it with: fallow jobs %llu, fallow logs -f %llu\n",
-        static_cast<unsigned long long>(order->id()), static_cast<unsigned long long>(order->id()),
-        static_cast<unsigned long long>(order->id()));
-    return kJobFailed;
-  }
   return finish(context, *api, *ended, *job);
 }
 
