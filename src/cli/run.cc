@@ -11,6 +11,7 @@
 #include "cli/interrupt.h"
 #include "cli/job_file.h"
 #include "cli/logs.h"
+#include "cli/order_tasks.h"
 #include "cli/requirement_options.h"
 #include "cli/secret_keeper.h"
 #include "cli/waiting.h"
@@ -175,8 +176,7 @@ class Follower {
       const auto order = get(api);
       lock.lock();
       if (ended_) continue;
-      say_whether_it_answers(order ||
-                             order.error().kind != client::ApiError::Kind::kUnreachable);
+      say_whether_it_answers(order || order.error().kind != client::ApiError::Kind::kUnreachable);
       if (!order) continue;
       if (say_why_it_waits(*order)) last.clear();
       const std::string counts =
@@ -270,7 +270,8 @@ int fetch_outputs(const Context& context, client::Api& api, const v1::OrderView&
   return kDone;
 }
 
-int finish(const Context& context, client::Api& api, const v1::OrderView& order, const Job& job) {
+int finish(const Context& context, client::Api& api, v1::OrderView& order, const Job& job) {
+  if (auto all = fetch_all_tasks(api, order); !all) return report(context, all.error());
   if (!job.output.empty()) {
     if (const int code = fetch_outputs(context, api, order, job.output); code != kDone) return code;
   }
@@ -352,7 +353,7 @@ int run(const Context& context, const RunOptions& options) {
                  static_cast<unsigned long long>(order->id()), order->budget().c_str());
   }
   Follower follower(context, *order, job->secrets.empty() ? nullptr : &*secrets);
-  const auto ended = follower.follow();
+  auto ended = follower.follow();
   if (follower.left() || !ended) say_where_it_is(order->id());
   if (follower.left()) return kJobFailed;
   if (!ended) return report(context, ended.error());

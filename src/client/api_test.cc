@@ -103,8 +103,8 @@ class Streamer {
       heard += line.data() + " ";
       return true;
     };
-    const auto done = api->stream<v1::LogLine>("Orders.FollowOrderLogs",
-                                               v1::FollowOrderLogsRequest(), each);
+    const auto done =
+        api->stream<v1::LogLine>("Orders.FollowOrderLogs", v1::FollowOrderLogsRequest(), each);
     return heard + (done ? "end" : done.error().problem.code());
   }
   // The Last-Event-ID of each request, "-" for none, with a blank behind each.
@@ -163,10 +163,10 @@ TEST(Api, FollowsAStreamUntilTheServerSaysThatItHasEnded) {
 
 TEST(Api, AProblemInsideAStreamIsNoMessageOfIt) {
   const auto problem = [](int status, const std::string& code) {
-    return net::format_sse({"error",
-                            fmt::format(R"({{"status": {}, "code": "{}", "detail": "why"}})",
-                                        status, code),
-                            {}});
+    return net::format_sse(
+        {"error",
+         fmt::format(R"({{"status": {}, "code": "{}", "detail": "why"}})", status, code),
+         {}});
   };
   Streamer gone({said("a", "1") + problem(410, "events_gone"), said("b", "2")});
   EXPECT_EQ(gone.follow(), "a events_gone");

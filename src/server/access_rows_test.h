@@ -68,6 +68,7 @@ constexpr AccessRow kAccessTable[] = {
      403},
     {"GET /v1/orders", "", "", {401, 200, 200, 403, 403, 200}, 403},
     {"GET /v1/orders/{order}", "", "", {401, 200, 404, 403, 403, 200}, 403},
+    {"GET /v1/orders/{order}/tasks", "", "", {401, 200, 404, 403, 403, 200}, 403},
     {"POST /v1/orders/{order}/stop", "", "", {401, 200, 404, 403, 403, 200}, 403},
     {"GET /v1/orders/{order}/logs",
      "/v1/orders/{ended_order}/logs",

@@ -168,6 +168,10 @@ class AsyncClient:
         """Newest first."""
         return [AsyncJob(self, order) async for order in self._pages("ListOrders", "orders", open_only=open_only)]
 
+    async def tasks(self, order: int) -> List[models.TaskView]:
+        """All tasks of an order, by their numbers."""
+        return [task async for task in self._pages("ListTasks", "tasks", order=order)]
+
     async def deliver_secrets(self, order: int, secrets: SecretSources = (), *, image_user: str = "",
                               image_password: str = IMAGE_PASSWORD) -> List[models.SecretAskView]:
         """Hands over the secrets of a job that was submitted elsewhere, or by a program that has ended, until the job

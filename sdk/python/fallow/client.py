@@ -75,6 +75,9 @@ class Client:
     def jobs(self, *, open_only: bool = False) -> List["Job"]:
         return [Job(job) for job in _loop.run(self.aio.jobs(open_only=open_only))]
 
+    def tasks(self, order: int) -> List[models.TaskView]:
+        return _loop.run(self.aio.tasks(order))
+
     def deliver_secrets(self, order: int, secrets: SecretSources = (), *, image_user: str = "",
                         image_password: str = IMAGE_PASSWORD) -> List[models.SecretAskView]:
         return _loop.run(self.aio.deliver_secrets(order, secrets, image_user=image_user, image_password=image_password))
@@ -163,6 +166,9 @@ class Job:
 
     def output(self) -> str:
         return _loop.run(self.aio.output())
+
+    def tasks(self) -> List[models.TaskView]:
+        return _loop.run(self.aio.tasks())
 
     def show(self) -> None:
         _loop.run(self.aio.show())

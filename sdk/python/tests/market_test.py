@@ -41,6 +41,7 @@ class ClientTest(MarketTest):
             with self.assertRaisesRegex(fallow.FallowError, "exists already"):
                 job.download(folder / "out")
         self.assertEqual(job.view.tasks_done, 3)
+        self.assertEqual(job.tasks(), job.view.tasks)
         self.assertEqual(sorted(job.output().split("\n"))[1:], [f"task {task} of 1 2 3" for task in range(3)])
         self.assertEqual(fallow.job(job.id).view, job.refresh())
         self.assertIn(job.id, [each.id for each in fallow.jobs()])

@@ -83,6 +83,15 @@ export const useOrders = (open_only: boolean) =>
 
 export const useOrder = (order: string) => useQuery({ queryKey: ['orders', 'one', order], queryFn: () => call(client.GET('/v1/orders/{order}', { params: { path: { order } } })), refetchInterval: 15_000 });
 
+// A page of an order's tasks that its view does not list.
+export const useTasks = (order: string, first: number, page_size: number, enabled: boolean) =>
+  useQuery({
+    queryKey: ['orders', 'tasks', order, first],
+    queryFn: () => call(client.GET('/v1/orders/{order}/tasks', { params: { path: { order }, query: { first, page_size } } })),
+    placeholderData: keepPreviousData,
+    enabled,
+  });
+
 export const useLeases = (of: { order?: string; node?: string; open_only?: boolean }) =>
   usePages(
     ['leases', 'list', of],
