@@ -151,6 +151,7 @@ ApiResult<void> Api::stream_into(std::string_view rpc, const google::protobuf::M
       parser.feed(bytes);
       for (;;) {
         FALLOW_ASSIGN(const auto event, parser.next());
+        if (!parser.last_id().empty()) last_id = parser.last_id();
         if (!event) return {};
         if (event->event == "end") {
           outcome.emplace();
@@ -162,7 +163,6 @@ ApiResult<void> Api::stream_into(std::string_view rpc, const google::protobuf::M
         }
         item.Clear();
         ApiResult<void> read = read_json(event->data, item);
-        if (!event->id.empty()) last_id = event->id;
         if (!read || !each()) {
           outcome = std::move(read);
           return fail(ErrorCode::kClosed, "the reader has enough");

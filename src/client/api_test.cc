@@ -152,6 +152,10 @@ TEST(Api, FollowsAStreamUntilTheServerSaysThatItHasEnded) {
   EXPECT_EQ(stopped.follow(), "a b c end");
   EXPECT_EQ(stopped.asked(), "- 1 2 ") << "goes on behind what came";
 
+  Streamer early({net::format_sse_id("5"), said("a", "6") + end});
+  EXPECT_EQ(early.follow(), "a end");
+  EXPECT_EQ(early.asked(), "- 5 ") << "where it began, before anything came";
+
   std::vector<std::string> quiet(7, std::string(net::kSseKeepAlive));
   quiet.push_back(end);
   Streamer silent(std::move(quiet));

@@ -55,6 +55,10 @@ net::Task<void> Api::send_file(net::Exchange& exchange, const Route& route, Call
 net::Task<void> Api::pump(net::Exchange& exchange, const Call& call, EventSource& source,
                           const net::Notifier& wake) {
   Time written_at = edges_.clock->monotonic();
+  if (const std::string id = source.first_id(); !id.empty()) {
+    const Status written = co_await exchange.write(net::format_sse_id(id));
+    if (!written) co_return;
+  }
   while (!exchange.is_stopping()) {
     const bool known = co_await still_known(exchange, call.caller());
     if (!known) break;

@@ -93,6 +93,26 @@ TEST(Api, EveryTaskOfALargeOrderIsListed) {
   EXPECT_EQ(market.get(path, people.other).status, 404);
 }
 
+TEST(Api, AStreamOfEventsThatBreaksOffBeforeTheFirstGoesOnWhereItBegan) {
+  LoopbackMarket market;
+  const People people(market);
+  net::SseParser parser;
+  net::ClientRequest request;
+  request.target = "/v1/events";
+  request.sink = [&parser](std::string_view bytes) -> Status {
+    parser.feed(bytes);
+    FALLOW_ASSIGN(const auto event, parser.next());
+    if (!event && parser.last_id().empty()) return {};
+    return fail(ErrorCode::kClosed, "enough");
+  };
+  market.send(std::move(request), people.renter);
+  ASSERT_NE(parser.last_id(), "");
+  market.deposit(people.renter, "1.00");
+  const auto events =
+      market.follow("/v1/events", people.renter, 1, {{"Last-Event-ID", parser.last_id()}});
+  EXPECT_EQ(events.size(), 1U) << "what happened while nobody listened";
+}
+
 TEST(Api, PricesFollowTheMarketAndAreRemembered) {
   ServerOptions options;
   options.policy.set_price_interval_us(milliseconds(100).value);
