@@ -7,11 +7,14 @@
 #include <optional>
 #include <thread>
 
+#include "cli/best_quote.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/job_file.h"
+#include "cli/local_ports.h"
 #include "cli/logs.h"
 #include "cli/order_tasks.h"
+#include "cli/port_keeper.h"
 #include "cli/requirement_options.h"
 #include "cli/secret_keeper.h"
 #include "cli/waiting.h"
@@ -22,6 +25,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kProgressInterval{500};
 constexpr int kEndingMissesMax = 600;  // how often the market may not say how the job has ended
+
+constexpr const char* kPortsAddress = "127.0.0.1";
 
 struct RunOptions {
   std::shared_ptr<RequirementOptions> requirements;
@@ -85,9 +90,14 @@ Result<v1::CreateOrderRequest> make_request(const Job& job) {
 // Follows one order on its own connections: logs on the caller's thread, progress beside it.
 class Follower {
  public:
-  // `secrets`: what its tasks wait for; null: nothing.
-  Follower(const Context& context, const v1::OrderView& order, const v1::LeaseSecrets* secrets)
-      : context_(context), id_(order.id()), several_(order.tasks_total() > 1), secrets_(secrets) {}
+  // `secrets`: what its tasks wait for; null: nothing. `ports`: those that lead to its first task.
+  Follower(const Context& context, const v1::OrderView& order, const v1::LeaseSecrets* secrets,
+           std::optional<LocalPorts> ports)
+      : context_(context),
+        id_(order.id()),
+        several_(order.tasks_total() > 1),
+        secrets_(secrets),
+        ports_(std::move(ports)) {}
 
   // The order as it ended, or as it was when the reader left.
   client::ApiResult<v1::OrderView> follow() {
@@ -103,6 +113,10 @@ class Follower {
     std::optional<SecretKeeping> keeping;
     if (auto way = secrets_ == nullptr ? nullptr : context_.connect()) {
       keeping.emplace(context_, std::move(way), id_, *secrets_);
+    }
+    std::optional<PortKeeper> port_keeper;
+    if (auto way = ports_ ? context_.connect() : nullptr) {
+      port_keeper.emplace(context_, std::move(way), id_, std::move(*ports_));
     }
     LogPrinter printer(several_, context_.terminal);
     printer.before_write = [this] { clear_progress(); };
@@ -239,6 +253,7 @@ class Follower {
   const std::uint64_t id_;
   const bool several_;
   const v1::LeaseSecrets* const secrets_;
+  std::optional<LocalPorts> ports_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool ended_ = false;
@@ -308,12 +323,21 @@ int run(const Context& context, const RunOptions& options) {
   auto request = make_request(*job);
   if (!request) return report(context, request.error());
   // Before the market hears of the job: what is not there would be missed at its start.
+  std::optional<LocalPorts> ports;
+  if (!job->ports.empty() && !options.detach) {
+    auto listening = LocalPorts::listen(job->ports, kPortsAddress);
+    if (!listening) return report(context, listening.error());
+    ports = std::move(*listening);
+  }
   auto secrets = read_secret_sources(job->secrets);
   if (!secrets) return report(context, secrets.error());
   const auto api = context.connect();
   if (!api) return kUsage;
-  if (!job->input.empty()) {
-    const auto uploaded = client::upload_folder(*api, job->input);
+  std::vector<client::Part> parts;
+  if (!job->input.empty()) parts.push_back({"", job->input});
+  for (const JobInput& input : job->inputs) parts.push_back({input.place, input.source});
+  if (!parts.empty()) {
+    const auto uploaded = client::upload_parts(*api, parts);
     if (!uploaded) return report(context, uploaded.error());
     request->set_input_manifest(to_hex(uploaded->manifest));
     if (!context.json) {
@@ -323,10 +347,7 @@ int run(const Context& context, const RunOptions& options) {
     }
   }
   if (options.quote.empty()) {
-    v1::CreateQuoteRequest wanted = to_request(job->requirements);
-    // Only some nodes run images, and a quote is for those that match.
-    wanted.set_images(!job->image.empty());
-    const auto quote = api->call<v1::QuoteView>("Market.CreateQuote", wanted);
+    const auto quote = best_quote(context, *api, *job);
     if (!quote) return report(context, quote.error());
     if (!context.json) std::fprintf(stderr, "quote: %s\n", describe_quote(*quote).c_str());
     request->set_quote(quote->id());
@@ -352,7 +373,7 @@ int run(const Context& context, const RunOptions& options) {
     std::fprintf(stderr, "job %llu accepted, holding %s\n",
                  static_cast<unsigned long long>(order->id()), order->budget().c_str());
   }
-  Follower follower(context, *order, job->secrets.empty() ? nullptr : &*secrets);
+  Follower follower(context, *order, job->secrets.empty() ? nullptr : &*secrets, std::move(ports));
   auto ended = follower.follow();
   if (follower.left() || !ended) say_where_it_is(order->id());
   if (follower.left()) return kJobFailed;

@@ -56,6 +56,20 @@ class ClientTest(MarketTest):
         charges = [each for each in self.client.transfers() if each.lease == lease.id]
         self.assertTrue(charges)
 
+    def test_a_sweep_over_several_inputs_where_it_is_offered(self):
+        with self.own_folder() as folder:
+            (folder / "data" / "deep").mkdir(parents=True)
+            (folder / "data" / "deep" / "word").write_text("hello")
+            (folder / "run.sh").write_text('echo "$(cat set/deep/word) $SIZE" > "$FALLOW_OUT/said"')
+            job = fallow.run("gpu_name=NOBODY_HAS_IT", ["sh", "bin/run.sh"], hours=0.1, output=folder / "out",
+                             inputs={"set": folder / "data", "bin/run.sh": folder / "run.sh"}, matrix={"SIZE": [1, 2]},
+                             any_of=[{"gpus": 1}, {"query": QUERY}])
+            self.assertEqual([(folder / "out" / str(task) / "said").read_text() for task in range(2)],
+                             ["hello 1\n", "hello 2\n"])
+        self.assertEqual(job.view.requirements.query, QUERY)
+        with self.assertRaises(fallow.NoMatch):
+            fallow.quote("gpu_name=NOBODY_HAS_IT", any_of=[{"gpus": 1}, {"gpus": 2}])
+
     def test_a_receipt_is_checked_as_the_command_line_does(self):
         job = fallow.run(QUERY, ["sleep", "0.8"])
         receipt = fallow.receipt(job.leases()[0].id)
