@@ -56,7 +56,8 @@ net::Task<void> Api::pump(net::Exchange& exchange, const Call& call, EventSource
                           const net::Notifier& wake) {
   Time written_at = edges_.clock->monotonic();
   if (const std::string id = source.first_id(); !id.empty()) {
-    const Status written = co_await exchange.write(net::format_sse_id(id));
+    const std::string begin = net::format_sse_id(id);
+    const Status written = co_await exchange.write(begin);
     if (!written) co_return;
   }
   while (!exchange.is_stopping()) {
