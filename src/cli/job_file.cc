@@ -249,10 +249,11 @@ struct Reader {
     RequirementOptions& needs = job.requirements;
     switch (field.kind) {
       case JobFieldKind::kCount: {
-        FALLOW_ASSIGN((name == "tasks"   ? needs.tasks
-                       : name == "gpus"  ? needs.gpus
-                       : name == "nodes" ? needs.nodes
-                                         : job.attempts_max),
+        FALLOW_ASSIGN((name == "tasks"                ? needs.tasks
+                       : name == "gpus"               ? needs.gpus
+                       : name == "nodes"              ? needs.nodes
+                       : name == "checkpoint_seconds" ? job.checkpoint_seconds
+                                                      : job.attempts_max),
                       count(node, field));
         return {};
       }

@@ -38,6 +38,7 @@ struct Job {
   SecretSources secrets;
   std::vector<std::string> command;
   std::uint32_t attempts_max = 0;
+  std::uint32_t checkpoint_seconds = 0;  // from one saving to the next; 0: the node's
   bool no_wait = false;
 
   // What will do, one of them.

@@ -98,6 +98,8 @@ const std::vector<JobField>& job_fields() {
       {"", "restart_minutes", JobFieldKind::kNumber,
        "with a deadline: what a start takes until new work is done"},
       {"", "attempts", JobFieldKind::kCount, "of one task over all nodes; default: the market's"},
+      {"", "checkpoint_seconds", JobFieldKind::kCount,
+       "from one saving of a task's checkpoints to the next, 5 at least; default: the node's"},
       {"", "wait", JobFieldKind::kFlag, "false refuses the job when nothing can start now"},
       {"resources", "query", JobFieldKind::kText, "what the offer must be (docs/query.md)"},
       {"resources", "gpus", JobFieldKind::kCount, "devices of a task, on one node"},

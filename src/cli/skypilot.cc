@@ -187,7 +187,7 @@ class Converter {
     SkypilotNeeds shared;
     take_needs(map, shared, true);
     for (const char* name : {"any_of", "ordered"}) {
-      const YAML::Node several = map[name];
+      const YAML::Node several = map[std::string(name)];
       if (!several || !several.IsSequence()) continue;
       if (name == std::string_view("ordered") && several.size() > 1) {
         leave("resources.ordered: their order; the cheapest that can start is taken");

@@ -90,9 +90,9 @@ describe('form and file', () => {
     const gang = form_of_file(read_job_file('run: train\nresources:\n  nodes: 2\n'), empty_form);
     expect(asked_of(gang)).toMatchObject({ nodes: 2, tasks: 2, tier: 'ON_DEMAND' });
     expect(order_of(gang, 'q').deadline_hours).toBeUndefined();
-    const form = form_of_file(read_job_file('run: train\nsetup: prepare\nproject: p\ndeadline_hours: 6\nrestart_minutes: 3\nattempts: 2\nwait: false\n'), empty_form);
+    const form = form_of_file(read_job_file('run: train\nsetup: prepare\nproject: p\ndeadline_hours: 6\nrestart_minutes: 3\nattempts: 2\ncheckpoint_seconds: 30\nwait: false\n'), empty_form);
     expect(asked_of(form)).toMatchObject({ tasks: 1, tier: 'ON_DEMAND' });
-    expect(order_of(form, 'q')).toMatchObject({ quote: 'q', project: 'p', deadline_hours: 6, restart_hours: 0.05, attempts_max: 2, no_wait: true, workload: { command: ['sh', '-c', 'set -e\nprepare\nset +e\ntrain'], collect_output: false } });
+    expect(order_of(form, 'q')).toMatchObject({ quote: 'q', project: 'p', deadline_hours: 6, restart_hours: 0.05, attempts_max: 2, no_wait: true, workload: { command: ['sh', '-c', 'set -e\nprepare\nset +e\ntrain'], collect_output: false, checkpoint_seconds: 30 } });
   });
   it('order the environment of a file to the last byte', () => {
     const form = form_of_file(read_job_file('run: x\nenv:\n  A: |\n    one\n    two\n  B: " c "\n'), empty_form);

@@ -41,12 +41,13 @@ export interface JobForm {
   deadline_hours: string;
   restart_minutes: string;
   attempts_max: string;
+  checkpoint_seconds: string; // of a file
   wait: boolean;
 }
 
 export const empty_form: JobForm = {
   template: '', name: '', command: '', words: [], setup: '', environment: '', settings: [], secrets: [], image: '', image_user: '', image_password: '', input: '', beyond: {}, output: true, query: '', gpus: '1', nodes: '1', device_share: '1', hours: '1', tasks: '1', tier: 'ON_DEMAND',
-  objective: 'CHEAPEST', workload_class: 'GENERAL', near: '', max_price_per_hour: '', memory_gb: '', cpu_cores: '', disk_gb: '', network: false, isolation_min: '', budget: '', project: '', deadline_hours: '', restart_minutes: '', attempts_max: '', wait: true,
+  objective: 'CHEAPEST', workload_class: 'GENERAL', near: '', max_price_per_hour: '', memory_gb: '', cpu_cores: '', disk_gb: '', network: false, isolation_min: '', budget: '', project: '', deadline_hours: '', restart_minutes: '', attempts_max: '', checkpoint_seconds: '', wait: true,
 };
 
 // As job files have them.
@@ -128,7 +129,7 @@ export function order_of(form: JobForm, quote: string): Schemas['CreateOrderRequ
   const order: Schemas['CreateOrderRequest'] = {
     quote,
     name: form.name,
-    workload: { image: form.image, command, environment: settings_of(form), collect_output: form.output },
+    workload: { image: form.image, command, environment: settings_of(form), collect_output: form.output, checkpoint_seconds: form.checkpoint_seconds ? Number(form.checkpoint_seconds) : undefined },
     budget: form.budget.trim() || undefined,
     project: form.project || undefined,
     attempts_max: form.attempts_max ? Number(form.attempts_max) : undefined,
@@ -141,7 +142,7 @@ export function order_of(form: JobForm, quote: string): Schemas['CreateOrderRequ
 // The names of a field in the file and in the form, where the form holds it as text.
 const same: [string, Exclude<keyof JobForm, 'words' | 'beyond' | 'settings' | 'secrets' | 'output' | 'network' | 'wait' | 'tier' | 'objective' | 'workload_class'>][] = [
   ['name', 'name'], ['image', 'image'], ['image_user', 'image_user'], ['image_password', 'image_password'], ['input', 'input'], ['setup', 'setup'], ['run', 'command'], ['tasks', 'tasks'], ['budget', 'budget'], ['project', 'project'], ['deadline_hours', 'deadline_hours'],
-  ['restart_minutes', 'restart_minutes'], ['attempts', 'attempts_max'], ['query', 'query'], ['gpus', 'gpus'], ['nodes', 'nodes'], ['share', 'device_share'], ['hours', 'hours'], ['memory_gb', 'memory_gb'],
+  ['restart_minutes', 'restart_minutes'], ['attempts', 'attempts_max'], ['checkpoint_seconds', 'checkpoint_seconds'], ['query', 'query'], ['gpus', 'gpus'], ['nodes', 'nodes'], ['share', 'device_share'], ['hours', 'hours'], ['memory_gb', 'memory_gb'],
   ['cpus', 'cpu_cores'], ['disk_gb', 'disk_gb'], ['max_price', 'max_price_per_hour'], ['near', 'near'],
 ];
 
