@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from harness import ROOT, fallow, main
 
-from fallow import (_box, _forward, _http, _matrix, _plain, _progress, _reach, _worker, artifacts, config, models, money, receipts,
+from fallow import (_box, _forward, _http, _job, _matrix, _plain, _progress, _reach, _worker, artifacts, config, models, money, receipts,
                     requirements)
 from fallow._routes import ROUTES
 from fallow._sse import EventParser
@@ -470,6 +470,35 @@ class LogsTest(unittest.TestCase):
             return [(line.lease, line.offset, line.data) async for line in client.follow_logs("FollowOrderLogs")]
 
         self.assertEqual(asyncio.run(read()), [(1, 0, b"abc"), (1, 3, b"d"), (2, 0, b"x"), (1, 4, b"ef")])
+
+
+class LargeOrderTest(unittest.TestCase):
+    # An order's view lists its first tasks only.
+    VIEW = models.OrderView(id=7, tasks_total=3, tasks_failed=2, state=models.OrderState.ORDER_FAILED,
+                            tasks=[models.TaskView(index=0, state=models.TaskState.DONE)])
+
+    def test_the_files_of_all_tasks_are_fetched(self):
+        fetched = []
+
+        class Client:
+            store = mock.Mock()
+
+            async def tasks(self, order):
+                self.asked = order
+                return [models.TaskView(index=index, output_manifest=name) for index, name in enumerate(("a", "", "c"))]
+
+        async def get_folder(manifest, into):
+            fetched.append((manifest, str(into)))
+            return [into]
+
+        client = Client()
+        client.store.get_folder = get_folder
+        paths = asyncio.run(_job.AsyncJob(client, self.VIEW).download("out"))
+        self.assertEqual(fetched, [("a", "out/0"), ("c", "out/2")])
+        self.assertEqual((client.asked, len(paths)), (7, 2))
+
+    def test_what_failed_is_counted(self):
+        self.assertIn("2 of its later tasks failed", str(fallow.JobFailed(self.VIEW)))
 
 
 class WorkerTest(unittest.TestCase):
