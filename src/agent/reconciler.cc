@@ -122,7 +122,7 @@ void Reconciler::occur(const RuntimeEvent& event, Now now) {
     record.phase = Phase::kRunning;
     record.running = true;
     record.running_since = started->at;
-    entry.save_at = started->at + checkpoint_interval_;
+    entry.save_at = started->at + checkpoint_interval_of(record);
   } else if (const auto* gone = std::get_if<Exited>(&event)) {
     if (record.is_live()) exited(entry, *gone, now);
   } else if (const auto* checkpoint = std::get_if<Saved>(&event)) {

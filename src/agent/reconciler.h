@@ -54,8 +54,11 @@ class Reconciler {
   // Leases that were forgotten and must not be taken up again by a message that comes late.
   static constexpr std::size_t kForgottenMax = 4096;
 
-  // Time from the end of one saving to the next; longer when savings take long.
+  // Time from the end of one saving to the next, unless the workload says it; longer when savings
+  // take long.
   static constexpr Duration kCheckpointInterval = minutes(1);
+  // The least that a workload can ask for.
+  static constexpr Duration kCheckpointIntervalMin = seconds(5);
   // Savings take at most so much of the time: one part in this many.
   static constexpr std::int64_t kCheckpointShare = 10;
 
@@ -141,6 +144,8 @@ class Reconciler {
 
   HubSession session_;
   const Signer& signer_;
+  Duration checkpoint_interval_of(const WorkloadRecord& record) const;
+
   const Duration checkpoint_interval_;
   std::map<LeaseId, Entry> workloads_;
   std::set<LeaseId> forgotten_;

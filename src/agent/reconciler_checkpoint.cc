@@ -12,6 +12,11 @@ bool Reconciler::wants_checkpoint(const WorkloadRecord& record) {
   return record.started && reason != v1::COMPLETED && reason != v1::HOST_LOST;
 }
 
+Duration Reconciler::checkpoint_interval_of(const WorkloadRecord& record) const {
+  const std::uint32_t wished = record.desired.workload().checkpoint_seconds();
+  return wished == 0 ? checkpoint_interval_ : std::max(seconds(wished), kCheckpointIntervalMin);
+}
+
 Time Reconciler::save_due_at(const Entry& entry) const {
   const WorkloadRecord& record = entry.record;
   const bool runs = record.phase == Phase::kRunning && record.running && entry.wanted;
@@ -23,8 +28,8 @@ void Reconciler::saved(Entry& entry, const Saved& event, Now now) {
   if (entry.saving && !event.is_last) {
     entry.saving = false;
     const Duration took = now.monotonic - entry.saving_since;
-    entry.save_at =
-        now.monotonic + std::max(checkpoint_interval_, Duration(took.value * kCheckpointShare));
+    entry.save_at = now.monotonic + std::max(checkpoint_interval_of(record),
+                                             Duration(took.value * kCheckpointShare));
   }
   if (!record.is_live() && record.phase != Phase::kCollecting) return;
   v1::Checkpoint last = record.end.checkpoint();

@@ -50,6 +50,28 @@ TEST_F(CheckpointTest, SavesAtIntervalsAndTellsWhatIsNew) {
   EXPECT_EQ(report(7).checkpoint().sequence(), 2U);
 }
 
+TEST_F(CheckpointTest, AWorkloadMaySayHowOften) {
+  connect();
+  v1::DesiredLease desired = lease(7);
+  desired.mutable_workload()->set_checkpoint_seconds(20);
+  bring_up(desired);
+  EXPECT_EQ(until_save(), seconds(20));
+  saved(7, digest('a'));
+  EXPECT_EQ(until_save(), seconds(20));
+  // Savings still take a tenth of the time at most.
+  run_for(seconds(30));
+  saved(7, digest('b'));
+  EXPECT_GE(until_save(), seconds(300));
+}
+
+TEST_F(CheckpointTest, AWorkloadMayNotAskForMoreThanANodeCanDo) {
+  connect();
+  v1::DesiredLease desired = lease(7);
+  desired.mutable_workload()->set_checkpoint_seconds(1);
+  bring_up(desired);
+  EXPECT_EQ(until_save(), Reconciler::kCheckpointIntervalMin);
+}
+
 TEST_F(CheckpointTest, WhatItBeganWithIsNotNew) {
   connect();
   v1::DesiredLease desired = lease(7);

@@ -20,7 +20,11 @@ enum class JobFieldKind : std::uint8_t {
   kWords,
   kNames,
   kSource,
-  kSources
+  kSources,
+  kPlaces,        // PATH: text
+  kPorts,         // a list of PORT or PORT:LOCAL
+  kMatrix,        // NAME: [values]
+  kAlternatives,  // a list of sections
 };
 
 struct JobField {

@@ -11,6 +11,8 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "cli/job_fields.h"
+#include "cli/job_matrix.h"
+#include "cli/local_ports.h"
 
 namespace fallow::cli {
 namespace {
@@ -159,22 +161,99 @@ Result<std::vector<std::string>> sources_in(const YAML::Node& node, const JobFie
   return settings;
 }
 
+bool is_relative_path(std::string_view path) {
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view part = path.substr(begin, end - begin);
+    if (part.empty() || part == "." || part == "..") return false;
+    begin = end + 1;
+  }
+  return true;
+}
+
+Result<std::vector<JobInput>> places_in(const YAML::Node& node, const JobField& field) {
+  if (!node.IsMap() || node.size() == 0) {
+    return wrong(node.Mark(), "'{}' is a list of PATH: folder or file", field.name);
+  }
+  std::vector<JobInput> inputs;
+  for (const auto& entry : node) {
+    const YAML::Node& place = entry.first;
+    const YAML::Node& source = entry.second;
+    if (!place.IsScalar() || !is_relative_path(place.Scalar())) {
+      return wrong(place.Mark(), "'{}' is no path inside the working folder", place.Scalar());
+    }
+    if (!source.IsScalar() || source.Scalar().empty()) {
+      return wrong(source.Mark(), "what {} is made of is one folder or file", place.Scalar());
+    }
+    inputs.push_back({place.Scalar(), source.Scalar()});
+  }
+  return inputs;
+}
+
+Result<std::vector<std::string>> ports_in(const YAML::Node& node, const JobField& field) {
+  if (!node.IsSequence() || node.size() == 0) {
+    return wrong(node.Mark(), "'{}' is a list of ports, such as [8888, 6006:9000]", field.name);
+  }
+  std::vector<std::string> ports;
+  for (const YAML::Node& each : node) {
+    FALLOW_ASSIGN(ports.emplace_back(), scalar(each, field));
+    if (const std::string why = ports_complaint(ports.back()); !why.empty()) {
+      return wrong(each.Mark(), "{}", why);
+    }
+  }
+  return ports;
+}
+
+Result<JobMatrix> matrix_in(const YAML::Node& node, const JobField& field) {
+  if (!node.IsMap() || node.size() == 0) {
+    return wrong(node.Mark(), "'{}' is a list of NAME: [values]", field.name);
+  }
+  JobMatrix matrix;
+  for (const auto& entry : node) {
+    const YAML::Node& name = entry.first;
+    const YAML::Node& values = entry.second;
+    if (!name.IsScalar() || !is_matrix_name(name.Scalar())) {
+      return wrong(name.Mark(), "'{}' is no name of a variable of the shell, or the market's own",
+                   name.Scalar());
+    }
+    if (!values.IsSequence() || values.size() == 0) {
+      return wrong(values.Mark(), "the values of {} are a list, such as [1, 2]", name.Scalar());
+    }
+    auto& [variable, texts] = matrix.names.emplace_back();
+    variable = name.Scalar();
+    for (const YAML::Node& each : values) {
+      if (!each.IsScalar()) return wrong(each.Mark(), "a value of {} is one text", variable);
+      texts.push_back(each.Scalar());
+    }
+    if (texts.size() > kJobCountMax / matrix.combinations) {
+      return wrong(name.Mark(), "'{}' has more than {} combinations", field.name, kJobCountMax);
+    }
+    matrix.combinations *= static_cast<std::uint32_t>(texts.size());
+  }
+  return matrix;
+}
+
 // What the file said, by the name of the field, with its kind's value taken.
 struct Reader {
   Job& job;
   std::string setup;
   std::optional<YAML::Mark> setup_mark;
   bool shell = false;
+  JobMatrix matrix;
+  std::optional<YAML::Mark> matrix_mark;
+  std::optional<YAML::Node> any_of;
+  bool is_alternative = false;
 
   Status read(const JobField& field, const YAML::Node& node) {
     const std::string_view name = field.name;
     RequirementOptions& needs = job.requirements;
     switch (field.kind) {
       case JobFieldKind::kCount: {
-        FALLOW_ASSIGN((name == "tasks"   ? needs.tasks
-                       : name == "gpus"  ? needs.gpus
-                       : name == "nodes" ? needs.nodes
-                                         : job.attempts_max),
+        FALLOW_ASSIGN((name == "tasks"                ? needs.tasks
+                       : name == "gpus"               ? needs.gpus
+                       : name == "nodes"              ? needs.nodes
+                       : name == "checkpoint_seconds" ? job.checkpoint_seconds
+                                                      : job.attempts_max),
                       count(node, field));
         return {};
       }
@@ -206,6 +285,28 @@ struct Reader {
       }
       case JobFieldKind::kSources: {
         FALLOW_ASSIGN(job.secrets.secrets, sources_in(node, field));
+        return {};
+      }
+      case JobFieldKind::kPlaces: {
+        FALLOW_ASSIGN(job.inputs, places_in(node, field));
+        return {};
+      }
+      case JobFieldKind::kPorts: {
+        FALLOW_ASSIGN(job.ports, ports_in(node, field));
+        return {};
+      }
+      case JobFieldKind::kMatrix: {
+        FALLOW_ASSIGN(matrix, matrix_in(node, field));
+        matrix_mark = node.Mark();
+        return {};
+      }
+      case JobFieldKind::kAlternatives: {
+        if (is_alternative) return wrong(node.Mark(), "an alternative has no alternatives itself");
+        if (!node.IsSequence() || node.size() == 0) {
+          return wrong(node.Mark(), "'{}' is a list of alternatives, such as [{{gpus: 2}}, ...]",
+                       field.name);
+        }
+        any_of = node;
         return {};
       }
       case JobFieldKind::kSource:
@@ -291,6 +392,58 @@ void place_source(std::string& text, const std::string& folder) {
   text.replace(begin + kMark.size(), std::string::npos, path);
 }
 
+// What goes together, of a job whose fields are all read.
+Status check_needs(const Job& job, const RequirementOptions& needs) {
+  if (needs.tier == "spot" && needs.max_price.empty()) {
+    return fail(ErrorCode::kInvalid, "1:1: the tier spot needs a bid; write  max_price: 0.40");
+  }
+  if (job.deadline_hours > 0 && needs.tier != "on_demand") {
+    return fail(ErrorCode::kInvalid,
+                "1:1: with 'deadline_hours' the market chooses the tier; leave 'tier' out");
+  }
+  return {};
+}
+
+// A task, or a gang, for each combination.
+Status spread(const JobMatrix& matrix, const YAML::Mark& mark, RequirementOptions& needs) {
+  if (needs.nodes > kJobCountMax / matrix.combinations) {
+    return wrong(mark, "the gangs of this 'matrix' have more than {} tasks", kJobCountMax);
+  }
+  needs.tasks = matrix.combinations * needs.nodes;
+  return {};
+}
+
+Status check_matrix(const Reader& reader) {
+  const YAML::Mark& mark = *reader.matrix_mark;
+  if (!reader.shell) {
+    return wrong(mark, "'matrix' goes with a 'run' that is text for the shell");
+  }
+  if (reader.job.requirements.tasks != 0) {
+    return wrong(mark, "'matrix' says how many tasks there are; leave 'tasks' out");
+  }
+  for (const auto& [name, values] : reader.matrix.names) {
+    for (const auto* settings : {&reader.job.environment, &reader.job.secrets.secrets}) {
+      for (const std::string& setting : *settings) {
+        if (setting.starts_with(name + "=")) {
+          return wrong(mark, "{} stands in 'matrix' and among the variables of all tasks", name);
+        }
+      }
+    }
+  }
+  return {};
+}
+
+// The alternatives as they are with what they share.
+Status read_alternatives(const Reader& reader, Job& job) {
+  for (const YAML::Node& each : *reader.any_of) {
+    Job one = job;
+    Reader inner{one, {}, {}, false, {}, {}, {}, true};
+    FALLOW_TRY(inner.read_section(each, "resources"));
+    job.alternatives.push_back(std::move(one.requirements));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Job> parse_job_file(std::string_view text, const std::string& folder) {
@@ -301,7 +454,7 @@ Result<Job> parse_job_file(std::string_view text, const std::string& folder) {
     return wrong(error.mark, "this is no YAML: {}", error.msg);
   }
   Job job;
-  Reader reader{job, {}, {}, false};
+  Reader reader{job, {}, {}, false, {}, {}, {}, false};
   FALLOW_TRY(reader.read_section(root, ""));
   if (job.command.empty()) {
     return fail(ErrorCode::kInvalid, "1:1: the job says nothing to run; write  run: nvidia-smi");
@@ -312,13 +465,19 @@ Result<Job> parse_job_file(std::string_view text, const std::string& folder) {
     }
     job.command = {"sh", "-c", "set -e\n" + reader.setup + "\nset +e\n" + job.command[2]};
   }
-  if (job.requirements.tier == "spot" && job.requirements.max_price.empty()) {
-    return fail(ErrorCode::kInvalid, "1:1: the tier spot needs a bid; write  max_price: 0.40");
+  if (reader.matrix_mark) {
+    FALLOW_TRY(check_matrix(reader));
+    job.command[2] = script_of(reader.matrix) + job.command[2];
   }
-  if (job.deadline_hours > 0 && job.requirements.tier != "on_demand") {
-    return fail(ErrorCode::kInvalid,
-                "1:1: with 'deadline_hours' the market chooses the tier; leave 'tier' out");
+  if (reader.any_of) FALLOW_TRY(read_alternatives(reader, job));
+  for (const RequirementOptions& needs : job.wishes()) FALLOW_TRY(check_needs(job, needs));
+  if (reader.matrix_mark) {
+    FALLOW_TRY(spread(reader.matrix, *reader.matrix_mark, job.requirements));
+    for (RequirementOptions& needs : job.alternatives) {
+      FALLOW_TRY(spread(reader.matrix, *reader.matrix_mark, needs));
+    }
   }
+  for (JobInput& input : job.inputs) place_in(input.source, folder);
   place_in(job.input, folder);
   place_in(job.output, folder);
   for (std::string& source : job.secrets.secrets) place_source(source, folder);

@@ -14,22 +14,37 @@
 
 namespace fallow::cli {
 
+// A file or folder of this machine, and where a task finds it in its working folder.
+struct JobInput {
+  std::string place;
+  std::string source;
+};
+
 // A job of `fallow run`, whether its options or a file say it.
 struct Job {
   RequirementOptions requirements;
+  std::vector<RequirementOptions> alternatives;  // instead of them, one will do; empty: none
   std::string name;
   std::string budget;
   std::string project;
   double deadline_hours = 0;  // 0: none
   double restart_minutes = 5;
-  std::string input;   // folder
+  std::string input;  // folder
+  std::vector<JobInput> inputs;
   std::string output;  // folder
   std::string image;
   std::vector<std::string> environment;  // "NAME=value"
+  std::vector<std::string> ports;        // PORT or PORT:LOCAL
   SecretSources secrets;
   std::vector<std::string> command;
   std::uint32_t attempts_max = 0;
+  std::uint32_t checkpoint_seconds = 0;  // from one saving to the next; 0: the node's
   bool no_wait = false;
+
+  // What will do, one of them.
+  std::vector<RequirementOptions> wishes() const {
+    return alternatives.empty() ? std::vector<RequirementOptions>{requirements} : alternatives;
+  }
 };
 
 // The job of a file's text. Relative folders are below `folder`, where the file stands. kInvalid

@@ -41,6 +41,14 @@ std::string type_schema(const JobField& field) {
       return R"("type": "object", "additionalProperties": {"type": "string", "pattern": "^(env|file):."})";
     case JobFieldKind::kNames:
       return R"("type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]})";
+    case JobFieldKind::kPlaces:
+      return R"("type": "object", "minProperties": 1, "additionalProperties": {"type": "string"})";
+    case JobFieldKind::kPorts:
+      return R"("type": "array", "minItems": 1, "items": {"type": ["string", "integer"], "pattern": "^[0-9]+(:[0-9]+)?$", "minimum": 1, "maximum": 65535})";
+    case JobFieldKind::kMatrix:
+      return R"("type": "object", "minProperties": 1, "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}, "additionalProperties": {"type": "array", "minItems": 1, "items": {"type": ["string", "number", "boolean"]}})";
+    case JobFieldKind::kAlternatives:
+      return R"("type": "array", "minItems": 1, "items": {"type": "object", "properties": {"any_of": false}, "$ref": "#/properties/resources"})";
   }
   return {};
 }
@@ -67,7 +75,11 @@ const std::vector<JobField>& job_fields() {
       {"", "setup", JobFieldKind::kText,
        "text for the shell that runs before `run`, in the same shell"},
       {"", "tasks", JobFieldKind::kCount, "of the job; each finds its number in $FALLOW_TASK"},
+      {"", "matrix", JobFieldKind::kMatrix,
+       "NAME: [values]: a task for each combination, which finds its own in its environment"},
       {"", "input", JobFieldKind::kText, "folder that each task finds as its working folder"},
+      {"", "inputs", JobFieldKind::kPlaces,
+       "PATH in the working folder: a folder or file of yours; beside `input`, or without it"},
       {"", "output", JobFieldKind::kText, "folder for what tasks write to $FALLOW_OUT"},
       {"", "env", JobFieldKind::kNames, "environment variables of the tasks"},
       {"", "secrets", JobFieldKind::kSources,
@@ -77,6 +89,8 @@ const std::vector<JobField>& job_fields() {
       {"", "image_password", JobFieldKind::kSource,
        "where the password for it is: env:VARIABLE or file:PATH; default: "
        "env:FALLOW_IMAGE_PASSWORD"},
+      {"", "ports", JobFieldKind::kPorts,
+       "PORT or PORT:LOCAL of the first task: ports of this machine while `fallow run` follows it"},
       {"", "budget", JobFieldKind::kMoney, "the most the whole job may cost"},
       {"", "project", JobFieldKind::kText, "whose budget it counts for, too"},
       {"", "deadline_hours", JobFieldKind::kNumber,
@@ -84,6 +98,8 @@ const std::vector<JobField>& job_fields() {
       {"", "restart_minutes", JobFieldKind::kNumber,
        "with a deadline: what a start takes until new work is done"},
       {"", "attempts", JobFieldKind::kCount, "of one task over all nodes; default: the market's"},
+      {"", "checkpoint_seconds", JobFieldKind::kCount,
+       "from one saving of a task's checkpoints to the next, 5 at least; default: the node's"},
       {"", "wait", JobFieldKind::kFlag, "false refuses the job when nothing can start now"},
       {"resources", "query", JobFieldKind::kText, "what the offer must be (docs/query.md)"},
       {"resources", "gpus", JobFieldKind::kCount, "devices of a task, on one node"},
@@ -123,6 +139,8 @@ const std::vector<JobField>& job_fields() {
        JobFieldKind::kWord,
        "the weakest sandbox that will do",
        {"bubblewrap", "runc", "gvisor", "microvm"}},
+      {"resources", "any_of", JobFieldKind::kAlternatives,
+       "alternatives, each with the fields in which it differs: the cheapest that can start"},
   };
   return all;
 }
@@ -131,6 +149,7 @@ std::string job_file_schema() {
   return fmt::format(
       R"({{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "$id": "urn:fallow:job",
   "title": "A Fallow job",
   "type": "object",
   "additionalProperties": false,

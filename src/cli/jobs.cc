@@ -2,6 +2,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include "cli/command.h"
+#include "cli/order_tasks.h"
 #include "cli/waiting.h"
 
 namespace fallow::cli {
@@ -16,8 +17,9 @@ struct JobsOptions {
 int one(const Context& context, client::Api& api, std::uint64_t id) {
   v1::GetOrderRequest request;
   request.set_order(id);
-  const auto order = api.call<v1::OrderView>("Orders.GetOrder", request);
+  auto order = api.call<v1::OrderView>("Orders.GetOrder", request);
   if (!order) return report(context, order.error());
+  if (auto all = fetch_all_tasks(api, *order); !all) return report(context, all.error());
   if (context.json) {
     print_json(*order);
     return kDone;

@@ -1,6 +1,8 @@
 // fallow logs: the output of a job or a lease, live or as it was.
 #include "cli/logs.h"
 
+#include <algorithm>
+
 #include "cli/command.h"
 
 namespace fallow::cli {
@@ -62,27 +64,31 @@ std::string defused(std::string_view text) {
 }  // namespace
 
 void LogPrinter::print(const v1::LogLine& line) {
-  auto& [task, text] = partial_[{line.lease(), line.error_stream()}];
-  task = line.task();
-  text += line.data();
+  Output& output = outputs_[{line.lease(), line.error_stream()}];
+  const std::string_view data = line.data();
+  const std::uint64_t repeated = output.reached - std::min(output.reached, line.offset());
+  output.task = line.task();
+  output.reached = std::max(output.reached, line.offset() + data.size());
+  std::string& text = output.partial;
+  text += data.substr(static_cast<std::size_t>(std::min<std::uint64_t>(repeated, data.size())));
   std::size_t begin = 0;
   for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
-    write(task, line.error_stream(), std::string_view(text).substr(begin, end - begin));
+    write(output.task, line.error_stream(), std::string_view(text).substr(begin, end - begin));
     begin = end + 1;
   }
   text.erase(0, begin);
   if (text.size() > kPartialLineBytesMax || (line.last() && !text.empty())) {
-    write(task, line.error_stream(), text);
+    write(output.task, line.error_stream(), text);
     text.clear();
   }
-  if (line.last()) partial_.erase({line.lease(), line.error_stream()});
+  if (line.last()) std::string().swap(text);
 }
 
 void LogPrinter::flush() {
-  for (const auto& [key, value] : partial_) {
-    if (!value.second.empty()) write(value.first, key.second, value.second);
+  for (auto& [key, output] : outputs_) {
+    if (!output.partial.empty()) write(output.task, key.second, output.partial);
+    output.partial.clear();
   }
-  partial_.clear();
 }
 
 void LogPrinter::write(std::uint32_t task, bool error_stream, std::string_view text) {

@@ -7,10 +7,14 @@
 #include <optional>
 #include <thread>
 
+#include "cli/best_quote.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/job_file.h"
+#include "cli/local_ports.h"
 #include "cli/logs.h"
+#include "cli/order_tasks.h"
+#include "cli/port_keeper.h"
 #include "cli/requirement_options.h"
 #include "cli/secret_keeper.h"
 #include "cli/waiting.h"
@@ -20,7 +24,9 @@ namespace fallow::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kProgressInterval{500};
-constexpr int kEndingPollsMax = 50;  // after the logs ended, until the order says so, too
+constexpr int kEndingMissesMax = 600;  // how often the market may not say how the job has ended
+
+constexpr const char* kPortsAddress = "127.0.0.1";
 
 struct RunOptions {
   std::shared_ptr<RequirementOptions> requirements;
@@ -78,15 +84,21 @@ Result<v1::CreateOrderRequest> make_request(const Job& job) {
   }
   workload.set_image_login(!job.secrets.image_user.empty());
   workload.set_collect_output(!job.output.empty());
+  workload.set_checkpoint_seconds(job.checkpoint_seconds);
   return request;
 }
 
 // Follows one order on its own connections: logs on the caller's thread, progress beside it.
 class Follower {
  public:
-  // `secrets`: what its tasks wait for; null: nothing.
-  Follower(const Context& context, const v1::OrderView& order, const v1::LeaseSecrets* secrets)
-      : context_(context), id_(order.id()), several_(order.tasks_total() > 1), secrets_(secrets) {}
+  // `secrets`: what its tasks wait for; null: nothing. `ports`: those that lead to its first task.
+  Follower(const Context& context, const v1::OrderView& order, const v1::LeaseSecrets* secrets,
+           std::optional<LocalPorts> ports)
+      : context_(context),
+        id_(order.id()),
+        several_(order.tasks_total() > 1),
+        secrets_(secrets),
+        ports_(std::move(ports)) {}
 
   // The order as it ended, or as it was when the reader left.
   client::ApiResult<v1::OrderView> follow() {
@@ -102,6 +114,10 @@ class Follower {
     std::optional<SecretKeeping> keeping;
     if (auto way = secrets_ == nullptr ? nullptr : context_.connect()) {
       keeping.emplace(context_, std::move(way), id_, *secrets_);
+    }
+    std::optional<PortKeeper> port_keeper;
+    if (auto way = ports_ ? context_.connect() : nullptr) {
+      port_keeper.emplace(context_, std::move(way), id_, std::move(*ports_));
     }
     LogPrinter printer(several_, context_.terminal);
     printer.before_write = [this] { clear_progress(); };
@@ -135,13 +151,17 @@ class Follower {
     return api.call<v1::OrderView>("Orders.GetOrder", request);
   }
 
+  // Its output has ended, so it has: a market that is away just now is asked again, for minutes.
   client::ApiResult<v1::OrderView> final_state(client::Api& api) const {
-    auto order = get(api);
-    for (int i = 0; order && order->state() == v1::OPEN && i < kEndingPollsMax; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      order = get(api);
+    for (int misses = 0;;) {
+      auto order = get(api);
+      if (order ? order->state() != v1::OPEN
+                : !may_pass(order.error()) || ++misses > kEndingMissesMax) {
+        return order;
+      }
+      if (left_) return order;
+      std::this_thread::sleep_for(kProgressInterval);
     }
-    return order;
   }
 
   void interrupted(int count, client::Api& logs) {
@@ -170,7 +190,9 @@ class Follower {
       lock.unlock();
       const auto order = get(api);
       lock.lock();
-      if (!order || ended_) continue;
+      if (ended_) continue;
+      say_whether_it_answers(order || order.error().kind != client::ApiError::Kind::kUnreachable);
+      if (!order) continue;
       if (say_why_it_waits(*order)) last.clear();
       const std::string counts =
           fmt::format("job {}: {}/{} done, {} running, {} waiting{}", id_, order->tasks_done(),
@@ -189,6 +211,17 @@ class Follower {
       }
       std::fflush(stderr);
     }
+  }
+
+  // When that changes. With the mutex.
+  void say_whether_it_answers(bool answers) {
+    if (answers == answers_) return;
+    answers_ = answers;
+    hide_progress();
+    std::fputs(answers ? "the market answers again\n"
+                       : "the market does not answer; what runs goes on, and so does this when the "
+                         "market is back\n",
+               stderr);
   }
 
   // Once for each reason; says whether it did. That tasks wait for nodes while others run is how
@@ -221,9 +254,11 @@ class Follower {
   const std::uint64_t id_;
   const bool several_;
   const v1::LeaseSecrets* const secrets_;
+  std::optional<LocalPorts> ports_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool ended_ = false;
+  bool answers_ = true;                                // the market, when it was asked last
   bool shown_ = false;                                 // a progress line stands on the terminal
   v1::WaitReason told_ = v1::WAIT_REASON_UNSPECIFIED;  // why it waits, as it was said last
   std::atomic<bool> left_ = false;
@@ -251,7 +286,8 @@ int fetch_outputs(const Context& context, client::Api& api, const v1::OrderView&
   return kDone;
 }
 
-int finish(const Context& context, client::Api& api, const v1::OrderView& order, const Job& job) {
+int finish(const Context& context, client::Api& api, v1::OrderView& order, const Job& job) {
+  if (auto all = fetch_all_tasks(api, order); !all) return report(context, all.error());
   if (!job.output.empty()) {
     if (const int code = fetch_outputs(context, api, order, job.output); code != kDone) return code;
   }
@@ -274,18 +310,35 @@ int finish(const Context& context, client::Api& api, const v1::OrderView& order,
   return order.state() == v1::ORDER_DONE ? kDone : kJobFailed;
 }
 
+void say_where_it_is(std::uint64_t order) {
+  const auto id = static_cast<unsigned long long>(order);
+  std::fprintf(stderr,
+               "job %llu is left to end by itself; see it with: fallow jobs %llu, fallow logs -f "
+               "%llu\n",
+               id, id, id);
+}
+
 int run(const Context& context, const RunOptions& options) {
   const auto job = job_of(context, options);
   if (!job) return report(context, job.error());
   auto request = make_request(*job);
   if (!request) return report(context, request.error());
   // Before the market hears of the job: what is not there would be missed at its start.
+  std::optional<LocalPorts> ports;
+  if (!job->ports.empty() && !options.detach) {
+    auto listening = LocalPorts::listen(job->ports, kPortsAddress);
+    if (!listening) return report(context, listening.error());
+    ports = std::move(*listening);
+  }
   auto secrets = read_secret_sources(job->secrets);
   if (!secrets) return report(context, secrets.error());
   const auto api = context.connect();
   if (!api) return kUsage;
-  if (!job->input.empty()) {
-    const auto uploaded = client::upload_folder(*api, job->input);
+  std::vector<client::Part> parts;
+  if (!job->input.empty()) parts.push_back({"", job->input});
+  for (const JobInput& input : job->inputs) parts.push_back({input.place, input.source});
+  if (!parts.empty()) {
+    const auto uploaded = client::upload_parts(*api, parts);
     if (!uploaded) return report(context, uploaded.error());
     request->set_input_manifest(to_hex(uploaded->manifest));
     if (!context.json) {
@@ -295,10 +348,7 @@ int run(const Context& context, const RunOptions& options) {
     }
   }
   if (options.quote.empty()) {
-    v1::CreateQuoteRequest wanted = to_request(job->requirements);
-    // Only some nodes run images, and a quote is for those that match.
-    wanted.set_images(!job->image.empty());
-    const auto quote = api->call<v1::QuoteView>("Market.CreateQuote", wanted);
+    const auto quote = best_quote(context, *api, *job);
     if (!quote) return report(context, quote.error());
     if (!context.json) std::fprintf(stderr, "quote: %s\n", describe_quote(*quote).c_str());
     request->set_quote(quote->id());
@@ -324,17 +374,11 @@ int run(const Context& context, const RunOptions& options) {
     std::fprintf(stderr, "job %llu accepted, holding %s\n",
                  static_cast<unsigned long long>(order->id()), order->budget().c_str());
   }
-  Follower follower(context, *order, job->secrets.empty() ? nullptr : &*secrets);
-  const auto ended = follower.follow();
+  Follower follower(context, *order, job->secrets.empty() ? nullptr : &*secrets, std::move(ports));
+  auto ended = follower.follow();
+  if (follower.left() || !ended) say_where_it_is(order->id());
+  if (follower.left()) return kJobFailed;
   if (!ended) return report(context, ended.error());
-  if (follower.left()) {
-    std::fprintf(
-        stderr,
-        "job %llu is left to end by itself; see it with: fallow jobs %llu, fallow logs -f %llu\n",
-        static_cast<unsigned long long>(order->id()), static_cast<unsigned long long>(order->id()),
-        static_cast<unsigned long long>(order->id()));
-    return kJobFailed;
-  }
   return finish(context, *api, *ended, *job);
 }
 
@@ -378,6 +422,9 @@ void add_run(Parser& app, Context& context, Host& /*host*/) {
   add_secret_options(*command, options->job.secrets);
   command->add_option("--attempts", options->job.attempts_max,
                       "of one task over all nodes; 0: the market's");
+  command->add_option("--checkpoint-every", options->job.checkpoint_seconds,
+                      "seconds from one saving of a task's checkpoints to the next, 5 at least; 0: "
+                      "as the node does it");
   command->add_flag("--no-wait", options->job.no_wait, "refuse when nothing can start now");
   Option* file = command->add_option("-f,--file", options->file,
                                      "the job as docs/job-files.md has it; then no other option");

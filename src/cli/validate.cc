@@ -17,14 +17,17 @@ int validate(const Context& context, const std::vector<std::string>& files) {
       code = report(context, job.error());
       continue;
     }
-    if (context.json) {
-      print_json(to_request(job->requirements));
-    } else {
-      const RequirementOptions& needs = job->requirements;
+    const char* before = "";
+    for (const RequirementOptions& needs : job->wishes()) {
+      if (context.json) {
+        print_json(to_request(needs));
+        continue;
+      }
       const std::uint32_t tasks = needs.tasks == 0 ? needs.nodes : needs.tasks;
-      std::printf("%s: a job of %u task%s, each %u device%s for up to %s\n", file.c_str(), tasks,
-                  tasks == 1 ? "" : "s", needs.gpus, needs.gpus == 1 ? "" : "s",
+      std::printf("%s: %sa job of %u task%s, each %u device%s for up to %s\n", file.c_str(), before,
+                  tasks, tasks == 1 ? "" : "s", needs.gpus, needs.gpus == 1 ? "" : "s",
                   span_text(needs.hours * 3600).c_str());
+      before = "or ";
     }
   }
   return code;

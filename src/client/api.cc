@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "base/digest.h"
@@ -22,6 +23,9 @@ constexpr int kStatusBeyondEnd = 416;
 constexpr int kStatusMismatch = 422;
 // Of a larger blob it is asked first where to go on: sending it again costs more than the question.
 constexpr std::uint64_t kAskFirstBytesMin = std::uint64_t{1} << 20;
+
+// Of a stream that ended without saying that it has ended.
+Error cut_off() { return {ErrorCode::kClosed, "the server has broken off the stream"}; }
 
 ApiError unreachable(const Error& error) {
   return {ApiError::Kind::kUnreachable, error.message, {}};
@@ -137,10 +141,11 @@ ApiResult<void> Api::stream_into(std::string_view rpc, const google::protobuf::M
                                  const std::function<bool()>& each) {
   const RpcRequest made = make_rpc_request(find_rpc(rpc), request);
   std::string last_id;
-  bool ended = false;
-  ApiResult<void> outcome;
-  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    if (attempt > 0) back_off(attempt - 1);
+  std::optional<ApiResult<void>> outcome;
+  StreamPatience patience;
+  for (;;) {
+    if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
+    std::optional<ApiError> cut;  // what the server said, if it did, before the stream broke off
     net::SseParser parser;
     net::ClientRequest http;
     http.method = made.method;
@@ -149,35 +154,41 @@ ApiResult<void> Api::stream_into(std::string_view rpc, const google::protobuf::M
     http.headers.set("Accept", "text/event-stream");
     if (!last_id.empty()) http.headers.set("Last-Event-ID", last_id);
     http.sink = [&](std::string_view bytes) -> Status {
+      patience.heard();  // be it a heartbeat: where nothing happens nothing else comes
       parser.feed(bytes);
       for (;;) {
         FALLOW_ASSIGN(const auto event, parser.next());
+        if (!parser.last_id().empty()) last_id = parser.last_id();
         if (!event) return {};
         if (event->event == "end") {
-          ended = true;
+          outcome.emplace();
           return fail(ErrorCode::kClosed, "the stream has ended");
         }
+        if (event->event == "error") {
+          cut = stated_refusal(event->data);
+          return fail(ErrorCode::kClosed, "the server has ended the stream");
+        }
         item.Clear();
-        outcome = read_json(event->data, item);
-        if (!event->id.empty()) last_id = event->id;
-        attempt = 0;
-        if (!outcome || !each()) {
-          ended = true;
+        ApiResult<void> read = read_json(event->data, item);
+        if (!read || !each()) {
+          outcome = std::move(read);
           return fail(ErrorCode::kClosed, "the reader has enough");
         }
       }
     };
     auto answer = http_.send(http);
-    if (ended || !outcome) return outcome;
-    if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
-    if (answer && answer->status < 300) return {};
-    if (answer && !may_come_later(answer->status)) return tl::unexpected(refusal(*answer));
-    outcome = {};
-    if (attempt + 1 == kAttemptsMax) {
-      return tl::unexpected(answer ? refusal(*answer) : unreachable(answer.error()));
+    if (outcome) return std::move(*outcome);
+    if (cancelled_) continue;
+    if (answer && answer->status >= 300) cut = refusal(*answer);
+    if (cut && !may_come_later(static_cast<int>(cut->problem.status()))) {
+      return tl::unexpected(std::move(*cut));
     }
+    // Whole, but without its end: the server was stopped, and is likely to be there again soon.
+    if (!cut) cut = unreachable(answer ? cut_off() : answer.error());
+    const bool is_of_no_use =
+        !answer && answer.error().code != ErrorCode::kUnreachable && is_final(answer.error().code);
+    if (is_of_no_use || !patience.wait()) return tl::unexpected(std::move(*cut));
   }
-  return outcome;
 }
 
 ApiResult<void> Api::download(std::string_view rpc, const google::protobuf::Message& request,

@@ -63,8 +63,9 @@ class Api {
     return response;
   }
 
-  // A server-streaming rpc. `each` gets every message until it says false or the stream ends; a
-  // dropped connection is resumed behind the last message, up to `attempts_max` times in a row.
+  // A server-streaming rpc. `each` gets every message until it says false or the server says that
+  // the stream has ended. What breaks off without that word is resumed behind the last message: a
+  // stream that has stood for as long as a server may take to come back, minutes.
   template <class Item>
   ApiResult<void> stream(std::string_view rpc, const google::protobuf::Message& request,
                          const std::function<bool(const Item&)>& each) {

@@ -1,14 +1,17 @@
-// Blobs to a store that answers what a test wants it to answer.
+// Blobs to a store, and streams of a server, that answer what a test wants them to answer.
 #include "client/api.h"
 
+#include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/env.h"
 #include "net/loopback_test_support.h"
+#include "net/sse.h"
 
 namespace fallow::client {
 namespace {
@@ -95,6 +98,100 @@ TEST(ApiErrors, WhatTheStoreRefusesIsToldApart) {
   EXPECT_EQ(code(404, "not_found"), ErrorCode::kNotFound);
   EXPECT_EQ(code(413, "http_413"), ErrorCode::kFailed) << "of a proxy before the market";
   EXPECT_EQ(code(500, "failed"), ErrorCode::kFailed);
+}
+
+// Sends each asker the next of these texts as a stream, and finishes it as a server that stops.
+class Streamer {
+ public:
+  explicit Streamer(std::vector<std::string> texts)
+      : texts_(std::move(texts)),
+        loopback_([this](net::Exchange& exchange) { return answer(exchange); }) {}
+
+  // The data of the messages, with a blank behind each; then "end", or the problem's code.
+  std::string follow() {
+    const auto random = system_random();
+    Config config;
+    config.url = "http://127.0.0.1:" + std::to_string(loopback_.server->port());
+    const auto api = Api::make(config, *random).value();
+    std::string heard;
+    const std::function<bool(const v1::LogLine&)> each = [&](const v1::LogLine& line) {
+      heard += line.data() + " ";
+      return true;
+    };
+    const auto done =
+        api->stream<v1::LogLine>("Orders.FollowOrderLogs", v1::FollowOrderLogsRequest(), each);
+    return heard + (done ? "end" : done.error().problem.code());
+  }
+  // The Last-Event-ID of each request, "-" for none, with a blank behind each.
+  std::string asked() {
+    const std::lock_guard lock(mutex_);
+    return asked_;
+  }
+
+ private:
+  net::Task<void> answer(net::Exchange& exchange) {
+    std::string text;
+    {
+      const std::lock_guard lock(mutex_);
+      const std::string* id = exchange.request().headers.find("Last-Event-ID");
+      asked_ += (id == nullptr ? "-" : *id) + " ";
+      if (!texts_.empty()) {
+        text = texts_.front();
+        texts_.erase(texts_.begin());
+      }
+    }
+    const Status begun = co_await exchange.start_sse();
+    if (!begun) co_return;
+    const Status written = co_await exchange.write(text);
+    if (!written) co_return;
+    co_await exchange.finish();
+  }
+
+  std::mutex mutex_;
+  std::string asked_;
+  std::vector<std::string> texts_;
+  net::LoopbackServer loopback_;
+};
+
+std::string said(const std::string& data, const std::string& id) {
+  v1::LogLine line;
+  line.set_data(data);
+  std::string json;
+  EXPECT_TRUE(google::protobuf::util::MessageToJsonString(line, &json).ok());
+  return net::format_sse({{}, json, id});
+}
+
+TEST(Api, FollowsAStreamUntilTheServerSaysThatItHasEnded) {
+  const std::string end = net::format_sse({"end", "{}", {}});
+  Streamer stopped({said("a", "1"), said("b", "2"), said("c", "3") + end});
+  EXPECT_EQ(stopped.follow(), "a b c end");
+  EXPECT_EQ(stopped.asked(), "- 1 2 ") << "goes on behind what came";
+
+  Streamer early({net::format_sse_id("5"), said("a", "6") + end});
+  EXPECT_EQ(early.follow(), "a end");
+  EXPECT_EQ(early.asked(), "- 5 ") << "where it began, before anything came";
+
+  std::vector<std::string> quiet(7, std::string(net::kSseKeepAlive));
+  quiet.push_back(end);
+  Streamer silent(std::move(quiet));
+  EXPECT_EQ(silent.follow(), "end") << "a heartbeat says that the server is there again";
+
+  Streamer empty({"", "", "", "", "", end});
+  EXPECT_EQ(empty.follow(), "") << "what never stands is given up";
+}
+
+TEST(Api, AProblemInsideAStreamIsNoMessageOfIt) {
+  const auto problem = [](int status, const std::string& code) {
+    return net::format_sse(
+        {"error",
+         fmt::format(R"({{"status": {}, "code": "{}", "detail": "why"}})", status, code),
+         {}});
+  };
+  Streamer gone({said("a", "1") + problem(410, "events_gone"), said("b", "2")});
+  EXPECT_EQ(gone.follow(), "a events_gone");
+  EXPECT_EQ(gone.asked(), "- ");
+  Streamer busy({problem(503, "busy"), said("a", "1") + net::format_sse({"end", "{}", {}})});
+  EXPECT_EQ(busy.follow(), "a end") << "what may pass is asked for again";
 }
 
 }  // namespace

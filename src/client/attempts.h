@@ -1,22 +1,52 @@
 // How often, and how soon, a market that is busy is asked again. Private to client/.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <thread>
 
 namespace fallow::client {
 
-inline constexpr int kAttemptsMax = 5;  // of one call or tunnel, and of a stream without progress
-inline constexpr int kStatusTooMany = 429;
-inline constexpr int kStatusUnavailable = 503;
+inline constexpr int kAttemptsMax = 5;  // of one call or tunnel, and of a stream that never stood
+// Of a stream that did: a server that is updated, or its machine, is back by then.
+inline constexpr std::chrono::minutes kStreamAwayMax{5};
 inline constexpr std::chrono::milliseconds kBackoffFirst{100};
+inline constexpr int kBackoffDoublingsMax = 5;
 
-// Too many requests or no room: the same may be granted in a moment.
+// Too many requests, no room, or a proxy whose server is away: the same may be granted in a moment.
 inline bool may_come_later(int status) {
-  return status == kStatusTooMany || status == kStatusUnavailable;
+  constexpr std::array kStatuses{408, 429, 502, 503, 504};
+  return std::find(kStatuses.begin(), kStatuses.end(), status) != kStatuses.end();
 }
 
 // Blocks before the next attempt; `attempt`, from 0, is the one that failed.
-inline void back_off(int attempt) { std::this_thread::sleep_for(kBackoffFirst * (1 << attempt)); }
+inline void back_off(int attempt) {
+  std::this_thread::sleep_for(kBackoffFirst * (1 << std::min(attempt, kBackoffDoublingsMax)));
+}
+
+// Whether a stream that broke off is asked for once more. A value of one stream.
+class StreamPatience {
+ public:
+  // Something came: it stands.
+  void heard() {
+    has_stood_ = true;
+    attempt_ = 0;
+  }
+  // It broke off: blocks until the next attempt; false when there were enough.
+  bool wait() {
+    const auto now = std::chrono::steady_clock::now();
+    if (attempt_ == 0) away_since_ = now;
+    const bool goes_on =
+        has_stood_ ? now - away_since_ < kStreamAwayMax : attempt_ + 1 < kAttemptsMax;
+    if (goes_on) back_off(attempt_++);
+    return goes_on;
+  }
+
+ private:
+  bool has_stood_ = false;
+  int attempt_ = 0;  // since something came last
+  std::chrono::steady_clock::time_point away_since_;
+};
 
 }  // namespace fallow::client

@@ -9,4 +9,7 @@ namespace fallow::client {
 // The problem document of an answer that is no success, as kRefused.
 ApiError refusal(const net::Response& response);
 
+// The same of a problem that came inside a stream, and states its status itself.
+ApiError stated_refusal(const std::string& problem);
+
 }  // namespace fallow::client

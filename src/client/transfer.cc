@@ -1,7 +1,10 @@
 #include "client/transfer.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
+#include <cerrno>
+#include <filesystem>
 #include <span>
 #include <utility>
 
@@ -9,6 +12,8 @@
 
 namespace fallow::client {
 namespace {
+
+constexpr std::size_t kScanBytes = std::size_t{256} << 10;
 
 Status check_cancelled(const TransferRules& rules) {
   if (rules.cancelled != nullptr && rules.cancelled->load()) {
@@ -33,11 +38,86 @@ ApiResult<void> send_file(Api& api, const Fd& folder, const artifacts::File& fil
                       });
 }
 
+// Those that the store does not have; how many bytes that were.
+ApiResult<std::uint64_t> send_missing(Api& api, const std::string& folder,
+                                      const std::vector<artifacts::File>& files,
+                                      const TransferRules& rules) {
+  const auto opened = open_file(folder, O_RDONLY | O_DIRECTORY);
+  if (!opened) return tl::unexpected(local_error(opened.error()));
+  std::uint64_t sent_bytes = 0;
+  for (const artifacts::File& file : files) {
+    if (const Status wanted = check_cancelled(rules); !wanted) {
+      return tl::unexpected(local_error(wanted.error()));
+    }
+    const auto there = api.has_blob(to_hex(file.digest));
+    if (!there) return tl::unexpected(there.error());
+    if (*there) continue;
+    if (auto sent = send_file(api, *opened, file, rules); !sent) {
+      return tl::unexpected(sent.error());
+    }
+    sent_bytes += file.size;
+  }
+  return sent_bytes;
+}
+
+// The regular file `name` of the folder.
+Result<artifacts::File> scan_file(const std::string& folder, const std::string& name,
+                                  const TransferRules& rules) {
+  FALLOW_ASSIGN(const Fd parent, open_file(folder, O_RDONLY | O_DIRECTORY));
+  FALLOW_ASSIGN(const Fd opened, artifacts::open_below(parent, name));
+  struct stat status {};
+  if (::fstat(opened.get(), &status) != 0) {
+    return tl::unexpected(file_error("read", folder + "/" + name, errno));
+  }
+  artifacts::File file;
+  file.path = name;
+  file.executable = (status.st_mode & S_IXUSR) != 0;
+  Digester digester;
+  std::vector<char> buffer(kScanBytes);
+  for (;;) {
+    FALLOW_TRY(check_cancelled(rules));
+    FALLOW_ASSIGN(const std::size_t n, read_at(opened, std::span(buffer), file.size, name));
+    if (n == 0) break;
+    digester.update(std::string_view(buffer.data(), n));
+    file.size += n;
+  }
+  file.digest = digester.finish();
+  return file;
+}
+
+// The part's files, as they are called below `folder`.
+Result<std::vector<artifacts::File>> scan_part(const Part& part, const TransferRules& rules,
+                                               std::string& folder, bool& is_folder) {
+  std::error_code unknown;
+  is_folder = part.place.empty() || std::filesystem::is_directory(part.source, unknown);
+  if (is_folder) {
+    folder = part.source;
+    FALLOW_ASSIGN(artifacts::Scanned scanned,
+                  artifacts::scan(folder, rules.limits, rules.unkept,
+                                  [&rules] { return check_cancelled(rules); }));
+    return scanned.manifest.files();
+  }
+  const std::filesystem::path path(part.source);
+  folder = path.parent_path().empty() ? "." : path.parent_path().string();
+  FALLOW_ASSIGN(artifacts::File file, scan_file(folder, path.filename().string(), rules));
+  return std::vector<artifacts::File>{std::move(file)};
+}
+
 ApiResult<void> send_text(Api& api, const Digest& digest, std::string_view text) {
   return api.put_blob(to_hex(digest), text.size(),
                       [text](std::uint64_t offset, std::span<char> into) -> Result<std::size_t> {
                         return text.copy(into.data(), into.size(), offset);
                       });
+}
+
+ApiResult<Uploaded> send_manifest(Api& api, const artifacts::Manifest& manifest,
+                                  std::uint64_t sent_bytes) {
+  const Uploaded uploaded{manifest.digest(), manifest.files().size(), manifest.total_bytes(),
+                          sent_bytes};
+  if (auto sent = send_text(api, uploaded.manifest, manifest.text()); !sent) {
+    return tl::unexpected(sent.error());
+  }
+  return uploaded;
 }
 
 // What the store gave is well: that this side has no room for it says nothing of the artifact.
@@ -55,26 +135,32 @@ ApiResult<Uploaded> upload_folder(Api& api, const std::string& folder, const Tra
                            ? artifacts::scan_pieces(folder, rules.limits, may_go_on)
                            : artifacts::scan(folder, rules.limits, rules.unkept, may_go_on);
   if (!scanned) return tl::unexpected(local_error(scanned.error()));
-  const auto opened = open_file(folder, O_RDONLY | O_DIRECTORY);
-  if (!opened) return tl::unexpected(local_error(opened.error()));
+  const auto sent = send_missing(api, folder, scanned->manifest.files(), rules);
+  if (!sent) return tl::unexpected(sent.error());
+  return send_manifest(api, scanned->manifest, *sent);
+}
 
-  const artifacts::Manifest& manifest = scanned->manifest;
-  Uploaded uploaded{manifest.digest(), manifest.files().size(), manifest.total_bytes(), 0};
-  for (const artifacts::File& file : manifest.files()) {
-    if (const Status wanted = check_cancelled(rules); !wanted) {
-      return tl::unexpected(local_error(wanted.error()));
+ApiResult<Uploaded> upload_parts(Api& api, const std::vector<Part>& parts,
+                                 const TransferRules& rules) {
+  std::vector<artifacts::File> all;
+  std::uint64_t sent_bytes = 0;
+  for (const Part& part : parts) {
+    std::string folder;
+    bool is_folder = false;
+    auto files = scan_part(part, rules, folder, is_folder);
+    if (!files) return tl::unexpected(local_error(files.error()));
+    const auto sent = send_missing(api, folder, *files, rules);
+    if (!sent) return tl::unexpected(sent.error());
+    sent_bytes += *sent;
+    for (artifacts::File& file : *files) {
+      if (!is_folder) file.path = part.place;
+      if (is_folder && !part.place.empty()) file.path = part.place + "/" + file.path;
+      all.push_back(std::move(file));
     }
-    const auto there = api.has_blob(to_hex(file.digest));
-    if (!there) return tl::unexpected(there.error());
-    if (*there) continue;
-    if (auto sent = send_file(api, *opened, file, rules); !sent)
-      return tl::unexpected(sent.error());
-    uploaded.bytes_sent += file.size;
   }
-  if (auto sent = send_text(api, uploaded.manifest, manifest.text()); !sent) {
-    return tl::unexpected(sent.error());
-  }
-  return uploaded;
+  const auto manifest = artifacts::Manifest::make(std::move(all), rules.limits);
+  if (!manifest) return tl::unexpected(local_error(manifest.error()));
+  return send_manifest(api, *manifest, sent_bytes);
 }
 
 ApiResult<std::size_t> download_folder(Api& api, const std::string& manifest_hex,

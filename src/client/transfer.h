@@ -7,6 +7,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "artifacts/folder.h"
 #include "artifacts/manifest.h"
@@ -35,6 +36,17 @@ struct TransferRules {
 // The files below `folder` become artifacts.
 ApiResult<Uploaded> upload_folder(Api& api, const std::string& folder,
                                   const TransferRules& rules = {});
+
+// What a folder of several parts is made of: a folder's files below `place`, or a file that is
+// there itself. `place`: relative; empty for the top, where only a folder can go.
+struct Part {
+  std::string place;
+  std::string source;  // of this machine
+};
+
+// The parts become the files of one manifest; each file has a place of its own, else kInvalid.
+ApiResult<Uploaded> upload_parts(Api& api, const std::vector<Part>& parts,
+                                 const TransferRules& rules = {});
 
 // Writes the manifest's files below `destination`, which is made if missing; existing files are
 // not overwritten. Every byte is checked against its digest. Answers the number of files. As

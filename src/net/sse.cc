@@ -32,6 +32,13 @@ std::string format_sse(const SseEvent& event) {
   return out;
 }
 
+std::string format_sse_id(std::string_view id) {
+  std::string out;
+  append_one_line(out, "id: ", id);
+  out += '\n';
+  return out;
+}
+
 Result<std::optional<SseEvent>> SseParser::next() {
   std::size_t begin = 0;
   std::optional<SseEvent> found;
@@ -51,6 +58,7 @@ Result<std::optional<SseEvent>> SseParser::next() {
     } else {
       // An event without data is not delivered, and forgets its type.
       if (has_data_) found = current_;
+      if (!current_.id.empty()) last_id_ = current_.id;
       current_ = SseEvent();
       has_data_ = false;
     }

@@ -17,6 +17,8 @@ struct SseEvent {
 
 // The event's bytes. Line breaks inside event and id become blanks.
 std::string format_sse(const SseEvent& event);
+// An id without an event: whoever resumes before the first event says it.
+std::string format_sse_id(std::string_view id);
 // A comment line that keeps a silent connection alive; readers ignore it.
 inline constexpr std::string_view kSseKeepAlive = ": \n\n";
 
@@ -30,6 +32,9 @@ class SseParser {
   // The next complete event, or nothing until more is fed. kTooLarge when an event is beyond the
   // maximum: the stream is then of no use.
   Result<std::optional<SseEvent>> next();
+  // The last id up to the event that was given out last, or up to here when next() gave none; also
+  // an id without an event. Empty: none yet.
+  const std::string& last_id() const { return last_id_; }
 
  private:
   void take_line(std::string_view line);
@@ -38,6 +43,7 @@ class SseParser {
   std::string pending_;
   std::size_t searched_ = 0;
   SseEvent current_;
+  std::string last_id_;
   bool has_data_ = false;
   bool at_start_ = true;  // a byte order mark is skipped there
 };

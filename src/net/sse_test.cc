@@ -46,6 +46,18 @@ TEST(Sse, ReadsEveryLineEndingAndIgnoresTheUnknown) {
   EXPECT_EQ(events[1].id, "1");
 }
 
+TEST(Sse, AnIdNeedsNoEvent) {
+  SseParser parser;
+  parser.feed(format_sse_id("7\n8"));
+  EXPECT_FALSE(*parser.next());
+  EXPECT_EQ(parser.last_id(), "7 8");
+  parser.feed(format_sse({"", "a", ""}) + format_sse({"", "b", "9"}));
+  EXPECT_EQ((*parser.next())->data, "a");
+  EXPECT_EQ(parser.last_id(), "7 8") << "what has not been given out yet is not behind us";
+  EXPECT_EQ((*parser.next())->data, "b");
+  EXPECT_EQ(parser.last_id(), "9");
+}
+
 TEST(Sse, AFieldCannotForgeAnother) {
   EXPECT_EQ(format_sse({"a\ndata: b", "c", "d\r\ne"}), "event: a data: b\nid: d  e\ndata: c\n\n");
 }

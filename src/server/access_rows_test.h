@@ -78,6 +78,7 @@ constexpr AccessRow kAccessTable[] = {
      R"({"hours": 0.01})",
      {401, 200, 404, 403, 403, 403},
      403},
+    {"GET /v1/orders/{order}/tasks", "", "", {401, 200, 404, 403, 403, 200}, 403},
     {"POST /v1/orders/{order}/stop", "", "", {401, 200, 404, 403, 403, 200}, 403},
     {"GET /v1/orders/{order}/logs",
      "/v1/orders/{ended_order}/logs",

@@ -55,6 +55,11 @@ net::Task<void> Api::send_file(net::Exchange& exchange, const Route& route, Call
 net::Task<void> Api::pump(net::Exchange& exchange, const Call& call, EventSource& source,
                           const net::Notifier& wake) {
   Time written_at = edges_.clock->monotonic();
+  if (const std::string id = source.first_id(); !id.empty()) {
+    const std::string begin = net::format_sse_id(id);
+    const Status written = co_await exchange.write(begin);
+    if (!written) co_return;
+  }
   while (!exchange.is_stopping()) {
     const bool known = co_await still_known(exchange, call.caller());
     if (!known) break;

@@ -58,6 +58,61 @@ TEST(Api, AJobFromQuoteToReceipt) {
   EXPECT_EQ(events.back().event, "end");
 }
 
+TEST(Api, EveryTaskOfALargeOrderIsListed) {
+  constexpr int kTasks = 10'002;  // an order shows its first 10,000
+  LoopbackMarket market;
+  const People people(market);
+  market.add_node(people.provider, "0.20");
+  market.deposit(people.renter, "3000.00");
+  const Reply order = market.post(
+      "/v1/orders", people.renter,
+      fmt::format(R"({{"requirements": {{}}, "tasks": {}, "workload": {{"command": ["true"]}}}})",
+                  kTasks));
+  ASSERT_EQ(order.status, 200) << order.body;
+  const std::string path = "/v1/orders/" + order.at("id") + "/tasks";
+  int next = 0;
+  std::string token;
+  do {
+    const Reply page = market.get(path + "?page_size=1000&page_token=" + token, people.renter);
+    ASSERT_EQ(page.status, 200) << page.body;
+    const auto document = boost::json::parse(page.body);
+    for (const auto& task : document.at("tasks").as_array()) {
+      EXPECT_EQ(task.at("index").to_number<int>(), next++);
+    }
+    token = page.at("next_page_token");
+  } while (!token.empty());
+  EXPECT_EQ(next, kTasks);
+
+  const Reply from = market.get(path + "?first=10001", people.renter);
+  EXPECT_EQ(from.at("tasks.0.index"), "10001") << from.body;
+  EXPECT_EQ(from.at("tasks.1.index"), "");
+  const Reply beyond = market.get(path + "?first=4000000000", people.renter);
+  EXPECT_EQ(beyond.status, 200);
+  EXPECT_EQ(beyond.at("tasks.0.index") + beyond.at("next_page_token"), "");
+  EXPECT_EQ(market.get(path + "?page_token=b3JkZXJzOjE", people.renter).at("field"), "page_token");
+  EXPECT_EQ(market.get(path, people.other).status, 404);
+}
+
+TEST(Api, AStreamOfEventsThatBreaksOffBeforeTheFirstGoesOnWhereItBegan) {
+  LoopbackMarket market;
+  const People people(market);
+  net::SseParser parser;
+  net::ClientRequest request;
+  request.target = "/v1/events";
+  request.sink = [&parser](std::string_view bytes) -> Status {
+    parser.feed(bytes);
+    FALLOW_ASSIGN(const auto event, parser.next());
+    if (!event && parser.last_id().empty()) return {};
+    return fail(ErrorCode::kClosed, "enough");
+  };
+  market.send(std::move(request), people.renter);
+  ASSERT_NE(parser.last_id(), "");
+  market.deposit(people.renter, "1.00");
+  const auto events =
+      market.follow("/v1/events", people.renter, 1, {{"Last-Event-ID", parser.last_id()}});
+  EXPECT_EQ(events.size(), 1U) << "what happened while nobody listened";
+}
+
 TEST(Api, PricesFollowTheMarketAndAreRemembered) {
   ServerOptions options;
   options.policy.set_price_interval_us(milliseconds(100).value);

@@ -43,6 +43,8 @@ class EventFeed final : public EventSource {
     }
     co_return chunk;
   }
+  // "From now on" is another moment when it is asked for again.
+  std::string first_id() const override { return std::to_string(after_.value); }
   Duration poll_interval() const override { return seconds(15); }
 
  private:

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -32,6 +33,9 @@ class EventSource {
   };
   // What came since the last call.
   virtual net::Task<Answer<Chunk>> next() = 0;
+  // Before the first event: the id with which a stream that breaks off there goes on, where it
+  // would begin elsewhere without one. Empty: it would not.
+  virtual std::string first_id() const { return {}; }
   // Longest sleep before next() is asked again although nothing was notified.
   virtual Duration poll_interval() const = 0;
 };

@@ -1,4 +1,6 @@
 // The service Orders: jobs of one or many tasks.
+#include <algorithm>
+
 #include "artifacts/manifest.h"
 #include "artifacts/store.h"
 #include "base/digest.h"
@@ -182,6 +184,27 @@ net::Task<Answer<v1::OrderView>> get_order(Call& call, const v1::GetOrderRequest
   co_return co_await call.visit(look);
 }
 
+net::Task<Answer<v1::ListTasksResponse>> list_tasks(Call& call,
+                                                    const v1::ListTasksRequest& request) {
+  FALLOW_CO_ASSIGN(const std::size_t size, page_size_of(request.page_size()));
+  FALLOW_CO_ASSIGN(const std::uint64_t next, page_position("tasks", request.page_token()));
+  const std::uint64_t begin = request.page_token().empty() ? request.first() : next;
+  const std::function<Answer<v1::ListTasksResponse>(const core::Machine&)> look =
+      [&](const core::Machine& machine) -> Answer<v1::ListTasksResponse> {
+    FALLOW_ASSIGN(const core::Order* order, visible_order(call, machine, request.order()));
+    v1::ListTasksResponse response;
+    const std::uint64_t count = order->tasks.size();
+    const std::uint64_t end = std::min<std::uint64_t>(count, std::min(begin, count) + size);
+    for (std::uint64_t i = begin; i < end; ++i) {
+      *response.add_tasks() = task_view(order->tasks[static_cast<std::size_t>(i)],
+                                        static_cast<std::uint32_t>(i), machine);
+    }
+    if (end < count) response.set_next_page_token(page_token("tasks", end));
+    return response;
+  };
+  co_return co_await call.visit(look);
+}
+
 net::Task<Answer<v1::OrderView>> stop_order(Call& call, const v1::StopOrderRequest& request) {
   const std::function<Answer<bool>(const core::Machine&)> look =
       [&](const core::Machine& machine) -> Answer<bool> {
@@ -243,6 +266,7 @@ void add_order_handlers(Handlers& handlers) {
   handlers.add("Orders.CreateOrder", create_order);
   handlers.add("Orders.ListOrders", list_orders);
   handlers.add("Orders.GetOrder", get_order);
+  handlers.add("Orders.ListTasks", list_tasks);
   handlers.add("Orders.StopOrder", stop_order);
   handlers.add("Orders.GetExtension", get_extension);
   handlers.add("Orders.ExtendOrder", extend_order);

@@ -223,7 +223,7 @@ Answer<void> replay_since(Call& call, const core::Webhook& webhook, Time since) 
   const auto index = call.parts().feed->index_at(since);
   if (!index) return tl::unexpected(problem_of(index.error(), "find that moment"));
   const EventPlace to{std::max(*index, webhook.created_index), 0};
-  const Status moved = call.parts().webhook_store->move(webhook.id, to);
+  const Status moved = call.parts().webhook_store->move_back(webhook.id, to);
   if (!moved) return tl::unexpected(problem_of(moved.error(), "go back there"));
   return {};
 }

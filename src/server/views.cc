@@ -139,8 +139,6 @@ v1::NodeView node_view(const core::Node& node, const core::Machine& machine) {
   return view;
 }
 
-namespace {
-
 v1::TaskView task_view(const core::Task& task, std::uint32_t index, const core::Machine& machine) {
   v1::TaskView view;
   view.set_index(index);
@@ -162,8 +160,6 @@ v1::TaskView task_view(const core::Task& task, std::uint32_t index, const core::
   put_time(view, &v1::TaskView::mutable_checkpoint_at, lease->checkpoint_at);
   return view;
 }
-
-}  // namespace
 
 void put_waits_for(v1::OrderView& view, const core::Order& order, const core::Machine& machine) {
   const auto waits = machine.waits_for(order);

@@ -12,7 +12,7 @@
 
 namespace fallow::server {
 
-// Tasks of one order that a view lists, the first ones; the counts are of all.
+// Tasks of one order that its view lists, the first ones; the counts are of all.
 constexpr std::size_t kTasksShownMax = 10'000;
 
 google::protobuf::Timestamp timestamp_of(Time time);
@@ -21,6 +21,7 @@ v1::OfferView offer_view(const core::Node& node);
 // Price, time and what was understood; without id, parts and offers.
 v1::QuoteView quote_view(const v1::BoundQuote& quote);
 v1::NodeView node_view(const core::Node& node, const core::Machine& machine);
+v1::TaskView task_view(const core::Task& task, std::uint32_t index, const core::Machine& machine);
 // With its tasks and what they wait for, or without for lists.
 v1::OrderView order_view(const core::Order& order, const core::Machine& machine, bool with_tasks);
 // What its waiting tasks wait for, if any do. About one match.

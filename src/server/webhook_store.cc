@@ -131,10 +131,13 @@ Result<bool> WebhookStore::pass(core::WebhookId webhook, EventPlace from, EventP
   return sqlite3_changes(db_.get()) > 0;
 }
 
-Status WebhookStore::move(core::WebhookId webhook, EventPlace to) {
+Status WebhookStore::move_back(core::WebhookId webhook, EventPlace to) {
   const std::lock_guard lock(mutex_);
-  return run("insert or replace into positions values(?,?,?,0,0,0)",
-             {as_stored(webhook.value), as_stored(to.index.value), to.ordinal});
+  return run(
+      "update positions set failing_since_us = 0, attempts = 0, retry_at_us = 0, "
+      "log_index = iif((log_index, ordinal) > (?2, ?3), ?2, log_index), "
+      "ordinal = iif((log_index, ordinal) > (?2, ?3), ?3, ordinal) where webhook = ?1",
+      {as_stored(webhook.value), as_stored(to.index.value), to.ordinal});
 }
 
 Status WebhookStore::forgive(core::WebhookId webhook) {

@@ -59,8 +59,9 @@ class WebhookStore {
                       const Progress& to);
   // Moves on without a word of what was between; false as above.
   Result<bool> pass(core::WebhookId webhook, EventPlace from, EventPlace to);
-  // Back or forth, whatever is under way. Also takes the failures off.
-  Status move(core::WebhookId webhook, EventPlace to);
+  // Back to there, whatever is under way; one that has not come so far stays, for what it has not
+  // sent yet is not to be passed over. Also takes the failures off.
+  Status move_back(core::WebhookId webhook, EventPlace to);
   // Takes the failures off: the next attempt is due.
   Status forgive(core::WebhookId webhook);
   void remove(core::WebhookId webhook);

@@ -69,7 +69,7 @@ TEST_F(WebhookStoreTest, ItBeginsWhereItIsToldAndGoesOnAfterARestart) {
 
 TEST_F(WebhookStoreTest, WhoeverWasMovedMeanwhileDoesNotMoveOn) {
   const WebhookStore::Progress seen = progress();
-  ASSERT_TRUE(store_->move(kOne, at(3)));
+  ASSERT_TRUE(store_->move_back(kOne, at(3)));
   WebhookStore::Progress to;
   to.next = at(8);
   EXPECT_FALSE(store_->record(kOne, attempt(at(7), true), seen, to).value());
@@ -77,6 +77,22 @@ TEST_F(WebhookStoreTest, WhoeverWasMovedMeanwhileDoesNotMoveOn) {
   EXPECT_EQ(progress().next, at(3));
   // What was sent was sent all the same.
   EXPECT_EQ(store_->deliveries(kOne, 0, 10)->deliveries.size(), 1U);
+}
+
+TEST_F(WebhookStoreTest, GoingBackPassesOverNothingThatWasNotSentYet) {
+  WebhookStore::Progress failed = progress();
+  failed.attempts = 3;
+  failed.retry_at = Time{9};
+  ASSERT_TRUE(store_->record(kOne, attempt(kBegin, false), progress(), failed).value());
+  ASSERT_TRUE(store_->move_back(kOne, at(kBegin.index.value, kBegin.ordinal + 1)));
+  EXPECT_EQ(progress().next, kBegin);
+  EXPECT_EQ(progress().retry_at, Time()) << "it is tried again at once";
+  ASSERT_TRUE(store_->move_back(kOne, at(kBegin.index.value + 13)));
+  EXPECT_EQ(progress().next, kBegin);
+  ASSERT_TRUE(store_->move_back(kTwo, at(1'000))) << "not known yet: it begins at its beginning";
+  EXPECT_EQ(progress(kTwo).next, kBegin);
+  ASSERT_TRUE(store_->move_back(kOne, at(3)));
+  EXPECT_EQ(progress().next, at(3));
 }
 
 TEST_F(WebhookStoreTest, AFailureStaysAndIsForgiven) {

@@ -182,6 +182,31 @@ TEST_F(WebhookMarketTest, OneDeliveryOrAllSinceAMomentAreSentAgain) {
   EXPECT_EQ(receiver.wait_for(12).size(), 12U);
 }
 
+TEST_F(WebhookMarketTest, AReplayPassesOverNothingThatWasNotSentYet) {
+  std::atomic<int> status = 500;
+  const Receiver receiver([&status](net::Exchange& exchange) -> net::Task<void> {
+    net::Response response{status.load(), {}, {}};
+    co_await exchange.respond(std::move(response));
+  });
+  const std::string id = add(receiver.url(), R"("budget_set")").at("webhook.id");
+  set_budgets(3);
+  ASSERT_GE(receiver.wait_for(1).size(), 1U);
+  EXPECT_EQ(market_
+                .post("/v1/webhooks/" + id + "/replay", people_.renter,
+                      R"({"since": "2100-01-01T00:00:00Z"})")
+                .status,
+            200);
+  status = 200;
+  const auto messages = [&] {
+    const auto ids = ids_of(receiver.sent());
+    return std::set(ids.begin(), ids.end()).size();
+  };
+  for (int i = 0; i < 1'000 && messages() < 3; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_EQ(messages(), 3U) << "the receiver was away from before that moment on";
+}
+
 TEST_F(WebhookMarketTest, ASecretIsChangedWithoutAGap) {
   const Receiver receiver(200);
   const Reply made = add(receiver.url(), R"("budget_set")");

@@ -74,6 +74,16 @@ describe('the client', () => {
     expect(got).toEqual([1, 2, 3]);
     expect(asked).toEqual([null, '2']);
   });
+  it('resumes a stream where it began when nothing came before it broke off', async () => {
+    const asked: (string | null)[] = [];
+    const texts = ['id: 41\n\n', 'event: end\ndata: {}\n\n'];
+    const ask = (async (_: string, init: RequestInit) => {
+      asked.push(new Headers(init.headers).get('Last-Event-ID'));
+      return new Response(texts[asked.length - 1]);
+    }) as unknown as typeof fetch;
+    await new Promise((done) => follow('/v1/events', { on_event: () => undefined, on_end: done }, { fetch: ask }));
+    expect(asked).toEqual([null, '41']);
+  });
   it('closes a stream in the middle of what has come', async () => {
     const got: unknown[] = [];
     await new Promise<void>((done) => {

@@ -78,13 +78,21 @@ describe('form and file', () => {
     expect(form_of_file(read_job_file(text), form)).toEqual(form);
     expect(write_job_file(file_of_form(form_of_file(read_job_file(text), form)))).toBe(text);
   });
+  it('keep what only the command line does, and do not run it', () => {
+    const text = 'name: sweep\nmatrix:\n  RATE: [0.1, "a b"]\n  SEED: [1, 2]\nports: [8888]\nresources:\n  hours: 2\n  any_of:\n    - query: gpu_name=A\n      gpus: 2\n    - query: gpu_name=B\nrun: x\n';
+    const form = form_of_file(read_job_file(text), empty_form);
+    expect(cannot_run(form)).toContain('fallow run -f');
+    const again = read_job_file(write_job_file(file_of_form(form)));
+    expect(again).toEqual(read_job_file(text));
+    expect(again.beyond).toEqual({ matrix: { RATE: ['0.1', 'a b'], SEED: ['1', '2'] }, ports: ['8888'], any_of: [{ query: 'gpu_name=A', gpus: '2' }, { query: 'gpu_name=B' }] });
+  });
   it('order what the command line orders', () => {
     const gang = form_of_file(read_job_file('run: train\nresources:\n  nodes: 2\n'), empty_form);
     expect(asked_of(gang)).toMatchObject({ nodes: 2, tasks: 2, tier: 'ON_DEMAND' });
     expect(order_of(gang, 'q').deadline_hours).toBeUndefined();
-    const form = form_of_file(read_job_file('run: train\nsetup: prepare\nproject: p\ndeadline_hours: 6\nrestart_minutes: 3\nattempts: 2\nwait: false\n'), empty_form);
+    const form = form_of_file(read_job_file('run: train\nsetup: prepare\nproject: p\ndeadline_hours: 6\nrestart_minutes: 3\nattempts: 2\ncheckpoint_seconds: 30\nwait: false\n'), empty_form);
     expect(asked_of(form)).toMatchObject({ tasks: 1, tier: 'ON_DEMAND' });
-    expect(order_of(form, 'q')).toMatchObject({ quote: 'q', project: 'p', deadline_hours: 6, restart_hours: 0.05, attempts_max: 2, no_wait: true, workload: { command: ['sh', '-c', 'set -e\nprepare\nset +e\ntrain'], collect_output: false } });
+    expect(order_of(form, 'q')).toMatchObject({ quote: 'q', project: 'p', deadline_hours: 6, restart_hours: 0.05, attempts_max: 2, no_wait: true, workload: { command: ['sh', '-c', 'set -e\nprepare\nset +e\ntrain'], collect_output: false, checkpoint_seconds: 30 } });
   });
   it('order the environment of a file to the last byte', () => {
     const form = form_of_file(read_job_file('run: x\nenv:\n  A: |\n    one\n    two\n  B: " c "\n'), empty_form);

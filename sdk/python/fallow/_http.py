@@ -278,9 +278,9 @@ class Http:
                             document = json.loads(event.data)
                             if event.name == "error":
                                 raise errors.refusal(int(document.get("status", 500)), document)
-                            if event.id:
-                                last_id = event.id
+                            last_id = parser.last_id or last_id
                             yield decode(route.answer, document)  # type: ignore[arg-type]
+                        last_id = parser.last_id or last_id
                     if status >= 300:
                         raise _problem(Answer(status, asked, content))
             except Lost as error:

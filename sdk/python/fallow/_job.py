@@ -114,6 +114,10 @@ class AsyncJob:
             printer.flush()
             progress.close()
 
+    async def tasks(self) -> List[models.TaskView]:
+        """All of them, by their numbers; `view` lists the first 10,000."""
+        return await self._client.tasks(self.id)
+
     async def leases(self) -> List[models.LeaseView]:
         return await self._client.leases(order=self.id)
 
@@ -127,7 +131,7 @@ class AsyncJob:
         number. The paths of the files."""
         several = self.view.tasks_total > 1
         paths: List[Any] = []
-        for task in self.view.tasks:
+        for task in await self.tasks():
             if task.output_manifest:
                 into = os.path.join(folder, str(task.index)) if several else folder
                 paths += await self._client.store.get_folder(task.output_manifest, into)

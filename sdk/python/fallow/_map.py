@@ -37,6 +37,8 @@ SHARE_S_MIN = 0.5
 BATCH_INPUTS_MAX = 4096
 BATCH_BYTES_MAX = 16 << 20
 GROWTH_MAX = 16
+# What a source has brought goes out when it brings no full batch for so long.
+SOURCE_S_MAX = 0.25
 # Taken from the source and not yet given out, in order or otherwise.
 UNGIVEN_MAX = 10_000
 _END = object()
@@ -81,6 +83,7 @@ class Map:
         self._taken = 0
         self._given = 0
         self._source_ended = False
+        self._reading: Optional["asyncio.Task[None]"] = None  # the source, on a thread
         self._size = 0
         self._input_s: Optional[float] = None
         self._load_s = 0.0
@@ -142,7 +145,7 @@ class Map:
 
     async def aclose(self) -> None:
         """Stops what is under way; there are no more outcomes then."""
-        tasks = [task for task in (self._driver, *self._flights) if task is not None and not task.done()]
+        tasks = [task for task in (self._driver, self._reading, *self._flights) if task is not None and not task.done()]
         if not self._is_over:
             self._is_over = True
             if self._driver is not None:
@@ -170,7 +173,8 @@ class Map:
                     flight = asyncio.ensure_future(self._fly(calls))
                     self._flights.add(flight)
                     flight.add_done_callback(self._landed)
-                if not self._flights and not self._waiting and self._source_ended:
+                # In this order: what it brought last waits before its end is known.
+                if self._source_ended and not self._waiting and not self._flights:
                     break
                 self._tell()
                 await self._room.wait()
@@ -191,14 +195,10 @@ class Map:
         return max(1, min(quote.tasks_at_once, IN_FLIGHT_MAX))
 
     async def _next_calls(self, flights_max: int) -> List[Tuple[int, bytes]]:
-        """The next batch; empty when there is nothing to send, or no room for its results."""
-        if not self._source_ended:
-            room = min(UNGIVEN_MAX - (self._taken - self._given), BATCH_INPUTS_MAX)
-            wanted = self._batch_size(flights_max) - len(self._waiting)
-            if wanted > 0 and room > 0:
-                # On a thread: the source may be slow, be waiting for us, or never go on.
-                calls = await _loop.on_thread(self._pull, min(wanted, room))
-                self._waiting.extend(calls)
+        """The next batch; empty when there is nothing to send yet, or no room for its results."""
+        wanted = self._batch_size(flights_max) - len(self._waiting)
+        if wanted > 0:
+            await self._read(wanted)
         size = self._batch_size(flights_max)
         calls, total = [], 0
         while self._waiting and len(calls) < size and (not calls or total + len(self._waiting[0][1]) <= BATCH_BYTES_MAX):
@@ -208,15 +208,36 @@ class Map:
             self._size = size
         return calls
 
-    def _pull(self, count: int) -> List[Tuple[int, bytes]]:
-        calls: List[Tuple[int, bytes]] = []
+    async def _read(self, wanted: int) -> None:
+        """Until the source has brought so many, has ended, or was given time enough. What is wrong with it is raised."""
+        self._end_reading()
+        room = min(UNGIVEN_MAX - (self._taken - self._given), BATCH_INPUTS_MAX)
+        if self._reading is None and not self._source_ended and room > 0:
+            # On a thread: the source may be slow, be waiting for us, or never go on.
+            self._reading = asyncio.ensure_future(_loop.on_thread(self._pull, min(wanted, room)))
+            self._reading.add_done_callback(lambda _: self._room.set())
+        if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=SOURCE_S_MAX)
+            self._end_reading()
+
+    def _end_reading(self) -> None:
+        if self._reading is not None and self._reading.done():
+            reading, self._reading = self._reading, None
+            reading.result()
+
+    def _pull(self, count: int) -> None:
+        """Each input may be sent as soon as the source has brought it."""
+        assert self._driver is not None
+        loop = self._driver.get_loop()
+        pulled = 0
         for arguments in self._source:
-            calls.append((self._taken, package_call(arguments, {})))
+            self._waiting.append((self._taken, package_call(arguments, {})))
             self._taken += 1
-            if len(calls) == count:
-                return calls
+            pulled += 1
+            loop.call_soon_threadsafe(self._room.set)
+            if pulled == count or self._is_over:
+                return
         self._source_ended = True
-        return calls
 
     def _batch_size(self, flights_max: int) -> int:
         if self._settings.batch:

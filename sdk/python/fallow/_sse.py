@@ -13,7 +13,10 @@ class Event:
 
 
 class EventParser:
+    """`last_id`: of the event that was given out last, or that came since without one."""
+
     def __init__(self) -> None:
+        self.last_id: Optional[str] = None
         self._rest = b""
         self._lines: List[str] = []
 
@@ -44,6 +47,8 @@ class EventParser:
                 name = value
             elif key == "id":
                 event_id = value
+        if event_id:
+            self.last_id = event_id
         if not data and name == "message":
             return None
         return Event(name, "\n".join(data), event_id)

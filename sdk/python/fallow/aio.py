@@ -3,22 +3,23 @@ import asyncio
 import os
 import sys
 from secrets import token_hex
-from typing import (TYPE_CHECKING, Any, AsyncIterator, Awaitable, Dict, List, Mapping, Optional, Sequence, Set, Tuple,
+from typing import (TYPE_CHECKING, Any, AsyncIterator, Awaitable, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple,
                     Union)
 
 from . import _progress, _secrets, models
 from ._http import Http
 from ._job import AsyncJob, submitted
+from ._matrix import Matrix, combinations_of, swept
 from ._reach import AsyncReach
 from ._rental import AsyncBox
 from ._secret_keeper import SecretKeeper, SecretKeeping, wanted_by
 from ._secrets import IMAGE_PASSWORD, SecretSources
 from .artifacts import PathLike, Store, order_with
 from .config import Config, load_config
-from .errors import Unreachable
+from .errors import NoMatch, Unreachable
 from .money import Amount, format_amount
 from .receipts import Bill, verify_receipt
-from .requirements import Number, Requirements, to_json
+from .requirements import Number, Requirements, wishes
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -71,23 +72,27 @@ class AsyncClient:
     async def quote(self, query: str = "", *, tasks: int = 0,
                     **requirements: "Unpack[Requirements]") -> models.QuoteView:
         """A firm, all-in price; `submit(..., quote=it)` takes it while it lasts. `tasks`: a multiple of `nodes`; 0 is as
-        many."""
-        return await self._http.call(  # type: ignore[no-any-return]
-            "CreateQuote", to_json(query, tasks, requirements))
+        many. Of `any_of` the cheapest in all of which a task can start now, else the cheapest that waits; its
+        `requirements` say which that is."""
+        return await self._best_quote(wishes(query, tasks, requirements))
 
     # ---- jobs -------------------------------------------------------------------------------------
     async def submit(self, query: str, command: Sequence[str], *, tasks: int = 0,
                      quote: Union[models.QuoteView, str, None] = None, name: str = "", image: str = "",
-                     input: Union[PathLike, None] = None, input_manifest: str = "", output: bool = False,
+                     input: Union[PathLike, None] = None, inputs: Optional[Mapping[str, PathLike]] = None,
+                     input_manifest: str = "", output: bool = False, matrix: Optional[Matrix] = None,
                      env: Optional[Mapping[str, str]] = None, secrets: SecretSources = (), image_user: str = "",
                      image_password: str = IMAGE_PASSWORD, budget: Optional[Amount] = None, project: str = "",
                      deadline_hours: Optional[Number] = None, restart_minutes: Optional[Number] = None,
-                     attempts: int = 0, no_wait: bool = False, idempotency_key: Optional[str] = None,
+                     attempts: int = 0, checkpoint_seconds: int = 0, no_wait: bool = False, idempotency_key: Optional[str] = None,
                      **requirements: "Unpack[Requirements]") -> AsyncJob:
         """Starts a job and returns at once.
 
-        `input`: a folder that each task finds as its working folder. `output`: keep what tasks write to $FALLOW_OUT.
-        `attempts`: of one task over all nodes, 0 is the market's. `budget`: the most that all of it may cost; `project`:
+        `input`: a folder that each task finds as its working folder; `inputs`: more, {path in it: folder or file}.
+        `matrix`: in place of `tasks`, {name: [values]}: a task for each combination, with its own in its environment;
+        the last name changes first. `output`: keep what tasks write to $FALLOW_OUT.
+        `attempts`: of one task over all nodes, 0 is the market's. `checkpoint_seconds`: from one saving of a task's
+        checkpoints to the next, 0 is the node's. `budget`: the most that all of it may cost; `project`:
         whose budget it counts for, too. `deadline_hours`: from now until every task shall be done; the market then
         chooses spot or on demand; `restart_minutes` is what a start takes until new work is done, 5. With `quote`, query and
         requirements are the quote's. The same `idempotency_key` never makes a second job.
@@ -97,12 +102,19 @@ class AsyncClient:
         They are handed over as long as this client is open and its program runs; then deliver_secrets() does it.
         """
         _check_command(command)
+        if matrix:
+            if tasks:
+                raise TypeError("a matrix says how many tasks there are: leave `tasks` out")
+            tasks = combinations_of(matrix) * requirements.get("nodes", 1)
         kept = _secrets.read(secrets, image_user, image_password)
-        workload: Dict[str, Any] = {"command": [os.fspath(word) for word in command], "collect_output": output}
+        words = [os.fspath(word) for word in command]
+        workload: Dict[str, Any] = {"command": swept(matrix, words) if matrix else words, "collect_output": output}
         if image:
             workload["image"] = image
         if env:
             workload["environment"] = [{"name": key, "value": value} for key, value in env.items()]
+        if checkpoint_seconds:
+            workload["checkpoint_seconds"] = checkpoint_seconds
         if kept.names:
             workload["secrets"] = kept.names
         if kept.image_user:
@@ -116,19 +128,20 @@ class AsyncClient:
         fields.update(_deadline(deadline_hours, restart_minutes, requirements))
         if quote is not None:
             fields["quote"] = quote if isinstance(quote, str) else quote.id
-        else:
-            fields["requirements"] = to_json(query, tasks, requirements)
+        requests = wishes(query, tasks, requirements)
+        if quote is None and "any_of" not in requirements:
+            (fields["requirements"],) = requests
         key = idempotency_key or token_hex(16)
 
         async def order(manifest: str) -> AsyncJob:
             fields["input_manifest"] = manifest
+            if quote is None and "any_of" in requirements:  # it may not last as long as an upload
+                fields["quote"] = (await self._best_quote(requests, images=bool(image))).id
             view = await self._http.call("CreateOrder", _set(fields), key)
             return AsyncJob(self, view, self._keep(view.id, kept) if kept else None)
 
-        if input is None:
-            return await order(input_manifest)
-        folder = input
-        return await order_with(lambda: self.store.put_folder(folder), order)
+        upload = self._upload_of(input, inputs)
+        return await order(input_manifest) if upload is None else await order_with(upload, order)
 
     async def run(self, query: str, command: Sequence[str], *, output: Optional[PathLike] = None,
                   logs: Optional[bool] = None, **options: Any) -> AsyncJob:
@@ -136,17 +149,17 @@ class AsyncClient:
         to the end; `output` is a folder for what tasks wrote. Cancelled, it stops the job. JobFailed."""
         _check_command(command)
         options["secrets"] = _secrets.read(**{name: options.pop(name) for name in _OF_SECRETS if name in options})
-        folder = options.pop("input", None)
+        upload = self._upload_of(options.pop("input", None), options.pop("inputs", None))
 
         def order(manifest: str) -> Awaitable[AsyncJob]:
             return submitted(self.submit(query, command, output=output is not None,
                                          **{**options, "input_manifest": manifest}))
 
-        if folder is None:
+        if upload is None:
             job = await order(options.get("input_manifest", ""))
         else:
             # Not within submitted(), which waits when it is cancelled: before the files are there no order can stand.
-            job = await order_with(lambda: self.store.put_folder(folder), order)
+            job = await order_with(upload, order)
         try:
             if _progress.wanted(sys.stderr) if logs is None else logs:
                 await job.show()
@@ -167,6 +180,10 @@ class AsyncClient:
     async def jobs(self, *, open_only: bool = False) -> List[AsyncJob]:
         """Newest first."""
         return [AsyncJob(self, order) async for order in self._pages("ListOrders", "orders", open_only=open_only)]
+
+    async def tasks(self, order: int) -> List[models.TaskView]:
+        """All tasks of an order, by their numbers."""
+        return [task async for task in self._pages("ListTasks", "tasks", order=order)]
 
     async def deliver_secrets(self, order: int, secrets: SecretSources = (), *, image_user: str = "",
                               image_password: str = IMAGE_PASSWORD) -> List[models.SecretAskView]:
@@ -194,7 +211,7 @@ class AsyncClient:
         """
         if requirements.get("nodes", 1) != 1:
             raise TypeError("a rental is one machine; rent several, or submit(nodes=...) and reach() each of its leases")
-        to_json(query, 1, requirements)  # what is wrong with them is said here
+        wishes(query, 1, requirements)  # what is wrong with them is said here
         kept = _secrets.read(secrets, image_user, image_password)
         key = idempotency_key or token_hex(16)
 
@@ -253,6 +270,27 @@ class AsyncClient:
             yield event
 
     # ---- inside -----------------------------------------------------------------------------------
+    async def _best_quote(self, requests: List[Dict[str, Any]], images: bool = False) -> models.QuoteView:
+        async def ask(request: Dict[str, Any]) -> Union[models.QuoteView, NoMatch]:
+            try:
+                return await self._http.call(  # type: ignore[no-any-return]
+                    "CreateQuote", {**request, "images": True} if images else request)
+            except NoMatch as error:
+                return error
+
+        answers = await asyncio.gather(*map(ask, requests))
+        quotes = [answer for answer in answers if isinstance(answer, models.QuoteView)]
+        if not quotes:
+            raise answers[0]  # type: ignore[misc]
+        return min(quotes, key=lambda quote: (quote.tasks_at_once == 0, quote.total))
+
+    def _upload_of(self, folder: Optional[PathLike],
+                   inputs: Optional[Mapping[str, PathLike]]) -> Optional[Callable[[], Awaitable[str]]]:
+        if folder is None and not inputs:
+            return None
+        parts = {**({} if folder is None else {"": folder}), **(inputs or {})}
+        return lambda: self.store.put_parts(parts)
+
     def _keep(self, order: int, kept: _secrets.Secrets) -> SecretKeeping:
         self._keepings = {keeping for keeping in self._keepings if not keeping.is_done}
         keeping = SecretKeeping(SecretKeeper(self, order, kept), order)

@@ -151,6 +151,10 @@ class Store:
 
     async def put_folder(self, folder: PathLike) -> str:
         """The manifest's digest. Refuses links and whatever is no regular file, with its name."""
+        return await self.put_parts({"": folder})
+
+    async def put_parts(self, parts: Mapping[str, PathLike]) -> str:
+        """The same of several: {path: folder or file}, of which "" is the folder at the top."""
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def put(path: str, full: pathlib.Path) -> File:
@@ -158,8 +162,12 @@ class Store:
                 data = await asyncio.get_running_loop().run_in_executor(None, full.read_bytes)
                 return File(path, await self.put(data), len(data), bool(full.stat().st_mode & stat.S_IXUSR))
 
-        files = await asyncio.gather(*(put(path, full) for path, full in _walk(pathlib.Path(folder))))
-        return await self.put(manifest_text(files))
+        found = [each for place, source in parts.items() for each in _walk_part(place, pathlib.Path(source))]
+        for path, _ in found:
+            _check_path(path)
+        text = manifest_text(await asyncio.gather(*(put(path, full) for path, full in found)))
+        parse_manifest(text)  # no file is where another needs a folder
+        return await self.put(text)
 
     async def files_of(self, manifest: str) -> List[File]:
         try:
@@ -193,6 +201,20 @@ async def order_with(upload: Callable[[], Awaitable[str]], order: Callable[[str]
         if error.code != "input_missing":
             raise
     return await order(await upload())
+
+
+def _walk_part(place: str, source: pathlib.Path) -> List[Tuple[str, pathlib.Path]]:
+    if place == "":
+        return _walk(source)
+    if source.is_dir():
+        return [(f"{place}/{path}", full) for path, full in _walk(source)]
+    try:
+        is_file = stat.S_ISREG(source.lstat().st_mode)
+    except OSError:
+        is_file = False
+    if not is_file:
+        raise ArtifactError(f"{source} is no folder and no regular file")
+    return [(place, source)]
 
 
 def _walk(root: pathlib.Path) -> List[Tuple[str, pathlib.Path]]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Iterator, List, Mapping, Optional, Sequen
 from . import _loop, models
 from ._box import Box, Reach
 from ._job import AsyncJob
+from ._matrix import Matrix
 from ._secrets import IMAGE_PASSWORD, SecretSources
 from .aio import AsyncClient
 from .artifacts import PathLike
@@ -53,17 +54,19 @@ class Client:
 
     def submit(self, query: str, command: Sequence[str], *, tasks: int = 0,
                quote: Union[models.QuoteView, str, None] = None, name: str = "", image: str = "",
-               input: Union[PathLike, None] = None, input_manifest: str = "", output: bool = False,
+               input: Union[PathLike, None] = None, inputs: Optional[Mapping[str, PathLike]] = None,
+               input_manifest: str = "", output: bool = False, matrix: Optional[Matrix] = None,
                env: Optional[Mapping[str, str]] = None, secrets: SecretSources = (), image_user: str = "",
                image_password: str = IMAGE_PASSWORD, budget: Optional[Amount] = None, project: str = "",
                deadline_hours: Optional[Number] = None, restart_minutes: Optional[Number] = None, attempts: int = 0,
-               no_wait: bool = False, idempotency_key: Optional[str] = None,
+               checkpoint_seconds: int = 0, no_wait: bool = False, idempotency_key: Optional[str] = None,
                **requirements: "Unpack[Requirements]") -> "Job":
         return Job(_loop.run(self.aio.submit(
             query, command, tasks=tasks, quote=quote, name=name, image=image, input=input,
-            input_manifest=input_manifest, output=output, env=env, secrets=secrets, image_user=image_user,
-            image_password=image_password, budget=budget, project=project, deadline_hours=deadline_hours,
-            restart_minutes=restart_minutes, attempts=attempts, no_wait=no_wait, idempotency_key=idempotency_key, **requirements)))
+            inputs=inputs, input_manifest=input_manifest, output=output, matrix=matrix, env=env, secrets=secrets,
+            image_user=image_user, image_password=image_password, budget=budget, project=project, deadline_hours=deadline_hours,
+            restart_minutes=restart_minutes, attempts=attempts,
+            checkpoint_seconds=checkpoint_seconds, no_wait=no_wait, idempotency_key=idempotency_key, **requirements)))
 
     def run(self, query: str, command: Sequence[str], *, output: Optional[PathLike] = None,
             logs: Optional[bool] = None, **options: Any) -> "Job":
@@ -74,6 +77,9 @@ class Client:
 
     def jobs(self, *, open_only: bool = False) -> List["Job"]:
         return [Job(job) for job in _loop.run(self.aio.jobs(open_only=open_only))]
+
+    def tasks(self, order: int) -> List[models.TaskView]:
+        return _loop.run(self.aio.tasks(order))
 
     def deliver_secrets(self, order: int, secrets: SecretSources = (), *, image_user: str = "",
                         image_password: str = IMAGE_PASSWORD) -> List[models.SecretAskView]:
@@ -166,6 +172,9 @@ class Job:
 
     def output(self) -> str:
         return _loop.run(self.aio.output())
+
+    def tasks(self) -> List[models.TaskView]:
+        return _loop.run(self.aio.tasks())
 
     def show(self) -> None:
         _loop.run(self.aio.show())

@@ -72,9 +72,14 @@ class JobFailed(FallowError):
         for task in failed[:3]:
             why = f"exit code {task.exit_code}" if task.last_reason == "EXIT_CODE" else task.last_reason.lower()
             words.append(f"task {task.index}: {why}" + (f" ({_words(task.detail)})" if task.detail else ""))
-        more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
+        # The order lists its first tasks, and counts all.
+        count = max(len(failed), order.tasks_failed)
+        if count and not words:
+            words.append(f"{count} of its later tasks failed")
+        elif count > len(words):
+            words[-1] += f" and {count - len(words)} more"
         super().__init__(f"job {order.id} ended as {order.state.lower()}: "
-                         f"{', '.join(words) or 'it was stopped before it began'}{more}")
+                         f"{', '.join(words) or 'it was stopped before it began'}")
 
 
 class RemoteError(FallowError):

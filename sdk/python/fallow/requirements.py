@@ -4,7 +4,7 @@ Names and meanings are those of `fallow run` and of job files (docs/job-files.md
 """
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Sequence, Union
 
 from .money import Amount, format_amount
 
@@ -48,6 +48,8 @@ class Requirements(TypedDict, total=False):
     """The region where its data are: nodes elsewhere count as dearer."""
     isolation: str
     """The weakest sandbox that will do: bubblewrap, runc, gvisor, microvm."""
+    any_of: Sequence[Mapping[str, Any]]
+    """Alternatives, each with the `query` and requirements in which it differs: the cheapest that can start."""
 
 
 _NAMES = {"gpus": "gpus", "nodes": "nodes", "share": "device_share", "hours": "hours", "term": "hours",
@@ -71,6 +73,20 @@ def hours_of_term(text: str) -> float:
     if hours <= 0:
         raise ValueError(f"{text!r} is no time: write 90m, 12h, 3d, 2w, month")
     return hours
+
+
+def wishes(query: str, tasks: int, requirements: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    """The CreateQuoteRequests of which one will do: of each of `any_of`, or the only one."""
+    shared = {name: value for name, value in requirements.items() if name != "any_of"}
+    if "any_of" not in requirements:
+        return [to_json(query, tasks, shared)]
+    if not requirements["any_of"]:
+        raise TypeError("any_of is a list of alternatives, such as [{'gpus': 2}, ...]")
+    documents = []
+    for each in requirements["any_of"]:
+        own = dict(each)
+        documents.append(to_json(own.pop("query", query), tasks, {**shared, **own}))
+    return documents
 
 
 def to_json(query: str, tasks: int, requirements: Mapping[str, Any]) -> Dict[str, Any]:

@@ -32,10 +32,16 @@ def answer(body, *, chunked=False):
 @contextlib.asynccontextmanager
 async def serving(answer_to):
     """An Http of a server that sends answer_to(target) and closes the connection."""
+    async with serving_requests(lambda request: answer_to(request.split(b" ")[1].decode())) as http:
+        yield http
+
+
+@contextlib.asynccontextmanager
+async def serving_requests(answer_to):
+    """The same of the request's whole head."""
     async def serve(reader, writer):
         try:
-            request = await reader.readuntil(b"\r\n\r\n")
-            writer.write(answer_to(request.split(b" ")[1].decode()))
+            writer.write(answer_to(await reader.readuntil(b"\r\n\r\n")))
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -65,6 +71,22 @@ class StreamTest(unittest.TestCase):
 
         self.assertEqual(asyncio.run(follow()), [])
         self.assertEqual(len(connections), 3 * _http.ATTEMPTS_MAX)
+
+    def test_goes_on_where_it_began_before_anything_came(self):
+        ids = []
+
+        def answer_to(request):
+            fields = dict(line.split(b": ", 1) for line in request.split(b"\r\n")[1:] if line)
+            ids.append({name.lower(): value for name, value in fields.items()}.get(b"last-event-id"))
+            bodies = [b"id: 41\n\n", b'id: 41\n\nid: 42\ndata: {"index": "42"}\n\n', b"event: end\ndata: {}\n\n"]
+            return b"HTTP/1.1 200 x\r\nContent-Type: text/event-stream\r\n\r\n" + bodies[len(ids) - 1]
+
+        async def follow():
+            async with serving_requests(answer_to) as http:
+                return [event.index async for event in http.stream("FollowEvents", {})]
+
+        self.assertEqual(asyncio.run(follow()), [42])
+        self.assertEqual(ids, [None, b"41", b"42"])
 
     def test_a_server_that_says_nothing_is_given_up(self):
         async def follow():

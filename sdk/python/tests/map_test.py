@@ -116,6 +116,31 @@ class MapTest(MarketTest):
             self.assertLess(len(taken), 50 + _map.UNGIVEN_MAX + 1)
         self.assert_nothing_open()
 
+    def test_a_source_may_be_slow_or_wait_for_results(self):
+        may_go_on = threading.Semaphore(3)
+
+        def source():
+            for number in range(12):
+                self.assertTrue(may_go_on.acquire(timeout=60 * PATIENCE), "no result came for what it has brought")
+                yield number
+
+        # Never a full batch: that would be all of it.
+        with work.with_options(batch=50).map(source(), ordered=False) as results:
+            found = []
+            for value in results:
+                found.append(value)
+                may_go_on.release()
+        self.assertEqual(sorted(found), [x * x + OFFSET for x in range(12)])
+
+    def test_what_a_source_raises_ends_the_run(self):
+        def source():
+            yield 1
+            raise LookupError("the source is broken")
+
+        with self.assertRaisesRegex(LookupError, "the source is broken"):
+            list(work.with_options(batch=50).map(source()))
+        self.assert_nothing_open()
+
     def test_one_slow_input_does_not_let_the_others_pile_up(self):
         @fallow.function(gpu=QUERY, hours=0.2, batch=20)
         def slow_first(x):

@@ -41,6 +41,7 @@ class ClientTest(MarketTest):
             with self.assertRaisesRegex(fallow.FallowError, "exists already"):
                 job.download(folder / "out")
         self.assertEqual(job.view.tasks_done, 3)
+        self.assertEqual(job.tasks(), job.view.tasks)
         self.assertEqual(sorted(job.output().split("\n"))[1:], [f"task {task} of 1 2 3" for task in range(3)])
         self.assertEqual(fallow.job(job.id).view, job.refresh())
         self.assertIn(job.id, [each.id for each in fallow.jobs()])
@@ -54,6 +55,20 @@ class ClientTest(MarketTest):
         self.assertEqual(self.client.lease(lease.id), lease)
         charges = [each for each in self.client.transfers() if each.lease == lease.id]
         self.assertTrue(charges)
+
+    def test_a_sweep_over_several_inputs_where_it_is_offered(self):
+        with self.own_folder() as folder:
+            (folder / "data" / "deep").mkdir(parents=True)
+            (folder / "data" / "deep" / "word").write_text("hello")
+            (folder / "run.sh").write_text('echo "$(cat set/deep/word) $SIZE" > "$FALLOW_OUT/said"')
+            job = fallow.run("gpu_name=NOBODY_HAS_IT", ["sh", "bin/run.sh"], hours=0.1, output=folder / "out",
+                             inputs={"set": folder / "data", "bin/run.sh": folder / "run.sh"}, matrix={"SIZE": [1, 2]},
+                             any_of=[{"gpus": 1}, {"query": QUERY}])
+            self.assertEqual([(folder / "out" / str(task) / "said").read_text() for task in range(2)],
+                             ["hello 1\n", "hello 2\n"])
+        self.assertEqual(job.view.requirements.query, QUERY)
+        with self.assertRaises(fallow.NoMatch):
+            fallow.quote("gpu_name=NOBODY_HAS_IT", any_of=[{"gpus": 1}, {"gpus": 2}])
 
     def test_a_receipt_is_checked_as_the_command_line_does(self):
         job = fallow.run(QUERY, ["sleep", "0.8"])

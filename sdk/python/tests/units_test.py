@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from harness import ROOT, fallow, main
 
-from fallow import (_box, _forward, _http, _plain, _progress, _reach, _worker, artifacts, config, models, money, receipts,
+from fallow import (_box, _forward, _http, _job, _matrix, _plain, _progress, _reach, _worker, artifacts, config, models, money, receipts,
                     requirements)
 from fallow._routes import ROUTES
 from fallow._sse import EventParser
@@ -119,11 +119,29 @@ class WireTest(unittest.TestCase):
             "query": "", "nodes": 4, "hours": 72.0, "max_price_per_hour": "0.10", "near": "eu"})
         with self.assertRaisesRegex(TypeError, "gpuss"):
             requirements.to_json("", 1, {"gpuss": 1})
+        self.assertEqual(requirements.wishes("a", 2, {"hours": 1, "any_of": [{"gpus": 2}, {"query": "b", "hours": 3}]}), [
+            {"query": "a", "tasks": 2, "hours": 1, "gpus": 2}, {"query": "b", "tasks": 2, "hours": 3}])
+        for wrong in ([], [{"any_of": []}], [{"gpuss": 1}]):
+            with self.assertRaises(TypeError):
+                requirements.wishes("", 0, {"any_of": wrong})
         for both in ({"hours": 1, "term": "1h"}, {"max_price": "1", "bid": "1"}):
             with self.assertRaisesRegex(TypeError, "say the same"):
                 requirements.to_json("", 1, both)
         with self.assertRaises(TypeError):
             fallow.function(nodes=2)(len)
+
+    def test_a_matrix_gives_each_task_its_values(self):
+        sweep = {"RATE": [0.1, "it's"], "SEED": [1, 2, 3]}
+        self.assertEqual(_matrix.combinations_of(sweep), 6)
+        command = _matrix.swept(sweep, ["sh", "-c", 'echo "$1 $RATE $SEED"', "x", "a b"])
+        for nodes in (1, 2):
+            said = [subprocess.run(command, capture_output=True, text=True, check=True,
+                                   env={**os.environ, "FALLOW_TASK": str(task), "FALLOW_NODES": str(nodes)}).stdout
+                    for task in range(0, 6 * nodes, nodes)]
+            self.assertEqual(said, [f"a b {rate} {seed}\n" for rate in sweep["RATE"] for seed in sweep["SEED"]])
+        for wrong in ({"A-B": [1]}, {"FALLOW_TASK": [1]}, {"A": []}, {"A": "xy"}):
+            with self.assertRaises((TypeError, ValueError)):
+                _matrix.combinations_of(wrong)
 
     def test_terms_are_the_command_lines(self):
         for text, hours in (("90m", 1.5), ("12h", 12), ("1.5d", 36), ("2w", 336), ("week", 168), ("month", 720), ("hour", 1)):
@@ -137,8 +155,9 @@ class WireTest(unittest.TestCase):
         schema = json.loads((ROOT / "docs" / "job.schema.json").read_text())["properties"]
         otherwise = {"run": "command", "setup": "command", "wait": "no_wait"}
         submit = set(inspect.signature(fallow.AsyncClient.submit).parameters)
+        # Ports are reached by reach(lease).forward().
         for name in schema:
-            if name != "resources":
+            if name not in ("resources", "ports"):
                 self.assertIn(otherwise.get(name, name), submit, name)
         names = set(schema["resources"]["properties"]) - {"query"}
         self.assertEqual(set(requirements.Requirements.__annotations__) - {"term", "bid"}, names)
@@ -451,6 +470,35 @@ class LogsTest(unittest.TestCase):
             return [(line.lease, line.offset, line.data) async for line in client.follow_logs("FollowOrderLogs")]
 
         self.assertEqual(asyncio.run(read()), [(1, 0, b"abc"), (1, 3, b"d"), (2, 0, b"x"), (1, 4, b"ef")])
+
+
+class LargeOrderTest(unittest.TestCase):
+    # An order's view lists its first tasks only.
+    VIEW = models.OrderView(id=7, tasks_total=3, tasks_failed=2, state=models.OrderState.ORDER_FAILED,
+                            tasks=[models.TaskView(index=0, state=models.TaskState.DONE)])
+
+    def test_the_files_of_all_tasks_are_fetched(self):
+        fetched = []
+
+        class Client:
+            store = mock.Mock()
+
+            async def tasks(self, order):
+                self.asked = order
+                return [models.TaskView(index=index, output_manifest=name) for index, name in enumerate(("a", "", "c"))]
+
+        async def get_folder(manifest, into):
+            fetched.append((manifest, str(into)))
+            return [into]
+
+        client = Client()
+        client.store.get_folder = get_folder
+        paths = asyncio.run(_job.AsyncJob(client, self.VIEW).download("out"))
+        self.assertEqual(fetched, [("a", "out/0"), ("c", "out/2")])
+        self.assertEqual((client.asked, len(paths)), (7, 2))
+
+    def test_what_failed_is_counted(self):
+        self.assertIn("2 of its later tasks failed", str(fallow.JobFailed(self.VIEW)))
 
 
 class WorkerTest(unittest.TestCase):

@@ -10,6 +10,7 @@ export interface SseEvent {
 
 // Bytes as they come in, events out.
 export class SseParser {
+  last_id = ''; // also of an id that came without an event
   private rest = '';
   private event = '';
   private data: string[] = [];
@@ -24,6 +25,7 @@ export class SseParser {
       const line = this.rest.slice(0, end);
       this.rest = this.rest.slice(end + (this.rest.startsWith('\r\n', end) ? 2 : 1));
       if (line === '') {
+        if (this.id) this.last_id = this.id;
         if (this.data.length > 0) events.push({ event: this.event || 'message', data: this.data.join('\n'), id: this.id });
         this.event = this.id = '';
         this.data = [];
@@ -67,11 +69,10 @@ export function follow(path: string, follower: Follower, way: Way = {}): () => v
 }
 
 async function run(path: string, follower: Follower, way: Way, closed: AbortSignal): Promise<void> {
-  let last_id = '';
+  const place = { id: '' }; // where to go on
   let wait_ms = wait_ms_min;
   while (!closed.aborted) {
-    const outcome = await read_once(path, last_id, way, closed, (event) => {
-      if (event.id) last_id = event.id;
+    const outcome = await read_once(path, place, way, closed, (event) => {
       wait_ms = wait_ms_min;
       follower.on_event(JSON.parse(event.data), event);
     }, () => follower.on_state?.(true));
@@ -79,7 +80,7 @@ async function run(path: string, follower: Follower, way: Way, closed: AbortSign
     if (outcome === 'ended') return follower.on_end?.(null);
     if (outcome instanceof ApiError) {
       if (outcome.code === 'events_gone') {
-        last_id = '';
+        place.id = '';
         follower.on_gap?.();
       } else if (outcome.status >= 400 && outcome.status < 500 && outcome.status !== 408 && outcome.status !== 429) {
         return follower.on_end?.(outcome);
@@ -92,14 +93,14 @@ async function run(path: string, follower: Follower, way: Way, closed: AbortSign
 }
 
 // One connection, until it ends one way or the other.
-async function read_once(path: string, last_id: string, way: Way, closed: AbortSignal, on_event: (event: SseEvent) => void, on_open: () => void): Promise<'ended' | ApiError> {
+async function read_once(path: string, place: { id: string }, way: Way, closed: AbortSignal, on_event: (event: SseEvent) => void, on_open: () => void): Promise<'ended' | ApiError> {
   const stop = new AbortController();
   const give_up = () => stop.abort();
   closed.addEventListener('abort', give_up);
   let silence = setTimeout(give_up, silence_ms_max);
   try {
     const headers: Record<string, string> = { ...way.headers, Accept: 'text/event-stream' };
-    if (last_id) headers['Last-Event-ID'] = last_id;
+    if (place.id) headers['Last-Event-ID'] = place.id;
     const response = await (way.fetch ?? fetch)(path, { headers, credentials: 'same-origin', cache: 'no-store', signal: stop.signal });
     if (!response.ok || !response.body) {
       return error_of(await response.json().catch(() => null), response.status);
@@ -117,8 +118,10 @@ async function read_once(path: string, last_id: string, way: Way, closed: AbortS
         if (closed.aborted) return unreachable(); // whoever closed it wants no more, read already or not
         if (event.event === 'end') return 'ended';
         if (event.event === 'error') return error_of(JSON.parse(event.data), 500);
+        if (event.id) place.id = event.id;
         on_event(event);
       }
+      if (parser.last_id) place.id = parser.last_id;
     }
   } catch {
     return unreachable();

@@ -96,6 +96,15 @@ export const useExtension = (order: string, hours: string) =>
     retry: false,
   });
 
+// A page of an order's tasks that its view does not list.
+export const useTasks = (order: string, first: number, page_size: number, enabled: boolean) =>
+  useQuery({
+    queryKey: ['orders', 'tasks', order, first],
+    queryFn: () => call(client.GET('/v1/orders/{order}/tasks', { params: { path: { order }, query: { first, page_size } } })),
+    placeholderData: keepPreviousData,
+    enabled,
+  });
+
 export const useLeases = (of: { order?: string; node?: string; open_only?: boolean }) =>
   usePages(
     ['leases', 'list', of],

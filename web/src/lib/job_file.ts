@@ -11,6 +11,7 @@ export interface JobFile {
   words: string[]; // of a `run` that is a list
   environment: { name: string; value: string }[];
   secrets: { name: string; value: string }[]; // where each is read from
+  beyond: Record<string, unknown>; // by field: what only the command line knows how to do
 }
 
 export class WrongFile extends Error {
@@ -35,6 +36,8 @@ interface Rule {
   description?: string;
 }
 const sections: Record<string, Record<string, Rule>> = { '': schema.properties, resources: schema.properties.resources.properties };
+// Kept as they stand, for `fallow run -f`, which checks them.
+const beyond_fields = ['matrix', 'inputs', 'ports', 'any_of'];
 type Kind = 'text' | 'money' | 'number' | 'count' | 'flag' | 'word' | 'words' | 'names';
 function kind_of(rule: Rule): Kind {
   if (rule.enum) return 'word';
@@ -76,7 +79,7 @@ function wrong_at(text: string, at: number, what: string): WrongFile {
 }
 
 class Reader {
-  readonly file: JobFile = { values: {}, words: [], environment: [], secrets: [] };
+  readonly file: JobFile = { values: {}, words: [], environment: [], secrets: [], beyond: {} };
   setup_at: Node | null = null;
 
   constructor(
@@ -123,7 +126,8 @@ class Reader {
       const rule = known.includes(name) ? rules[name]! : this.fail(key, `there is no field '${name}'${section ? ' of resources' : ''}; ${advice(name, known)}`);
       const node = this.resolved(value);
       if (this.is_null(node)) this.fail(key, `'${name}' has no value: ${rule.description}`);
-      this.field(name, rule, node);
+      if (beyond_fields.includes(name)) this.file.beyond[name] = node!.toJS(this.document);
+      else this.field(name, rule, node);
     }
   }
 
@@ -210,16 +214,17 @@ function scalar_of(rule: Rule, text: string): Scalar {
 
 // The file as text, in the order in which people read the fields.
 export function write_job_file(file: JobFile): string {
-  const { values, words, environment, secrets } = file;
+  const { values, words, environment, secrets, beyond } = file;
+  const document = new Document({});
   const section = (name: string) => {
     const map = new YAMLMap();
     for (const [field, rule] of Object.entries(sections[name]!)) {
       const has = values[field] !== undefined && values[field] !== '';
-      if (has && !['words', 'names'].includes(kind_of(rule)) && field !== 'setup') map.items.push(new Pair(new Scalar(field), scalar_of(rule, values[field]!)));
+      if (beyond[field] !== undefined) map.items.push(new Pair(new Scalar(field), document.createNode(beyond[field])));
+      else if (has && !['words', 'names'].includes(kind_of(rule)) && field !== 'setup') map.items.push(new Pair(new Scalar(field), scalar_of(rule, values[field]!)));
     }
     return map;
   };
-  const document = new Document({});
   const root = section('');
   document.contents = root as typeof document.contents;
   const add = (name: string, value: unknown) => root.items.push(new Pair(new Scalar(name), document.createNode(value)));

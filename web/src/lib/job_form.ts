@@ -18,6 +18,7 @@ export interface JobForm {
   image_user: string; // likewise
   image_password: string;
   input: string; // of a file: a folder that no browser reads
+  beyond: Record<string, unknown>; // of a file: see JobFile
   output: boolean;
   query: string;
   gpus: string;
@@ -40,12 +41,13 @@ export interface JobForm {
   deadline_hours: string;
   restart_minutes: string;
   attempts_max: string;
+  checkpoint_seconds: string; // of a file
   wait: boolean;
 }
 
 export const empty_form: JobForm = {
-  template: '', name: '', command: '', words: [], setup: '', environment: '', settings: [], secrets: [], image: '', image_user: '', image_password: '', input: '', output: true, query: '', gpus: '1', nodes: '1', device_share: '1', hours: '1', tasks: '1', tier: 'ON_DEMAND',
-  objective: 'CHEAPEST', workload_class: 'GENERAL', near: '', max_price_per_hour: '', memory_gb: '', cpu_cores: '', disk_gb: '', network: false, isolation_min: '', budget: '', project: '', deadline_hours: '', restart_minutes: '', attempts_max: '', wait: true,
+  template: '', name: '', command: '', words: [], setup: '', environment: '', settings: [], secrets: [], image: '', image_user: '', image_password: '', input: '', beyond: {}, output: true, query: '', gpus: '1', nodes: '1', device_share: '1', hours: '1', tasks: '1', tier: 'ON_DEMAND',
+  objective: 'CHEAPEST', workload_class: 'GENERAL', near: '', max_price_per_hour: '', memory_gb: '', cpu_cores: '', disk_gb: '', network: false, isolation_min: '', budget: '', project: '', deadline_hours: '', restart_minutes: '', attempts_max: '', checkpoint_seconds: '', wait: true,
 };
 
 // As job files have them.
@@ -105,6 +107,8 @@ export function cannot_run(form: JobForm): string | null {
   const budget = wrong(form, 'budget');
   if (budget) return `Budget: ${budget}`;
   if (form.secrets.length > 0 || form.image_user) return 'Secrets are handed over by the fallow program while the job runs, never by a browser: leave them out, or run the file with fallow run -f.';
+  const [beyond] = Object.keys(form.beyond);
+  if (beyond) return `What ${beyond} says only the fallow program does: leave it out, or run the file with fallow run -f.`;
   return form.input ? `The input ${form.input} is a folder of your own machine, which no browser reads: leave it out, or run the file with fallow run -f.` : null;
 }
 
@@ -125,7 +129,7 @@ export function order_of(form: JobForm, quote: string): Schemas['CreateOrderRequ
   const order: Schemas['CreateOrderRequest'] = {
     quote,
     name: form.name,
-    workload: { image: form.image, command, environment: settings_of(form), collect_output: form.output },
+    workload: { image: form.image, command, environment: settings_of(form), collect_output: form.output, checkpoint_seconds: form.checkpoint_seconds ? Number(form.checkpoint_seconds) : undefined },
     budget: form.budget.trim() || undefined,
     project: form.project || undefined,
     attempts_max: form.attempts_max ? Number(form.attempts_max) : undefined,
@@ -136,15 +140,15 @@ export function order_of(form: JobForm, quote: string): Schemas['CreateOrderRequ
 }
 
 // The names of a field in the file and in the form, where the form holds it as text.
-const same: [string, Exclude<keyof JobForm, 'words' | 'settings' | 'secrets' | 'output' | 'network' | 'wait' | 'tier' | 'objective' | 'workload_class'>][] = [
+const same: [string, Exclude<keyof JobForm, 'words' | 'beyond' | 'settings' | 'secrets' | 'output' | 'network' | 'wait' | 'tier' | 'objective' | 'workload_class'>][] = [
   ['name', 'name'], ['image', 'image'], ['image_user', 'image_user'], ['image_password', 'image_password'], ['input', 'input'], ['setup', 'setup'], ['run', 'command'], ['tasks', 'tasks'], ['budget', 'budget'], ['project', 'project'], ['deadline_hours', 'deadline_hours'],
-  ['restart_minutes', 'restart_minutes'], ['attempts', 'attempts_max'], ['query', 'query'], ['gpus', 'gpus'], ['nodes', 'nodes'], ['share', 'device_share'], ['hours', 'hours'], ['memory_gb', 'memory_gb'],
+  ['restart_minutes', 'restart_minutes'], ['attempts', 'attempts_max'], ['checkpoint_seconds', 'checkpoint_seconds'], ['query', 'query'], ['gpus', 'gpus'], ['nodes', 'nodes'], ['share', 'device_share'], ['hours', 'hours'], ['memory_gb', 'memory_gb'],
   ['cpus', 'cpu_cores'], ['disk_gb', 'disk_gb'], ['max_price', 'max_price_per_hour'], ['near', 'near'],
 ];
 
 export function form_of_file(file: JobFile, before: JobForm): JobForm {
   const { values } = file;
-  const form: JobForm = { ...empty_form, template: before.template, words: file.words, secrets: file.secrets, output: values.output !== undefined };
+  const form: JobForm = { ...empty_form, template: before.template, words: file.words, secrets: file.secrets, beyond: file.beyond, output: values.output !== undefined };
   for (const [in_file, in_form] of same) if (values[in_file] !== undefined) form[in_form] = values[in_file];
   if (values.tasks === undefined) form.tasks = form.nodes; // one gang, or one task
   const environment = file.environment.map(({ name, value }) => `${name}=${value}`).join('\n');
@@ -166,6 +170,7 @@ export function file_of_form(form: JobForm): JobFile {
     const is_default = form[in_form] === empty_form[in_form] && in_form !== 'command' && in_form !== 'hours';
     if (!is_default) values[in_file] = form[in_form];
   }
+  if (form.beyond.matrix !== undefined) delete values.tasks; // it says how many
   if (form.output) values.output = './output';
   if (form.network) values.network = 'egress';
   if (!form.wait) values.wait = 'false';
@@ -173,5 +178,5 @@ export function file_of_form(form: JobForm): JobFile {
   if (form.objective !== 'CHEAPEST') values.objective = form.objective.toLowerCase();
   if (form.workload_class !== 'GENERAL') values.workload = form.workload_class.toLowerCase();
   if (form.isolation_min) values.isolation = form.isolation_min.toLowerCase();
-  return { values, words: form.words, environment: settings_of(form), secrets: form.secrets };
+  return { values, words: form.words, environment: settings_of(form), secrets: form.secrets, beyond: form.beyond };
 }

@@ -3,7 +3,7 @@ import { useMemo, useState } from 'react';
 import { Link, useSearchParams } from 'wouter';
 
 import { acting_for } from '../api/acting';
-import { useChange, useLeases, useMarket, useOrder } from '../api/asks';
+import { useChange, useLeases, useMarket, useOrder, useTasks } from '../api/asks';
 import { call, client, type Order, type Session, type Task } from '../api/client';
 import { useMay } from '../api/may';
 import { fallow_for } from '../lib/teams';
@@ -19,7 +19,7 @@ import { LeaseTable } from './leases';
 import { OrderBadge, Progress } from './jobs';
 
 const task_tone: Record<string, Tone> = { WAITING: 'warn', LEASED: 'busy', DONE: 'good', FAILED: 'bad', TASK_STOPPED: 'calm' };
-const tasks_shown_max = 2_000;
+const tasks_shown_max = 1_000; // a page of the server's
 
 export default function JobPage({ order: id, session }: { order: string; session: Session }) {
   const order = useOrder(id);
@@ -134,8 +134,15 @@ function WaitWords({ order, currency }: { order: Order; currency: string }) {
 
 function Tasks({ order, can_reach }: { order: Order; can_reach: boolean }) {
   const [chosen, set_chosen] = useState<number | null>(null);
-  const tasks = useMemo(() => order.tasks.slice(0, tasks_shown_max), [order.tasks]);
-  const task = order.tasks.find((one) => one.index === chosen) ?? (order.tasks.length === 1 ? order.tasks[0] : undefined);
+  const [first, set_first] = useState(0);
+  const is_listed = Math.min(first + tasks_shown_max, order.tasks_total) <= order.tasks.length;
+  const page = useTasks(order.id, first, tasks_shown_max, !is_listed);
+  const tasks = useMemo(() => (is_listed ? order.tasks.slice(first, first + tasks_shown_max) : (page.data?.tasks ?? [])), [order.tasks, is_listed, first, page.data]);
+  const task = tasks.find((one) => one.index === chosen) ?? (order.tasks.length === 1 ? order.tasks[0] : undefined);
+  const turn = (to: number) => {
+    set_first(to);
+    set_chosen(null);
+  };
   return (
     <div className="stack">
       {order.tasks.length > 1 && (
@@ -162,7 +169,20 @@ function Tasks({ order, can_reach }: { order: Order; can_reach: boolean }) {
               </span>
             ))}
           </p>
-          {order.tasks_total > tasks.length && <p className="hint">The first {tasks.length} of {order.tasks_total} tasks are shown.</p>}
+          {order.tasks_total > tasks_shown_max && (
+            <p className="row">
+              <button type="button" disabled={first === 0} onClick={() => turn(first - tasks_shown_max)}>
+                Earlier tasks
+              </button>
+              <span role="status">
+                Tasks {first} to {Math.min(first + tasks_shown_max, order.tasks_total) - 1} of {order.tasks_total}
+                {!is_listed && page.isError && ': they cannot be read just now'}
+              </span>
+              <button type="button" disabled={first + tasks_shown_max >= order.tasks_total} onClick={() => turn(first + tasks_shown_max)}>
+                Later tasks
+              </button>
+            </p>
+          )}
         </>
       )}
       {task ? <TaskBox order={order.id} task={task} can_reach={can_reach} /> : order.tasks.length > 1 ? <p className="hint">Choose a task to see how it goes.</p> : null}
