@@ -183,6 +183,10 @@ constexpr AccessRow kAccessTable[] = {
     {"POST /v1/policy/trial", "", R"({"policy": {policy}})", {401, 403, 403, 403, 403, 200}, 403},
     {"GET /v1/policy/trial", "", "", {401, 403, 403, 403, 403, 200}, 403},
 
+    {"GET /v1/audit", "", "", {401, 403, 403, 403, 403, 200}, 403},
+    {"GET /v1/audit.csv", "", "", {401, 403, 403, 403, 403, 200}, 403},
+    {"GET /v1/audit.ndjson", "", "", {401, 403, 403, 403, 403, 200}, 403},
+
     {"POST /v1/webhooks",
      "",
      R"({"url": "http://127.0.0.1:9/in"})",

@@ -54,6 +54,7 @@ struct ApiParts {
   PriceHistory* prices = nullptr;
   HourHistory* hours = nullptr;
   FeedSource* feed = nullptr;
+  AuditSource* audit = nullptr;
   TelemetrySource* telemetry = nullptr;
   DiskPool* disk = nullptr;
   artifacts::BlobStore* artifacts = nullptr;

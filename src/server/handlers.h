@@ -95,5 +95,6 @@ void add_session_handlers(Handlers& handlers);
 void add_team_handlers(Handlers& handlers);
 void add_webhook_handlers(Handlers& handlers);
 void add_secret_handlers(Handlers& handlers);
+void add_audit_handlers(Handlers& handlers);
 
 }  // namespace fallow::server

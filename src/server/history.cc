@@ -12,7 +12,7 @@
 namespace fallow::server {
 namespace {
 
-constexpr std::int64_t kVersion = 4;
+constexpr std::int64_t kVersion = 5;
 
 constexpr const char* kSchema = R"sql(
 create table meters(lease integer, sequence integer, record blob not null,
@@ -22,6 +22,8 @@ create table transfers(id integer primary key, account integer not null, at_us i
 create index transfers_by_account on transfers(account, id);
 create table feed(log_index integer, ordinal integer, at_us integer not null,
                   account integer not null, other integer not null, event blob not null,
+                  actor integer not null, command integer not null, kind integer not null,
+                  node integer not null, job integer not null, lease integer not null,
                   primary key(log_index, ordinal)) without rowid;
 create table cursor(id integer primary key check(id = 1), log_index integer not null,
                     at_us integer not null);
@@ -38,7 +40,7 @@ create table hours(model blob, region blob, hour integer, span_ms integer not nu
                    primary key(model, region, hour)) without rowid;
 )sql";
 
-// Earlier versions lack what cannot be made of their rows: which lease was of which tier.
+// Earlier versions lack what cannot be made of their rows: who asked for what an event tells.
 constexpr const char* kDropEarlier = R"sql(
 drop table if exists meters; drop table if exists transfers; drop table if exists feed;
 drop table if exists cursor; drop table if exists prices; drop table if exists hours;
@@ -126,7 +128,7 @@ Status History::prepare() {
   FALLOW_ASSIGN(statements_.price,
                 writer_.prepare("insert into prices(model, region, view) values(?,?,?)"));
   FALLOW_ASSIGN(statements_.feed,
-                writer_.prepare("insert or ignore into feed values(?,?,?,?,?,?)"));
+                writer_.prepare("insert or ignore into feed values(?,?,?,?,?,?,?,?,?,?,?,?)"));
   FALLOW_ASSIGN(statements_.prune, writer_.prepare("delete from feed where log_index < ?"));
   FALLOW_ASSIGN(statements_.prune_prices,
                 writer_.prepare("delete from prices where id <= (select max(id) from prices) - ?"));
@@ -148,8 +150,12 @@ void History::on_batch(const engine::Batch& batch, const core::Machine& machine)
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return waiting_.size() < limits_.events_waiting_max || closing_; });
   for (const engine::Applied& applied : batch.commands) {
+    if (applied.events.empty()) continue;
+    const v1::Command& command = *applied.command;
+    const OfCommand of{AccountId(command.actor()), static_cast<int>(command.kind_case()),
+                       named_ids(command)};
     for (const v1::Event& event : applied.events) {
-      waiting_.push_back(Row{applied.index, applied.time, concerned_by(event, machine), event,
+      waiting_.push_back(Row{applied.index, applied.time, of, concerned_by(event, machine), event,
                              placed_lease(event, machine)});
     }
   }
@@ -263,6 +269,10 @@ Status History::write_row(const Row& row, std::uint32_t ordinal) {
   if (row.event.lease_ended().has_paid_wait()) {
     FALLOW_TRY(add_wait(row.event.lease_ended().paid_wait()));
   }
+  return write_feed(row, ordinal);
+}
+
+Status History::write_feed(const Row& row, std::uint32_t ordinal) {
   const std::string bytes = row.event.SerializeAsString();
   statements_.feed.bind(1, static_cast<std::int64_t>(row.index.value));
   statements_.feed.bind(2, ordinal);
@@ -276,6 +286,16 @@ Status History::write_row(const Row& row, std::uint32_t ordinal) {
   statements_.feed.bind(4, concerned[0]);
   statements_.feed.bind(5, concerned[1]);
   statements_.feed.bind(6, bytes);
+  statements_.feed.bind(7, static_cast<std::int64_t>(row.command.actor.value));
+  statements_.feed.bind(8, std::int64_t{row.command.kind});
+  statements_.feed.bind(9, static_cast<std::int64_t>(row.event.kind_case()));
+  const NamedIds ids = named_ids(row.event);
+  const auto id = [](std::uint64_t own, std::uint64_t of_command) {
+    return static_cast<std::int64_t>(own != 0 ? own : of_command);
+  };
+  statements_.feed.bind(10, id(ids.node, row.command.ids.node));
+  statements_.feed.bind(11, id(ids.order, row.command.ids.order));
+  statements_.feed.bind(12, id(ids.lease, row.command.ids.lease));
   return writer_.run(statements_.feed);
 }
 

@@ -21,6 +21,7 @@
 #include "engine/batch.h"
 #include "server/feed_filter.h"
 #include "server/month_sums.h"
+#include "server/named_ids.h"
 #include "server/ports.h"
 #include "server/watchers.h"
 
@@ -38,7 +39,8 @@ class History final : public engine::Subscriber,
                       public StatementHistory,
                       public PriceHistory,
                       public HourHistory,
-                      public FeedSource {
+                      public FeedSource,
+                      public AuditSource {
  public:
   // Opens or makes the file. One of an earlier version is emptied: its cursor is 0, and the engine
   // fills it from the log. An error when it is of a later version: delete it, and it is made anew.
@@ -56,7 +58,7 @@ class History final : public engine::Subscriber,
   std::string trouble() const;
 
   // TransferHistory, StatementHistory (whose readings go before this), PriceHistory, HourHistory,
-  // FeedSource.
+  // FeedSource, AuditSource.
   bool wait_for(LogIndex index, Duration wait) override;
   Result<TransferHistory::Page> transfers(AccountId account, std::uint64_t before,
                                           std::size_t count_max) override;
@@ -71,11 +73,20 @@ class History final : public engine::Subscriber,
   Result<FeedSource::Batch> read(AccountId account, LogIndex after, std::size_t count_max) override;
   Result<LogIndex> index_at(Time since) override;
   std::unique_ptr<Subscription> watch(std::function<void()> changed) override;
+  Result<AuditSource::Page> search(const Filter& wanted, std::optional<AuditSource::Place> before,
+                                   std::size_t count_max) override;
 
  private:
+  // What an event's row says of its command.
+  struct OfCommand {
+    AccountId actor;
+    int kind = 0;
+    NamedIds ids;
+  };
   struct Row {
     LogIndex index;
     Time time;
+    OfCommand command;
     Concerned concerned;
     v1::Event event;
     std::unique_ptr<PlacedLease> placed;  // of LeasePlaced
@@ -91,6 +102,7 @@ class History final : public engine::Subscriber,
   Status write(const std::deque<Row>& rows, LogIndex last, Time last_at);
   Status write_all_rows(const std::deque<Row>& rows, bool& priced);
   Status write_row(const Row& row, std::uint32_t ordinal);
+  Status write_feed(const Row& row, std::uint32_t ordinal);
   // class_hours.cc
   Status prepare_hours();
   Status add_interval(const v1::PriceMoved& moved, Time time);

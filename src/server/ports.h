@@ -172,6 +172,38 @@ class FeedSource {
   virtual std::unique_ptr<Subscription> watch(std::function<void()> changed) = 0;
 };
 
+// The feed's events with the commands that they come from, to be searched.
+class AuditSource {
+ public:
+  virtual ~AuditSource() = default;
+
+  struct Place {
+    LogIndex index;
+    std::uint32_t ordinal = 0;  // of the event among its command's
+  };
+  // All that is said must hold; what is 0 says nothing.
+  struct Filter {
+    AccountId account;     // it asked for it, or the event concerns it
+    int command_kind = 0;  // numbers of Command's and Event's fields
+    int event_kind = 0;
+    std::uint64_t node = 0;  // that the event names, or else its command
+    std::uint64_t order = 0;
+    std::uint64_t lease = 0;
+    Time since;  // from this moment on
+    Time until;  // up to but without this one
+  };
+  struct Page {
+    std::vector<v1::AuditEntryView> entries;
+    std::optional<Place> next;  // go on there; none: there is nothing older that could be found
+  };
+  // Newest first, from behind `before` on, or from the newest. At most count_max entries of the rows
+  // that one reading looks at: a page may be empty and go on. May block.
+  virtual Result<Page> search(const Filter& wanted, std::optional<Place> before,
+                              std::size_t count_max) = 0;
+  // As HourHistory's.
+  virtual bool wait_for(LogIndex index, Duration wait) = 0;
+};
+
 // What nodes measure.
 class TelemetrySource {
  public:

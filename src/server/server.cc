@@ -209,6 +209,7 @@ Status Server::open_market(const DataFolder& folder) {
   api.prices = history_.get();
   api.hours = history_.get();
   api.feed = history_.get();
+  api.audit = history_.get();
   api.telemetry = telemetry_.get();
   api.disk = disk_.get();
   api.artifacts = artifacts_.get();

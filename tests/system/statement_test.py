@@ -68,6 +68,15 @@ class StatementTest(SystemTest):
         self.assertEqual(wrong.returncode, 2)
         self.assertIn("2026-11", wrong.stderr)
 
+        # The operator finds each of the leases' ends, and nothing of a lease that never was.
+        operator = self.market.operator_key
+        ends = self.market.run("events", "--kind", "lease_ended", key=operator)
+        self.assertEqual({entry["lease"] for entry in ends}, {lease["id"] for lease in leases})
+        table = list(csv.DictReader(io.StringIO(self.text("events", "--kind", "lease_ended", "--csv", key=operator), newline="")))
+        self.assertEqual([row["lease"] for row in table], [entry["lease"] for entry in ends])
+        self.assertEqual(json.loads(table[0]["detail"]), ends[0]["event"])
+        self.assertIn("nothing of the kind", self.text("events", "--lease", "999999", key=operator))
+
         # From the log alone it is made anew, the same to the byte.
         tables = [self.text("wallet", "statement", "--csv", key=key) for key in (self.renter, self.provider)]
         self.market.kill("server", signal.SIGTERM)

@@ -282,6 +282,16 @@ test('a provider sets a price, an operator opens an account', async () => {
   const erin = await open('erin');
   await erin.getByRole('button', { name: 'erin' }).waitFor();
   await erin.context().close();
+
+  await operator.getByRole('tab', { name: 'Log' }).click();
+  await operator.getByLabel('Kind').fill('open_account');
+  await operator.getByRole('button', { name: 'Search' }).click();
+  const happened = operator.getByRole('table', { name: 'What happened' });
+  await happened.getByRole('button').first().click();
+  const opened = JSON.parse(await operator.getByRole('region', { name: /^Event of command/ }).locator('pre').innerText());
+  assert.ok(opened.account_opened.account);
+  const [saved] = await Promise.all([operator.waitForEvent('download'), operator.getByRole('link', { name: 'Save as CSV' }).click()]);
+  assert.match(readFileSync(await saved.path(), 'utf8'), /,open_account,account_opened,/);
   await operator.context().close();
 });
 
@@ -293,7 +303,7 @@ test('every page at both widths, in both themes: no serious finding, nothing wid
   const shown = {
     alice: { market: '/market', forecast: '/market?query=gpu_name%3Drtx_4090+region%3Deu', 'market-no-match': '/market?query=gpu_ram%3E%3D40+region%3Deu', new: '/new', 'new-file': '/new?file=1', jobs: '/jobs', job: `/jobs/${job}`, moved: `/jobs/${moved}`, 'moved-lease': `/leases/${market.run('alice', 'leases', '--job', moved)[0].id}`, output: `/jobs/${job}?tab=output`, leases: '/leases', lease: `/leases/${lease.id}`, wallet: '/wallet', budgets: '/wallet?tab=budgets', invoice: '/wallet?tab=invoices', receipt: '/wallet?tab=receipts', account: '/account' },
     dora: { provide: '/provide', node: `/provide/${lease.node}` },
-    operator: { operator: '/operator', rules: '/operator?tab=rules', accounts: '/operator?tab=accounts', payouts: '/operator?tab=payouts' },
+    operator: { operator: '/operator', rules: '/operator?tab=rules', accounts: '/operator?tab=accounts', payouts: '/operator?tab=payouts', log: '/operator?tab=log' },
   };
   const found = [];
   if (process.env.SHOTS) mkdirSync(images, { recursive: true });

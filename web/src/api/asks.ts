@@ -3,6 +3,7 @@ import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClie
 import { useMemo } from 'react';
 
 import { attempts_of } from '../lib/attempts';
+import type { AuditForm } from '../lib/audit';
 import { evidence_of } from '../lib/evidence';
 import { hour_of } from '../lib/forecast';
 import { adds_up, invoice_of } from '../lib/invoice';
@@ -212,6 +213,14 @@ export const usePayouts = () =>
     ['payouts'],
     (page_token) => call(client.GET('/v1/payouts', { params: { query: { page_size, page_token } } })),
     (page) => page.payouts,
+  );
+
+// As it was when the search was made: further pages go on from there.
+export const useAudit = (asked: Partial<AuditForm>) =>
+  usePages(
+    ['audit', asked],
+    (page_token) => call(client.GET('/v1/audit', { params: { query: { ...asked, page_size, page_token } } })),
+    (page) => page.entries,
   );
 
 export const useKeys = () => useQuery({ queryKey: ['keys'], queryFn: () => call(client.GET('/v1/keys')) });

@@ -16,6 +16,7 @@ export type Transfer = Known<Schemas['TransferView']>;
 export type Statement = Known<Schemas['StatementView']>;
 export type StatementLine = Statement['lines'][number];
 export type PolicyTrial = Known<Schemas['PolicyTrialView']>;
+export type AuditEntry = Known<Schemas['AuditEntryView']>;
 export type Market = Known<Schemas['MarketView']>;
 export type Session = Known<Schemas['SessionView']>;
 

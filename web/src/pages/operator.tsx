@@ -1,4 +1,4 @@
-// The operator's side: health, rules, accounts, payouts.
+// The operator's side: health, rules, accounts, payouts, what happened.
 import { useQuery } from '@tanstack/react-query';
 import type { ColumnDef } from '@tanstack/react-table';
 import { useMemo, useState } from 'react';
@@ -10,6 +10,7 @@ import { parse_metrics, sum_metric } from '../lib/metrics';
 import { parse_money } from '../lib/money';
 import { show_moment } from '../lib/time';
 import { AskButton, Badge, Card, Copy, Facts, Field, Money, Page, Tabs } from '../parts/basics';
+import { Audit } from '../parts/audit';
 import { Rules } from '../parts/rules';
 import { Empty, View } from '../parts/states';
 import { Table } from '../parts/table';
@@ -28,6 +29,7 @@ export default function OperatorPage() {
             { id: 'rules', name: 'Rules', body: () => <Rules /> },
             { id: 'accounts', name: 'Accounts', body: () => <Accounts /> },
             { id: 'payouts', name: 'Payouts', body: () => <Payouts /> },
+            { id: 'log', name: 'Log', body: () => <Audit /> },
           ]}
         />
       </Card>
