@@ -69,7 +69,7 @@ class StatementTest(SystemTest):
         self.assertIn("2026-11", wrong.stderr)
 
         # The operator finds each of the leases' ends, and nothing of a lease that never was.
-        operator = self.market.operator_key
+        operator = self.market.operator
         ends = self.market.run("events", "--kind", "lease_ended", key=operator)
         self.assertEqual({entry["lease"] for entry in ends}, {lease["id"] for lease in leases})
         table = list(csv.DictReader(io.StringIO(self.text("events", "--kind", "lease_ended", "--csv", key=operator), newline="")))

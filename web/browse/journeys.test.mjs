@@ -283,6 +283,10 @@ test('a provider sets a price, an operator opens an account', async () => {
   await erin.getByRole('button', { name: 'erin' }).waitFor();
   await erin.context().close();
 
+  await operator.getByRole('tab', { name: 'Nodes' }).click();
+  const devices = Number(await operator.getByRole('row', { name: /^The whole market/ }).getByRole('cell').nth(3).innerText());
+  assert.equal(devices, market.run('operator', 'market')[0].devices_total);
+
   await operator.getByRole('tab', { name: 'Log' }).click();
   await operator.getByLabel('Kind').fill('open_account');
   await operator.getByRole('button', { name: 'Search' }).click();
@@ -303,7 +307,7 @@ test('every page at both widths, in both themes: no serious finding, nothing wid
   const shown = {
     alice: { market: '/market', forecast: '/market?query=gpu_name%3Drtx_4090+region%3Deu', 'market-no-match': '/market?query=gpu_ram%3E%3D40+region%3Deu', new: '/new', 'new-file': '/new?file=1', jobs: '/jobs', job: `/jobs/${job}`, moved: `/jobs/${moved}`, 'moved-lease': `/leases/${market.run('alice', 'leases', '--job', moved)[0].id}`, output: `/jobs/${job}?tab=output`, leases: '/leases', lease: `/leases/${lease.id}`, wallet: '/wallet', budgets: '/wallet?tab=budgets', invoice: '/wallet?tab=invoices', receipt: '/wallet?tab=receipts', account: '/account' },
     dora: { provide: '/provide', node: `/provide/${lease.node}` },
-    operator: { operator: '/operator', rules: '/operator?tab=rules', accounts: '/operator?tab=accounts', payouts: '/operator?tab=payouts', log: '/operator?tab=log' },
+    operator: { operator: '/operator', rules: '/operator?tab=rules', accounts: '/operator?tab=accounts', payouts: '/operator?tab=payouts', log: '/operator?tab=log', regions: '/operator?tab=regions' },
   };
   const found = [];
   if (process.env.SHOTS) mkdirSync(images, { recursive: true });

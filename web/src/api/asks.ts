@@ -199,6 +199,8 @@ export const useNodes = () =>
     { refetchInterval: 15_000 },
   );
 
+export const useRegions = () => useQuery({ queryKey: ['nodes', 'regions'], queryFn: () => call(client.GET('/v1/regions')), refetchInterval: 15_000 });
+
 export const useNode = (node: string) => useQuery({ queryKey: ['nodes', 'one', node], queryFn: () => call(client.GET('/v1/nodes/{node}', { params: { path: { node } } })), refetchInterval: 15_000 });
 
 export const useAccounts = () =>

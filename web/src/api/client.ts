@@ -11,6 +11,7 @@ export type Quote = Known<Schemas['QuoteView']>;
 export type Forecast = Known<Schemas['ForecastView']>;
 export type Price = Known<Schemas['PriceView']>;
 export type NodeOfMarket = Known<Schemas['NodeView']>;
+export type DeviceCounts = Known<Schemas['DeviceCountsView']>;
 export type Wallet = Known<Schemas['WalletView']>;
 export type Transfer = Known<Schemas['TransferView']>;
 export type Statement = Known<Schemas['StatementView']>;

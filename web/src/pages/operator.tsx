@@ -11,6 +11,7 @@ import { parse_money } from '../lib/money';
 import { show_moment } from '../lib/time';
 import { AskButton, Badge, Card, Copy, Facts, Field, Money, Page, Tabs } from '../parts/basics';
 import { Audit } from '../parts/audit';
+import { Regions } from '../parts/regions';
 import { Rules } from '../parts/rules';
 import { Empty, View } from '../parts/states';
 import { Table } from '../parts/table';
@@ -26,6 +27,7 @@ export default function OperatorPage() {
           select={(tab) => set_address({ tab }, { replace: true })}
           tabs={[
             { id: 'health', name: 'Health', body: () => <Health /> },
+            { id: 'regions', name: 'Nodes', body: () => <Regions /> },
             { id: 'rules', name: 'Rules', body: () => <Rules /> },
             { id: 'accounts', name: 'Accounts', body: () => <Accounts /> },
             { id: 'payouts', name: 'Payouts', body: () => <Payouts /> },
