@@ -311,6 +311,11 @@ std::string History::trouble() const {
   return trouble_;
 }
 
+std::size_t History::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.size();
+}
+
 Result<std::vector<v1::MeterRecord>> History::meters(LeaseId lease) {
   const std::lock_guard lock(reader_mutex_);
   FALLOW_ASSIGN(SqliteStatement select,

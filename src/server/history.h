@@ -56,6 +56,8 @@ class History final : public engine::Subscriber,
   Result<std::vector<v1::MeterRecord>> meters(LeaseId lease);
   // Why nothing is written at the moment; empty: all is well.
   std::string trouble() const;
+  // Events that the disk has not got yet: at events_waiting_max the market thread waits.
+  std::size_t waiting() const;
 
   // TransferHistory, StatementHistory (whose readings go before this), PriceHistory, HourHistory,
   // FeedSource, AuditSource.

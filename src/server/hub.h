@@ -81,6 +81,12 @@ class Hub {
   // artifact store.
   NodeId node_of_token(std::string_view token) const;
   std::size_t sessions() const;
+  // What waits for the market's log. Walks all sessions.
+  struct Waiting {
+    std::size_t reports = 0;  // of nodes, that the log has not taken yet
+    std::size_t links = 0;    // nodes whose coming or going it has not taken yet
+  };
+  Waiting waiting() const;
 
  private:
   enum class Stage : std::uint8_t { kChallenged, kProving, kOpen, kLeaving };

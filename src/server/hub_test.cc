@@ -249,6 +249,17 @@ TEST_F(HubTest, AMeterThatTheNodeDidNotSignNeverEntersTheLog) {
   EXPECT_EQ(commands_.size(), before);
 }
 
+TEST_F(HubTest, AReportWaitsUntilTheLogHasIt) {
+  connect(one_);
+  v1::AgentMessage message;
+  message.mutable_observed()->set_sequence(1);
+  message.mutable_observed()->set_owner(v1::OWNER_PRESENT);
+  hub_->received(one_, message.SerializeAsString());
+  EXPECT_EQ(hub_->waiting().reports, 1U);
+  run();
+  EXPECT_EQ(hub_->waiting().reports, 0U);
+}
+
 TEST_F(HubTest, IdleHeartbeatsAreAnsweredWithoutTheLog) {
   connect(one_);
   v1::AgentMessage message;
@@ -368,9 +379,11 @@ TEST_F(HubTest, SilenceEndsAConnectionAndAFullQueueLosesNoDisconnect) {
   hub_->closed(one_);
   run();
   EXPECT_TRUE(machine_.node(NodeId(node_))->connected) << "nothing could be logged yet";
+  EXPECT_EQ(hub_->waiting().links, 1U);
   full_ = false;
   hub_->tick();
   run();
+  EXPECT_EQ(hub_->waiting().links, 0U);
   EXPECT_FALSE(machine_.node(NodeId(node_))->connected);
 }
 

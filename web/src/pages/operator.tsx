@@ -8,6 +8,7 @@ import { useAccounts, useChange, useMarket, usePayouts } from '../api/asks';
 import { ApiError, call, client, unreachable, type Known, type Schemas } from '../api/client';
 import { parse_metrics, sum_metric } from '../lib/metrics';
 import { parse_money } from '../lib/money';
+import { is_crowded, queues_of } from '../lib/queues';
 import { show_moment } from '../lib/time';
 import { AskButton, Badge, Card, Copy, Facts, Field, Money, Page, Tabs } from '../parts/basics';
 import { Audit } from '../parts/audit';
@@ -60,10 +61,12 @@ function Health() {
           const at = (name: string) => value.get(`fallow_${name}`) ?? 0;
           const failures = sum_metric(text, 'fallow_http_requests_total', (labels) => labels.includes('status="5xx"'));
           const share = at('quotes_honoured_share');
+          const queues = queues_of(value);
+          const crowded = queues.filter(is_crowded);
           const lights: [string, boolean, string][] = [
             ['Takes commands', !ready.isError, ready.error instanceof Error ? ready.error.message : 'the log is replayed and its disk takes entries'],
             ['Storage', at('storage_errors') === 0, at('storage_errors') === 0 ? 'no error since the start' : `${at('storage_errors')} errors: free or repair the log's disk`],
-            ['Commands waiting', at('commands_waiting') < 12_000, `${at('commands_waiting')} of 16384`],
+            ['Queues', crowded.length === 0, crowded.length === 0 ? 'none is near its end' : `nearly full: ${crowded.map(({ name }) => name).join(', ')}`],
             ['Turned away', at('turned_away') === 0, `${at('turned_away')} callers were told to come back`],
             ['Server failures', failures === 0, `${failures} answers of 500 and above`],
             ['Quotes honoured', share >= 0.999 || at('quotes_honoured') + at('quotes_gone') === 0, `${(share * 100).toFixed(2)} % of those taken in time`],
@@ -94,6 +97,27 @@ function Health() {
                   ['Artifacts', `${(at('artifact_bytes') / 1e9).toFixed(3)} GB`],
                 ]}
               />
+              <table className="parts lines">
+                <caption>Queues</caption>
+                <thead>
+                  <tr>
+                    <th scope="col">What waits</th>
+                    <th scope="col" className="wide-only">for what</th>
+                    <th scope="col" className="right">Now</th>
+                    <th scope="col" className="right">at most</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {queues.map((queue) => (
+                    <tr key={queue.name}>
+                      <th scope="row">{queue.name}</th>
+                      <td className="wide-only">{queue.about}</td>
+                      <td className="right">{is_crowded(queue) ? <Badge tone="warn">{queue.waiting}</Badge> : queue.waiting}</td>
+                      <td className="right">{queue.most ?? '–'}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
             </>
           );
         }}
