@@ -13,6 +13,13 @@ namespace {
 
 constexpr double kKeyHoursMax = 24 * 365 * 10;
 
+// Whose keys a request is about: the caller's own, or for an operator anybody's.
+Answer<AccountId> keys_account(const Call& call, std::uint64_t wanted) {
+  const AccountId account = wanted == 0 ? call.caller().account : AccountId(wanted);
+  if (call.caller().may_see(account)) return account;
+  return refuse(404, "not_found", "account {} is not yours; leave it out for your own", wanted);
+}
+
 Digest hash_of(const std::string& secret) { return digest_of(std::string_view(secret)); }
 
 net::Task<Answer<v1::CreateAccountResponse>> create_account(
@@ -134,11 +141,15 @@ net::Task<Answer<bool>> put_last_uses(Call& call, v1::ListKeysResponse& response
   co_return true;
 }
 
-net::Task<Answer<v1::ListKeysResponse>> list_keys(Call& call, const v1::ListKeysRequest&) {
+net::Task<Answer<v1::ListKeysResponse>> list_keys(Call& call, const v1::ListKeysRequest& request) {
+  FALLOW_CO_ASSIGN(const AccountId account, keys_account(call, request.account()));
   const std::function<Answer<v1::ListKeysResponse>(const core::Machine&)> look =
-      [&call](const core::Machine& machine) -> Answer<v1::ListKeysResponse> {
+      [account](const core::Machine& machine) -> Answer<v1::ListKeysResponse> {
+    if (machine.account(account) == nullptr) {
+      return refuse(404, "account_unknown", "there is no account {}", account.value);
+    }
     v1::ListKeysResponse response;
-    machine.visit_keys(call.caller().account, [&response](const core::ApiKey& key) {
+    machine.visit_keys(account, [&response](const core::ApiKey& key) {
       *response.add_keys() = key_view(key);
       return static_cast<std::size_t>(response.keys_size()) < kPageSizeMax;
     });
@@ -151,10 +162,11 @@ net::Task<Answer<v1::ListKeysResponse>> list_keys(Call& call, const v1::ListKeys
 
 net::Task<Answer<v1::KeyView>> revoke_key(Call& call, const v1::RevokeKeyRequest& request) {
   using Found = std::pair<Digest, v1::KeyView>;
+  FALLOW_CO_ASSIGN(const AccountId account, keys_account(call, request.account()));
   const std::function<Answer<Found>(const core::Machine&)> look =
       [&](const core::Machine& machine) -> Answer<Found> {
     std::optional<Found> found;
-    machine.visit_keys(call.caller().account, [&](const core::ApiKey& key) {
+    machine.visit_keys(account, [&](const core::ApiKey& key) {
       if (key_id(key.secret_hash) == request.key()) found.emplace(key.secret_hash, key_view(key));
       return !found;
     });
@@ -162,7 +174,9 @@ net::Task<Answer<v1::KeyView>> revoke_key(Call& call, const v1::RevokeKeyRequest
     return refuse(404, "not_found", "this account has no key of that id; GET /v1/keys lists them");
   };
   FALLOW_CO_ASSIGN(const Found found, co_await call.visit(look));
+  // An operator's word holds for every key of another account: it may open accounts of any scope.
   for (const int scope : found.second.scopes()) {
+    if (account != call.caller().account) break;
     if (!call.caller().may(static_cast<v1::Scope>(scope))) {
       co_return refuse(403, "not_allowed", "the key may do more than the one that would revoke it");
     }
@@ -171,7 +185,7 @@ net::Task<Answer<v1::KeyView>> revoke_key(Call& call, const v1::RevokeKeyRequest
   command.mutable_revoke_key()->set_secret_hash(to_bytes(found.first));
   const std::function<Answer<v1::KeyView>(const Done&)> take =
       [&](const Done&) -> Answer<v1::KeyView> {
-    call.parts().keys->forget(call.caller().account);
+    call.parts().keys->forget(account);
     return found.second;
   };
   co_return co_await call.submit(std::move(command), take);

@@ -283,6 +283,21 @@ test('a provider sets a price, an operator opens an account', async () => {
   await erin.getByRole('button', { name: 'erin' }).waitFor();
   await erin.context().close();
 
+  market.run('erin', 'keys', 'create', '--label', 'lost');
+  await operator.getByRole('button', { name: /^erin/ }).click();
+  const of_erin = operator.getByRole('region', { name: 'Keys of an account' });
+  await of_erin.getByRole('listitem').filter({ hasText: 'lost' }).getByRole('button', { name: 'Revoke' }).click();
+  await operator.getByRole('button', { name: 'Revoke it' }).click();
+  await until('the key going', () => market.run('erin', 'keys').every((key) => key.label !== 'lost'));
+
+  await operator.getByRole('tab', { name: 'Rules' }).click();
+  await operator.getByRole('button', { name: 'Add a discount' }).click();
+  await operator.getByLabel(/^Who spent within 30 days/).fill('1000000');
+  await operator.getByLabel(/^is let off/).fill('12.5');
+  await operator.getByRole('button', { name: 'Lay down 1 change' }).click();
+  await operator.getByRole('button', { name: 'Lay them down' }).click();
+  await until('the discount', () => market.run('operator', 'market')[0].policy.volume_discounts[0]?.fee_basis_points === 1250);
+
   await operator.getByRole('tab', { name: 'Nodes' }).click();
   const devices = Number(await operator.getByRole('row', { name: /^The whole market/ }).getByRole('cell').nth(3).innerText());
   assert.equal(devices, market.run('operator', 'market')[0].devices_total);

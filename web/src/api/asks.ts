@@ -225,7 +225,8 @@ export const useAudit = (asked: Partial<AuditForm>) =>
     (page) => page.entries,
   );
 
-export const useKeys = () => useQuery({ queryKey: ['keys'], queryFn: () => call(client.GET('/v1/keys')) });
+// Empty: the signed-in account's own.
+export const useKeys = (account: string) => useQuery({ queryKey: ['keys', account], queryFn: () => call(client.GET('/v1/keys', { params: { query: account ? { account } : {} } })) });
 
 export type QuoteAsked = Schemas['CreateQuoteRequest'];
 export const ask_quote = (body: QuoteAsked) => call(client.POST('/v1/quotes', { body }));

@@ -5,19 +5,20 @@ import { useMemo, useState } from 'react';
 import { useSearchParams } from 'wouter';
 
 import { useAccounts, useChange, useMarket, usePayouts } from '../api/asks';
-import { ApiError, call, client, unreachable, type Known, type Schemas } from '../api/client';
+import { ApiError, call, client, unreachable, type Known, type Schemas, type Session } from '../api/client';
 import { parse_metrics, sum_metric } from '../lib/metrics';
 import { parse_money } from '../lib/money';
 import { is_crowded, queues_of } from '../lib/queues';
 import { show_moment } from '../lib/time';
 import { AskButton, Badge, Card, Copy, Facts, Field, Money, Page, Tabs } from '../parts/basics';
 import { Audit } from '../parts/audit';
+import { KeyList } from '../parts/keys';
 import { Regions } from '../parts/regions';
 import { Rules } from '../parts/rules';
 import { Empty, View } from '../parts/states';
 import { Table } from '../parts/table';
 
-export default function OperatorPage() {
+export default function OperatorPage({ session }: { session: Session }) {
   const [address, set_address] = useSearchParams();
   return (
     <Page title="Operator">
@@ -30,7 +31,7 @@ export default function OperatorPage() {
             { id: 'health', name: 'Health', body: () => <Health /> },
             { id: 'regions', name: 'Nodes', body: () => <Regions /> },
             { id: 'rules', name: 'Rules', body: () => <Rules /> },
-            { id: 'accounts', name: 'Accounts', body: () => <Accounts /> },
+            { id: 'accounts', name: 'Accounts', body: () => <Accounts session={session} /> },
             { id: 'payouts', name: 'Payouts', body: () => <Payouts /> },
             { id: 'log', name: 'Log', body: () => <Audit /> },
           ]}
@@ -141,10 +142,11 @@ function Health() {
 
 type AccountRow = Known<Schemas['AccountView']>;
 
-function Accounts() {
+function Accounts({ session }: { session: Session }) {
   const accounts = useAccounts();
   const market = useMarket();
   const [made, set_made] = useState<{ name: string; key: string } | null>(null);
+  const [chosen, set_chosen] = useState<AccountRow | null>(null);
   const currency = market.data?.currency ?? '';
   const columns = useMemo<ColumnDef<AccountRow>[]>(
     () => [
@@ -177,8 +179,16 @@ function Accounts() {
         </div>
       )}
       <View of={accounts} what="accounts">
-        {() => <Table label="Accounts" rows={accounts.rows ?? []} columns={columns} row_id={(account) => account.id} more={accounts.more} empty={<Empty title="No account" />} />}
+        {() => <Table label="Accounts" rows={accounts.rows ?? []} columns={columns} row_id={(account) => account.id} open={set_chosen} open_label={(account) => `Keys of ${account.name || account.id}`} more={accounts.more} empty={<Empty title="No account" />} />}
       </View>
+      {chosen && (
+        <section className="stack" aria-label="Keys of an account">
+          <h3>
+            Keys of {chosen.name || 'account'} {chosen.id}
+          </h3>
+          <KeyList session={session} account={chosen.id} />
+        </section>
+      )}
     </div>
   );
 }
