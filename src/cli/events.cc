@@ -49,8 +49,7 @@ int search_events(const Context& context, const EventSearch& search) {
   bool more = true;
   while (left > 0 && more) {
     request.set_page_size(std::min(left, kPageMax));
-    const auto page =
-        api->call<v1::ListAuditEntriesResponse>("Audit.ListAuditEntries", request);
+    const auto page = api->call<v1::ListAuditEntriesResponse>("Audit.ListAuditEntries", request);
     if (!page) return report(context, page.error());
     for (const v1::AuditEntryView& entry : page->entries()) {
       if (context.json) {
@@ -95,9 +94,8 @@ void add_events(Parser& app, Context& context, Host& /*host*/) {
       "stands in the log itself: fallow audit replays it.\n"
       "Examples:\n  fallow events --lease 4711\n  fallow events --kind set_policy\n"
       "  fallow events --account 7 --since 2026-11-01T00:00:00Z --csv > november.csv");
-  command->callback([=, &context] {
-    context.run = [=, &context] { return search_events(context, *search); };
-  });
+  command->callback(
+      [=, &context] { context.run = [=, &context] { return search_events(context, *search); }; });
 }
 
 }  // namespace fallow::cli

@@ -147,8 +147,8 @@ int list_regions(const Context& context) {
     print_json(*told);
     return kDone;
   }
-  Table table({"REGION", "MODEL", ">NODES", ">CONNECTED", ">OWNER THERE", ">DEVICES", ">LEASED",
-               ">FREE"});
+  Table table(
+      {"REGION", "MODEL", ">NODES", ">CONNECTED", ">OWNER THERE", ">DEVICES", ">LEASED", ">FREE"});
   for (const v1::RegionView& region : told->regions()) {
     for (const v1::RegionModelView& row : region.models()) {
       add_region(table, region.region(), row.model(), row.counts());

@@ -51,6 +51,7 @@ struct ApiParts {
   ReceiptSource* receipts = nullptr;
   TransferHistory* transfers = nullptr;
   StatementHistory* statements = nullptr;
+  EarningsHistory* earnings = nullptr;
   PriceHistory* prices = nullptr;
   HourHistory* hours = nullptr;
   FeedSource* feed = nullptr;

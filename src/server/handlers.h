@@ -82,7 +82,7 @@ class Handlers {
   std::vector<Stream> streams_;
 };
 
-// One file a service.
+// One file a service, or a part of one.
 void add_market_handlers(Handlers& handlers);
 void add_forecast_handlers(Handlers& handlers);
 void add_order_handlers(Handlers& handlers);
@@ -96,5 +96,6 @@ void add_team_handlers(Handlers& handlers);
 void add_webhook_handlers(Handlers& handlers);
 void add_secret_handlers(Handlers& handlers);
 void add_audit_handlers(Handlers& handlers);
+void add_earnings_handlers(Handlers& handlers);
 
 }  // namespace fallow::server

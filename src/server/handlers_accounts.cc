@@ -7,18 +7,12 @@
 #include "server/requirements.h"
 #include "server/scan.h"
 #include "server/views.h"
+#include "server/visible.h"
 
 namespace fallow::server {
 namespace {
 
 constexpr double kKeyHoursMax = 24 * 365 * 10;
-
-// Whose keys a request is about: the caller's own, or for an operator anybody's.
-Answer<AccountId> keys_account(const Call& call, std::uint64_t wanted) {
-  const AccountId account = wanted == 0 ? call.caller().account : AccountId(wanted);
-  if (call.caller().may_see(account)) return account;
-  return refuse(404, "not_found", "account {} is not yours; leave it out for your own", wanted);
-}
 
 Digest hash_of(const std::string& secret) { return digest_of(std::string_view(secret)); }
 
@@ -142,7 +136,7 @@ net::Task<Answer<bool>> put_last_uses(Call& call, v1::ListKeysResponse& response
 }
 
 net::Task<Answer<v1::ListKeysResponse>> list_keys(Call& call, const v1::ListKeysRequest& request) {
-  FALLOW_CO_ASSIGN(const AccountId account, keys_account(call, request.account()));
+  FALLOW_CO_ASSIGN(const AccountId account, visible_account(call, request.account()));
   const std::function<Answer<v1::ListKeysResponse>(const core::Machine&)> look =
       [account](const core::Machine& machine) -> Answer<v1::ListKeysResponse> {
     if (machine.account(account) == nullptr) {
@@ -162,7 +156,7 @@ net::Task<Answer<v1::ListKeysResponse>> list_keys(Call& call, const v1::ListKeys
 
 net::Task<Answer<v1::KeyView>> revoke_key(Call& call, const v1::RevokeKeyRequest& request) {
   using Found = std::pair<Digest, v1::KeyView>;
-  FALLOW_CO_ASSIGN(const AccountId account, keys_account(call, request.account()));
+  FALLOW_CO_ASSIGN(const AccountId account, visible_account(call, request.account()));
   const std::function<Answer<Found>(const core::Machine&)> look =
       [&](const core::Machine& machine) -> Answer<Found> {
     std::optional<Found> found;

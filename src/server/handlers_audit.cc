@@ -44,8 +44,10 @@ Answer<AuditSource::Filter> audit_filter(const Request& request) {
     const auto event = event_kind_number(request.kind());
     const auto command = command_kind_number(request.kind());
     if (!event && !command) {
-      return refuse_field("kind", "there is neither a command nor an event '{}'; docs/webhooks.md "
-                          "lists the events, docs/api.md some commands", request.kind());
+      return refuse_field("kind",
+                          "there is neither a command nor an event '{}'; docs/webhooks.md "
+                          "lists the events, docs/api.md some commands",
+                          request.kind());
     }
     (event ? filter.event_kind : filter.command_kind) = event ? *event : *command;
   }

@@ -119,8 +119,7 @@ net::Task<Answer<v1::NodeView>> look_at_node(Call& call, std::uint64_t id) {
   co_return co_await call.visit(look);
 }
 
-net::Task<Answer<v1::ListRegionsResponse>> list_regions(Call& call,
-                                                        const v1::ListRegionsRequest&) {
+net::Task<Answer<v1::ListRegionsResponse>> list_regions(Call& call, const v1::ListRegionsRequest&) {
   RegionCounts counts;
   const auto step = [&counts](const core::Machine& machine, Scan& scan) {
     machine.visit_nodes(NodeId(scan.position), [&](const core::Node& node) {

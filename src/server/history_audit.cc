@@ -31,7 +31,9 @@ bool audit_wants(const AuditSource::Filter& wanted, const SqliteStatement& row) 
 }
 
 v1::AuditEntryView audit_entry(const SqliteStatement& row) {
-  const auto number = [&row](int column) { return static_cast<std::uint64_t>(row.integer(column)); };
+  const auto number = [&row](int column) {
+    return static_cast<std::uint64_t>(row.integer(column));
+  };
   v1::AuditEntryView entry;
   entry.set_index(number(0));
   entry.set_ordinal(static_cast<std::uint32_t>(number(1)));

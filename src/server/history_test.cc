@@ -293,6 +293,21 @@ TEST_F(HistoryTest, OldHoursLeave) {
   EXPECT_EQ(kept->front().hour, 4);
 }
 
+TEST_F(HistoryTest, OldDaysOfEarningsLeave) {
+  HistoryLimits limits;
+  limits.days_kept = 2;
+  open(limits);
+  for (std::int64_t day = 100; day <= 104; ++day) tell_at(day * 24, 0, {paid(7, 8, day)});
+  EarningsHistory::DaysAsked asked;
+  asked.account = AccountId(8);
+  asked.last_day = 1'000;
+  asked.rows_max = 10;
+  const auto kept = history_->earnings(asked);
+  ASSERT_TRUE(kept) << kept.error().message;
+  ASSERT_EQ(kept->rows.size(), 3U);
+  EXPECT_EQ(kept->rows.back().earned(), "0.000102");
+}
+
 TEST_F(HistoryTest, AFileOfAnEarlierVersionIsEmptiedToBeMadeAnew) {
   tell({paid(7, 8, 1)});
   history_.reset();

@@ -93,15 +93,15 @@ Metrics::Metrics(const Router& router) {
   gauges_.webhook_lookups_written_off =
       &gauge("fallow_webhook_lookups_written_off",
              "Lookups of receivers' names that took too long and have not ended yet");
-  gauges_.webhooks_waiting = &gauge("fallow_webhooks_waiting",
-                                    "Webhooks with something to look through, or to try again");
+  gauges_.webhooks_waiting =
+      &gauge("fallow_webhooks_waiting", "Webhooks with something to look through, or to try again");
   gauges_.webhooks_sending = &gauge("fallow_webhooks_sending", "Webhooks that are being sent to");
   gauges_.agent_messages = &gauge("fallow_agent_messages_waiting",
                                   "Messages to agents that are not on their connections yet");
   gauges_.agent_reports =
       &gauge("fallow_agent_reports_waiting", "Reports of agents that the log has not taken yet");
-  gauges_.node_links = &gauge("fallow_node_links_waiting",
-                              "Nodes whose coming or going the log has not taken yet");
+  gauges_.node_links =
+      &gauge("fallow_node_links_waiting", "Nodes whose coming or going the log has not taken yet");
   gauges_.proof_jobs =
       &gauge("fallow_proof_jobs_waiting", "Checks of proofs that have not begun yet");
   gauges_.disk_jobs = &gauge("fallow_disk_jobs_waiting", "Requests that wait for the local disk");

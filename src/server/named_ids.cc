@@ -18,8 +18,8 @@ using google::protobuf::OneofDescriptor;
 constexpr std::size_t kIdNames = 3;
 constexpr std::array<const char*, kIdNames> kNamesOfIds = {"node", "order", "lease"};
 
-// Where the kinds of an envelope (Command, Event) hold their ids. Looked up once: every event of the
-// log is asked.
+// Where the kinds of an envelope (Command, Event) hold their ids. Looked up once: every event of
+// the log is asked.
 class IdFields {
  public:
   explicit IdFields(const Descriptor& envelope) : kind_(envelope.FindOneofByName("kind")) {

@@ -23,8 +23,8 @@ struct NamedIds {
 NamedIds named_ids(const v1::Command& command);
 NamedIds named_ids(const v1::Event& event);
 
-// "stop_lease", as Command's fields are named; of a number that this program does not know, or of 0:
-// "unknown".
+// "stop_lease", as Command's fields are named; of a number that this program does not know, or of
+// 0: "unknown".
 std::string command_kind_name(int kind);
 // The number of Command's or Event's field of that name; none: there is no such kind.
 std::optional<int> command_kind_number(std::string_view name);

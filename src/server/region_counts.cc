@@ -24,8 +24,7 @@ void RegionCounts::count_node(const core::Node& node, Counts& counts) {
   if (node.connected && node.owner != v1::OWNER_AWAY) ++counts.nodes_occupied;
 }
 
-void RegionCounts::count_device(const core::NodeDevice& device, bool is_available,
-                                Counts& counts) {
+void RegionCounts::count_device(const core::NodeDevice& device, bool is_available, Counts& counts) {
   ++counts.devices;
   counts.leased_thousandths += core::kWholeDevice - device.free_thousandths;
   if (is_available) counts.free_thousandths += device.free_thousandths;

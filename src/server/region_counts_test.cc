@@ -81,8 +81,8 @@ TEST(RegionCounts, AreOfTheWholeMarket) {
   market.deposit(renter, "10.00");
   market.add_node(provider, "0.90");
   market.add_node(provider, "0.80");
-  const Reply order = market.post(
-      "/v1/orders", renter, R"({"requirements": {}, "workload": {"command": ["true"]}})");
+  const Reply order = market.post("/v1/orders", renter,
+                                  R"({"requirements": {}, "workload": {"command": ["true"]}})");
   ASSERT_EQ(order.status, 200) << order.body;
   const Reply told = market.get("/v1/regions", market.operator_key());
   ASSERT_EQ(told.status, 200) << told.body;

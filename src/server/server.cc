@@ -213,6 +213,7 @@ Status Server::open_market(const DataFolder& folder) {
   api.receipts = receipts_.get();
   api.transfers = history_.get();
   api.statements = history_.get();
+  api.earnings = history_.get();
   api.prices = history_.get();
   api.hours = history_.get();
   api.feed = history_.get();

@@ -46,13 +46,13 @@ std::string csv_lines(const v1::StatementView& statement) {
   std::string text;
   for (const v1::StatementLine& line : statement.lines()) {
     const std::string amount = line.as_provider() ? line.net() : negated(line.net());
-    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", statement.month(),
-                        line.as_provider() ? "earned" : "spent", line.lease(), line.order(),
-                        line.task(), lower_case(v1::Tier_Name(line.tier())),
-                        csv_cell(line.project()), csv_cell(line.name()),
-                        TimeUtil::ToString(line.first_at()), TimeUtil::ToString(line.last_at()),
-                        line.charged(), line.fee(), line.refunded(), line.net(), amount,
-                        csv_cell(statement.currency()), line.receipt());
+    text +=
+        fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", statement.month(),
+                    line.as_provider() ? "earned" : "spent", line.lease(), line.order(),
+                    line.task(), lower_case(v1::Tier_Name(line.tier())), csv_cell(line.project()),
+                    csv_cell(line.name()), TimeUtil::ToString(line.first_at()),
+                    TimeUtil::ToString(line.last_at()), line.charged(), line.fee(), line.refunded(),
+                    line.net(), amount, csv_cell(statement.currency()), line.receipt());
   }
   return text;
 }

@@ -74,12 +74,12 @@ class Webhooks final : public engine::Subscriber {
     std::uint64_t failed = 0;               // attempts
     std::uint64_t stopped = 0;              // webhooks that were given up
     std::uint64_t lookups_written_off = 0;  // of names, that the system has not ended yet
-    std::uint64_t waiting = 0;              // webhooks with something to look through, or to try again
-    std::uint64_t sending = 0;              // that are being sent to
+    std::uint64_t waiting = 0;  // webhooks with something to look through, or to try again
+    std::uint64_t sending = 0;  // that are being sent to
   };
   Counts counts() const {
-    return {delivered_.load(), failed_.load(),  stopped_.load(), names_.counts().written_off,
-            waiting_.load(),   sending_.load()};
+    return {delivered_.load(),           failed_.load(),  stopped_.load(),
+            names_.counts().written_off, waiting_.load(), sending_.load()};
   }
 
   // Subscriber.

@@ -68,6 +68,13 @@ class StatementTest(SystemTest):
         self.assertEqual(wrong.returncode, 2)
         self.assertIn("2026-11", wrong.stderr)
 
+        # The market's sums by day and device are the same money.
+        days = self.market.run("agent", "earnings", "--days", "2", "--all", key=self.provider)
+        self.assertEqual(sum(Decimal(line["earned"]) for line in days if "day" in line), Decimal(provider["earned"]))
+        devices = [line for line in days if "devices" in line]
+        self.assertEqual(sum(Decimal(line["earned"]) for line in devices), Decimal(provider["earned"]))
+        self.assertEqual(sum(line["leases"] for line in devices), len(leases))
+
         # The operator finds each of the leases' ends, and nothing of a lease that never was.
         operator = self.market.operator
         ends = self.market.run("events", "--kind", "lease_ended", key=operator)
