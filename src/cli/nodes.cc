@@ -1,4 +1,6 @@
 // fallow nodes: a provider's machines, their offers, and the tokens with which they join.
+#include <google/protobuf/util/time_util.h>
+
 #include <algorithm>
 #include <array>
 
@@ -161,6 +163,28 @@ int list_regions(const Context& context) {
   return kDone;
 }
 
+int list_owner_notes(const Context& context, std::uint64_t node, std::uint32_t count_max) {
+  const auto api = context.connect();
+  if (!api) return kUsage;
+  v1::ListOwnerNotesRequest request;
+  request.set_node(node);
+  request.set_page_size(count_max);
+  const auto page = api->call<v1::ListOwnerNotesResponse>("Nodes.ListOwnerNotes", request);
+  if (!page) return report(context, page.error());
+  Table table({"AT", "WHAT", "LEASE", "WHY"});
+  for (const v1::OwnerNoteView& note : page->notes()) {
+    if (context.json) {
+      print_json(note);
+      continue;
+    }
+    table.add({google::protobuf::util::TimeUtil::ToString(note.at()),
+               lower(v1::OwnerAct_Name(note.act())),
+               note.lease() == 0 ? "" : std::to_string(note.lease()), printable(note.why())});
+  }
+  if (!context.json) table.print("nothing is known of its owner");
+  return kDone;
+}
+
 int withdraw_node(const Context& context, std::uint64_t node, bool remove) {
   const auto api = context.connect();
   if (!api) return kUsage;
@@ -196,12 +220,24 @@ void add_nodes(Parser& app, Context& context, Host& /*host*/) {
       "  fallow nodes offer 12345 0.35 --discount day=500,week=1000,month=2000 --spot-floor 0.12\n"
       "  fallow nodes withdraw 12345\n"
       "  fallow nodes watch 12345\n"
+      "  fallow nodes owner 12345\n"
       "  fallow nodes regions");
   command->callback([&context] {
     if (!context.run) context.run = [&context] { return list_nodes(context); };
   });
 
   add_watch(*command, context, Watched::kNode);
+  auto owned = std::make_shared<std::uint64_t>(0);
+  auto notes_max = std::make_shared<std::uint32_t>(50);
+  Parser* notes =
+      command->add_subcommand("owner", "when its owner came and went, and what that did to leases");
+  notes->add_option("node", *owned, "its id, as `fallow nodes` shows it")->required();
+  notes->add_option("-n,--count", *notes_max, "the most to show, newest first")
+      ->check(range(1U, kPageMax))
+      ->capture_default_str();
+  notes->callback([=, &context] {
+    context.run = [=, &context] { return list_owner_notes(context, *owned, *notes_max); };
+  });
   Parser* regions = command->add_subcommand(
       "regions", "how many there are and what they do, by region and model (for operators)");
   regions->callback([&context] { context.run = [&context] { return list_regions(context); }; });

@@ -173,6 +173,7 @@ constexpr AccessRow kAccessTable[] = {
     {"GET /v1/nodes/{node}", "", "", {401, 403, 403, 200, 404, 200}, 403},
     {"GET /v1/nodes/{node}/telemetry", "", "", {401, 403, 403, 200, 404, 200}, 403},
     {"GET /v1/nodes/{node}/telemetry/minutes", "", "", {401, 403, 403, 200, 404, 200}, 403},
+    {"GET /v1/nodes/{node}/owner", "", "", {401, 403, 403, 200, 404, 200}, 403},
     {"DELETE /v1/nodes/{node}", "", "", {401, 403, 403, 200, 404, 200}, 403},
     {"PUT /v1/nodes/{node}/offer",
      "",

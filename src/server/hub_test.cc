@@ -450,6 +450,28 @@ TEST_F(HubTest, WhatANodeMeasuresIsKeptButNotWithoutBounds) {
   EXPECT_TRUE(closing_.empty());
 }
 
+TEST_F(HubTest, WhatANodeSaysOfItsOwnerIsKeptButNotWithoutBounds) {
+  connect(one_);
+  v1::AgentMessage message;
+  v1::OwnerNote& note = *message.mutable_telemetry()->add_owner();
+  note.set_act(v1::OWNER_CAME);
+  note.set_why("keyboard or mouse");
+  say(one_, message);
+  ASSERT_EQ(telemetry_.size(), 1U);
+  EXPECT_EQ(telemetry_[0].owner(0).why(), "keyboard or mouse");
+  say(one_, message);
+  EXPECT_EQ(telemetry_.size(), 1U) << "twice in no time";
+  clock_.at = clock_.at + seconds(1);
+  note.set_why(std::string(201, 'x'));
+  say(one_, message);
+  EXPECT_EQ(telemetry_.size(), 1U) << "no reason is so long";
+  clock_.at = clock_.at + seconds(1);
+  note.set_why("");
+  for (int i = 0; i < 64; ++i) message.mutable_telemetry()->add_owner();
+  say(one_, message);
+  EXPECT_EQ(telemetry_.size(), 1U) << "nobody comes and goes so often";
+}
+
 TEST_F(HubTest, ANodeThatIsWatchedIsAskedEverySecond) {
   connect(one_);
   const std::size_t before = sent_[one_].size();

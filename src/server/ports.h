@@ -261,6 +261,16 @@ class TelemetrySource {
     Time at;  // its end, as it came
     v1::TelemetryMinute minute;
   };
+  struct OwnerMoment {
+    std::uint64_t id = 0;
+    Time at;
+    v1::OwnerNote note;
+  };
+  // What nodes say of their owners, newest first; `before` is an id, 0 begins at the newest. May
+  // block.
+  virtual Result<std::vector<OwnerMoment>> owner_moments(NodeId node, std::uint64_t before,
+                                                         std::size_t count_max) = 0;
+
   // What was kept of the node's minutes after `after` and not after `until`, ascending. May block.
   virtual Result<std::vector<Minute>> minutes(NodeId node, Time after, Time until,
                                               std::size_t count_max) = 0;

@@ -199,6 +199,14 @@ export const useNodes = () =>
     { refetchInterval: 15_000 },
   );
 
+export const useOwnerNotes = (node: string) =>
+  usePages(
+    ['nodes', 'owner', node],
+    (page_token) => call(client.GET('/v1/nodes/{node}/owner', { params: { path: { node }, query: { page_size, page_token } } })),
+    (page) => page.notes,
+    { refetchInterval: 15_000 },
+  );
+
 export const useRegions = () => useQuery({ queryKey: ['nodes', 'regions'], queryFn: () => call(client.GET('/v1/regions')), refetchInterval: 15_000 });
 
 export const useNode = (node: string) => useQuery({ queryKey: ['nodes', 'one', node], queryFn: () => call(client.GET('/v1/nodes/{node}', { params: { path: { node } } })), refetchInterval: 15_000 });

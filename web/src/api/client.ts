@@ -12,6 +12,7 @@ export type Forecast = Known<Schemas['ForecastView']>;
 export type Price = Known<Schemas['PriceView']>;
 export type NodeOfMarket = Known<Schemas['NodeView']>;
 export type DeviceCounts = Known<Schemas['DeviceCountsView']>;
+export type OwnerNote = Known<Schemas['OwnerNoteView']>;
 export type Wallet = Known<Schemas['WalletView']>;
 export type Earnings = Known<Schemas['EarningsView']>;
 export type Payout = Known<Schemas['PayoutView']>;
