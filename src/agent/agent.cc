@@ -124,6 +124,7 @@ AgentEnd Agent::Impl::run() {
     }
     send_proofs();
     measure();
+    tell_owner();
     pump_logs();
     finish_forgetting();
     if (stopping || (removed && reconciler.workloads().empty() && forgetting.empty())) break;
@@ -162,16 +163,16 @@ void Agent::Impl::take_everything() {
 }
 
 void Agent::Impl::hear_owner() {
-  const v1::OwnerState state = owner_state();
-  if (state != v1::OWNER_AWAY) proofs.stop("the owner is there");
-  reconciler.set_owner(state, read_now());
-}
-
-v1::OwnerState Agent::Impl::owner_state() {
+  OwnerWatch* const watch = options.owner_watch;
   const v1::OwnerState word = owner.read();
-  const v1::OwnerState seen =
-      options.owner_watch == nullptr ? v1::OWNER_AWAY : options.owner_watch->read();
-  return joined_owner_state(word, seen);
+  const v1::OwnerState seen = watch == nullptr ? v1::OWNER_AWAY : watch->read();
+  const v1::OwnerState state = joined_owner_state(word, seen);
+  // Whose word it is: the file's, or what the watch sees.
+  const bool is_said = watch == nullptr || word == v1::OWNER_PRESENT || state == v1::OWNER_PAUSED;
+  const Now now = read_now();
+  owner_notes.owner_is(state, is_said ? "the owner said so" : watch->why(), now.monotonic);
+  if (state != v1::OWNER_AWAY) proofs.stop("the owner is there");
+  reconciler.set_owner(state, now);
 }
 
 void Agent::Impl::tell(const RuntimeEvent& event) {

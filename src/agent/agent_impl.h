@@ -26,6 +26,7 @@
 #include "agent/log_pump.h"
 #include "agent/notes.h"
 #include "agent/owner_file.h"
+#include "agent/owner_notes.h"
 #include "agent/owner_watch.h"
 #include "agent/proof_runner.h"
 #include "agent/reconciler.h"
@@ -56,7 +57,7 @@ struct Agent::Impl {
   AgentEnd run();
   void take_everything();
   void hear_owner();
-  v1::OwnerState owner_state();
+  void tell_owner();
   void hear_link();
   void note_sleep();
   void hear_transfers();
@@ -132,6 +133,9 @@ struct Agent::Impl {
   Duration slept_before{};  // CLOCK_BOOTTIME less CLOCK_MONOTONIC
   std::atomic<bool> stopping = false;
   bool removed = false;
+
+  OwnerNotes owner_notes;
+  Time owner_told_at{};
 
   bool measures = false;  // somebody watches, or a lease runs
   bool runs = false;      // a lease did at the last look

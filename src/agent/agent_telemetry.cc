@@ -17,6 +17,8 @@ constexpr Duration kWatchMax = minutes(1);
 // Of those who read the metrics: longer than from one reading to the next.
 constexpr Duration kScrapedFor = seconds(90);
 constexpr std::chrono::seconds kFreshWaitMax(3);
+// Between two messages about the owner; a hub drops what comes faster than its own bound.
+constexpr Duration kOwnerPause = seconds(1);
 // Between two samples of a loop that was held up.
 constexpr Duration kStepMin = milliseconds(500);
 // What one look says of the time since the one before: nobody has seen more than that.
@@ -89,6 +91,20 @@ void Agent::Impl::tell_telemetry(const v1::TelemetrySample* sample,
   if (sample != nullptr) *telemetry.mutable_now() = *sample;
   if (minute) *telemetry.mutable_minute() = *minute;
   send(message);
+}
+
+// What a connection that breaks takes along is missing: nothing of it counts.
+void Agent::Impl::tell_owner() {
+  const Time now = read_now().monotonic;
+  if (owner_notes.empty() || !reconciler.session().takes_telemetry() ||
+      now < owner_told_at + kOwnerPause) {
+    return;
+  }
+  v1::AgentMessage message;
+  *message.mutable_telemetry() = owner_notes.telemetry(now);
+  if (!send(message)) return;
+  owner_notes.sent();
+  owner_told_at = now;
 }
 
 std::string Agent::Impl::metrics() {

@@ -94,6 +94,10 @@ struct OwnerWatch::Impl {
         decision.look(sign, options.policy.schedule.is_lent(begun->wall, zone), begun->monotonic);
     if (change) {
       const bool present = change->state == v1::OWNER_PRESENT;
+      {
+        const std::lock_guard lock(mutex);
+        why = change->why;
+      }
       state = change->state;
       note(begun->wall, present ? OwnerMomentKind::kPresent : OwnerMomentKind::kAway, change->why);
       spdlog::info("{}{}: {}", options.policy.dry_run ? "dry run: " : "",
@@ -155,6 +159,7 @@ struct OwnerWatch::Impl {
   std::atomic<v1::OwnerState> state = v1::OWNER_PRESENT;
   std::atomic<std::int64_t> looked_at = 0;
   std::mutex mutex;
+  std::string why;  // of the last change
   std::condition_variable reached_more;
   Step reached = Step::kBegun;
   bool is_abandoned = false;  // the thread, should it ever go on, ends at once
@@ -197,6 +202,12 @@ OwnerWatch::~OwnerWatch() {
 int OwnerWatch::event_fd() const { return impl_->changed.get(); }
 
 const OwnerPolicy& OwnerWatch::policy() const { return impl_->options.policy; }
+
+std::string OwnerWatch::why() const {
+  if (impl_->hangs) return "the watch for the owner hangs";
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->why;
+}
 
 v1::OwnerState OwnerWatch::read() {
   eventfd_t count = 0;

@@ -36,6 +36,8 @@ class OwnerWatch {
   int event_fd() const;
   // Away or present; always away in a dry run. The agent's thread.
   v1::OwnerState read();
+  // Why read() answered as it did last. The agent's thread.
+  std::string why() const;
   const OwnerPolicy& policy() const;
 
  private:

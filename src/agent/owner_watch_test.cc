@@ -50,9 +50,11 @@ TEST_F(OwnerWatchTest, TellsWhenTheOwnerComesAndGoes) {
   begin_doom();
   ASSERT_TRUE(is_told(*watch));
   EXPECT_EQ(watch->read(), v1::OWNER_PRESENT);
+  EXPECT_EQ(watch->why(), "program doom runs");
   drop("proc/301");
   ASSERT_TRUE(is_told(*watch));
   EXPECT_EQ(watch->read(), v1::OWNER_AWAY);
+  EXPECT_EQ(watch->why(), "nothing is seen of the owner");
 }
 
 TEST_F(OwnerWatchTest, ADryRunWritesDownAndDoesNothing) {

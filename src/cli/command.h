@@ -38,6 +38,7 @@ void add_audit(Parser& app, Context& context, Host& host);
 void add_bench(Parser& app, Context& context, Host& host);
 void add_completion(Parser& app, Context& context, Host& host);
 void add_copy(Parser& app, Context& context, Host& host);
+void add_events(Parser& app, Context& context, Host& host);
 void add_exec(Parser& app, Context& context, Host& host);
 void add_extend(Parser& app, Context& context, Host& host);
 void add_forecast(Parser& app, Context& context, Host& host);

@@ -14,7 +14,7 @@ constexpr AddCommand kCommands[] = {
     add_leases, add_nodes,        add_logs,  add_stop,    add_wallet,  add_receipt,    add_account,
     add_market, add_audit,        add_sim,   add_bench,   add_openapi, add_completion, add_validate,
     add_exec,   add_port_forward, add_copy,  add_ssh,     add_speeds,  add_forecast,   add_manual,
-    add_keys,   add_webhooks,     add_team,  add_secrets, add_extend,
+    add_keys,   add_webhooks,     add_team,  add_secrets, add_extend,  add_events,
 };
 
 void add_common_options(Parser& app, Context& context) {

@@ -13,16 +13,19 @@ struct KeyOptions {
   std::string role;
   std::string key;
   double hours = 0;
+  std::uint64_t account = 0;
 };
 
 std::string moment(bool known, const google::protobuf::Timestamp& at, const char* otherwise) {
   return known ? google::protobuf::util::TimeUtil::ToString(at) : otherwise;
 }
 
-int list_keys(const Context& context, const KeyOptions&) {
+int list_keys(const Context& context, const KeyOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
-  const auto keys = api->call<v1::ListKeysResponse>("Accounts.ListKeys", v1::ListKeysRequest());
+  v1::ListKeysRequest request;
+  request.set_account(options.account);
+  const auto keys = api->call<v1::ListKeysResponse>("Accounts.ListKeys", request);
   if (!keys) return report(context, keys.error());
   Table table({"KEY", "LABEL", "SCOPES", "ROLE", "LAST USED", "EXPIRES"});
   for (const v1::KeyView& key : keys->keys()) {
@@ -62,6 +65,7 @@ int revoke_key(const Context& context, const KeyOptions& options) {
   if (!api) return kUsage;
   v1::RevokeKeyRequest request;
   request.set_key(options.key);
+  request.set_account(options.account);
   const auto key = api->call<v1::KeyView>("Accounts.RevokeKey", request);
   if (!key) return report(context, key.error());
   if (context.json) {
@@ -83,7 +87,9 @@ void add_keys(Parser& app, Context& context, Host& /*host*/) {
       "everything, keys included.\n"
       "Examples:\n  fallow keys\n  fallow keys create --label ci --role member --hours 720\n"
       "  fallow keys create --label dashboard --role viewer\n  fallow keys revoke "
-      "0123456789abcdef");
+      "0123456789abcdef\n"
+      "An operator lists and revokes those of another account:\n  fallow keys list --account 7\n"
+      "  fallow keys revoke 0123456789abcdef --account 7");
   const auto run_as = [=, &context](int (*run)(const Context&, const KeyOptions&)) {
     return [=, &context] {
       if (!context.run) context.run = [=, &context] { return run(context, *options); };
@@ -91,6 +97,7 @@ void add_keys(Parser& app, Context& context, Host& /*host*/) {
   };
   command->callback(run_as(list_keys));
   Parser* list = command->add_subcommand("list", "keys, and when each was used last");
+  list->add_option("--account", options->account, "another one, for operators");
   list->callback(run_as(list_keys));
   Parser* make = command->add_subcommand("create", "make a key: it is shown once");
   make->add_option("--scope", options->scopes,
@@ -102,6 +109,7 @@ void add_keys(Parser& app, Context& context, Host& /*host*/) {
   make->callback(run_as(create_key));
   Parser* revoke = command->add_subcommand("revoke", "end a key at once");
   revoke->add_option("key", options->key, "its id, as `fallow keys` shows it")->required();
+  revoke->add_option("--account", options->account, "whose key it is, for operators");
   revoke->callback(run_as(revoke_key));
 }
 

@@ -1,4 +1,6 @@
 // fallow nodes: a provider's machines, their offers, and the tokens with which they join.
+#include <google/protobuf/util/time_util.h>
+
 #include <algorithm>
 #include <array>
 
@@ -129,6 +131,60 @@ int offer(const Context& context, const OfferOptions& options) {
   return kDone;
 }
 
+void add_region(Table& table, const std::string& region, const std::string& model,
+                const v1::DeviceCountsView& counts) {
+  table.add({printable(region), printable(model), std::to_string(counts.nodes()),
+             std::to_string(counts.nodes_connected()), std::to_string(counts.nodes_occupied()),
+             std::to_string(counts.devices()), fmt::format("{:.2f}", counts.devices_leased()),
+             fmt::format("{:.2f}", counts.devices_free())});
+}
+
+int list_regions(const Context& context) {
+  const auto api = context.connect();
+  if (!api) return kUsage;
+  const auto told =
+      api->call<v1::ListRegionsResponse>("Nodes.ListRegions", v1::ListRegionsRequest());
+  if (!told) return report(context, told.error());
+  if (context.json) {
+    print_json(*told);
+    return kDone;
+  }
+  Table table(
+      {"REGION", "MODEL", ">NODES", ">CONNECTED", ">OWNER THERE", ">DEVICES", ">LEASED", ">FREE"});
+  for (const v1::RegionView& region : told->regions()) {
+    for (const v1::RegionModelView& row : region.models()) {
+      add_region(table, region.region(), row.model(), row.counts());
+    }
+    add_region(table, region.region(), "all", region.counts());
+  }
+  if (told->others().devices() > 0) add_region(table, "others", "", told->others());
+  add_region(table, "all", "", told->counts());
+  table.print("no nodes");
+  return kDone;
+}
+
+int list_owner_notes(const Context& context, std::uint64_t node, std::uint32_t count_max) {
+  const auto api = context.connect();
+  if (!api) return kUsage;
+  v1::ListOwnerNotesRequest request;
+  request.set_node(node);
+  request.set_page_size(count_max);
+  const auto page = api->call<v1::ListOwnerNotesResponse>("Nodes.ListOwnerNotes", request);
+  if (!page) return report(context, page.error());
+  Table table({"AT", "WHAT", "LEASE", "WHY"});
+  for (const v1::OwnerNoteView& note : page->notes()) {
+    if (context.json) {
+      print_json(note);
+      continue;
+    }
+    table.add({google::protobuf::util::TimeUtil::ToString(note.at()),
+               lower(v1::OwnerAct_Name(note.act())),
+               note.lease() == 0 ? "" : std::to_string(note.lease()), printable(note.why())});
+  }
+  if (!context.json) table.print("nothing is known of its owner");
+  return kDone;
+}
+
 int withdraw_node(const Context& context, std::uint64_t node, bool remove) {
   const auto api = context.connect();
   if (!api) return kUsage;
@@ -163,12 +219,28 @@ void add_nodes(Parser& app, Context& context, Host& /*host*/) {
       "  fallow nodes offer 12345 --floor 0.20 --ceiling 0.60\n"
       "  fallow nodes offer 12345 0.35 --discount day=500,week=1000,month=2000 --spot-floor 0.12\n"
       "  fallow nodes withdraw 12345\n"
-      "  fallow nodes watch 12345");
+      "  fallow nodes watch 12345\n"
+      "  fallow nodes owner 12345\n"
+      "  fallow nodes regions");
   command->callback([&context] {
     if (!context.run) context.run = [&context] { return list_nodes(context); };
   });
 
   add_watch(*command, context, Watched::kNode);
+  auto owned = std::make_shared<std::uint64_t>(0);
+  auto notes_max = std::make_shared<std::uint32_t>(50);
+  Parser* notes =
+      command->add_subcommand("owner", "when its owner came and went, and what that did to leases");
+  notes->add_option("node", *owned, "its id, as `fallow nodes` shows it")->required();
+  notes->add_option("-n,--count", *notes_max, "the most to show, newest first")
+      ->check(range(1U, kPageMax))
+      ->capture_default_str();
+  notes->callback([=, &context] {
+    context.run = [=, &context] { return list_owner_notes(context, *owned, *notes_max); };
+  });
+  Parser* regions = command->add_subcommand(
+      "regions", "how many there are and what they do, by region and model (for operators)");
+  regions->callback([&context] { context.run = [&context] { return list_regions(context); }; });
 
   auto uses_max = std::make_shared<std::uint32_t>(1);
   auto hours = std::make_shared<double>(24);

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/download.h"
 
 namespace fallow::cli {
 namespace {
@@ -14,15 +15,7 @@ int print_statement_csv(const Context& context, client::Api& api, const Statemen
   v1::GetStatementFileRequest request;
   request.set_account(options.account);
   request.set_month(options.month);
-  const auto done =
-      api.download("Wallets.GetStatementFile", request, [](std::string_view bytes) -> Status {
-        if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size()) return {};
-        return fail(ErrorCode::kFailed, "the table cannot be written: is the disk full?");
-      });
-  if (!done) return report(context, done.error());
-  if (std::fflush(stdout) == 0) return kDone;
-  return report(context,
-                Error{ErrorCode::kFailed, "the table cannot be written: is the disk full?"});
+  return print_download(context, api, "Wallets.GetStatementFile", request);
 }
 
 void print_balances(const char* name, const v1::StatementBalance& balance) {

@@ -119,12 +119,38 @@ int history(const Context& context, const WalletOptions& options) {
   return kDone;
 }
 
+int list_payouts(const Context& context, const WalletOptions& options) {
+  const auto api = context.connect();
+  if (!api) return kUsage;
+  v1::ListWithdrawalsRequest request;
+  request.set_account(options.account);
+  request.set_page_size(options.count_max);
+  const auto page = api->call<v1::ListWithdrawalsResponse>("Wallets.ListWithdrawals", request);
+  if (!page) return report(context, page.error());
+  using google::protobuf::util::TimeUtil;
+  Table table({"PAYOUT", "ASKED", ">AMOUNT", "TO", "STATE", "SETTLED", "REFERENCE"});
+  for (const v1::PayoutView& payout : page->payouts()) {
+    if (context.json) {
+      print_json(payout);
+      continue;
+    }
+    // PAYOUT_PAID is "paid".
+    const std::string state = lower(v1::PayoutState_Name(payout.state())).substr(7);
+    table.add({std::to_string(payout.id()), TimeUtil::ToString(payout.requested_at()),
+               payout.amount(), printable(payout.destination()), state,
+               payout.has_settled_at() ? TimeUtil::ToString(payout.settled_at()) : "-",
+               printable(payout.reference())});
+  }
+  if (!context.json) table.print("nothing was asked to be paid out");
+  return kDone;
+}
+
 }  // namespace
 
 void add_wallet(Parser& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<WalletOptions>();
-  Parser* command =
-      app.add_subcommand("wallet", "balances; deposit, withdraw, history, statement, budget");
+  Parser* command = app.add_subcommand(
+      "wallet", "balances; deposit, withdraw, payouts, history, statement, budget");
   command->add_option("--account", options->account, "another account (operators only)");
   command->footer(
       "Examples:\n  fallow wallet\n  fallow wallet deposit 12288 10.00 --reference bank-2217\n"
@@ -150,6 +176,11 @@ void add_wallet(Parser& app, Context& context, Host& /*host*/) {
       ->required();
   Parser* past = sub("history", "the ledger as this account sees it", history);
   past->add_option("-n,--count", options->count_max, "the most to show, newest first")
+      ->check(range(1U, kPageMax))
+      ->capture_default_str();
+  Parser* paid =
+      sub("payouts", "what was asked to be paid out, and what became of it", list_payouts);
+  paid->add_option("-n,--count", options->count_max, "the most to show, newest first")
       ->check(range(1U, kPageMax))
       ->capture_default_str();
   auto month = std::make_shared<StatementOptions>();

@@ -49,6 +49,11 @@ WebSocket::WebSocket(std::shared_ptr<Stream> stream, WebSocketRole role, WebSock
       pending_(std::move(first_bytes)),
       keepalive_timer_(stream_->executor()) {}
 
+std::size_t WebSocket::unsent() const {
+  const std::lock_guard lock(mutex_);
+  return unsent_count_;
+}
+
 bool WebSocket::has_room(std::size_t bytes) const {
   return unsent_count_ < options_.send_queue_messages_max &&
          bytes <= options_.send_queue_bytes_max &&

@@ -62,6 +62,9 @@ class WebSocket : public std::enable_shared_from_this<WebSocket> {
   // The same, waiting for room. On the executor's thread, one coroutine at a time.
   Task<Status> send(std::string_view data, bool is_text = false);
 
+  // Messages that were queued and are not written yet. Any thread.
+  std::size_t unsent() const;
+
   // Sends what is queued and a close frame; receive() then ends with kClosed once the peer agreed
   // or close_timeout passed. Any thread; only the first call counts.
   void close(CloseCode code, std::string_view reason);
@@ -105,7 +108,7 @@ class WebSocket : public std::enable_shared_from_this<WebSocket> {
   std::string peer_close_reason_;
 
   // Shared by threads.
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<std::string> queue_;  // frames; at most send_queue_messages_max
   std::size_t unsent_count_ = 0;    // in queue_ and in the writer's hands
   std::size_t unsent_bytes_ = 0;

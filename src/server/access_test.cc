@@ -71,6 +71,32 @@ TEST(Access, AKeyNeverGivesMoreThanItHas) {
   EXPECT_EQ(market.get("/v1/account", people.renter).status, 200);
 }
 
+TEST(Access, AnOperatorListsAndRevokesAnybodysKeysButNobodyElseDoes) {
+  LoopbackMarket market;
+  const People people(market);
+  const std::string& chief = market.operator_key();
+  const std::string account = market.account_of(people.renter);
+  const Reply made = market.post("/v1/keys", people.renter, R"({"label": "stolen"})");
+  ASSERT_EQ(made.status, 200) << made.body;
+  const std::string stolen = made.at("api_key");
+  EXPECT_EQ(market.get("/v1/account", stolen).status, 200);
+  const Reply listed = market.get("/v1/keys?account=" + account, chief);
+  EXPECT_NE(listed.body.find("stolen"), std::string::npos) << listed.body;
+  EXPECT_EQ(market.get("/v1/keys", chief).body.find("stolen"), std::string::npos);
+  EXPECT_EQ(market.get("/v1/keys?account=999999", chief).status, 404);
+  EXPECT_EQ(market.get("/v1/keys?account=" + account, people.renter).status, 200) << "his own";
+  EXPECT_EQ(market.get("/v1/keys?account=" + account, people.other).status, 404);
+
+  const std::string path = "/v1/keys/" + made.at("key.id");
+  EXPECT_EQ(market.send("DELETE", path + "?account=" + account, people.other, {}, {}).status, 404);
+  EXPECT_EQ(market.send("DELETE", path, chief, {}, {}).status, 404) << "it is none of his own";
+  const Reply gone = market.send("DELETE", path + "?account=" + account, chief, {}, {});
+  EXPECT_EQ(gone.status, 200) << gone.body;
+  EXPECT_EQ(gone.at("label"), "stolen");
+  EXPECT_EQ(market.get("/v1/account", stolen).status, 401);
+  EXPECT_EQ(market.get("/v1/account", people.renter).status, 200);
+}
+
 TEST(Access, AnAnonymousFloodIsHeldBack) {
   ServerOptions options;
   options.api.per_peer = {0.001, 5};

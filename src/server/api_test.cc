@@ -589,6 +589,11 @@ TEST(Api, MetricsAndHealthAndTheApiItself) {
       metrics.body.find("fallow_http_requests_total{route=\"Market.GetMarket\",status=\"2xx\"} 1"),
       metrics.body.npos);
   EXPECT_NE(metrics.body.find("fallow_accounts 1"), metrics.body.npos);
+  for (const char* queue :
+       {"commands_waiting", "reads_waiting", "agent_messages_waiting", "agent_reports_waiting",
+        "node_links_waiting", "proof_jobs_waiting", "disk_jobs_waiting", "webhooks_waiting"}) {
+    EXPECT_NE(metrics.body.find(fmt::format("\nfallow_{} ", queue)), metrics.body.npos) << queue;
+  }
 }
 
 TEST(Api, ItStopsWithoutCuttingAnybodyOffAndStartsAgain) {

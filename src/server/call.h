@@ -51,9 +51,11 @@ struct ApiParts {
   ReceiptSource* receipts = nullptr;
   TransferHistory* transfers = nullptr;
   StatementHistory* statements = nullptr;
+  EarningsHistory* earnings = nullptr;
   PriceHistory* prices = nullptr;
   HourHistory* hours = nullptr;
   FeedSource* feed = nullptr;
+  AuditSource* audit = nullptr;
   TelemetrySource* telemetry = nullptr;
   DiskPool* disk = nullptr;
   artifacts::BlobStore* artifacts = nullptr;

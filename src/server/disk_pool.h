@@ -29,6 +29,9 @@ class DiskPool {
   // owner's thread.
   void stop();
 
+  // Jobs that no thread has taken yet. Any thread.
+  std::size_t waiting() const { return jobs_.size(); }
+
   // `work` on a thread of the pool, while the caller waits: it may refer to the caller's variables.
   // 503 busy when too much waits already.
   template <class T>

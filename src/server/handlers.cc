@@ -18,6 +18,8 @@ Handlers::Handlers(const Router& router)
   add_team_handlers(*this);
   add_webhook_handlers(*this);
   add_secret_handlers(*this);
+  add_audit_handlers(*this);
+  add_earnings_handlers(*this);
   for (const Route& route : router.routes()) {
     FALLOW_CHECK((route.is_stream() ? static_cast<bool>(streams_[route.number])
                                     : static_cast<bool>(unary_[route.number])),

@@ -86,7 +86,7 @@ class Handlers {
   std::vector<Stream> streams_;
 };
 
-// One file a service.
+// One file a service, or a part of one.
 void add_market_handlers(Handlers& handlers);
 void add_forecast_handlers(Handlers& handlers);
 void add_order_handlers(Handlers& handlers);
@@ -99,5 +99,7 @@ void add_session_handlers(Handlers& handlers);
 void add_team_handlers(Handlers& handlers);
 void add_webhook_handlers(Handlers& handlers);
 void add_secret_handlers(Handlers& handlers);
+void add_audit_handlers(Handlers& handlers);
+void add_earnings_handlers(Handlers& handlers);
 
 }  // namespace fallow::server

@@ -7,6 +7,7 @@
 #include "server/requirements.h"
 #include "server/scan.h"
 #include "server/views.h"
+#include "server/visible.h"
 
 namespace fallow::server {
 namespace {
@@ -134,11 +135,15 @@ net::Task<Answer<bool>> put_last_uses(Call& call, v1::ListKeysResponse& response
   co_return true;
 }
 
-net::Task<Answer<v1::ListKeysResponse>> list_keys(Call& call, const v1::ListKeysRequest&) {
+net::Task<Answer<v1::ListKeysResponse>> list_keys(Call& call, const v1::ListKeysRequest& request) {
+  FALLOW_CO_ASSIGN(const AccountId account, visible_account(call, request.account()));
   const std::function<Answer<v1::ListKeysResponse>(const core::Machine&)> look =
-      [&call](const core::Machine& machine) -> Answer<v1::ListKeysResponse> {
+      [account](const core::Machine& machine) -> Answer<v1::ListKeysResponse> {
+    if (machine.account(account) == nullptr) {
+      return refuse(404, "account_unknown", "there is no account {}", account.value);
+    }
     v1::ListKeysResponse response;
-    machine.visit_keys(call.caller().account, [&response](const core::ApiKey& key) {
+    machine.visit_keys(account, [&response](const core::ApiKey& key) {
       *response.add_keys() = key_view(key);
       return static_cast<std::size_t>(response.keys_size()) < kPageSizeMax;
     });
@@ -151,10 +156,11 @@ net::Task<Answer<v1::ListKeysResponse>> list_keys(Call& call, const v1::ListKeys
 
 net::Task<Answer<v1::KeyView>> revoke_key(Call& call, const v1::RevokeKeyRequest& request) {
   using Found = std::pair<Digest, v1::KeyView>;
+  FALLOW_CO_ASSIGN(const AccountId account, visible_account(call, request.account()));
   const std::function<Answer<Found>(const core::Machine&)> look =
       [&](const core::Machine& machine) -> Answer<Found> {
     std::optional<Found> found;
-    machine.visit_keys(call.caller().account, [&](const core::ApiKey& key) {
+    machine.visit_keys(account, [&](const core::ApiKey& key) {
       if (key_id(key.secret_hash) == request.key()) found.emplace(key.secret_hash, key_view(key));
       return !found;
     });
@@ -162,7 +168,9 @@ net::Task<Answer<v1::KeyView>> revoke_key(Call& call, const v1::RevokeKeyRequest
     return refuse(404, "not_found", "this account has no key of that id; GET /v1/keys lists them");
   };
   FALLOW_CO_ASSIGN(const Found found, co_await call.visit(look));
+  // An operator's word holds for every key of another account: it may open accounts of any scope.
   for (const int scope : found.second.scopes()) {
+    if (account != call.caller().account) break;
     if (!call.caller().may(static_cast<v1::Scope>(scope))) {
       co_return refuse(403, "not_allowed", "the key may do more than the one that would revoke it");
     }
@@ -171,7 +179,7 @@ net::Task<Answer<v1::KeyView>> revoke_key(Call& call, const v1::RevokeKeyRequest
   command.mutable_revoke_key()->set_secret_hash(to_bytes(found.first));
   const std::function<Answer<v1::KeyView>(const Done&)> take =
       [&](const Done&) -> Answer<v1::KeyView> {
-    call.parts().keys->forget(call.caller().account);
+    call.parts().keys->forget(account);
     return found.second;
   };
   co_return co_await call.submit(std::move(command), take);

@@ -6,6 +6,7 @@
 #include "fallow/v1/services.pb.h"
 #include "server/handlers.h"
 #include "server/pages.h"
+#include "server/region_counts.h"
 #include "server/requirements.h"
 #include "server/scan.h"
 #include "server/views.h"
@@ -118,6 +119,19 @@ net::Task<Answer<v1::NodeView>> look_at_node(Call& call, std::uint64_t id) {
   co_return co_await call.visit(look);
 }
 
+net::Task<Answer<v1::ListRegionsResponse>> list_regions(Call& call, const v1::ListRegionsRequest&) {
+  RegionCounts counts;
+  const auto step = [&counts](const core::Machine& machine, Scan& scan) {
+    machine.visit_nodes(NodeId(scan.position), [&](const core::Node& node) {
+      if (!scan.look_at(node.id.value)) return false;
+      counts.add(node);
+      return true;
+    });
+  };
+  FALLOW_CO_TRY(co_await scan_all(call, 0, 1, step));
+  co_return counts.view();
+}
+
 net::Task<Answer<v1::NodeView>> get_node(Call& call, const v1::GetNodeRequest& request) {
   co_return co_await look_at_node(call, request.node());
 }
@@ -208,6 +222,7 @@ void add_node_handlers(Handlers& handlers) {
   handlers.add("Nodes.CreateJoinToken", create_join_token);
   handlers.add("Nodes.JoinNode", join_node);
   handlers.add("Nodes.ListNodes", list_nodes);
+  handlers.add("Nodes.ListRegions", list_regions);
   handlers.add("Nodes.GetNode", get_node);
   handlers.add("Nodes.RemoveNode", remove_node);
   handlers.add("Nodes.SetOffer", set_offer);

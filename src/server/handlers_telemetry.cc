@@ -167,6 +167,31 @@ net::Task<Answer<v1::ListTelemetryResponse>> list_node_telemetry(
   return list_minutes(call, of_node(call, request.node()), "node telemetry", request);
 }
 
+net::Task<Answer<v1::ListOwnerNotesResponse>> list_owner_notes(
+    Call& call, const v1::ListOwnerNotesRequest& request) {
+  FALLOW_CO_ASSIGN(const std::size_t count, page_size_of(request.page_size()));
+  FALLOW_CO_ASSIGN(const std::uint64_t before, page_position("owner notes", request.page_token()));
+  FALLOW_CO_ASSIGN(const Measured wanted, co_await call.visit(of_node(call, request.node())));
+  const std::function<Answer<v1::ListOwnerNotesResponse>()> read =
+      [&]() -> Answer<v1::ListOwnerNotesResponse> {
+    const auto found = call.parts().telemetry->owner_moments(wanted.node, before, count);
+    if (!found) return tl::unexpected(problem_of(found.error(), "read what owners did"));
+    v1::ListOwnerNotesResponse response;
+    for (const TelemetrySource::OwnerMoment& one : *found) {
+      v1::OwnerNoteView& view = *response.add_notes();
+      *view.mutable_at() = timestamp_of(one.at);
+      view.set_act(one.note.act());
+      view.set_why(one.note.why());
+      view.set_lease(one.note.lease());
+    }
+    if (found->size() == count) {
+      response.set_next_page_token(page_token("owner notes", found->back().id));
+    }
+    return response;
+  };
+  co_return co_await call.on_disk(read);
+}
+
 }  // namespace
 
 void add_telemetry_handlers(Handlers& handlers) {
@@ -176,6 +201,7 @@ void add_telemetry_handlers(Handlers& handlers) {
   handlers.add_stream<v1::FollowNodeTelemetryRequest, v1::TelemetryView>(
       "Nodes.FollowNodeTelemetry", follow_node_telemetry);
   handlers.add("Nodes.ListNodeTelemetry", list_node_telemetry);
+  handlers.add("Nodes.ListOwnerNotes", list_owner_notes);
 }
 
 }  // namespace fallow::server

@@ -14,18 +14,10 @@
 #include "server/requirements.h"
 #include "server/statement_csv.h"
 #include "server/views.h"
+#include "server/visible.h"
 
 namespace fallow::server {
 namespace {
-
-// The account that a request is about: the caller's own, or for an operator any.
-Answer<AccountId> account_of(const Call& call, std::uint64_t wanted) {
-  const AccountId account = wanted == 0 ? call.caller().account : AccountId(wanted);
-  if (!call.caller().may_see(account)) {
-    return refuse(404, "not_found", "account {} is not yours; leave it out for your own", wanted);
-  }
-  return account;
-}
 
 Answer<v1::WalletView> wallet_of(const core::Machine& machine, AccountId account) {
   if (machine.account(account) == nullptr) {
@@ -42,7 +34,7 @@ net::Task<Answer<v1::WalletView>> submit_for(Call& call, v1::Command command, Ac
 }
 
 net::Task<Answer<v1::WalletView>> get_wallet(Call& call, const v1::GetWalletRequest& request) {
-  FALLOW_CO_ASSIGN(const AccountId account, account_of(call, request.account()));
+  FALLOW_CO_ASSIGN(const AccountId account, visible_account(call, request.account()));
   const std::function<Answer<v1::WalletView>(const core::Machine&)> look =
       [account](const core::Machine& machine) { return wallet_of(machine, account); };
   co_return co_await call.visit(look);
@@ -50,7 +42,7 @@ net::Task<Answer<v1::WalletView>> get_wallet(Call& call, const v1::GetWalletRequ
 
 net::Task<Answer<v1::ListTransfersResponse>> list_transfers(
     Call& call, const v1::ListTransfersRequest& request) {
-  FALLOW_CO_ASSIGN(const AccountId account, account_of(call, request.account()));
+  FALLOW_CO_ASSIGN(const AccountId account, visible_account(call, request.account()));
   FALLOW_CO_ASSIGN(const std::size_t size, page_size_of(request.page_size()));
   FALLOW_CO_ASSIGN(const std::uint64_t before, page_position("transfers", request.page_token()));
   const std::function<Answer<v1::ListTransfersResponse>()> read =
@@ -78,7 +70,7 @@ struct StatementAsked {
 
 net::Task<Answer<StatementAsked>> statement_asked(Call& call, std::uint64_t wanted,
                                                   const std::string& month) {
-  FALLOW_CO_ASSIGN(const AccountId account, account_of(call, wanted));
+  FALLOW_CO_ASSIGN(const AccountId account, visible_account(call, wanted));
   const auto named = month.empty() ? core::month_of(call.now()) : month_of_text(month);
   if (!named) co_return refuse_field("month", "a month is written as 2026-11, in UTC");
   const std::function<Answer<StatementAsked>(const core::Machine&)> look =

@@ -1,7 +1,6 @@
 #include "server/history.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <utility>
 
@@ -12,7 +11,7 @@
 namespace fallow::server {
 namespace {
 
-constexpr std::int64_t kVersion = 4;
+constexpr std::int64_t kVersion = 5;
 
 constexpr const char* kSchema = R"sql(
 create table meters(lease integer, sequence integer, record blob not null,
@@ -20,8 +19,14 @@ create table meters(lease integer, sequence integer, record blob not null,
 create table transfers(id integer primary key, account integer not null, at_us integer not null,
                        view blob not null);
 create index transfers_by_account on transfers(account, id);
+create table payouts(id integer primary key, account integer not null, amount integer not null,
+                     destination blob not null, requested_us integer not null,
+                     settled_us integer not null, paid integer not null, reference blob not null);
+create index payouts_by_account on payouts(account, id);
 create table feed(log_index integer, ordinal integer, at_us integer not null,
                   account integer not null, other integer not null, event blob not null,
+                  actor integer not null, command integer not null, kind integer not null,
+                  node integer not null, job integer not null, lease integer not null,
                   primary key(log_index, ordinal)) without rowid;
 create table cursor(id integer primary key check(id = 1), log_index integer not null,
                     at_us integer not null);
@@ -38,10 +43,11 @@ create table hours(model blob, region blob, hour integer, span_ms integer not nu
                    primary key(model, region, hour)) without rowid;
 )sql";
 
-// Earlier versions lack what cannot be made of their rows: which lease was of which tier.
+// Earlier versions lack what cannot be made of their rows: who asked for what an event tells.
 constexpr const char* kDropEarlier = R"sql(
 drop table if exists meters; drop table if exists transfers; drop table if exists feed;
-drop table if exists cursor; drop table if exists prices; drop table if exists hours;
+drop table if exists payouts; drop table if exists cursor; drop table if exists prices;
+drop table if exists hours;
 )sql";
 
 Status set_up(SqliteDb& db) {
@@ -57,8 +63,10 @@ Status set_up(SqliteDb& db) {
   FALLOW_TRY(db.exec("begin immediate"));
   FALLOW_TRY(db.exec(kDropEarlier));
   FALLOW_TRY(db.exec(MonthSums::kDrop));
+  FALLOW_TRY(db.exec(DaySums::kDrop));
   FALLOW_TRY(db.exec(kSchema));
   FALLOW_TRY(db.exec(MonthSums::kSchema));
+  FALLOW_TRY(db.exec(DaySums::kSchema));
   FALLOW_TRY(db.exec(kSchemaOfClasses));
   return db.exec(fmt::format("pragma user_version={}; commit", kVersion));
 }
@@ -126,12 +134,18 @@ Status History::prepare() {
   FALLOW_ASSIGN(statements_.price,
                 writer_.prepare("insert into prices(model, region, view) values(?,?,?)"));
   FALLOW_ASSIGN(statements_.feed,
-                writer_.prepare("insert or ignore into feed values(?,?,?,?,?,?)"));
+                writer_.prepare("insert or ignore into feed values(?,?,?,?,?,?,?,?,?,?,?,?)"));
   FALLOW_ASSIGN(statements_.prune, writer_.prepare("delete from feed where log_index < ?"));
   FALLOW_ASSIGN(statements_.prune_prices,
                 writer_.prepare("delete from prices where id <= (select max(id) from prices) - ?"));
   FALLOW_ASSIGN(statements_.cursor, writer_.prepare("update cursor set log_index = ?, at_us = ?"));
+  FALLOW_ASSIGN(statements_.ask_payout,
+                writer_.prepare("insert or ignore into payouts values(?,?,?,?,?,0,0,x'')"));
+  FALLOW_ASSIGN(statements_.settle_payout,
+                writer_.prepare("update payouts set settled_us = ?2, paid = ?3, reference = ?4 "
+                                "where id = ?1"));
   FALLOW_TRY(months_.prepare(writer_));
+  FALLOW_TRY(days_.prepare(writer_));
   return prepare_hours();
 }
 
@@ -148,8 +162,12 @@ void History::on_batch(const engine::Batch& batch, const core::Machine& machine)
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return waiting_.size() < limits_.events_waiting_max || closing_; });
   for (const engine::Applied& applied : batch.commands) {
+    if (applied.events.empty()) continue;
+    const v1::Command& command = *applied.command;
+    const OfCommand of{AccountId(command.actor()), static_cast<int>(command.kind_case()),
+                       named_ids(command), command.settle_payout().reference()};
     for (const v1::Event& event : applied.events) {
-      waiting_.push_back(Row{applied.index, applied.time, concerned_by(event, machine), event,
+      waiting_.push_back(Row{applied.index, applied.time, of, concerned_by(event, machine), event,
                              placed_lease(event, machine)});
     }
   }
@@ -201,13 +219,15 @@ Status History::write_all_rows(const std::deque<Row>& rows, bool& priced) {
     index = row.index;
     FALLOW_TRY(write_row(row, ordinal));
   }
-  return months_.store(writer_);
+  FALLOW_TRY(months_.store(writer_));
+  return days_.store(writer_);
 }
 
 Status History::write(const std::deque<Row>& rows, LogIndex last, Time last_at) {
   FALLOW_TRY(writer_.exec("begin immediate"));
   bool priced = false;
   months_.clear();
+  days_.clear();
   Status done = write_all_rows(rows, priced);
   if (done) {
     statements_.cursor.bind(1, static_cast<std::int64_t>(last.value));
@@ -221,6 +241,11 @@ Status History::write(const std::deque<Row>& rows, LogIndex last, Time last_at) 
   if (done && priced) {
     statements_.prune_prices.bind(1, static_cast<std::int64_t>(limits_.prices_kept));
     done = writer_.run(statements_.prune_prices);
+  }
+  const std::int32_t first_day = day_of(last_at) - limits_.days_kept;
+  if (done && first_day > pruned_day_) {
+    done = days_.prune(writer_, first_day);
+    if (done) pruned_day_ = first_day;
   }
   if (done) done = writer_.exec("commit");
   if (!done) (void)writer_.exec("rollback");
@@ -249,8 +274,13 @@ Status History::write_row(const Row& row, std::uint32_t ordinal) {
       FALLOW_TRY(writer_.run(statements_.transfer));
     }
     months_.add(transfer, row.time);
+    days_.add(transfer, row.time);
   }
-  if (row.placed) FALLOW_TRY(months_.add(writer_, *row.placed));
+  if (row.placed) {
+    FALLOW_TRY(months_.add(writer_, *row.placed));
+    days_.add(*row.placed, row.time);
+  }
+  FALLOW_TRY(write_payout(row));
   if (row.event.has_price_moved()) {
     const v1::PriceMoved& moved = row.event.price_moved();
     const std::string bytes = price_view(moved, row.time).SerializeAsString();
@@ -263,20 +293,7 @@ Status History::write_row(const Row& row, std::uint32_t ordinal) {
   if (row.event.lease_ended().has_paid_wait()) {
     FALLOW_TRY(add_wait(row.event.lease_ended().paid_wait()));
   }
-  const std::string bytes = row.event.SerializeAsString();
-  statements_.feed.bind(1, static_cast<std::int64_t>(row.index.value));
-  statements_.feed.bind(2, ordinal);
-  statements_.feed.bind(3, row.time.us);
-  // Two columns whichever way round: the feed asks only whether an account is one of them.
-  std::array<std::int64_t, 2> concerned{};
-  std::size_t at = 0;
-  for (const AccountId account : row.concerned) {
-    concerned[at++] = static_cast<std::int64_t>(account.value);
-  }
-  statements_.feed.bind(4, concerned[0]);
-  statements_.feed.bind(5, concerned[1]);
-  statements_.feed.bind(6, bytes);
-  return writer_.run(statements_.feed);
+  return write_feed(row, ordinal);
 }
 
 bool History::wait_for(LogIndex index, Duration wait) {
@@ -289,6 +306,11 @@ bool History::wait_for(LogIndex index, Duration wait) {
 std::string History::trouble() const {
   const std::lock_guard lock(mutex_);
   return trouble_;
+}
+
+std::size_t History::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.size();
 }
 
 Result<std::vector<v1::MeterRecord>> History::meters(LeaseId lease) {

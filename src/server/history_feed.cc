@@ -1,5 +1,6 @@
 // The history's feed: the events themselves, in the log's order, for those who follow or send them.
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "server/history.h"
@@ -11,6 +12,33 @@ namespace {
 constexpr std::size_t kScanRows = 4'096;  // in one read
 
 }  // namespace
+
+Status History::write_feed(const Row& row, std::uint32_t ordinal) {
+  const std::string bytes = row.event.SerializeAsString();
+  statements_.feed.bind(1, static_cast<std::int64_t>(row.index.value));
+  statements_.feed.bind(2, ordinal);
+  statements_.feed.bind(3, row.time.us);
+  // Two columns whichever way round: the feed asks only whether an account is one of them.
+  std::array<std::int64_t, 2> concerned{};
+  std::size_t at = 0;
+  for (const AccountId account : row.concerned) {
+    concerned[at++] = static_cast<std::int64_t>(account.value);
+  }
+  statements_.feed.bind(4, concerned[0]);
+  statements_.feed.bind(5, concerned[1]);
+  statements_.feed.bind(6, bytes);
+  statements_.feed.bind(7, static_cast<std::int64_t>(row.command.actor.value));
+  statements_.feed.bind(8, std::int64_t{row.command.kind});
+  statements_.feed.bind(9, static_cast<std::int64_t>(row.event.kind_case()));
+  const NamedIds ids = named_ids(row.event);
+  const auto id = [](std::uint64_t own, std::uint64_t of_command) {
+    return static_cast<std::int64_t>(own != 0 ? own : of_command);
+  };
+  statements_.feed.bind(10, id(ids.node, row.command.ids.node));
+  statements_.feed.bind(11, id(ids.order, row.command.ids.order));
+  statements_.feed.bind(12, id(ids.lease, row.command.ids.lease));
+  return writer_.run(statements_.feed);
+}
 
 Result<FeedSource::Batch> History::read(AccountId account, LogIndex after, std::size_t count_max) {
   const std::lock_guard lock(reader_mutex_);

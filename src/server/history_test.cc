@@ -189,6 +189,34 @@ TEST_F(HistoryTest, AnEventIsFoundByItsPlaceAndByItsMoment) {
   EXPECT_EQ(first_since(31), 6U);
 }
 
+TEST_F(HistoryTest, ASearchGoesBackFromTheNewestAReadingAtATime) {
+  for (int i = 1; i <= 3; ++i) tell({metered(5, 1), paid(7, 8, i)}, Time{i * 10});
+  std::vector<v1::Event> many(5'000, metered(6, 1));
+  tell(many, Time{40});
+  AuditSource::Filter filter;
+  filter.lease = 5;
+  const auto first = history_->search(filter, {}, 10);
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_TRUE(first->entries.empty()) << "one reading came no further";
+  ASSERT_TRUE(first->next);
+  const auto second = history_->search(filter, first->next, 2);
+  ASSERT_EQ(second->entries.size(), 2U);
+  EXPECT_EQ(second->entries[0].index(), 3U);
+  EXPECT_EQ(second->entries[0].kind(), "meter_accepted");
+  const auto last = history_->search(filter, second->next, 2);
+  ASSERT_EQ(last->entries.size(), 1U);
+  EXPECT_EQ(last->entries[0].index(), 1U);
+  EXPECT_FALSE(last->next);
+  filter = {};
+  filter.account = AccountId(8);
+  filter.since = Time{20};
+  filter.until = Time{30};
+  const auto bounded = history_->search(filter, {}, 10);
+  ASSERT_EQ(bounded->entries.size(), 1U);
+  EXPECT_EQ(bounded->entries[0].index(), 2U);
+  EXPECT_EQ(bounded->entries[0].ordinal(), 1U);
+}
+
 TEST_F(HistoryTest, OldPricesLeave) {
   HistoryLimits limits;
   limits.prices_kept = 2;
@@ -263,6 +291,21 @@ TEST_F(HistoryTest, OldHoursLeave) {
   const auto kept = history_->hours({"rtx_4090", "eu"}, 0);
   ASSERT_EQ(kept->size(), 6U);
   EXPECT_EQ(kept->front().hour, 4);
+}
+
+TEST_F(HistoryTest, OldDaysOfEarningsLeave) {
+  HistoryLimits limits;
+  limits.days_kept = 2;
+  open(limits);
+  for (std::int64_t day = 100; day <= 104; ++day) tell_at(day * 24, 0, {paid(7, 8, day)});
+  EarningsHistory::DaysAsked asked;
+  asked.account = AccountId(8);
+  asked.last_day = 1'000;
+  asked.rows_max = 10;
+  const auto kept = history_->earnings(asked);
+  ASSERT_TRUE(kept) << kept.error().message;
+  ASSERT_EQ(kept->rows.size(), 3U);
+  EXPECT_EQ(kept->rows.back().earned(), "0.000102");
 }
 
 TEST_F(HistoryTest, AFileOfAnEarlierVersionIsEmptiedToBeMadeAnew) {

@@ -516,6 +516,14 @@ NodeId Hub::node_of_token(std::string_view token) const {
   return found == by_token_.end() ? NodeId() : found->second;
 }
 
+Hub::Waiting Hub::waiting() const {
+  const std::lock_guard lock(mutex_);
+  Waiting waiting;
+  waiting.links = links_wanted_.size();
+  for (const auto& [id, session] : sessions_) waiting.reports += session.observed_in_flight;
+  return waiting;
+}
+
 std::size_t Hub::sessions() const {
   const std::lock_guard lock(mutex_);
   return sessions_.size();

@@ -45,6 +45,7 @@ struct HubLimits {
   std::size_t telemetry_bytes_max = 32 * 1024;
   Duration telemetry_pause = milliseconds(250);
   Duration telemetry_minute_pause = seconds(5);
+  Duration owner_pause = milliseconds(250);  // between messages about the owner
   Duration watch = seconds(5);  // that a node is asked to send every second, each second anew
   ProofLimits proofs;
 };
@@ -81,6 +82,12 @@ class Hub {
   // artifact store.
   NodeId node_of_token(std::string_view token) const;
   std::size_t sessions() const;
+  // What waits for the market's log. Walks all sessions.
+  struct Waiting {
+    std::size_t reports = 0;  // of nodes, that the log has not taken yet
+    std::size_t links = 0;    // nodes whose coming or going it has not taken yet
+  };
+  Waiting waiting() const;
 
  private:
   enum class Stage : std::uint8_t { kChallenged, kProving, kOpen, kLeaving };
@@ -102,6 +109,7 @@ class Hub {
     std::uint64_t revision_logged = 0;
     Time telemetry_at;               // monotonic, of the last that was kept
     Time telemetry_minute_at;        // and of the last minute
+    Time owner_told_at;              // and of the last notes about the owner
     std::set<LeaseId> leases_known;  // that this node may write output for
     // Pieces that wait for the market to say so: what comes after them must not pass them.
     std::map<LeaseId, std::size_t> chunks_waiting;

@@ -56,6 +56,15 @@ net::Task<void> HubEndpoint::serve(std::shared_ptr<net::WebSocket> socket) {
   hub_.closed(session);
 }
 
+HubEndpoint::Waiting HubEndpoint::waiting() const {
+  Waiting waiting;
+  waiting.market = hub_.waiting();
+  waiting.proof_jobs = jobs_.size();
+  const std::lock_guard lock(mutex_);
+  for (const auto& [session, socket] : sockets_) waiting.messages += socket->unsent();
+  return waiting;
+}
+
 void HubEndpoint::on_batch(const engine::Batch& batch, const core::Machine& machine) {
   for (const engine::Applied& applied : batch.commands) hub_.applied(machine, applied.events);
 }

@@ -55,6 +55,13 @@ class HubEndpoint final : public HubPort,
     return hub_.open_tunnel(node, lease, token);
   }
   std::size_t sessions() const { return hub_.sessions(); }
+  // Depths of its queues, of all agents together. Walks all connections.
+  struct Waiting {
+    std::size_t messages = 0;  // to agents, not written yet
+    std::size_t proof_jobs = 0;
+    Hub::Waiting market;
+  };
+  Waiting waiting() const;
 
   // Subscriber.
   std::string_view name() const override { return "hub"; }
@@ -94,7 +101,7 @@ class HubEndpoint final : public HubPort,
   const Clock& clock_;
   Hub hub_;
   engine::Engine* engine_ = nullptr;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::uint64_t last_session_ = 0;
   std::map<SessionId, std::shared_ptr<net::WebSocket>> sockets_;  // HubLimits::sessions_max
   // The checks of proofs, on one thread: they are to be done some time, not to take the machine.

@@ -264,6 +264,17 @@ TEST_F(HubTest, AMeterThatTheNodeDidNotSignNeverEntersTheLog) {
   EXPECT_EQ(commands_.size(), before);
 }
 
+TEST_F(HubTest, AReportWaitsUntilTheLogHasIt) {
+  connect(one_);
+  v1::AgentMessage message;
+  message.mutable_observed()->set_sequence(1);
+  message.mutable_observed()->set_owner(v1::OWNER_PRESENT);
+  hub_->received(one_, message.SerializeAsString());
+  EXPECT_EQ(hub_->waiting().reports, 1U);
+  run();
+  EXPECT_EQ(hub_->waiting().reports, 0U);
+}
+
 TEST_F(HubTest, IdleHeartbeatsAreAnsweredWithoutTheLog) {
   connect(one_);
   v1::AgentMessage message;
@@ -433,9 +444,11 @@ TEST_F(HubTest, SilenceEndsAConnectionAndAFullQueueLosesNoDisconnect) {
   hub_->closed(one_);
   run();
   EXPECT_TRUE(machine_.node(NodeId(node_))->connected) << "nothing could be logged yet";
+  EXPECT_EQ(hub_->waiting().links, 1U);
   full_ = false;
   hub_->tick();
   run();
+  EXPECT_EQ(hub_->waiting().links, 0U);
   EXPECT_FALSE(machine_.node(NodeId(node_))->connected);
 }
 
@@ -500,6 +513,28 @@ TEST_F(HubTest, WhatANodeMeasuresIsKeptButNotWithoutBounds) {
   say(one_, both);
   EXPECT_EQ(telemetry_.size(), 2U) << "too much";
   EXPECT_TRUE(closing_.empty());
+}
+
+TEST_F(HubTest, WhatANodeSaysOfItsOwnerIsKeptButNotWithoutBounds) {
+  connect(one_);
+  v1::AgentMessage message;
+  v1::OwnerNote& note = *message.mutable_telemetry()->add_owner();
+  note.set_act(v1::OWNER_CAME);
+  note.set_why("keyboard or mouse");
+  say(one_, message);
+  ASSERT_EQ(telemetry_.size(), 1U);
+  EXPECT_EQ(telemetry_[0].owner(0).why(), "keyboard or mouse");
+  say(one_, message);
+  EXPECT_EQ(telemetry_.size(), 1U) << "twice in no time";
+  clock_.at = clock_.at + seconds(1);
+  note.set_why(std::string(201, 'x'));
+  say(one_, message);
+  EXPECT_EQ(telemetry_.size(), 1U) << "no reason is so long";
+  clock_.at = clock_.at + seconds(1);
+  note.set_why("");
+  for (int i = 0; i < 64; ++i) message.mutable_telemetry()->add_owner();
+  say(one_, message);
+  EXPECT_EQ(telemetry_.size(), 1U) << "nobody comes and goes so often";
 }
 
 TEST_F(HubTest, ANodeThatIsWatchedIsAskedEverySecond) {

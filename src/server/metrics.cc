@@ -93,6 +93,20 @@ Metrics::Metrics(const Router& router) {
   gauges_.webhook_lookups_written_off =
       &gauge("fallow_webhook_lookups_written_off",
              "Lookups of receivers' names that took too long and have not ended yet");
+  gauges_.webhooks_waiting =
+      &gauge("fallow_webhooks_waiting", "Webhooks with something to look through, or to try again");
+  gauges_.webhooks_sending = &gauge("fallow_webhooks_sending", "Webhooks that are being sent to");
+  gauges_.agent_messages = &gauge("fallow_agent_messages_waiting",
+                                  "Messages to agents that are not on their connections yet");
+  gauges_.agent_reports =
+      &gauge("fallow_agent_reports_waiting", "Reports of agents that the log has not taken yet");
+  gauges_.node_links =
+      &gauge("fallow_node_links_waiting", "Nodes whose coming or going the log has not taken yet");
+  gauges_.proof_jobs =
+      &gauge("fallow_proof_jobs_waiting", "Checks of proofs that have not begun yet");
+  gauges_.disk_jobs = &gauge("fallow_disk_jobs_waiting", "Requests that wait for the local disk");
+  gauges_.history_events =
+      &gauge("fallow_history_events_waiting", "Events that the history has not on its disk yet");
 }
 
 void Metrics::observe(std::size_t route, int status, Duration took) {
@@ -143,6 +157,14 @@ void Metrics::set(const Gauges& now) {
   gauges_.webhooks_failed->Set(number(now.webhooks.failed));
   gauges_.webhooks_stopped->Set(number(now.webhooks.stopped));
   gauges_.webhook_lookups_written_off->Set(number(now.webhooks.lookups_written_off));
+  gauges_.webhooks_waiting->Set(number(now.webhooks.waiting));
+  gauges_.webhooks_sending->Set(number(now.webhooks.sending));
+  gauges_.agent_messages->Set(number(now.queues.agent_messages));
+  gauges_.agent_reports->Set(number(now.queues.agent_reports));
+  gauges_.node_links->Set(number(now.queues.node_links));
+  gauges_.proof_jobs->Set(number(now.queues.proof_jobs));
+  gauges_.disk_jobs->Set(number(now.queues.disk_jobs));
+  gauges_.history_events->Set(number(now.queues.history_events));
 }
 
 std::string Metrics::write(const Gauges& gauges) {

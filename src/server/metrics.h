@@ -25,6 +25,16 @@
 
 namespace fallow::server {
 
+// What waits inside of the server, beside the market's own two queues.
+struct QueueDepths {
+  std::size_t agent_messages = 0;
+  std::size_t agent_reports = 0;
+  std::size_t node_links = 0;
+  std::size_t proof_jobs = 0;
+  std::size_t disk_jobs = 0;
+  std::size_t history_events = 0;
+};
+
 // Of the moment of asking.
 struct Gauges {
   std::size_t connections = 0;
@@ -40,6 +50,7 @@ struct Gauges {
   QuoteStats::Counts quotes;
   Tunnels::Counts tunnels;
   Webhooks::Counts webhooks;
+  QueueDepths queues;
 };
 
 class Metrics {
@@ -73,7 +84,9 @@ class Metrics {
         *snapshot_index, *snapshot_seconds, *accounts, *nodes, *nodes_connected, *devices,
         *orders_open, *orders_waiting, *leases_open, *quotes_honoured, *quotes_gone, *quotes_late,
         *quotes_share, *tunnels_open, *tunnels_opened, *tunnel_bytes_in, *tunnel_bytes_out,
-        *webhooks_delivered, *webhooks_failed, *webhooks_stopped, *webhook_lookups_written_off;
+        *webhooks_delivered, *webhooks_failed, *webhooks_stopped, *webhook_lookups_written_off,
+        *webhooks_waiting, *webhooks_sending, *agent_messages, *agent_reports, *node_links,
+        *proof_jobs, *disk_jobs, *history_events;
   } gauges_;
 };
 

@@ -1,7 +1,6 @@
 // A month's statement, read from its sums. Beside month_sums.cc, which makes those.
 #include <array>
 #include <atomic>
-#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "server/history.h"
 #include "server/months.h"
 #include "server/views.h"
+#include "server/wide_money.h"
 
 namespace fallow::server {
 namespace {
@@ -27,17 +27,6 @@ constexpr const char* kLines =
     "p.job, p.task, p.tier, p.name, p.project from month_leases l "
     "left join placed_leases p on p.lease = l.lease where l.account = ?1 and l.month = ?2 "
     "and (l.provider, l.lease) > (?3, ?4) order by l.provider, l.lease limit ?5";
-
-// Sums of a month may pass what one amount can be.
-std::string wide_money(Wide micros) {
-  constexpr Wide kPlain = std::numeric_limits<std::int64_t>::max();
-  if (micros <= kPlain && micros >= -kPlain) {
-    return format_money(Micros(static_cast<std::int64_t>(micros)));
-  }
-  const auto behind_point = static_cast<std::int64_t>(micros % kMicrosPerUnit);
-  const std::string rest = format_money(Micros(behind_point < 0 ? -behind_point : behind_point));
-  return fmt::format("{}{}", micros / kMicrosPerUnit, rest.substr(1));
-}
 
 // Of an account, by its kinds.
 class Balances {

@@ -23,7 +23,8 @@ constexpr const char* kAddLine =
 
 const char* const MonthSums::kSchema = R"sql(
 create table placed_leases(lease integer primary key, job integer not null, task integer not null,
-                           tier integer not null, name blob not null, project blob not null);
+                           tier integer not null, name blob not null, project blob not null,
+                           node integer not null, devices blob not null);
 create table month_moves(account integer, month integer, kind integer, counter integer,
                          reason integer, tier integer, units integer not null,
                          micros integer not null, entries integer not null,
@@ -47,7 +48,16 @@ std::unique_ptr<PlacedLease> placed_lease(const v1::Event& event, const core::Ma
   placed->lease = LeaseId(told.lease());
   placed->order = OrderId(told.order());
   placed->task = told.task();
+  placed->node = NodeId(told.node());
   const core::Lease* lease = machine.lease(placed->lease);
+  if (lease != nullptr) {
+    placed->provider = lease->provider;
+    for (const std::uint32_t device : lease->devices) {
+      placed->devices += (placed->devices.empty() ? "" : ",") + std::to_string(device);
+    }
+  } else if (const core::Node* node = machine.node(placed->node)) {
+    placed->provider = node->provider;
+  }
   const core::Order* order = machine.order(placed->order);
   if (order == nullptr) return placed;
   placed->tier = lease == nullptr ? order->requirements.tier() : tier_of(*lease, *order);
@@ -57,7 +67,8 @@ std::unique_ptr<PlacedLease> placed_lease(const v1::Event& event, const core::Ma
 }
 
 Status MonthSums::prepare(SqliteDb& writer) {
-  FALLOW_ASSIGN(placed_, writer.prepare("insert or ignore into placed_leases values(?,?,?,?,?,?)"));
+  FALLOW_ASSIGN(placed_,
+                writer.prepare("insert or ignore into placed_leases values(?,?,?,?,?,?,?,?)"));
   FALLOW_ASSIGN(tier_, writer.prepare("select tier from placed_leases where lease = ?"));
   FALLOW_ASSIGN(move_, writer.prepare(kAddMove));
   FALLOW_ASSIGN(line_, writer.prepare(kAddLine));
@@ -71,6 +82,8 @@ Status MonthSums::add(SqliteDb& writer, const PlacedLease& placed) {
   placed_.bind(4, std::int64_t{placed.tier});
   placed_.bind(5, placed.name);
   placed_.bind(6, placed.project);
+  placed_.bind(7, static_cast<std::int64_t>(placed.node.value));
+  placed_.bind(8, placed.devices);
   return writer.run(placed_);
 }
 

@@ -29,6 +29,9 @@ constexpr std::int64_t kMicrosPerUnit = 1'000'000;
 struct PlacedLease {
   LeaseId lease;
   OrderId order;
+  AccountId provider;
+  NodeId node;
+  std::string devices;  // "0,2": their places in the node
   std::uint32_t task = 0;
   v1::Tier tier = v1::TIER_UNSPECIFIED;
   std::string name;  // of the order

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <set>
 #include <string>
@@ -14,6 +15,7 @@
 #include "core/calendar.h"
 #include "core/test_market.h"
 #include "server/history.h"
+#include "server/months.h"
 #include "server/statement_csv.h"
 
 namespace fallow::server {
@@ -133,6 +135,42 @@ TEST_F(MonthSumsTest, AMonthIsHalfOpen) {
   EXPECT_FALSE(statement(7, kDecember).complete()) << "the log has not passed its end";
   EXPECT_EQ(statement(7, kNovember - Duration(1)).opening().total(), "0.00");
   EXPECT_EQ(statement(9, kNovember).moves_size(), 0) << "somebody else's";
+}
+
+TEST_F(MonthSumsTest, DaysOfEarningsAreSumsWithWhatWentBack) {
+  EarningsHistory::DaysAsked asked;
+  asked.account = AccountId(8);
+  asked.last_day = std::numeric_limits<std::int32_t>::max();
+  asked.rows_max = 2;
+  tell({charged(95), fee(5), charged(10, 6)}, kNovember - Duration(1));
+  tell({charged(100)}, kNovember);
+  tell({charged(20), moved(8, v1::PENDING, 7, v1::HELD, 50, v1::REFUNDED, 5)},
+       kNovember + hours(24) - Duration(1));
+  tell({charged(7)}, kNovember + hours(24));
+  tell({moved(8, v1::PENDING, 8, v1::EARNED, 7, v1::RELEASED, 5)}, kNovember + hours(48));
+  written();
+  const auto first = history_->earnings(asked);
+  ASSERT_TRUE(first) << first.error().message;
+  ASSERT_EQ(first->rows.size(), 2U);
+  EXPECT_EQ(first->rows[0].day(), "2026-11-02");
+  EXPECT_EQ(first->rows[0].earned(), "0.000007");
+  EXPECT_EQ(first->rows[1].day(), "2026-11-01");
+  EXPECT_EQ(first->rows[1].earned(), "0.00007");
+  ASSERT_TRUE(first->next);
+  asked.after = first->next;
+  const auto second = history_->earnings(asked);
+  ASSERT_EQ(second->rows.size(), 1U);
+  EXPECT_EQ(second->rows[0].day(), "2026-10-31");
+  EXPECT_EQ(second->rows[0].earned(), "0.000105") << "of both leases; nobody knows where they ran";
+  EXPECT_FALSE(second->next);
+  asked.after.reset();
+  asked.by = v1::EARNINGS_BY_DEVICE;
+  EXPECT_EQ(history_->earnings(asked)->rows[0].earned(), "0.000182");
+  asked.by = v1::EARNINGS_BY_DAY;
+  asked.first_day = *day_of_text("2026-11-02");
+  EXPECT_EQ(history_->earnings(asked)->rows.size(), 1U);
+  asked.account = AccountId(7);
+  EXPECT_TRUE(history_->earnings(asked)->rows.empty()) << "who rents earns nothing";
 }
 
 TEST_F(MonthSumsTest, EachLeaseIsALineWithWhatItCostAndWhatCameBack) {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/number.h"
 
@@ -31,6 +32,25 @@ std::optional<std::int32_t> month_of_text(std::string_view text) {
     return std::nullopt;
   }
   return (*year - kFirstYear) * kMonthsPerYear + *month - 1;
+}
+
+std::string day_text(std::int32_t day) {
+  const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(day))};
+  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+}
+
+std::optional<std::int32_t> day_of_text(std::string_view text) {
+  if (text.size() != 10 || text[7] != '-') return std::nullopt;
+  const auto month = month_of_text(text.substr(0, 7));
+  const auto day = parse_number<std::uint32_t>(text.substr(8));
+  if (!month || !day) return std::nullopt;
+  const std::chrono::year_month_day date{
+      std::chrono::year(kFirstYear + *month / kMonthsPerYear),
+      std::chrono::month(static_cast<unsigned>(*month % kMonthsPerYear) + 1),
+      std::chrono::day(*day)};
+  if (!date.ok()) return std::nullopt;
+  return static_cast<std::int32_t>(std::chrono::sys_days(date).time_since_epoch().count());
 }
 
 }  // namespace fallow::server

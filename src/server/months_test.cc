@@ -24,6 +24,16 @@ TEST(Months, OtherTextsAreNone) {
   }
 }
 
+TEST(Days, AreWrittenAndReadAsPeopleDo) {
+  EXPECT_EQ(day_text(0), "1970-01-01");
+  EXPECT_EQ(day_of_text("2000-02-29"), 11'016);
+  for (std::int32_t day = 0; day < 366 * 130; day += 7) EXPECT_EQ(day_of_text(day_text(day)), day);
+  for (const char* text : {"", "2026-11", "2026-11-00", "2026-11-31", "2025-02-29", "2026-11-1",
+                           "2026-11-011", "2026/11/01", "1969-12-31", "2026-11- 1"}) {
+    EXPECT_EQ(day_of_text(text), std::nullopt) << text;
+  }
+}
+
 TEST(Months, BeginAndEndWithTheCalendars) {
   // 2026-11-01T00:00:00Z and the microsecond before.
   constexpr Time kFirstMoment{1'793'491'200'000'000};

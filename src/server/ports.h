@@ -108,6 +108,44 @@ class StatementHistory {
   virtual bool wait_for(LogIndex index, Duration wait) = 0;
 };
 
+// What accounts earned by day (UTC) and device, and what they asked to be paid out.
+class EarningsHistory {
+ public:
+  virtual ~EarningsHistory() = default;
+
+  // Of a row: a day since 1970, or a node's devices as "0,2", or both.
+  struct DaysPlace {
+    std::int32_t day = 0;
+    std::int64_t node = 0;
+    std::string devices;
+  };
+  struct DaysAsked {
+    AccountId account;
+    NodeId node;  // 0: all
+    std::int32_t first_day = 0;
+    std::int32_t last_day = 0;
+    v1::EarningsBy by = v1::EARNINGS_BY_DAY_AND_DEVICE;
+    std::optional<DaysPlace> after;
+    std::size_t rows_max = 0;
+  };
+  struct DaysPage {
+    std::vector<v1::EarningsView> rows;  // without the nodes' names
+    std::optional<DaysPlace> next;       // go on behind it; none: that was all
+  };
+  // Newest day first, then by node and devices. May block.
+  virtual Result<DaysPage> earnings(const DaysAsked& asked) = 0;
+
+  struct PayoutsPage {
+    std::vector<v1::PayoutView> payouts;
+    std::uint64_t next = 0;  // hand it back as `before`; 0: there are no more
+  };
+  // Newest first; `before`: 0 begins at the newest. May block.
+  virtual Result<PayoutsPage> payouts(AccountId account, std::uint64_t before,
+                                      std::size_t count_max) = 0;
+  // As HourHistory's.
+  virtual bool wait_for(LogIndex index, Duration wait) = 0;
+};
+
 // What classes of device went for, newest first.
 class PriceHistory {
  public:
@@ -172,6 +210,38 @@ class FeedSource {
   virtual std::unique_ptr<Subscription> watch(std::function<void()> changed) = 0;
 };
 
+// The feed's events with the commands that they come from, to be searched.
+class AuditSource {
+ public:
+  virtual ~AuditSource() = default;
+
+  struct Place {
+    LogIndex index;
+    std::uint32_t ordinal = 0;  // of the event among its command's
+  };
+  // All that is said must hold; what is 0 says nothing.
+  struct Filter {
+    AccountId account;     // it asked for it, or the event concerns it
+    int command_kind = 0;  // numbers of Command's and Event's fields
+    int event_kind = 0;
+    std::uint64_t node = 0;  // that the event names, or else its command
+    std::uint64_t order = 0;
+    std::uint64_t lease = 0;
+    Time since;  // from this moment on
+    Time until;  // up to but without this one
+  };
+  struct Page {
+    std::vector<v1::AuditEntryView> entries;
+    std::optional<Place> next;  // go on there; none: there is nothing older that could be found
+  };
+  // Newest first, from behind `before` on, or from the newest. At most count_max entries of the
+  // rows that one reading looks at: a page may be empty and go on. May block.
+  virtual Result<Page> search(const Filter& wanted, std::optional<Place> before,
+                              std::size_t count_max) = 0;
+  // As HourHistory's.
+  virtual bool wait_for(LogIndex index, Duration wait) = 0;
+};
+
 // What nodes measure.
 class TelemetrySource {
  public:
@@ -191,6 +261,16 @@ class TelemetrySource {
     Time at;  // its end, as it came
     v1::TelemetryMinute minute;
   };
+  struct OwnerMoment {
+    std::uint64_t id = 0;
+    Time at;
+    v1::OwnerNote note;
+  };
+  // What nodes say of their owners, newest first; `before` is an id, 0 begins at the newest. May
+  // block.
+  virtual Result<std::vector<OwnerMoment>> owner_moments(NodeId node, std::uint64_t before,
+                                                         std::size_t count_max) = 0;
+
   // What was kept of the node's minutes after `after` and not after `until`, ascending. May block.
   virtual Result<std::vector<Minute>> minutes(NodeId node, Time after, Time until,
                                               std::size_t count_max) = 0;

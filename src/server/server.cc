@@ -134,6 +134,13 @@ ApiEdges Server::edges() {
     if (const ArtifactSweeper* sweeper = sweeping_.load()) gauges.swept = sweeper->counts();
     gauges.quotes = quote_stats_.counts();
     gauges.webhooks = webhooks_->counts();
+    const HubEndpoint::Waiting hub = hub_->waiting();
+    gauges.queues.agent_messages = hub.messages;
+    gauges.queues.agent_reports = hub.market.reports;
+    gauges.queues.node_links = hub.market.links;
+    gauges.queues.proof_jobs = hub.proof_jobs;
+    gauges.queues.disk_jobs = disk_->waiting();
+    gauges.queues.history_events = history_->waiting();
     return gauges;
   };
   return edges;
@@ -206,9 +213,11 @@ Status Server::open_market(const DataFolder& folder) {
   api.receipts = receipts_.get();
   api.transfers = history_.get();
   api.statements = history_.get();
+  api.earnings = history_.get();
   api.prices = history_.get();
   api.hours = history_.get();
   api.feed = history_.get();
+  api.audit = history_.get();
   api.telemetry = telemetry_.get();
   api.disk = disk_.get();
   api.artifacts = artifacts_.get();

@@ -7,24 +7,14 @@
 #include <string_view>
 #include <vector>
 
+#include "server/csv_cell.h"
+
 namespace fallow::server {
 namespace {
 
 constexpr const char* kCsvHead =
     "month,kind,lease,job,task,tier,project,name,first_entry,last_entry,charged,fee_kept,refunded,"
     "net,amount,currency,receipt\r\n";
-
-// What people have named. A spreadsheet would take some beginnings for a formula.
-std::string person_cell(std::string_view text) {
-  std::string cell;
-  constexpr std::string_view kFormula = "=+-@\t\r";
-  if (!text.empty() && kFormula.find(text.front()) != kFormula.npos) cell = "'";
-  cell += text;
-  if (cell.find_first_of(",\"\r\n") == cell.npos) return cell;
-  std::string quoted = "\"";
-  for (const char c : cell) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + '"';
-}
 
 std::string negated(const std::string& money) {
   if (money.find_first_not_of("0.") == money.npos) return money;
@@ -42,7 +32,7 @@ std::string lower_case(std::string name) {
 std::string sum_row(const v1::StatementView& statement, std::string_view kind,
                     const std::string& amount) {
   return fmt::format("{},{},,,,,,,,,,,,,{},{},\r\n", statement.month(), kind, amount,
-                     person_cell(statement.currency()));
+                     csv_cell(statement.currency()));
 }
 
 }  // namespace
@@ -56,13 +46,13 @@ std::string csv_lines(const v1::StatementView& statement) {
   std::string text;
   for (const v1::StatementLine& line : statement.lines()) {
     const std::string amount = line.as_provider() ? line.net() : negated(line.net());
-    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", statement.month(),
-                        line.as_provider() ? "earned" : "spent", line.lease(), line.order(),
-                        line.task(), lower_case(v1::Tier_Name(line.tier())),
-                        person_cell(line.project()), person_cell(line.name()),
-                        TimeUtil::ToString(line.first_at()), TimeUtil::ToString(line.last_at()),
-                        line.charged(), line.fee(), line.refunded(), line.net(), amount,
-                        person_cell(statement.currency()), line.receipt());
+    text +=
+        fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", statement.month(),
+                    line.as_provider() ? "earned" : "spent", line.lease(), line.order(),
+                    line.task(), lower_case(v1::Tier_Name(line.tier())), csv_cell(line.project()),
+                    csv_cell(line.name()), TimeUtil::ToString(line.first_at()),
+                    TimeUtil::ToString(line.last_at()), line.charged(), line.fee(), line.refunded(),
+                    line.net(), amount, csv_cell(statement.currency()), line.receipt());
   }
   return text;
 }

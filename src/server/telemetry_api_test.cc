@@ -78,6 +78,36 @@ TEST_F(TelemetryApiTest, ARenterSeesTheLeasesOwnAndAProviderAllOfTheNode) {
   EXPECT_EQ(count(all, "workloads", 1), 2U);
 }
 
+TEST_F(TelemetryApiTest, AProviderSeesWhatTheOwnerPolicyDid) {
+  auto db = SqliteDb::open(market_.folder() + "/telemetry.db", SQLITE_OPEN_READWRITE);
+  ASSERT_TRUE(db) << db.error().message;
+  for (const v1::OwnerAct act : {v1::OWNER_CAME, v1::LEASE_SUSPENDED, v1::LEASE_EVICTED}) {
+    auto insert = db->prepare("insert into owner_notes(node, at_us, note) values(?,?,?)");
+    ASSERT_TRUE(insert);
+    v1::OwnerNote note;
+    note.set_act(act);
+    if (act == v1::OWNER_CAME) note.set_why("keyboard or mouse");
+    if (act != v1::OWNER_CAME) note.set_lease(std::stoull(lease_));
+    const std::string bytes = note.SerializeAsString();
+    insert->bind(1, std::stoll(node_));
+    insert->bind(2, system_clock()->now().us);
+    insert->bind(3, bytes);
+    ASSERT_TRUE(db->run(*insert));
+  }
+  const std::string path = "/v1/nodes/" + node_ + "/owner";
+  const Reply first = market_.get(path + "?page_size=2", people_.provider);
+  ASSERT_EQ(first.status, 200) << first.body;
+  EXPECT_EQ(first.at("notes.0.act"), "LEASE_EVICTED");
+  EXPECT_EQ(first.at("notes.0.lease"), lease_);
+  EXPECT_EQ(first.at("notes.1.act"), "LEASE_SUSPENDED");
+  const Reply rest = market_.get(path + "?page_size=2&page_token=" + first.at("next_page_token"),
+                                 people_.provider);
+  EXPECT_EQ(rest.at("notes.0.act"), "OWNER_CAME");
+  EXPECT_EQ(rest.at("notes.0.why"), "keyboard or mouse");
+  EXPECT_EQ(rest.at("next_page_token"), "");
+  EXPECT_EQ(market_.get(path, people_.renter).status, 403);
+}
+
 TEST_F(TelemetryApiTest, PagesGoOnWhereTheyEnded) {
   const std::int64_t now = system_clock()->now().us;
   for (int i = 3; i > 0; --i) keep(now - i * 1'000'000, minute(static_cast<std::uint32_t>(i)));

@@ -1,12 +1,14 @@
 #include "server/telemetry_store.h"
 
+#include <algorithm>
 #include <chrono>
+#include <limits>
 #include <utility>
 
 namespace fallow::server {
 namespace {
 
-constexpr std::int64_t kTelemetryVersion = 1;
+constexpr std::int64_t kTelemetryVersion = 2;
 constexpr std::size_t kRowsAtOnce = 1'024;
 // Of one answer: twice a page, so that the page ends it.
 constexpr std::size_t kReadBytesMax = 2 << 20;
@@ -20,18 +22,27 @@ create unique index minutes_by_node on minutes(node, at_us);
 create index minutes_by_time on minutes(at_us);
 )sql";
 
+// Came with version 2.
+constexpr const char* kOwnerSchema = R"sql(
+create table owner_notes(id integer primary key, node integer not null, at_us integer not null,
+                         note blob not null);
+create index owner_notes_by_node on owner_notes(node, id);
+create index owner_notes_by_time on owner_notes(at_us);
+)sql";
+
 Status set_up_telemetry(SqliteDb& db) {
   FALLOW_TRY(db.exec("pragma journal_mode=wal; pragma synchronous=off;"));
   FALLOW_ASSIGN(const std::int64_t version, db.query_integer("pragma user_version"));
   if (version == kTelemetryVersion) return {};
-  if (version != 0) {
+  if (version != 0 && version != 1) {
     return fail(ErrorCode::kInvalid,
                 "{} is of another version ({}, this program knows {}); delete it, what nodes "
                 "measure is kept anew from then on",
                 db.path(), version, kTelemetryVersion);
   }
   FALLOW_TRY(db.exec("begin immediate"));
-  FALLOW_TRY(db.exec(kTelemetrySchema));
+  if (version == 0) FALLOW_TRY(db.exec(kTelemetrySchema));
+  FALLOW_TRY(db.exec(kOwnerSchema));
   return db.exec(fmt::format("pragma user_version={}; commit", kTelemetryVersion));
 }
 
@@ -81,6 +92,14 @@ Status TelemetryStore::prepare() {
       prune_oldest_,
       writer_.prepare("delete from minutes where id <= (select min(id) from minutes) + "
                       "((select max(id) from minutes) - (select min(id) from minutes)) / 64"));
+  FALLOW_ASSIGN(insert_note_,
+                writer_.prepare("insert into owner_notes(node, at_us, note) values(?,?,?)"));
+  FALLOW_ASSIGN(prune_old_notes_, writer_.prepare("delete from owner_notes where at_us < ?"));
+  FALLOW_ASSIGN(prune_notes_, writer_.prepare("delete from owner_notes where id <= (select max(id) "
+                                              "from owner_notes) - ?"));
+  FALLOW_ASSIGN(prune_notes_of_node_,
+                writer_.prepare("delete from owner_notes where node = ?1 and id <= (select id from "
+                                "owner_notes where node = ?1 order by id desc limit 1 offset ?2)"));
   return {};
 }
 
@@ -93,6 +112,11 @@ void TelemetryStore::take(NodeId node, v1::Telemetry telemetry, Time now) {
   if (telemetry.has_minute()) {
     // Beyond the queue's maximum the disk is too slow: what people look at may have a gap.
     (void)waiting_.try_push(Row{node, now, telemetry.minute().SerializeAsString()});
+  }
+  for (const v1::OwnerNote& note : telemetry.owner()) {
+    // By the server's clock; nobody waits with a note for longer than it would be kept.
+    const Duration ago(std::clamp<std::int64_t>(note.ago_us(), 0, limits_.owner_kept.value));
+    (void)waiting_.try_push(Row{node, now - ago, note.SerializeAsString(), true});
   }
   if (!telemetry.has_now()) return;
   {
@@ -143,9 +167,13 @@ void TelemetryStore::write_loop() {
 Status TelemetryStore::write(const std::vector<Row>& rows) {
   FALLOW_TRY(writer_.exec("begin"));
   for (const Row& row : rows) {
+    if (row.of_owner) {
+      FALLOW_TRY(write_note(row));
+      continue;
+    }
     insert_.bind(1, static_cast<std::int64_t>(row.node.value));
     insert_.bind(2, row.at.us);
-    insert_.bind(3, row.minute);
+    insert_.bind(3, row.bytes);
     FALLOW_TRY(writer_.run(insert_));
   }
   prune_old_.bind(1, (rows.back().at - limits_.kept).us);
@@ -154,6 +182,20 @@ Status TelemetryStore::write(const std::vector<Row>& rows) {
   FALLOW_TRY(writer_.run(prune_many_));
   FALLOW_TRY(make_room());
   return writer_.exec("commit");
+}
+
+Status TelemetryStore::write_note(const Row& row) {
+  insert_note_.bind(1, static_cast<std::int64_t>(row.node.value));
+  insert_note_.bind(2, row.at.us);
+  insert_note_.bind(3, row.bytes);
+  FALLOW_TRY(writer_.run(insert_note_));
+  prune_notes_of_node_.bind(1, static_cast<std::int64_t>(row.node.value));
+  prune_notes_of_node_.bind(2, static_cast<std::int64_t>(limits_.owner_notes_of_node_kept));
+  FALLOW_TRY(writer_.run(prune_notes_of_node_));
+  prune_old_notes_.bind(1, (row.at - limits_.owner_kept).us);
+  FALLOW_TRY(writer_.run(prune_old_notes_));
+  prune_notes_.bind(1, static_cast<std::int64_t>(limits_.owner_notes_kept));
+  return writer_.run(prune_notes_);
 }
 
 // Of the file, as the transaction would leave it.
@@ -195,6 +237,31 @@ Result<std::vector<TelemetrySource::Minute>> TelemetryStore::minutes(NodeId node
     found.push_back(std::move(minute));
   }
   if (code != SQLITE_DONE && code != SQLITE_ROW) return tl::unexpected(reader_.error(code, "read"));
+  return found;
+}
+
+Result<std::vector<TelemetrySource::OwnerMoment>> TelemetryStore::owner_moments(
+    NodeId node, std::uint64_t before, std::size_t count_max) {
+  const std::lock_guard lock(reader_mutex_);
+  FALLOW_ASSIGN(SqliteStatement select,
+                reader_.prepare("select id, at_us, note from owner_notes where node = ? and id < ? "
+                                "order by id desc limit ?"));
+  select.bind(1, static_cast<std::int64_t>(node.value));
+  select.bind(2, before == 0 ? std::numeric_limits<std::int64_t>::max()
+                             : static_cast<std::int64_t>(before));
+  select.bind(3, static_cast<std::int64_t>(count_max));
+  std::vector<OwnerMoment> found;
+  int code = select.step();
+  for (; code == SQLITE_ROW; code = select.step()) {
+    OwnerMoment& moment = found.emplace_back();
+    moment.id = static_cast<std::uint64_t>(select.integer(0));
+    moment.at = Time{select.integer(1)};
+    const std::string_view bytes = select.blob(2);
+    if (!moment.note.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+      found.pop_back();
+    }
+  }
+  if (code != SQLITE_DONE) return tl::unexpected(reader_.error(code, "read"));
   return found;
 }
 

@@ -1,5 +1,5 @@
 // TelemetryStore: what nodes measure: the last sample of those that are watched, in memory, and the
-// minutes of all, on disk for as long as the limits say.
+// minutes of all, on disk for as long as the limits say; and what they say of their owners.
 //
 // It is what nodes say of themselves: for people, never for money, and nothing of it is in the log.
 // Owner: Server. Any thread; take() only hands over, minutes() may block on the local disk. What a
@@ -27,7 +27,10 @@ struct TelemetryLimits {
   // Of the file, but for what is written at once (1,024 minutes): the oldest leave. What they took
   // is used again; a file does not shrink.
   std::uint64_t bytes_max = std::uint64_t{4} << 30;
-  std::size_t minutes_waiting_max = 8'192;  // for the disk; further ones are dropped
+  std::size_t minutes_waiting_max = 8'192;         // for the disk; further ones are dropped
+  Duration owner_kept = hours(90 * 24);            // of what is said of owners
+  std::uint64_t owner_notes_kept = 1'000'000;      // of all nodes; older ones leave
+  std::uint64_t owner_notes_of_node_kept = 1'000;  // of one
 };
 
 class TelemetryStore final : public TelemetrySource {
@@ -48,13 +51,16 @@ class TelemetryStore final : public TelemetrySource {
   std::unique_ptr<Subscription> watch(NodeId node, std::function<void()> changed) override;
   Result<std::vector<Minute>> minutes(NodeId node, Time after, Time until,
                                       std::size_t count_max) override;
+  Result<std::vector<OwnerMoment>> owner_moments(NodeId node, std::uint64_t before,
+                                                 std::size_t count_max) override;
 
  private:
   class Watch;
   struct Row {
     NodeId node;
     Time at;
-    std::string minute;
+    std::string bytes;
+    bool of_owner = false;  // a note; else a minute
   };
   struct Watched {
     std::size_t watchers = 0;
@@ -67,11 +73,13 @@ class TelemetryStore final : public TelemetrySource {
   Status write(const std::vector<Row>& rows);
   Result<std::uint64_t> bytes_used();
   Status make_room();
+  Status write_note(const Row& row);
   void end_watch(NodeId node);
 
   const TelemetryLimits limits_;
   SqliteDb writer_;  // of the writing thread
   SqliteStatement insert_, prune_old_, prune_many_, prune_oldest_;
+  SqliteStatement insert_note_, prune_notes_, prune_old_notes_, prune_notes_of_node_;
 
   std::mutex reader_mutex_;
   SqliteDb reader_;

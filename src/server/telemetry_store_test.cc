@@ -100,6 +100,55 @@ TEST_F(TelemetryStoreTest, WhatIsOldOrTooMuchLeaves) {
   EXPECT_EQ(kept(), (std::vector<std::uint32_t>{66, 67, 68}));
 }
 
+TEST_F(TelemetryStoreTest, NotesOfOwnersAreKeptNewestFirstAndNotForEver) {
+  limits_.owner_notes_of_node_kept = 3;
+  limits_.owner_kept = hours(10);
+  reopen();
+  const auto told = [this](std::uint64_t node, Time at, const char* why, Duration ago = {}) {
+    v1::Telemetry telemetry;
+    v1::OwnerNote& note = *telemetry.add_owner();
+    note.set_act(v1::OWNER_CAME);
+    note.set_why(why);
+    note.set_ago_us(ago.value);
+    store_->take(NodeId(node), std::move(telemetry), at);
+  };
+  const auto whys = [this](std::uint64_t before = 0, std::size_t count_max = 10) {
+    std::vector<std::string> found;
+    const auto moments = store_->owner_moments(NodeId(5), before, count_max);
+    EXPECT_TRUE(moments);
+    for (const auto& one : *moments) found.push_back(one.note.why());
+    return found;
+  };
+  told(5, kBegin, "first");
+  told(6, kBegin, "another's");
+  told(5, kBegin + hours(1), "second", minutes(10));
+  told(5, kBegin + hours(2), "third", hours(-1));
+  reopen();
+  EXPECT_EQ(whys(), (std::vector<std::string>{"third", "second", "first"}));
+  const auto two = store_->owner_moments(NodeId(5), 0, 2);
+  EXPECT_EQ((*two)[0].at, kBegin + hours(2)) << "nothing comes from the future";
+  EXPECT_EQ((*two)[1].at, kBegin + minutes(50));
+  EXPECT_EQ(whys((*two)[1].id), (std::vector<std::string>{"first"}));
+  told(5, kBegin + hours(3), "fourth");
+  reopen();
+  EXPECT_EQ(whys(), (std::vector<std::string>{"fourth", "third", "second"}));
+  told(6, kBegin + hours(12) + minutes(30), "another's, later");
+  reopen();
+  EXPECT_EQ(whys(), (std::vector<std::string>{"fourth"}));
+}
+
+TEST_F(TelemetryStoreTest, AFileFromBeforeThereWereNotesGoesOn) {
+  minute(5, kBegin, 50);
+  store_.reset();
+  {
+    auto db = SqliteDb::open(folder_ + "/telemetry.db", SQLITE_OPEN_READWRITE);
+    ASSERT_TRUE(db);
+    ASSERT_TRUE(db->exec("drop table owner_notes; pragma user_version=1"));
+  }
+  EXPECT_EQ(kept(), std::vector<std::uint32_t>{50});
+  EXPECT_TRUE(store_->owner_moments(NodeId(5), 0, 10)->empty());
+}
+
 // Few minutes may be many bytes: a node says how many devices it has.
 TEST_F(TelemetryStoreTest, ItsFileStaysWithinItsBytes) {
   constexpr std::uint32_t kMinutes = 120;

@@ -297,6 +297,7 @@ v1::PayoutView payout_view(const core::Payout& payout) {
   view.set_amount(format_money(payout.amount));
   view.set_destination(payout.destination);
   put_time(view, &v1::PayoutView::mutable_requested_at, payout.requested_at);
+  view.set_state(v1::PAYOUT_OPEN);
   return view;
 }
 

@@ -15,6 +15,12 @@ Answer<const core::Lease*> visible_lease(const Call& call, const core::Machine& 
   return lease;
 }
 
+Answer<AccountId> visible_account(const Call& call, std::uint64_t id) {
+  const AccountId account = id == 0 ? call.caller().account : AccountId(id);
+  if (call.caller().may_see(account)) return account;
+  return refuse(404, "not_found", "account {} is not yours; leave it out for your own", id);
+}
+
 tl::unexpected<v1::Problem> node_unknown(std::uint64_t node) {
   return refuse(404, "not_found", "there is no node {} of yours; GET /v1/nodes lists them", node);
 }

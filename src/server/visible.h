@@ -18,6 +18,8 @@ Answer<const core::Lease*> visible_lease(const Call& call, const core::Machine& 
 // Its provider and operators.
 Answer<const core::Node*> visible_node(const Call& call, const core::Machine& machine,
                                        std::uint64_t id);
+// Any thread: the account that a request is about, 0 being the caller's own; for operators any.
+Answer<AccountId> visible_account(const Call& call, std::uint64_t id);
 tl::unexpected<v1::Problem> node_unknown(std::uint64_t node);
 
 }  // namespace fallow::server

@@ -193,6 +193,8 @@ net::Task<void> Webhooks::run() {
   while (!stopping_) {
     take_inbox();
     const Duration wait = begin_due();
+    waiting_ = due_.size();
+    sending_ = busy_;
     co_await wake_.wait(std::max(wait, milliseconds(10)));
     if (parts_.clock->monotonic() - saved_at_ >= kSaveEvery) co_await save_idle();
   }

@@ -74,9 +74,12 @@ class Webhooks final : public engine::Subscriber {
     std::uint64_t failed = 0;               // attempts
     std::uint64_t stopped = 0;              // webhooks that were given up
     std::uint64_t lookups_written_off = 0;  // of names, that the system has not ended yet
+    std::uint64_t waiting = 0;  // webhooks with something to look through, or to try again
+    std::uint64_t sending = 0;  // that are being sent to
   };
   Counts counts() const {
-    return {delivered_.load(), failed_.load(), stopped_.load(), names_.counts().written_off};
+    return {delivered_.load(),           failed_.load(),  stopped_.load(),
+            names_.counts().written_off, waiting_.load(), sending_.load()};
   }
 
   // Subscriber.
@@ -178,6 +181,8 @@ class Webhooks final : public engine::Subscriber {
   std::atomic<std::uint64_t> delivered_ = 0;
   std::atomic<std::uint64_t> failed_ = 0;
   std::atomic<std::uint64_t> stopped_ = 0;
+  std::atomic<std::uint64_t> waiting_ = 0;  // due_ and busy_, for who asks
+  std::atomic<std::uint64_t> sending_ = 0;
   std::atomic<bool> stopping_ = false;
   bool started_ = false;  // the owner's thread
   std::promise<void> ended_;

@@ -79,6 +79,11 @@ class OwnerTest(SystemTest):
         self.assertEqual([self.market.run(*status, key=key)[0]["owner"] for key in (self.provider, None)],
                          ["present", "present"])
         self.assertFalse(self.market.available(self.renter, self.query, 1))
+        node = str(self.market.run("nodes", key=self.provider)[0]["id"])
+        notes = lambda: [(note["act"], note["lease"], note["why"]) for note in self.market.run("nodes", "owner", node, key=self.provider)]
+        told = self.market.wait_until("the notes", lambda: len(notes()) >= 3 and notes(), 20 * PATIENCE)
+        self.assertEqual(told[:3], [("LEASE_EVICTED", lease["id"], ""), ("LEASE_SUSPENDED", lease["id"], ""),
+                                    ("OWNER_CAME", "0", f"program {self.game.name} runs")])
         end()
         again = self.wait_running(order)[0]
         self.assertNotEqual(again["id"], lease["id"])

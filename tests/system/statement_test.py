@@ -68,6 +68,22 @@ class StatementTest(SystemTest):
         self.assertEqual(wrong.returncode, 2)
         self.assertIn("2026-11", wrong.stderr)
 
+        # The market's sums by day and device are the same money.
+        days = self.market.run("agent", "earnings", "--days", "2", "--all", key=self.provider)
+        self.assertEqual(sum(Decimal(line["earned"]) for line in days if "day" in line), Decimal(provider["earned"]))
+        devices = [line for line in days if "devices" in line]
+        self.assertEqual(sum(Decimal(line["earned"]) for line in devices), Decimal(provider["earned"]))
+        self.assertEqual(sum(line["leases"] for line in devices), len(leases))
+
+        # The operator finds each of the leases' ends, and nothing of a lease that never was.
+        operator = self.market.operator
+        ends = self.market.run("events", "--kind", "lease_ended", key=operator)
+        self.assertEqual({entry["lease"] for entry in ends}, {lease["id"] for lease in leases})
+        table = list(csv.DictReader(io.StringIO(self.text("events", "--kind", "lease_ended", "--csv", key=operator), newline="")))
+        self.assertEqual([row["lease"] for row in table], [entry["lease"] for entry in ends])
+        self.assertEqual(json.loads(table[0]["detail"]), ends[0]["event"])
+        self.assertIn("nothing of the kind", self.text("events", "--lease", "999999", key=operator))
+
         # From the log alone it is made anew, the same to the byte.
         tables = [self.text("wallet", "statement", "--csv", key=key) for key in (self.renter, self.provider)]
         self.market.kill("server", signal.SIGTERM)

@@ -294,6 +294,35 @@ test('a provider sets a price, an operator opens an account', async () => {
   const erin = await open('erin');
   await erin.getByRole('button', { name: 'erin' }).waitFor();
   await erin.context().close();
+
+  market.run('erin', 'keys', 'create', '--label', 'lost');
+  await operator.getByRole('button', { name: /^erin/ }).click();
+  const of_erin = operator.getByRole('region', { name: 'Keys of an account' });
+  await of_erin.getByRole('listitem').filter({ hasText: 'lost' }).getByRole('button', { name: 'Revoke' }).click();
+  await operator.getByRole('button', { name: 'Revoke it' }).click();
+  await until('the key going', () => market.run('erin', 'keys').every((key) => key.label !== 'lost'));
+
+  await operator.getByRole('tab', { name: 'Rules' }).click();
+  await operator.getByRole('button', { name: 'Add a discount' }).click();
+  await operator.getByLabel(/^Who spent within 30 days/).fill('1000000');
+  await operator.getByLabel(/^is let off/).fill('12.5');
+  await operator.getByRole('button', { name: 'Lay down 1 change' }).click();
+  await operator.getByRole('button', { name: 'Lay them down' }).click();
+  await until('the discount', () => market.run('operator', 'market')[0].policy.volume_discounts[0]?.fee_basis_points === 1250);
+
+  await operator.getByRole('tab', { name: 'Nodes' }).click();
+  const devices = Number(await operator.getByRole('row', { name: /^The whole market/ }).getByRole('cell').nth(3).innerText());
+  assert.equal(devices, market.run('operator', 'market')[0].devices_total);
+
+  await operator.getByRole('tab', { name: 'Log' }).click();
+  await operator.getByLabel('Kind').fill('open_account');
+  await operator.getByRole('button', { name: 'Search' }).click();
+  const happened = operator.getByRole('table', { name: 'What happened' });
+  await happened.getByRole('button').first().click();
+  const opened = JSON.parse(await operator.getByRole('region', { name: /^Event of command/ }).locator('pre').innerText());
+  assert.ok(opened.account_opened.account);
+  const [saved] = await Promise.all([operator.waitForEvent('download'), operator.getByRole('link', { name: 'Save as CSV' }).click()]);
+  assert.match(readFileSync(await saved.path(), 'utf8'), /,open_account,account_opened,/);
   await operator.context().close();
 });
 
@@ -305,7 +334,7 @@ test('every page at both widths, in both themes: no serious finding, nothing wid
   const shown = {
     alice: { market: '/market', forecast: '/market?query=gpu_name%3Drtx_4090+region%3Deu', 'market-no-match': '/market?query=gpu_ram%3E%3D40+region%3Deu', new: '/new', 'new-file': '/new?file=1', jobs: '/jobs', job: `/jobs/${job}`, moved: `/jobs/${moved}`, 'moved-lease': `/leases/${market.run('alice', 'leases', '--job', moved)[0].id}`, output: `/jobs/${job}?tab=output`, leases: '/leases', lease: `/leases/${lease.id}`, wallet: '/wallet', budgets: '/wallet?tab=budgets', invoice: '/wallet?tab=invoices', receipt: '/wallet?tab=receipts', account: '/account' },
     dora: { provide: '/provide', node: `/provide/${lease.node}` },
-    operator: { operator: '/operator', rules: '/operator?tab=rules', accounts: '/operator?tab=accounts', payouts: '/operator?tab=payouts' },
+    operator: { operator: '/operator', rules: '/operator?tab=rules', accounts: '/operator?tab=accounts', payouts: '/operator?tab=payouts', log: '/operator?tab=log', regions: '/operator?tab=regions' },
   };
   const found = [];
   if (process.env.SHOTS) mkdirSync(images, { recursive: true });

@@ -122,7 +122,7 @@ function Frame({ session }: { session: Session }) {
                 <Route path="/provide">{() => <ProvidePage session={session} />}</Route>
                 <Route path="/provide/:node">{({ node }) => <NodePage key={node} node={node} session={session} />}</Route>
                 <Route path="/wallet">{() => <WalletPage session={session} />}</Route>
-                <Route path="/operator">{() => <OperatorPage />}</Route>
+                <Route path="/operator">{() => <OperatorPage session={session} />}</Route>
                 <Route path="/account">{() => <AccountPage session={session} />}</Route>
                 <Route path="/teams">{() => <TeamsPage session={session} />}</Route>
                 <Route>{() => <Redirect to={home} replace />}</Route>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import type { Lease, Statement, StatementLine, Transfer } from '../src/api/client';
-import { earnings_by_day, earnings_by_device } from '../src/lib/earnings';
+import type { Earnings, Lease, Statement, StatementLine, Transfer } from '../src/api/client';
+import { all_days, by_most, first_day, sum_days } from '../src/lib/earnings';
 import { evidence_of } from '../src/lib/evidence';
 import { entries_of } from '../src/lib/ledger';
 import { adds_up, invoice_of, month_asked, months_since, net_of, sum_of, this_month } from '../src/lib/invoice';
@@ -53,14 +53,22 @@ describe("the market's own refund", () => {
 
 const lease = (id: string, more: Partial<Lease>): Lease => ({ id, node: '3', node_name: 'barn', devices: [0], state: 'ENDED', reason: 'COMPLETED', blame: 'BLAME_NONE', ...more }) as Lease;
 
+const earned = (day: string, amount: string, more: Partial<Earnings> = {}): Earnings => ({ day, node: '3', node_name: 'barn', devices: [0], leases: '1', earned: amount, ...more });
+
 describe('earnings', () => {
-  const earned = [transfer('2026-11-02T12:00:00Z', '0.20', 'PENDING', 'CHARGED', '1'), transfer('2026-11-02T12:00:00Z', '-0.05', 'PENDING', 'REFUNDED', '1'), transfer('2026-11-01T12:00:00Z', '0.40', 'PENDING', 'CHARGED', '2'), transfer('2026-11-01T12:00:00Z', '0.01', 'PENDING', 'CHARGED', '9'), transfer('2026-11-01T12:00:00Z', '-0.40', 'PENDING', 'RELEASED', '2')];
-  it('are the same money by day and by device', () => {
-    const days = earnings_by_day(earned);
-    const devices = earnings_by_device(earned, [lease('1', {}), lease('2', { devices: [0, 1] })]);
-    expect(devices.map((row) => [row.node_name, row.devices, row.leases, row.micros])).toEqual([['barn', [0, 1], 1, 400_000n], ['barn', [0], 1, 150_000n], ['', [], 1, 10_000n]]);
-    const sum = (rows: { micros: bigint }[]) => rows.reduce((all, row) => all + row.micros, 0n);
-    expect(sum(days)).toBe(sum(devices));
+  const now = new Date('2026-11-21T23:59:59Z');
+  it('show the days without any, up to today in UTC', () => {
+    const days = all_days([earned('2026-11-20', '0.20'), earned('2026-11-01', '-0.05')], now);
+    expect(days.map(({ day }) => day)).toEqual(Array.from({ length: 21 }, (_, at) => `2026-11-${String(at + 1).padStart(2, '0')}`));
+    expect(sum_days(days)).toBe(150_000n);
+    expect(all_days([earned('2026-11-20', '0.20')], now)).toHaveLength(14);
+    expect(all_days([], now)).toEqual([]);
+    expect(all_days([earned('2020-01-01', '0.20')], now)).toHaveLength(400);
+    expect(all_days([earned('2020-01-01', '0.20')], now)[0]!.day).toBe(first_day(now));
+  });
+  it('name the device that earned most first, to the micro', () => {
+    const rows = by_most([earned('', '9000000000000.000001'), earned('', '9000000000000.000002', { devices: [0, 1] })]);
+    expect(rows.map((row) => row.devices)).toEqual([[0, 1], [0]]);
   });
 });
 

@@ -6,7 +6,7 @@ import { entries_of } from '../src/lib/ledger';
 import { parse_manifest, show_bytes } from '../src/lib/manifest';
 import { parse_metrics, sum_metric } from '../src/lib/metrics';
 import { show_seconds } from '../src/lib/time';
-import { discount_words, rule_text, rule_value, rule_words } from '../src/lib/policy';
+import { discount_forms, discount_words, discounts_of, rule_text, rule_value, rule_words } from '../src/lib/policy';
 import { meter_picture } from '../src/lib/meter';
 import { end_reasons, exit_words, rules, switches } from '../src/lib/words';
 import { reasons } from '../src/receipt/body';
@@ -82,6 +82,17 @@ describe('rules', () => {
     expect(rule_words('0', rule('proof_interval_us'))).toBe('never');
     expect(rule_words('500000', rule('meter_interval_us'))).toBe('');
     expect(discount_words({ spent_micros_min: '100000000', fee_basis_points: 1000 }, 'EUR')).toMatch(/^Who spent 100(\.0+)? EUR within 30 days is let off 10 % of the fee\.$/);
+  });
+  it('reads discounts that the market takes, and says what is wrong with others', () => {
+    const laid_down = [{ spent_micros_min: '100000000', fee_basis_points: 1000 }, { spent_micros_min: '1000000000', fee_basis_points: 2550 }];
+    expect(discount_forms(laid_down)).toEqual([{ spent: '100.00', percent: '10' }, { spent: '1000.00', percent: '25.5' }]);
+    expect(discounts_of(discount_forms(laid_down))).toEqual(laid_down);
+    expect(discounts_of([])).toEqual([]);
+    expect(discounts_of([{ spent: 'much', percent: '10' }])).toMatch(/no amount/);
+    expect(discounts_of([{ spent: '1', percent: '101' }])).toMatch(/no percentage/);
+    expect(discounts_of([{ spent: '2', percent: '1' }, { spent: '2', percent: '2' }])).toMatch(/more spending/);
+    expect(discounts_of([{ spent: '1', percent: '2' }, { spent: '2', percent: '1' }])).toMatch(/no less/);
+    expect(discounts_of(Array.from({ length: 9 }, (_, at) => ({ spent: String(at), percent: '1' })))).toMatch(/At most 8/);
   });
 });
 

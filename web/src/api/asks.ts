@@ -3,11 +3,13 @@ import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClie
 import { useMemo } from 'react';
 
 import { attempts_of } from '../lib/attempts';
+import type { AuditForm } from '../lib/audit';
+import { first_day } from '../lib/earnings';
 import { evidence_of } from '../lib/evidence';
 import { hour_of } from '../lib/forecast';
 import { adds_up, invoice_of } from '../lib/invoice';
 import { acting_for } from './acting';
-import { call, client, own, type Forecast, type Lease, type Schemas, type Statement } from './client';
+import { call, client, own, type Earnings, type Forecast, type Lease, type Schemas, type Statement } from './client';
 
 export const useMarket = () => useQuery({ queryKey: ['market'], queryFn: () => call(client.GET('/v1/market')), refetchInterval: 10_000 });
 
@@ -128,21 +130,20 @@ export const useTransfers = () =>
 const sums_refetch_ms = 30_000;
 const sum_page_size = 1000;
 
-export const useEarnings = () =>
-  usePages(
-    ['earnings', 'transfers'],
-    (page_token) => call(client.GET('/v1/wallet/transfers', { params: { query: { page_size: sum_page_size, page_token } } })),
-    (page) => page.transfers,
-    { refetchInterval: sums_refetch_ms },
-  );
+async function earnings_pages(by: 'EARNINGS_BY_DAY' | 'EARNINGS_BY_DEVICE', signal: AbortSignal): Promise<Earnings[]> {
+  const since = first_day(new Date());
+  const rows: Earnings[] = [];
+  for (let page_token = ''; ; ) {
+    const page = await call(client.GET('/v1/wallet/earnings', { params: { query: { by, since, page_size: sum_page_size, page_token } }, signal }));
+    rows.push(...page.earnings);
+    page_token = page.next_page_token;
+    if (!page_token) return rows;
+  }
+}
 
-export const useEarningLeases = () =>
-  usePages(
-    ['earnings', 'leases'],
-    (page_token) => call(client.GET('/v1/leases', { params: { query: { page_size: sum_page_size, page_token } } })),
-    (page) => page.leases,
-    { refetchInterval: sums_refetch_ms },
-  );
+// Of the days that the page shows, all of them.
+export const useEarningDays = () => useQuery({ queryKey: ['earnings', 'days'], queryFn: ({ signal }) => earnings_pages('EARNINGS_BY_DAY', signal), refetchInterval: sums_refetch_ms });
+export const useEarningDevices = () => useQuery({ queryKey: ['earnings', 'devices'], queryFn: ({ signal }) => earnings_pages('EARNINGS_BY_DEVICE', signal), refetchInterval: sums_refetch_ms });
 
 async function statement_pages(month: string, signal: AbortSignal): Promise<Statement[]> {
   const pages: Statement[] = [];
@@ -220,6 +221,16 @@ export const useNodes = () =>
     { refetchInterval: 15_000 },
   );
 
+export const useOwnerNotes = (node: string) =>
+  usePages(
+    ['nodes', 'owner', node],
+    (page_token) => call(client.GET('/v1/nodes/{node}/owner', { params: { path: { node }, query: { page_size, page_token } } })),
+    (page) => page.notes,
+    { refetchInterval: 15_000 },
+  );
+
+export const useRegions = () => useQuery({ queryKey: ['nodes', 'regions'], queryFn: () => call(client.GET('/v1/regions')), refetchInterval: 15_000 });
+
 export const useNode = (node: string) => useQuery({ queryKey: ['nodes', 'one', node], queryFn: () => call(client.GET('/v1/nodes/{node}', { params: { path: { node } } })), refetchInterval: 15_000 });
 
 export const useAccounts = () =>
@@ -229,9 +240,18 @@ export const useAccounts = () =>
     (page) => page.accounts,
   );
 
+// The account's own, whatever became of them; usePayouts() has those of all that are open.
+export const useWithdrawals = () =>
+  usePages(
+    ['payouts', 'own'],
+    (page_token) => call(client.GET('/v1/withdrawals', { params: { query: { page_size, page_token } } })),
+    (page) => page.payouts,
+    { refetchInterval: sums_refetch_ms }, // that one was paid is an event of the operator's alone
+  );
+
 export const usePayouts = () =>
   usePages(
-    ['payouts'],
+    ['payouts', 'open'],
     (page_token) => call(client.GET('/v1/payouts', { params: { query: { page_size, page_token } } })),
     (page) => page.payouts,
   );
@@ -242,7 +262,16 @@ export const useTeams = () => useQuery({ queryKey: ['teams'], queryFn: () => cal
 
 export const useMembers = () => useQuery({ queryKey: ['members'], queryFn: () => call(client.GET('/v1/members')) });
 
-export const useKeys = () => useQuery({ queryKey: ['keys'], queryFn: () => call(client.GET('/v1/keys')) });
+// As it was when the search was made: further pages go on from there.
+export const useAudit = (asked: Partial<AuditForm>) =>
+  usePages(
+    ['audit', asked],
+    (page_token) => call(client.GET('/v1/audit', { params: { query: { ...asked, page_size, page_token } } })),
+    (page) => page.entries,
+  );
+
+// Empty: the signed-in account's own.
+export const useKeys = (account: string) => useQuery({ queryKey: ['keys', account], queryFn: () => call(client.GET('/v1/keys', { params: { query: account ? { account } : {} } })) });
 
 export type QuoteAsked = Schemas['CreateQuoteRequest'];
 export const ask_quote = (body: QuoteAsked) => call(client.POST('/v1/quotes', { body }));

@@ -2,21 +2,17 @@
 
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
+const utc_day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeZone: 'UTC' });
 const hour = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short', hour: 'numeric', minute: '2-digit' });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 
 export const show_moment = (text: string | undefined) => (text ? moment.format(new Date(text)) : '–');
 export const show_day = (at: Date) => day.format(at);
+// "2026-11-21", a day of UTC wherever the viewer is.
+export const show_utc_day = (text: string) => utc_day.format(new Date(`${text}T00:00:00Z`));
 export const show_hour = (at: Date) => hour.format(at);
 export const show_clock = (at: Date) => clock.format(at);
 export const viewer_zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-
-// The viewer's own day that a moment falls on: "2026-11-21".
-export function local_day(text: string): string {
-  const at = new Date(text);
-  const two = (n: number) => String(n).padStart(2, '0');
-  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-}
 
 const steps: [number, string][] = [[86_400, 'd'], [3_600, 'h'], [60, 'min'], [1, 's']];
 

@@ -82,6 +82,15 @@ export const owner_states: Words<Schemas['OwnerState']> = {
   OWNER_PRESENT: 'present: leases move on',
   OWNER_PAUSED: 'paused: leases run out',
 };
+export const owner_acts: Words<Schemas['OwnerAct']> = {
+  OWNER_ACT_UNSPECIFIED: '–',
+  OWNER_CAME: 'The owner came back',
+  OWNER_LEFT: 'The owner left',
+  OWNER_PAUSED_NODE: 'The owner paused the node',
+  LEASE_SUSPENDED: 'Suspended',
+  LEASE_RESUMED: 'Resumed',
+  LEASE_EVICTED: 'Asked to end',
+};
 export const tiers: Words<Schemas['Tier']> = {
   TIER_UNSPECIFIED: 'on demand',
   ON_DEMAND: 'on demand',

@@ -11,6 +11,7 @@ import { device_name, owner_states } from '../lib/words';
 import { AskButton, Card, Facts, Field, Money, Page } from '../parts/basics';
 import { Evidence } from '../parts/evidence';
 import { NodeBadge } from '../parts/node_badge';
+import { OwnerNotes } from '../parts/owner_notes';
 import { Empty, ErrorBox, View } from '../parts/states';
 import { TelemetryCard } from '../parts/telemetry_card';
 import { LeaseTable } from './leases';
@@ -78,6 +79,9 @@ export default function NodePage({ node: id, session }: { node: string; session:
               <OfferEditor node={data} mine={mine && may_run && session.scopes.includes('PROVIDER')} currency={market.data?.currency ?? ''} />
             </div>
             <TelemetryCard of={{ node: id }} title="What its devices and workloads do" names={Object.fromEntries((data.facts?.devices ?? []).map((device) => [device.index, `#${device.index} ${device_name(device.model ?? '')}`]))} />
+            <Card title="What the owner policy did">
+              <OwnerNotes node={id} />
+            </Card>
             <Card title="Reliability">
               <Evidence node={data} />
             </Card>

@@ -1,21 +1,25 @@
-// The operator's side: health, rules, accounts, payouts.
+// The operator's side: health, rules, accounts, payouts, what happened.
 import { useQuery } from '@tanstack/react-query';
 import type { ColumnDef } from '@tanstack/react-table';
 import { useMemo, useState } from 'react';
 import { useSearchParams } from 'wouter';
 
 import { useAccounts, useChange, useMarket, usePayouts } from '../api/asks';
-import { ApiError, call, client, unreachable, type Known, type Schemas } from '../api/client';
+import { ApiError, call, client, unreachable, type Known, type Schemas, type Session } from '../api/client';
 import { useMay } from '../api/may';
 import { parse_metrics, sum_metric } from '../lib/metrics';
 import { parse_money } from '../lib/money';
+import { is_crowded, queues_of } from '../lib/queues';
 import { show_moment } from '../lib/time';
 import { AskButton, Badge, Card, Copy, Facts, Field, Money, Page, Tabs } from '../parts/basics';
+import { Audit } from '../parts/audit';
+import { KeyList } from '../parts/keys';
+import { Regions } from '../parts/regions';
 import { Rules } from '../parts/rules';
 import { Empty, View } from '../parts/states';
 import { Table } from '../parts/table';
 
-export default function OperatorPage() {
+export default function OperatorPage({ session }: { session: Session }) {
   const [address, set_address] = useSearchParams();
   return (
     <Page title="Operator">
@@ -26,9 +30,11 @@ export default function OperatorPage() {
           select={(tab) => set_address({ tab }, { replace: true })}
           tabs={[
             { id: 'health', name: 'Health', body: () => <Health /> },
+            { id: 'regions', name: 'Nodes', body: () => <Regions /> },
             { id: 'rules', name: 'Rules', body: () => <Rules /> },
-            { id: 'accounts', name: 'Accounts', body: () => <Accounts /> },
+            { id: 'accounts', name: 'Accounts', body: () => <Accounts session={session} /> },
             { id: 'payouts', name: 'Payouts', body: () => <Payouts /> },
+            { id: 'log', name: 'Log', body: () => <Audit /> },
           ]}
         />
       </Card>
@@ -57,10 +63,12 @@ function Health() {
           const at = (name: string) => value.get(`fallow_${name}`) ?? 0;
           const failures = sum_metric(text, 'fallow_http_requests_total', (labels) => labels.includes('status="5xx"'));
           const share = at('quotes_honoured_share');
+          const queues = queues_of(value);
+          const crowded = queues.filter(is_crowded);
           const lights: [string, boolean, string][] = [
             ['Takes commands', !ready.isError, ready.error instanceof Error ? ready.error.message : 'the log is replayed and its disk takes entries'],
             ['Storage', at('storage_errors') === 0, at('storage_errors') === 0 ? 'no error since the start' : `${at('storage_errors')} errors: free or repair the log's disk`],
-            ['Commands waiting', at('commands_waiting') < 12_000, `${at('commands_waiting')} of 16384`],
+            ['Queues', crowded.length === 0, crowded.length === 0 ? 'none is near its end' : `nearly full: ${crowded.map(({ name }) => name).join(', ')}`],
             ['Turned away', at('turned_away') === 0, `${at('turned_away')} callers were told to come back`],
             ['Server failures', failures === 0, `${failures} answers of 500 and above`],
             ['Quotes honoured', share >= 0.999 || at('quotes_honoured') + at('quotes_gone') === 0, `${(share * 100).toFixed(2)} % of those taken in time`],
@@ -91,6 +99,27 @@ function Health() {
                   ['Artifacts', `${(at('artifact_bytes') / 1e9).toFixed(3)} GB`],
                 ]}
               />
+              <table className="parts lines">
+                <caption>Queues</caption>
+                <thead>
+                  <tr>
+                    <th scope="col">What waits</th>
+                    <th scope="col" className="wide-only">for what</th>
+                    <th scope="col" className="right">Now</th>
+                    <th scope="col" className="right">at most</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {queues.map((queue) => (
+                    <tr key={queue.name}>
+                      <th scope="row">{queue.name}</th>
+                      <td className="wide-only">{queue.about}</td>
+                      <td className="right">{is_crowded(queue) ? <Badge tone="warn">{queue.waiting}</Badge> : queue.waiting}</td>
+                      <td className="right">{queue.most ?? '–'}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
             </>
           );
         }}
@@ -114,10 +143,11 @@ function Health() {
 
 type AccountRow = Known<Schemas['AccountView']>;
 
-function Accounts() {
+function Accounts({ session }: { session: Session }) {
   const accounts = useAccounts();
   const market = useMarket();
   const [made, set_made] = useState<{ name: string; key: string } | null>(null);
+  const [chosen, set_chosen] = useState<AccountRow | null>(null);
   const may = useMay();
   const may_pay = may('pay');
   const currency = market.data?.currency ?? '';
@@ -154,8 +184,16 @@ function Accounts() {
         </div>
       )}
       <View of={accounts} what="accounts">
-        {() => <Table label="Accounts" rows={accounts.rows ?? []} columns={columns} row_id={(account) => account.id} more={accounts.more} empty={<Empty title="No account" />} />}
+        {() => <Table label="Accounts" rows={accounts.rows ?? []} columns={columns} row_id={(account) => account.id} open={set_chosen} open_label={(account) => `Keys of ${account.name || account.id}`} more={accounts.more} empty={<Empty title="No account" />} />}
       </View>
+      {chosen && (
+        <section className="stack" aria-label="Keys of an account">
+          <h3>
+            Keys of {chosen.name || 'account'} {chosen.id}
+          </h3>
+          <KeyList session={session} account={chosen.id} />
+        </section>
+      )}
     </div>
   );
 }

@@ -3,18 +3,19 @@ import type { ColumnDef } from '@tanstack/react-table';
 import { useMemo, useState } from 'react';
 import { Link, useLocation } from 'wouter';
 
-import { useChange, useEarningLeases, useEarnings, useMarket, useNodes, useWallet } from '../api/asks';
+import { useChange, useEarningDays, useEarningDevices, useMarket, useNodes, useWallet } from '../api/asks';
 import { call, client, type NodeOfMarket, type Session } from '../api/client';
 import { useMay } from '../api/may';
-import { earnings_by_day, earnings_by_device, with_empty_days } from '../lib/earnings';
+import { all_days, by_most, sum_days } from '../lib/earnings';
 import { approximate, format_money, micros_of, parse_money } from '../lib/money';
-import { show_ago, show_day, show_moment } from '../lib/time';
+import { show_ago, show_moment, show_utc_day } from '../lib/time';
 import { device_name, owner_states, plural } from '../lib/words';
 import { AskButton, Card, Copy, Field, Money, Page } from '../parts/basics';
 import { Chart } from '../parts/chart';
 import { NodeBadge } from '../parts/node_badge';
 import { Empty, ErrorBox, useNow, View } from '../parts/states';
 import { Table } from '../parts/table';
+import { Withdrawals } from '../parts/withdrawals';
 
 const devices_of = (node: NodeOfMarket) => {
   const counts = new Map<string, number>();
@@ -53,7 +54,7 @@ export default function ProvidePage({ session }: { session: Session }) {
   );
   return (
     <Page title="Provide" lead="Your machines earn while you do not use them. Your own use comes first, always." actions={may_join && <Join />}>
-      {is_provider && <Earnings />}
+      {is_provider && <EarningsCard />}
       <Card title="Nodes">
         <View of={nodes} what="nodes">
           {() => (
@@ -122,22 +123,23 @@ function Join() {
 
 const devices_shown_max = 20;
 
-function Earnings() {
-  const transfers = useEarnings();
+function EarningsCard() {
+  const earned = useEarningDays();
+  const by_device = useEarningDevices();
   const wallet = useWallet();
   const market = useMarket();
   const may_pay = useMay()('pay');
   const picture = useMemo(() => {
-    const days = with_empty_days(earnings_by_day(transfers.rows ?? []));
-    const times = days.map(({ day }) => new Date(`${day}T12:00`).getTime() / 1000);
+    const days = all_days(earned.data ?? [], new Date());
+    const times = days.map(({ day }) => new Date(`${day}T12:00`).getTime() / 1000); // where the axis writes that day
     return { days, times, series: [{ name: 'Earned', values: days.map(({ micros }) => approximate(format_money(micros).replace('−', '-'))), colour: '--accent' as const, bars: true }] };
-  }, [transfers.rows]);
-  const change = useChange((body: { amount: string; destination: string }) => call(client.POST('/v1/withdrawals', { body })), ['wallet', 'transfers', 'earnings']);
+  }, [earned.data]);
+  const change = useChange((body: { amount: string; destination: string }) => call(client.POST('/v1/withdrawals', { body })), ['wallet', 'transfers', 'payouts']);
   const [destination, set_destination] = useState('');
   const currency = market.data?.currency ?? '';
-  const leases = useEarningLeases();
-  const devices = useMemo(() => earnings_by_device(transfers.rows ?? [], leases.rows ?? []), [transfers.rows, leases.rows]);
-  const all = picture.days.reduce((sum, { micros }) => sum + micros, 0n);
+  const devices = useMemo(() => by_most(by_device.data ?? []), [by_device.data]);
+  const all = sum_days(picture.days);
+  const last = picture.days[picture.days.length - 1];
   return (
     <Card
       title="Earnings"
@@ -169,14 +171,15 @@ function Earnings() {
           </span>
         </p>
       )}
-      <View of={transfers} what="earnings">
+      <View of={earned} what="earnings">
         {() =>
-          picture.days.length === 0 ? (
+          last === undefined ? (
             <Empty title="Nothing earned yet">The first proven second of a lease is the first entry here.</Empty>
           ) : (
             <>
-              <Chart times={picture.times} series={picture.series} height={180} about={`Earnings of the last ${plural(picture.days.length, 'day')}, ${format_money(all)} ${currency} in all, up to ${show_day(new Date(picture.times[picture.times.length - 1]! * 1000))}`} />
-              <View of={leases} what="leases">
+              <Chart times={picture.times} series={picture.series} height={180} about={`Earnings of the last ${plural(picture.days.length, 'day')}, ${format_money(all)} ${currency} in all, up to ${show_utc_day(last.day)}`} />
+              <p className="hint">Days are UTC, as the market counts them. What was refunded is taken off on the day that it was.</p>
+              <View of={by_device} what="earnings by device">
                 {() => (
                   <>
                     <table className="parts">
@@ -192,38 +195,24 @@ function Earnings() {
                         {devices.slice(0, devices_shown_max).map((row) => (
                           <tr key={`${row.node} ${row.devices.join()}`}>
                             <th scope="row">
-                              {row.node ? (
-                                <>
-                                  <Link href={`/provide/${row.node}`}>{row.node_name || row.node}</Link> {row.devices.map((device) => `#${device}`).join(' ')}
-                                </>
-                              ) : (
-                                leases.more.has ? 'older leases' : 'leases that are listed no more'
-                              )}
+                              <Link href={`/provide/${row.node}`}>{row.node_name || row.node}</Link> {row.devices.map((device) => `#${device}`).join(' ')}
                             </th>
                             <td className="right">{row.leases}</td>
-                            <td className="right"><Money of={row.micros} /></td>
+                            <td className="right"><Money of={row.earned} /></td>
                           </tr>
                         ))}
                       </tbody>
                     </table>
                     {devices.length > devices_shown_max && <p className="hint">The {devices_shown_max} that earned most of {devices.length}.</p>}
-                    {leases.more.has && (
-                      <p className="hint">
-                        By device of the newest {leases.rows?.length} leases. <button type="button" className="link" onClick={leases.more.fetch} disabled={leases.more.busy}>Older leases</button>
-                      </p>
-                    )}
                   </>
                 )}
               </View>
-              {transfers.more.has && (
-                <p className="hint">
-                  Of the newest {transfers.rows?.length} entries. <button type="button" className="link" onClick={transfers.more.fetch}>Further back</button>
-                </p>
-              )}
             </>
           )
         }
       </View>
+      <h3>Payouts</h3>
+      <Withdrawals />
     </Card>
   );
 }

@@ -16,6 +16,7 @@ import { Invoices } from '../parts/invoices';
 import { ReceiptView } from '../parts/receipt_view';
 import { Empty, View } from '../parts/states';
 import { Table } from '../parts/table';
+import { Withdrawals } from '../parts/withdrawals';
 import type { Verdict } from '../receipt/verify';
 
 export default function WalletPage({ session }: { session: Session }) {
@@ -30,6 +31,7 @@ export default function WalletPage({ session }: { session: Session }) {
           { id: 'budgets', name: 'Budgets', body: () => <View of={wallet} what="budgets">{(data) => <Budgets wallet={data} />}</View> },
         ]
       : []),
+    ...(session.scopes.includes('RENTER') || session.scopes.includes('PROVIDER') ? [{ id: 'payouts', name: 'Payouts', body: () => <Withdrawals /> }] : []),
     { id: 'invoices', name: 'Invoices', body: () => <Invoices session={session} /> },
     { id: 'receipts', name: 'Check a receipt', body: () => <ReceiptDrop /> },
   ];

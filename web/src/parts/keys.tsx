@@ -1,4 +1,4 @@
-// The keys of the signed-in account: list, make, revoke.
+// The keys of the signed-in account: list, make, revoke. An operator lists and revokes those of any.
 import { useState } from 'react';
 
 import { useChange, useKeys } from '../api/asks';
@@ -9,7 +9,6 @@ import { AskButton, Badge, Copy, Field } from './basics';
 import { Empty, View } from './states';
 
 export function Keys({ session }: { session: Session }) {
-  const keys = useKeys();
   const may_manage = useMay()('manage');
   const [label, set_label] = useState('');
   const [hours, set_hours] = useState('');
@@ -20,7 +19,6 @@ export function Keys({ session }: { session: Session }) {
     set_made(answer.api_key);
     set_label('');
   }, ['keys']);
-  const revoke = useChange((key: string) => call(client.DELETE('/v1/keys/{key}', { params: { path: { key } } })), ['keys', 'session']);
   return (
     <div className="stack">
       {made && (
@@ -29,32 +27,7 @@ export function Keys({ session }: { session: Session }) {
           <Copy text={made} what="New API key" />
         </div>
       )}
-      <View of={keys} what="keys">
-        {(data) =>
-          data.keys.length === 0 ? (
-            <Empty title="No key" />
-          ) : (
-            <ul className="plain-list">
-              {data.keys.map((key) => (
-                <li key={key.id}>
-                  <span>
-                    <strong>{key.label || 'without a label'}</strong> <code>{key.id}</code> {key.id === session.key && <Badge tone="busy">this session</Badge>}
-                    <br />
-                    <span className="muted">
-                      {key.scopes.map((scope) => scope.toLowerCase()).join(', ')} · {key.expires_at ? `until ${show_moment(key.expires_at)}` : 'does not expire'}
-                    </span>
-                  </span>
-                  {may_manage && (
-                    <AskButton label="Revoke" title="Revoke this key?" danger action="Revoke it" act={() => revoke.mutateAsync(key.id)}>
-                      <p>Whatever uses it is shut out at once, sessions of the console and open streams, too{key.id === session.key ? '. It is the key that you are signed in with' : ''}.</p>
-                    </AskButton>
-                  )}
-                </li>
-              ))}
-            </ul>
-          )
-        }
-      </View>
+      <KeyList session={session} />
       {may_manage ? (
         <AskButton label="Make a key" title="Make a key" action="Make it" act={() => create.mutateAsync(undefined)}>
           <Field label="Label" hint="What it is for: laptop, ci, monitoring.">
@@ -76,5 +49,41 @@ export function Keys({ session }: { session: Session }) {
         <p className="hint">Owners make and revoke keys.</p>
       )}
     </div>
+  );
+}
+
+// `account`: another one than the signed-in one's, for an operator.
+export function KeyList({ session, account = '' }: { session: Session; account?: string }) {
+  const keys = useKeys(account);
+  const may_manage = useMay()('manage');
+  const revoke = useChange((key: string) => call(client.DELETE('/v1/keys/{key}', { params: { path: { key }, query: account ? { account } : {} } })), ['keys', 'session']);
+  return (
+    <View of={keys} what="keys">
+      {(data) =>
+        data.keys.length === 0 ? (
+          <Empty title="No key" />
+        ) : (
+          <ul className="plain-list">
+            {data.keys.map((key) => (
+              <li key={key.id}>
+                <span>
+                  <strong>{key.label || 'without a label'}</strong> <code>{key.id}</code> {key.id === session.key && <Badge tone="busy">this session</Badge>}
+                  <br />
+                  <span className="muted">
+                    {key.scopes.map((scope) => scope.toLowerCase()).join(', ')} · {key.expires_at ? `until ${show_moment(key.expires_at)}` : 'does not expire'} ·{' '}
+                    {key.last_used_at ? `last used ${show_moment(key.last_used_at)}` : 'not used that one knows'}
+                  </span>
+                </span>
+                {may_manage && (
+                  <AskButton label="Revoke" title="Revoke this key?" danger action="Revoke it" act={() => revoke.mutateAsync(key.id)}>
+                    <p>Whatever uses it is shut out at once, sessions of the console and open streams, too{key.id === session.key ? '. It is the key that you are signed in with' : ''}.</p>
+                  </AskButton>
+                )}
+              </li>
+            ))}
+          </ul>
+        )
+      }
+    </View>
   );
 }
