@@ -123,6 +123,30 @@ test('a stopped job gives back what it did not use', async () => {
   await page.context().close();
 });
 
+test('an order whose answer is lost runs once, whatever the price does meanwhile', async () => {
+  const page = await open('alice', { path: '/new?query=gpu_name%3Drtx_3090' });
+  const orders = () => market.run('alice', 'jobs').length;
+  const before = orders();
+  let lost = 0;
+  await page.route('**/v1/orders', async (route) => {
+    if (route.request().method() !== 'POST' || lost > 0) return route.continue();
+    lost += 1;
+    await route.fetch(); // it was carried out
+    await route.abort();
+  });
+  await page.getByRole('button', { name: /Shell box/ }).click();
+  await page.getByLabel('Command').fill('true');
+  const run = page.getByRole('button', { name: /^Run for at most/ });
+  await run.click();
+  await page.getByText('The market has not said whether it took the order').waitFor();
+  await page.getByLabel('Tasks', { exact: true }).fill('2'); // another quote
+  assert.equal(await run.count(), 0);
+  await page.getByRole('button', { name: 'Send it again' }).click();
+  await page.waitForURL(/\/jobs\/\d+/);
+  assert.equal(orders(), before + 1);
+  await page.context().close();
+});
+
 test('a second user sees nothing of the first', async () => {
   const page = await open('bob', { path: `/jobs/${job}` });
   await page.getByText(`There is no order ${job} of yours`).waitFor();

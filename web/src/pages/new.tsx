@@ -12,7 +12,7 @@ import { plural } from '../lib/words';
 import { Card, Field, Page } from '../parts/basics';
 import { Boundary } from '../parts/boundary';
 import { QueryInput } from '../parts/query_input';
-import { NoQuote, QuoteBox } from '../parts/quote_box';
+import { NoQuote, QuoteBox, Unanswered, usePlacer } from '../parts/quote_box';
 import { Loading, useDebounced } from '../parts/states';
 
 const JobFileEditor = lazy(() => import('../parts/job_file_editor'));
@@ -42,6 +42,7 @@ export default function NewPage() {
   const problem = quote.error instanceof ApiError ? quote.error.problem : null;
   const with_file = address.get('file') === '1';
   const cannot = wrong_file ?? cannot_run(form);
+  const placer = usePlacer();
 
   return (
     <Page
@@ -77,7 +78,9 @@ export default function NewPage() {
         )}
         <aside className="stack sticky" aria-label="Price">
           <Card title="The price">
-            {settled === null ? (
+            {placer.unanswered ? (
+              <Unanswered placer={placer} body={placer.unanswered} />
+            ) : settled === null ? (
               <p className="hint">Something in the form is not right yet.</p>
             ) : quote.error ? (
               <NoQuote
@@ -88,7 +91,7 @@ export default function NewPage() {
                 retry={() => void quote.refetch()}
               />
             ) : quote.data ? (
-              <QuoteBox quote={quote.data} form={form} wrong={cannot} fresh={!quote.isPlaceholderData && settled === asked} refresh={() => void quote.refetch()} />
+              <QuoteBox quote={quote.data} form={form} wrong={cannot} fresh={!quote.isPlaceholderData && settled === asked} refresh={() => void quote.refetch()} placer={placer} />
             ) : (
               <Loading what="a price" />
             )}
