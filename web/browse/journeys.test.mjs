@@ -111,11 +111,12 @@ test('the query: completion, an error at its column, relaxations as buttons', as
 test('a stopped job gives back what it did not use', async () => {
   const page = await open('alice', { path: '/new?query=gpu_name%3Drtx_3090' });
   await page.getByRole('button', { name: /Shell command/ }).click();
-  await page.getByLabel('Command').fill('echo begun; sleep 300');
+  await page.getByLabel('Command').fill('echo begun; printf 42; sleep 300');
   await page.getByRole('button', { name: /^Run for at most/ }).click();
   await page.waitForURL(/\/jobs\/\d+/);
   await page.getByRole('tab', { name: 'Output' }).click();
   await page.getByText('begun', { exact: true }).waitFor({ timeout: 30_000 });
+  await page.getByText('42', { exact: true }).waitFor(); // a line that has not ended
   await page.getByRole('button', { name: 'Stop', exact: true }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Stop the job' }).click();
   await page.getByText('stopped', { exact: true }).first().waitFor({ timeout: 30_000 });
