@@ -79,6 +79,14 @@ export function wrong(form: JobForm, field: keyof JobForm): string | null {
   return null;
 }
 
+// The form after a change that change_for has made of a relaxation.
+export function with_requirement(form: JobForm, field: string, value: string): JobForm {
+  if (field === 'network') return { ...form, network: value !== '' };
+  // As many gangs as before, each of fewer nodes.
+  if (field === 'nodes') return { ...form, nodes: value, tasks: String((Number(form.tasks) / Number(form.nodes)) * Number(value)) };
+  return field in empty_form ? { ...form, [field]: value } : form;
+}
+
 const asked_fields: (keyof JobForm)[] = [...(Object.keys(numbers) as NumberField[]), 'max_price_per_hour'];
 
 // What the form asks a price for; null while something in it is wrong.

@@ -138,6 +138,7 @@ function known_values(offers: Offer[], classes: Price[]): Record<string, string[
   return {
     gpu_name: sorted([...classes.map((one) => one.model), ...offers.map((offer) => offer.gpu_name.toLowerCase().replace(/ /g, '_'))]),
     region: sorted([...classes.map((one) => one.region), ...offers.map((offer) => offer.region)]),
+    lan: sorted(offers.map((offer) => offer.lan)),
     ...(rams.length > 0 ? { gpu_ram: rams.map(String) } : {}),
     device_kind: kinds.length > 1 ? kinds : ['gpu', 'cpu'],
   };
@@ -175,10 +176,12 @@ function NoOffers({ query, set_query, is_renter }: { query: string; set_query: (
       </Empty>
     );
   }
-  const relaxations = why.error instanceof ApiError ? (why.error.problem.relaxations ?? []) : [];
+  // Who rents nothing cannot ask for a price, so has no answer to what would help.
+  const problem = why.error instanceof ApiError && why.error.code === 'no_match' ? why.error.problem : null;
+  const relaxations = problem?.relaxations ?? [];
   return (
     <Empty title="Nothing matches">
-      <p>{why.error instanceof ApiError ? sentence(why.error.message) : 'No offer meets every condition.'}</p>
+      <p>{problem?.detail ? sentence(problem.detail) : 'No offer meets every condition.'}</p>
       <Relaxations
         of={relaxations}
         change={(relaxation) => {
@@ -188,7 +191,8 @@ function NoOffers({ query, set_query, is_renter }: { query: string; set_query: (
       />
       {!why.isFetching && relaxations.length === 0 && (
         <p>
-          No single change is enough. <button type="button" className="link" onClick={() => set_query('')}>Begin anew</button>
+          {problem && 'No single change is enough. '}
+          <button type="button" className="link" onClick={() => set_query('')}>Begin anew</button>
         </p>
       )}
     </Empty>

@@ -6,7 +6,7 @@ import { useSearchParams } from 'wouter';
 
 import { ask_quote, useClasses, useWallet } from '../api/asks';
 import { ApiError, type Schemas } from '../api/client';
-import { asked_of, cannot_run, empty_form, numbers, wrong, type JobForm, type NumberField } from '../lib/job_form';
+import { asked_of, cannot_run, empty_form, numbers, with_requirement, wrong, type JobForm, type NumberField } from '../lib/job_form';
 import { templates, type Template } from '../lib/templates';
 import { plural } from '../lib/words';
 import { Card, Field, Page } from '../parts/basics';
@@ -87,7 +87,7 @@ export default function NewPage() {
                 error={quote.error}
                 query={form.query}
                 set_query={(value) => set('query', value)}
-                set_requirement={(field, value) => field in form && set(field as 'gpus', value)}
+                set_requirement={(field, value) => set_form((before) => with_requirement(before, field, value))}
                 retry={() => void quote.refetch()}
               />
             ) : quote.data ? (
