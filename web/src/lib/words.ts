@@ -93,6 +93,14 @@ export const tiers: Words<Schemas['Tier']> = {
   RESERVED: 'reserved',
   SPOT: 'spot',
 };
+// What a device's last proof has shown.
+export const proof_states: Words<Schemas['ProofState']> = {
+  PROOF_STATE_UNSPECIFIED: 'what it says of itself was never put to the test',
+  PROVEN: 'its answers were right, and as fast as its model is',
+  SLOW: 'its answers were right, but slower than its model is',
+  DISPROVEN: 'an answer was wrong, or another node has shown the same device',
+  UNANSWERED: 'it left too many asks in a row without an answer in time',
+};
 // What slows a device down.
 export const throttle_reasons: Words<Schemas['ThrottleReason']> = {
   THROTTLE_REASON_UNSPECIFIED: 'something that its node does not name',

@@ -9,6 +9,7 @@ import { show_moment } from '../lib/time';
 import { device_name, owner_states } from '../lib/words';
 import { AskButton, Card, Facts, Field, Money, Page } from '../parts/basics';
 import { Evidence } from '../parts/evidence';
+import { Proofs } from '../parts/proof';
 import { Empty, ErrorBox, View } from '../parts/states';
 import { TelemetryCard } from '../parts/telemetry_card';
 import { LeaseTable } from './leases';
@@ -75,9 +76,14 @@ export default function NodePage({ node: id, session }: { node: string; session:
               <OfferEditor node={data} mine={mine && session.scopes.includes('PROVIDER')} currency={market.data?.currency ?? ''} />
             </div>
             <TelemetryCard of={{ node: id }} title="What its devices and workloads do" names={Object.fromEntries((data.facts?.devices ?? []).map((device) => [device.index, `#${device.index} ${device_name(device.model ?? '')}`]))} />
-            <Card title="Reliability">
-              <Evidence node={data} />
-            </Card>
+            <div className="pair">
+              <Card title="Proof of its devices">
+                <Proofs node={data} asks={Number(market.data?.policy?.proof_interval_us ?? 0) > 0} />
+              </Card>
+              <Card title="Reliability">
+                <Evidence node={data} />
+              </Card>
+            </div>
             <Card title="What ran on it">
               <View of={leases} what="leases">
                 {() => <LeaseTable rows={leases.rows ?? []} more={leases.more} currency={market.data?.currency ?? ''} empty={<Empty title="No lease yet" />} />}
