@@ -6,6 +6,7 @@
 #include "base/money.h"
 #include "core/credits.h"
 #include "core/price_index.h"
+#include "core/query.h"
 #include "core/spending.h"
 #include "core/spot.h"
 #include "core/waits_for.h"
@@ -64,6 +65,7 @@ v1::OfferView offer_view(const core::Node& node) {
   for (const core::NodeDevice& device : node.devices) {
     free += device.free_thousandths;
     memory_mb = std::min(memory_mb, device.facts.memory_mb());
+    if (core::is_verified(device.facts)) view.set_gpus_verified(view.gpus_verified() + 1);
   }
   if (!node.devices.empty()) {
     view.set_gpu_name(node.devices.front().facts.model());

@@ -105,6 +105,16 @@ test('the query: completion, an error at its column, relaxations as buttons', as
   assert.equal(await query.inputValue(), 'gpu_ram>=40 region in [eu,us-west]');
   await until('one offer', async () => (await rows.count()) === 2);
   assert.match(await rows.last().innerText(), /A100/);
+
+  await query.fill('');
+  await page.getByLabel('Model', { exact: true }).getByText(/^RTX 4090 \(1\)$/).waitFor({ state: 'attached' });
+  for (const name of [/^Compare RTX 4090/, /^Compare A100/]) await page.getByRole('checkbox', { name }).check();
+  const beside = page.getByRole('region', { name: 'Offers side by side' });
+  await beside.getByRole('row', { name: /^Price of a device and hour/ }).waitFor();
+  assert.equal(await beside.locator('td.best').count() > 0, true);
+  await beside.getByRole('button', { name: /^Take A100/ }).click();
+  await page.getByRole('button', { name: 'Close' }).click();
+  assert.equal(await beside.count(), 0);
   await page.context().close();
 });
 
