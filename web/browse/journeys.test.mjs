@@ -42,19 +42,19 @@ test('from sign-in to a checked receipt', async () => {
   await page.getByText('4/4').waitFor({ timeout: 60_000 });
 
   await page.getByRole('tab', { name: 'Output' }).click();
-  await page.getByText('task 3: learning rate 0.0001').waitFor();
+  await page.getByText(/^rate 0\.0001: x = /).waitFor();
   await page.getByLabel('Search the output').fill('rate 0.01');
   await page.getByText('1 line found').waitFor();
   const saving = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Download' }).click();
   const saved = readFileSync(await (await saving).path(), 'utf8');
-  assert.match(saved, /\[2\] task 2: learning rate 0\.001\n/);
+  assert.match(saved, /^\[2\] rate 0\.001: x = [\d.]+$/m);
 
   await page.getByRole('tab', { name: 'Tasks' }).click();
   await page.getByRole('button', { name: /^Task 1:/ }).click();
   const file = page.waitForEvent('download');
-  await page.getByRole('link', { name: 'rate.txt' }).click();
-  assert.equal(readFileSync(await (await file).path(), 'utf8'), '0.01\n');
+  await page.getByRole('link', { name: 'result.txt' }).click();
+  assert.match(readFileSync(await (await file).path(), 'utf8'), /^rate 0\.01: x = [\d.]+\n$/);
 
   await page.getByRole('tab', { name: 'Leases and bills' }).click();
   await page.getByRole('table', { name: /^Leases/ }).getByRole('button', { name: /^Task 0/ }).click();
@@ -120,7 +120,7 @@ test('the query: completion, an error at its column, relaxations as buttons', as
 
 test('a stopped job gives back what it did not use', async () => {
   const page = await open('alice', { path: '/new?query=gpu_name%3Drtx_3090' });
-  await page.getByRole('button', { name: /Shell command/ }).click();
+  await page.getByRole('button', { name: /Shell box/ }).click();
   await page.getByLabel('Command').fill('echo begun; printf 42; sleep 300');
   await page.getByRole('button', { name: /^Run for at most/ }).click();
   await page.waitForURL(/\/jobs\/\d+/);
@@ -197,7 +197,7 @@ test('the session is out of reach of scripts and of other sites, and ends with s
 
 test('a server that restarts is found again, with the session and the stream', async () => {
   const page = await open('alice', { path: '/new?query=gpu_name%3Da100' });
-  await page.getByRole('button', { name: /Shell command/ }).click();
+  await page.getByRole('button', { name: /Shell box/ }).click();
   await page.getByLabel('Command').fill('for i in $(seq 1 25); do echo "step $i"; sleep 1; done');
   await page.getByRole('button', { name: /^Run for at most/ }).click();
   await page.waitForURL(/\/jobs\/\d+/);

@@ -2,12 +2,13 @@
 // quote follows by itself.
 import { useQuery } from '@tanstack/react-query';
 import { lazy, Suspense, useCallback, useMemo, useState, type ReactNode } from 'react';
+import templates from 'virtual:job_templates';
 import { useSearchParams } from 'wouter';
 
 import { ask_quote, useClasses, useWallet } from '../api/asks';
 import { ApiError, type Schemas } from '../api/client';
 import { asked_of, cannot_run, empty_form, numbers, with_requirement, wrong, type JobForm, type NumberField } from '../lib/job_form';
-import { templates, type Template } from '../lib/templates';
+import { with_template, type Template } from '../lib/templates';
 import { plural } from '../lib/words';
 import { Card, Field, Page } from '../parts/basics';
 import { Boundary } from '../parts/boundary';
@@ -26,8 +27,8 @@ export default function NewPage() {
   const [form, set_form] = useState<JobForm>({ ...empty_form, query: address.get('query') ?? '' });
   const [wrong_file, set_wrong_file] = useState<string | null>(null);
   const set = useCallback<Set>((key, value) => set_form((before) => ({ ...before, [key]: value })), []);
-  const take = (template: Template) =>
-    set_form((before) => ({ ...before, template: template.id, name: template.name_of_job, command: template.command, words: [], setup: '', input: '', tasks: String(template.tasks ?? 1), nodes: '1', hours: template.hours ?? before.hours }));
+  const chosen = templates.find((one) => one.id === form.template);
+  const take = (template: Template) => set_form((before) => with_template(template, before, empty_form, chosen));
   const asked = useMemo(() => asked_of(form), [form]);
   const settled = useDebounced(asked, 300);
   const quote = useQuery({
@@ -59,9 +60,29 @@ export default function NewPage() {
           <button key={template.id} type="button" className={`template${form.template === template.id ? ' chosen' : ''}`} aria-pressed={form.template === template.id} onClick={() => take(template)}>
             <strong>{template.name}</strong>
             <span>{template.about}</span>
+            {template.input && <small>needs {template.input}</small>}
           </button>
         ))}
       </section>
+      {chosen && (chosen.more || chosen.input) && (
+        <p className="hint" role="status">
+          {chosen.input && (
+            <>
+              It needs the folder <code>{chosen.input}</code> of your machine, which no browser reads: <code>fallow run -f {chosen.id}</code> takes it along
+              {form.input === chosen.input && (
+                <>
+                  , or{' '}
+                  <button type="button" className="link" onClick={() => set('input', '')}>
+                    leave it out
+                  </button>
+                </>
+              )}
+              .{' '}
+            </>
+          )}
+          {chosen.more}
+        </p>
+      )}
       <div className={with_file ? 'side-by-side with-file' : 'side-by-side'}>
         <div className="stack">
           <What form={form} set={set} />
