@@ -158,6 +158,25 @@ test('an order whose answer is lost runs once, whatever the price does meanwhile
   await page.context().close();
 });
 
+test("a folder of one's own goes along", async () => {
+  const page = await open('alice', { path: '/new?query=gpu_name%3Drtx_3090' });
+  await page.getByRole('button', { name: /Batch over files/ }).click();
+  await page.getByText(/choose it, leave it out/).waitFor();
+  const folder = join(market.folder, 'files');
+  mkdirSync(join(folder, 'in'), { recursive: true });
+  writeFileSync(join(folder, 'in', 'a.txt'), 'hi\n');
+  await page.getByLabel(/^Input folder/).setInputFiles(folder);
+  await page.getByText(/^files: 1 file, 3 B, stored/).waitFor();
+  await page.getByLabel('Tasks', { exact: true }).fill('1');
+  await page.getByRole('button', { name: /^Run for at most/ }).click();
+  await page.waitForURL(/\/jobs\/\d+/);
+  await page.getByText('1/1').waitFor({ timeout: 60_000 });
+  await page.getByRole('tab', { name: 'Tasks' }).click();
+  await page.getByRole('button', { name: /^Task 0:/ }).click();
+  await page.getByRole('link', { name: 'in/a.txt.gz' }).waitFor();
+  await page.context().close();
+});
+
 test('a second user sees nothing of the first', async () => {
   const page = await open('bob', { path: `/jobs/${job}` });
   await page.getByText(`There is no order ${job} of yours`).waitFor();

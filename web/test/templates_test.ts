@@ -29,6 +29,7 @@ describe('templates', () => {
     const sweep = named('Parameter sweep');
     const chosen = { ...empty_form, query: 'node=7', setup: 'true', nodes: '3' };
     expect(with_template(sweep, chosen, empty_form)).toMatchObject({ query: 'node=7', setup: '', nodes: '1' });
+    expect(with_template(sweep, { ...empty_form, input: './a', input_manifest: 'ab' }, empty_form)).toMatchObject({ input: '', input_manifest: '' });
     const swept = with_template(sweep, empty_form, empty_form);
     expect(with_template(named('Path tracer'), swept, empty_form, sweep).query).toBe('gpu_ram>=2');
   });

@@ -12,6 +12,7 @@ import { with_template, type Template } from '../lib/templates';
 import { plural } from '../lib/words';
 import { Card, Field, Page } from '../parts/basics';
 import { Boundary } from '../parts/boundary';
+import { InputFolder } from '../parts/input_folder';
 import { QueryInput } from '../parts/query_input';
 import { NoQuote, QuoteBox, Unanswered, usePlacer } from '../parts/quote_box';
 import { Loading, useDebounced } from '../parts/states';
@@ -68,16 +69,7 @@ export default function NewPage() {
         <p className="hint" role="status">
           {chosen.input && (
             <>
-              It needs the folder <code>{chosen.input}</code> of your machine, which no browser reads: <code>fallow run -f {chosen.id}</code> takes it along
-              {form.input === chosen.input && (
-                <>
-                  , or{' '}
-                  <button type="button" className="link" onClick={() => set('input', '')}>
-                    leave it out
-                  </button>
-                </>
-              )}
-              .{' '}
+              It needs the folder <code>{chosen.input}</code> of your machine.{' '}
             </>
           )}
           {chosen.more}
@@ -85,7 +77,7 @@ export default function NewPage() {
       )}
       <div className={with_file ? 'side-by-side with-file' : 'side-by-side'}>
         <div className="stack">
-          <What form={form} set={set} />
+          <What form={form} set={set} set_form={set_form} />
           <Where form={form} set={set} said={problem} />
         </div>
         {with_file && (
@@ -130,7 +122,7 @@ function with_param(before: URLSearchParams, name: string, value: string): URLSe
   return next;
 }
 
-function What({ form, set }: { form: JobForm; set: Set }) {
+function What({ form, set, set_form }: { form: JobForm; set: Set; set_form: (change: (before: JobForm) => JobForm) => void }) {
   return (
     <Card title="What to run">
       <Field label="Name" hint="For you to find it again.">
@@ -145,6 +137,7 @@ function What({ form, set }: { form: JobForm; set: Set }) {
           {(props) => <textarea {...props} rows={7} spellCheck={false} value={form.command} onChange={(event) => set('command', event.target.value)} />}
         </Field>
       )}
+      <InputFolder form={form} set_form={set_form} />
       <details>
         <summary>Environment, setup, image, output</summary>
         {form.settings.length > 0 ? (
