@@ -2,12 +2,28 @@ import { fileURLToPath } from 'node:url';
 
 import { defineConfig } from 'vitest/config';
 
+import { templates_in } from './tools/job_templates';
+
 // FALLOW_URL: the market that `npm run dev` stands in front of.
 const market = process.env.FALLOW_URL ?? 'http://127.0.0.1:8470';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
+const templates_module = '\0virtual:job_templates';
+
 export default defineConfig({
+  plugins: [
+    {
+      name: 'job-templates',
+      resolveId: (source) => (`\0${source}` === templates_module ? templates_module : undefined),
+      load(id) {
+        if (id !== templates_module) return undefined;
+        const { templates, files } = templates_in(path('../examples/jobs'));
+        for (const file of files) this.addWatchFile(file);
+        return `export default ${JSON.stringify(templates)};`;
+      },
+    },
+  ],
   // The client stands beside the console; what it needs is installed here.
   resolve: { alias: { fallow: path('../sdk/typescript/src/index.ts'), 'openapi-fetch': path('node_modules/openapi-fetch') } },
   esbuild: { jsx: 'automatic' },

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "base/number.h"
 #include "cli/command.h"
@@ -11,14 +12,17 @@
 namespace fallow::cli {
 namespace {
 
+constexpr std::string_view kNoneOfThem = "none";
+
+// What was not said keeps what stands.
 struct OfferOptions {
   std::uint64_t node = 0;
   std::string price;
   std::string disk_price;
   std::string floor;
   std::string ceiling;
-  double share_min = 1;
-  double hours_max = 0;
+  std::optional<double> share_min;
+  std::optional<double> hours_max;
   std::string discounts;
   std::string spot_floor;
 };
@@ -101,21 +105,56 @@ int token(const Context& context, std::uint32_t uses_max, double hours) {
   return kDone;
 }
 
+// What sets the offer as it stands.
+v1::SetOfferRequest standing_terms(const v1::OfferView& view) {
+  v1::SetOfferRequest terms;
+  terms.set_price_per_hour(view.price_per_hour());
+  terms.set_price_floor_per_hour(view.price_floor_per_hour());
+  terms.set_price_ceiling_per_hour(view.price_ceiling_per_hour());
+  terms.set_disk_price_per_gb_hour(view.disk_price_per_gb_hour());
+  terms.set_share_min(view.share_min());
+  terms.set_hours_max(view.hours_max());
+  terms.set_spot_floor_per_hour(view.spot_floor_set_per_hour());
+  if (view.has_discounts()) *terms.mutable_discounts() = view.discounts();
+  return terms;
+}
+
+void change_terms(const OfferOptions& options, v1::SetOfferRequest& terms) {
+  if (!options.price.empty()) {
+    terms.set_price_per_hour(options.price);
+    if (options.floor.empty() && options.ceiling.empty()) {  // a price alone is fixed
+      terms.clear_price_floor_per_hour();
+      terms.clear_price_ceiling_per_hour();
+    }
+  }
+  if (!options.floor.empty()) terms.set_price_floor_per_hour(options.floor);
+  if (!options.ceiling.empty()) terms.set_price_ceiling_per_hour(options.ceiling);
+  if (!options.disk_price.empty()) terms.set_disk_price_per_gb_hour(options.disk_price);
+  if (options.share_min) terms.set_share_min(*options.share_min);
+  if (options.hours_max) terms.set_hours_max(*options.hours_max);
+  if (options.spot_floor == kNoneOfThem) {
+    terms.clear_spot_floor_per_hour();
+  } else if (!options.spot_floor.empty()) {
+    terms.set_spot_floor_per_hour(options.spot_floor);
+  }
+  if (options.discounts == kNoneOfThem) {
+    terms.clear_discounts();
+  } else if (!options.discounts.empty()) {
+    (void)read_discounts(options.discounts, *terms.mutable_discounts());  // checked before
+  }
+}
+
 int offer(const Context& context, const OfferOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
+  v1::GetNodeRequest asked;
+  asked.set_node(options.node);
+  const auto node = api->call<v1::NodeView>("Nodes.GetNode", asked);
+  if (!node) return report(context, node.error());
   v1::SetOfferRequest request;
+  if (node->has_offer()) request = standing_terms(node->offer());
   request.set_node(options.node);
-  request.set_price_per_hour(options.price);
-  request.set_disk_price_per_gb_hour(options.disk_price);
-  request.set_price_floor_per_hour(options.floor);
-  request.set_price_ceiling_per_hour(options.ceiling);
-  request.set_share_min(options.share_min);
-  request.set_hours_max(options.hours_max);
-  request.set_spot_floor_per_hour(options.spot_floor);
-  if (!options.discounts.empty()) {
-    (void)read_discounts(options.discounts, *request.mutable_discounts());  // checked before
-  }
+  change_terms(options, request);
   const auto view = api->call<v1::OfferView>("Nodes.SetOffer", request);
   if (!view) return report(context, view.error());
   if (context.json) {
@@ -123,7 +162,7 @@ int offer(const Context& context, const OfferOptions& options) {
   } else {
     fmt::print("node {} is offered at {} per device and hour{}\n", options.node,
                view->price_per_hour(),
-               options.ceiling.empty()
+               view->price_ceiling_per_hour().empty()
                    ? ""
                    : fmt::format(", following the market from {} to {}",
                                  view->price_floor_per_hour(), view->price_ceiling_per_hour()));
@@ -252,25 +291,32 @@ void add_nodes(Parser& app, Context& context, Host& /*host*/) {
       [=, &context] { context.run = [=, &context] { return token(context, *uses_max, *hours); }; });
 
   auto options = std::make_shared<OfferOptions>();
-  Parser* set_offer = command->add_subcommand("offer", "offer a node's devices at a price");
+  Parser* set_offer =
+      command->add_subcommand("offer", "offer a node's devices at a price, or change its terms");
+  set_offer->footer("Of an offer that stands, what is not said here stays as it is.");
   set_offer->add_option("node", options->node, "its id, as `fallow nodes` shows it")->required();
   set_offer->add_option("price", options->price,
-                        "per whole device and hour, e.g. 0.35; with --ceiling where it begins");
+                        "per whole device and hour, e.g. 0.35: fixed; with --ceiling where it begins");
   set_offer->add_option("--ceiling", options->ceiling,
                         "let the price follow the market's index, up to this");
   set_offer->add_option("--floor", options->floor, "and down to this");
-  set_offer->add_option("--disk-price", options->disk_price, "per GB of disk and hour");
-  set_offer->add_option("--share-min", options->share_min, "smallest share of a device, 0.001 to 1")
-      ->capture_default_str();
-  set_offer->add_option("--hours-max", options->hours_max, "longest lease; 0: no limit");
+  set_offer->add_option("--disk-price", options->disk_price, "per GB of disk and hour; 0: free");
+  set_offer->add_option_function<double>(
+      "--share-min", [options](const double& value) { options->share_min = value; },
+      "smallest share of a device, 0.001 to 1: whole ones, as in a new offer");
+  set_offer->add_option_function<double>(
+      "--hours-max", [options](const double& value) { options->hours_max = value; },
+      "longest lease; 0: no limit, as in a new offer");
   set_offer->add_option("--spot-floor", options->spot_floor,
-                        "let spot leases use what nobody else does, for at least this");
+                        "let spot leases use what nobody else does, for at least this; none: no "
+                        "more");
   set_offer
       ->add_option("--discount", options->discounts,
                    "off the price of reserved leases by term, in basis points, e.g. "
-                   "hour=100,day=500,week=1000,month=2000; at most 5000")
-      ->check([](const std::string& text) {
+                   "hour=100,day=500,week=1000,month=2000; at most 5000; none: none any more")
+      ->check([](const std::string& text) -> std::string {
         v1::TermDiscounts unused;
+        if (text == kNoneOfThem) return "";
         return read_discounts(text, unused);
       });
   set_offer->callback(

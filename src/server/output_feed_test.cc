@@ -43,5 +43,40 @@ TEST(OutputFeed, OfWhatHasJustEndedTheEndIsWaitedFor) {
   EXPECT_EQ(events[2].event, "end");
 }
 
+// Words without a line break are a line once it is known that nothing follows them.
+TEST(OutputFeed, TheEndIsToldOfWhatHasSpoken) {
+  LoopbackMarket market;
+  const People people(market);
+  const std::string node = market.add_node(people.provider, "0.20");
+  const Reply order = market.post("/v1/orders", people.renter,
+                                  R"({"requirements": {}, "workload": {"command": ["true"]}})");
+  ASSERT_EQ(order.status, 200) << order.body;
+  const std::string lease = order.at("tasks.0.lease");
+  const auto say = [&](v1::LogStream stream, std::uint64_t offset, const char* data, bool last) {
+    v1::LogChunk chunk;
+    chunk.set_lease(std::stoull(lease));
+    chunk.set_stream(stream);
+    chunk.set_offset(offset);
+    chunk.set_data(data);
+    chunk.set_last(last);
+    (*LogStore::open(market.folder() + "/output"))->append(chunk);
+  };
+  market.report(node, lease, v1::RUNNING, 1'000);
+  say(v1::STDOUT, 0, "42", false);
+  market.report(node, lease, v1::ENDED, 0);
+  std::thread late([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    say(v1::STDOUT, 2, "", true);
+    say(v1::STDERR, 0, "", true);  // which has said nothing
+  });
+  const auto events = market.follow("/v1/leases/" + lease + "/logs", people.renter, 9);
+  late.join();
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_NE(events[0].data.find(R"("data":"NDI=")"), std::string::npos) << events[0].data;
+  EXPECT_NE(events[1].data.find(R"("offset":"2")"), std::string::npos) << events[1].data;
+  EXPECT_NE(events[1].data.find(R"("last":true)"), std::string::npos) << events[1].data;
+  EXPECT_EQ(events[2].event, "end");
+}
+
 }  // namespace
 }  // namespace fallow::server

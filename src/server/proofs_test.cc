@@ -11,6 +11,7 @@
 #include "proof/host_device.h"
 #include "proof/prover.h"
 #include "server/still_clock_test.h"
+#include "server/views.h"
 
 namespace fallow::server {
 namespace {
@@ -191,6 +192,7 @@ TEST_F(ProofsTest, ANodeThatConnectsIsAskedAndItsAnswersEndInTheLog) {
     EXPECT_GT(proof_of(one, device).speeds().int8_mops(), 0U);
     EXPECT_EQ(proof_of(one, device).memory_mb(), 32U);
   }
+  EXPECT_EQ(offer_view(*machine_.node(one)).gpus_verified(), 2U);
   pass(minutes(20));
   EXPECT_TRUE(take_asks(one).empty());
   pass(minutes(80));

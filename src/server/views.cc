@@ -6,6 +6,7 @@
 #include "base/money.h"
 #include "core/credits.h"
 #include "core/price_index.h"
+#include "core/query.h"
 #include "core/spending.h"
 #include "core/spot.h"
 #include "core/waits_for.h"
@@ -64,6 +65,7 @@ v1::OfferView offer_view(const core::Node& node) {
   for (const core::NodeDevice& device : node.devices) {
     free += device.free_thousandths;
     memory_mb = std::min(memory_mb, device.facts.memory_mb());
+    if (core::is_verified(device.facts)) view.set_gpus_verified(view.gpus_verified() + 1);
   }
   if (!node.devices.empty()) {
     view.set_gpu_name(node.devices.front().facts.model());
@@ -85,9 +87,13 @@ v1::OfferView offer_view(const core::Node& node) {
     const Micros floor = core::spot_floor(node.offer);
     const core::PriceIndex* index = node.counted.index;
     view.set_spot_floor_per_hour(format_money(floor));
+    view.set_spot_floor_set_per_hour(format_money(node.offer.spot_floor));
     view.set_spot_price_per_hour(
         format_money(index == nullptr ? floor : std::max(floor, index->spot)));
   }
+  view.set_share_min(thousand(node.offer.share_thousandths_min));
+  view.set_hours_max(static_cast<double>(node.offer.duration_max.value) /
+                     static_cast<double>(kHour.value));
   view.set_region(node.facts.region());
   view.set_lan(node.facts.lan());
   view.set_reliability(static_cast<double>(core::reliability_ppm(node)) / 1e6);

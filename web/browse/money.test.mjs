@@ -118,7 +118,7 @@ test('a gang in a project whose budget nests, and a deadline', async () => {
   await page.getByText('thesis', { exact: true }).waitFor();
 
   await page.goto(`${market.url}/new?query=region%3Deu`);
-  await page.getByRole('button', { name: /Shell command/ }).click();
+  await page.getByRole('button', { name: /Shell box/ }).click();
   await page.getByLabel('Command').fill('sleep 4');
   await page.getByText('Gangs, deadline, budget').click();
   await page.getByLabel('Nodes that start together').fill('2');

@@ -84,6 +84,19 @@ describe('the client', () => {
     await new Promise((done) => follow('/v1/events', { on_event: () => undefined, on_end: done }, { fetch: ask }));
     expect(asked).toEqual([null, '41']);
   });
+  it('begins with what is now when what it was to resume behind is gone', async () => {
+    const asked: [string, string | null][] = [];
+    const ask = (async (path: string, init: RequestInit) => {
+      const last_id = new Headers(init.headers).get('Last-Event-ID');
+      asked.push([path, last_id]);
+      if (last_id || path.includes('after=')) return json({ code: 'events_gone', status: 410 }, 410);
+      return new Response('event: end\ndata: {}\n\n');
+    }) as unknown as typeof fetch;
+    let gaps = 0;
+    await new Promise((done) => follow('/v1/events?after=5&wide=true', { on_event: () => undefined, on_gap: () => (gaps += 1), on_end: done }, { fetch: ask, last_id: '7' }));
+    expect(asked).toEqual([['/v1/events?after=5&wide=true', '7'], ['/v1/events?wide=true', null]]);
+    expect(gaps).toBe(1);
+  });
   it('closes a stream in the middle of what has come', async () => {
     const got: unknown[] = [];
     await new Promise<void>((done) => {

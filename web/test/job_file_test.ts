@@ -107,6 +107,7 @@ describe('form and file', () => {
     expect(cannot_run({ ...empty_form, environment: 'FOO' })).toBe('Environment: One NAME=value a line.');
     expect(cannot_run({ ...empty_form, budget: '1,5' })).toBe('Budget: An amount such as 0.40.');
     expect(cannot_run({ ...empty_form, input: './scene' })).toContain('./scene');
+    expect(cannot_run({ ...empty_form, input: './scene', input_manifest: 'ab' })).toBeNull();
     expect(cannot_run(form_of_file(read_job_file('run: x\nsecrets:\n  TOKEN: env:T\n'), empty_form))).toContain('fallow run -f');
     expect(cannot_run({ ...empty_form, image_user: 'me' })).toContain('fallow run -f');
     expect(cannot_run({ ...empty_form, environment: 'FOO=', budget: '1.50' })).toBeNull();

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
+import { empty_form, with_requirement } from '../src/lib/job_form';
+import { money_of_end } from '../src/lib/words';
 import { change_for, complete, condition_value, conditions_of, take, with_condition } from '../src/lib/query';
 
 const known = { gpu_name: ['rtx_3090', 'rtx_4090', 'odd, name'], region: ['eu', 'us-west'] };
@@ -33,6 +35,8 @@ describe('completion', () => {
     expect(options('region in [eu,u|')).toEqual(['us-west', 'eu']);
     expect(options('region not in [|')).toEqual(['eu', 'us-west']);
     expect(options('isolation>=|')).toContain('gvisor');
+    expect(options('verified=|')).toEqual(['true', 'false']);
+    expect(options('la|')).toEqual(['lan', 'isolation']);
     expect(options('colour=|')).toEqual([]);
   });
   it('puts what is taken in place, with the caret behind it', () => {
@@ -69,6 +73,8 @@ describe('relaxations', () => {
   const changed = (query: string, field: string, change: string) => change_for(query, { field, change });
   it('change the condition that failed', () => {
     expect(changed('gpu_ram>=24 region=eu', 'gpu_ram', 'lower gpu_ram to 16.376')).toEqual({ kind: 'query', text: 'gpu_ram>=16.376 region=eu' });
+    expect(changed('verified=true lan=rack-7', 'verified', 'accept verified false')).toEqual({ kind: 'query', text: 'verified in [true,false] lan=rack-7' });
+    expect(changed('lan=rack-7', 'lan', 'accept lan rack-8')).toEqual({ kind: 'query', text: 'lan in [rack-7,rack-8]' });
     expect(changed('price<0.2', 'price', 'raise price to 0.31')).toEqual({ kind: 'query', text: 'price<=0.31' });
     expect(changed('gpu_name=rtx_4090', 'gpu_name', 'accept gpu_name rtx_3090')).toEqual({ kind: 'query', text: 'gpu_name in [rtx_4090,rtx_3090]' });
     expect(changed('region notin [eu,us]', 'region', 'allow region eu')).toEqual({ kind: 'query', text: 'region notin [us]' });
@@ -77,10 +83,26 @@ describe('relaxations', () => {
   it('change a requirement beside the query', () => {
     expect(changed('gpu_ram>=24', 'max_price_per_hour', 'raise max price to 0.31')).toEqual({ kind: 'requirement', field: 'max_price_per_hour', value: '0.31' });
     expect(changed('', 'gpus', 'lower gpus to 2')).toEqual({ kind: 'requirement', field: 'gpus', value: '2' });
+    expect(changed('', 'nodes', 'lower nodes to 3')).toEqual({ kind: 'requirement', field: 'nodes', value: '3' });
+    expect(changed('', 'network', 'do without a network')).toEqual({ kind: 'requirement', field: 'network', value: '' });
+    const gangs = { ...empty_form, nodes: '4', tasks: '8', network: true };
+    expect(with_requirement(gangs, 'nodes', '3')).toEqual({ ...gangs, nodes: '3', tasks: '6' });
+    expect(with_requirement(gangs, 'network', '')).toEqual({ ...gangs, network: false });
+    expect(with_requirement(gangs, 'max_price_per_hour', '0.31').max_price_per_hour).toBe('0.31');
+    expect(with_requirement(gangs, 'colour', 'red')).toEqual(gangs);
     expect(changed('', 'isolation_min', 'accept isolation runc')).toEqual({ kind: 'requirement', field: 'isolation_min', value: 'RUNC' });
   });
   it('leave alone what no change of the text can do', () => {
     expect(changed('gpu_ram>=24', '', 'wait: 3 matching offers are busy')).toEqual({ kind: 'none' });
     expect(changed('gpu_ram>=24', 'region', 'accept region eu')).toEqual({ kind: 'none' });
+  });
+});
+
+describe('the end of a lease', () => {
+  it('is told with what it does to the money, as the market has it', () => {
+    expect(money_of_end({ reason: 'MARKET_FAULT', blame: 'BLAME_MARKET' })).toContain('All that this lease was charged is refunded');
+    expect(money_of_end({ reason: 'PREEMPTED', blame: 'BLAME_MARKET' })).toContain('The proven time is charged');
+    expect(money_of_end({ reason: 'HOST_LOST', blame: 'BLAME_PROVIDER' })).toContain('refunded');
+    expect(money_of_end({ reason: 'STOPPED', blame: 'BLAME_RENTER' })).toBe('The proven time up to then is charged.');
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { SseParser } from 'fallow';
-import { Output, type LogPiece } from '../src/lib/output';
+import { Output, OutputFile, type LogPiece } from '../src/lib/output';
 
 describe('server-sent events', () => {
   const text = ': \n\nid: 7\ndata: {"a":1}\n\nevent: end\ndata: {}\n\ndata: two\ndata: lines\n\n';
@@ -32,9 +32,40 @@ describe('output', () => {
     output.add(piece('one\ntw', 0));
     expect(output.add(piece('one\ntw', 0))).toBe(false);
     output.add(piece('two\nthree', 4)); // overlaps by two bytes
-    expect(lines(output)).toEqual(['one', 'two']);
-    output.add(piece('', 13, { last: true }));
     expect(lines(output)).toEqual(['one', 'two', 'three']);
+    output.add(piece('!\n', 13));
+    expect(lines(output)).toEqual(['one', 'two', 'three!']);
+  });
+  it('shows lines that have not ended, after those that have', () => {
+    const output = new Output();
+    expect(output.add(piece('42', 0))).toBe(true); // printf 42, and nothing more
+    expect(lines(output)).toEqual(['42']);
+    output.add(piece('10 %', 0, { lease: '2', task: 1 }));
+    output.add(piece('no\n', 0, { error_stream: true }));
+    expect(output.lines.map((line) => line.text)).toEqual(['no', '42', '10 %']);
+    expect(new Set(output.lines.map((line) => line.number)).size).toBe(3);
+    output.add(piece('', 2, { last: true }));
+    expect(lines(output)).toEqual(['no', '42', '10 %']);
+    expect(output.lines.map((line) => line.number >= 0)).toEqual([true, true, false]);
+  });
+  it('shows what a progress bar shows at the moment, and not its former forms', () => {
+    const output = new Output();
+    let offset = 0;
+    for (const [text, shown] of [['10 %', '10 %'], ['\r20 %', '20 %'], ['\r30 %\r', '30 %'], ['40', '40'], [' %\r', '40 %'], ['\n', '40 %']] as const) {
+      output.add(piece(text, offset));
+      offset += text.length;
+      expect(lines(output), JSON.stringify(text)).toEqual([shown]);
+    }
+    for (let i = 0; i < 2_000; i += 1, offset += 6) output.add(piece('\rabcde', offset));
+    expect(lines(output), 'a long-lived bar is one line').toEqual(['40 %', 'abcde']);
+  });
+  it('gives out a new list for each draw', () => {
+    const output = new Output();
+    output.add(piece('one\n', 0));
+    const before = output.lines;
+    output.add(piece('two\n', 4));
+    expect(output.lines).not.toBe(before);
+    expect(before).toHaveLength(1);
   });
   it('keeps characters whole that pieces cut', () => {
     const bytes = new TextEncoder().encode('grün\n');
@@ -65,5 +96,21 @@ describe('output', () => {
     const endless = new Output();
     endless.add(piece('y'.repeat(100_000), 0));
     expect(endless.lines).toHaveLength(1);
+  });
+  it('is saved byte by byte, however long, with each task before its lines', async () => {
+    const text = async (file: OutputFile) => new TextDecoder().decode(await new Blob(file.parts as BlobPart[]).arrayBuffer());
+    const file = new OutputFile(true);
+    file.add(piece('\u001b[31mred\u001b[0m\n10 %\r100', 0));
+    file.add(piece('error\n', 0, { lease: '2', task: 1, error_stream: true }));
+    file.add(piece('red\u001b[0m\n10 %\r100', 5)); // again
+    file.add(piece(' %', 23));
+    file.end();
+    file.end();
+    expect(await text(file)).toBe('[0] \u001b[31mred\u001b[0m\n[1] error\n[0] 10 %\r100 %');
+    expect(file.bytes).toBe((await text(file)).length);
+    const long = new OutputFile(false);
+    for (let i = 0; i < 60; i += 1) long.add(piece('x\n'.repeat(1000), i * 2000));
+    long.end();
+    expect(await text(long)).toBe('x\n'.repeat(60_000));
   });
 });

@@ -65,10 +65,10 @@ export class Client {
     return answer.data as Known<T>;
   }
 
-  // A stream of the API ("/v1/events", "/v1/orders/7/logs?follow=true"), resumed after drops. Gives out
-  // the function that closes it.
-  follow(path: string, follower: Follower): () => void {
-    return follow(this.url + path, follower, { headers: this.headers, fetch: this.options.fetch });
+  // A stream of the API ("/v1/events", "/v1/orders/7/logs?follow=true"), resumed after drops; begins behind
+  // the event with `last_id`. Gives out the function that closes it.
+  follow(path: string, follower: Follower, last_id = ''): () => void {
+    return follow(this.url + path, follower, { headers: this.headers, fetch: this.options.fetch, last_id });
   }
 
   static new_key(): string {

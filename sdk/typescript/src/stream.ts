@@ -59,6 +59,7 @@ const wait_ms_max = 5_000;
 interface Way {
   headers?: Record<string, string>;
   fetch?: typeof fetch;
+  last_id?: string; // of the event behind which it begins
 }
 
 // Follows until closed, resuming after drops. Gives out the function that closes it.
@@ -69,7 +70,7 @@ export function follow(path: string, follower: Follower, way: Way = {}): () => v
 }
 
 async function run(path: string, follower: Follower, way: Way, closed: AbortSignal): Promise<void> {
-  const place = { id: '' }; // where to go on
+  const place = { id: way.last_id ?? '' }; // where to go on
   let wait_ms = wait_ms_min;
   while (!closed.aborted) {
     const outcome = await read_once(path, place, way, closed, (event) => {
@@ -81,6 +82,7 @@ async function run(path: string, follower: Follower, way: Way, closed: AbortSign
     if (outcome instanceof ApiError) {
       if (outcome.code === 'events_gone') {
         place.id = '';
+        path = without_start(path);
         follower.on_gap?.();
       } else if (outcome.status >= 400 && outcome.status < 500 && outcome.status !== 408 && outcome.status !== 429) {
         return follower.on_end?.(outcome);
@@ -90,6 +92,13 @@ async function run(path: string, follower: Follower, way: Way, closed: AbortSign
     await pause(wait_ms * (0.7 + 0.6 * Math.random()), closed);
     wait_ms = Math.min(wait_ms * 2, wait_ms_max);
   }
+}
+
+// "/v1/events?after=7" begins behind what is gone.
+function without_start(path: string): string {
+  const [route, query = ''] = path.split('?');
+  const left = query.split('&').filter((one) => one !== '' && !one.startsWith('after='));
+  return left.length > 0 ? `${route}?${left.join('&')}` : route!;
 }
 
 // One connection, until it ends one way or the other.

@@ -1,6 +1,6 @@
 // What pages ask the server for: one hook a question, under the keys that api/live.tsx knows.
 import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useMemo } from 'react';
+import { useCallback, useMemo, useState } from 'react';
 
 import { attempts_of } from '../lib/attempts';
 import type { AuditForm } from '../lib/audit';
@@ -8,6 +8,7 @@ import { first_day } from '../lib/earnings';
 import { evidence_of } from '../lib/evidence';
 import { hour_of } from '../lib/forecast';
 import { adds_up, invoice_of } from '../lib/invoice';
+import { pages_in_sight, rows_of_pages, Sight } from '../lib/sight';
 import { acting_for } from './acting';
 import { call, client, own, type Earnings, type Forecast, type Lease, type Schemas, type Statement } from './client';
 
@@ -72,13 +73,26 @@ const page_size = 200;
 // A first load brings one page of them.
 const offers_page_size = 100;
 
-export const useOffers = (query: string, order: string) =>
-  usePages(
-    ['offers', query, order],
-    (page_token) => call(client.GET('/v1/offers', { params: { query: { query, order, page_size: offers_page_size, page_token } } })),
-    (page) => page.offers,
-    { refetchInterval: 10_000 },
+export function useOffers(query: string, order: string) {
+  const [sight] = useState(() => new Sight());
+  const asked = useInfiniteQuery({
+    queryKey: ['offers', query, order],
+    ...pages_in_sight(sight, (page_token, signal) => call(client.GET('/v1/offers', { params: { query: { query, order, page_size: offers_page_size, page_token } }, signal }))),
+    placeholderData: keepPreviousData,
+    refetchInterval: 10_000,
+  });
+  const pages = asked.data?.pages;
+  const list = useMemo(() => pages && rows_of_pages(pages, (page) => page.offers, (offer) => offer.id), [pages]);
+  const { refetch } = asked;
+  // The table shows these rows now.
+  const look = useCallback(
+    (first: number, last: number) => {
+      if (pages && list && sight.look(pages, list.starts, first, last)) void refetch({ cancelRefetch: false });
+    },
+    [sight, pages, list, refetch],
   );
+  return { ...asked, rows: list?.rows, look, more: { fetch: () => void asked.fetchNextPage(), has: asked.hasNextPage, busy: asked.isFetchingNextPage, failed: asked.isError } };
+}
 
 export const useOrders = (open_only: boolean) =>
   usePages(

@@ -1,9 +1,8 @@
-// The market's events of this account, turned into "look again at this". One stream a tab, and none
-// while the tab is hidden: browsers allow six connections to a server.
+// The market's events of this account, turned into "look again at this". One stream a tab that is in sight.
 import { useQueryClient } from '@tanstack/react-query';
 import { createContext, useContext, useEffect, useRef, useState, type ReactNode } from 'react';
 
-import { follow } from './client';
+import { follow_in_sight } from './in_sight';
 
 // Which queries an event makes old, by the event's kind.
 const touches: Record<string, string[]> = {
@@ -61,7 +60,6 @@ export function useEvent(kind: string, hear: Hears) {
 export function LiveProvider({ children }: { children: ReactNode }) {
   const queries = useQueryClient();
   const [live, set_live] = useState<Live>({ state: 'live', since: Date.now() });
-  const last_index = useRef('0');
 
   useEffect(() => {
     const old = new Set<string>();
@@ -81,46 +79,25 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       for (const key of keys) old.add(key);
       if (keys.length > 0) timer ??= setTimeout(look, gather_ms);
     };
-    let close: (() => void) | undefined;
     let was_lost = false;
-    const open = () => {
-      if (close || document.hidden) return;
-      close = follow(`/v1/events?after=${last_index.current}`, {
-        on_event: (data) => {
-          const told = data as { index: string; event: Record<string, unknown> };
-          last_index.current = told.index;
-          for (const [kind, event] of Object.entries(told.event ?? {})) {
-            look_again(touches[kind] ?? []);
-            for (const hear of hearers.get(kind) ?? []) hear(event);
-          }
-        },
-        on_state: (connected) => {
-          set_live((before) => (connected ? { state: 'live', since: Date.now() } : before.state === 'lost' ? before : { state: 'lost', since: Date.now() }));
-          if (connected && was_lost) void queries.invalidateQueries();
-          was_lost = !connected;
-        },
-        on_gap: () => {
-          last_index.current = '0';
-          void queries.invalidateQueries();
-        },
-        // Signed out, or the key is gone: whatever asks next finds out and shows it.
-        on_end: () => void queries.invalidateQueries({ queryKey: ['session'] }),
-      });
-    };
-    const on_visibility = () => {
-      if (document.hidden) {
-        close?.();
-        close = undefined;
-      } else {
-        open();
-        if (last_index.current === '0') void queries.invalidateQueries();
-      }
-    };
-    document.addEventListener('visibilitychange', on_visibility);
-    open();
+    const close = follow_in_sight('/v1/events', {
+      on_event: (data) => {
+        for (const [kind, event] of Object.entries((data as { event?: Record<string, unknown> }).event ?? {})) {
+          look_again(touches[kind] ?? []);
+          for (const hear of hearers.get(kind) ?? []) hear(event);
+        }
+      },
+      on_state: (connected) => {
+        set_live((before) => (connected ? { state: 'live', since: Date.now() } : before.state === 'lost' ? before : { state: 'lost', since: Date.now() }));
+        if (connected && was_lost) void queries.invalidateQueries();
+        was_lost = !connected;
+      },
+      on_gap: () => void queries.invalidateQueries(),
+      // Signed out, or the key is gone: whatever asks next finds out and shows it.
+      on_end: () => void queries.invalidateQueries({ queryKey: ['session'] }),
+    });
     return () => {
-      document.removeEventListener('visibilitychange', on_visibility);
-      close?.();
+      close();
       clearTimeout(timer);
     };
   }, [queries]);

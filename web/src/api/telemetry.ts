@@ -3,7 +3,8 @@ import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
 
 import { point_of, point_of_minute, with_point, type Point } from '../lib/telemetry';
-import { ApiError, call, client, follow, type Schemas } from './client';
+import { ApiError, call, client, type Schemas } from './client';
+import { follow_in_sight } from './in_sight';
 
 export type Measured = { lease: string } | { node: string };
 const path_of = (of: Measured) => ('lease' in of ? `/v1/leases/${of.lease}/telemetry` : `/v1/nodes/${of.node}/telemetry`);
@@ -48,36 +49,24 @@ export function useLiveTelemetry(of: Measured, wanted: boolean): LiveTelemetry {
         set_shown(latest.current);
       });
     };
-    let close: (() => void) | undefined;
-    const open = () => {
-      if (close || document.hidden) return;
-      set_state('connecting');
-      close = follow(path, {
-        on_event: (data) => {
-          latest.current = { points: with_point(latest.current.points, point_of(data as Schemas['TelemetryView']), live_span_s), heard_at: Date.now() };
-          draw();
-        },
-        on_state: (connected) => {
-          set_state(connected ? 'following' : 'lost');
-          if (connected) latest.current = { ...latest.current, heard_at: Date.now() };
-          draw();
-        },
-        on_end: (problem) => {
-          set_state('ended');
-          set_error(problem);
-        },
-      });
-    };
-    const shut = () => {
-      close?.();
-      close = undefined;
-    };
-    const on_visibility = () => (document.hidden ? shut() : open());
-    document.addEventListener('visibilitychange', on_visibility);
-    open();
+    set_state('connecting');
+    const close = follow_in_sight(path, {
+      on_event: (data) => {
+        latest.current = { points: with_point(latest.current.points, point_of(data as Schemas['TelemetryView']), live_span_s), heard_at: Date.now() };
+        draw();
+      },
+      on_state: (connected) => {
+        set_state(connected ? 'following' : 'lost');
+        if (connected) latest.current = { ...latest.current, heard_at: Date.now() };
+        draw();
+      },
+      on_end: (problem) => {
+        set_state('ended');
+        set_error(problem);
+      },
+    });
     return () => {
-      document.removeEventListener('visibilitychange', on_visibility);
-      shut();
+      close();
       cancelAnimationFrame(frame);
       clearTimeout(timer);
     };

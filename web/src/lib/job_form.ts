@@ -17,7 +17,8 @@ export interface JobForm {
   image: string;
   image_user: string; // likewise
   image_password: string;
-  input: string; // of a file: a folder that no browser reads
+  input: string; // a folder, as a file names it
+  input_manifest: string; // digest of what was stored of it; empty: nothing yet
   beyond: Record<string, unknown>; // of a file: see JobFile
   output: boolean;
   query: string;
@@ -46,7 +47,7 @@ export interface JobForm {
 }
 
 export const empty_form: JobForm = {
-  template: '', name: '', command: '', words: [], setup: '', environment: '', settings: [], secrets: [], image: '', image_user: '', image_password: '', input: '', beyond: {}, output: true, query: '', gpus: '1', nodes: '1', device_share: '1', hours: '1', tasks: '1', tier: 'ON_DEMAND',
+  template: '', name: '', command: '', words: [], setup: '', environment: '', settings: [], secrets: [], image: '', image_user: '', image_password: '', input: '', input_manifest: '', beyond: {}, output: true, query: '', gpus: '1', nodes: '1', device_share: '1', hours: '1', tasks: '1', tier: 'ON_DEMAND',
   objective: 'CHEAPEST', workload_class: 'GENERAL', near: '', max_price_per_hour: '', memory_gb: '', cpu_cores: '', disk_gb: '', network: false, isolation_min: '', budget: '', project: '', deadline_hours: '', restart_minutes: '', attempts_max: '', checkpoint_seconds: '', wait: true,
 };
 
@@ -81,6 +82,14 @@ export function wrong(form: JobForm, field: keyof JobForm): string | null {
   return null;
 }
 
+// The form after a change that change_for has made of a relaxation.
+export function with_requirement(form: JobForm, field: string, value: string): JobForm {
+  if (field === 'network') return { ...form, network: value !== '' };
+  // As many gangs as before, each of fewer nodes.
+  if (field === 'nodes') return { ...form, nodes: value, tasks: String((Number(form.tasks) / Number(form.nodes)) * Number(value)) };
+  return field in empty_form ? { ...form, [field]: value } : form;
+}
+
 const asked_fields: (keyof JobForm)[] = [...(Object.keys(numbers) as NumberField[]), 'max_price_per_hour'];
 
 // What the form asks a price for; null while something in it is wrong.
@@ -109,7 +118,7 @@ export function cannot_run(form: JobForm): string | null {
   if (form.secrets.length > 0 || form.image_user) return 'Secrets are handed over by the fallow program while the job runs, never by a browser: leave them out, or run the file with fallow run -f.';
   const [beyond] = Object.keys(form.beyond);
   if (beyond) return `What ${beyond} says only the fallow program does: leave it out, or run the file with fallow run -f.`;
-  return form.input ? `The input ${form.input} is a folder of your own machine, which no browser reads: leave it out, or run the file with fallow run -f.` : null;
+  return form.input && !form.input_manifest ? `The input ${form.input} is a folder of your own machine: choose it, leave it out, or run the file with fallow run -f.` : null;
 }
 
 export const runs_nothing = (form: JobForm) => form.words.length === 0 && form.command.trim() === '';
@@ -129,7 +138,10 @@ export function order_of(form: JobForm, quote: string): Schemas['CreateOrderRequ
   const order: Schemas['CreateOrderRequest'] = {
     quote,
     name: form.name,
-    workload: { image: form.image, command, environment: settings_of(form), collect_output: form.output, checkpoint_seconds: form.checkpoint_seconds ? Number(form.checkpoint_seconds) : undefined },
+    workload: {
+      image: form.image, command, environment: settings_of(form), collect_output: form.output, checkpoint_seconds: form.checkpoint_seconds ? Number(form.checkpoint_seconds) : undefined,
+      input_manifest: (form.input && form.input_manifest) || undefined,
+    },
     budget: form.budget.trim() || undefined,
     project: form.project || undefined,
     attempts_max: form.attempts_max ? Number(form.attempts_max) : undefined,
@@ -140,7 +152,7 @@ export function order_of(form: JobForm, quote: string): Schemas['CreateOrderRequ
 }
 
 // The names of a field in the file and in the form, where the form holds it as text.
-const same: [string, Exclude<keyof JobForm, 'words' | 'beyond' | 'settings' | 'secrets' | 'output' | 'network' | 'wait' | 'tier' | 'objective' | 'workload_class'>][] = [
+const same: [string, Exclude<keyof JobForm, 'input_manifest' | 'words' | 'beyond' | 'settings' | 'secrets' | 'output' | 'network' | 'wait' | 'tier' | 'objective' | 'workload_class'>][] = [
   ['name', 'name'], ['image', 'image'], ['image_user', 'image_user'], ['image_password', 'image_password'], ['input', 'input'], ['setup', 'setup'], ['run', 'command'], ['tasks', 'tasks'], ['budget', 'budget'], ['project', 'project'], ['deadline_hours', 'deadline_hours'],
   ['restart_minutes', 'restart_minutes'], ['attempts', 'attempts_max'], ['checkpoint_seconds', 'checkpoint_seconds'], ['query', 'query'], ['gpus', 'gpus'], ['nodes', 'nodes'], ['share', 'device_share'], ['hours', 'hours'], ['memory_gb', 'memory_gb'],
   ['cpus', 'cpu_cores'], ['disk_gb', 'disk_gb'], ['max_price', 'max_price_per_hour'], ['near', 'near'],
@@ -150,6 +162,7 @@ export function form_of_file(file: JobFile, before: JobForm): JobForm {
   const { values } = file;
   const form: JobForm = { ...empty_form, template: before.template, words: file.words, secrets: file.secrets, beyond: file.beyond, output: values.output !== undefined };
   for (const [in_file, in_form] of same) if (values[in_file] !== undefined) form[in_form] = values[in_file];
+  if (form.input === before.input) form.input_manifest = before.input_manifest;
   if (values.tasks === undefined) form.tasks = form.nodes; // one gang, or one task
   const environment = file.environment.map(({ name, value }) => `${name}=${value}`).join('\n');
   const is_text = !wrong({ ...form, environment }, 'environment') && JSON.stringify(settings_of_lines(environment)) === JSON.stringify(file.environment);

@@ -23,6 +23,8 @@ export const fields: Field[] = [
   { name: 'images', kind: 'word', about: 'whether it runs OCI images', values: ['true', 'false'] },
   { name: 'isolation', kind: 'ordered_word', about: 'the strongest sandbox', values: ['bubblewrap', 'runc', 'gvisor', 'microvm'] },
   { name: 'device_kind', kind: 'word', about: 'gpu or cpu', values: ['gpu', 'cpu'] },
+  { name: 'verified', kind: 'word', about: 'whether the device has passed its last proof', values: ['true', 'false'] },
+  { name: 'lan', kind: 'word', about: 'LAN or rack that the node stands in' },
   { name: 'node', kind: 'number', about: 'id' },
   { name: 'provider', kind: 'number', about: 'id' },
 ];
@@ -174,12 +176,12 @@ export interface Relaxation {
   change?: string;
 }
 
-// Requirements beside the query that a relaxation may change, and the form's name for each.
-const requirement = /^(?:raise|lower) (max price|gpus|device_share|hours|memory_gb|cpu_cores|disk_gb) to ([\d.]+)$/;
+// Requirements beside the query that a relaxation may change, by numbers.
+const requirement = /^(?:raise|lower) (max price|nodes|gpus|device_share|hours|memory_gb|cpu_cores|disk_gb) to ([\d.]+)$/;
 
 export type Change =
   | { kind: 'query'; text: string }
-  | { kind: 'requirement'; field: string; value: string }
+  | { kind: 'requirement'; field: string; value: string } // the form's name of it; empty: without it
   | { kind: 'none' };
 
 // What a press on "lower gpu_ram to 16.376" does. `query` is the text that found nothing.
@@ -194,6 +196,7 @@ export function change_for(query: string, relaxation: Relaxation): Change {
   if (field === 'isolation_min') {
     return { kind: 'requirement', field, value: change.replace(/^accept isolation /, '').toUpperCase() };
   }
+  if (field === 'network') return { kind: 'requirement', field, value: '' };
   const match = /^(raise|lower|accept|allow) (\S+) (?:to )?(.*)$/.exec(change);
   if (!match || !in_query) return { kind: 'none' };
   const [, verb, name, value] = match as unknown as [string, string, string, string];

@@ -30,13 +30,19 @@ export const end_reasons: Words<Schemas['EndReason']> = {
 };
 
 // Whom it is charged to, and what that does to the money.
-export const blames: Words<Schemas['Blame']> = {
+const blames: Words<Schemas['Blame']> = {
   BLAME_NONE: 'Nobody is to blame. The proven time is charged.',
   BLAME_RENTER: "The renter's own command ended it. The proven time is charged.",
   BLAME_PROVIDER: 'The provider is to blame. All that this lease was charged is refunded, and the task runs again elsewhere, from its last checkpoint if it has saved one.',
   BLAME_OWNER: "The node's owner needed it. The proven time is charged, and the task runs again elsewhere, from its last checkpoint if it has saved one.",
-  BLAME_MARKET: 'The market ended it. The task runs again as soon as there is room.',
+  BLAME_MARKET: 'The market ended it. The proven time is charged, and the task runs again as soon as there is room, from its last checkpoint if it has saved one.',
 };
+// What an end does to the money, in words.
+export function money_of_end({ reason, blame }: { reason: Schemas['EndReason']; blame: Schemas['Blame'] }): string {
+  if (reason === 'STOPPED') return 'The proven time up to then is charged.';
+  if (reason === 'MARKET_FAULT') return 'The market is to blame. All that this lease was charged is refunded, and the task runs again as soon as there is room, from its last checkpoint if it has saved one.';
+  return blames[blame];
+}
 export const blame_names: Words<Schemas['Blame']> = {
   BLAME_NONE: 'nobody',
   BLAME_RENTER: 'renter',
@@ -96,6 +102,14 @@ export const tiers: Words<Schemas['Tier']> = {
   ON_DEMAND: 'on demand',
   RESERVED: 'reserved',
   SPOT: 'spot',
+};
+// What a device's last proof has shown.
+export const proof_states: Words<Schemas['ProofState']> = {
+  PROOF_STATE_UNSPECIFIED: 'what it says of itself was never put to the test',
+  PROVEN: 'its answers were right, and as fast as its model is',
+  SLOW: 'its answers were right, but slower than its model is',
+  DISPROVEN: 'an answer was wrong, or another node has shown the same device',
+  UNANSWERED: 'it left too many asks in a row without an answer in time',
 };
 // What slows a device down.
 export const throttle_reasons: Words<Schemas['ThrottleReason']> = {

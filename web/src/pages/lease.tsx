@@ -6,7 +6,7 @@ import { useChange, useLease, useMarket } from '../api/asks';
 import { call, client, type Lease, type Session } from '../api/client';
 import { useMay } from '../api/may';
 import { seconds_of, show_moment, show_seconds } from '../lib/time';
-import { blames, end_reasons, tiers } from '../lib/words';
+import { end_reasons, money_of_end, tiers } from '../lib/words';
 import { AskButton, Card, Facts, Money, Page, save_file } from '../parts/basics';
 import { Attempts } from '../parts/attempts';
 import { Boundary } from '../parts/boundary';
@@ -67,7 +67,7 @@ export default function LeasePage({ lease: id, session }: { lease: string; sessi
                     {end_reasons[data.reason]}
                     {data.exit_code !== 0 && ` (exit code ${data.exit_code})`}.
                   </strong>
-                  <p>{data.reason === 'STOPPED' ? 'The proven time up to then is charged.' : blames[data.blame]}</p>
+                  <p>{money_of_end(data)}</p>
                   {data.detail && <p className="muted">{data.detail}</p>}
                 </div>
               )}

@@ -1,27 +1,32 @@
 // What is offered, at what price; and what a class went for.
 import { useQuery } from '@tanstack/react-query';
 import type { ColumnDef } from '@tanstack/react-table';
-import { useDeferredValue, useEffect, useMemo, useState } from 'react';
+import { lazy, Suspense, useCallback, useDeferredValue, useEffect, useMemo, useState } from 'react';
 import { Link, useLocation, useSearchParams } from 'wouter';
 
 import { ask_quote, useClasses, useMarket, useOffers, usePrices } from '../api/asks';
 import { ApiError, type Offer, type Price, type Session } from '../api/client';
 import { useMay } from '../api/may';
+import { compared_max, counts_of, type Counts } from '../lib/facets';
 import { approximate } from '../lib/money';
 import { change_for, condition_value, with_condition } from '../lib/query';
 import { show_moment } from '../lib/time';
 import { class_name, device_name, plural } from '../lib/words';
 import { Badge, Card, Money, Page } from '../parts/basics';
+import { Boundary } from '../parts/boundary';
 import { Chart } from '../parts/chart';
 import { Forecast } from '../parts/forecast';
 import { QueryInput } from '../parts/query_input';
 import { Relaxations } from '../parts/relaxations';
-import { Empty, sentence, useDebounced, View } from '../parts/states';
+import { Empty, Loading, sentence, useDebounced, View } from '../parts/states';
 import { Table } from '../parts/table';
+
+const Compare = lazy(() => import('../parts/compare'));
 
 const share = (value: number) => `${(value * 100).toFixed(value >= 0.9995 || value === 0 ? 0 : 1)} %`;
 
-function columns_of(currency: string): ColumnDef<Offer>[] {
+// `compared`: ids of the offers that stand side by side.
+function columns_of(currency: string, compared: string[], compare: (offer: Offer) => void): ColumnDef<Offer>[] {
   return [
     { id: 'gpu', header: 'Device', cell: ({ row: { original: offer } }) => <DeviceCell offer={offer} />, meta: { width: 'minmax(9rem, 2fr)', sort: 'gpu_name' } },
     { id: 'price', header: 'Price / h', cell: ({ row }) => <Money of={row.original.price_per_hour} />, meta: { width: 'minmax(5rem, 1fr)', right: true, sort: 'price' } },
@@ -31,6 +36,15 @@ function columns_of(currency: string): ColumnDef<Offer>[] {
     { id: 'host', header: 'Host', cell: ({ row }) => `${row.original.cpu_cores} cores, ${row.original.cpu_ram_gb.toFixed(0)} GB`, meta: { width: 'minmax(8rem, 1.3fr)', wide_only: true } },
     { id: 'spot', header: `Spot now`, cell: ({ row }) => (row.original.spot_price_per_hour ? <Money of={row.original.spot_price_per_hour} /> : '–'), meta: { width: 'minmax(5rem, 0.8fr)', right: true, wide_only: true } },
     { id: 'free', header: `Free (${currency})`.replace(/ \(.*/, ''), cell: ({ row }) => <FreeCell offer={row.original} />, meta: { width: 'minmax(5.5rem, 1fr)' } },
+    {
+      id: 'compare',
+      header: 'Compare',
+      cell: ({ row: { original: offer } }) => {
+        const is_compared = compared.includes(offer.id);
+        return <input type="checkbox" aria-label={`Compare ${device_name(offer.gpu_name)} on ${offer.node_name}`} checked={is_compared} disabled={!is_compared && compared.length >= compared_max} onChange={() => compare(offer)} />;
+      },
+      meta: { width: '5rem', wide_only: true },
+    },
   ];
 }
 
@@ -66,7 +80,9 @@ export default function MarketPage({ session }: { session: Session }) {
   const offers = useOffers(asked, order);
   const [, go] = useLocation();
   const currency = market.data?.currency ?? '';
-  const columns = useMemo(() => columns_of(currency), [currency]);
+  const [compared, set_compared] = useState<Offer[]>([]);
+  const compare = useCallback((offer: Offer) => set_compared((before) => (before.some((one) => one.id === offer.id) ? before.filter((one) => one.id !== offer.id) : [...before, offer])), []);
+  const columns = useMemo(() => columns_of(currency, compared.map((one) => one.id), compare), [currency, compared, compare]);
   const is_renter = session.scopes.includes('RENTER');
   const may_rent = useMay()('run') && is_renter;
 
@@ -83,16 +99,21 @@ export default function MarketPage({ session }: { session: Session }) {
   const seen = useDeferredValue(last_rows);
   const known = useMemo(() => known_values(seen ?? [], classes.data?.classes ?? []), [seen, classes.data]);
   const problem = offers.error instanceof ApiError && offers.error.code === 'query_invalid' ? offers.error.problem : null;
-  const rows = offers.rows ?? [];
+  const rows = useMemo(() => offers.rows ?? [], [offers.rows]);
+  // As they are now; what the query has left behind, as it was.
+  const side_by_side = useMemo(() => compared.map((one) => rows.find((row) => row.id === one.id) ?? one), [compared, rows]);
+  const rent = (offer: Offer) => go(`/new?query=${encodeURIComponent(`node=${offer.node}${offer.device_kind === 'CPU' ? ' device_kind=cpu' : ''}`)}`);
+  const counts = useMemo(() => counts_of(seen ?? []), [seen]);
 
   return (
     <Page title="Market" lead={market.data && `${plural(market.data.devices_total, 'device')} on ${plural(market.data.nodes_connected, 'connected node')}, ${plural(market.data.leases_open, 'open lease')}`}>
       <Card>
         <QueryInput label="Which offers will do" value={query} set={set_query} known={known} error={problem && { column: problem.column, message: problem.detail ?? '' }} />
         <div className="facets">
-          <Facet name="Model" field="gpu_name" values={known.gpu_name ?? []} query={query} set={set_query} show={device_name} />
-          <Facet name="Region" field="region" values={known.region ?? []} query={query} set={set_query} />
-          <Facet name="Memory" field="gpu_ram" values={known.gpu_ram ?? []} query={query} set={set_query} show={(value) => `at least ${value} GB`} />
+          <Facet name="Model" field="gpu_name" values={known.gpu_name ?? []} counts={counts} more={offers.more.has} query={query} set={set_query} show={device_name} />
+          <Facet name="Region" field="region" values={known.region ?? []} counts={counts} more={offers.more.has} query={query} set={set_query} />
+          <Facet name="Memory" field="gpu_ram" values={known.gpu_ram ?? []} counts={counts} more={offers.more.has} query={query} set={set_query} show={(value) => `at least ${value} GB`} />
+          <Facet name="Verified" field="verified" values={['true']} counts={counts} more={offers.more.has} query={query} set={set_query} show={() => 'by proof'} />
         </div>
         {problem && rows.length > 0 && <p className="hint">The list below is of the query before.</p>}
         {(!problem || rows.length > 0) && (
@@ -107,7 +128,8 @@ export default function MarketPage({ session }: { session: Session }) {
                   order={order}
                   set_order={set_order}
                   more={offers.more}
-                  open={may_rent ? (offer) => go(`/new?query=${encodeURIComponent(`node=${offer.node}${offer.device_kind === 'CPU' ? ' device_kind=cpu' : ''}`)}`) : undefined}
+                  on_sight={offers.look}
+                  open={may_rent ? rent : undefined}
                   open_label={(offer) => `Rent ${device_name(offer.gpu_name)} on ${offer.node_name}`}
                   empty={<NoOffers query={asked} set_query={set_query} is_renter={is_renter} />}
                 />
@@ -127,6 +149,13 @@ export default function MarketPage({ session }: { session: Session }) {
           </View>
         )}
       </Card>
+      {side_by_side.length > 0 && (
+        <Boundary what="The comparison">
+          <Suspense fallback={<Loading what="the comparison" />}>
+            <Compare offers={side_by_side} currency={currency} remove={compare} clear={() => set_compared([])} rent={is_renter ? rent : undefined} />
+          </Suspense>
+        </Boundary>
+      )}
       <Classes of={classes} currency={currency} query={query} />
     </Page>
   );
@@ -140,12 +169,18 @@ function known_values(offers: Offer[], classes: Price[]): Record<string, string[
   return {
     gpu_name: sorted([...classes.map((one) => one.model), ...offers.map((offer) => offer.gpu_name.toLowerCase().replace(/ /g, '_'))]),
     region: sorted([...classes.map((one) => one.region), ...offers.map((offer) => offer.region)]),
+    lan: sorted(offers.map((offer) => offer.lan)),
     ...(rams.length > 0 ? { gpu_ram: rams.map(String) } : {}),
     device_kind: kinds.length > 1 ? kinds : ['gpu', 'cpu'],
   };
 }
 
-function Facet({ name, field, values, query, set, show = (value: string) => value }: { name: string; field: string; values: string[]; query: string; set: (query: string) => void; show?: (value: string) => string }) {
+// With how many offers in the list have each value; `more`: the list goes on.
+function Facet({ name, field, values, counts, more, query, set, show = (value: string) => value }: { name: string; field: string; values: string[]; counts: Counts; more: boolean; query: string; set: (query: string) => void; show?: (value: string) => string }) {
+  const shown = (value: string) => {
+    const count = counts[field]?.[value] ?? 0;
+    return count > 0 ? `${show(value)} (${count}${more ? '+' : ''})` : show(value);
+  };
   const chosen = field === 'gpu_ram' ? (/gpu_ram>=([\d.]+)/.exec(query)?.[1] ?? '') : condition_value(query, field);
   const choose = (value: string) => {
     const cleared = with_condition(query, field, '');
@@ -156,10 +191,10 @@ function Facet({ name, field, values, query, set, show = (value: string) => valu
       <span>{name}</span>
       <select value={chosen} onChange={(event) => choose(event.target.value)}>
         <option value="">any</option>
-        {chosen && !values.includes(chosen) && <option value={chosen}>{show(chosen)}</option>}
+        {chosen && !values.includes(chosen) && <option value={chosen}>{shown(chosen)}</option>}
         {values.map((value) => (
           <option key={value} value={value}>
-            {show(value)}
+            {shown(value)}
           </option>
         ))}
       </select>
@@ -177,10 +212,12 @@ function NoOffers({ query, set_query, is_renter }: { query: string; set_query: (
       </Empty>
     );
   }
-  const relaxations = why.error instanceof ApiError ? (why.error.problem.relaxations ?? []) : [];
+  // Who rents nothing cannot ask for a price, so has no answer to what would help.
+  const problem = why.error instanceof ApiError && why.error.code === 'no_match' ? why.error.problem : null;
+  const relaxations = problem?.relaxations ?? [];
   return (
     <Empty title="Nothing matches">
-      <p>{why.error instanceof ApiError ? sentence(why.error.message) : 'No offer meets every condition.'}</p>
+      <p>{problem?.detail ? sentence(problem.detail) : 'No offer meets every condition.'}</p>
       <Relaxations
         of={relaxations}
         change={(relaxation) => {
@@ -190,7 +227,8 @@ function NoOffers({ query, set_query, is_renter }: { query: string; set_query: (
       />
       {!why.isFetching && relaxations.length === 0 && (
         <p>
-          No single change is enough. <button type="button" className="link" onClick={() => set_query('')}>Begin anew</button>
+          {problem && 'No single change is enough. '}
+          <button type="button" className="link" onClick={() => set_query('')}>Begin anew</button>
         </p>
       )}
     </Empty>

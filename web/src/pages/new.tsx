@@ -2,17 +2,19 @@
 // quote follows by itself.
 import { useQuery } from '@tanstack/react-query';
 import { lazy, Suspense, useCallback, useMemo, useState, type ReactNode } from 'react';
+import templates from 'virtual:job_templates';
 import { useSearchParams } from 'wouter';
 
 import { ask_quote, useClasses, useWallet } from '../api/asks';
 import { ApiError, type Schemas } from '../api/client';
-import { asked_of, cannot_run, empty_form, numbers, wrong, type JobForm, type NumberField } from '../lib/job_form';
-import { templates, type Template } from '../lib/templates';
+import { asked_of, cannot_run, empty_form, numbers, with_requirement, wrong, type JobForm, type NumberField } from '../lib/job_form';
+import { with_template, type Template } from '../lib/templates';
 import { plural } from '../lib/words';
 import { Card, Field, Page } from '../parts/basics';
 import { Boundary } from '../parts/boundary';
+import { InputFolder } from '../parts/input_folder';
 import { QueryInput } from '../parts/query_input';
-import { NoQuote, QuoteBox } from '../parts/quote_box';
+import { NoQuote, QuoteBox, Unanswered, usePlacer } from '../parts/quote_box';
 import { Loading, useDebounced } from '../parts/states';
 
 const JobFileEditor = lazy(() => import('../parts/job_file_editor'));
@@ -26,8 +28,8 @@ export default function NewPage() {
   const [form, set_form] = useState<JobForm>({ ...empty_form, query: address.get('query') ?? '' });
   const [wrong_file, set_wrong_file] = useState<string | null>(null);
   const set = useCallback<Set>((key, value) => set_form((before) => ({ ...before, [key]: value })), []);
-  const take = (template: Template) =>
-    set_form((before) => ({ ...before, template: template.id, name: template.name_of_job, command: template.command, words: [], setup: '', input: '', tasks: String(template.tasks ?? 1), nodes: '1', hours: template.hours ?? before.hours }));
+  const chosen = templates.find((one) => one.id === form.template);
+  const take = (template: Template) => set_form((before) => with_template(template, before, empty_form, chosen));
   const asked = useMemo(() => asked_of(form), [form]);
   const settled = useDebounced(asked, 300);
   const quote = useQuery({
@@ -42,6 +44,7 @@ export default function NewPage() {
   const problem = quote.error instanceof ApiError ? quote.error.problem : null;
   const with_file = address.get('file') === '1';
   const cannot = wrong_file ?? cannot_run(form);
+  const placer = usePlacer();
 
   return (
     <Page
@@ -58,12 +61,23 @@ export default function NewPage() {
           <button key={template.id} type="button" className={`template${form.template === template.id ? ' chosen' : ''}`} aria-pressed={form.template === template.id} onClick={() => take(template)}>
             <strong>{template.name}</strong>
             <span>{template.about}</span>
+            {template.input && <small>needs {template.input}</small>}
           </button>
         ))}
       </section>
+      {chosen && (chosen.more || chosen.input) && (
+        <p className="hint" role="status">
+          {chosen.input && (
+            <>
+              It needs the folder <code>{chosen.input}</code> of your machine.{' '}
+            </>
+          )}
+          {chosen.more}
+        </p>
+      )}
       <div className={with_file ? 'side-by-side with-file' : 'side-by-side'}>
         <div className="stack">
-          <What form={form} set={set} />
+          <What form={form} set={set} set_form={set_form} />
           <Where form={form} set={set} said={problem} />
         </div>
         {with_file && (
@@ -77,18 +91,20 @@ export default function NewPage() {
         )}
         <aside className="stack sticky" aria-label="Price">
           <Card title="The price">
-            {settled === null ? (
+            {placer.unanswered ? (
+              <Unanswered placer={placer} body={placer.unanswered} />
+            ) : settled === null ? (
               <p className="hint">Something in the form is not right yet.</p>
             ) : quote.error ? (
               <NoQuote
                 error={quote.error}
                 query={form.query}
                 set_query={(value) => set('query', value)}
-                set_requirement={(field, value) => field in form && set(field as 'gpus', value)}
+                set_requirement={(field, value) => set_form((before) => with_requirement(before, field, value))}
                 retry={() => void quote.refetch()}
               />
             ) : quote.data ? (
-              <QuoteBox quote={quote.data} form={form} wrong={cannot} fresh={!quote.isPlaceholderData && settled === asked} refresh={() => void quote.refetch()} />
+              <QuoteBox quote={quote.data} form={form} wrong={cannot} fresh={!quote.isPlaceholderData && settled === asked} refresh={() => void quote.refetch()} placer={placer} />
             ) : (
               <Loading what="a price" />
             )}
@@ -106,7 +122,7 @@ function with_param(before: URLSearchParams, name: string, value: string): URLSe
   return next;
 }
 
-function What({ form, set }: { form: JobForm; set: Set }) {
+function What({ form, set, set_form }: { form: JobForm; set: Set; set_form: (change: (before: JobForm) => JobForm) => void }) {
   return (
     <Card title="What to run">
       <Field label="Name" hint="For you to find it again.">
@@ -121,6 +137,7 @@ function What({ form, set }: { form: JobForm; set: Set }) {
           {(props) => <textarea {...props} rows={7} spellCheck={false} value={form.command} onChange={(event) => set('command', event.target.value)} />}
         </Field>
       )}
+      <InputFolder form={form} set_form={set_form} />
       <details>
         <summary>Environment, setup, image, output</summary>
         {form.settings.length > 0 ? (

@@ -5,13 +5,14 @@ import { useLocation } from 'wouter';
 import { useChange, useClasses, useLeases, useMarket, useNode } from '../api/asks';
 import { call, client, type NodeOfMarket, type Schemas, type Session } from '../api/client';
 import { useMay } from '../api/may';
-import { micros_of, parse_money } from '../lib/money';
+import { form_of_offer, is_wrong_offer, request_of_offer, wrong_term, type OfferForm, type OfferTerm } from '../lib/offer_form';
 import { show_moment } from '../lib/time';
 import { device_name, owner_states } from '../lib/words';
 import { AskButton, Card, Facts, Field, Money, Page } from '../parts/basics';
 import { Evidence } from '../parts/evidence';
 import { NodeBadge } from '../parts/node_badge';
 import { OwnerNotes } from '../parts/owner_notes';
+import { Proofs } from '../parts/proof';
 import { Empty, ErrorBox, View } from '../parts/states';
 import { TelemetryCard } from '../parts/telemetry_card';
 import { LeaseTable } from './leases';
@@ -82,9 +83,14 @@ export default function NodePage({ node: id, session }: { node: string; session:
             <Card title="What the owner policy did">
               <OwnerNotes node={id} />
             </Card>
-            <Card title="Reliability">
-              <Evidence node={data} />
-            </Card>
+            <div className="pair">
+              <Card title="Proof of its devices">
+                <Proofs node={data} asks={Number(market.data?.policy?.proof_interval_us ?? 0) > 0} />
+              </Card>
+              <Card title="Reliability">
+                <Evidence node={data} />
+              </Card>
+            </div>
             <Card title="What ran on it">
               <View of={leases} what="leases">
                 {() => <LeaseTable rows={leases.rows ?? []} more={leases.more} currency={market.data?.currency ?? ''} empty={<Empty title="No lease yet" />} />}
@@ -97,32 +103,14 @@ export default function NodePage({ node: id, session }: { node: string; session:
   );
 }
 
-type OfferForm = { kind: 'fixed' | 'follows'; price: string; floor: string; ceiling: string; disk: string; spot: string; day: string; week: string; month: string };
-
-function form_of(node: NodeOfMarket): OfferForm {
-  const offer = node.offer;
-  const percent = (points: number | undefined) => (points ? String(points / 100) : '');
-  return {
-    kind: offer?.price_ceiling_per_hour ? 'follows' : 'fixed',
-    price: offer?.price_per_hour ?? '',
-    floor: offer?.price_floor_per_hour ?? '',
-    ceiling: offer?.price_ceiling_per_hour ?? '',
-    disk: offer && micros_of(offer.disk_price_per_gb_hour) > 0n ? offer.disk_price_per_gb_hour : '',
-    spot: offer?.spot_floor_per_hour ?? '',
-    day: percent(offer?.discounts?.day_basis_points),
-    week: percent(offer?.discounts?.week_basis_points),
-    month: percent(offer?.discounts?.month_basis_points),
-  };
-}
-
 function OfferEditor({ node, mine, currency }: { node: NodeOfMarket; mine: boolean; currency: string }) {
-  const [form, set_form] = useState(() => form_of(node));
+  const [form, set_form] = useState(() => form_of_offer(node.offer));
   const [touched, set_touched] = useState(false);
   const [error, set_error] = useState<unknown>(null);
   const [saved, set_saved] = useState(false);
   const classes = useClasses();
   useEffect(() => {
-    if (!touched) set_form(form_of(node));
+    if (!touched) set_form(form_of_offer(node.offer));
   }, [node, touched]);
   const model = (node.facts?.devices?.[0]?.model ?? '').toLowerCase().replace(/ /g, '_');
   const index = classes.data?.classes.find((one) => one.model === model && one.region === (node.facts?.region ?? ''));
@@ -133,36 +121,18 @@ function OfferEditor({ node, mine, currency }: { node: NodeOfMarket; mine: boole
     set_saved(false);
     set_form((before) => ({ ...before, [key]: value }));
   };
-  const points = (text: string) => Math.round(Number(text || '0') * 100);
-  const money_wrong = (text: string, needed: boolean) => (text === '' ? (needed ? 'An amount is needed.' : null) : parse_money(text) === null ? 'An amount such as 0.35.' : null);
-  const percent_wrong = (text: string) => (text !== '' && !(Number(text) >= 0 && Number(text) <= 50) ? 'At most 50.' : null);
-  const wrong = [
-    form.kind === 'fixed' ? money_wrong(form.price, true) : (money_wrong(form.floor, false) ?? money_wrong(form.ceiling, true)),
-    money_wrong(form.disk, false), money_wrong(form.spot, false), percent_wrong(form.day), percent_wrong(form.week), percent_wrong(form.month),
-  ].some(Boolean);
   const save = async () => {
     set_error(null);
-    const discounts = { hour_basis_points: 0, day_basis_points: points(form.day), week_basis_points: points(form.week), month_basis_points: points(form.month) };
     try {
-      await set_offer.mutateAsync({
-        ...(form.kind === 'fixed' ? { price_per_hour: form.price } : { price_floor_per_hour: form.floor, price_ceiling_per_hour: form.ceiling }),
-        disk_price_per_gb_hour: form.disk,
-        spot_floor_per_hour: form.spot,
-        ...(discounts.day_basis_points + discounts.week_basis_points + discounts.month_basis_points > 0 ? { discounts } : {}),
-      } as Schemas['SetOfferRequest']);
+      await set_offer.mutateAsync(request_of_offer(form) as Schemas['SetOfferRequest']);
       set_touched(false);
       set_saved(true);
     } catch (failure) {
       set_error(failure);
     }
   };
-  const amount = (key: 'price' | 'floor' | 'ceiling' | 'disk' | 'spot', label: string, hint: string, needed = false) => (
-    <Field label={label} hint={hint} error={touched ? money_wrong(form[key], needed) : null}>
-      {(props) => <input {...props} inputMode="decimal" disabled={!mine} value={form[key]} onChange={(event) => set(key, event.target.value.trim())} />}
-    </Field>
-  );
-  const percent = (key: 'day' | 'week' | 'month', label: string) => (
-    <Field label={label} error={percent_wrong(form[key])}>
+  const term = (key: OfferTerm, label: string, hint?: string) => (
+    <Field label={label} hint={hint} error={touched ? wrong_term(form, key) : null}>
       {(props) => <input {...props} inputMode="decimal" disabled={!mine} value={form[key]} onChange={(event) => set(key, event.target.value.trim())} />}
     </Field>
   );
@@ -201,23 +171,26 @@ function OfferEditor({ node, mine, currency }: { node: NodeOfMarket; mine: boole
         </label>
       </fieldset>
       <div className="fields">
-        {form.kind === 'fixed' ? amount('price', 'Price', 'Running leases keep theirs.', true) : amount('floor', 'Not below', 'Your electricity, at least.')}
-        {form.kind === 'follows' && amount('ceiling', 'Not above', 'The index moves it in between.', true)}
-        {amount('disk', 'Disk, a GB and hour', 'Empty: free.')}
-        {amount('spot', 'Spot from', 'Empty: takes no spot leases.')}
+        {form.kind === 'fixed' ? term('price', 'Price', 'Running leases keep theirs.') : term('floor', 'Not below', 'Your electricity, at least.')}
+        {form.kind === 'follows' && term('ceiling', 'Not above', 'The index moves it in between.')}
+        {term('disk', 'Disk, a GB and hour', 'Empty: free.')}
+        {term('spot', 'Spot from', 'Empty: takes no spot leases.')}
+        {term('share', 'Smallest share of a device', 'From 0.001 on. Empty: whole devices alone.')}
+        {term('hours', 'Longest lease, hours', 'Empty: no limit.')}
       </div>
       <fieldset className="choice" disabled={!mine}>
         <legend>Percent off for who reserves</legend>
       </fieldset>
-      <div className="fields three">
-        {percent('day', 'a day')}
-        {percent('week', 'a week')}
-        {percent('month', 'a month')}
+      <div className="fields">
+        {term('hour', 'an hour')}
+        {term('day', 'a day')}
+        {term('week', 'a week')}
+        {term('month', 'a month')}
       </div>
       {error !== null && <ErrorBox error={error} />}
       {mine ? (
         <div className="row">
-          <button type="button" disabled={wrong || set_offer.isPending || (!touched && node.offer !== undefined)} onClick={() => void save()}>
+          <button type="button" disabled={is_wrong_offer(form) || set_offer.isPending || (!touched && node.offer !== undefined)} onClick={() => void save()}>
             {node.offer ? 'Save the offer' : 'Offer it'}
           </button>
           {saved && (

@@ -2,9 +2,9 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useMemo, useRef, useState } from 'react';
 
-import { ApiError } from '../api/client';
-import { follow } from '../api/client';
-import { Output, type LogPiece } from '../lib/output';
+import { ApiError, follow } from '../api/client';
+import { follow_in_sight } from '../api/in_sight';
+import { Output, OutputFile, type LogPiece } from '../lib/output';
 import { plural } from '../lib/words';
 import { save_file } from './basics';
 import { Empty, ErrorBox, Loading } from './states';
@@ -32,7 +32,7 @@ export function LogView({ path, name, show_task }: { path: string; name: string;
         set_version((before) => before + 1);
       });
     };
-    const close = follow(`${path}?follow=true`, {
+    const close = follow_in_sight(`${path}?follow=true`, {
       on_event: (data) => {
         if (output.current.add(data as LogPiece)) draw();
       },
@@ -62,7 +62,6 @@ export function LogView({ path, name, show_task }: { path: string; name: string;
   }, [following, lines, virtual]);
 
   if (error) return <ErrorBox error={error} />;
-  const save = () => save_file(`${name}.log`, output.current.lines.map((line) => `${show_task ? `[${line.task}] ` : ''}${line.text}\n`), 'text/plain');
   return (
     <div className="log">
       <div className="row spread">
@@ -75,12 +74,10 @@ export function LogView({ path, name, show_task }: { path: string; name: string;
           <label className="check">
             <input type="checkbox" checked={following} onChange={(event) => set_following(event.target.checked)} /> follow
           </label>
-          <button type="button" className="plain" onClick={save} disabled={output.current.lines.length === 0}>
-            Download
-          </button>
+          <Download path={path} name={name} names_tasks={show_task} disabled={lines.length === 0 && !search} />
         </span>
       </div>
-      {output.current.dropped > 0 && <p className="hint">The first {plural(output.current.dropped, 'line')} are not shown: `fallow logs` has all of them.</p>}
+      {output.current.dropped > 0 && <p className="hint">The first {plural(output.current.dropped, 'line')} are not shown: what is downloaded has all of them.</p>}
       {lines.length === 0 ? (
         state === 'ended' || search ? (
           <Empty title={search ? 'No line has that' : 'It wrote nothing'} />
@@ -96,6 +93,7 @@ export function LogView({ path, name, show_task }: { path: string; name: string;
           aria-label="Output"
           aria-live="off"
           tabIndex={0}
+          onTouchMove={() => set_following(false)}
           onWheel={(event) => event.deltaY < 0 && set_following(false)}
           onKeyDown={(event) => ['ArrowUp', 'PageUp', 'Home'].includes(event.key) && set_following(false)}
         >
@@ -114,5 +112,38 @@ export function LogView({ path, name, show_task }: { path: string; name: string;
         </div>
       )}
     </div>
+  );
+}
+
+// All of it as it was written, read anew: what is shown is bounded, and without what only a terminal understands.
+function Download({ path, name, names_tasks, disabled }: { path: string; name: string; names_tasks: boolean; disabled: boolean }) {
+  const [read_bytes, set_read_bytes] = useState<number | null>(null); // null: nothing is being read
+  const [error, set_error] = useState<ApiError | null>(null);
+  const close = useRef<() => void>(undefined);
+  useEffect(() => () => close.current?.(), []);
+  const read = () => {
+    const file = new OutputFile(names_tasks);
+    set_error(null);
+    set_read_bytes(0);
+    close.current = follow(path, {
+      on_event: (data) => {
+        file.add(data as LogPiece);
+        set_read_bytes(file.bytes);
+      },
+      on_end: (problem) => {
+        set_read_bytes(null);
+        set_error(problem);
+        file.end();
+        if (!problem) save_file(`${name}.log`, file.parts as BlobPart[], 'text/plain');
+      },
+    });
+  };
+  return (
+    <>
+      <button type="button" className="plain" onClick={read} disabled={disabled || read_bytes !== null}>
+        {read_bytes === null ? 'Download' : `Reading, ${(read_bytes / 1e6).toFixed(1)} MB…`}
+      </button>
+      {error && <span className="hint wrong" role="alert">{error.message}</span>}
+    </>
   );
 }

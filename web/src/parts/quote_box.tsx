@@ -1,13 +1,14 @@
 // A firm price with its parts, and the press that takes it.
 import { useQueryClient } from '@tanstack/react-query';
-import { useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useLocation } from 'wouter';
 
 import { useMarket, useWallet } from '../api/asks';
-import { ApiError, call, client, new_key, type Known, type Quote, type Schemas } from '../api/client';
+import { ApiError, call, client, new_key, type Known, type Order, type Quote, type Schemas } from '../api/client';
 import { useMay } from '../api/may';
 import { order_of, runs_nothing, type JobForm } from '../lib/job_form';
 import { micros_of } from '../lib/money';
+import { Placing } from '../lib/placing';
 import { change_for } from '../lib/query';
 import { show_seconds } from '../lib/time';
 import { device_name, plural, tiers } from '../lib/words';
@@ -35,41 +36,75 @@ export function NoQuote({ error, query, set_query, set_requirement, retry }: { e
   );
 }
 
-// `wrong`: why the job cannot be run though it has a price.
-export function QuoteBox({ quote, form, fresh, wrong, refresh }: { quote: Quote; form: JobForm; fresh: boolean; wrong: string | null; refresh: () => void }) {
-  const market = useMarket();
-  const wallet = useWallet();
+export interface Placer {
+  place: (body: Schemas['CreateOrderRequest']) => Promise<void>;
+  busy: boolean;
+  error: unknown;
+  forget: () => void; // the error
+  unanswered: Schemas['CreateOrderRequest'] | null;
+}
+
+// Places orders and goes to their pages. Held by the page: prices come and go meanwhile.
+export function usePlacer(): Placer {
   const queries = useQueryClient();
   const [, go] = useLocation();
-  const now = useNow();
-  const may_run = useMay()('run');
   const [busy, set_busy] = useState(false);
   const [error, set_error] = useState<unknown>(null);
-  // One key an attempt at one order: pressing twice, or again after a lost answer, runs it once.
-  const attempt = useRef({ body: '', key: '' });
-  const currency = market.data?.currency ?? '';
-  const left = quote.expires_at ? (Date.parse(quote.expires_at) - now) / 1000 : 0;
-  const gone = error instanceof ApiError && error.code === 'quote_gone' ? (error.problem.next_quote as Known<Schemas['QuoteView']> | undefined) : undefined;
-  const poor = wallet.data && micros_of(wallet.data.available) < micros_of(quote.total);
-  useEffect(() => set_error(null), [quote.id]);
-
-  const run = async (id: string) => {
+  const [unanswered, set_unanswered] = useState<Placer['unanswered']>(null);
+  const placing = useMemo(() => new Placing<Schemas['CreateOrderRequest'], Order>((body, key) => call(client.POST('/v1/orders', { body, headers: { 'Idempotency-Key': key } })), new_key), []);
+  const place = async (body: Schemas['CreateOrderRequest']) => {
     set_busy(true);
     set_error(null);
-    const body = order_of(form, id);
-    const text = JSON.stringify(body);
-    if (attempt.current.body !== text) attempt.current = { body: text, key: new_key() };
     try {
-      const order = await call(client.POST('/v1/orders', { body, headers: { 'Idempotency-Key': attempt.current.key } }));
+      const order = await placing.place(body);
       void queries.invalidateQueries({ queryKey: ['orders'] });
       void queries.invalidateQueries({ queryKey: ['wallet'] });
       go(`/jobs/${order.id}`);
     } catch (failure) {
       set_error(failure);
     } finally {
+      set_unanswered(placing.unanswered);
       set_busy(false);
     }
   };
+  const forget = useCallback(() => set_error(null), []);
+  return { place, busy, error, forget, unanswered };
+}
+
+// Instead of prices while an order is without answer: a second one beside it may run the job twice.
+export function Unanswered({ placer: { place, busy, error }, body }: { placer: Placer; body: Schemas['CreateOrderRequest'] }) {
+  return (
+    <div className="stack">
+      <div className="state error" role="alert">
+        <strong>The market has not said whether it took the order</strong>
+        <div>
+          {error instanceof Error ? `${sentence(error.message)} ` : ''}Send it again to know: the very same{body.name ? ` ${body.name}` : ' order'} as before, at the price of then, and it runs once however often it is sent.
+        </div>
+      </div>
+      <button type="button" className="big" disabled={busy} onClick={() => void place(body)}>
+        {busy ? 'One moment…' : 'Send it again'}
+      </button>
+    </div>
+  );
+}
+
+// `wrong`: why the job cannot be run though it has a price.
+export function QuoteBox({ quote, form, fresh, wrong, refresh, placer: { place, busy, error, forget } }: { quote: Quote; form: JobForm; fresh: boolean; wrong: string | null; refresh: () => void; placer: Placer }) {
+  const market = useMarket();
+  const wallet = useWallet();
+  const now = useNow();
+  const may_run = useMay()('run');
+  const currency = market.data?.currency ?? '';
+  const left = quote.expires_at ? (Date.parse(quote.expires_at) - now) / 1000 : 0;
+  const gone = error instanceof ApiError && error.code === 'quote_gone' ? (error.problem.next_quote as Known<Schemas['QuoteView']> | undefined) : undefined;
+  const poor = wallet.data && micros_of(wallet.data.available) < micros_of(quote.total);
+  // What was said of one quote does not stand beside the next.
+  const shown = useRef(quote.id);
+  useEffect(() => {
+    if (shown.current !== quote.id) forget();
+    shown.current = quote.id;
+  }, [quote.id, forget]);
+  const run = (id: string) => void place(order_of(form, id));
 
   return (
     <div className={fresh ? 'stack' : 'stack dimmed'}>
@@ -123,7 +158,7 @@ export function QuoteBox({ quote, form, fresh, wrong, refresh }: { quote: Quote;
           <div>
             The same order now costs <Money of={gone.total} currency={currency} />.
           </div>
-          <button type="button" disabled={busy} onClick={() => void run(gone.id)}>
+          <button type="button" disabled={busy} onClick={() => run(gone.id)}>
             Run it for that
           </button>
         </div>
@@ -137,7 +172,7 @@ export function QuoteBox({ quote, form, fresh, wrong, refresh }: { quote: Quote;
           Ask again
         </button>
       ) : (
-        <button type="button" className="big" disabled={busy || !fresh || runs_nothing(form) || wrong !== null} onClick={() => void run(quote.id)}>
+        <button type="button" className="big" disabled={busy || !fresh || runs_nothing(form) || wrong !== null} onClick={() => run(quote.id)}>
           {busy ? 'One moment…' : runs_nothing(form) ? 'Say what to run' : `Run for at most ${quote.total}`}
         </button>
       )}

@@ -1,6 +1,6 @@
 // A receipt and what the browser found when it checked it, here and alone.
 import type { Verdict } from '../receipt/verify';
-import { end_reasons, blames, tiers } from '../lib/words';
+import { end_reasons, money_of_end, tiers } from '../lib/words';
 import { Facts, Money } from './basics';
 
 export function ReceiptView({ verdict, market_key }: { verdict: Verdict; market_key?: string }) {
@@ -43,7 +43,7 @@ export function ReceiptView({ verdict, market_key }: { verdict: Verdict; market_
             ['Lease', `${body.lease}, task ${body.task}, attempt ${body.attempt} of order ${body.order}`],
             ['Node', `${body.node}${body.devices.length ? `: ${body.devices.map((device) => device.model).join(', ')}` : ''}`],
             ['Ended', end_reasons[body.reason]],
-            ['Blame', blames[body.blame]],
+            ['Blame', money_of_end(body)],
             ['Tier', tiers[body.tier]],
             ['Proven', `${Number(body.proven_us) / 1e6} s by ${body.meters.length} signed records`],
             ['Rate', <Money key="rate" of={body.rate_hour_micros} currency={`${body.currency} / h`} />],

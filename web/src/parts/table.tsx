@@ -24,18 +24,22 @@ export interface TableProps<Row extends object> {
   order?: string; // "price", "price-"
   set_order?: (order: string) => void;
   more?: { fetch: () => void; has: boolean; busy: boolean; failed: boolean };
+  on_sight?: (first: number, last: number) => void; // these rows are drawn now
   rows_high?: number; // height in rows, at most
   empty?: ReactNode;
 }
 
 const row_height = 44;
 
-export function Table<Row extends object>({ label, rows, columns, row_id, open, open_label, order, set_order, more, rows_high = 14, empty }: TableProps<Row>) {
+export function Table<Row extends object>({ label, rows, columns, row_id, open, open_label, order, set_order, more, on_sight, rows_high = 14, empty }: TableProps<Row>) {
   const table = useReactTable({ data: rows, columns, getRowId: row_id, getCoreRowModel: getCoreRowModel() });
   const body = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => body.current, estimateSize: () => row_height, overscan: 12 });
   const shown = virtual.getVirtualItems();
+  const first = shown[0]?.index ?? 0;
   const last = shown[shown.length - 1]?.index ?? 0;
+
+  useEffect(() => on_sight?.(first, last), [on_sight, first, last]);
 
   useEffect(() => {
     if (more?.has && !more.busy && !more.failed && rows.length > 0 && last >= rows.length - 20) more.fetch();
