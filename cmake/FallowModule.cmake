@@ -8,7 +8,7 @@
 # PRECOMPILE: headers of libraries and of the schema that most files here read, parsed once for
 # the module, its tests, and the modules that name it with PRECOMPILED_BY. Files include what they
 # use all the same: FALLOW_PRECOMPILE=OFF builds without, and clang-tidy reads them without.
-# Who shares a set has the same -O: gcc 12 crashes on headers precompiled with another one.
+# Who shares a set has the same -O: the compiler takes no headers precompiled with another one.
 #
 # Files are compiled FALLOW_JOINED at a time, as one: most of a file's time goes to headers and
 # templates that its neighbours need too. So names in a module's anonymous namespaces are unique among
@@ -22,8 +22,6 @@ function(fallow_join target)
   if(FALLOW_JOINED GREATER 1)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE BATCH
                           UNITY_BUILD_BATCH_SIZE ${FALLOW_JOINED})
-    # Of a type that a header would give another identity in each file; a joined file is no header.
-    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   endif()
 endfunction()
 

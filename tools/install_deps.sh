@@ -13,7 +13,7 @@ set -euo pipefail
 
 packages=(
   # compiler, linker, build
-  g++ make cmake ninja-build ccache lld pkg-config git
+  clang-19 libclang-rt-19-dev libstdc++-12-dev libc6-dev make cmake ninja-build ccache lld pkg-config git
   # libraries
   libboost1.81-dev libssl-dev protobuf-compiler libprotobuf-dev libsqlite3-dev libsodium-dev
   libfmt-dev libexpected-dev libspdlog-dev libcli11-dev libtomlplusplus-dev prometheus-cpp-dev
@@ -30,7 +30,7 @@ packages=(
 )
 # Format, tidy and fuzzing; `make check`, `tidy`, `fuzz` ask for them with --tools.
 if [[ "${1:-}" == "--tools" ]]; then
-  packages+=(clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev sqlite3)
+  packages+=(clang-tidy-14 clang-format-14 sqlite3)
 fi
 
 if [[ "${1:-}" == "--images" ]]; then

@@ -152,7 +152,7 @@ def measure(nodes, jobs, clients):
 
 
 def build_submitter():
-    subprocess.run(["cc", "-O2", "-Wall", "-I", UNPACKED / "usr/include", "-o", UNPACKED / "slurm_submit",
+    subprocess.run(["clang-19", "-O2", "-Wall", "-I", UNPACKED / "usr/include", "-o", UNPACKED / "slurm_submit",
                     ROOT / "bench/peers/slurm_submit.c", f"-L{LIBRARIES}", "-lslurm",
                     "-Wl,--allow-shlib-undefined"], check=True)
 

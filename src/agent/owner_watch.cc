@@ -71,9 +71,10 @@ struct OwnerWatch::Impl {
     }
   }
 
-  void note(Time at, OwnerMomentKind kind, const std::string& why) {
+  void note(Time at, OwnerMomentKind kind, const std::string& reason) {
     if (!history) return;
-    if (const auto noted = history->add(at, kind, why); !noted) cannot_note(noted.error());
+    const auto added = history->add(at, kind, reason);
+    if (!added) cannot_note(added.error());
   }
 
   // For the thread. Nothing: it is abandoned, and the clock may be gone.

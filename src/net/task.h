@@ -2,11 +2,6 @@
 //
 // A Task starts when it is awaited and runs on the executor of whoever awaits it. A connection
 // lives on one thread of an IoPool, so its coroutines need no locks among themselves.
-//
-// Never write co_await inside the condition of if, while or switch, nor inside && || ?: - gcc 12
-// lays the coroutine's frame out wrongly then, and it crashes. Name the awaited value first.
-// Likewise name aggregates before passing them to an awaited call: gcc 12 destroys such temporaries
-// twice.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -14,11 +9,6 @@
 #include <utility>
 
 #include "base/result.h"
-
-#if defined(__GNUC__) && !defined(__clang__)
-// gcc 12 pairs Asio's frame allocation with the wrong deallocation when it inlines.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-#endif
 
 namespace fallow::net {
 

@@ -5,7 +5,8 @@ import subprocess
 
 from harness import ROOT
 
-NO_COMPILER = None if shutil.which("cc") else "no C compiler here"
+COMPILER = shutil.which("clang-19") or shutil.which("cc")
+NO_COMPILER = None if COMPILER else "no C compiler here"
 
 # What a program reads of the wall's clock, moved by the seconds in a file. Timers go by other clocks.
 CLOCK = r"""
@@ -48,7 +49,7 @@ int gettimeofday(struct timeval* out, void* zone) {
 
 
 def build(source, library):
-    subprocess.run(["cc", "-w", "-shared", "-fPIC", "-o", library, source], check=True)
+    subprocess.run([COMPILER, "-w", "-shared", "-fPIC", "-o", library, source], check=True)
 
 
 class Devices:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """A real agent proves its device over OpenCL (PoCL where there is no GPU), and a liar does not."""
 import os
-import shutil
 import struct
 import subprocess
 import unittest
 
+from faults import COMPILER, NO_COMPILER
 from harness import BUILD, PATIENCE, SystemTest, main
 
 
@@ -76,11 +76,11 @@ class ProofTest(SystemTest):
         first = int(proof["at_us"])
         self.wait_proof(self.provider, "lab", lambda proof: proof["state"] == "PROVEN" and int(proof["at_us"]) > first, 180)
 
-    @unittest.skipUnless(shutil.which("cc"), "no C compiler here")
+    @unittest.skipIf(NO_COMPILER, NO_COMPILER)
     def test_a_driver_library_that_lies_proves_nothing(self):
         source = self.folder / "nvml.c"
         source.write_text(NVML)
-        subprocess.run(["cc", "-w", "-shared", "-fPIC", "-o", self.folder / "libnvidia-ml.so.1", source], check=True)
+        subprocess.run([COMPILER, "-w", "-shared", "-fPIC", "-o", self.folder / "libnvidia-ml.so.1", source], check=True)
         environment = dict(os.environ, LD_LIBRARY_PATH=str(self.folder))
         listed = subprocess.run([self.market.fallow, "probe-devices"], env=environment, capture_output=True, text=True)
         self.assertIn("nvml\tgpu\tNVIDIA GeForce RTX 4090", listed.stdout)

@@ -78,10 +78,25 @@ ROUTES: Dict[str, Route] = {
         frozenset([]),
         frozenset([]),
         models.OrderView, False),
+    "ListTasks": Route(
+        "GET", "/v1/orders/{order}/tasks", frozenset(['order']),
+        frozenset(['first', 'page_size', 'page_token']),
+        frozenset([]),
+        models.ListTasksResponse, False),
     "StopOrder": Route(
         "POST", "/v1/orders/{order}/stop", frozenset(['order']),
         frozenset([]),
         frozenset([]),
+        models.OrderView, False),
+    "GetExtension": Route(
+        "GET", "/v1/orders/{order}/extension", frozenset(['order']),
+        frozenset(['hours']),
+        frozenset([]),
+        models.ExtensionView, False),
+    "ExtendOrder": Route(
+        "POST", "/v1/orders/{order}/extend", frozenset(['order']),
+        frozenset([]),
+        frozenset(['hours']),
         models.OrderView, False),
     "FollowOrderLogs": Route(
         "GET", "/v1/orders/{order}/logs", frozenset(['order']),
@@ -158,6 +173,16 @@ ROUTES: Dict[str, Route] = {
         frozenset([]),
         frozenset(['amount', 'destination']),
         models.WalletView, False),
+    "ListWithdrawals": Route(
+        "GET", "/v1/withdrawals", frozenset([]),
+        frozenset(['account', 'page_size', 'page_token']),
+        frozenset([]),
+        models.ListWithdrawalsResponse, False),
+    "ListEarnings": Route(
+        "GET", "/v1/wallet/earnings", frozenset([]),
+        frozenset(['account', 'by', 'node', 'page_size', 'page_token', 'since', 'until']),
+        frozenset([]),
+        models.ListEarningsResponse, False),
     "ListPayouts": Route(
         "GET", "/v1/payouts", frozenset([]),
         frozenset(['page_size', 'page_token']),
@@ -188,6 +213,11 @@ ROUTES: Dict[str, Route] = {
         frozenset(['page_size', 'page_token']),
         frozenset([]),
         models.ListNodesResponse, False),
+    "ListRegions": Route(
+        "GET", "/v1/regions", frozenset([]),
+        frozenset([]),
+        frozenset([]),
+        models.ListRegionsResponse, False),
     "GetNode": Route(
         "GET", "/v1/nodes/{node}", frozenset(['node']),
         frozenset([]),
@@ -218,6 +248,11 @@ ROUTES: Dict[str, Route] = {
         frozenset(['last_minutes', 'page_size', 'page_token']),
         frozenset([]),
         models.ListTelemetryResponse, False),
+    "ListOwnerNotes": Route(
+        "GET", "/v1/nodes/{node}/owner", frozenset(['node']),
+        frozenset(['page_size', 'page_token']),
+        frozenset([]),
+        models.ListOwnerNotesResponse, False),
     "CreateAccount": Route(
         "POST", "/v1/accounts", frozenset([]),
         frozenset([]),
@@ -240,12 +275,12 @@ ROUTES: Dict[str, Route] = {
         models.CreateKeyResponse, False),
     "ListKeys": Route(
         "GET", "/v1/keys", frozenset([]),
-        frozenset([]),
+        frozenset(['account']),
         frozenset([]),
         models.ListKeysResponse, False),
     "RevokeKey": Route(
         "DELETE", "/v1/keys/{key}", frozenset(['key']),
-        frozenset([]),
+        frozenset(['account']),
         frozenset([]),
         models.KeyView, False),
     "SetPolicy": Route(
@@ -263,6 +298,11 @@ ROUTES: Dict[str, Route] = {
         frozenset([]),
         frozenset([]),
         models.PolicyTrialView, False),
+    "ListAuditEntries": Route(
+        "GET", "/v1/audit", frozenset([]),
+        frozenset(['account', 'kind', 'lease', 'node', 'order', 'page_size', 'page_token', 'since', 'until']),
+        frozenset([]),
+        models.ListAuditEntriesResponse, False),
     "CreateWebhook": Route(
         "POST", "/v1/webhooks", frozenset([]),
         frozenset([]),

@@ -44,6 +44,7 @@ class EndReason(OpenEnum):
     GANG_LOST = "GANG_LOST"
     GANG_BROKEN = "GANG_BROKEN"
     IMAGE_UNAVAILABLE = "IMAGE_UNAVAILABLE"
+    STORE_FULL = "STORE_FULL"
 
 
 class Isolation(OpenEnum):
@@ -95,11 +96,28 @@ class OrderState(OpenEnum):
     ORDER_STOPPED = "ORDER_STOPPED"
 
 
+class OwnerAct(OpenEnum):
+    OWNER_ACT_UNSPECIFIED = "OWNER_ACT_UNSPECIFIED"
+    OWNER_CAME = "OWNER_CAME"
+    OWNER_LEFT = "OWNER_LEFT"
+    OWNER_PAUSED_NODE = "OWNER_PAUSED_NODE"
+    LEASE_SUSPENDED = "LEASE_SUSPENDED"
+    LEASE_RESUMED = "LEASE_RESUMED"
+    LEASE_EVICTED = "LEASE_EVICTED"
+
+
 class OwnerState(OpenEnum):
     OWNER_STATE_UNSPECIFIED = "OWNER_STATE_UNSPECIFIED"
     OWNER_AWAY = "OWNER_AWAY"
     OWNER_PRESENT = "OWNER_PRESENT"
     OWNER_PAUSED = "OWNER_PAUSED"
+
+
+class PayoutState(OpenEnum):
+    PAYOUT_STATE_UNSPECIFIED = "PAYOUT_STATE_UNSPECIFIED"
+    PAYOUT_OPEN = "PAYOUT_OPEN"
+    PAYOUT_PAID = "PAYOUT_PAID"
+    PAYOUT_RETURNED = "PAYOUT_RETURNED"
 
 
 class ProofOutcome(OpenEnum):
@@ -227,6 +245,21 @@ class AccountView:
 
 
 @dataclasses.dataclass(frozen=True)
+class AuditEntryView:
+    index: int = 0
+    ordinal: int = 0
+    at: Optional[datetime] = None
+    actor: int = 0
+    command: str = ""
+    kind: str = ""
+    accounts: List[int] = dataclasses.field(default_factory=list)
+    node: int = 0
+    order: int = 0
+    lease: int = 0
+    event: Optional["Event"] = None
+
+
+@dataclasses.dataclass(frozen=True)
 class BoundQuote:
     issued_at_us: int = 0
     expires_at_us: int = 0
@@ -309,6 +342,16 @@ class DeviceChecked:
 
 
 @dataclasses.dataclass(frozen=True)
+class DeviceCountsView:
+    nodes: int = 0
+    nodes_connected: int = 0
+    nodes_occupied: int = 0
+    devices: int = 0
+    devices_leased: float = 0.0
+    devices_free: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
 class DeviceProof:
     state: ProofState = ProofState.PROOF_STATE_UNSPECIFIED
     at_us: int = 0
@@ -342,6 +385,16 @@ class DeviceSpeeds:
     fp32_mflops: int = 0
     fp64_mflops: int = 0
     copy_mbps: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class EarningsView:
+    day: str = ""
+    node: int = 0
+    node_name: str = ""
+    devices: List[int] = dataclasses.field(default_factory=list)
+    leases: int = 0
+    earned: Decimal = Decimal(0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -389,6 +442,17 @@ class Event:
     webhook_stopped: Optional["WebhookStopped"] = None
     member_set: Optional["MemberSet"] = None
     lease_credited: Optional["LeaseCredited"] = None
+    order_extended: Optional["OrderExtended"] = None
+    lease_extended: Optional["LeaseExtended"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ExtensionView:
+    order: int = 0
+    task_time: Optional[timedelta] = None
+    tasks: int = 0
+    price_per_hour: Decimal = Decimal(0)
+    cost: Decimal = Decimal(0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -492,6 +556,17 @@ class LeaseEnded:
 
 
 @dataclasses.dataclass(frozen=True)
+class LeaseExtended:
+    lease: int = 0
+    order: int = 0
+    task: int = 0
+    node: int = 0
+    account: int = 0
+    hold_micros: int = 0
+    time_us_max: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class LeasePlaced:
     lease: int = 0
     order: int = 0
@@ -540,6 +615,7 @@ class LeaseView:
     checkpoints: int = 0
     credited: Decimal = Decimal(0)
     slowed: Optional[timedelta] = None
+    time_max: Optional[timedelta] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -556,6 +632,12 @@ class ListAccountsResponse:
 
 
 @dataclasses.dataclass(frozen=True)
+class ListAuditEntriesResponse:
+    entries: List["AuditEntryView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class ListClassesResponse:
     classes: List["PriceView"] = dataclasses.field(default_factory=list)
 
@@ -563,6 +645,12 @@ class ListClassesResponse:
 @dataclasses.dataclass(frozen=True)
 class ListDeliveriesResponse:
     deliveries: List["DeliveryView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ListEarningsResponse:
+    earnings: List["EarningsView"] = dataclasses.field(default_factory=list)
     next_page_token: str = ""
 
 
@@ -607,6 +695,12 @@ class ListOrdersResponse:
 
 
 @dataclasses.dataclass(frozen=True)
+class ListOwnerNotesResponse:
+    notes: List["OwnerNoteView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class ListPayoutsResponse:
     payouts: List["PayoutView"] = dataclasses.field(default_factory=list)
     next_page_token: str = ""
@@ -619,6 +713,13 @@ class ListPricesResponse:
 
 
 @dataclasses.dataclass(frozen=True)
+class ListRegionsResponse:
+    regions: List["RegionView"] = dataclasses.field(default_factory=list)
+    counts: Optional["DeviceCountsView"] = None
+    others: Optional["DeviceCountsView"] = None
+
+
+@dataclasses.dataclass(frozen=True)
 class ListSecretAsksResponse:
     asks: List["SecretAskView"] = dataclasses.field(default_factory=list)
 
@@ -626,6 +727,12 @@ class ListSecretAsksResponse:
 @dataclasses.dataclass(frozen=True)
 class ListSpeedsResponse:
     speeds: List["SpeedView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ListTasksResponse:
+    tasks: List["TaskView"] = dataclasses.field(default_factory=list)
     next_page_token: str = ""
 
 
@@ -649,6 +756,12 @@ class ListTransfersResponse:
 @dataclasses.dataclass(frozen=True)
 class ListWebhooksResponse:
     webhooks: List["WebhookView"] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class ListWithdrawalsResponse:
+    payouts: List["PayoutView"] = dataclasses.field(default_factory=list)
+    next_page_token: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -800,6 +913,10 @@ class OfferView:
     speed: float = 0.0
     lasting_day: float = 0.0
     network: Network = Network.NETWORK_NONE
+    share_min: float = 0.0
+    hours_max: float = 0.0
+    spot_floor_set_per_hour: Decimal = Decimal(0)
+    gpus_verified: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -815,6 +932,16 @@ class OrderEnded:
     account: int = 0
     state: OrderState = OrderState.ORDER_STATE_UNSPECIFIED
     charged_micros: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class OrderExtended:
+    order: int = 0
+    account: int = 0
+    more_us: int = 0
+    duration_us: int = 0
+    added_micros: int = 0
+    budget_micros: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -843,6 +970,14 @@ class OrderView:
     price_per_hour_max: str = ""
     free_price_per_hour: Decimal = Decimal(0)
     retry_at: Optional[datetime] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnerNoteView:
+    at: Optional[datetime] = None
+    act: OwnerAct = OwnerAct.OWNER_ACT_UNSPECIFIED
+    why: str = ""
+    lease: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -876,6 +1011,9 @@ class PayoutView:
     amount: Decimal = Decimal(0)
     destination: str = ""
     requested_at: Optional[datetime] = None
+    state: PayoutState = PayoutState.PAYOUT_STATE_UNSPECIFIED
+    settled_at: Optional[datetime] = None
+    reference: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -909,6 +1047,9 @@ class Policy:
     credit_basis_points_max: int = 0
     scarcity_basis_points: int = 0
     deadlines_by_forecast: bool = False
+    bounds_meters: bool = False
+    weighs_kept_time: bool = False
+    pull_timeout_us: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -1033,6 +1174,19 @@ class Refused:
     column: int = 0
     relaxations: List["Relaxation"] = dataclasses.field(default_factory=list)
     next_quote: Optional["BoundQuote"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class RegionModelView:
+    model: str = ""
+    counts: Optional["DeviceCountsView"] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class RegionView:
+    region: str = ""
+    counts: Optional["DeviceCountsView"] = None
+    models: List["RegionModelView"] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -1386,6 +1540,7 @@ class Workload:
     collect_output: bool = False
     secrets: List[str] = dataclasses.field(default_factory=list)
     image_login: bool = False
+    checkpoint_seconds: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -228,6 +228,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/orders/{order}/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All tasks of an order, by their numbers
+         * @description Needs a key with one of: RENTER, OPERATOR.
+         */
+        get: operations["ListTasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/orders/{order}/stop": {
         parameters: {
             query?: never;
@@ -242,6 +262,46 @@ export interface paths {
          * @description Needs a key with one of: RENTER, OPERATOR. Its role: MEMBER or OWNER.
          */
         post: operations["StopOrder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/orders/{order}/extension": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What so many hours more of an order would cost, or the longest that can be had
+         * @description Needs a key with one of: RENTER.
+         */
+        get: operations["GetExtension"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/orders/{order}/extend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * More time for each task that waits or runs, at the price that it has
+         * @description Needs a key with one of: RENTER. Its role: MEMBER or OWNER.
+         */
+        post: operations["ExtendOrder"];
         delete?: never;
         options?: never;
         head?: never;
@@ -555,13 +615,37 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * What an account asked to be paid out and what became of it, newest first
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
+         */
+        get: operations["ListWithdrawals"];
         put?: never;
         /**
          * Ask for available money to be paid out
          * @description Needs a key with one of: RENTER, PROVIDER. Its role: BILLING or OWNER.
          */
         post: operations["CreateWithdrawal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/wallet/earnings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What an account earned by day (UTC) and by the devices of a node, newest first
+         * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
+         */
+        get: operations["ListEarnings"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -672,6 +756,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/regions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many nodes and devices there are and what they do, by region and model
+         * @description Needs a key with one of: OPERATOR.
+         */
+        get: operations["ListRegions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/nodes/{node}": {
         parameters: {
             query?: never;
@@ -760,6 +864,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/nodes/{node}/owner": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * When a node's owner came and went and what that did to leases, newest first
+         * @description Needs a key with one of: PROVIDER, OPERATOR.
+         */
+        get: operations["ListOwnerNotes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/accounts": {
         parameters: {
             query?: never;
@@ -812,7 +936,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Keys of this account
+         * Keys of this account, or for an operator of any
          * @description Needs a key with one of: RENTER, PROVIDER, OPERATOR.
          */
         get: operations["ListKeys"];
@@ -886,6 +1010,66 @@ export interface paths {
          * @description Needs a key with one of: OPERATOR. Its role: OWNER.
          */
         post: operations["StartPolicyTrial"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search the log's events by account, kind, node, order, lease and time, newest first
+         * @description Needs a key with one of: OPERATOR.
+         */
+        get: operations["ListAuditEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All that the search finds, as a table
+         * @description Needs a key with one of: OPERATOR.
+         */
+        get: operations["GetAuditTable"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit.ndjson": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All that the search finds, one JSON object a line
+         * @description Needs a key with one of: OPERATOR.
+         */
+        get: operations["GetAuditLines"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1150,7 +1334,9 @@ export interface components {
         /** @enum {string} */
         DeviceKind: "DEVICE_KIND_UNSPECIFIED" | "GPU" | "CPU";
         /** @enum {string} */
-        EndReason: "END_REASON_UNSPECIFIED" | "COMPLETED" | "EXIT_CODE" | "OUT_OF_MEMORY" | "TIME_LIMIT" | "FUNDS" | "STOPPED" | "INPUT_INVALID" | "DISK_LIMIT" | "DEVICE_FAULT" | "HOST_LOST" | "START_FAILED" | "WORKLOAD_LOST" | "NODE_WITHDRAWN" | "OWNER_RETURNED" | "PREEMPTED" | "MARKET_FAULT" | "GANG_FAILED" | "GANG_LOST" | "GANG_BROKEN" | "IMAGE_UNAVAILABLE";
+        EarningsBy: "EARNINGS_BY_DAY_AND_DEVICE" | "EARNINGS_BY_DAY" | "EARNINGS_BY_DEVICE";
+        /** @enum {string} */
+        EndReason: "END_REASON_UNSPECIFIED" | "COMPLETED" | "EXIT_CODE" | "OUT_OF_MEMORY" | "TIME_LIMIT" | "FUNDS" | "STOPPED" | "INPUT_INVALID" | "DISK_LIMIT" | "DEVICE_FAULT" | "HOST_LOST" | "START_FAILED" | "WORKLOAD_LOST" | "NODE_WITHDRAWN" | "OWNER_RETURNED" | "PREEMPTED" | "MARKET_FAULT" | "GANG_FAILED" | "GANG_LOST" | "GANG_BROKEN" | "IMAGE_UNAVAILABLE" | "STORE_FULL";
         /** @enum {string} */
         Isolation: "ISOLATION_UNSPECIFIED" | "BUBBLEWRAP" | "RUNC" | "GVISOR" | "MICROVM";
         /** @enum {string} */
@@ -1164,7 +1350,11 @@ export interface components {
         /** @enum {string} */
         OrderState: "ORDER_STATE_UNSPECIFIED" | "OPEN" | "ORDER_DONE" | "ORDER_FAILED" | "ORDER_STOPPED";
         /** @enum {string} */
+        OwnerAct: "OWNER_ACT_UNSPECIFIED" | "OWNER_CAME" | "OWNER_LEFT" | "OWNER_PAUSED_NODE" | "LEASE_SUSPENDED" | "LEASE_RESUMED" | "LEASE_EVICTED";
+        /** @enum {string} */
         OwnerState: "OWNER_STATE_UNSPECIFIED" | "OWNER_AWAY" | "OWNER_PRESENT" | "OWNER_PAUSED";
+        /** @enum {string} */
+        PayoutState: "PAYOUT_STATE_UNSPECIFIED" | "PAYOUT_OPEN" | "PAYOUT_PAID" | "PAYOUT_RETURNED";
         /** @enum {string} */
         ProofOutcome: "PROOF_OUTCOME_UNSPECIFIED" | "PROOF_PASSED" | "PROOF_SLOW" | "PROOF_WRONG" | "PROOF_MISSED";
         /** @enum {string} */
@@ -1200,6 +1390,26 @@ export interface components {
             scopes?: components["schemas"]["Scope"][];
             /** Format: date-time */
             created_at?: string;
+        };
+        AuditEntryView: {
+            /** Format: uint64 */
+            index?: string;
+            /** Format: uint32 */
+            ordinal?: number;
+            /** Format: date-time */
+            at?: string;
+            /** Format: uint64 */
+            actor?: string;
+            command?: string;
+            kind?: string;
+            accounts?: string[];
+            /** Format: uint64 */
+            node?: string;
+            /** Format: uint64 */
+            order?: string;
+            /** Format: uint64 */
+            lease?: string;
+            event?: components["schemas"]["Event"];
         };
         BoundQuote: {
             /** Format: int64 */
@@ -1372,6 +1582,20 @@ export interface components {
             state?: components["schemas"]["DeviceProof"];
             excused?: boolean;
         };
+        DeviceCountsView: {
+            /** Format: uint32 */
+            nodes?: number;
+            /** Format: uint32 */
+            nodes_connected?: number;
+            /** Format: uint32 */
+            nodes_occupied?: number;
+            /** Format: uint32 */
+            devices?: number;
+            /** Format: double */
+            devices_leased?: number;
+            /** Format: double */
+            devices_free?: number;
+        };
         DeviceProof: {
             state?: components["schemas"]["ProofState"];
             /** Format: int64 */
@@ -1422,6 +1646,16 @@ export interface components {
             /** Format: uint64 */
             copy_mbps?: string;
         };
+        EarningsView: {
+            day?: string;
+            /** Format: uint64 */
+            node?: string;
+            node_name?: string;
+            devices?: number[];
+            /** Format: uint64 */
+            leases?: string;
+            earned?: string;
+        };
         EnvironmentVariable: {
             name?: string;
             value?: string;
@@ -1464,6 +1698,24 @@ export interface components {
             webhook_stopped?: components["schemas"]["WebhookStopped"];
             member_set?: components["schemas"]["MemberSet"];
             lease_credited?: components["schemas"]["LeaseCredited"];
+            order_extended?: components["schemas"]["OrderExtended"];
+            lease_extended?: components["schemas"]["LeaseExtended"];
+        };
+        ExtendOrderRequest: {
+            /** Format: uint64 */
+            order?: string;
+            /** Format: double */
+            hours?: number;
+        };
+        ExtensionView: {
+            /** Format: uint64 */
+            order?: string;
+            /** Format: duration-seconds */
+            task_time?: string;
+            /** Format: uint32 */
+            tasks?: number;
+            price_per_hour?: string;
+            cost?: string;
         };
         FeedEvent: {
             /** Format: uint64 */
@@ -1585,6 +1837,22 @@ export interface components {
             rerated_hour_micros?: string;
             paid_wait?: components["schemas"]["PaidWait"];
         };
+        LeaseExtended: {
+            /** Format: uint64 */
+            lease?: string;
+            /** Format: uint64 */
+            order?: string;
+            /** Format: uint32 */
+            task?: number;
+            /** Format: uint64 */
+            node?: string;
+            /** Format: uint64 */
+            account?: string;
+            /** Format: int64 */
+            hold_micros?: string;
+            /** Format: int64 */
+            time_us_max?: string;
+        };
         LeasePlaced: {
             /** Format: uint64 */
             lease?: string;
@@ -1658,6 +1926,8 @@ export interface components {
             credited?: string;
             /** Format: duration-seconds */
             slowed?: string;
+            /** Format: duration-seconds */
+            time_max?: string;
         };
         LikelyView: {
             /** Format: double */
@@ -1671,11 +1941,19 @@ export interface components {
             accounts?: components["schemas"]["AccountView"][];
             next_page_token?: string;
         };
+        ListAuditEntriesResponse: {
+            entries?: components["schemas"]["AuditEntryView"][];
+            next_page_token?: string;
+        };
         ListClassesResponse: {
             classes?: components["schemas"]["PriceView"][];
         };
         ListDeliveriesResponse: {
             deliveries?: components["schemas"]["DeliveryView"][];
+            next_page_token?: string;
+        };
+        ListEarningsResponse: {
+            earnings?: components["schemas"]["EarningsView"][];
             next_page_token?: string;
         };
         ListForecastResponse: {
@@ -1704,6 +1982,10 @@ export interface components {
             orders?: components["schemas"]["OrderView"][];
             next_page_token?: string;
         };
+        ListOwnerNotesResponse: {
+            notes?: components["schemas"]["OwnerNoteView"][];
+            next_page_token?: string;
+        };
         ListPayoutsResponse: {
             payouts?: components["schemas"]["PayoutView"][];
             next_page_token?: string;
@@ -1712,11 +1994,20 @@ export interface components {
             prices?: components["schemas"]["PriceView"][];
             next_page_token?: string;
         };
+        ListRegionsResponse: {
+            regions?: components["schemas"]["RegionView"][];
+            counts?: components["schemas"]["DeviceCountsView"];
+            others?: components["schemas"]["DeviceCountsView"];
+        };
         ListSecretAsksResponse: {
             asks?: components["schemas"]["SecretAskView"][];
         };
         ListSpeedsResponse: {
             speeds?: components["schemas"]["SpeedView"][];
+            next_page_token?: string;
+        };
+        ListTasksResponse: {
+            tasks?: components["schemas"]["TaskView"][];
             next_page_token?: string;
         };
         ListTeamsResponse: {
@@ -1732,6 +2023,10 @@ export interface components {
         };
         ListWebhooksResponse: {
             webhooks?: components["schemas"]["WebhookView"][];
+        };
+        ListWithdrawalsResponse: {
+            payouts?: components["schemas"]["PayoutView"][];
+            next_page_token?: string;
         };
         LogLine: {
             /** Format: uint64 */
@@ -1911,6 +2206,13 @@ export interface components {
             /** Format: double */
             lasting_day?: number;
             network?: components["schemas"]["Network"];
+            /** Format: double */
+            share_min?: number;
+            /** Format: double */
+            hours_max?: number;
+            spot_floor_set_per_hour?: string;
+            /** Format: uint32 */
+            gpus_verified?: number;
         };
         OrderAccepted: {
             /** Format: uint64 */
@@ -1928,6 +2230,20 @@ export interface components {
             state?: components["schemas"]["OrderState"];
             /** Format: int64 */
             charged_micros?: string;
+        };
+        OrderExtended: {
+            /** Format: uint64 */
+            order?: string;
+            /** Format: uint64 */
+            account?: string;
+            /** Format: int64 */
+            more_us?: string;
+            /** Format: int64 */
+            duration_us?: string;
+            /** Format: int64 */
+            added_micros?: string;
+            /** Format: int64 */
+            budget_micros?: string;
         };
         OrderView: {
             /** Format: uint64 */
@@ -1967,6 +2283,14 @@ export interface components {
             /** Format: date-time */
             retry_at?: string;
         };
+        OwnerNoteView: {
+            /** Format: date-time */
+            at?: string;
+            act?: components["schemas"]["OwnerAct"];
+            why?: string;
+            /** Format: uint64 */
+            lease?: string;
+        };
         PaidWait: {
             model?: string;
             region?: string;
@@ -2002,6 +2326,10 @@ export interface components {
             destination?: string;
             /** Format: date-time */
             requested_at?: string;
+            state?: components["schemas"]["PayoutState"];
+            /** Format: date-time */
+            settled_at?: string;
+            reference?: string;
         };
         Policy: {
             /** Format: int64 */
@@ -2059,6 +2387,10 @@ export interface components {
             /** Format: uint32 */
             scarcity_basis_points?: number;
             deadlines_by_forecast?: boolean;
+            bounds_meters?: boolean;
+            weighs_kept_time?: boolean;
+            /** Format: int64 */
+            pull_timeout_us?: string;
         };
         PolicySet: Record<string, never>;
         PolicyTrialView: {
@@ -2195,6 +2527,15 @@ export interface components {
             column?: number;
             relaxations?: components["schemas"]["Relaxation"][];
             next_quote?: components["schemas"]["BoundQuote"];
+        };
+        RegionModelView: {
+            model?: string;
+            counts?: components["schemas"]["DeviceCountsView"];
+        };
+        RegionView: {
+            region?: string;
+            counts?: components["schemas"]["DeviceCountsView"];
+            models?: components["schemas"]["RegionModelView"][];
         };
         Relaxation: {
             field?: string;
@@ -2639,6 +2980,8 @@ export interface components {
             collect_output?: boolean;
             secrets?: string[];
             image_login?: boolean;
+            /** Format: uint32 */
+            checkpoint_seconds?: number;
         };
         WorkloadSample: {
             /** Format: uint64 */
@@ -3076,6 +3419,43 @@ export interface operations {
             };
         };
     };
+    ListTasks: {
+        parameters: {
+            query?: {
+                page_size?: number;
+                page_token?: string;
+                first?: number;
+            };
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path: {
+                order: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListTasksResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     StopOrder: {
         parameters: {
             query?: never;
@@ -3091,6 +3471,79 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": components["schemas"]["StopOrderRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    GetExtension: {
+        parameters: {
+            query?: {
+                hours?: number;
+            };
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path: {
+                order: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtensionView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ExtendOrder: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
+            };
+            path: {
+                order: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ExtendOrderRequest"];
             };
         };
         responses: {
@@ -3643,6 +4096,41 @@ export interface operations {
             };
         };
     };
+    ListWithdrawals: {
+        parameters: {
+            query?: {
+                account?: string;
+                page_size?: number;
+                page_token?: string;
+            };
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListWithdrawalsResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     CreateWithdrawal: {
         parameters: {
             query?: never;
@@ -3666,6 +4154,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WalletView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ListEarnings: {
+        parameters: {
+            query?: {
+                account?: string;
+                by?: components["schemas"]["EarningsBy"];
+                since?: string;
+                until?: string;
+                node?: string;
+                page_size?: number;
+                page_token?: string;
+            };
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListEarningsResponse"];
                 };
             };
             /** @description Why not, and what to do */
@@ -3892,6 +4419,37 @@ export interface operations {
             };
         };
     };
+    ListRegions: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListRegionsResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     GetNode: {
         parameters: {
             query?: never;
@@ -4102,6 +4660,42 @@ export interface operations {
             };
         };
     };
+    ListOwnerNotes: {
+        parameters: {
+            query?: {
+                page_size?: number;
+                page_token?: string;
+            };
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path: {
+                node: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOwnerNotesResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     ListAccounts: {
         parameters: {
             query?: {
@@ -4205,7 +4799,9 @@ export interface operations {
     };
     ListKeys: {
         parameters: {
-            query?: never;
+            query?: {
+                account?: string;
+            };
             header?: {
                 "Fallow-Team"?: string;
             };
@@ -4272,7 +4868,9 @@ export interface operations {
     };
     RevokeKey: {
         parameters: {
-            query?: never;
+            query?: {
+                account?: string;
+            };
             header?: {
                 "Idempotency-Key"?: string;
                 "Fallow-Team"?: string;
@@ -4394,6 +4992,125 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PolicyTrialView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ListAuditEntries: {
+        parameters: {
+            query?: {
+                account?: string;
+                kind?: string;
+                node?: string;
+                order?: string;
+                lease?: string;
+                since?: string;
+                until?: string;
+                page_size?: number;
+                page_token?: string;
+            };
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListAuditEntriesResponse"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    GetAuditTable: {
+        parameters: {
+            query?: {
+                account?: string;
+                kind?: string;
+                node?: string;
+                order?: string;
+                lease?: string;
+                since?: string;
+                until?: string;
+            };
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    GetAuditLines: {
+        parameters: {
+            query?: {
+                account?: string;
+                kind?: string;
+                node?: string;
+                order?: string;
+                lease?: string;
+                since?: string;
+                until?: string;
+            };
+            header?: {
+                "Fallow-Team"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
                 };
             };
             /** @description Why not, and what to do */

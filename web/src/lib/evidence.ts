@@ -18,7 +18,7 @@ const whole_s = 600; // of proven time, and a kept lease counts for whole
 
 // `weighed`: by the market's rule a kept lease counts by its time, and none of its provider's own counts.
 export function evidence_of(leases: Lease[], weighed?: { provider: string }): Evidence {
-  const ended = leases.filter((lease) => lease.state === 'ENDED' && lease.account !== weighed?.provider);
+  const ended = leases.filter((lease) => lease.state === 'ENDED' && !(weighed && lease.account === weighed.provider));
   const broken = ended.filter(is_broken);
   const counts = new Map<string, Evidence['reasons'][number]>();
   for (const { reason, blame } of broken) {
