@@ -1,13 +1,11 @@
 // Moments and spans for people: in the viewer's own zone.
 
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
-const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const utc_day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeZone: 'UTC' });
 const hour = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short', hour: 'numeric', minute: '2-digit' });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 
 export const show_moment = (text: string | undefined) => (text ? moment.format(new Date(text)) : '–');
-export const show_day = (at: Date) => day.format(at);
 // "2026-11-21", a day of UTC wherever the viewer is.
 export const show_utc_day = (text: string) => utc_day.format(new Date(`${text}T00:00:00Z`));
 export const show_hour = (at: Date) => hour.format(at);
