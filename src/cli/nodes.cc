@@ -296,7 +296,8 @@ void add_nodes(Parser& app, Context& context, Host& /*host*/) {
   set_offer->footer("Of an offer that stands, what is not said here stays as it is.");
   set_offer->add_option("node", options->node, "its id, as `fallow nodes` shows it")->required();
   set_offer->add_option("price", options->price,
-                        "per whole device and hour, e.g. 0.35: fixed; with --ceiling where it begins");
+                        "per whole device and hour, e.g. 0.35: fixed; with --ceiling where it "
+                        "begins");
   set_offer->add_option("--ceiling", options->ceiling,
                         "let the price follow the market's index, up to this");
   set_offer->add_option("--floor", options->floor, "and down to this");

@@ -150,15 +150,17 @@ TEST(Api, PricesFollowTheMarketAndAreRemembered) {
   const Reply whole = market.put(offer, people.provider, R"({"price_floor_per_hour": "0.10",
       "price_ceiling_per_hour": "0.50", "spot_floor_per_hour": "0.45", "share_min": 0.3333,
       "hours_max": 1.7})");
-  EXPECT_EQ(whole.at("share_min"), "0.334") << whole.body;  // in thousandths, not below what was said
-  EXPECT_EQ(whole.at("hours_max"), "1.7");
+  ASSERT_EQ(whole.status, 200) << whole.body;
+  EXPECT_EQ(std::stod(whole.at("share_min")), 0.334);  // thousandths, not below what was said
+  EXPECT_EQ(std::stod(whole.at("hours_max")), 1.7);
   EXPECT_EQ(whole.at("spot_floor_set_per_hour"), "0.45");
   EXPECT_NE(whole.at("spot_floor_per_hour"), "0.45");
   const Reply again = market.put(offer, people.provider, R"({"price_floor_per_hour": "0.10",
       "price_ceiling_per_hour": "0.50", "spot_floor_per_hour": "0.45", "share_min": 0.334,
       "hours_max": 1.7})");
-  EXPECT_EQ(again.at("share_min"), "0.334");
-  EXPECT_EQ(again.at("hours_max"), "1.7");
+  ASSERT_EQ(again.status, 200) << again.body;
+  EXPECT_EQ(std::stod(again.at("share_min")), 0.334);
+  EXPECT_EQ(std::stod(again.at("hours_max")), 1.7);
 
   for (const char* wrong :
        {R"({"price_floor_per_hour": "0.6", "price_ceiling_per_hour": "0.5"})",
