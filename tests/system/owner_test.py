@@ -132,4 +132,4 @@ class OwnerTest(SystemTest):
 
 
 if __name__ == "__main__":
-    main()
+    main(processes=2)
