@@ -137,4 +137,4 @@ class OwnerTest(SystemTest):
 
 
 if __name__ == "__main__":
-    main()
+    main(processes=2)

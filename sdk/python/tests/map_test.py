@@ -331,4 +331,4 @@ class DyingServerTest(MarketTest):
 
 
 if __name__ == "__main__":
-    main(processes=2)
+    main()
