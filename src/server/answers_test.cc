@@ -14,7 +14,7 @@ const std::set<std::string> kMediaTypes{
     "application/json",          "application/problem+json",
     "application/octet-stream",  "text/event-stream",
     "text/plain; charset=utf-8", "text/plain; version=0.0.4; charset=utf-8",
-    "text/csv; charset=utf-8"};
+    "text/csv; charset=utf-8",   "application/x-ndjson"};
 
 // `wanted`: what the table of routes says, of a question that it has.
 void expect_guarded(const Reply& reply, const std::string& what, int wanted = 0) {

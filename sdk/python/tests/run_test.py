@@ -193,6 +193,8 @@ class LeavingTest(unittest.TestCase):
         async def play():
             market = FakeMarket(self.first_only)
             async for _ in market.map(itertools.count(), in_flight=3).aio:
+                while len(market.placed) < 4:
+                    await asyncio.sleep(0.01)
                 break
             gc.collect()
             while not market.stopped or len(market.stopped) + 1 < len(market.placed):
@@ -358,10 +360,10 @@ class RunTest(unittest.TestCase):
         self.client._http.call = call
 
     def test_cancelled_while_files_go_up_it_places_nothing(self):
-        async def put_folder(_):
+        async def put_parts(_):
             await asyncio.sleep(3600)
 
-        self.client.store.put_folder = put_folder
+        self.client.store.put_parts = put_parts
 
         async def play():
             task = asyncio.ensure_future(self.client.run("", ["true"], input="folder"))
@@ -374,11 +376,11 @@ class RunTest(unittest.TestCase):
         self.assertEqual(self.asked, [])
 
     def test_a_folder_goes_up_before_its_job(self):
-        async def put_folder(folder):
-            self.asked.append(folder)
+        async def put_parts(parts):
+            self.asked.extend(parts.values())
             return "0" * 64
 
-        self.client.store.put_folder = put_folder
+        self.client.store.put_parts = put_parts
         with self.assertRaises(fallow.Unreachable):
             asyncio.run(self.client.run("", ["true"], input="folder"))
         self.assertEqual(self.asked[:2], ["folder", "CreateOrder"])
@@ -387,9 +389,9 @@ class RunTest(unittest.TestCase):
         self.assertEqual(self.asked.count("folder"), 1)
 
     def test_an_input_that_was_swept_meanwhile_goes_up_once_more(self):
-        async def put_folder(folder):
-            self.asked.append(folder)
-            return str(self.asked.count(folder)) * 64
+        async def put_parts(parts):
+            self.asked.extend(parts.values())
+            return str(self.asked.count("folder")) * 64
 
         manifests = []
 
@@ -400,7 +402,7 @@ class RunTest(unittest.TestCase):
                 raise fallow.Refused(models.Problem(code="input_missing", detail="swept", status=422))
             return models.OrderView(id=4711, state=models.OrderState.OPEN)
 
-        self.client.store.put_folder = put_folder
+        self.client.store.put_parts = put_parts
         self.client._http.call = call
         for self.swept in (0, 1):
             self.asked.clear()
