@@ -316,6 +316,9 @@ class Verifier {
                big_waiting_ == state_.big_waiting.size(),
            "waiting orders are counted wrong");
     reservation_holds();
+    expect(std::all_of(state_.fresh_again.begin(), state_.fresh_again.end(),
+                       [&](NodeId node) { return state_.fresh.contains(node); }),
+           "a node is to be tested again that is not tested");
     expect(std::includes(state_.spot_waiting.begin(), state_.spot_waiting.end(),
                          state_.spot_dirty.begin(), state_.spot_dirty.end()),
            "a spot order is to be matched that does not wait");

@@ -146,6 +146,10 @@ struct MarketState {
   std::optional<Reservation> reservation;
   std::optional<Turn> reservation_next;  // who is to be matched for it next; none while it is held
   absl::btree_map<NodeId, Turn> fresh;   // nodes that gained capacity, tested from Turn on
+  // With fair turns:
+  NodeId fresh_from;                    // the fresh node to go on with: it, or the next behind it
+  absl::btree_set<NodeId> fresh_again;  // of the fresh, those that gained more meanwhile
+  Turn dirty_from;                      // the dirty one to go on with, likewise
   // What open orders with a deadline have seen of spot: see core/run_mode.h.
   absl::btree_map<OrderId, SpotHistory> spot_seen;
 

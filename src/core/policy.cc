@@ -59,6 +59,7 @@ v1::Policy default_policy() {
   policy.set_credit_basis_points_max(5'000);
   policy.set_scarcity_basis_points(100);
   policy.set_deadlines_by_forecast(true);
+  policy.set_fair_turns(true);
   return policy;
 }
 

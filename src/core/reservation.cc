@@ -198,11 +198,15 @@ std::vector<NodeId> kept_from(const MarketState& state, const Demand& demand, Or
 
 }  // namespace
 
-std::optional<Placement> match_around(const MarketState& state, Demand& demand, OrderId order) {
+std::optional<Placement> match_around(const MarketState& state, Demand& demand, OrderId order,
+                                      std::span<const NodeId> taken) {
+  demand.barred = taken;
   std::optional<Placement> placement = state.book->match(demand);
+  demand.barred = {};
   if (!placement || !takes_reserved(state, demand, placement->node->id, order)) return placement;
   // Once more around all that is kept, so that it is never more than two searches.
-  const std::vector<NodeId> barred = kept_from(state, demand, order);
+  std::vector<NodeId> barred = kept_from(state, demand, order);
+  barred.insert(barred.end(), taken.begin(), taken.end());
   demand.barred = barred;
   placement = state.book->match(demand);
   demand.barred = {};

@@ -39,8 +39,9 @@ void check_reservation(MarketState& state);
 
 // The book's answers around the reservation: for the order, or for one that is not there yet (0).
 // The demand's barred nodes are set on the way.
-std::optional<Placement> match_around(const MarketState& state, Demand& demand, OrderId order);
 // `taken`: nodes that are out of the question.
+std::optional<Placement> match_around(const MarketState& state, Demand& demand, OrderId order,
+                                      std::span<const NodeId> taken = {});
 std::vector<Placement> match_gang_around(const MarketState& state, Demand& demand, OrderId order,
                                          std::span<const NodeId> taken = {});
 // Is the node kept for another order, when a lease of the demand may still run?

@@ -138,6 +138,7 @@ class Queue {
       : twins_(seed, each, together), bids_(bids) {
     v1::Command found = test_found();
     found.mutable_found()->mutable_policy()->set_price_interval_us(minutes(1).value);
+    found.mutable_found()->mutable_policy()->set_fair_turns(seed % 2 == 0);
     twins_.apply(found);
     for (int i = 0; i < 4; ++i) open_renter();
     v1::Command provider;

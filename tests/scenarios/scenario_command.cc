@@ -105,6 +105,7 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_credit_basis_points_max(number(line, "credit", "0"));
   policy.set_scarcity_basis_points(number(line, "scarcity", "0"));
   policy.set_deadlines_by_forecast(line.has("foretold"));
+  policy.set_fair_turns(line.has("fair"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');
