@@ -1,7 +1,8 @@
 // What a freed device costs the market while one renter has 100,000 open orders that it does not
 // serve: with every waiting order asked for itself, and by groups. From the command that frees it
-// to the last Tick that it makes due, by this thread's own time. Meanwhile an order of another renter
-// comes for a device that stands free, and has it at once; so has one for the freed device then.
+// to the last Tick that it makes due, by this thread's own time. Meanwhile an order of another
+// renter comes for a device that stands free, and has it at once; so has one for the freed device
+// then.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>

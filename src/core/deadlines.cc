@@ -7,6 +7,7 @@
 #include "core/handlers.h"
 #include "core/leases.h"
 #include "core/nodes.h"
+#include "core/orders.h"
 #include "core/repricing.h"
 #include "core/retry.h"
 #include "core/schedule.h"
@@ -111,7 +112,9 @@ void reset_deadlines(MarketState& state) {
 }
 
 std::optional<Time> next_deadline(const MarketState& state) {
-  if (schedule_pending(state) || repricing_pending(state)) return state.now;
+  if (schedule_pending(state) || repricing_pending(state) || !state.stopping.empty()) {
+    return state.now;
+  }
   std::optional<Time> next = state.deadlines.next();
   if (const auto end = interval_end(state)) next = next ? std::min(*next, *end) : *end;
   if (!state.releases.empty()) {
@@ -130,6 +133,7 @@ void handle(Step& step, const v1::Tick&) {
     expire(step, *state.leases.find(due->lease));
   }
   release_earnings(step);
+  stop_more(step);
   reprice(step);
 }
 

@@ -14,8 +14,10 @@
 #include "core/deadlines.h"
 #include "core/machine.h"
 #include "core/meter.h"
+#include "core/orders.h"
 #include "core/placement.h"
 #include "core/reservation.h"
+#include "core/retry.h"
 #include "core/run_mode.h"
 #include "core/spending.h"
 #include "core/spot.h"
@@ -208,8 +210,7 @@ class Verifier {
            "order {} has other leases than say so", order.id.value);
     expect(open == (order.waiting + order.leased > 0), "order {} is over and open, or neither",
            order.id.value);
-    expect((order.turn != 0) == (order.waiting > order.delayed), "order {} waits without a turn",
-           order.id.value);
+    expect((order.turn != 0) == has_ready(order), "order {} waits without a turn", order.id.value);
     if (order.turn != 0) {
       ++orders_waiting_;
       const Turn turn{order.turn, order.id};
@@ -232,6 +233,9 @@ class Verifier {
     held_[order.account] += order.held.value;
     budgets_[{order.account, ""}] += order.budget.value;
     if (!order.project.empty()) budgets_[{order.account, order.project}] += order.budget.value;
+    expect(!order.stop_asked || order.waiting == 0 || state_.stopping.contains(order.id),
+           "order {} is to be stopped, and nobody does", order.id.value);
+    workload_bytes_open_ += workload_bytes(order);
     ++orders_open_[order.account];
     ++orders_open_all_;
     tasks_open_ += order.tasks.size();
@@ -407,16 +411,29 @@ class Verifier {
   void ended_hold() {
     absl::btree_set<OrderId> ended;
     std::size_t leases = 0;
+    std::size_t tasks = 0;
+    std::size_t bytes = 0;
     for (const OrderId id : state_.ended) {
       const Order* const order = state_.orders.find(id);
       expect(order != nullptr && order->state != v1::OPEN && ended.insert(id).second,
              "order {} is not among the ended", id.value);
       if (!status_) return;
       leases += order->leases.size();
+      tasks += order->tasks.size();
+      bytes += workload_bytes(*order);
     }
     expect(
         ended.size() + orders_open_all_ == state_.orders.size() && leases == state_.leases_of_ended,
         "ended orders are counted wrong");
+    expect(tasks == state_.tasks_of_ended && bytes == state_.workload_bytes_of_ended &&
+               workload_bytes_open_ == state_.workload_bytes_open,
+           "tasks and workloads are summed wrong");
+    expect(std::all_of(state_.stopping.begin(), state_.stopping.end(),
+                       [&](OrderId id) {
+                         const Order* const order = state_.orders.find(id);
+                         return order != nullptr && order->state == v1::OPEN && order->stop_asked;
+                       }),
+           "an order is to be stopped that nobody stopped");
   }
 
   const MarketState& state_;
@@ -429,6 +446,7 @@ class Verifier {
   absl::btree_map<AccountId, Wide> releases_;
   absl::btree_map<AccountId, std::size_t> orders_open_;
   absl::btree_map<OrderId, std::uint32_t> claims_;
+  std::size_t workload_bytes_open_ = 0;
   std::size_t spot_leases_ = 0;
   Wide fees_open_ = 0;
   std::size_t leases_open_ = 0;

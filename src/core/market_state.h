@@ -132,6 +132,8 @@ struct MarketState {
   Table<OrderId, Order> orders;
   Table<LeaseId, Lease> leases;
   std::deque<OrderId> ended;  // remembered orders that ended, oldest first
+  // Open ones that their renters stopped, of which tasks are still to be stopped.
+  absl::btree_set<OrderId> stopping;
 
   // ---- waiting tasks: see core/schedule.h
   // ----------------------------------------------------------
@@ -179,6 +181,9 @@ struct MarketState {
   std::size_t tasks_open = 0;  // of open orders
   std::size_t leases_open = 0;
   std::size_t leases_of_ended = 0;  // of ended orders
+  std::size_t tasks_of_ended = 0;
+  std::size_t workload_bytes_open = 0;  // of open orders
+  std::size_t workload_bytes_of_ended = 0;
   std::size_t nodes_connected = 0;
   std::size_t nodes_present = 0;  // not removed
   std::size_t devices = 0;        // of nodes not removed

@@ -39,7 +39,8 @@ void write_money(SnapshotWriter& writer, const MarketState& state) {
 }
 
 bool keeps_turns(const MarketState& state) {
-  return state.fresh_from.value != 0 || !state.fresh_again.empty() || state.dirty_from != Turn{};
+  return state.fresh_from.value != 0 || !state.fresh_again.empty() || state.dirty_from != Turn{} ||
+         !state.stopping.empty();
 }
 
 void write_schedule(SnapshotWriter& writer, const MarketState& state) {
@@ -65,6 +66,7 @@ void write_schedule(SnapshotWriter& writer, const MarketState& state) {
   writer(state.fresh_from);
   list_fields(writer, state.fresh_again, [&](NodeId node) { writer(node); });
   turn_fields(writer, state.dirty_from);
+  list_fields(writer, state.stopping, [&](OrderId order) { writer(order); });
 }
 
 void write_scoring(SnapshotWriter& writer, const MarketState& state) {
@@ -249,6 +251,7 @@ void read_schedule(SnapshotReader& reader, MarketState& state, std::uint32_t ver
   reader(state.fresh_from);
   read_each(reader, [&] { state.fresh_again.insert(reader.value<NodeId>()); });
   turn_fields(reader, state.dirty_from);
+  read_each(reader, [&] { state.stopping.insert(reader.value<OrderId>()); });
 }
 
 void read_prices(SnapshotReader& reader, MarketState& state) {
