@@ -148,6 +148,7 @@ Status derive(MarketState& state) {
     refresh_free(node);
     if (node.removed) return;
     classes_there = state.indexes.restore(node) && classes_there;
+    enter_spot_class(state, node);
     if (node.offer.ceiling.value > 0) state.followers.insert(node.id);
     state.book->update(node);
   });

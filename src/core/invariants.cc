@@ -327,6 +327,14 @@ class Verifier {
                          state_.spot_dirty.begin(), state_.spot_dirty.end()),
            "a spot order is to be matched that does not wait");
     expect(spot_leases_ == state_.spot_leases.size(), "spot leases are counted wrong");
+    expect(std::all_of(state_.spot_leases.begin(), state_.spot_leases.end(),
+                       [&](const SpotPlace& place) {
+                         const Lease& lease = *state_.leases.find(place.lease);
+                         const PriceIndex* const index =
+                             state_.nodes.find(lease.node)->counted.index;
+                         return index == nullptr || index->spot_leases.contains(place);
+                       }),
+           "a spot lease does not count in its class");
     expect(std::all_of(state_.dirty.begin(), state_.dirty.end(),
                        [&](const Turn& turn) { return state_.waiting.contains(turn); }),
            "an order is to be matched that does not wait");
@@ -383,6 +391,13 @@ class Verifier {
     std::size_t classes = 0;
     state_.indexes.visit([&](const PriceIndex& index) {
       ++classes;
+      for (const SpotPlace& place : index.spot_leases) {
+        const Lease* const lease = state_.leases.find(place.lease);
+        expect(lease != nullptr && state_.spot_leases.contains(place) &&
+                   state_.nodes.find(lease->node)->counted.index == &index,
+               "a spot lease counts in the class \"{}\" in \"{}\" without running there",
+               index.key.model, index.key.region);
+      }
       const Sums& of_class = sums[index.key];
       expect(of_class.nodes > 0 && of_class.nodes == index.nodes &&
                  of_class.offered == index.offered_thousandths &&

@@ -46,12 +46,6 @@ struct SpotTurn {
   Turn turn;
   auto operator<=>(const SpotTurn&) const = default;
 };
-// Of an open spot lease that nothing stops, by its bid.
-struct SpotPlace {
-  Micros bid;
-  LeaseId lease;
-  auto operator<=>(const SpotPlace&) const = default;
-};
 
 // Nodes that are kept for an order until it is placed: see core/reservation.h.
 struct Reservation {
@@ -174,7 +168,7 @@ struct MarketState {
   boost::unordered_flat_map<std::string, NodeId> shown_devices;
   DeadlineQueue deadlines;            // of every open lease, and of tasks to be tried again
   absl::btree_set<NodeId> followers;  // nodes whose price follows its index
-  absl::btree_set<SpotPlace> spot_leases;
+  absl::btree_set<SpotPlace> spot_leases;  // of all classes; each has its own, too
   Micros payouts_total;  // of open payouts: may come back
   Micros fees_open;      // of open leases: MARKET_FEE owes them back on refund
   std::size_t orders_open = 0;
