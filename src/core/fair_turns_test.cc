@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "core/test_machine.h"
 
@@ -136,6 +137,34 @@ TEST_F(FairTurnsTest, WhoComesDoesNotPassThoseWhoWaitForAFreedNode) {
   tick_all();
   EXPECT_EQ(waits.leased, 1U);
   EXPECT_EQ(newcomer.leased, 0U);
+}
+
+// Quarters of one device follow each other, and never are all four free at once.
+TEST_F(FairTurnsTest, AWholeDeviceDoesNotStarveBehindParts) {
+  v1::Command parts;
+  parts.mutable_set_offer()->set_node(node(provider_, 100));
+  parts.mutable_set_offer()->set_device_hour_micros(100);
+  parts.mutable_set_offer()->set_share_thousandths_min(1);
+  ASSERT_EQ(refusal_of(parts), v1::REFUSAL_UNSPECIFIED);
+  const auto quarter = [&]() -> const Order& {
+    v1::Command command = submit(crowd_);
+    command.mutable_submit_order()->mutable_requirements()->set_device_thousandths(250);
+    const std::uint64_t id = next_id();
+    EXPECT_EQ(refusal_of(command, crowd_), v1::REFUSAL_UNSPECIFIED);
+    return *machine_.order(OrderId(id));
+  };
+  std::vector<const Order*> quarters;
+  for (int i = 0; i < 4; ++i) quarters.push_back(&quarter());
+  const Order& whole = ask(other_, "");
+  EXPECT_EQ(whole.leased, 0U);
+  for (const Order* const one : quarters) {
+    ASSERT_EQ(one->leased, 1U);
+    end(*one);
+    if (whole.leased == 0) {
+      EXPECT_EQ(quarter().leased, 0U) << "it would delay who waits longer";
+    }
+  }
+  EXPECT_EQ(whole.leased, 1U);
 }
 
 }  // namespace

@@ -214,8 +214,8 @@ class Verifier {
     if (order.turn != 0) {
       ++orders_waiting_;
       const Turn turn{order.turn, order.id};
-      if (is_big(order)) ++big_waiting_;
-      expect(state_.big_waiting.contains(turn) == is_big(order),
+      if (is_big(state_.policy, order)) ++big_waiting_;
+      expect(state_.big_waiting.contains(turn) == is_big(state_.policy, order),
              "order {} is big and does not wait as such, or is not", order.id.value);
       expect(is_spot(order) ? state_.spot_waiting.contains(
                                   {-spot_bid(order.demand.requirements, Micros(0)).value, turn})
@@ -265,7 +265,7 @@ class Verifier {
     expect(order != nullptr, "the reservation is for order {}, which is not there",
            kept.order.value);
     if (!status_) return;
-    expect(is_big(*order) && kept.nodes.size() == nodes_of(order->requirements) &&
+    expect(is_big(state_.policy, *order) && kept.nodes.size() == nodes_of(order->requirements) &&
                std::is_sorted(kept.nodes.begin(), kept.nodes.end()) &&
                std::adjacent_find(kept.nodes.begin(), kept.nodes.end()) == kept.nodes.end(),
            "the reservation of order {} keeps other nodes than it needs", kept.order.value);

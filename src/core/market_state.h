@@ -136,7 +136,7 @@ struct MarketState {
   absl::btree_set<Turn> dirty;             // of them, those to be matched anew
   absl::btree_set<SpotTurn> spot_waiting;  // derived: the same of spot orders
   absl::btree_set<SpotTurn> spot_dirty;
-  absl::btree_set<Turn> big_waiting;  // derived: of the waiting, those of several devices
+  absl::btree_set<Turn> big_waiting;  // derived: of the waiting, those that is_big() is true of
   Misses places_missed;               // derived: by what a search of the book did not find
   Misses rooms_missed;                // derived: by what nobody can be preempted for
   std::optional<Reservation> reservation;

@@ -89,10 +89,12 @@ void pass_on(MarketState& state, const std::vector<NodeId>& nodes) {
 
 }  // namespace
 
-bool is_big(const Order& order) {
+bool is_big(const v1::Policy& policy, const Order& order) {
   const v1::Requirements& wanted = order.requirements;
-  return wanted.tier() != v1::SPOT && !has_deadline(order) &&
-         std::uint64_t{gpus_of(wanted)} * nodes_of(wanted) * share_of(wanted) > kWholeDevice;
+  if (wanted.tier() == v1::SPOT || has_deadline(order)) return false;
+  const std::uint64_t thousandths =
+      std::uint64_t{gpus_of(wanted)} * nodes_of(wanted) * share_of(wanted);
+  return policy.fair_turns() ? thousandths >= kWholeDevice : thousandths > kWholeDevice;
 }
 
 bool holds_reservation(const MarketState& state, const Order& order) {
@@ -106,7 +108,8 @@ void pass_over(MarketState& state, const Turn& turn) {
 
 void reserve_for(MarketState& state, Order& order) {
   // Room on one node is the order's own; a gang needs others to stay free until all of it is made.
-  if (state.reservation || !is_big(order) || (order.claims > 0 && !is_gang(order))) return;
+  if (state.reservation || !is_big(state.policy, order) || (order.claims > 0 && !is_gang(order)))
+    return;
   const std::size_t nodes = nodes_of(order.requirements);
   const Demand& demand = demand_now(state, order);
   const Matcher matcher(demand);
@@ -131,6 +134,17 @@ void reserve_for(MarketState& state, Order& order) {
 
 void give_up_reservation(MarketState& state, const Order& order) {
   if (!holds_reservation(state, order)) return;
+  const std::vector<NodeId> nodes = state.reservation->nodes;
+  pass_on(state, nodes);
+}
+
+void follow_big_waiting(MarketState& state) {
+  if (state.reservation_next && !state.big_waiting.contains(*state.reservation_next)) {
+    offer_reservation(state, state.big_waiting.upper_bound(*state.reservation_next));
+  }
+  if (!state.reservation) return;
+  const Order* const order = state.orders.find(state.reservation->order);
+  if (order != nullptr && is_big(state.policy, *order)) return;
   const std::vector<NodeId> nodes = state.reservation->nodes;
   pass_on(state, nodes);
 }

@@ -87,7 +87,7 @@ void enter(MarketState& state, const Order& order) {
     state.spot_waiting.insert(spot_turn_of(order));
   } else {
     state.waiting.insert(turn_of(order));
-    if (is_big(order)) state.big_waiting.insert(turn_of(order));
+    if (is_big(state.policy, order)) state.big_waiting.insert(turn_of(order));
   }
 }
 
@@ -305,7 +305,7 @@ Outcome place_one(Step& step, Order& order, Work& work) {
   if (placements.empty() && work.held_back) return Outcome::kHeldBack;
   if (placements.empty()) {
     if (outbids) make_room(step, order, order.tasks[*first]);
-    if (is_big(order) && !state.reservation) {
+    if (is_big(state.policy, order) && !state.reservation) {
       work.match(kGangMatches);
       reserve_for(state, order);
     }
@@ -438,6 +438,15 @@ void node_gained(MarketState& state, const Node& node) {
   } else {
     at->second = Turn{};
   }
+}
+
+void big_waiting_anew(MarketState& state) {
+  state.big_waiting.clear();
+  state.waiting.visit(Turn{}, [&](const Turn& turn) {
+    if (is_big(state.policy, *state.orders.find(turn.order))) state.big_waiting.insert(turn);
+    return true;
+  });
+  follow_big_waiting(state);
 }
 
 void all_waiting_anew(MarketState& state) {

@@ -35,6 +35,8 @@ void leave_waiting(MarketState& state, Order& order);
 void restore_waiting(MarketState& state, const Order& order);
 // The node may now take what it could not before.
 void node_gained(MarketState& state, const Node& node);
+// The policy has changed which orders may have the reservation.
+void big_waiting_anew(MarketState& state);
 // Every waiting order is to be matched anew.
 void all_waiting_anew(MarketState& state);
 
