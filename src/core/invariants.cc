@@ -269,6 +269,9 @@ class Verifier {
                std::is_sorted(kept.nodes.begin(), kept.nodes.end()) &&
                std::adjacent_find(kept.nodes.begin(), kept.nodes.end()) == kept.nodes.end(),
            "the reservation of order {} keeps other nodes than it needs", kept.order.value);
+    expect(state_.reservation_touched || order->quote_until.us != 0 ||
+               nodes_stand(state_, kept, order->demand),
+           "the reservation of order {} has fallen unnoticed", kept.order.value);
   }
 
   void account_holds(const Account& account) {

@@ -125,6 +125,7 @@ void reserve_for(MarketState& state, Order& order) {
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   state.reservation_next.reset();
+  state.reservation_touched = true;
   Reservation& made = state.reservation.emplace();
   made.order = order.id;
   made.at = found[nodes - 1].first;
@@ -149,19 +150,35 @@ void follow_big_waiting(MarketState& state) {
   pass_on(state, nodes);
 }
 
-void check_reservation(MarketState& state) {
-  if (!state.reservation) return;
-  const Reservation before = *state.reservation;
-  Order* const order = state.orders.find(before.order);
-  if (order == nullptr || order->turn == 0) return pass_on(state, before.nodes);
-  const Demand& demand = demand_now(state, *order);
-  const auto stands = [&](NodeId id) {
+bool nodes_stand(const MarketState& state, const Reservation& kept, const Demand& demand) {
+  const Matcher matcher(demand);
+  return std::all_of(kept.nodes.begin(), kept.nodes.end(), [&](NodeId id) {
     const Node* const node = state.nodes.find(id);
     return node != nullptr && takes_leases(*node) &&
-           Matcher(demand).fit(*node, Supply::kOffered).has_value();
-  };
-  const bool all_stand = std::all_of(before.nodes.begin(), before.nodes.end(), stands);
-  if (state.now <= before.at && all_stand) return;
+           matcher.fit(*node, Supply::kOffered).has_value();
+  });
+}
+
+void touch_reservation(MarketState& state, NodeId node) {
+  if (state.reservation && is_among(state.reservation->nodes, node)) {
+    state.reservation_touched = true;
+  }
+}
+
+void check_reservation(MarketState& state) {
+  if (!state.reservation) return;
+  Order* const order = state.orders.find(state.reservation->order);
+  const bool waits = order != nullptr && order->turn != 0;
+  if (waits && state.now <= state.reservation->at) {
+    // What binds by a quote binds no longer when it is over.
+    const bool changed = state.reservation_touched || order->quote_until.us != 0;
+    if (!changed || nodes_stand(state, *state.reservation, demand_now(state, *order))) {
+      state.reservation_touched = false;
+      return;
+    }
+  }
+  const Reservation before = *state.reservation;
+  if (!waits) return pass_on(state, before.nodes);
   // What it has waited for stays its own: nobody comes between the old one and the new.
   state.reservation.reset();
   reserve_for(state, *order);

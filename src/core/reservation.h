@@ -36,8 +36,13 @@ void pass_over(MarketState& state, const Turn& turn);
 void give_up_reservation(MarketState& state, const Order& order);
 // Other orders than before may have it: drops it when its own may not.
 void follow_big_waiting(MarketState& state);
-// Drops it when it has fallen; its order is then to be matched anew.
+// Whether the node takes leases, or what it offers, may have changed.
+void touch_reservation(MarketState& state, NodeId node);
+// Drops it when it has fallen; its order is then to be matched anew. Looks at its nodes only where
+// one was touched.
 void check_reservation(MarketState& state);
+// Do its nodes take leases, and would each do for its order if it were free?
+bool nodes_stand(const MarketState& state, const Reservation& kept, const Demand& demand);
 
 // The book's answers around the reservation: for the order, or for one that is not there yet (0).
 // The demand's barred nodes are set on the way.
