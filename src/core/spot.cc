@@ -74,13 +74,10 @@ class Search {
   std::vector<const PriceIndex*> classes_named() const {
     std::vector<const PriceIndex*> named;
     if (!state_.policy.fair_turns()) return named;
-    const std::vector<Predicate>& predicates = order_.demand.query.predicates();
-    const auto model = std::find_if(predicates.begin(), predicates.end(), [](const Predicate& of) {
-      return of.field == Field::kGpuName && (of.op == Operator::kEqual || of.op == Operator::kIn);
-    });
-    if (model == predicates.end()) return named;
+    const Predicate* const models = order_.demand.query.names_models();
+    if (models == nullptr) return named;
     state_.indexes.visit([&](const PriceIndex& index) {
-      if (!index.spot_leases.empty() && model->holds(index.key.model)) named.push_back(&index);
+      if (!index.spot_leases.empty() && models->holds(index.key.model)) named.push_back(&index);
     });
     return named;
   }
