@@ -1,7 +1,8 @@
 // What a freed device costs the market while one renter has 100,000 open orders that it does not
 // serve: with every waiting order asked for itself, and by groups. From the command that frees it
-// to the last Tick that it makes due, by this thread's own time. An order of another renter that
-// comes then has it at once.
+// to the last Tick that it makes due, by this thread's own time. Meanwhile an order of another
+// renter comes for a device that stands free, and has it at once; so has one for the freed device
+// then.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -43,6 +44,7 @@ class Market {
     }
     join(provider, "Scarce");
     for (std::uint32_t i = 0; i < nodes; ++i) join(provider, "Common");
+    for (std::uint32_t i = 0; i < nodes; ++i) join(provider, "Idle");
     for (std::uint32_t i = 0; i <= nodes; ++i) {
       submit(other_, i == 0 ? kScarce : "gpu_name=Common", 0);
     }
@@ -77,6 +79,9 @@ class Market {
     measure(command, taken);
     v1::Command tick;
     tick.mutable_tick();
+    submit(other_, "gpu_name=Idle", 0);
+    FALLOW_CHECK(machine_.counts().leases_open == nodes_.size() / 2 + 1 + number,
+                 "the crowd holds up the other renter");
     while (machine_.next_deadline() && *machine_.next_deadline() <= machine_.now()) {
       measure(tick, taken);
     }

@@ -12,10 +12,8 @@
 namespace fallow::core {
 BlockAsk::Classes BlockBook::classes_for(const Query& query) const {
   BlockAsk::Classes classes;
-  for (const Predicate& predicate : query.predicates()) {
-    if (predicate.field != Field::kGpuName) continue;
-    if (predicate.op != Operator::kEqual && predicate.op != Operator::kIn) continue;
-    for (const std::string& word : predicate.words) {
+  if (const Predicate* const named = query.names_models()) {
+    for (const std::string& word : named->words) {
       const auto model = classes_by_model_.find(word);
       if (model == classes_by_model_.end()) continue;
       for (const OfferClass* of : model->second) {
@@ -23,7 +21,7 @@ BlockAsk::Classes BlockBook::classes_for(const Query& query) const {
       }
     }
     // A list may name a model twice.
-    if (predicate.words.size() > 1) {
+    if (named->words.size() > 1) {
       std::sort(classes.begin(), classes.end(),
                 [](const OfferClass* a, const OfferClass* b) { return a->key() < b->key(); });
       classes.erase(std::unique(classes.begin(), classes.end()), classes.end());

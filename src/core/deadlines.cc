@@ -8,6 +8,7 @@
 #include "core/leases.h"
 #include "core/meter.h"
 #include "core/nodes.h"
+#include "core/orders.h"
 #include "core/repricing.h"
 #include "core/retry.h"
 #include "core/schedule.h"
@@ -115,7 +116,9 @@ void reset_deadlines(MarketState& state) {
 }
 
 std::optional<Time> next_deadline(const MarketState& state) {
-  if (schedule_pending(state) || repricing_pending(state)) return state.now;
+  if (schedule_pending(state) || repricing_pending(state) || !state.stopping.empty()) {
+    return state.now;
+  }
   std::optional<Time> next = state.deadlines.next();
   if (const auto end = interval_end(state)) next = next ? std::min(*next, *end) : *end;
   if (!state.releases.empty()) {
@@ -134,6 +137,7 @@ void handle(Step& step, const v1::Tick&) {
     expire(step, *state.leases.find(due->lease));
   }
   release_earnings(step);
+  stop_more(step);
   reprice(step);
 }
 

@@ -57,7 +57,12 @@ Status derive_orders(MarketState& state) {
   Status status;
   state.orders.each([&](Order& order) {
     for (const Task& task : order.tasks) count_task(order, task);
-    if (order.state != v1::OPEN) return;
+    (order.state == v1::OPEN ? state.workload_bytes_open : state.workload_bytes_of_ended) +=
+        workload_bytes(order);
+    if (order.state != v1::OPEN) {
+      state.tasks_of_ended += order.tasks.size();
+      return;
+    }
     order.held = order.budget - order.charged;
     ++state.orders_open;
     state.tasks_open += order.tasks.size();
@@ -143,6 +148,7 @@ Status derive(MarketState& state) {
     refresh_free(node);
     if (node.removed) return;
     classes_there = state.indexes.restore(node) && classes_there;
+    enter_spot_class(state, node);
     if (node.offer.ceiling.value > 0) state.followers.insert(node.id);
     state.book->update(node);
   });

@@ -59,6 +59,7 @@ void handle(Step& step, const v1::SetPolicy& command) {
   step.state.scoring.follow(step.state.policy);
   restart_interval(step.state);
   reset_deadlines(step.state);
+  big_waiting_anew(step.state);
   all_waiting_anew(step.state);  // what made them wait may be a rule of before
   step.tell().mutable_policy_set();
 }

@@ -14,8 +14,10 @@
 #include "core/deadlines.h"
 #include "core/machine.h"
 #include "core/meter.h"
+#include "core/orders.h"
 #include "core/placement.h"
 #include "core/reservation.h"
+#include "core/retry.h"
 #include "core/run_mode.h"
 #include "core/spending.h"
 #include "core/spot.h"
@@ -210,13 +212,12 @@ class Verifier {
            "order {} has other leases than say so", order.id.value);
     expect(open == (order.waiting + order.leased > 0), "order {} is over and open, or neither",
            order.id.value);
-    expect((order.turn != 0) == (order.waiting > order.delayed), "order {} waits without a turn",
-           order.id.value);
+    expect((order.turn != 0) == has_ready(order), "order {} waits without a turn", order.id.value);
     if (order.turn != 0) {
       ++orders_waiting_;
       const Turn turn{order.turn, order.id};
-      if (is_big(order)) ++big_waiting_;
-      expect(state_.big_waiting.contains(turn) == is_big(order),
+      if (is_big(state_.policy, order)) ++big_waiting_;
+      expect(state_.big_waiting.contains(turn) == is_big(state_.policy, order),
              "order {} is big and does not wait as such, or is not", order.id.value);
       expect(is_spot(order) ? state_.spot_waiting.contains(
                                   {-spot_bid(order.demand.requirements, Micros(0)).value, turn})
@@ -234,6 +235,9 @@ class Verifier {
     held_[order.account] += order.held.value;
     budgets_[{order.account, ""}] += order.budget.value;
     if (!order.project.empty()) budgets_[{order.account, order.project}] += order.budget.value;
+    expect(!order.stop_asked || order.waiting == 0 || state_.stopping.contains(order.id),
+           "order {} is to be stopped, and nobody does", order.id.value);
+    workload_bytes_open_ += workload_bytes(order);
     ++orders_open_[order.account];
     ++orders_open_all_;
     tasks_open_ += order.tasks.size();
@@ -263,10 +267,13 @@ class Verifier {
     expect(order != nullptr, "the reservation is for order {}, which is not there",
            kept.order.value);
     if (!status_) return;
-    expect(is_big(*order) && kept.nodes.size() == nodes_of(order->requirements) &&
+    expect(is_big(state_.policy, *order) && kept.nodes.size() == nodes_of(order->requirements) &&
                std::is_sorted(kept.nodes.begin(), kept.nodes.end()) &&
                std::adjacent_find(kept.nodes.begin(), kept.nodes.end()) == kept.nodes.end(),
            "the reservation of order {} keeps other nodes than it needs", kept.order.value);
+    expect(state_.reservation_touched || order->quote_until.us != 0 ||
+               nodes_stand(state_, kept, order->demand),
+           "the reservation of order {} has fallen unnoticed", kept.order.value);
   }
 
   void account_holds(const Account& account) {
@@ -318,10 +325,21 @@ class Verifier {
                big_waiting_ == state_.big_waiting.size(),
            "waiting orders are counted wrong");
     reservation_holds();
+    expect(std::all_of(state_.fresh_again.begin(), state_.fresh_again.end(),
+                       [&](NodeId node) { return state_.fresh.contains(node); }),
+           "a node is to be tested again that is not tested");
     expect(std::includes(state_.spot_waiting.begin(), state_.spot_waiting.end(),
                          state_.spot_dirty.begin(), state_.spot_dirty.end()),
            "a spot order is to be matched that does not wait");
     expect(spot_leases_ == state_.spot_leases.size(), "spot leases are counted wrong");
+    expect(std::all_of(state_.spot_leases.begin(), state_.spot_leases.end(),
+                       [&](const SpotPlace& place) {
+                         const Lease& lease = *state_.leases.find(place.lease);
+                         const PriceIndex* const index =
+                             state_.nodes.find(lease.node)->counted.index;
+                         return index == nullptr || index->spot_leases.contains(place);
+                       }),
+           "a spot lease does not count in its class");
     expect(std::all_of(state_.dirty.begin(), state_.dirty.end(),
                        [&](const Turn& turn) { return state_.waiting.contains(turn); }),
            "an order is to be matched that does not wait");
@@ -378,6 +396,13 @@ class Verifier {
     std::size_t classes = 0;
     state_.indexes.visit([&](const PriceIndex& index) {
       ++classes;
+      for (const SpotPlace& place : index.spot_leases) {
+        const Lease* const lease = state_.leases.find(place.lease);
+        expect(lease != nullptr && state_.spot_leases.contains(place) &&
+                   state_.nodes.find(lease->node)->counted.index == &index,
+               "a spot lease counts in the class \"{}\" in \"{}\" without running there",
+               index.key.model, index.key.region);
+      }
       const Sums& of_class = sums[index.key];
       expect(of_class.nodes > 0 && of_class.nodes == index.nodes &&
                  of_class.offered == index.offered_thousandths &&
@@ -406,16 +431,29 @@ class Verifier {
   void ended_hold() {
     absl::btree_set<OrderId> ended;
     std::size_t leases = 0;
+    std::size_t tasks = 0;
+    std::size_t bytes = 0;
     for (const OrderId id : state_.ended) {
       const Order* const order = state_.orders.find(id);
       expect(order != nullptr && order->state != v1::OPEN && ended.insert(id).second,
              "order {} is not among the ended", id.value);
       if (!status_) return;
       leases += order->leases.size();
+      tasks += order->tasks.size();
+      bytes += workload_bytes(*order);
     }
     expect(
         ended.size() + orders_open_all_ == state_.orders.size() && leases == state_.leases_of_ended,
         "ended orders are counted wrong");
+    expect(tasks == state_.tasks_of_ended && bytes == state_.workload_bytes_of_ended &&
+               workload_bytes_open_ == state_.workload_bytes_open,
+           "tasks and workloads are summed wrong");
+    expect(std::all_of(state_.stopping.begin(), state_.stopping.end(),
+                       [&](OrderId id) {
+                         const Order* const order = state_.orders.find(id);
+                         return order != nullptr && order->state == v1::OPEN && order->stop_asked;
+                       }),
+           "an order is to be stopped that nobody stopped");
   }
 
   const MarketState& state_;
@@ -428,6 +466,7 @@ class Verifier {
   absl::btree_map<AccountId, Wide> releases_;
   absl::btree_map<AccountId, std::size_t> orders_open_;
   absl::btree_map<OrderId, std::uint32_t> claims_;
+  std::size_t workload_bytes_open_ = 0;
   std::size_t spot_leases_ = 0;
   Wide fees_open_ = 0;
   std::size_t leases_open_ = 0;

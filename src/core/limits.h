@@ -27,10 +27,14 @@ struct Limits {
   std::size_t orders_open_per_account_max = 100'000;
   std::size_t orders_ended_kept_max = 200'000;    // the oldest ended go first; history keeps them
   std::size_t leases_ended_kept_max = 2'000'000;  // of ended orders: they go with their order
+  // Of ended orders, likewise; with fair turns.
+  std::size_t tasks_ended_kept_max = 4'000'000;
+  std::size_t workload_bytes_ended_kept_max = std::size_t{1} << 30;
   std::size_t leases_open_max = 4'000'000;
   std::size_t tasks_per_order_max = 100'000;
   std::size_t nodes_per_gang_max = 64;
   std::size_t tasks_open_max = 4'000'000;  // of all open orders
+  std::size_t workload_bytes_open_max = std::size_t{4} << 30;  // likewise; with fair turns
   std::size_t payouts_open_max = 100'000;
   std::size_t deposits_max = 10'000'000;          // references are kept for ever
   std::size_t releases_max = 8'000'000;           // earnings in their delay; the oldest go early
@@ -42,6 +46,7 @@ struct Limits {
   std::size_t waiting_grouped_min = 16;
   // Of each kind of demand so many misses are kept in mind; 0: none. Changes no answer.
   std::size_t misses_kept_max = 16;
+  std::size_t stops_per_command_max = 4'096;      // tasks of stopped orders; with fair turns
   std::size_t price_classes_max = 4'096;          // model and region; nodes of more have no index
   std::size_t repricings_per_command_max = 256;   // of offers that follow an index; likewise
   std::size_t deadlines_per_command_max = 1'024;  // of leases; likewise

@@ -168,7 +168,8 @@ MarketState::MarketState(const Limits& given)
       indexes(given.price_classes_max),
       book(make_book(scoring)) {
   FALLOW_CHECK(limits.placements_per_command_max > 0 && limits.matches_per_command_max > 0 &&
-                   limits.tests_per_command_max > 0 && limits.deadlines_per_command_max > 0,
+                   limits.tests_per_command_max > 0 && limits.deadlines_per_command_max > 0 &&
+                   limits.stops_per_command_max > 0,
                "a market that does nothing per command never ends");
   FALLOW_CHECK(limits.placements_per_command_max < kIdsPerCommand,
                "a command cannot place {} leases", limits.placements_per_command_max);

@@ -57,6 +57,10 @@ Limits tight() {
   limits.matches_per_command_max = 3;
   limits.tests_per_command_max = 4;
   limits.deadlines_per_command_max = 2;
+  limits.stops_per_command_max = 2;
+  limits.tasks_ended_kept_max = 9;
+  limits.workload_bytes_ended_kept_max = 12;
+  limits.workload_bytes_open_max = 40;
   return limits;
 }
 

@@ -46,12 +46,6 @@ struct SpotTurn {
   Turn turn;
   auto operator<=>(const SpotTurn&) const = default;
 };
-// Of an open spot lease that nothing stops, by its bid.
-struct SpotPlace {
-  Micros bid;
-  LeaseId lease;
-  auto operator<=>(const SpotPlace&) const = default;
-};
 
 // Nodes that are kept for an order until it is placed: see core/reservation.h.
 struct Reservation {
@@ -132,6 +126,8 @@ struct MarketState {
   Table<OrderId, Order> orders;
   Table<LeaseId, Lease> leases;
   std::deque<OrderId> ended;  // remembered orders that ended, oldest first
+  // Open ones that their renters stopped, of which tasks are still to be stopped.
+  absl::btree_set<OrderId> stopping;
 
   // ---- waiting tasks: see core/schedule.h
   // ----------------------------------------------------------
@@ -140,12 +136,18 @@ struct MarketState {
   absl::btree_set<Turn> dirty;             // of them, those to be matched anew
   absl::btree_set<SpotTurn> spot_waiting;  // derived: the same of spot orders
   absl::btree_set<SpotTurn> spot_dirty;
-  absl::btree_set<Turn> big_waiting;  // derived: of the waiting, those of several devices
+  absl::btree_set<Turn> big_waiting;  // derived: of the waiting, those that is_big() is true of
   Misses places_missed;               // derived: by what a search of the book did not find
   Misses rooms_missed;                // derived: by what nobody can be preempted for
   std::optional<Reservation> reservation;
+  // Derived: one of its nodes may have changed since it was checked. See core/reservation.h.
+  bool reservation_touched = true;
   std::optional<Turn> reservation_next;  // who is to be matched for it next; none while it is held
   absl::btree_map<NodeId, Turn> fresh;   // nodes that gained capacity, tested from Turn on
+  // With fair turns:
+  NodeId fresh_from;                    // the fresh node to go on with: it, or the next behind it
+  absl::btree_set<NodeId> fresh_again;  // of the fresh, those that gained more meanwhile
+  Turn dirty_from;                      // the dirty one to go on with, likewise
   // What open orders with a deadline have seen of spot: see core/run_mode.h.
   absl::btree_map<OrderId, SpotHistory> spot_seen;
 
@@ -168,13 +170,16 @@ struct MarketState {
   boost::unordered_flat_map<std::string, NodeId> shown_devices;
   DeadlineQueue deadlines;            // of every open lease, and of tasks to be tried again
   absl::btree_set<NodeId> followers;  // nodes whose price follows its index
-  absl::btree_set<SpotPlace> spot_leases;
+  absl::btree_set<SpotPlace> spot_leases;  // of all classes; each has its own, too
   Micros payouts_total;  // of open payouts: may come back
   Micros fees_open;      // of open leases: MARKET_FEE owes them back on refund
   std::size_t orders_open = 0;
   std::size_t tasks_open = 0;  // of open orders
   std::size_t leases_open = 0;
   std::size_t leases_of_ended = 0;  // of ended orders
+  std::size_t tasks_of_ended = 0;
+  std::size_t workload_bytes_open = 0;  // of open orders
+  std::size_t workload_bytes_of_ended = 0;
   std::size_t nodes_connected = 0;
   std::size_t nodes_present = 0;  // not removed
   std::size_t devices = 0;        // of nodes not removed

@@ -1,6 +1,7 @@
 #include "core/nodes.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "core/authority.h"
@@ -12,6 +13,7 @@
 #include "core/offers.h"
 #include "core/proofs.h"
 #include "core/repricing.h"
+#include "core/reservation.h"
 #include "core/schedule.h"
 
 namespace fallow::core {
@@ -74,11 +76,13 @@ void give_back(Node& node, const Lease& lease) {
 void offer_changed(MarketState& state, Node& node) {
   state.indexes.count(node, state.now);
   state.book->update(node);
+  touch_reservation(state, node.id);
 }
 
 void load_changed(MarketState& state, Node& node) {
   state.indexes.count(node, state.now);
   state.book->update_load(node);
+  touch_reservation(state, node.id);
 }
 
 bool takes_leases(const Node& node) {
@@ -184,6 +188,7 @@ void handle(Step& step, const v1::ReportNode& command) {
   node->seen_at = step.now;
   place_in_class(state, *node);
   state.book->update(*node);
+  touch_reservation(state, node->id);
   node_gained(state, *node);
   step.entity = node->id.value;
   tell_changed(step, *node);
@@ -213,7 +218,8 @@ void handle(Step& step, const v1::RemoveNode& command) {
   clear_offer(step, *node);
   state.book->remove(node->id);
   forget_shown_devices(state, *node);
-  const std::vector<LeaseId> leases = node->leases;  // ending one takes it off the node's list
+  // Off the node's list at once: one by one each of them would move all that stand behind it.
+  const std::vector<LeaseId> leases = std::exchange(node->leases, {});
   for (const LeaseId id : leases) {
     Lease& lease = *state.leases.find(id);
     const bool stopping = lease.state == v1::STOPPING;

@@ -59,7 +59,48 @@ void forget_order(MarketState& state, const Order& order) {
     --state.leases_of_ended;
     forget_if_unused(state, node_id);
   }
+  state.tasks_of_ended -= order.tasks.size();
+  state.workload_bytes_of_ended -= workload_bytes(order);
   state.orders.erase(order.id);
+}
+
+bool keeps_too_much(const MarketState& state) {
+  const Limits& limits = state.limits;
+  if (state.ended.size() > limits.orders_ended_kept_max ||
+      state.leases_of_ended > limits.leases_ended_kept_max) {
+    return true;
+  }
+  return state.policy.fair_turns() &&
+         (state.tasks_of_ended > limits.tasks_ended_kept_max ||
+          state.workload_bytes_of_ended > limits.workload_bytes_ended_kept_max);
+}
+
+// Would stopping it change anything?
+bool is_to_stop(const MarketState& state, const Task& task) {
+  if (task.state != v1::LEASED) return task.state == v1::WAITING;
+  const Lease& lease = *state.leases.find(task.lease);
+  return lease.state != v1::STOPPING || ending_of(lease.stop_reason).retry;
+}
+
+// Stops its tasks, `left` of them at most; those of whom more are left are gone on with.
+void stop_tasks(Step& step, Order& order, std::size_t& left) {
+  MarketState& state = step.state;
+  for (std::uint32_t index = 0; index < order.tasks.size(); ++index) {
+    const Task& task = order.tasks[index];
+    if (!is_to_stop(state, task)) continue;
+    if (left == 0) {
+      state.stopping.insert(order.id);
+      return;
+    }
+    --left;
+    if (task.state == v1::WAITING) {
+      set_task_state(step, order, index, v1::TASK_STOPPED);
+    } else {
+      stop_lease(step, *state.leases.find(task.lease), v1::STOPPED);
+    }
+  }
+  state.stopping.erase(order.id);
+  end_if_over(step, order);
 }
 
 }  // namespace
@@ -141,12 +182,17 @@ void end_if_over(Step& step, Order& order) {
   order.ended_at = step.now;
   order.demand = Demand{};
   state.spot_seen.erase(order.id);
+  state.stopping.erase(order.id);
   return_funds(step, order);
   order.claims = 0;
   --state.accounts.find(order.account)->orders_open;
   --state.orders_open;
   state.tasks_open -= order.tasks.size();
   state.leases_of_ended += order.leases.size();
+  state.tasks_of_ended += order.tasks.size();
+  const std::size_t bytes = workload_bytes(order);
+  state.workload_bytes_open -= bytes;
+  state.workload_bytes_of_ended += bytes;
   state.ended.push_back(order.id);
   v1::OrderEnded& told = *step.tell().mutable_order_ended();
   told.set_order(order.id.value);
@@ -155,9 +201,17 @@ void end_if_over(Step& step, Order& order) {
   told.set_charged_micros(order.charged.value);
 }
 
+void stop_more(Step& step) {
+  std::size_t left = step.state.limits.stops_per_command_max;
+  while (!step.state.stopping.empty() && left > 0) {
+    stop_tasks(step, *step.state.orders.find(*step.state.stopping.begin()), left);
+  }
+}
+
+std::size_t workload_bytes(const Order& order) { return order.workload.ByteSizeLong(); }
+
 void forget_old_orders(MarketState& state) {
-  while (state.ended.size() > state.limits.orders_ended_kept_max ||
-         (!state.ended.empty() && state.leases_of_ended > state.limits.leases_ended_kept_max)) {
+  while (!state.ended.empty() && keeps_too_much(state)) {
     forget_order(state, *state.orders.find(state.ended.front()));
     state.ended.pop_front();
   }
@@ -173,15 +227,10 @@ void handle(Step& step, const v1::StopOrder& command) {
   }
   step.entity = order->id.value;
   order->stop_asked = true;
-  for (std::uint32_t index = 0; index < order->tasks.size(); ++index) {
-    const Task& task = order->tasks[index];
-    if (task.state == v1::WAITING) {
-      set_task_state(step, *order, index, v1::TASK_STOPPED);
-    } else if (task.state == v1::LEASED) {
-      stop_lease(step, *state.leases.find(task.lease), v1::STOPPED);
-    }
-  }
-  end_if_over(step, *order);
+  leave_waiting(state, *order);
+  std::size_t left = state.policy.fair_turns() ? state.limits.stops_per_command_max
+                                               : state.limits.tasks_per_order_max;
+  stop_tasks(step, *order, left);
 }
 
 void handle(Step& step, const v1::StopLease& command) {

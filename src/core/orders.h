@@ -15,6 +15,12 @@ void after_lease(Step& step, const Lease& lease, const Ending& ending);
 // Ends the order when no task is WAITING or LEASED.
 void end_if_over(Step& step, Order& order);
 
+// Goes on with the orders whose tasks one command could not stop; as many as this one may.
+void stop_more(Step& step);
+
+// What its workload takes, written out.
+std::size_t workload_bytes(const Order& order);
+
 // Forgets the oldest ended orders beyond the limits, with their leases. Not while a handler runs.
 void forget_old_orders(MarketState& state);
 

@@ -62,6 +62,7 @@ v1::Policy default_policy() {
   policy.set_bounds_meters(true);
   policy.set_weighs_kept_time(true);
   policy.set_pull_timeout_us(hours(1).value);
+  policy.set_fair_turns(true);
   return policy;
 }
 

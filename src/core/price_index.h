@@ -17,7 +17,9 @@
 #pragma once
 
 #include <absl/container/btree_map.h>
+#include <absl/container/btree_set.h>
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -27,6 +29,13 @@
 #include "core/node.h"
 
 namespace fallow::core {
+
+// Of an open spot lease that nothing stops, by its bid.
+struct SpotPlace {
+  Micros bid;
+  LeaseId lease;
+  auto operator<=>(const SpotPlace&) const = default;
+};
 
 // Devices that are priced together.
 struct PriceClass {
@@ -72,11 +81,11 @@ struct PriceIndex {
   Micros spot;         // the clearing price; 0: floors hold
   Micros spot_losing;  // the highest losing bid since the interval began
 
-  // Now; derived from the nodes.
+  // Now; derived from the nodes and leases.
   std::uint64_t nodes = 0;  // not removed
   std::uint64_t offered_thousandths = 0;
   std::uint64_t leased_thousandths = 0;
-  std::uint64_t spot_leases = 0;  // while an interval is closed
+  absl::btree_set<SpotPlace> spot_leases;
 
   // Average use since the interval began; 0 when nothing was offered.
   std::uint32_t use_basis_points() const;

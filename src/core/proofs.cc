@@ -8,6 +8,7 @@
 #include "core/handlers.h"
 #include "core/nodes.h"
 #include "core/query.h"
+#include "core/reservation.h"
 #include "core/schedule.h"
 
 namespace fallow::core {
@@ -147,6 +148,7 @@ void handle(Step& step, const v1::FinishProof& command) {
   node->proof = ProofId();
   node->proof_disturbed = false;
   step.state.book->update(*node);
+  touch_reservation(step.state, node->id);
   node_gained(step.state, *node);
 }
 

@@ -188,6 +188,13 @@ bool Query::admits(const Node& node, Micros device_hour) const {
   });
 }
 
+const Predicate* Query::names_models() const {
+  const auto found = std::find_if(predicates_.begin(), predicates_.end(), [](const Predicate& of) {
+    return of.field == Field::kGpuName && (of.op == Operator::kEqual || of.op == Operator::kIn);
+  });
+  return found == predicates_.end() ? nullptr : &*found;
+}
+
 bool Query::admits_count(std::uint32_t admitted_devices) const {
   return std::all_of(predicates_.begin(), predicates_.end(), [&](const Predicate& predicate) {
     return predicate.field != Field::kNumGpus ||

@@ -105,6 +105,9 @@ class Query {
   // The predicates on num_gpus.
   bool admits_count(std::uint32_t admitted_devices) const;
 
+  // A predicate that no device satisfies but of the models in its words; null: there is none.
+  const Predicate* names_models() const;
+
   const std::vector<Predicate>& predicates() const { return predicates_; }
   // The query written out: parse(text()) gives an equal query.
   std::string text() const;

@@ -62,7 +62,11 @@ void restart_interval(MarketState& state) {
 
 void place_in_class(MarketState& state, Node& node) {
   const bool first = state.indexes.empty();
+  const PriceIndex* const before = node.counted.index;
+  const bool stays = !node.removed && before != nullptr && before->key == price_class_of(node);
+  if (!stays) leave_spot_class(state, node);  // a class without nodes is forgotten
   state.indexes.place(node, state.now);
+  if (!stays) enter_spot_class(state, node);
   if (first) restart_interval(state);
 }
 

@@ -90,10 +90,12 @@ void pass_on(MarketState& state, const std::vector<NodeId>& nodes) {
 
 }  // namespace
 
-bool is_big(const Order& order) {
+bool is_big(const v1::Policy& policy, const Order& order) {
   const v1::Requirements& wanted = order.requirements;
-  return wanted.tier() != v1::SPOT && !has_deadline(order) &&
-         std::uint64_t{gpus_of(wanted)} * nodes_of(wanted) * share_of(wanted) > kWholeDevice;
+  if (wanted.tier() == v1::SPOT || has_deadline(order)) return false;
+  const std::uint64_t thousandths =
+      std::uint64_t{gpus_of(wanted)} * nodes_of(wanted) * share_of(wanted);
+  return policy.fair_turns() ? thousandths >= kWholeDevice : thousandths > kWholeDevice;
 }
 
 bool holds_reservation(const MarketState& state, const Order& order) {
@@ -107,7 +109,8 @@ void pass_over(MarketState& state, const Turn& turn) {
 
 void reserve_for(MarketState& state, Order& order) {
   // Room on one node is the order's own; a gang needs others to stay free until all of it is made.
-  if (state.reservation || !is_big(order) || (order.claims > 0 && !is_gang(order))) return;
+  if (state.reservation || !is_big(state.policy, order) || (order.claims > 0 && !is_gang(order)))
+    return;
   const std::size_t nodes = nodes_of(order.requirements);
   const Demand& demand = demand_now(state, order);
   const Matcher matcher(demand);
@@ -123,6 +126,7 @@ void reserve_for(MarketState& state, Order& order) {
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   state.reservation_next.reset();
+  state.reservation_touched = true;
   Reservation& made = state.reservation.emplace();
   made.order = order.id;
   made.at = found[nodes - 1].first;
@@ -136,19 +140,46 @@ void give_up_reservation(MarketState& state, const Order& order) {
   pass_on(state, nodes);
 }
 
-void check_reservation(MarketState& state) {
+void follow_big_waiting(MarketState& state) {
+  if (state.reservation_next && !state.big_waiting.contains(*state.reservation_next)) {
+    offer_reservation(state, state.big_waiting.upper_bound(*state.reservation_next));
+  }
   if (!state.reservation) return;
-  const Reservation before = *state.reservation;
-  Order* const order = state.orders.find(before.order);
-  if (order == nullptr || order->turn == 0) return pass_on(state, before.nodes);
-  const Demand& demand = demand_now(state, *order);
-  const auto stands = [&](NodeId id) {
+  const Order* const order = state.orders.find(state.reservation->order);
+  if (order != nullptr && is_big(state.policy, *order)) return;
+  const std::vector<NodeId> nodes = state.reservation->nodes;
+  pass_on(state, nodes);
+}
+
+bool nodes_stand(const MarketState& state, const Reservation& kept, const Demand& demand) {
+  const Matcher matcher(demand);
+  return std::all_of(kept.nodes.begin(), kept.nodes.end(), [&](NodeId id) {
     const Node* const node = state.nodes.find(id);
     return node != nullptr && takes_leases(*node) &&
-           Matcher(demand).fit(*node, Supply::kOffered).has_value();
-  };
-  const bool all_stand = std::all_of(before.nodes.begin(), before.nodes.end(), stands);
-  if (state.now <= before.at && all_stand) return;
+           matcher.fit(*node, Supply::kOffered).has_value();
+  });
+}
+
+void touch_reservation(MarketState& state, NodeId node) {
+  if (state.reservation && is_among(state.reservation->nodes, node)) {
+    state.reservation_touched = true;
+  }
+}
+
+void check_reservation(MarketState& state) {
+  if (!state.reservation) return;
+  Order* const order = state.orders.find(state.reservation->order);
+  const bool waits = order != nullptr && order->turn != 0;
+  if (waits && state.now <= state.reservation->at) {
+    // What binds by a quote binds no longer when it is over.
+    const bool changed = state.reservation_touched || order->quote_until.us != 0;
+    if (!changed || nodes_stand(state, *state.reservation, demand_now(state, *order))) {
+      state.reservation_touched = false;
+      return;
+    }
+  }
+  const Reservation before = *state.reservation;
+  if (!waits) return pass_on(state, before.nodes);
   // What it has waited for stays its own: nobody comes between the old one and the new.
   state.reservation.reset();
   reserve_for(state, *order);
@@ -220,11 +251,15 @@ std::vector<NodeId> kept_from(const MarketState& state, const Demand& demand, Or
 
 }  // namespace
 
-std::optional<Placement> match_around(const MarketState& state, Demand& demand, OrderId order) {
+std::optional<Placement> match_around(const MarketState& state, Demand& demand, OrderId order,
+                                      std::span<const NodeId> taken) {
+  demand.barred = taken;
   std::optional<Placement> placement = state.book->match(demand);
+  demand.barred = {};
   if (!placement || !takes_reserved(state, demand, placement->node->id, order)) return placement;
   // Once more around all that is kept, so that it is never more than two searches.
-  const std::vector<NodeId> barred = kept_from(state, demand, order);
+  std::vector<NodeId> barred = kept_from(state, demand, order);
+  barred.insert(barred.end(), taken.begin(), taken.end());
   demand.barred = barred;
   placement = state.book->match(demand);
   demand.barred = {};

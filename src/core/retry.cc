@@ -68,7 +68,7 @@ void retry_now(Step& step, Lease& lease) {
   Order& order = *step.state.orders.find(lease.order);
   end_delay(step.state, order, order.tasks[lease.task]);
   order.waiting_from = std::min(order.waiting_from, lease.task);
-  wait_for_match(step.state, order);
+  if (has_ready(order)) wait_for_match(step.state, order);
 }
 
 std::optional<Time> first_retry(const Order& order) {

@@ -20,8 +20,10 @@ namespace fallow::core {
 inline bool is_ready(const Task& task) {
   return task.state == v1::WAITING && task.retry_at.us == 0;
 }
-// Has the order such a task?
-inline bool has_ready(const Order& order) { return order.waiting > order.delayed; }
+// Has the order such a task? None when it is to be stopped, though not all of its tasks are yet.
+inline bool has_ready(const Order& order) {
+  return !order.stop_asked && order.waiting > order.delayed;
+}
 
 // The task has just begun to wait again; its lease has ended.
 void delay_retry(MarketState& state, Order& order, Task& task);

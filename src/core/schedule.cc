@@ -34,7 +34,16 @@ struct Work {
   std::size_t placements;
   std::size_t matches;
   std::size_t tests;
+  std::size_t matches_given = matches;
   std::size_t placed = 0;
+  bool around_fresh = false;  // nodes that are still to be tested are out of the question
+  bool held_back = false;     // by that the order at hand found nothing
+  // A part of it, at least half. What it does not do is left to the whole.
+  Work part() const { return {(placements + 1) / 2, (matches + 1) / 2, tests}; }
+  void spend(const Work& given, const Work& left_over) {
+    placements -= given.placements - left_over.placements;
+    matches -= given.matches - left_over.matches;
+  }
   bool left() const { return placements > 0 && matches > 0; }
   void match(std::size_t count) { matches -= std::min(matches, count); }
   // A gang is placed as a whole: where it is more than is left, it comes first in the next command.
@@ -45,7 +54,7 @@ struct Work {
   }
 };
 
-enum class Outcome { kPlaced, kNotPlaced, kNextCommand };
+enum class Outcome { kPlaced, kNotPlaced, kHeldBack, kNextCommand };
 
 Turn turn_of(const Order& order) { return {order.turn, order.id}; }
 
@@ -78,7 +87,7 @@ void enter(MarketState& state, const Order& order) {
     state.spot_waiting.insert(spot_turn_of(order));
   } else {
     state.waiting.insert(turn_of(order));
-    if (is_big(order)) state.big_waiting.insert(turn_of(order));
+    if (is_big(state.policy, order)) state.big_waiting.insert(turn_of(order));
   }
 }
 
@@ -100,39 +109,76 @@ void next_turn(MarketState& state, Order& order) {
   account.turn = order.turn;
 }
 
+// For one task of the order or for a gang, around nodes that are `taken`.
+std::vector<Placement> places_for(const MarketState& state, Demand& demand, const Order& order,
+                                  std::span<const NodeId> taken = {}) {
+  if (is_gang(order)) return match_gang_around(state, demand, order.id, taken);
+  std::vector<Placement> found;
+  if (auto placement = match_around(state, demand, order.id, taken)) {
+    found.push_back(*std::move(placement));
+  }
+  return found;
+}
+
+// Those who wait longer are still to be tested against one of these nodes.
+bool are_fresh(const MarketState& state, const std::vector<Placement>& placements) {
+  return std::any_of(placements.begin(), placements.end(), [&](const Placement& placement) {
+    return state.fresh.contains(placement.node->id);
+  });
+}
+
+// Of fresh nodes so many are searched around, those found first among them: two searches at most.
+constexpr std::size_t kFreshBarredMax = 64;
+
+std::vector<Placement> places_around_fresh(const MarketState& state, Demand& demand,
+                                           const Order& order,
+                                           const std::vector<Placement>& first) {
+  std::vector<NodeId> taken;
+  for (const Placement& placement : first) taken.push_back(placement.node->id);
+  for (const auto& [node, unused] : state.fresh) {
+    if (taken.size() >= kFreshBarredMax) break;
+    taken.push_back(node);
+  }
+  std::erase_if(taken, [&](NodeId node) { return !state.fresh.contains(node); });
+  std::vector<Placement> found = places_for(state, demand, order, taken);
+  if (are_fresh(state, found)) found.clear();
+  return found;
+}
+
 // Asks the book as the order's quote and the tasks' history want it: for one task, or for the gang
 // that begins with it. Who asks for no less than another who just found nothing finds nothing
 // either: nodes to be avoided decide which place is taken, not whether there is one.
-std::vector<Placement> match(MarketState& state, Order& order, std::uint32_t task) {
+std::vector<Placement> match(MarketState& state, Order& order, std::uint32_t task, Work& work) {
   Demand& demand = demand_now(state, order);
-  const std::uint64_t search = state.waiting.search();
+  const std::uint64_t number = state.waiting.search();
   const bool plain = is_plain(state, order);
   if (plain && !holds_reservation(state, order) &&
-      state.places_missed.find(search, demand) != nullptr) {
+      state.places_missed.find(number, demand) != nullptr) {
     return {};
   }
   const std::vector<NodeId> avoid = avoided_by(order, task);
   demand.avoid = avoid;
-  std::vector<Placement> found;
-  if (is_gang(order)) {
-    found = match_gang_around(state, demand, order.id);
-  } else if (auto placement = match_around(state, demand, order.id)) {
-    found.push_back(*std::move(placement));
+  std::vector<Placement> found = places_for(state, demand, order);
+  const bool misses = found.empty();
+  if (work.around_fresh && are_fresh(state, found)) {
+    found = places_around_fresh(state, demand, order, found);
+    work.held_back = work.held_back || found.empty();
   }
   demand.avoid = {};
-  if (found.empty() && plain) state.places_missed.add(search, demand);
+  if (misses && plain) state.places_missed.add(number, demand);
   return found;
 }
 
 // The same of one who asks for the very same as others: that is known at once.
-std::vector<Placement> match_as_one(MarketState& state, Order& order, std::uint32_t task) {
+std::vector<Placement> match_as_one(MarketState& state, Order& order, std::uint32_t task,
+                                    Work& work) {
   const bool as_others =
       order.group != nullptr && is_plain(state, order) && !holds_reservation(state, order);
-  if (!as_others) return match(state, order, task);
-  const std::uint64_t search = state.waiting.search();
-  if (order.group->unmatched == search) return {};
-  std::vector<Placement> found = match(state, order, task);
-  if (found.empty()) order.group->unmatched = search;
+  if (!as_others) return match(state, order, task, work);
+  const std::uint64_t number = state.waiting.search();
+  if (order.group->unmatched == number) return {};
+  std::vector<Placement> found = match(state, order, task, work);
+  if (found.empty() && !work.held_back) order.group->unmatched = number;
   return found;
 }
 
@@ -180,7 +226,7 @@ std::vector<Placement> match_by_deadline(MarketState& state, Order& order, std::
   change_tier(state, order, true);
   std::vector<Placement> spot;
   const bool cools_down = state.now < order.spot_after;
-  if (!cools_down) spot = match(state, order, task);
+  if (!cools_down) spot = match(state, order, task, work);
   outbids = !cools_down && spot.empty();
   if (!spot.empty() && makes_room(state, *spot.front().node, order.id)) spot.clear();
   const Task& waiting = order.tasks[task];
@@ -194,7 +240,7 @@ std::vector<Placement> match_by_deadline(MarketState& state, Order& order, std::
   }
   change_tier(state, order, false);
   work.match(1);
-  std::vector<Placement> on_demand = match(state, order, task);
+  std::vector<Placement> on_demand = match(state, order, task, work);
   outbids = true;
   if (!on_demand.empty() || spot.empty()) return on_demand;
   // Late on spot is better than not at all.
@@ -257,13 +303,15 @@ Outcome place_one(Step& step, Order& order, Work& work) {
   if (!first) return Outcome::kNotPlaced;
   if (!work.has_room(nodes)) return Outcome::kNextCommand;
   work.match(nodes > 1 ? kGangMatches : 1);
+  work.held_back = false;
   bool outbids = true;
   const std::vector<Placement> placements =
       has_deadline(order) ? match_by_deadline(state, order, *first, work, outbids)
-                          : match_as_one(state, order, *first);
+                          : match_as_one(state, order, *first, work);
+  if (placements.empty() && work.held_back) return Outcome::kHeldBack;
   if (placements.empty()) {
     if (outbids) make_room(step, order, order.tasks[*first]);
-    if (is_big(order) && !state.reservation) {
+    if (is_big(state.policy, order) && !state.reservation) {
       work.match(kGangMatches);
       reserve_for(state, order);
     }
@@ -315,8 +363,8 @@ bool has_free_device(const Node& node) {
 // The cursor of a node whom only spot orders are still to be tested against.
 constexpr Turn kBehindAll{std::numeric_limits<std::uint64_t>::max(), OrderId()};
 // Of a node's gain so many spot orders are tested, the highest bids; the others when the interval
-// ends. A test may cost a match: a node's tests have to fit into one command's matches, because
-// they have no cursor and begin anew in the next one.
+// ends. A test may cost a match, and more of a gang or with a deadline. The tests have no cursor
+// and begin anew in the next command, so they end where a command had all that one may do for them.
 constexpr std::size_t kSpotTestsMax = 256;
 
 // Says whether it came to the end.
@@ -324,10 +372,11 @@ bool fill_with_spot(Step& step, const Node& node, Work& work) {
   MarketState& state = step.state;
   SpotTurn from{std::numeric_limits<std::int64_t>::min(), {}};
   std::size_t tests = std::min<std::size_t>(kSpotTestsMax, state.limits.matches_per_command_max);
+  const bool has_all = state.policy.fair_turns() && work.matches == work.matches_given;
   for (auto at = state.spot_waiting.lower_bound(from); at != state.spot_waiting.end() && tests > 0;
        at = state.spot_waiting.lower_bound(from)) {
     if (!takes_leases(node) || !has_free_device(node)) return true;
-    if (!work.left()) return false;
+    if (!work.left()) return has_all && work.placements > 0;
     --tests;
     from = {at->bid_turned, {at->turn.turn, OrderId(at->turn.order.value + 1)}};
     Order& order = *state.orders.find(at->turn.order);
@@ -393,7 +442,24 @@ void restore_waiting(MarketState& state, const Order& order) { enter(state, orde
 
 void node_gained(MarketState& state, const Node& node) {
   const bool anybody = !state.waiting.empty() || !state.spot_waiting.empty();
-  if (anybody && takes_leases(node)) state.fresh[node.id] = Turn{};
+  if (!anybody || !takes_leases(node)) return;
+  const auto [at, is_new] = state.fresh.try_emplace(node.id);
+  if (is_new || at->second == Turn{}) return;
+  // Who changes his node without end would never have the last of those who wait tested.
+  if (state.policy.fair_turns()) {
+    state.fresh_again.insert(node.id);
+  } else {
+    at->second = Turn{};
+  }
+}
+
+void big_waiting_anew(MarketState& state) {
+  state.big_waiting.clear();
+  state.waiting.visit(Turn{}, [&](const Turn& turn) {
+    if (is_big(state.policy, *state.orders.find(turn.order))) state.big_waiting.insert(turn);
+    return true;
+  });
+  follow_big_waiting(state);
 }
 
 void all_waiting_anew(MarketState& state) {
@@ -416,14 +482,16 @@ bool schedule_pending(const MarketState& state) {
   return !state.fresh.empty() || !state.dirty.empty() || !state.spot_dirty.empty();
 }
 
-void schedule(Step& step) {
+namespace {
+
+// Tests fresh nodes from state.fresh_from on, round and round, as long as there is work; without
+// fair turns always the lowest id. Says whether none is left.
+bool test_fresh(Step& step, Work& work) {
   MarketState& state = step.state;
-  check_reservation(state);
-  state.waiting.begin_command();
-  Work work{state.limits.placements_per_command_max, state.limits.matches_per_command_max,
-            state.limits.tests_per_command_max};
+  const bool fair = state.policy.fair_turns();
   while (!state.fresh.empty()) {
-    const auto first = state.fresh.begin();
+    auto first = fair ? state.fresh.lower_bound(state.fresh_from) : state.fresh.begin();
+    if (first == state.fresh.end()) first = state.fresh.begin();
     const NodeId id = first->first;
     Turn from = first->second;
     // While it is tested it may become fresh again: when it is reserved no more.
@@ -431,35 +499,82 @@ void schedule(Step& step) {
     const Node* const node = state.nodes.find(id);
     const bool done = node == nullptr || fill_node(step, *node, from, work);
     if (!done) {
-      state.fresh.emplace(id, from);
-      return;
+      const bool is_new = state.fresh.emplace(id, from).second;
+      if (fair) state.fresh_from = id;
+      if (fair && !is_new) {
+        state.fresh[id] = from;
+        if (from != Turn{}) state.fresh_again.insert(id);
+      }
+      return false;
     }
+    if (fair) state.fresh_from = NodeId(id.value + 1);
+    if (state.fresh_again.erase(id) > 0) state.fresh[id] = Turn{};
   }
-  if (state.dirty.size() >= state.limits.waiting_grouped_min) {
-    (void)gather_waiting(state);  // who is in no group is searched for alone
-  }
-  while (!state.dirty.empty()) {
-    if (!work.left()) return;
-    const Turn turn = *state.dirty.begin();
+  return true;
+}
+
+// Matches the dirty ones in their turn. Who is held back stays dirty, and the others come before it
+// once. Says whether there was work enough.
+bool serve_dirty(Step& step, Work& work) {
+  MarketState& state = step.state;
+  std::size_t held_back = 0;  // of those that are there still
+  while (state.dirty.size() > held_back) {
+    if (!work.left()) return false;
+    auto at = state.dirty.lower_bound(state.dirty_from);
+    if (at == state.dirty.end()) at = state.dirty.begin();
+    const Turn turn = *at;
     Order& order = *state.orders.find(turn.order);
     const Outcome outcome = place_one(step, order, work);
-    if (outcome == Outcome::kNextCommand) return;
+    if (outcome == Outcome::kNextCommand) return false;
+    if (outcome == Outcome::kHeldBack) {
+      if (state.dirty.contains(turn)) ++held_back;  // with a deadline it may ask for spot by now
+      state.dirty_from = behind(turn);
+    }
     if (outcome == Outcome::kNotPlaced) {
       set_clean(state, turn, order);
       pass_over(state, turn);
     }
   }
+  if (held_back == 0) state.dirty_from = Turn{};
+  return true;
+}
+
+// Likewise of spot. Who is held back there is tested with the node, or when the interval ends.
+void serve_spot(Step& step, Work& work) {
+  MarketState& state = step.state;
   while (!state.spot_dirty.empty()) {
     if (!work.left()) return;
     const SpotTurn turn = *state.spot_dirty.begin();
     Order& order = *state.orders.find(turn.turn.order);
     const Outcome outcome = place_one(step, order, work);
     if (outcome == Outcome::kNextCommand) return;
-    if (outcome == Outcome::kNotPlaced) {
-      state.spot_dirty.erase(turn);
-      set_clean(state, turn.turn, order);
-    }
+    if (outcome == Outcome::kPlaced) continue;
+    state.spot_dirty.erase(turn);
+    // One with a deadline asks for on_demand then, and waits among those.
+    if (outcome != Outcome::kHeldBack) set_clean(state, turn.turn, order);
   }
+}
+
+}  // namespace
+
+void schedule(Step& step) {
+  MarketState& state = step.state;
+  check_reservation(state);
+  state.waiting.begin_command();
+  Work work{state.limits.placements_per_command_max, state.limits.matches_per_command_max,
+            state.limits.tests_per_command_max};
+  if (state.policy.fair_turns()) {
+    const Work given = work.part();
+    Work part = given;
+    work.around_fresh = !test_fresh(step, part);
+    work.spend(given, part);
+  } else if (!test_fresh(step, work)) {
+    return;
+  }
+  if (state.dirty.size() >= state.limits.waiting_grouped_min) {
+    (void)gather_waiting(state);  // who is in no group is searched for alone
+  }
+  if (serve_dirty(step, work)) serve_spot(step, work);
 }
 
 }  // namespace fallow::core

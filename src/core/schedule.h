@@ -16,6 +16,11 @@
 // who asks for no less than another who just found nothing is not searched for (core/misses.h),
 // which changes no answer: the limits count them one by one. What the per-command limits leave
 // over is done in the next Tick, which is due at once.
+//
+// With fair turns (the policy's) the tests of fresh nodes have half of what a command may do, one
+// node after the other, and matching has the rest: around nodes that are still to be tested, for
+// those who wait longer come first there. Who would have a place only on such a node stays dirty. A
+// node that gains more while it is tested is tested to the end first, and then anew.
 #pragma once
 
 #include "core/step.h"
@@ -32,6 +37,8 @@ void ask_longer(MarketState& state, Order& order);
 void restore_waiting(MarketState& state, const Order& order);
 // The node may now take what it could not before.
 void node_gained(MarketState& state, const Node& node);
+// The policy has changed which orders may have the reservation.
+void big_waiting_anew(MarketState& state);
 // Every waiting order is to be matched anew.
 void all_waiting_anew(MarketState& state);
 

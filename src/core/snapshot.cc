@@ -38,6 +38,11 @@ void write_money(SnapshotWriter& writer, const MarketState& state) {
   }
 }
 
+bool keeps_turns(const MarketState& state) {
+  return state.fresh_from.value != 0 || !state.fresh_again.empty() || state.dirty_from != Turn{} ||
+         !state.stopping.empty();
+}
+
 void write_schedule(SnapshotWriter& writer, const MarketState& state) {
   list_fields(writer, state.dirty, [&](const Turn& turn) { turn_fields(writer, turn); });
   list_fields(writer, state.spot_dirty,
@@ -57,6 +62,11 @@ void write_schedule(SnapshotWriter& writer, const MarketState& state) {
     writer(node);
     turn_fields(writer, from);
   }
+  if (!keeps_turns(state)) return;
+  writer(state.fresh_from);
+  list_fields(writer, state.fresh_again, [&](NodeId node) { writer(node); });
+  turn_fields(writer, state.dirty_from);
+  list_fields(writer, state.stopping, [&](OrderId order) { writer(order); });
 }
 
 void write_scoring(SnapshotWriter& writer, const MarketState& state) {
@@ -92,7 +102,7 @@ Membership membership_of(std::uint32_t word) {
 
 Digest write_state(const MarketState& state, const SnapshotWriter::Sink& sink) {
   SnapshotWriter writer(sink);
-  writer(kMagic, kSnapshotVersion);
+  writer(kMagic, keeps_turns(state) ? kFairSnapshotVersion : kSnapshotVersion);
   market_fields(writer, state);
   write_table(writer, state.accounts, [](auto& a, const Account& x) { account_fields(a, x); });
   write_values(writer, state.keys, [](auto& a, const ApiKey& x) { key_fields(a, x); });
@@ -203,7 +213,7 @@ void read_requests(SnapshotReader& reader, MarketState& state) {
   });
 }
 
-void read_schedule(SnapshotReader& reader, MarketState& state) {
+void read_schedule(SnapshotReader& reader, MarketState& state, std::uint32_t version) {
   read_each(reader, [&] {
     Turn turn;
     turn_fields(reader, turn);
@@ -237,6 +247,11 @@ void read_schedule(SnapshotReader& reader, MarketState& state) {
     turn_fields(reader, from);
     state.fresh.emplace(node, from);
   });
+  if (version < kFairSnapshotVersion) return;
+  reader(state.fresh_from);
+  read_each(reader, [&] { state.fresh_again.insert(reader.value<NodeId>()); });
+  turn_fields(reader, state.dirty_from);
+  read_each(reader, [&] { state.stopping.insert(reader.value<OrderId>()); });
 }
 
 void read_prices(SnapshotReader& reader, MarketState& state) {
@@ -273,7 +288,9 @@ void read_state(SnapshotReader& reader, MarketState& state) {
   std::uint32_t version = 0;
   reader(magic, version);
   if (magic != kMagic) return reader.fail("it is no snapshot of a market");
-  if (version != kSnapshotVersion) return reader.fail("it is of a version that is not known here");
+  if (version != kSnapshotVersion && version != kFairSnapshotVersion) {
+    return reader.fail("it is of a version that is not known here");
+  }
   market_fields(reader, state);
   read_people(reader, state);
   read_money(reader, state);
@@ -282,7 +299,7 @@ void read_state(SnapshotReader& reader, MarketState& state) {
   read_table(reader, state.orders, [](auto& a, Order& x) { order_fields(a, x); });
   read_table(reader, state.leases, [](auto& a, Lease& x) { lease_fields(a, x); });
   list_fields(reader, state.ended, [&](OrderId& id) { reader(id); });
-  read_schedule(reader, state);
+  read_schedule(reader, state, version);
   read_prices(reader, state);
   read_scoring(reader, state);
 }

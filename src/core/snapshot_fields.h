@@ -7,6 +7,9 @@
 namespace fallow::core {
 
 constexpr std::uint32_t kSnapshotVersion = 12;
+// With what fair turns keep, at the end of the schedule. Markets that keep nothing of it have the
+// bytes of the version before.
+constexpr std::uint32_t kFairSnapshotVersion = 13;
 
 template <class Archive, class List, class Each>
 void list_fields(Archive& archive, List& list, Each&& each) {

@@ -57,28 +57,11 @@ class Search {
 
   // Of so many nodes the best plans; empty when there are not as many.
   std::vector<Eviction> best(std::size_t count) {
-    std::size_t places = 0;
-    std::size_t tested = 0;
-    boost::unordered_flat_set<std::uint64_t> seen;
-    for (const SpotPlace& place : state_.spot_leases) {
-      if (spot_ && place.bid >= most()) break;
-      if (++places > kPlacesLookedAtMax) {
-        whole_ = false;
-        break;
-      }
-      const NodeId id = state_.leases.find(place.lease)->node;
-      if (!seen.insert(id.value).second) continue;
-      if (std::find(task_.avoid.begin(), task_.avoid.end(), id) != task_.avoid.end()) continue;
-      if (is_kept(state_, order_.demand, id, order_.id)) continue;
-      const Node& node = *state_.nodes.find(id);
-      // Most nodes would not do if they were empty: those are not copied, and do not count.
-      if (!takes_leases(node) || !matcher_.fit(node, Supply::kOffered)) continue;
-      if (++tested > kVictimsTestedMax) {
-        whole_ = false;
-        break;
-      }
-      consider(node);
+    const std::vector<const PriceIndex*> named = classes_named();
+    for (const PriceIndex* const index : named) {
+      (void)look_at(index->spot_leases, kPlacesLookedAtMax / named.size());
     }
+    whole_ = look_at(state_.spot_leases, kPlacesLookedAtMax) && whole_;
     if (plans_.size() < count) return {};
     std::sort(plans_.begin(), plans_.end(),
               [&](const Eviction& a, const Eviction& b) { return rank(a) < rank(b); });
@@ -87,6 +70,38 @@ class Search {
   }
 
  private:
+  // The classes of the models that the query names, when fair turns hold; none: it names none.
+  std::vector<const PriceIndex*> classes_named() const {
+    std::vector<const PriceIndex*> named;
+    if (!state_.policy.fair_turns()) return named;
+    const Predicate* const models = order_.demand.query.names_models();
+    if (models == nullptr) return named;
+    state_.indexes.visit([&](const PriceIndex& index) {
+      if (!index.spot_leases.empty() && models->holds(index.key.model)) named.push_back(&index);
+    });
+    return named;
+  }
+
+  // The nodes of the lowest bids, so many bids at most. Says whether it came to the end.
+  bool look_at(const absl::btree_set<SpotPlace>& places, std::size_t places_max) {
+    std::size_t looked_at = 0;
+    for (const SpotPlace& place : places) {
+      if (spot_ && place.bid >= most()) break;
+      if (++looked_at > places_max) return false;
+      const NodeId id = state_.leases.find(place.lease)->node;
+      if (!seen_.insert(id.value).second) continue;
+      if (std::find(task_.avoid.begin(), task_.avoid.end(), id) != task_.avoid.end()) continue;
+      if (is_kept(state_, order_.demand, id, order_.id)) continue;
+      const Node& node = *state_.nodes.find(id);
+      // Most nodes would not do if they were empty: those are not copied, and do not count.
+      if (!takes_leases(node) || !matcher_.fit(node, Supply::kOffered)) continue;
+      if (tested_ == kVictimsTestedMax) return false;
+      ++tested_;
+      consider(node);
+    }
+    return true;
+  }
+
   // No node leaves more of the bid for a device.
   Micros most() const { return spot_bid(order_.demand.requirements, Micros(0)); }
 
@@ -165,6 +180,8 @@ class Search {
   const Matcher matcher_;
   const bool spot_;
   bool whole_;
+  std::size_t tested_ = 0;
+  boost::unordered_flat_set<std::uint64_t> seen_;  // nodes
   std::vector<Eviction> plans_;  // one a node, at most kVictimsTestedMax
 };
 
@@ -197,6 +214,22 @@ const Node* node_for(const MarketState& state, Demand& asked, const Miss& miss) 
   return fits ? node : node_for(state, asked);
 }
 
+// Does anything in the class run on a lower bid? Without fair turns the lowest bids of all classes
+// are looked at; when those are not enough to know, it does.
+bool runs_on_less(const MarketState& state, const PriceIndex& index, Micros bid) {
+  if (state.policy.fair_turns()) {
+    return !index.spot_leases.empty() && index.spot_leases.begin()->bid < bid;
+  }
+  std::size_t looked_at = 0;
+  for (const SpotPlace& place : state.spot_leases) {
+    if (place.bid >= bid) return false;
+    if (++looked_at > kPlacesLookedAtMax) return true;
+    const Lease& lease = *state.leases.find(place.lease);
+    if (state.nodes.find(lease.node)->counted.index == &index) return true;
+  }
+  return false;
+}
+
 // A bid that was turned away counts, unless something in the class of the node where it would run
 // (null for nowhere) runs on a lower one.
 void count_losing(const MarketState& state, const Order& order, const Node* node) {
@@ -205,14 +238,7 @@ void count_losing(const MarketState& state, const Order& order, const Node* node
   // A price of the class stays within what an offer may ask.
   const Micros bid = std::min(spot_bid(order.demand.requirements, node->offer.disk_gb_hour),
                               state.limits.price_hour_max);
-  if (bid <= index->spot_losing) return;
-  std::size_t tested = 0;
-  for (const SpotPlace& place : state.spot_leases) {
-    if (place.bid >= bid) break;
-    if (++tested > kPlacesLookedAtMax) return;
-    const Lease& lease = *state.leases.find(place.lease);
-    if (state.nodes.find(lease.node)->counted.index == index) return;
-  }
+  if (bid <= index->spot_losing || runs_on_less(state, *index, bid)) return;
   index->spot_losing = bid;
 }
 
@@ -273,10 +299,33 @@ void begin_spot(MarketState& state, Lease& lease, const Order& order) {
   lease.spot_floor = spot_floor(node.offer);
   lease.rate_hour = rate_of(order.requirements, lease.spot_bid, lease.disk_gb_hour);
   state.spot_leases.insert({lease.spot_bid, lease.id});
+  if (PriceIndex* const index = node.counted.index) {
+    index->spot_leases.insert({lease.spot_bid, lease.id});
+  }
 }
 
 void leave_spot(MarketState& state, const Lease& lease) {
-  if (lease.spot) state.spot_leases.erase({lease.spot_bid, lease.id});
+  if (!lease.spot) return;
+  state.spot_leases.erase({lease.spot_bid, lease.id});
+  if (PriceIndex* const index = state.nodes.find(lease.node)->counted.index) {
+    index->spot_leases.erase({lease.spot_bid, lease.id});
+  }
+}
+
+void enter_spot_class(MarketState& state, const Node& node) {
+  if (node.counted.index == nullptr) return;
+  for (const LeaseId id : node.leases) {
+    const Lease& lease = *state.leases.find(id);
+    if (!lease.spot || lease.state == v1::STOPPING) continue;
+    node.counted.index->spot_leases.insert({lease.spot_bid, id});
+  }
+}
+
+void leave_spot_class(MarketState& state, const Node& node) {
+  if (node.counted.index == nullptr) return;
+  for (const LeaseId id : node.leases) {
+    node.counted.index->spot_leases.erase({state.leases.find(id)->spot_bid, id});
+  }
 }
 
 Micros spot_rate(const MarketState& state, const Lease& lease) {
@@ -330,23 +379,17 @@ bool restore_runs(Lease& lease) {
 
 void close_spot_interval(Step& step) {
   MarketState& state = step.state;
-  state.indexes.each([](PriceIndex& index) { index.spot_leases = 0; });
-  for (const SpotPlace& place : state.spot_leases) {
-    const Lease& lease = *state.leases.find(place.lease);
-    PriceIndex* const index = state.nodes.find(lease.node)->counted.index;
-    if (index != nullptr) ++index->spot_leases;
-  }
   state.indexes.each([&](PriceIndex& index) {
     const Micros losing = std::exchange(index.spot_losing, Micros(0));
     const Micros before = index.spot;
-    index.spot = index.spot_leases == 0 ? Micros(0) : losing;
-    if (index.spot_leases == 0 && before == index.spot) return;
+    index.spot = index.spot_leases.empty() ? Micros(0) : losing;
+    if (index.spot_leases.empty() && before == index.spot) return;
     v1::SpotPriced& told = *step.tell().mutable_spot_priced();
     told.set_model(index.key.model);
     told.set_region(index.key.region);
     told.set_price_micros(index.spot.value);
     told.set_losing_micros(losing.value);
-    told.set_leases(index.spot_leases);
+    told.set_leases(index.spot_leases.size());
   });
   // Prices fell, cool-downs and least runs are over: whoever waits may be served now.
   if (!state.spot_leases.empty()) state.dirty = state.waiting.all();

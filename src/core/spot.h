@@ -39,6 +39,10 @@ std::vector<Placement> spot_places(const MarketState& state, const Demand& asked
 void begin_spot(MarketState& state, Lease& lease, const Order& order);
 // It stops or ends: no price of others depends on it any more.
 void leave_spot(MarketState& state, const Lease& lease);
+// All of the node's spot leases that nothing stops count in its price class, or no more: before and
+// behind a change of the class.
+void enter_spot_class(MarketState& state, const Node& node);
+void leave_spot_class(MarketState& state, const Node& node);
 // What an hour of it costs at the moment.
 Micros spot_rate(const MarketState& state, const Lease& lease);
 // The charged time has grown: what is new is of the price of the moment.
@@ -49,7 +53,7 @@ Micros cost_of_runs(const Lease& lease);
 bool restore_runs(Lease& lease);
 
 // The end of an interval: every class with spot leases or losing bids gets its price and is told;
-// what waits is to be matched anew. Visits every spot lease.
+// what waits is to be matched anew.
 void close_spot_interval(Step& step);
 
 // A task or a gang of the order found no place. Preempts what must make room for it, if anything
@@ -58,7 +62,8 @@ void make_room(Step& step, Order& order, const Task& task);
 
 // How many spot leases are looked at to make room for one task; those with the lowest bids.
 constexpr std::size_t kVictimsTestedMax = 256;
-// Of the lowest bids so many are looked at to find those nodes.
+// Of the lowest bids so many are looked at to find those nodes. With fair turns so many of the
+// models that the query names come before, so that cheaper ones do not hide them.
 constexpr std::size_t kPlacesLookedAtMax = 4'096;
 // Of one node so many leases may be asked to leave at once.
 constexpr std::size_t kVictimsOfNodeMax = 64;

@@ -95,16 +95,23 @@ std::optional<v1::BoundQuote> next_quote(const MarketState& state, const v1::Sub
 }
 
 std::optional<Refusal> check_room(const MarketState& state, const Account& account,
-                                  std::uint32_t tasks) {
+                                  const v1::SubmitOrder& command) {
   const Limits& limits = state.limits;
   if (account.orders_open >= limits.orders_open_per_account_max) {
     return refusal(v1::LIMIT_REACHED, "", "account {} has its most open orders, {}",
                    account.id.value, limits.orders_open_per_account_max);
   }
   if (state.orders_open >= limits.orders_open_max ||
-      state.tasks_open + tasks > limits.tasks_open_max) {
+      state.tasks_open + command.tasks() > limits.tasks_open_max) {
     return refusal(v1::LIMIT_REACHED, "",
                    "the market has its most open orders or tasks: try later");
+  }
+  if (state.policy.fair_turns() && state.workload_bytes_open + command.workload().ByteSizeLong() >
+                                       limits.workload_bytes_open_max) {
+    return refusal(v1::LIMIT_REACHED, "workload",
+                   "the commands and environments of all open orders take the most that the market "
+                   "keeps of them, {} bytes: try later, or with a shorter one",
+                   limits.workload_bytes_open_max);
   }
   return std::nullopt;
 }
@@ -164,7 +171,7 @@ void handle(Step& step, const v1::SubmitOrder& command) {
   }
   Account* const account = acting_for(step, AccountId(command.account()), v1::RENTER);
   if (account == nullptr) return;
-  if (auto why = check_room(state, *account, command.tasks())) {
+  if (auto why = check_room(state, *account, command)) {
     return step.refuse(std::move(*why));
   }
   auto price = price_of_order(state, command, *demand, step.now);
@@ -218,6 +225,7 @@ void handle(Step& step, const v1::SubmitOrder& command) {
   ++account->orders_open;
   ++state.orders_open;
   state.tasks_open += order.tasks.size();
+  state.workload_bytes_open += workload_bytes(order);
   step.entity = id.value;
   v1::OrderAccepted& told = *step.tell().mutable_order_accepted();
   told.set_order(id.value);

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "core/market_state.h"
 
@@ -35,12 +37,15 @@ class Takers {
   // One by one, from there on up to `count` of them. Gives whom to go on with; none: it is found or
   // the window has ended.
   std::optional<Turn> ask_each(const Turn& from, std::size_t count);
+  // The groups that name one of the node's models or none.
+  std::size_t groups_count() const;
   void ask_groups(const Turn& from);
   // `plain_only`: the quotes of the others may bind the node to a former price.
   void ask_as_one(WaitingGroup& group, const Turn& from, bool plain_only);
 
   MarketState& state_;
   const Node& node_;
+  std::vector<std::string> models_;  // the node's, and the empty word
   const std::uint64_t filling_;
   const Time raised_at_;  // when a price of the node was raised last
   std::optional<Turn> end_;

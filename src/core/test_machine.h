@@ -13,6 +13,9 @@ namespace fallow::core {
 
 class MachineTest : public testing::Test {
  protected:
+  MachineTest() = default;
+  explicit MachineTest(const Limits& limits) : machine_(limits) {}
+
   // Applies and gives the events; the clock moves on by a millisecond.
   const Events& apply(v1::Command command, std::uint64_t actor = 0) {
     command.set_actor(actor);

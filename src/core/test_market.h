@@ -49,6 +49,7 @@ inline v1::Command test_found() {
   *found.mutable_policy() = default_policy();
   found.mutable_policy()->set_price_interval_us(0);  // no deadline but those a test makes
   found.mutable_policy()->set_retry_delay_us(0);
+  found.mutable_policy()->set_fair_turns(false);  // a test that is about it lays it down
   found.set_operator_key_hash(test_hash(2));
   return command;
 }
@@ -496,6 +497,7 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     policy.set_deadlines_by_forecast(policy.price_step_basis_points() % 2 == 0);
     policy.set_bounds_meters(policy.survival_basis_points() % 2 == 0);
     policy.set_weighs_kept_time(policy.locality_basis_points() % 2 == 0);
+    policy.set_fair_turns(policy.price_step_basis_points() % 3 != 0);
   } else if (kind < 99) {
     command.mutable_withdraw_offer()->set_node(any_node(machine));
   } else if (chance(6)) {

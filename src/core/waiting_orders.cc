@@ -20,6 +20,11 @@ std::string key_of(const Demand& demand) {
   return key;
 }
 
+std::vector<std::string> models_of(const Query& query) {
+  const Predicate* const named = query.names_models();
+  return named == nullptr ? std::vector<std::string>{""} : named->words;
+}
+
 }  // namespace
 
 struct WaitingOrders::Ranks {
@@ -47,7 +52,20 @@ void WaitingOrders::erase(const Turn& turn, Order& order) {
     group.quoted.erase(turn);
     standing_.erase({order.quote_until, turn});
   }
-  if (group.plain.empty() && group.quoted.empty()) groups_.erase(groups_.find(group.key));
+  if (!group.plain.empty() || !group.quoted.empty()) return;
+  for (const std::string& model : group.models) {
+    const auto naming = by_model_.find(model);
+    if (naming == by_model_.end()) continue;  // named twice
+    naming->second.erase(group.key);
+    if (naming->second.empty()) by_model_.erase(naming);
+  }
+  groups_.erase(groups_.find(group.key));
+}
+
+const WaitingOrders::Groups& WaitingOrders::groups_naming(const std::string& model) const {
+  static const Groups kNone;
+  const auto naming = by_model_.find(model);
+  return naming == by_model_.end() ? kNone : naming->second;
 }
 
 std::size_t WaitingOrders::size() const { return ranks_->turns.size(); }
@@ -102,6 +120,8 @@ void WaitingOrders::join(const Turn& turn, Order& order, Time now) {
   if (group == nullptr) {
     group = std::make_unique<WaitingGroup>();
     group->key = std::move(key);
+    group->models = models_of(order.demand.query);
+    for (const std::string& model : group->models) by_model_[model][group->key] = group.get();
   }
   order.group = group.get();
   if (order.quote_until <= now) {

@@ -1,6 +1,7 @@
 // The orders that wait for a place, but for spot ones, by their turns. How many stand before a turn
 // is known at once, and those that ask for the same are known as a group: whether a node would do
-// is the same for all of them, so that it is asked once.
+// is the same for all of them, so that it is asked once; and of groups that name models only those
+// are asked that name one of the node's.
 //
 // Everything here is derived: a snapshot leaves it out, and who is in which group changes no
 // answer, only how soon it is found.
@@ -17,6 +18,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/turn.h"
 
@@ -27,6 +29,7 @@ struct Order;
 // Orders whose demands differ in nothing but their quotes.
 struct WaitingGroup {
   std::string key;
+  std::vector<std::string> models;  // that its query names; one empty word: it names none
   absl::btree_set<Turn> plain;   // today's prices hold for them
   absl::btree_set<Turn> quoted;  // their quote stands, and prices as they were then may hold
   Time quoted_from;              // no quote of those is older
@@ -65,6 +68,9 @@ class WaitingOrders {
   bool gather(Time now, const std::function<Order&(OrderId)>& order_of);
   // As gather() left them.
   absl::btree_map<std::string, std::unique_ptr<WaitingGroup>>& groups() { return groups_; }
+  // Of them those that name the model, by their keys; for the empty word those that name none.
+  using Groups = absl::btree_map<std::string, WaitingGroup*>;
+  const Groups& groups_naming(const std::string& model) const;
   // A number for the next filling of a node.
   std::uint64_t next_filling() { return ++filling_; }
   // What the book had not before it may have now.
@@ -79,6 +85,7 @@ class WaitingOrders {
   std::unique_ptr<Ranks> ranks_;
   absl::btree_set<Turn> newcomers_;  // in no group yet
   absl::btree_map<std::string, std::unique_ptr<WaitingGroup>> groups_;
+  absl::btree_map<std::string, Groups> by_model_;    // none of them is empty
   absl::btree_set<std::pair<Time, Turn>> standing_;  // of those in `quoted`: when their quote ends
   std::uint64_t filling_ = 0;
   std::uint64_t search_ = 1;

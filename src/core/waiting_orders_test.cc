@@ -87,6 +87,34 @@ TEST(WaitingOrders, KnowsPlacesAndGroupsAsAPlainListDoes) {
   }
 }
 
+TEST(WaitingOrders, GroupsAreFoundByTheModelsThatTheyName) {
+  WaitingOrders waiting;
+  std::map<std::uint64_t, Order> orders;
+  const auto add = [&](std::uint64_t id, const std::string& query) {
+    Order& order = orders[id];
+    order.id = OrderId(id);
+    order.turn = id;
+    QueryError error;
+    order.demand.query = *Query::parse(query, error);
+    order.demand.requirements.set_query(query);
+    waiting.insert({order.turn, order.id});
+  };
+  add(1, "");
+  add(2, "gpu_name=RTX_4090");
+  add(3, "gpu_name=RTX_4090 gpu_ram>=8");
+  add(4, "gpu_name in [H100,RTX_4090,H100]");
+  add(5, "gpu_name!=H100");
+  waiting.begin_command();
+  ASSERT_TRUE(waiting.gather(Time{1}, [&](OrderId id) -> Order& { return orders.at(id.value); }));
+  EXPECT_EQ(waiting.groups_naming("").size(), 2U);
+  EXPECT_EQ(waiting.groups_naming("rtx_4090").size(), 3U);
+  EXPECT_EQ(waiting.groups_naming("h100").size(), 1U);
+  EXPECT_EQ(waiting.groups_naming("a100").size(), 0U);
+  waiting.erase({4, OrderId(4)}, orders.at(4));
+  EXPECT_EQ(waiting.groups_naming("rtx_4090").size(), 2U);
+  EXPECT_EQ(waiting.groups_naming("h100").size(), 0U);
+}
+
 // Each order is searched for by itself.
 Limits one_by_one(std::size_t tests) {
   Limits limits;
@@ -138,6 +166,7 @@ class Queue {
       : twins_(seed, each, together), bids_(bids) {
     v1::Command found = test_found();
     found.mutable_found()->mutable_policy()->set_price_interval_us(minutes(1).value);
+    found.mutable_found()->mutable_policy()->set_fair_turns(seed % 2 == 0);
     twins_.apply(found);
     for (int i = 0; i < 4; ++i) open_renter();
     v1::Command provider;

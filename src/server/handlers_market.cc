@@ -1,17 +1,20 @@
 // The service Market: what is offered, at what price, and what happens.
 #include <cmath>
+#include <limits>
 #include <set>
 #include <utility>
 
 #include "base/money.h"
 #include "core/book.h"
 #include "core/listing.h"
+#include "core/ordered_page.h"
 #include "core/query.h"
 #include "fallow/v1/services.pb.h"
 #include "server/event_streams.h"
 #include "server/handlers.h"
 #include "server/pages.h"
 #include "server/requirements.h"
+#include "server/scan.h"
 #include "server/views.h"
 
 namespace fallow::server {
@@ -64,6 +67,63 @@ double fastest(const core::Node& node, const core::SpeedTable& speeds, v1::Workl
   return static_cast<double>(most) / core::kSpeedUnit;
 }
 
+void add_offer(v1::ListOffersResponse& response, const core::Node& node,
+               const core::Machine& machine, v1::WorkloadClass workload) {
+  v1::OfferView& view = *response.add_offers();
+  view = offer_view(node);
+  view.set_speed(fastest(node, machine.book().scoring().speeds, workload));
+}
+
+// A page by rank: the book stops looking when it is full.
+net::Task<Answer<v1::ListOffersResponse>> list_by_rank(Call& call, const core::Demand& demand,
+                                                       const core::ListOptions& options) {
+  const std::function<Answer<v1::ListOffersResponse>(const core::Machine&)> look =
+      [&](const core::Machine& machine) -> Answer<v1::ListOffersResponse> {
+    v1::ListOffersResponse response;
+    const std::vector<core::Placement> rows = machine.book().list(demand, options);
+    for (const core::Placement& row : rows) {
+      add_offer(response, *row.node, machine, core::workload_of(demand.requirements));
+    }
+    if (rows.size() == options.count_max) {
+      response.set_next_page_token(core::text_of(
+          core::cursor_of(demand, machine.book().scoring(), options.order, rows.back())));
+    }
+    return response;
+  };
+  co_return co_await call.visit(look);
+}
+
+// A page in the caller's own order: every node is looked at, in short visits.
+net::Task<Answer<v1::ListOffersResponse>> list_by_order(Call& call, const core::Demand& demand,
+                                                        const core::ListOptions& options) {
+  core::OrderedPage page(options);
+  const std::function<void(const core::Machine&, Scan&)> step = [&](const core::Machine& machine,
+                                                                    Scan& scan) {
+    const core::Matcher matcher(demand, machine.book().scoring());
+    machine.visit_nodes(NodeId(scan.position), [&](const core::Node& node) {
+      if (!scan.look_at(node.id.value)) return false;
+      page.look_at(node, matcher);
+      return true;
+    });
+  };
+  FALLOW_CO_TRY(co_await scan_all(call, 0, std::numeric_limits<std::size_t>::max(), step));
+  const std::function<Answer<v1::ListOffersResponse>(const core::Machine&)> look =
+      [&](const core::Machine& machine) -> Answer<v1::ListOffersResponse> {
+    v1::ListOffersResponse response;
+    for (const core::ListCursor& row : page.rows()) {
+      const core::Node* const node = machine.node(row.node);
+      // It may have gone since it was looked at.
+      if (node == nullptr || !core::is_offered(*node)) continue;
+      add_offer(response, *node, machine, core::workload_of(demand.requirements));
+    }
+    if (page.rows().size() == options.count_max) {
+      response.set_next_page_token(core::text_of(page.rows().back()));
+    }
+    return response;
+  };
+  co_return co_await call.visit(look);
+}
+
 net::Task<Answer<v1::ListOffersResponse>> list_offers(Call& call,
                                                       const v1::ListOffersRequest& request) {
   core::QueryError error;
@@ -85,24 +145,8 @@ net::Task<Answer<v1::ListOffersResponse>> list_offers(Call& call,
   demand.requirements.set_objective(request.objective());
   demand.requirements.set_workload_class(request.workload_class());
 
-  const std::function<Answer<v1::ListOffersResponse>(const core::Machine&)> look =
-      [&](const core::Machine& machine) -> Answer<v1::ListOffersResponse> {
-    v1::ListOffersResponse response;
-    const core::Scoring& scoring = machine.book().scoring();
-    const v1::WorkloadClass workload = core::workload_of(demand.requirements);
-    const std::vector<core::Placement> rows = machine.book().list(demand, options);
-    for (const core::Placement& row : rows) {
-      v1::OfferView& view = *response.add_offers();
-      view = offer_view(*row.node);
-      view.set_speed(fastest(*row.node, scoring.speeds, workload));
-    }
-    if (rows.size() == options.count_max) {
-      response.set_next_page_token(
-          core::text_of(core::cursor_of(demand, scoring, options.order, rows.back())));
-    }
-    return response;
-  };
-  co_return co_await call.visit(look);
+  if (options.order.empty()) co_return co_await list_by_rank(call, demand, options);
+  co_return co_await list_by_order(call, demand, options);
 }
 
 net::Task<Answer<v1::ListPricesResponse>> list_prices(Call& call,
