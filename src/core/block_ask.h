@@ -39,6 +39,8 @@ class BlockAsk {
   Supply supply() const { return supply_; }
   // Do former prices count?
   bool quoted() const { return quoted_; }
+  // Does more than price and speed rank offers?
+  bool weighs() const { return weighs_; }
   // Are there nodes that are taken only when nothing else matches, or never?
   bool avoids() const { return avoids_; }
   // No cheaper device meets the query's conditions on price.

@@ -111,6 +111,10 @@ class BlockBook final : public Book {
   template <class Visit>
   void each_offer(const BlockAsk& ask, const Block& block, const OfferClass& of, bool former,
                   Visit&& visit) const;
+  // The same of those that are left of what the sieve let through.
+  template <class Visit>
+  void each_sifted(const BlockAsk& ask, const Block& block, const Sifted& sifted,
+                   const OfferClass& of, bool former, Visit&& visit) const;
   // Says whether it fits and is not to be avoided.
   struct Met;
   // The same of an offer that may be met more than once: only where it counts.

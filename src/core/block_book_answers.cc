@@ -6,6 +6,7 @@
 
 #include "core/block_book.h"
 #include "core/block_met.h"
+#include "core/block_outranked.h"
 #include "core/block_walk.h"
 #include "core/row_key.h"
 
@@ -104,6 +105,7 @@ void BlockBook::find_in(const BlockAsk& ask, const OfferClass& of, Best& best,
                         Best& fallback) const {
   const Micros price_max = ask.device_hour_max();
   Micros judged(-1);
+  Outranked outranked(ask, of);
   BlockCursor cursor(of.now().root(), ask.sieve(), ask.device_hour_min());
   while (const Block* const block = cursor.next()) {
     const OfferKey& key = cursor.key();
@@ -113,8 +115,10 @@ void BlockBook::find_in(const BlockAsk& ask, const OfferClass& of, Best& best,
       if (new_price && best.rank < ask.bound(key, of)) return;
       if (best.rank < ask.bound(cursor, of)) continue;
     }
+    Sifted sifted = ask.sieve().sift(*block);
+    if (best.found()) sifted.may = outranked.keep(*block, cursor, sifted.may, best.rank);
     bool found = false;
-    each_offer(ask, *block, of, false, [&](const Met& met) {
+    each_sifted(ask, *block, sifted, of, false, [&](const Met& met) {
       if (best.found() && ask.is_behind(*block, met.lane, of, best.candidate, best.rank)) {
         return true;
       }

@@ -37,6 +37,12 @@ struct alignas(kLanes) LaneRow {
 };
 
 constexpr LaneMask lane_bit(std::size_t lane) { return LaneMask{1} << lane; }
+// Marks the lane or not; writes only what is new, for a line of the cache that is not written need
+// not go back to memory.
+inline void set_lane(LaneMask& mask, std::size_t lane, bool marked) {
+  const LaneMask now = marked ? mask | lane_bit(lane) : mask & ~lane_bit(lane);
+  if (now != mask) mask = now;
+}
 // The first lane of a mask that has one.
 inline std::size_t first_lane(LaneMask mask) {
   return static_cast<std::size_t>(std::countr_zero(mask));

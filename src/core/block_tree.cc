@@ -155,7 +155,7 @@ void BlockTree::set(BlockPlace place, const OfferFacts& facts, ColumnMask change
   LaneOffer& offer = block.offers[lane];
   offer.whole_mask = facts.load.whole_mask;
   offer.room = facts.load.room;
-  offer.even = facts.load.even;
+  set_lane(block.uneven, lane, !facts.load.even);
   Codes codes;
   for (ColumnMask left = changed; left != 0; left &= left - 1) {
     const auto i = static_cast<std::size_t>(std::countr_zero(left));
@@ -236,7 +236,7 @@ void BlockTree::set_free(BlockPlace place, const OfferLoad& now) {
   const Code room_now = code_of(Column::kRoom, now.room);
   offer.whole_mask = now.whole_mask;
   offer.room = now.room;
-  offer.even = now.even;
+  set_lane(block.uneven, lane, !now.even);
   whole = whole_now;
   if (room_now != room_before) {
     block.row(Column::kRoom).at[lane] = room_now;
@@ -277,13 +277,12 @@ void BlockTree::write(Block& block, std::size_t lane, const OfferFacts& facts,
   offer.region = facts.region;
   offer.numbers[load_number_of(Column::kReliability)] = facts.load.reliability;
   block.durations_max[lane] = facts.duration_max;
-  block.plain = facts.plain ? block.plain | lane_bit(lane) : block.plain & ~lane_bit(lane);
+  set_lane(block.plain, lane, facts.plain);
 }
 
 void BlockTree::take_out(Block& block, std::size_t lane) {
   shift_codes(block.rank, static_cast<Code>(block.rank.at[lane] + 1), false);
-  block.used &= ~lane_bit(lane);
-  block.plain &= block.used;
+  block.give_up(lane_bit(lane));
   set_codes(block, lane, Codes{}, kAllColumns);
   block.settle_disk();
 }
@@ -368,7 +367,7 @@ OfferLoad BlockTree::load_at(const Block& block, std::size_t lane, const OfferSt
   load.memory_mb_free = block.number(Column::kMemoryFree, lane);
   load.disk_mb_free = block.number(Column::kDiskFree, lane);
   load.room = at.room;
-  load.even = at.even;
+  load.even = (block.uneven & lane_bit(lane)) == 0;
   const Code whole = block.row(Column::kWhole).at[lane];
   load.whole = whole < kCodeMax ? whole : load_of(*offers[at.slot].node).whole;
   return load;

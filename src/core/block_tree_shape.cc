@@ -181,12 +181,13 @@ void BlockTree::move(Block& from, LaneMask lanes, Block& to) {
     for (std::size_t i = 0; i < kNumberRows; ++i) {
       to.numbers[i].at[target] = from.numbers[i].at[source];
     }
-    if ((from.plain & lane_bit(source)) != 0) to.plain |= lane_bit(target);
+    for (LaneMask Block::*const marks : kLaneMarks) {
+      set_lane(to.*marks, target, (from.*marks & lane_bit(source)) != 0);
+    }
     to.used |= lane_bit(target);
     tell_place(to.offers[target].slot, {to, target});
   }
-  from.used &= ~lanes;
-  from.plain &= from.used;
+  from.give_up(lanes);
 }
 
 Block& BlockTree::split(Block& block) {
@@ -358,7 +359,9 @@ std::size_t BlockTree::check(const Block& block, const OfferKey& low, const Offe
                    "offer {} has a stale code beside its load", key.node.value);
     }
   }
-  FALLOW_CHECK((block.plain & ~block.used) == 0, "a free lane is marked");
+  for (LaneMask Block::*const marks : kLaneMarks) {
+    FALLOW_CHECK((block.*marks & ~block.used) == 0, "a free lane is marked");
+  }
   for (LaneMask left = ~block.used; left != 0; left &= left - 1) {
     for (std::size_t i = 0; i < kColumns; ++i) {
       FALLOW_CHECK(block.rows[i].at[first_lane(left)] == 0, "a free lane has a code");

@@ -85,6 +85,8 @@ Sieve::Sieve(const Matcher& matcher, Supply supply, const OfferStore& offers,
              const WordNumbers& regions)
     : gate_(kAnyOffer),
       supply_(supply),
+      ranks_by_(static_cast<std::uint8_t>(
+          matcher.weighs_lasting() ? index_of(lasting_column(matcher.span())) : kColumns)),
       gpus_(matcher.gpus()),
       share_(matcher.share()),
       offers_(offers),
@@ -286,6 +288,7 @@ void Sieve::prefetch(const Block& block) const {
   prefetch_line(&block);
   for (const LaneTest& test : bound_tests_) prefetch_line(&block.rows[test.row]);
   for (const SetTest& test : set_tests_) prefetch_line(&block.rows[test.row]);
+  if (ranks_by_ < kColumns) prefetch_line(&block.rows[ranks_by_]);
 }
 
 void Sieve::prefetch(const Zone& zone) const {

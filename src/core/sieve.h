@@ -117,6 +117,7 @@ class Sieve {
   bool asks_node_ = false;  // what stands in the block never decides
   bool doubts_ = false;     // no code is sure: the numbers decide
   Supply supply_;
+  std::uint8_t ranks_by_;  // the row that ranks what is left, or kColumns
   boost::container::small_vector<RowTest, 8> zone_tests_;    // by bound
   boost::container::small_vector<LaneTest, 8> bound_tests_;  // by column
   boost::container::small_vector<SetTest, 1> set_tests_;     // likewise; at most kPredicatesMax

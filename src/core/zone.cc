@@ -6,6 +6,11 @@
 
 namespace fallow::core {
 
+void Block::give_up(LaneMask lanes) {
+  used &= ~lanes;
+  for (LaneMask Block::*const marks : kLaneMarks) this->*marks &= used;
+}
+
 void Block::settle_disk() {
   if (parent == nullptr) return;  // it is not attached yet
   Micros least(std::numeric_limits<std::int64_t>::max());

@@ -140,7 +140,6 @@ struct alignas(kLanes) LaneOffer {
   std::uint16_t share_min = 0;
   std::uint16_t region = 0;
   bool elsewhere = false;  // stands in other trees, too
-  bool even = true;        // as in OfferLoad
 
   std::uint32_t reliability() const { return numbers[load_number_of(Column::kReliability)]; }
   OfferKey key() const { return {device_hour, kUnreliable - reliability(), id}; }
@@ -151,7 +150,8 @@ static_assert(sizeof(LaneOffer) == 64);
 struct alignas(kLanes) Block : Branch {
   BlockTree* tree = nullptr;
   LaneMask used = 0;
-  LaneMask plain = 0;  // of those: nothing but what stands here counts
+  LaneMask plain = 0;   // of those: nothing but what stands here counts
+  LaneMask uneven = 0;  // of those: devices are free in part, as OfferLoad::even tells
   // As they stand in the parent, here side by side: a change that moves none reads no more.
   LaneRow own;  // by bound
   alignas(kLanes) std::array<RegionMask, kGates.size()> own_regions{};
@@ -189,6 +189,8 @@ struct alignas(kLanes) Block : Branch {
     prefetch_line(this);
   }
   std::size_t size() const { return static_cast<std::size_t>(std::popcount(used)); }
+  // No offer stands on these lanes any more.
+  void give_up(LaneMask lanes);
   // The lane with this rank.
   std::size_t lane_at(std::size_t place_in_order) const {
     return first_lane(lanes_equal(rank, static_cast<Code>(place_in_order)) & used);
@@ -227,6 +229,9 @@ struct alignas(kLanes) Block : Branch {
     return code == kCodeMax ? ~RegionMask{0} : region_bit(code);
   }
 };
+
+// A block's sets of lanes beside `used`, each a part of it.
+inline constexpr std::array kLaneMarks = {&Block::plain, &Block::uneven};
 
 struct alignas(kLanes) Zone : Branch {
   std::uint8_t level = 1;  // 1: of blocks
