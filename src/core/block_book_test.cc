@@ -34,6 +34,7 @@ class Crowd {
     node = test_node(id, price(), devices);
     node.facts.set_region("region" + std::to_string(random_->below(400)));
     node.facts.set_download_mbps(static_cast<std::uint32_t>(random_->below(2'000)));
+    node.offer.disk_gb_hour = disk_price(node);
     node.offer.share_thousandths_min = random_->below(2) == 0 ? 250 : 1'000;
     node.leases_broken = static_cast<std::uint32_t>(random_->below(4));
     load(node);
@@ -53,6 +54,7 @@ class Crowd {
       nodes_.erase(at);
     } else if (kind <= 3) {
       node.offer.device_hour = Micros(price());
+      node.offer.disk_gb_hour = disk_price(node);
       fast_.update(node);
     } else {
       load(node);
@@ -102,6 +104,8 @@ class Crowd {
     return random_->below(2) == 0 ? 300'000
                                   : 300'000 + static_cast<std::int64_t>(random_->below(90'000));
   }
+  // Few as well: the least of a block is often that of several, and often that of one.
+  static Micros disk_price(const Node& node) { return Micros(node.offer.device_hour.value % 7); }
   void load(Node& node) {
     const bool busy = random_->below(3) != 0;
     for (NodeDevice& device : node.devices) {

@@ -284,7 +284,7 @@ void BlockTree::take_out(Block& block, std::size_t lane) {
   shift_codes(block.rank, static_cast<Code>(block.rank.at[lane] + 1), false);
   block.give_up(lane_bit(lane));
   set_codes(block, lane, Codes{}, kAllColumns);
-  block.settle_disk();
+  block.drop_disk(block.offers[lane].disk_gb_hour);
 }
 
 bool BlockTree::settle(BlockPlace place, const OfferFacts& facts, const OfferMore* more) {
@@ -292,9 +292,11 @@ bool BlockTree::settle(BlockPlace place, const OfferFacts& facts, const OfferMor
   const std::size_t lane = place.lane();
   const OfferKey key = key_of(facts, more);
   if (!settle(place, key)) return false;
-  const bool same_disk = block.offers[lane].disk_gb_hour == facts.disk_gb_hour;
+  const Micros disk_before = block.offers[lane].disk_gb_hour;
   write(block, lane, facts, key);
-  if (!same_disk) block.settle_disk();
+  if (facts.disk_gb_hour == disk_before) return true;
+  block.add_disk(facts.disk_gb_hour);
+  block.drop_disk(disk_before);
   return true;
 }
 
@@ -346,7 +348,7 @@ BlockPlace BlockTree::insert(Slot slot, const OfferFacts& facts, const OfferMore
   block->offers[lane].elsewhere = more != nullptr;
   const BlockPlace place(*block, lane);
   write(*block, lane, facts, key);
-  block->settle_disk();
+  block->add_disk(facts.disk_gb_hour);
   set(place, facts, kAllColumns);
   return place;
 }

@@ -211,8 +211,11 @@ struct alignas(kLanes) Block : Branch {
     }
     return regions;
   }
-  // The least price of disk of its offers, anew.
+  // The least price of disk of its offers: anew, and when one with this price came, or went. Of a
+  // block that hangs in a zone.
   void settle_disk();
+  void add_disk(Micros gb_hour);
+  void drop_disk(Micros gb_hour);
   // What stands in the parent, changed here and there.
   void set_bound(std::size_t which, Code code);
   void set_regions(std::size_t gate, RegionMask regions);
