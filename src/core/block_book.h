@@ -74,6 +74,11 @@ class BlockBook final : public Book {
   void prefetch_load(Slot slot) const;
   // What update_load() does once it has read the node.
   void set_load(BlockPlace place, const OfferLoad& load);
+  // The same of a lease's beginning and its end where nothing else of the node changes: these
+  // devices, a bit each, were free and are not any more, or the other way round. Of a plain offer
+  // that is open, all of whose devices are free as a whole or not at all.
+  void take(BlockPlace place, std::uint64_t devices);
+  void give(BlockPlace place, std::uint64_t devices);
 
   // Bytes held, as far as they are counted: slots, blocks, zones and the table of ids.
   std::size_t bytes() const;
@@ -83,6 +88,7 @@ class BlockBook final : public Book {
  private:
   struct Best;
 
+  void set_whole(BlockPlace place, std::uint64_t whole_mask);
   // Everything but the region.
   static OfferFacts describe(const Node& node);
   bool same_classes(Slot slot, const Node& node) const;

@@ -163,6 +163,43 @@ TEST(BlockBook, GrowsAndShrinksByWholeLevels) {
   EXPECT_FALSE(book.match(any));
 }
 
+// A lease that is told by its devices leaves what one leaves that is told by the whole node.
+TEST(BlockBook, TakesAndGivesAsTheNodeSays) {
+  const std::unique_ptr<Random> random = seeded_random(11);
+  std::deque<Node> nodes;
+  BlockBook by_node;
+  BlockBook by_devices;
+  for (std::uint64_t id = 1; id <= 500; ++id) {
+    Node& node =
+        nodes.emplace_back(test_node(id, static_cast<std::int64_t>(1'000 + random->below(200)),
+                                     std::vector<TestDevice>(std::size_t{1} << random->below(4))));
+    node.offer.spot = id % 5 == 0;  // such stand in two trees
+    node.offer.spot_floor = Micros(node.offer.spot ? 500 : 0);
+    if (id % 3 == 0) node.survival.codes = {250, 240, 230, 220, 210};
+    by_node.update(node);
+    by_devices.update(node);
+  }
+  for (int round = 0; round < 20; ++round) {
+    for (int i = 0; i < 200; ++i) {
+      Node& node = nodes[random->below(nodes.size())];
+      std::uint64_t taken = 0;
+      std::uint64_t given = 0;
+      for (std::size_t at = 0; at < node.devices.size(); ++at) {
+        std::uint32_t& free = node.devices[at].free_thousandths;
+        if (random->below(2) == 0) continue;
+        (free > 0 ? taken : given) |= std::uint64_t{1} << at;
+        free = free > 0 ? 0 : kWholeDevice;
+      }
+      by_node.update_load(node);
+      const BlockPlace place = by_devices.place_of(by_devices.slot_of(node.id));
+      by_devices.take(place, taken);
+      by_devices.give(place, given);
+    }
+    by_devices.check();
+    EXPECT_EQ(by_devices.digest(), by_node.digest());
+  }
+}
+
 TEST(BlockBook, OffersThatEveryZonePassesAndNoOfferDoes) {
   std::deque<Node> nodes;
   BlockBook book;

@@ -94,6 +94,7 @@ void weigh_gates(Block& block, std::size_t lane, GateMask opened, GateMask close
     if (rest != codes[which % kGated]) block.set_bound(which, rest);
   }
   // Behind them stand the bounds of lasting.
+  if ((block.lasts & lane_bit(lane)) == 0) return;
   for (std::size_t i = 0; i < zone_bounds::kLastingGates.size(); ++i) {
     const GateMask gate = GateMask{1} << zone_bounds::kLastingGates[i];
     if (((opened | closed) & gate) == 0) continue;
@@ -191,6 +192,7 @@ void BlockTree::set_codes(Block& block, std::size_t lane, const Codes& codes, Co
   for (std::size_t span = 0; span < kSurvivalSpans.size(); ++span) {
     if ((changed & column_bit(lasting_column(span))) != 0) {
       block.lasting[lane].codes[span] = code(lasting_column(span));
+      set_lane(block.lasts, lane, block.lasting[lane] != Survival{});
     }
   }
   const GateMask gates_now = gates();
@@ -225,18 +227,29 @@ void BlockTree::set_load(BlockPlace place, const OfferLoad& load, ColumnMask cha
   set(place, facts, changed | column_bit(Column::kWhole) | column_bit(Column::kRoom));
 }
 
-void BlockTree::set_free(BlockPlace place, const OfferLoad& now) {
+void BlockTree::set_free(BlockPlace place, const OfferLoad& load) {
   Block& block = place.block();
   const std::size_t lane = place.lane();
+  block.offers[lane].whole_mask = load.whole_mask;
+  set_lane(block.uneven, lane, !load.even);
+  set_free(block, lane, code_of(Column::kWhole, load.whole), load.room);
+}
+
+void BlockTree::set_whole(BlockPlace place, std::uint64_t whole_mask) {
+  Block& block = place.block();
+  const std::size_t lane = place.lane();
+  block.offers[lane].whole_mask = whole_mask;
+  const auto whole = static_cast<Code>(std::popcount(whole_mask));
+  set_free(block, lane, whole, static_cast<std::uint16_t>(whole > 0 ? kWholeDevice : 0));
+}
+
+void BlockTree::set_free(Block& block, std::size_t lane, Code whole_now, std::uint16_t room) {
   LaneOffer& offer = block.offers[lane];
   Code& whole = block.row(Column::kWhole).at[lane];
   const Code whole_before = whole;
-  const Code whole_now = code_of(Column::kWhole, now.whole);
   const Code room_before = code_of(Column::kRoom, offer.room);
-  const Code room_now = code_of(Column::kRoom, now.room);
-  offer.whole_mask = now.whole_mask;
-  offer.room = now.room;
-  set_lane(block.uneven, lane, !now.even);
+  const Code room_now = code_of(Column::kRoom, room);
+  offer.room = room;
   whole = whole_now;
   if (room_now != room_before) {
     block.row(Column::kRoom).at[lane] = room_now;

@@ -152,6 +152,7 @@ struct alignas(kLanes) Block : Branch {
   LaneMask used = 0;
   LaneMask plain = 0;   // of those: nothing but what stands here counts
   LaneMask uneven = 0;  // of those: devices are free in part, as OfferLoad::even tells
+  LaneMask lasts = 0;   // of those: something is known of how likely the node is to last
   // As they stand in the parent, here side by side: a change that moves none reads no more.
   LaneRow own;  // by bound
   alignas(kLanes) std::array<RegionMask, kGates.size()> own_regions{};
@@ -172,7 +173,7 @@ struct alignas(kLanes) Block : Branch {
   }
   // What a change of the load reads of it beside what a search has read, ...
   void prefetch_taken(std::size_t lane) const {
-    prefetch_line(&lasting[lane]);
+    if ((lasts & lane_bit(lane)) != 0) prefetch_line(&lasting[lane]);
     prefetch_line(&own);
     prefetch_line(&own_regions);
     prefetch_line(&row(Column::kRoom));
@@ -234,7 +235,7 @@ struct alignas(kLanes) Block : Branch {
 };
 
 // A block's sets of lanes beside `used`, each a part of it.
-inline constexpr std::array kLaneMarks = {&Block::plain, &Block::uneven};
+inline constexpr std::array kLaneMarks = {&Block::plain, &Block::uneven, &Block::lasts};
 
 struct alignas(kLanes) Zone : Branch {
   std::uint8_t level = 1;  // 1: of blocks
