@@ -291,6 +291,7 @@ void BlockTree::write(Block& block, std::size_t lane, const OfferFacts& facts,
   offer.numbers[load_number_of(Column::kReliability)] = facts.load.reliability;
   block.durations_max[lane] = facts.duration_max;
   set_lane(block.plain, lane, facts.plain);
+  set_lane(block.limited, lane, facts.duration_max.value != 0);
 }
 
 void BlockTree::take_out(Block& block, std::size_t lane) {

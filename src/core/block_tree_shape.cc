@@ -352,6 +352,8 @@ std::size_t BlockTree::check(const Block& block, const OfferKey& low, const Offe
     }
     FALLOW_CHECK(((block.lasts >> lane & 1U) != 0) == (block.lasting[lane] != Survival{}),
                  "offer {} is marked wrongly as known to last", key.node.value);
+    FALLOW_CHECK(((block.limited >> lane & 1U) != 0) == (facts.duration_max.value != 0),
+                 "offer {} is marked wrongly as limited in time", key.node.value);
     const Codes codes = codes_of(facts);
     for (std::size_t i = 0; i < kColumns; ++i) {
       FALLOW_CHECK(block.rows[i].at[lane] == codes[i], "offer {} has a stale code in column {}",

@@ -150,9 +150,10 @@ static_assert(sizeof(LaneOffer) == 64);
 struct alignas(kLanes) Block : Branch {
   BlockTree* tree = nullptr;
   LaneMask used = 0;
-  LaneMask plain = 0;   // of those: nothing but what stands here counts
-  LaneMask uneven = 0;  // of those: devices are free in part, as OfferLoad::even tells
-  LaneMask lasts = 0;   // of those: something is known of how likely the node is to last
+  LaneMask plain = 0;    // of those: nothing but what stands here counts
+  LaneMask uneven = 0;   // of those: devices are free in part, as OfferLoad::even tells
+  LaneMask lasts = 0;    // of those: something is known of how likely the node is to last
+  LaneMask limited = 0;  // of those: there is a longest duration
   // As they stand in the parent, here side by side: a change that moves none reads no more.
   LaneRow own;  // by bound
   alignas(kLanes) std::array<RegionMask, kGates.size()> own_regions{};
@@ -235,7 +236,8 @@ struct alignas(kLanes) Block : Branch {
 };
 
 // A block's sets of lanes beside `used`, each a part of it.
-inline constexpr std::array kLaneMarks = {&Block::plain, &Block::uneven, &Block::lasts};
+inline constexpr std::array kLaneMarks = {&Block::plain, &Block::uneven, &Block::lasts,
+                                          &Block::limited};
 
 struct alignas(kLanes) Zone : Branch {
   std::uint8_t level = 1;  // 1: of blocks
