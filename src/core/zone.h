@@ -146,24 +146,28 @@ struct alignas(kLanes) LaneOffer {
 };
 static_assert(sizeof(LaneOffer) == 64);
 
-// What is read together stands together: each row is a line of the cache.
-struct alignas(kLanes) Block : Branch {
+// What is read together stands together: each row is a line of the cache, and the memory gives two
+// lines that share 128 bytes at once: the header and the order for a search, the bounds of its own
+// for a change, and of the rows what most orders ask for.
+struct alignas(2 * kLanes) Block : Branch {
   BlockTree* tree = nullptr;
   LaneMask used = 0;
   LaneMask plain = 0;    // of those: nothing but what stands here counts
   LaneMask uneven = 0;   // of those: devices are free in part, as OfferLoad::even tells
   LaneMask lasts = 0;    // of those: something is known of how likely the node is to last
   LaneMask limited = 0;  // of those: there is a longest duration
+  LaneRow rank;          // the offer's place in the order of keys among the block's
   // As they stand in the parent, here side by side: a change that moves none reads no more.
   LaneRow own;  // by bound
   alignas(kLanes) std::array<RegionMask, kGates.size()> own_regions{};
   std::array<LaneRow, kColumns> rows{};
-  LaneRow rank;  // the offer's place in the order of keys among the block's
   std::array<LaneOffer, kLanes> offers{};
   // As in the rows, an offer's side by side: a lease weighs them all.
   std::array<Survival, kLanes> lasting{};
   std::array<NumberRow, kNumberRows> numbers{};
   std::array<Duration, kLanes> durations_max{};
+  // At a distance of a power of two the same rows of all blocks would share few places in a cache.
+  std::array<LaneRow, 2> spread{};
 
   const LaneRow& row(Column column) const { return rows[index_of(column)]; }
   LaneRow& row(Column column) { return rows[index_of(column)]; }
@@ -234,6 +238,8 @@ struct alignas(kLanes) Block : Branch {
     return code == kCodeMax ? ~RegionMask{0} : region_bit(code);
   }
 };
+
+static_assert(sizeof(Block) / (2 * kLanes) % 2 == 1);
 
 // A block's sets of lanes beside `used`, each a part of it.
 inline constexpr std::array kLaneMarks = {&Block::plain, &Block::uneven, &Block::lasts,
