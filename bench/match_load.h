@@ -97,7 +97,12 @@ class Inner {
   explicit Inner(MatchMarket& market) : market_(market) {}
 
   std::optional<Lease> match(const core::BlockAsk& ask) {
-    const auto hit = market_.book().find(ask);
+    core::BlockSearch search;
+    return match(ask, search);
+  }
+  // The same, from where the search has come to.
+  std::optional<Lease> match(const core::BlockAsk& ask, core::BlockSearch& search) {
+    const auto hit = market_.book().find(ask, search);
     if (!hit) return std::nullopt;
     place_ = hit->place;
     const std::uint32_t gpus = ask.matcher().gpus();

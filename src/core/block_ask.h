@@ -49,6 +49,11 @@ class BlockAsk {
   // No dearer device is within the limits on price.
   Micros device_hour_max() const { return device_hour_max_; }
 
+  // Does one class answer it, at the prices of now?
+  bool single() const { return !quoted_ && !matcher_.spot() && classes_.size() == 1; }
+  // Is the first offer of it that fits, in the order of keys, the answer?
+  bool takes_first() const { return single() && !avoids_ && key_order(*classes_.front()); }
+
   // The least that a device of an offer in the class costs for the demand's term, at this price.
   Micros paid_hour(Micros device_hour, const OfferClass& of) const {
     return discounted(device_hour, of.discount_max(matcher_.term()));

@@ -200,6 +200,72 @@ TEST(BlockBook, TakesAndGivesAsTheNodeSays) {
   }
 }
 
+// Whatever changes while it is on its way, and however far it is.
+TEST(BlockBook, ASearchOnItsWayFindsWhatOneBegunNowFinds) {
+  const std::unique_ptr<Random> random = seeded_random(12);
+  std::deque<Node> nodes;
+  BlockBook book;
+  for (std::uint64_t id = 1; id <= 6'000; ++id) {
+    Node& node =
+        nodes.emplace_back(test_node(id, static_cast<std::int64_t>(100'000 + random->below(50'000)),
+                                     std::vector<TestDevice>(std::size_t{1} << random->below(4))));
+    node.facts.set_download_mbps(static_cast<std::uint32_t>(random->below(2'000)));
+    node.leases_kept = static_cast<std::uint32_t>(random->below(100));
+    for (NodeDevice& device : node.devices) {
+      device.free_thousandths = random->below(4) == 0 ? kWholeDevice : 0;
+    }
+    book.update(node);
+  }
+  std::deque<Demand> demands;
+  std::deque<BlockAsk> asks;
+  for (const char* query : {"", "inet_down>=1900", "reliability>=0.97 price>=0.11",
+                            "inet_down>=1000", "price<0.1002", "cpu_cores>=99"}) {
+    for (const std::uint32_t gpus : {1U, 4U}) {
+      for (const v1::Objective objective : {v1::CHEAPEST, v1::FASTEST}) {
+        Demand& demand = demands.emplace_back(test_demand(query));
+        demand.requirements.set_gpus(gpus);
+        demand.requirements.set_objective(objective);
+        asks.push_back(book.prepare(demand));
+      }
+    }
+  }
+  const auto change = [&] {
+    Node& node = nodes[random->below(nodes.size())];
+    std::uint32_t& free = node.devices[random->below(node.devices.size())].free_thousandths;
+    free = free > 0 ? 0 : kWholeDevice;
+    node.leases_kept += static_cast<std::uint32_t>(random->below(2));
+    book.update_load(node);
+  };
+  std::size_t kept = 0;
+  std::size_t found = 0;
+  constexpr std::size_t kSearches = 4'000;
+  for (std::size_t i = 0; i < kSearches; ++i) {
+    const BlockAsk& ask = asks[random->below(asks.size())];
+    BlockSearch search;
+    book.begin(ask, search);
+    for (std::uint64_t steps = random->below(4); steps > 0; --steps) {
+      if (random->below(4) == 0) change();
+      search.step();
+    }
+    if (random->below(4) == 0) change();
+    kept += search.holds(ask) ? 1 : 0;
+    const auto early = book.find(ask, search);
+    const auto now = book.find(ask);
+    ASSERT_EQ(early.has_value(), now.has_value());
+    if (!now) continue;
+    ++found;
+    EXPECT_TRUE(early->place == now->place);
+    // The answer of the next search is another one.
+    Node& node = nodes[now->place.block().offers[now->place.lane()].id.value - 1];
+    for (NodeDevice& device : node.devices) device.free_thousandths = 0;
+    book.update_load(node);
+    EXPECT_FALSE(search.holds(ask)) << "it has ended";
+  }
+  book.check();
+  EXPECT_GT(kept, kSearches / 8);
+  EXPECT_GT(found, kSearches / 8);
+}
+
 TEST(BlockBook, OffersThatEveryZonePassesAndNoOfferDoes) {
   std::deque<Node> nodes;
   BlockBook book;

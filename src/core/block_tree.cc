@@ -152,6 +152,7 @@ void BlockTree::tell_place(Slot slot, BlockPlace place) {
 
 void BlockTree::set(BlockPlace place, const OfferFacts& facts, ColumnMask changed) {
   Block& block = place.block();
+  ++block.tree->changes_;
   const std::size_t lane = place.lane();
   LaneOffer& offer = block.offers[lane];
   offer.whole_mask = facts.load.whole_mask;
@@ -244,6 +245,7 @@ void BlockTree::set_whole(BlockPlace place, std::uint64_t whole_mask) {
 }
 
 void BlockTree::set_free(Block& block, std::size_t lane, Code whole_now, std::uint16_t room) {
+  ++block.tree->changes_;
   LaneOffer& offer = block.offers[lane];
   Code& whole = block.row(Column::kWhole).at[lane];
   const Code whole_before = whole;
@@ -316,6 +318,7 @@ bool BlockTree::settle(BlockPlace place, const OfferFacts& facts, const OfferMor
 
 bool BlockTree::settle(BlockPlace place, const OfferKey& key) {
   Block& block = place.block();
+  ++block.tree->changes_;
   const std::size_t lane = place.lane();
   // Between the key that its block begins with and the one that the next begins with?
   const Branch* branch = &block;
@@ -346,6 +349,7 @@ bool BlockTree::settle(BlockPlace place, const OfferKey& key) {
 }
 
 BlockPlace BlockTree::insert(Slot slot, const OfferFacts& facts, const OfferMore* more) {
+  ++changes_;
   const OfferKey key = key_of(facts, more);
   Block* block = &block_for(key);
   if (block->size() == kLanes) {
@@ -368,6 +372,7 @@ BlockPlace BlockTree::insert(Slot slot, const OfferFacts& facts, const OfferMore
 }
 
 void BlockTree::erase(BlockPlace place) {
+  ++changes_;
   Block& block = place.block();
   take_out(block, place.lane());
   --size_;

@@ -66,6 +66,8 @@ class BlockTree {
   bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
   std::size_t bytes() const { return bytes_; }  // of blocks and zones
+  // Ascends with every change of what stands in the tree.
+  std::uint64_t changes() const { return changes_; }
 
   // A bug when a bound is not what the offers give, a key is out of order or a place is wrong.
   // Looks at every offer.
@@ -107,6 +109,7 @@ class BlockTree {
   Zone* root_;
   std::size_t size_ = 0;
   std::size_t bytes_ = 0;
+  std::uint64_t changes_ = 0;
 };
 
 }  // namespace fallow::core
