@@ -116,7 +116,10 @@ void BlockBook::find_in(const BlockAsk& ask, const OfferClass& of, Best& best,
       if (new_price && best.rank < ask.bound(key, of)) return;
       if (best.rank < ask.bound(cursor, of)) continue;
     }
+    const LaneMask left = best.found() ? outranked.left_of(*block, cursor) : block->used;
+    if (left == 0) continue;
     Sifted sifted = ask.sieve().sift(*block);
+    sifted.may &= left;
     if (best.found()) sifted.may = outranked.keep(*block, cursor, sifted.may, best.rank);
     bool found = false;
     each_sifted(ask, *block, sifted, of, false, [&](const Met& met) {

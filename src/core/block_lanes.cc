@@ -73,6 +73,17 @@ LaneMask keep_within_plain(const NumberRow& numbers, std::uint32_t low, std::uin
   return left;
 }
 
+LaneMask keep_above_plain(const LaneRow& codes, Code unknown, const LaneRow& counts,
+                          const CodesByCount& bounds, LaneMask left) {
+  for (LaneMask at = left; at != 0; at &= at - 1) {
+    const std::size_t lane = first_lane(at);
+    const Code code = codes.at[lane] == 0 ? unknown : codes.at[lane];
+    const std::size_t count = std::min<std::size_t>(counts.at[lane], kCounts - 1);
+    if (code <= bounds[count]) left &= ~lane_bit(lane);
+  }
+  return left;
+}
+
 #if defined(__x86_64__)
 
 #define FALLOW_AVX2 __attribute__((target("avx2")))
@@ -191,6 +202,29 @@ FALLOW_AVX2 LaneMask keep_within_avx2(const NumberRow& numbers, std::uint32_t lo
   return within & left;
 }
 
+// Those of the codes that are not above the bounds of their counts.
+FALLOW_AVX2 __m256i not_above_avx2(__m256i codes, __m256i unknown, __m256i counts,
+                                   __m256i bounds_by_count) {
+  const __m256i last = _mm256_set1_epi8(static_cast<char>(kCounts - 1));
+  const __m256i bounds = _mm256_shuffle_epi8(bounds_by_count, _mm256_min_epu8(counts, last));
+  const __m256i known =
+      _mm256_blendv_epi8(codes, unknown, _mm256_cmpeq_epi8(codes, _mm256_setzero_si256()));
+  return at_most_avx2(known, bounds);
+}
+
+FALLOW_AVX2 LaneMask keep_above_avx2(const LaneRow& codes, Code unknown, const LaneRow& counts,
+                                     const CodesByCount& bounds, LaneMask left) {
+  const auto* const of_codes = reinterpret_cast<const __m256i*>(codes.at.data());
+  const auto* const of_counts = reinterpret_cast<const __m256i*>(counts.at.data());
+  const __m256i unknowns = _mm256_set1_epi8(static_cast<char>(unknown));
+  const __m256i by_count =
+      _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bounds.data())));
+  return left & ~mask_avx2(not_above_avx2(_mm256_load_si256(of_codes), unknowns,
+                                          _mm256_load_si256(of_counts), by_count),
+                           not_above_avx2(_mm256_load_si256(of_codes + 1), unknowns,
+                                          _mm256_load_si256(of_counts + 1), by_count));
+}
+
 FALLOW_AVX512 LaneMask sift_rows_avx512(const LaneRow* rows, const RowTest* tests,
                                         std::size_t count, LaneMask left) {
   for (std::size_t i = 0; i < count; ++i) {
@@ -264,19 +298,34 @@ FALLOW_AVX512 LaneMask keep_within_avx512(const NumberRow& numbers, std::uint32_
   return within & left;
 }
 
+FALLOW_AVX512 LaneMask keep_above_avx512(const LaneRow& codes, Code unknown, const LaneRow& counts,
+                                         const CodesByCount& bounds, LaneMask left) {
+  const __m512i last = _mm512_set1_epi8(static_cast<char>(kCounts - 1));
+  const __m512i by_count =
+      _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bounds.data())));
+  const __m512i bound =
+      _mm512_shuffle_epi8(by_count, _mm512_min_epu8(_mm512_load_si512(counts.at.data()), last));
+  const __m512i told = _mm512_load_si512(codes.at.data());
+  const __m512i known = _mm512_mask_blend_epi8(_mm512_cmpeq_epi8_mask(told, _mm512_setzero_si512()),
+                                               told, _mm512_set1_epi8(static_cast<char>(unknown)));
+  return left & _mm512_cmpgt_epu8_mask(known, bound);
+}
+
 #endif
 
 }  // namespace
 
 std::vector<LaneSearch> lane_searches() {
   std::vector<LaneSearch> ways{
-      {sift_rows_plain, sift_lanes_plain, least_lane_plain, keep_within_plain}};
+      {sift_rows_plain, sift_lanes_plain, least_lane_plain, keep_within_plain, keep_above_plain}};
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2")) {
-    ways.push_back({sift_rows_avx2, sift_lanes_avx2, least_lane_avx2, keep_within_avx2});
+    ways.push_back(
+        {sift_rows_avx2, sift_lanes_avx2, least_lane_avx2, keep_within_avx2, keep_above_avx2});
   }
   if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
-    ways.push_back({sift_rows_avx512, sift_lanes_avx512, least_lane_avx512, keep_within_avx512});
+    ways.push_back({sift_rows_avx512, sift_lanes_avx512, least_lane_avx512, keep_within_avx512,
+                    keep_above_avx512});
   }
 #endif
   return ways;

@@ -269,6 +269,10 @@ struct alignas(kLanes) NumberRow {
   std::array<std::uint32_t, kLanes> at{};
 };
 
+// Bounds of codes by a count; the last one is that of any count beyond.
+constexpr std::size_t kCounts = 16;
+using CodesByCount = std::array<Code, kCounts>;
+
 // What a search spends its time in.
 struct LaneSearch {
   // Of the lanes in `left` those whose codes are all at least the tests'.
@@ -280,6 +284,10 @@ struct LaneSearch {
   // Of the lanes in `left` those whose numbers lie within.
   LaneMask (*keep_within)(const NumberRow& numbers, std::uint32_t low, std::uint32_t high,
                           LaneMask left);
+  // Of the lanes in `left` those whose codes, or `unknown` where they are 0, are above the bound of
+  // their count.
+  LaneMask (*keep_above)(const LaneRow& codes, Code unknown, const LaneRow& counts,
+                         const CodesByCount& bounds, LaneMask left);
 };
 // With all that this processor has: chosen once.
 extern const LaneSearch lane_search;

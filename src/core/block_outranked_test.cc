@@ -127,6 +127,7 @@ TEST(BlockOutranked, TurnsAwayOnlyWhatRanksBehind) {
   LevelCrowd crowd(8);
   std::size_t kept = 0;
   std::size_t turned_away = 0;
+  std::size_t seen_before = 0;  // that left_of() turned away
   for (int round = 0; round < 20; ++round) {
     const Demand demand = crowd.make_demand();
     const BlockAsk ask = crowd.fast().prepare(demand);
@@ -155,7 +156,10 @@ TEST(BlockOutranked, TurnsAwayOnlyWhatRanksBehind) {
     const Rank best = ranks[ranks.size() / 10];
     Outranked outranked(ask, of);
     each([&](const BlockCursor& cursor, const Block& block, LaneMask lanes, auto&& rank_of) {
-      const LaneMask left = outranked.keep(block, cursor, lanes, best);
+      const LaneMask before = outranked.left_of(block, cursor);
+      EXPECT_EQ(before & ~block.used, 0U);
+      seen_before += static_cast<std::size_t>(std::popcount(lanes & ~before));
+      const LaneMask left = outranked.keep(block, cursor, lanes & before, best);
       EXPECT_EQ(left & ~lanes, 0U);
       kept += static_cast<std::size_t>(std::popcount(left));
       turned_away += static_cast<std::size_t>(std::popcount(lanes & ~left));
@@ -167,6 +171,7 @@ TEST(BlockOutranked, TurnsAwayOnlyWhatRanksBehind) {
       }
     });
   }
+  EXPECT_GT(seen_before, turned_away / 4);
   EXPECT_GT(turned_away, kept / 4) << "what is behind is looked at all the same";
 }
 
