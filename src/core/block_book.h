@@ -67,19 +67,17 @@ class BlockBook final : public Book {
   // Where an offer stands; empty when it is not offered. Good until one comes, goes or is repriced.
   BlockPlace place_of(Slot slot) const { return offers_.place(slot); }
   OfferLoad load_of(BlockPlace place) const;
-  // A search is to come: asks the memory for what it reads first, and some time later the second
-  // begins it, to go on by search.step(). Before both comes ask.prefetch().
+  // A search is to come: asks the memory for what it reads first; some time later the second begins
+  // it, and it goes on by search.step(). Before both comes ask.prefetch().
   void prefetch(const BlockAsk& ask) const;
   void begin(const BlockAsk& ask, BlockSearch& search) const;
   // A change of the offer's load is to come: asks the memory for what it will read. Where several
   // are known in advance, first for the places of all.
   void prefetch_place(Slot slot) const { prefetch_line(&offers_.place(slot)); }
   void prefetch_load(Slot slot) const;
-  // What update_load() does once it has read the node.
-  void set_load(BlockPlace place, const OfferLoad& load);
-  // The same of a lease's beginning and its end where nothing else of the node changes: these
-  // devices, a bit each, were free and are not any more, or the other way round. Of a plain offer
-  // that is open, all of whose devices are free as a whole or not at all.
+  // What update_load() does of a lease's beginning and its end where nothing else of the node
+  // changes: these devices, a bit each, were free and are not any more, or the other way round. Of
+  // a plain offer that is open, all of whose devices are free as a whole or not at all.
   void take(BlockPlace place, std::uint64_t devices);
   void give(BlockPlace place, std::uint64_t devices);
 
@@ -91,6 +89,8 @@ class BlockBook final : public Book {
  private:
   struct Best;
 
+  // What update_load() does once it has read the node.
+  void set_load(BlockPlace place, const OfferLoad& load);
   void set_whole(BlockPlace place, std::uint64_t whole_mask);
   // Everything but the region.
   static OfferFacts describe(const Node& node);

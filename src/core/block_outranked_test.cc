@@ -102,10 +102,10 @@ class LevelCrowd {
 
 TEST(BlockOutranked, AnswersAsTheNaiveTwinAtOnePrice) {
   std::size_t matches = 0;
-  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
     SCOPED_TRACE(seed);
     LevelCrowd crowd(seed);
-    for (int round = 0; round < 60; ++round) {
+    for (int round = 0; round < 50; ++round) {
       const Demand demand = crowd.make_demand();
       const auto actual = crowd.fast().match(demand);
       const auto expected = crowd.naive().match(demand);
@@ -119,7 +119,7 @@ TEST(BlockOutranked, AnswersAsTheNaiveTwinAtOnePrice) {
     }
     crowd.fast().check();
   }
-  EXPECT_GT(matches, 250U) << "the questions are too hard to show anything";
+  EXPECT_GT(matches, 150U) << "the questions are too hard to show anything";
 }
 
 // Whatever ranks before the rank to beat, or beside it, is kept; and much of the rest is not.
