@@ -97,7 +97,12 @@ class Inner {
   explicit Inner(MatchMarket& market) : market_(market) {}
 
   std::optional<Lease> match(const core::BlockAsk& ask) {
-    const auto hit = market_.book().find(ask);
+    core::BlockSearch search;
+    return match(ask, search);
+  }
+  // The same, from where the search has come to.
+  std::optional<Lease> match(const core::BlockAsk& ask, core::BlockSearch& search) {
+    const auto hit = market_.book().find(ask, search);
     if (!hit) return std::nullopt;
     place_ = hit->place;
     const std::uint32_t gpus = ask.matcher().gpus();
@@ -106,19 +111,10 @@ class Inner {
                  static_cast<std::uint8_t>(gpus)};
   }
   // The one that was matched last.
-  void take(const Lease& lease) {
-    core::OfferLoad load = market_.book().load_of(place_);
-    load.whole_mask &= ~std::uint64_t{lease.devices};
-    load.whole = static_cast<std::uint16_t>(load.whole - lease.count);
-    change(place_, load);
-  }
+  void take(const Lease& lease) { market_.book().take(place_, lease.devices); }
   void give(const Lease& lease) {
     if (lease.devices == 0) return;
-    const core::BlockPlace place = market_.book().place_of(lease.node);
-    core::OfferLoad load = market_.book().load_of(place);
-    load.whole_mask |= lease.devices;
-    load.whole = static_cast<std::uint16_t>(load.whole + lease.count);
-    change(place, load);
+    market_.book().give(market_.book().place_of(lease.node), lease.devices);
   }
   void expect(const Lease& lease, int times) {
     if (times == 0) {
@@ -129,10 +125,6 @@ class Inner {
   }
 
  private:
-  void change(core::BlockPlace place, core::OfferLoad& load) {
-    load.room = load.whole > 0 ? core::kWholeDevice : 0;
-    market_.book().set_load(place, load);
-  }
   MatchMarket& market_;
   core::BlockPlace place_;
 };

@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 #include <time.h>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,6 +18,10 @@ double cpu_us() {
 }
 
 namespace {
+
+// Searches on their way at once, a divisor of kOrders: four of them are.
+constexpr std::size_t kForeseen = 4;
+static_assert(kOrders % kForeseen == 0);
 
 // One dependent read of another line of the cache, anywhere in so many bytes.
 double miss_ns(std::size_t bytes, Random& random) {
@@ -62,7 +67,12 @@ void measure_rates(std::uint64_t offers, double seconds, Report& report) {
       asks[replaced].emplace(book.prepare(orders[replaced].demand));
     }
   };
-  const auto fresh = [&] { make(kReplaced); };
+  // On their way, each for the order at its place; of orders made anew nothing is known yet.
+  std::array<core::BlockSearch, kForeseen> searches;
+  const auto fresh = [&] {
+    make(kReplaced);
+    for (core::BlockSearch& search : searches) search.end();
+  };
   make(kOrders);
 
   Load load(market);
@@ -70,13 +80,16 @@ void measure_rates(std::uint64_t offers, double seconds, Report& report) {
   std::size_t next = 0;
   const auto inner_step = [&](bool foreseen) {
     const core::BlockAsk& ask = *asks[next = (next + 1) % kOrders];
+    core::BlockSearch& search = searches[next % kForeseen];
     if (foreseen) {
-      asks[(next + 3) % kOrders]->prefetch();
-      book.prefetch(*asks[(next + 2) % kOrders]);
-      book.prefetch_first(*asks[(next + 1) % kOrders]);
+      asks[(next + 5) % kOrders]->prefetch();
+      book.prefetch(*asks[(next + 4) % kOrders]);
+      book.begin(*asks[(next + 3) % kOrders], searches[(next + 3) % kForeseen]);
+      searches[(next + 2) % kForeseen].step();
+      searches[(next + 1) % kForeseen].step();
     }
-    return load.step([&] { return inner.match(ask); }, [&](const Lease& l) { inner.take(l); },
-                     [&](const Lease& l) { inner.give(l); },
+    return load.step([&] { return inner.match(ask, search); },
+                     [&](const Lease& l) { inner.take(l); }, [&](const Lease& l) { inner.give(l); },
                      [&](const Lease& l, int times) {
                        if (foreseen) inner.expect(l, times);
                      });

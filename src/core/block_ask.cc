@@ -168,7 +168,7 @@ void BlockAsk::weigh(const Block& block, std::size_t lane, Candidate& candidate)
   }
   if (!matcher_.weighs_fragments()) return;
   const LaneOffer& offer = block.offers[lane];
-  if (supply_ == Supply::kFree && !offer.even) {
+  if (supply_ == Supply::kFree && (block.uneven & lane_bit(lane)) != 0) {
     const Node& node = *offers_[offer.slot].node;
     candidate.stranded = matcher_.stranded(node, supply_, matcher_.choose(node, supply_));
     return;

@@ -39,6 +39,8 @@ class BlockAsk {
   Supply supply() const { return supply_; }
   // Do former prices count?
   bool quoted() const { return quoted_; }
+  // Does more than price and speed rank offers?
+  bool weighs() const { return weighs_; }
   // Are there nodes that are taken only when nothing else matches, or never?
   bool avoids() const { return avoids_; }
   // No cheaper device meets the query's conditions on price.
@@ -46,6 +48,11 @@ class BlockAsk {
 
   // No dearer device is within the limits on price.
   Micros device_hour_max() const { return device_hour_max_; }
+
+  // Does one class answer it, at the prices of now?
+  bool single() const { return !quoted_ && !matcher_.spot() && classes_.size() == 1; }
+  // Is the first offer of it that fits, in the order of keys, the answer?
+  bool takes_first() const { return single() && !avoids_ && key_order(*classes_.front()); }
 
   // The least that a device of an offer in the class costs for the demand's term, at this price.
   Micros paid_hour(Micros device_hour, const OfferClass& of) const {

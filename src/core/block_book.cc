@@ -144,6 +144,26 @@ void BlockBook::set_load(BlockPlace place, const OfferLoad& load) {
   refresh(slot, facts, moved, changed);
 }
 
+void BlockBook::take(BlockPlace place, std::uint64_t devices) {
+  set_whole(place, place.block().offers[place.lane()].whole_mask & ~devices);
+}
+
+void BlockBook::give(BlockPlace place, std::uint64_t devices) {
+  set_whole(place, place.block().offers[place.lane()].whole_mask | devices);
+}
+
+void BlockBook::set_whole(BlockPlace place, std::uint64_t whole_mask) {
+  const Block& block = place.block();
+  FALLOW_CHECK(((block.plain & ~block.uneven) >> place.lane() & 1U) != 0,
+               "devices of an offer are told apart that its node alone knows");
+  if (!block.offers[place.lane()].elsewhere) return BlockTree::set_whole(place, whole_mask);
+  OfferLoad load = load_of(place);
+  load.whole_mask = whole_mask;
+  load.whole = static_cast<std::uint16_t>(std::popcount(whole_mask));
+  load.room = load.whole > 0 ? kWholeDevice : 0;
+  set_load(place, load);
+}
+
 void BlockBook::remove(NodeId node) {
   const auto at = slots_.find(node);
   if (at == slots_.end()) return;

@@ -27,6 +27,7 @@
 #include "core/block_class.h"
 #include "core/block_lans.h"
 #include "core/block_offer.h"
+#include "core/block_search.h"
 #include "core/block_words.h"
 #include "core/book.h"
 #include "core/book_digest.h"
@@ -56,6 +57,8 @@ class BlockBook final : public Book {
   };
   // What the ask's demand avoids is found only when nothing else is.
   std::optional<Hit> find(const BlockAsk& ask) const;
+  // The same, from where the search that was begun for it has come to; ends that.
+  std::optional<Hit> find(const BlockAsk& ask, BlockSearch& search) const;
   Placement placement(const BlockAsk& ask, const Hit& hit) const;
 
   // Of a node that the book knows.
@@ -64,16 +67,19 @@ class BlockBook final : public Book {
   // Where an offer stands; empty when it is not offered. Good until one comes, goes or is repriced.
   BlockPlace place_of(Slot slot) const { return offers_.place(slot); }
   OfferLoad load_of(BlockPlace place) const;
-  // A search is to come: asks the memory for what it reads first, and the second, some time later,
-  // for what it is likely to look into then. Before both comes ask.prefetch().
+  // A search is to come: asks the memory for what it reads first; some time later the second begins
+  // it, and it goes on by search.step(). Before both comes ask.prefetch().
   void prefetch(const BlockAsk& ask) const;
-  void prefetch_first(const BlockAsk& ask) const;
+  void begin(const BlockAsk& ask, BlockSearch& search) const;
   // A change of the offer's load is to come: asks the memory for what it will read. Where several
   // are known in advance, first for the places of all.
   void prefetch_place(Slot slot) const { prefetch_line(&offers_.place(slot)); }
   void prefetch_load(Slot slot) const;
-  // What update_load() does once it has read the node.
-  void set_load(BlockPlace place, const OfferLoad& load);
+  // What update_load() does of a lease's beginning and its end where nothing else of the node
+  // changes: these devices, a bit each, were free and are not any more, or the other way round. Of
+  // a plain offer that is open, all of whose devices are free as a whole or not at all.
+  void take(BlockPlace place, std::uint64_t devices);
+  void give(BlockPlace place, std::uint64_t devices);
 
   // Bytes held, as far as they are counted: slots, blocks, zones and the table of ids.
   std::size_t bytes() const;
@@ -83,6 +89,9 @@ class BlockBook final : public Book {
  private:
   struct Best;
 
+  // What update_load() does once it has read the node.
+  void set_load(BlockPlace place, const OfferLoad& load);
+  void set_whole(BlockPlace place, std::uint64_t whole_mask);
   // Everything but the region.
   static OfferFacts describe(const Node& node);
   bool same_classes(Slot slot, const Node& node) const;
@@ -102,7 +111,7 @@ class BlockBook final : public Book {
   const OfferClass& first_class(Slot slot) const;
 
   // Where the order of keys is that of ranks, and nothing is to be avoided.
-  bool find_first(const BlockAsk& ask, const OfferClass& of, Hit& hit) const;
+  bool find_first(const BlockAsk& ask, const OfferClass& of, BlockSearch& search, Hit& hit) const;
   void find_in(const BlockAsk& ask, const OfferClass& of, Best& best, Best& fallback) const;
   void find_among(const BlockAsk& ask, Best& best, Best& fallback) const;
   BlockAsk::Classes classes_for(const Query& query) const;
@@ -111,6 +120,10 @@ class BlockBook final : public Book {
   template <class Visit>
   void each_offer(const BlockAsk& ask, const Block& block, const OfferClass& of, bool former,
                   Visit&& visit) const;
+  // The same of those that are left of what the sieve let through.
+  template <class Visit>
+  void each_sifted(const BlockAsk& ask, const Block& block, const Sifted& sifted,
+                   const OfferClass& of, bool former, Visit&& visit) const;
   // Says whether it fits and is not to be avoided.
   struct Met;
   // The same of an offer that may be met more than once: only where it counts.

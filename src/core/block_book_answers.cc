@@ -6,6 +6,7 @@
 
 #include "core/block_book.h"
 #include "core/block_met.h"
+#include "core/block_outranked.h"
 #include "core/block_walk.h"
 #include "core/row_key.h"
 
@@ -66,21 +67,22 @@ void BlockBook::prefetch(const BlockAsk& ask) const {
   if (!ask.classes().empty()) ask.sieve().prefetch(ask.classes().front()->now().root());
 }
 
-void BlockBook::prefetch_first(const BlockAsk& ask) const {
+void BlockBook::begin(const BlockAsk& ask, BlockSearch& search) const {
+  search.end();
   if (ask.classes().empty()) return;
-  // A walk asks for what comes first in a zone when it enters it.
-  const Zone& root = ask.classes().front()->now().root();
-  const BlockCursor cursor(root, ask.sieve(), ask.device_hour_min());
+  const BlockTree& tree = ask.classes().front()->now();
+  search.begin(ask, tree);
+  if (!ask.takes_first()) search.end();  // the memory is asked for what comes first all the same
 }
 
-bool BlockBook::find_first(const BlockAsk& ask, const OfferClass& of, Hit& hit) const {
+bool BlockBook::find_first(const BlockAsk& ask, const OfferClass& of, BlockSearch& search,
+                           Hit& hit) const {
   const Micros price_max = ask.device_hour_max();
   const bool limited = price_max.value < std::numeric_limits<std::int64_t>::max();
-  BlockCursor cursor(of.now().root(), ask.sieve(), ask.device_hour_min());
-  while (const Block* const block = cursor.next()) {
-    if (limited && cursor.key().device_hour > price_max) return false;
+  for (; const Block* const block = search.block(); search.next()) {
+    if (limited && search.key().device_hour > price_max) return false;
     bool found = false;
-    each_offer(ask, *block, of, false, [&](const Met& met) {
+    each_sifted(ask, *block, search.sifted(), of, false, [&](const Met& met) {
       const LaneRow& order = block->rank;
       if (found && order.at[hit.place.lane()] < order.at[met.lane]) return true;
       const auto candidate = ask.fit(*block, met.lane, of, false, met.surely);
@@ -102,6 +104,7 @@ void BlockBook::find_in(const BlockAsk& ask, const OfferClass& of, Best& best,
                         Best& fallback) const {
   const Micros price_max = ask.device_hour_max();
   Micros judged(-1);
+  Outranked outranked(ask, of);
   BlockCursor cursor(of.now().root(), ask.sieve(), ask.device_hour_min());
   while (const Block* const block = cursor.next()) {
     const OfferKey& key = cursor.key();
@@ -111,8 +114,13 @@ void BlockBook::find_in(const BlockAsk& ask, const OfferClass& of, Best& best,
       if (new_price && best.rank < ask.bound(key, of)) return;
       if (best.rank < ask.bound(cursor, of)) continue;
     }
+    const LaneMask left = best.found() ? outranked.left_of(*block, cursor) : block->used;
+    if (left == 0) continue;
+    Sifted sifted = ask.sieve().sift(*block);
+    sifted.may &= left;
+    if (best.found()) sifted.may = outranked.keep(*block, cursor, sifted.may, best.rank);
     bool found = false;
-    each_offer(ask, *block, of, false, [&](const Met& met) {
+    each_sifted(ask, *block, sifted, of, false, [&](const Met& met) {
       if (best.found() && ask.is_behind(*block, met.lane, of, best.candidate, best.rank)) {
         return true;
       }
@@ -126,15 +134,22 @@ void BlockBook::find_in(const BlockAsk& ask, const OfferClass& of, Best& best,
 }
 
 std::optional<BlockBook::Hit> BlockBook::find(const BlockAsk& ask) const {
-  const bool single = !ask.quoted() && !ask.matcher().spot() && ask.classes().size() == 1;
-  if (single && ask.key_order(*ask.classes().front()) && !ask.avoids()) {
+  BlockSearch search;
+  return find(ask, search);
+}
+
+std::optional<BlockBook::Hit> BlockBook::find(const BlockAsk& ask, BlockSearch& search) const {
+  if (ask.takes_first()) {
+    const OfferClass& of = *ask.classes().front();
+    if (!search.holds(ask)) search.begin(ask, of.now());
     std::optional<Hit> hit(std::in_place);
-    if (!find_first(ask, *ask.classes().front(), *hit)) hit.reset();
+    if (!find_first(ask, of, search, *hit)) hit.reset();
+    search.end();
     return hit;
   }
   Best best;
   Best fallback;  // among the nodes to be avoided
-  if (single) {
+  if (ask.single()) {
     find_in(ask, *ask.classes().front(), best, fallback);
   } else {
     find_among(ask, best, fallback);

@@ -34,6 +34,7 @@ class Crowd {
     node = test_node(id, price(), devices);
     node.facts.set_region("region" + std::to_string(random_->below(400)));
     node.facts.set_download_mbps(static_cast<std::uint32_t>(random_->below(2'000)));
+    node.offer.disk_gb_hour = disk_price(node);
     node.offer.share_thousandths_min = random_->below(2) == 0 ? 250 : 1'000;
     node.leases_broken = static_cast<std::uint32_t>(random_->below(4));
     load(node);
@@ -53,6 +54,7 @@ class Crowd {
       nodes_.erase(at);
     } else if (kind <= 3) {
       node.offer.device_hour = Micros(price());
+      node.offer.disk_gb_hour = disk_price(node);
       fast_.update(node);
     } else {
       load(node);
@@ -102,6 +104,8 @@ class Crowd {
     return random_->below(2) == 0 ? 300'000
                                   : 300'000 + static_cast<std::int64_t>(random_->below(90'000));
   }
+  // Few as well: the least of a block is often that of several, and often that of one.
+  static Micros disk_price(const Node& node) { return Micros(node.offer.device_hour.value % 7); }
   void load(Node& node) {
     const bool busy = random_->below(3) != 0;
     for (NodeDevice& device : node.devices) {
@@ -157,6 +161,109 @@ TEST(BlockBook, GrowsAndShrinksByWholeLevels) {
   book.check();
   EXPECT_EQ(book.size(), 0U);
   EXPECT_FALSE(book.match(any));
+}
+
+// A lease that is told by its devices leaves what one leaves that is told by the whole node.
+TEST(BlockBook, TakesAndGivesAsTheNodeSays) {
+  const std::unique_ptr<Random> random = seeded_random(11);
+  std::deque<Node> nodes;
+  BlockBook by_node;
+  BlockBook by_devices;
+  for (std::uint64_t id = 1; id <= 500; ++id) {
+    Node& node =
+        nodes.emplace_back(test_node(id, static_cast<std::int64_t>(1'000 + random->below(200)),
+                                     std::vector<TestDevice>(std::size_t{1} << random->below(4))));
+    node.offer.spot = id % 5 == 0;  // such stand in two trees
+    node.offer.spot_floor = Micros(node.offer.spot ? 500 : 0);
+    if (id % 3 == 0) node.survival.codes = {250, 240, 230, 220, 210};
+    by_node.update(node);
+    by_devices.update(node);
+  }
+  for (int round = 0; round < 20; ++round) {
+    for (int i = 0; i < 200; ++i) {
+      Node& node = nodes[random->below(nodes.size())];
+      std::uint64_t taken = 0;
+      std::uint64_t given = 0;
+      for (std::size_t at = 0; at < node.devices.size(); ++at) {
+        std::uint32_t& free = node.devices[at].free_thousandths;
+        if (random->below(2) == 0) continue;
+        (free > 0 ? taken : given) |= std::uint64_t{1} << at;
+        free = free > 0 ? 0 : kWholeDevice;
+      }
+      by_node.update_load(node);
+      const BlockPlace place = by_devices.place_of(by_devices.slot_of(node.id));
+      by_devices.take(place, taken);
+      by_devices.give(place, given);
+    }
+    by_devices.check();
+    EXPECT_EQ(by_devices.digest(), by_node.digest());
+  }
+}
+
+// Whatever changes while it is on its way, and however far it is.
+TEST(BlockBook, ASearchOnItsWayFindsWhatOneBegunNowFinds) {
+  const std::unique_ptr<Random> random = seeded_random(12);
+  std::deque<Node> nodes;
+  BlockBook book;
+  for (std::uint64_t id = 1; id <= 6'000; ++id) {
+    Node& node =
+        nodes.emplace_back(test_node(id, static_cast<std::int64_t>(100'000 + random->below(50'000)),
+                                     std::vector<TestDevice>(std::size_t{1} << random->below(4))));
+    node.facts.set_download_mbps(static_cast<std::uint32_t>(random->below(2'000)));
+    node.leases_kept = static_cast<std::uint32_t>(random->below(100));
+    for (NodeDevice& device : node.devices) {
+      device.free_thousandths = random->below(4) == 0 ? kWholeDevice : 0;
+    }
+    book.update(node);
+  }
+  std::deque<Demand> demands;
+  std::deque<BlockAsk> asks;
+  for (const char* query : {"", "inet_down>=1900", "reliability>=0.97 price>=0.11",
+                            "inet_down>=1000", "price<0.1002", "cpu_cores>=99"}) {
+    for (const std::uint32_t gpus : {1U, 4U}) {
+      for (const v1::Objective objective : {v1::CHEAPEST, v1::FASTEST}) {
+        Demand& demand = demands.emplace_back(test_demand(query));
+        demand.requirements.set_gpus(gpus);
+        demand.requirements.set_objective(objective);
+        asks.push_back(book.prepare(demand));
+      }
+    }
+  }
+  const auto change = [&] {
+    Node& node = nodes[random->below(nodes.size())];
+    std::uint32_t& free = node.devices[random->below(node.devices.size())].free_thousandths;
+    free = free > 0 ? 0 : kWholeDevice;
+    node.leases_kept += static_cast<std::uint32_t>(random->below(2));
+    book.update_load(node);
+  };
+  std::size_t kept = 0;
+  std::size_t found = 0;
+  constexpr std::size_t kSearches = 4'000;
+  for (std::size_t i = 0; i < kSearches; ++i) {
+    const BlockAsk& ask = asks[random->below(asks.size())];
+    BlockSearch search;
+    book.begin(ask, search);
+    for (std::uint64_t steps = random->below(4); steps > 0; --steps) {
+      if (random->below(4) == 0) change();
+      search.step();
+    }
+    if (random->below(4) == 0) change();
+    kept += search.holds(ask) ? 1 : 0;
+    const auto early = book.find(ask, search);
+    const auto now = book.find(ask);
+    ASSERT_EQ(early.has_value(), now.has_value());
+    if (!now) continue;
+    ++found;
+    EXPECT_TRUE(early->place == now->place);
+    // The answer of the next search is another one.
+    Node& node = nodes[now->place.block().offers[now->place.lane()].id.value - 1];
+    for (NodeDevice& device : node.devices) device.free_thousandths = 0;
+    book.update_load(node);
+    EXPECT_FALSE(search.holds(ask)) << "it has ended";
+  }
+  book.check();
+  EXPECT_GT(kept, kSearches / 8);
+  EXPECT_GT(found, kSearches / 8);
 }
 
 TEST(BlockBook, OffersThatEveryZonePassesAndNoOfferDoes) {

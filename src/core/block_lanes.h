@@ -37,6 +37,12 @@ struct alignas(kLanes) LaneRow {
 };
 
 constexpr LaneMask lane_bit(std::size_t lane) { return LaneMask{1} << lane; }
+// Marks the lane or not; writes only what is new, for a line of the cache that is not written need
+// not go back to memory.
+inline void set_lane(LaneMask& mask, std::size_t lane, bool marked) {
+  const LaneMask now = marked ? mask | lane_bit(lane) : mask & ~lane_bit(lane);
+  if (now != mask) mask = now;
+}
 // The first lane of a mask that has one.
 inline std::size_t first_lane(LaneMask mask) {
   return static_cast<std::size_t>(std::countr_zero(mask));
@@ -263,6 +269,10 @@ struct alignas(kLanes) NumberRow {
   std::array<std::uint32_t, kLanes> at{};
 };
 
+// Bounds of codes by a count; the last one is that of any count beyond.
+constexpr std::size_t kCounts = 16;
+using CodesByCount = std::array<Code, kCounts>;
+
 // What a search spends its time in.
 struct LaneSearch {
   // Of the lanes in `left` those whose codes are all at least the tests'.
@@ -274,6 +284,10 @@ struct LaneSearch {
   // Of the lanes in `left` those whose numbers lie within.
   LaneMask (*keep_within)(const NumberRow& numbers, std::uint32_t low, std::uint32_t high,
                           LaneMask left);
+  // Of the lanes in `left` those whose codes, or `unknown` where they are 0, are above the bound of
+  // their count.
+  LaneMask (*keep_above)(const LaneRow& codes, Code unknown, const LaneRow& counts,
+                         const CodesByCount& bounds, LaneMask left);
 };
 // With all that this processor has: chosen once.
 extern const LaneSearch lane_search;

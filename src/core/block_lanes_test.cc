@@ -118,6 +118,17 @@ TEST(BlockLanes, SearchesAsALoopDoes) {
       if (may && sure) sifted.sure |= lane_bit(lane);
       if (numbers.at[lane] >= low && numbers.at[lane] <= high) within |= lane_bit(lane);
     }
+    CodesByCount bounds;
+    for (Code& bound : bounds) bound = code();
+    const LaneRow counts = row_of(*random, below == 4 ? 256 : 24);
+    const Code unknown = code();
+    LaneMask above = 0;
+    for (LaneMask at = left; at != 0; at &= at - 1) {
+      const std::size_t lane = first_lane(at);
+      const Code known = rows[0].at[lane] == 0 ? unknown : rows[0].at[lane];
+      const std::size_t count = counts.at[lane] < kCounts ? counts.at[lane] : kCounts - 1;
+      if (known > bounds[count]) above |= lane_bit(lane);
+    }
     LaneRow order;
     for (std::size_t i = 0; i < kLanes; ++i) order.at[i] = static_cast<Code>((i * 37 + 5) % kLanes);
     for (const LaneSearch& search : lane_searches()) {
@@ -129,6 +140,7 @@ TEST(BlockLanes, SearchesAsALoopDoes) {
       EXPECT_EQ(actual.sure, sifted.sure);
       EXPECT_EQ(search.sift_lanes(rows.data(), {nullptr, 0, nullptr, 0}, left).sure, left);
       EXPECT_EQ(search.keep_within(numbers, low, high, left), within);
+      EXPECT_EQ(search.keep_above(rows[0], unknown, counts, bounds, left), above);
       std::size_t least = first_lane(left);
       for (std::size_t i = 0; i < kLanes; ++i) {
         if ((left >> i & 1U) != 0 && order.at[i] < order.at[least]) least = i;

@@ -25,7 +25,12 @@ struct BlockBook::Met {
 template <class Visit>
 void BlockBook::each_offer(const BlockAsk& ask, const Block& block, const OfferClass& of,
                            bool former, Visit&& visit) const {
-  const Sifted sifted = ask.sieve().sift(block);
+  each_sifted(ask, block, ask.sieve().sift(block), of, former, visit);
+}
+
+template <class Visit>
+void BlockBook::each_sifted(const BlockAsk& ask, const Block& block, const Sifted& sifted,
+                            const OfferClass& of, bool former, Visit&& visit) const {
   LaneMask left = sifted.may;
   // By former prices, spot's and with discounts anything may fit.
   bool narrowed = former || ask.discounts(of);

@@ -94,6 +94,7 @@ void weigh_gates(Block& block, std::size_t lane, GateMask opened, GateMask close
     if (rest != codes[which % kGated]) block.set_bound(which, rest);
   }
   // Behind them stand the bounds of lasting.
+  if ((block.lasts & lane_bit(lane)) == 0) return;
   for (std::size_t i = 0; i < zone_bounds::kLastingGates.size(); ++i) {
     const GateMask gate = GateMask{1} << zone_bounds::kLastingGates[i];
     if (((opened | closed) & gate) == 0) continue;
@@ -151,11 +152,12 @@ void BlockTree::tell_place(Slot slot, BlockPlace place) {
 
 void BlockTree::set(BlockPlace place, const OfferFacts& facts, ColumnMask changed) {
   Block& block = place.block();
+  ++block.tree->changes_;
   const std::size_t lane = place.lane();
   LaneOffer& offer = block.offers[lane];
   offer.whole_mask = facts.load.whole_mask;
   offer.room = facts.load.room;
-  offer.even = facts.load.even;
+  set_lane(block.uneven, lane, !facts.load.even);
   Codes codes;
   for (ColumnMask left = changed; left != 0; left &= left - 1) {
     const auto i = static_cast<std::size_t>(std::countr_zero(left));
@@ -191,6 +193,7 @@ void BlockTree::set_codes(Block& block, std::size_t lane, const Codes& codes, Co
   for (std::size_t span = 0; span < kSurvivalSpans.size(); ++span) {
     if ((changed & column_bit(lasting_column(span))) != 0) {
       block.lasting[lane].codes[span] = code(lasting_column(span));
+      set_lane(block.lasts, lane, block.lasting[lane] != Survival{});
     }
   }
   const GateMask gates_now = gates();
@@ -225,18 +228,30 @@ void BlockTree::set_load(BlockPlace place, const OfferLoad& load, ColumnMask cha
   set(place, facts, changed | column_bit(Column::kWhole) | column_bit(Column::kRoom));
 }
 
-void BlockTree::set_free(BlockPlace place, const OfferLoad& now) {
+void BlockTree::set_free(BlockPlace place, const OfferLoad& load) {
   Block& block = place.block();
   const std::size_t lane = place.lane();
+  block.offers[lane].whole_mask = load.whole_mask;
+  set_lane(block.uneven, lane, !load.even);
+  set_free(block, lane, code_of(Column::kWhole, load.whole), load.room);
+}
+
+void BlockTree::set_whole(BlockPlace place, std::uint64_t whole_mask) {
+  Block& block = place.block();
+  const std::size_t lane = place.lane();
+  block.offers[lane].whole_mask = whole_mask;
+  const auto whole = static_cast<Code>(std::popcount(whole_mask));
+  set_free(block, lane, whole, static_cast<std::uint16_t>(whole > 0 ? kWholeDevice : 0));
+}
+
+void BlockTree::set_free(Block& block, std::size_t lane, Code whole_now, std::uint16_t room) {
+  ++block.tree->changes_;
   LaneOffer& offer = block.offers[lane];
   Code& whole = block.row(Column::kWhole).at[lane];
   const Code whole_before = whole;
-  const Code whole_now = code_of(Column::kWhole, now.whole);
   const Code room_before = code_of(Column::kRoom, offer.room);
-  const Code room_now = code_of(Column::kRoom, now.room);
-  offer.whole_mask = now.whole_mask;
-  offer.room = now.room;
-  offer.even = now.even;
+  const Code room_now = code_of(Column::kRoom, room);
+  offer.room = room;
   whole = whole_now;
   if (room_now != room_before) {
     block.row(Column::kRoom).at[lane] = room_now;
@@ -277,15 +292,15 @@ void BlockTree::write(Block& block, std::size_t lane, const OfferFacts& facts,
   offer.region = facts.region;
   offer.numbers[load_number_of(Column::kReliability)] = facts.load.reliability;
   block.durations_max[lane] = facts.duration_max;
-  block.plain = facts.plain ? block.plain | lane_bit(lane) : block.plain & ~lane_bit(lane);
+  set_lane(block.plain, lane, facts.plain);
+  set_lane(block.limited, lane, facts.duration_max.value != 0);
 }
 
 void BlockTree::take_out(Block& block, std::size_t lane) {
   shift_codes(block.rank, static_cast<Code>(block.rank.at[lane] + 1), false);
-  block.used &= ~lane_bit(lane);
-  block.plain &= block.used;
+  block.give_up(lane_bit(lane));
   set_codes(block, lane, Codes{}, kAllColumns);
-  block.settle_disk();
+  block.drop_disk(block.offers[lane].disk_gb_hour);
 }
 
 bool BlockTree::settle(BlockPlace place, const OfferFacts& facts, const OfferMore* more) {
@@ -293,14 +308,17 @@ bool BlockTree::settle(BlockPlace place, const OfferFacts& facts, const OfferMor
   const std::size_t lane = place.lane();
   const OfferKey key = key_of(facts, more);
   if (!settle(place, key)) return false;
-  const bool same_disk = block.offers[lane].disk_gb_hour == facts.disk_gb_hour;
+  const Micros disk_before = block.offers[lane].disk_gb_hour;
   write(block, lane, facts, key);
-  if (!same_disk) block.settle_disk();
+  if (facts.disk_gb_hour == disk_before) return true;
+  block.add_disk(facts.disk_gb_hour);
+  block.drop_disk(disk_before);
   return true;
 }
 
 bool BlockTree::settle(BlockPlace place, const OfferKey& key) {
   Block& block = place.block();
+  ++block.tree->changes_;
   const std::size_t lane = place.lane();
   // Between the key that its block begins with and the one that the next begins with?
   const Branch* branch = &block;
@@ -331,6 +349,7 @@ bool BlockTree::settle(BlockPlace place, const OfferKey& key) {
 }
 
 BlockPlace BlockTree::insert(Slot slot, const OfferFacts& facts, const OfferMore* more) {
+  ++changes_;
   const OfferKey key = key_of(facts, more);
   Block* block = &block_for(key);
   if (block->size() == kLanes) {
@@ -347,12 +366,13 @@ BlockPlace BlockTree::insert(Slot slot, const OfferFacts& facts, const OfferMore
   block->offers[lane].elsewhere = more != nullptr;
   const BlockPlace place(*block, lane);
   write(*block, lane, facts, key);
-  block->settle_disk();
+  block->add_disk(facts.disk_gb_hour);
   set(place, facts, kAllColumns);
   return place;
 }
 
 void BlockTree::erase(BlockPlace place) {
+  ++changes_;
   Block& block = place.block();
   take_out(block, place.lane());
   --size_;
@@ -368,7 +388,7 @@ OfferLoad BlockTree::load_at(const Block& block, std::size_t lane, const OfferSt
   load.memory_mb_free = block.number(Column::kMemoryFree, lane);
   load.disk_mb_free = block.number(Column::kDiskFree, lane);
   load.room = at.room;
-  load.even = at.even;
+  load.even = (block.uneven & lane_bit(lane)) == 0;
   const Code whole = block.row(Column::kWhole).at[lane];
   load.whole = whole < kCodeMax ? whole : load_of(*offers[at.slot].node).whole;
   return load;

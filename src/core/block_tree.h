@@ -48,6 +48,9 @@ class BlockTree {
   static void set_load(BlockPlace place, const OfferLoad& load, ColumnMask changed);
   // The same where nothing changed but which of its devices are free.
   static void set_free(BlockPlace place, const OfferLoad& load);
+  // The same of a plain offer whose devices are free as a whole, as these are, or not at all, and
+  // were so before.
+  static void set_whole(BlockPlace place, std::uint64_t whole_mask);
   // The offer's key, price of disk, longest duration or whether it is plain have changed: true when
   // it may stay where it is, and these are made good.
   bool settle(BlockPlace place, const OfferFacts& facts, const OfferMore* more);
@@ -63,6 +66,8 @@ class BlockTree {
   bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
   std::size_t bytes() const { return bytes_; }  // of blocks and zones
+  // Ascends with every change of what stands in the tree.
+  std::uint64_t changes() const { return changes_; }
 
   // A bug when a bound is not what the offers give, a key is out of order or a place is wrong.
   // Looks at every offer.
@@ -72,6 +77,7 @@ class BlockTree {
   OfferKey key_of(const OfferFacts& facts, const OfferMore* more) const;
   static void take_out(Block& block, std::size_t lane);
   static void set_codes(Block& block, std::size_t lane, const Codes& codes, ColumnMask changed);
+  static void set_free(Block& block, std::size_t lane, Code whole_now, std::uint16_t room);
   static void write(Block& block, std::size_t lane, const OfferFacts& facts, const OfferKey& key);
   // How many offers of the block come before the key.
   static std::uint8_t rank_of(const Block& block, const OfferKey& key);
@@ -103,6 +109,7 @@ class BlockTree {
   Zone* root_;
   std::size_t size_ = 0;
   std::size_t bytes_ = 0;
+  std::uint64_t changes_ = 0;
 };
 
 }  // namespace fallow::core

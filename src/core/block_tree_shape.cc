@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -181,12 +182,13 @@ void BlockTree::move(Block& from, LaneMask lanes, Block& to) {
     for (std::size_t i = 0; i < kNumberRows; ++i) {
       to.numbers[i].at[target] = from.numbers[i].at[source];
     }
-    if ((from.plain & lane_bit(source)) != 0) to.plain |= lane_bit(target);
+    for (LaneMask Block::*const marks : kLaneMarks) {
+      set_lane(to.*marks, target, (from.*marks & lane_bit(source)) != 0);
+    }
     to.used |= lane_bit(target);
     tell_place(to.offers[target].slot, {to, target});
   }
-  from.used &= ~lanes;
-  from.plain &= from.used;
+  from.give_up(lanes);
 }
 
 Block& BlockTree::split(Block& block) {
@@ -324,9 +326,11 @@ std::size_t BlockTree::check(const Block& block, const OfferKey& low, const Offe
   for (std::size_t i = 0; i < kGates.size(); ++i) {
     FALLOW_CHECK(block.own_regions[i] == block.regions(i), "a block's own regions are stale");
   }
+  Micros disk_least(std::numeric_limits<std::int64_t>::max());
   for (LaneMask left = block.used; left != 0; left &= left - 1) {
     const std::size_t lane = first_lane(left);
     const OfferKey key = block.offers[lane].key();
+    disk_least = std::min(disk_least, block.offers[lane].disk_gb_hour);
     FALLOW_CHECK(!(key < low) && (high == nullptr || key < *high), "offer {} is in a wrong block",
                  key.node.value);
     std::size_t rank = 0;
@@ -342,12 +346,14 @@ std::size_t BlockTree::check(const Block& block, const OfferKey& low, const Offe
         order_ == Order::kPrice ||
             key.device_hour == (order_ == Order::kSpotFloor ? more->spot_floor : more->least_hour),
         "offer {} has a stale former price or spot floor", key.node.value);
-    FALLOW_CHECK(block.parent->disk_gb_hours[block.place] <= facts.disk_gb_hour,
-                 "offer {} has a disk that costs less than its block's", key.node.value);
     for (std::size_t span = 0; span < kSurvivalSpans.size(); ++span) {
       FALLOW_CHECK(block.lasting[lane].codes[span] == block.row(lasting_column(span)).at[lane],
                    "offer {} has a stale likelihood to last beside its load", key.node.value);
     }
+    FALLOW_CHECK(((block.lasts >> lane & 1U) != 0) == (block.lasting[lane] != Survival{}),
+                 "offer {} is marked wrongly as known to last", key.node.value);
+    FALLOW_CHECK(((block.limited >> lane & 1U) != 0) == (facts.duration_max.value != 0),
+                 "offer {} is marked wrongly as limited in time", key.node.value);
     const Codes codes = codes_of(facts);
     for (std::size_t i = 0; i < kColumns; ++i) {
       FALLOW_CHECK(block.rows[i].at[lane] == codes[i], "offer {} has a stale code in column {}",
@@ -358,7 +364,12 @@ std::size_t BlockTree::check(const Block& block, const OfferKey& low, const Offe
                    "offer {} has a stale code beside its load", key.node.value);
     }
   }
-  FALLOW_CHECK((block.plain & ~block.used) == 0, "a free lane is marked");
+  FALLOW_CHECK(block.parent->disk_gb_hours[block.place] == disk_least,
+               "no offer of a block has a disk that costs {} micros",
+               block.parent->disk_gb_hours[block.place].value);
+  for (LaneMask Block::*const marks : kLaneMarks) {
+    FALLOW_CHECK((block.*marks & ~block.used) == 0, "a free lane is marked");
+  }
   for (LaneMask left = ~block.used; left != 0; left &= left - 1) {
     for (std::size_t i = 0; i < kColumns; ++i) {
       FALLOW_CHECK(block.rows[i].at[first_lane(left)] == 0, "a free lane has a code");

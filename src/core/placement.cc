@@ -260,6 +260,21 @@ std::uint32_t Matcher::lasting_ppm(SurvivalCode known, std::uint32_t reliability
   return known == 0 ? reliability_ppm : std::min(survival_ppm(known), reliability_ppm);
 }
 
+SurvivalCode Matcher::unknown_lasting() const {
+  const SurvivalCode known = scoring_.survival.codes[span_];
+  return known == 0 ? static_cast<SurvivalCode>(kSurelyCode) : known;
+}
+
+// What lasts likelier ranks no worse, so the codes that rank behind are the first ones.
+SurvivalCode Matcher::behind_up_to(Candidate candidate, std::int64_t first) const {
+  std::uint32_t behind = 0;
+  for (std::uint32_t bit = 128; bit > 0; bit /= 2) {
+    candidate.lasting_ppm = survival_ppm(static_cast<SurvivalCode>(behind | bit));
+    if (first_of(candidate) > first) behind |= bit;
+  }
+  return static_cast<SurvivalCode>(behind);
+}
+
 std::uint32_t Matcher::scarcity(const Node& node) const {
   const PriceIndex* const index = node.counted.index;
   return index == nullptr ? 0 : index->scarcity(scoring_.now, scoring_.use_target);

@@ -93,12 +93,18 @@ class Matcher {
   // in general does, and never more likely than it kept its leases.
   std::uint32_t lasting_ppm(SurvivalCode known, std::uint32_t reliability_ppm) const;
   std::size_t span() const { return span_; }  // of the demand's time
+  // With every code of lasting up to this one such a candidate ranks behind any whose Rank::first
+  // is `first`; 0: with none.
+  SurvivalCode behind_up_to(Candidate candidate, std::int64_t first) const;
+  // The code of a node of which nothing is known, or the last where that is not known either.
+  SurvivalCode unknown_lasting() const;
 
   // Does what the policy weighs count beside price and speed?
   bool scored() const {
     return fragmentation_weight_ + survival_weight_ + locality_weight_ + scarcity_weight_ > 0;
   }
   bool weighs_fragments() const { return fragmentation_weight_ > 0; }
+  bool weighs_lasting() const { return survival_weight_ > 0 || objective_ == v1::COST_TO_COMPLETE; }
   bool weighs_locality() const { return locality_weight_ > 0; }
   // Nothing is scarce while no forecast counts.
   bool weighs_scarcity() const {

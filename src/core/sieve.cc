@@ -85,6 +85,8 @@ Sieve::Sieve(const Matcher& matcher, Supply supply, const OfferStore& offers,
              const WordNumbers& regions)
     : gate_(kAnyOffer),
       supply_(supply),
+      ranks_by_(static_cast<std::uint8_t>(
+          matcher.weighs_lasting() ? index_of(lasting_column(matcher.span())) : kColumns)),
       gpus_(matcher.gpus()),
       share_(matcher.share()),
       offers_(offers),
@@ -151,11 +153,12 @@ void Sieve::add_requirements(const Matcher& matcher) {
   need(Column::kMemoryFree, Column::kMemory, wanted.memory_mb());
   need(Column::kCpuFree, Column::kCpu, wanted.cpu_thousandths());
   need(Column::kDiskFree, Column::kDisk, wanted.disk_mb());
-  if (wanted.duration_us() > 0) {
-    at_least(Column::kDuration, static_cast<std::uint64_t>(wanted.duration_us()));
-  }
   if (wanted.isolation_min() > 0) {
     at_least(Column::kIsolation, static_cast<std::uint64_t>(wanted.isolation_min()));
+  }
+  if (wanted.duration_us() > 0) {
+    at_least(Column::kDuration, static_cast<std::uint64_t>(wanted.duration_us()));
+    asks_duration_ = true;
   }
   if (wanted.network() != v1::NETWORK_NONE) doubts_ = asks_node_ = true;  // it has no column
 }
@@ -284,8 +287,11 @@ LaneMask Sieve::narrow(const Block& block, LaneMask lanes) const {
 
 void Sieve::prefetch(const Block& block) const {
   prefetch_line(&block);
-  for (const LaneTest& test : bound_tests_) prefetch_line(&block.rows[test.row]);
+  // Few blocks have offers that are limited in time.
+  const std::size_t bounds = bound_tests_.size() - (asks_duration_ ? 1 : 0);
+  for (std::size_t i = 0; i < bounds; ++i) prefetch_line(&block.rows[bound_tests_[i].row]);
   for (const SetTest& test : set_tests_) prefetch_line(&block.rows[test.row]);
+  if (ranks_by_ < kColumns) prefetch_line(&block.rows[ranks_by_]);
 }
 
 void Sieve::prefetch(const Zone& zone) const {

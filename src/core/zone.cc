@@ -6,13 +6,34 @@
 
 namespace fallow::core {
 
+void Block::give_up(LaneMask lanes) {
+  used &= ~lanes;
+  for (LaneMask Block::*const marks : kLaneMarks) this->*marks &= used;
+}
+
 void Block::settle_disk() {
-  if (parent == nullptr) return;  // it is not attached yet
   Micros least(std::numeric_limits<std::int64_t>::max());
   for (LaneMask left = used; left != 0; left &= left - 1) {
     least = std::min(least, offers[first_lane(left)].disk_gb_hour);
   }
   parent->disk_gb_hours[place] = least;
+}
+
+void Block::add_disk(Micros gb_hour) {
+  Micros& least = parent->disk_gb_hours[place];
+  if (size() == 1 || gb_hour < least) least = gb_hour;
+}
+
+void Block::drop_disk(Micros gb_hour) {
+  Micros& least = parent->disk_gb_hours[place];
+  if (least < gb_hour) return;
+  // Each offer is a line of the cache: the first that costs as little ends it.
+  Micros rest(std::numeric_limits<std::int64_t>::max());
+  for (LaneMask left = used; left != 0; left &= left - 1) {
+    rest = std::min(rest, offers[first_lane(left)].disk_gb_hour);
+    if (rest == least) return;
+  }
+  least = rest;
 }
 
 void Block::set_bound(std::size_t which, Code code) {

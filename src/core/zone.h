@@ -140,28 +140,34 @@ struct alignas(kLanes) LaneOffer {
   std::uint16_t share_min = 0;
   std::uint16_t region = 0;
   bool elsewhere = false;  // stands in other trees, too
-  bool even = true;        // as in OfferLoad
 
   std::uint32_t reliability() const { return numbers[load_number_of(Column::kReliability)]; }
   OfferKey key() const { return {device_hour, kUnreliable - reliability(), id}; }
 };
 static_assert(sizeof(LaneOffer) == 64);
 
-// What is read together stands together: each row is a line of the cache.
-struct alignas(kLanes) Block : Branch {
+// What is read together stands together: each row is a line of the cache, and the memory gives two
+// lines that share 128 bytes at once: the header and the order for a search, the bounds of its own
+// for a change, and of the rows what most orders ask for.
+struct alignas(2 * kLanes) Block : Branch {
   BlockTree* tree = nullptr;
   LaneMask used = 0;
-  LaneMask plain = 0;  // of those: nothing but what stands here counts
+  LaneMask plain = 0;    // of those: nothing but what stands here counts
+  LaneMask uneven = 0;   // of those: devices are free in part, as OfferLoad::even tells
+  LaneMask lasts = 0;    // of those: something is known of how likely the node is to last
+  LaneMask limited = 0;  // of those: there is a longest duration
+  LaneRow rank;          // the offer's place in the order of keys among the block's
   // As they stand in the parent, here side by side: a change that moves none reads no more.
   LaneRow own;  // by bound
   alignas(kLanes) std::array<RegionMask, kGates.size()> own_regions{};
   std::array<LaneRow, kColumns> rows{};
-  LaneRow rank;  // the offer's place in the order of keys among the block's
   std::array<LaneOffer, kLanes> offers{};
   // As in the rows, an offer's side by side: a lease weighs them all.
   std::array<Survival, kLanes> lasting{};
   std::array<NumberRow, kNumberRows> numbers{};
   std::array<Duration, kLanes> durations_max{};
+  // At a distance of a power of two the same rows of all blocks would share few places in a cache.
+  std::array<LaneRow, 2> spread{};
 
   const LaneRow& row(Column column) const { return rows[index_of(column)]; }
   LaneRow& row(Column column) { return rows[index_of(column)]; }
@@ -172,7 +178,7 @@ struct alignas(kLanes) Block : Branch {
   }
   // What a change of the load reads of it beside what a search has read, ...
   void prefetch_taken(std::size_t lane) const {
-    prefetch_line(&lasting[lane]);
+    if ((lasts & lane_bit(lane)) != 0) prefetch_line(&lasting[lane]);
     prefetch_line(&own);
     prefetch_line(&own_regions);
     prefetch_line(&row(Column::kRoom));
@@ -189,6 +195,8 @@ struct alignas(kLanes) Block : Branch {
     prefetch_line(this);
   }
   std::size_t size() const { return static_cast<std::size_t>(std::popcount(used)); }
+  // No offer stands on these lanes any more.
+  void give_up(LaneMask lanes);
   // The lane with this rank.
   std::size_t lane_at(std::size_t place_in_order) const {
     return first_lane(lanes_equal(rank, static_cast<Code>(place_in_order)) & used);
@@ -209,8 +217,11 @@ struct alignas(kLanes) Block : Branch {
     }
     return regions;
   }
-  // The least price of disk of its offers, anew.
+  // The least price of disk of its offers: anew, and when one with this price came, or went. Of a
+  // block that hangs in a zone.
   void settle_disk();
+  void add_disk(Micros gb_hour);
+  void drop_disk(Micros gb_hour);
   // What stands in the parent, changed here and there.
   void set_bound(std::size_t which, Code code);
   void set_regions(std::size_t gate, RegionMask regions);
@@ -227,6 +238,12 @@ struct alignas(kLanes) Block : Branch {
     return code == kCodeMax ? ~RegionMask{0} : region_bit(code);
   }
 };
+
+static_assert(sizeof(Block) / (2 * kLanes) % 2 == 1);
+
+// A block's sets of lanes beside `used`, each a part of it.
+inline constexpr std::array kLaneMarks = {&Block::plain, &Block::uneven, &Block::lasts,
+                                          &Block::limited};
 
 struct alignas(kLanes) Zone : Branch {
   std::uint8_t level = 1;  // 1: of blocks
