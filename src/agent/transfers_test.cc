@@ -253,7 +253,8 @@ TEST_F(TransfersTest, SlowSavingsLeaveAThreadToStartsAndEnds) {
     return FolderStore::Stored{"m", 1, 0, 0};
   };
   store_.on_fetch = [](const std::string&, const std::atomic<bool>&) -> Status { return {}; };
-  for (const std::uint64_t lease : {1U, 2U, 3U}) transfers_.save(LeaseId(lease), folder, 1000, false);
+  for (const std::uint64_t lease : {1U, 2U, 3U})
+    transfers_.save(LeaseId(lease), folder, 1000, false);
   while (saving == 0) std::this_thread::yield();
   transfers_.fetch(LeaseId(4), {"m", folder, 1000, "", {}});
   EXPECT_TRUE(std::holds_alternative<Prepared>(next()));

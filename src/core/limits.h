@@ -33,7 +33,7 @@ struct Limits {
   std::size_t leases_open_max = 4'000'000;
   std::size_t tasks_per_order_max = 100'000;
   std::size_t nodes_per_gang_max = 64;
-  std::size_t tasks_open_max = 4'000'000;  // of all open orders
+  std::size_t tasks_open_max = 4'000'000;                      // of all open orders
   std::size_t workload_bytes_open_max = std::size_t{4} << 30;  // likewise; with fair turns
   std::size_t payouts_open_max = 100'000;
   std::size_t deposits_max = 10'000'000;          // references are kept for ever

@@ -168,11 +168,11 @@ struct MarketState {
   boost::unordered_flat_map<ShortHash, std::uint32_t, ShortHashHash> deposit_places;
   // Who showed the device of a driver's UUID; what no longer holds is found out when it is asked.
   boost::unordered_flat_map<std::string, NodeId> shown_devices;
-  DeadlineQueue deadlines;            // of every open lease, and of tasks to be tried again
-  absl::btree_set<NodeId> followers;  // nodes whose price follows its index
+  DeadlineQueue deadlines;                 // of every open lease, and of tasks to be tried again
+  absl::btree_set<NodeId> followers;       // nodes whose price follows its index
   absl::btree_set<SpotPlace> spot_leases;  // of all classes; each has its own, too
-  Micros payouts_total;  // of open payouts: may come back
-  Micros fees_open;      // of open leases: MARKET_FEE owes them back on refund
+  Micros payouts_total;                    // of open payouts: may come back
+  Micros fees_open;                        // of open leases: MARKET_FEE owes them back on refund
   std::size_t orders_open = 0;
   std::size_t tasks_open = 0;  // of open orders
   std::size_t leases_open = 0;

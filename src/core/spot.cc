@@ -182,7 +182,7 @@ class Search {
   bool whole_;
   std::size_t tested_ = 0;
   boost::unordered_flat_set<std::uint64_t> seen_;  // nodes
-  std::vector<Eviction> plans_;  // one a node, at most kVictimsTestedMax
+  std::vector<Eviction> plans_;                    // one a node, at most kVictimsTestedMax
 };
 
 // Nodes on which room must be made: one for a task, as many as are not free for a gang.

@@ -30,11 +30,11 @@ struct Order;
 struct WaitingGroup {
   std::string key;
   std::vector<std::string> models;  // that its query names; one empty word: it names none
-  absl::btree_set<Turn> plain;   // today's prices hold for them
-  absl::btree_set<Turn> quoted;  // their quote stands, and prices as they were then may hold
-  Time quoted_from;              // no quote of those is older
-  std::uint64_t missed = 0;      // the filling of a node that can take none of `plain`
-  std::uint64_t unmatched = 0;   // the search in which the book had nothing for `plain`
+  absl::btree_set<Turn> plain;      // today's prices hold for them
+  absl::btree_set<Turn> quoted;     // their quote stands, and prices as they were then may hold
+  Time quoted_from;                 // no quote of those is older
+  std::uint64_t missed = 0;         // the filling of a node that can take none of `plain`
+  std::uint64_t unmatched = 0;      // the search in which the book had nothing for `plain`
 };
 
 class WaitingOrders {
