@@ -1050,6 +1050,7 @@ class Policy:
     bounds_meters: bool = False
     weighs_kept_time: bool = False
     pull_timeout_us: int = 0
+    fair_turns: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

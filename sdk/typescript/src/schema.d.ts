@@ -2391,6 +2391,7 @@ export interface components {
             weighs_kept_time?: boolean;
             /** Format: int64 */
             pull_timeout_us?: string;
+            fair_turns?: boolean;
         };
         PolicySet: Record<string, never>;
         PolicyTrialView: {
