@@ -1,6 +1,7 @@
 // fallow agent doctor: what leases would need of this machine, each thing tried.
 #include <unistd.h>
 
+#include "agent/inventory.h"
 #include "base/file.h"
 #include "bin/egress_policy.h"
 #include "bin/market_host.h"
@@ -15,6 +16,27 @@ namespace fallow::bin {
 namespace {
 
 const std::vector<std::string> kSupervisor{"/proc/self/exe", "workload-supervisor"};
+
+// What could be offered, and which GPUs could not though a driver knows them.
+Result<cli::DoctorLine> devices(const cli::AgentArguments& arguments) {
+  agent::InventoryOptions options;
+  options.declared = arguments.devices;
+  std::vector<std::string> warnings;
+  FALLOW_ASSIGN(const auto found, agent::find_devices(options, warnings));
+  cli::DoctorLine line{"devices", !found.empty() && warnings.empty(), "", ""};
+  for (const agent::LocalDevice& device : found) {
+    line.detail += (line.detail.empty() ? "" : ", ") + device.facts.model();
+    if (device.facts.kind() == v1::CPU) line.detail += " (with --cpu)";
+  }
+  if (found.empty()) line.detail = "none is found";
+  for (const std::string& warning : warnings) line.detail += "; " + warning;
+  if (!line.works) {
+    line.remedy =
+        "install the GPU's driver with OpenCL (AMD: rocm-opencl or mesa-opencl-icd; "
+        "Intel: intel-opencl-icd; NVIDIA: nvidia-opencl-icd and libnvidia-ml1)";
+  }
+  return line;
+}
 
 cli::DoctorLine control_groups(const std::vector<std::string>& parents) {
   cli::DoctorLine line{"control groups", !parents.empty(), "", ""};
@@ -95,6 +117,7 @@ cli::DoctorLine egress(const cli::AgentArguments& arguments,
 
 Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine(
     const cli::AgentArguments& arguments) {
+  FALLOW_ASSIGN(cli::DoctorLine of_devices, devices(arguments));
   std::string folder = "/tmp/fallow-doctor-XXXXXX";
   if (::mkdtemp(folder.data()) == nullptr) return tl::unexpected(file_error("make", folder, errno));
   const std::vector<std::string> parents = runtime::find_cgroup_parents();
@@ -120,6 +143,7 @@ Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine(
       line.detail = "not needed";
     lines.push_back(std::move(line));
   }
+  lines.push_back(std::move(of_devices));
   lines.push_back(std::move(image_line));
   lines.push_back(driver_files());
   lines.push_back(control_groups(parents));
