@@ -33,11 +33,18 @@ class FolderStore {
                        std::uint64_t bytes_max, const std::string& token,
                        const std::atomic<bool>& cancelled) = 0;
 
+  // How long storing a folder of n bytes may take: n / bytes_per_s, and `spare` beyond, which is
+  // below 0 when more than that was lost before.
+  struct Pace {
+    Duration spare;
+    std::uint64_t bytes_per_s = 1;
+  };
   // Stores the folder. A stranger wrote the folder: regular
   // files and folders are taken, symbolic links are never followed, everything else is left out.
   // kTooLarge, kInvalid: the folder itself is at fault. kFull: the market's store is. That and
-  // everything else: asking again may help.
-  virtual Result<Stored> put(const std::string& folder, std::uint64_t bytes_max,
+  // everything else: asking again may help. It ends with kTimedOut, too, when it is slower than
+  // `pace`.
+  virtual Result<Stored> put(const std::string& folder, std::uint64_t bytes_max, Pace pace,
                              const std::string& token, const std::atomic<bool>& cancelled) = 0;
 
   // The same of a checkpoint's folder, which the workload may be at work in, in pieces

@@ -104,11 +104,12 @@ Result<std::vector<v1::Device>> parse_declared(std::string_view text) {
 }
 
 // One line a device, its fields apart by tabs: source ("nvml" or "opencl"), kind, name, memory in
-// bytes, driver, uuid, then for NVML the minor number, and device files for the rest.
-std::vector<LocalDevice> parse_probe(std::string_view text) {
+// bytes, driver, uuid, then its device files; or a note.
+std::vector<LocalDevice> parse_probe(std::string_view text, std::vector<std::string>& warnings) {
   std::vector<LocalDevice> devices;
   for (const std::string_view line : split(text, '\n')) {
     const std::vector<std::string_view> fields = split(line, '\t');
+    if (fields.size() == 2 && fields[0] == kProbeNote) warnings.emplace_back(fields[1]);
     if (fields.size() < 6) continue;
     const auto memory_bytes = parse_number<std::uint64_t>(fields[3]);
     if (!memory_bytes) continue;
@@ -142,7 +143,7 @@ Result<std::vector<LocalDevice>> find_devices(const InventoryOptions& options,
       if (probed->exit_code != 0) {
         warnings.push_back("a driver broke the search for devices; those found before it count");
       }
-      devices = parse_probe(probed->out);
+      devices = parse_probe(probed->out, warnings);
     }
   }
   for (std::size_t i = 0; i < devices.size(); ++i) {

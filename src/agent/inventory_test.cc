@@ -39,11 +39,15 @@ TEST(Inventory, DeclaredDevices) {
 }
 
 TEST(Inventory, WhatTheProbePrintsIsReadBackAndTheRestLeftOut) {
+  std::vector<std::string> warnings;
   const auto devices = parse_probe(
       "nvml\tgpu\tNVIDIA H200\t150754820096\t550.1\tGPU-1\t/dev/nvidia0\t/dev/nvidiactl\n"
       "opencl\tcpu\tXeon\t16000000000\t3.1\t\n"
       "a driver's own noise\n"
-      "opencl\tgpu\tcut\tnot a number\t\t\n");
+      "note\tRX 7900 is not offered: nobody knows which it is\n"
+      "opencl\tgpu\tcut\tnot a number\t\t\n",
+      warnings);
+  EXPECT_EQ(warnings, std::vector<std::string>{"RX 7900 is not offered: nobody knows which it is"});
   ASSERT_EQ(devices.size(), 2U);
   EXPECT_EQ(devices[0].facts.model(), "H200");
   EXPECT_EQ(devices[0].cuda_name, "GPU-1");

@@ -41,9 +41,12 @@ Status MarketStore::restore(const std::string& manifest, const std::string& fold
 }
 
 Result<MarketStore::Stored> MarketStore::put(const std::string& folder, std::uint64_t bytes_max,
-                                             const std::string& token,
+                                             Pace pace, const std::string& token,
                                              const std::atomic<bool>& cancelled) {
-  return upload(folder, token, rules_of(bytes_max, artifacts::Layout::kFiles, cancelled));
+  client::TransferRules rules = rules_of(bytes_max, artifacts::Layout::kFiles, cancelled);
+  rules.pace = {std::chrono::steady_clock::now() + std::chrono::microseconds(pace.spare.value),
+                pace.bytes_per_s};
+  return upload(folder, token, rules);
 }
 
 Result<MarketStore::Stored> MarketStore::save(const std::string& folder, std::uint64_t bytes_max,

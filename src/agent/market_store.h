@@ -18,8 +18,8 @@ class MarketStore final : public FolderStore {
 
   Status fetch(const std::string& manifest, const std::string& folder, std::uint64_t bytes_max,
                const std::string& token, const std::atomic<bool>& cancelled) override;
-  Result<Stored> put(const std::string& folder, std::uint64_t bytes_max, const std::string& token,
-                     const std::atomic<bool>& cancelled) override;
+  Result<Stored> put(const std::string& folder, std::uint64_t bytes_max, Pace pace,
+                     const std::string& token, const std::atomic<bool>& cancelled) override;
   Result<Stored> save(const std::string& folder, std::uint64_t bytes_max, Duration time_max,
                       const std::string& token, const std::atomic<bool>& cancelled) override;
   Status restore(const std::string& manifest, const std::string& folder, std::uint64_t bytes_max,

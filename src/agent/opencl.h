@@ -16,9 +16,10 @@
 #include <type_traits>
 #include <vector>
 
+#include "agent/opencl_choice.h"
+
 namespace fallow::agent {
 
-constexpr cl_uint kNvidiaVendor = 0x10DE;
 constexpr cl_uint kDevicesMax = 64;
 
 struct ReleaseOpenCl {
@@ -43,10 +44,16 @@ std::string text_of(cl_device_id device, cl_device_info what);
 std::string cleaned(std::string_view text);
 bool is_processor(cl_device_id device);
 
-// Calls `each` as soon as a device is found, in the order of platforms. With `has_nvml` NVIDIA's
-// are left out, which NVML lists; of processors the first counts: two platforms may both offer the
-// one.
-void visit_opencl_devices(bool has_nvml, const std::function<void(cl_device_id)>& each);
+// `files`: its device files. `pci`: its address there, empty where its driver does not say.
+using VisitOpenCl = std::function<void(cl_device_id device, const std::vector<std::string>& files,
+                                       const std::string& pci)>;
+// `why`: a sentence for the owner.
+using LeftOutOpenCl = std::function<void(cl_device_id device, const std::string& why)>;
+// Calls `each` as soon as a device is found that stands for one of the node's, in the order of
+// platforms; agent/opencl_choice.h says which. With `has_nvml` NVIDIA's are left out, which NVML
+// lists. `left_out`, if any, is told of what the owner could have.
+void visit_opencl_devices(bool has_nvml, const VisitOpenCl& each,
+                          const LeftOutOpenCl& left_out = {});
 // NVIDIA's alone.
 std::vector<cl_device_id> opencl_nvidia_devices();
 

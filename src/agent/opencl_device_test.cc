@@ -17,7 +17,8 @@ using proof::StreamKey;
 class OpenCl : public testing::Test {
  protected:
   void SetUp() override {
-    visit_opencl_devices(false, [&](cl_device_id device) { ids_.push_back(device); });
+    visit_opencl_devices(
+        false, [&](cl_device_id device, const auto&, const auto&) { ids_.push_back(device); });
     if (ids_.empty()) GTEST_SKIP() << "no OpenCL device: install pocl-opencl-icd";
   }
   template <class Do>

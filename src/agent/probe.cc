@@ -1,14 +1,10 @@
 // The hidden mode that asks the drivers: see agent/inventory.h for the lines it prints.
 #include <fmt/core.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdio>
-#include <filesystem>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include "agent/inventory.h"
@@ -74,18 +70,6 @@ std::vector<Found> nvidia_devices(const Nvml& nvml) {
   return found;
 }
 
-std::vector<std::string> render_nodes(const std::string& folder_path) {
-  std::vector<std::string> files;
-  std::error_code error;  // no such folder: no such files
-  std::filesystem::directory_iterator file(folder_path, error);
-  for (; !error && file != std::filesystem::directory_iterator(); file.increment(error)) {
-    const std::string name = file->path().filename().string();
-    if (name.starts_with("renderD")) files.push_back("/dev/dri/" + name);
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
 std::string processor_name() {
   const auto text = read_file("/proc/cpuinfo", std::size_t{4} << 20);
   constexpr std::string_view kKey = "model name";
@@ -96,7 +80,7 @@ std::string processor_name() {
   return text->substr(begin, text->find('\n', begin) - begin);
 }
 
-Found describe(cl_device_id device) {
+Found describe(cl_device_id device, const std::vector<std::string>& files, const std::string& pci) {
   Found one{"opencl", "gpu", text_of(device, CL_DEVICE_NAME), 0, "", "", {}};
   one.memory_bytes = value_of<cl_ulong>(device, CL_DEVICE_GLOBAL_MEM_SIZE);
   one.driver = text_of(device, CL_DRIVER_VERSION);
@@ -105,16 +89,17 @@ Found describe(cl_device_id device) {
     if (const std::string name = processor_name(); !name.empty()) one.name = name;
     return one;
   }
-  const auto pci = value_of<cl_device_pci_bus_info_khr>(device, CL_DEVICE_PCI_BUS_INFO_KHR);
-  if (pci.pci_bus != 0 || pci.pci_device != 0) {
-    one.uuid = fmt::format("{:04x}:{:02x}:{:02x}.{:x}", pci.pci_domain, pci.pci_bus, pci.pci_device,
-                           pci.pci_function);
-    one.files = render_nodes("/sys/bus/pci/devices/" + one.uuid + "/drm");
-  }
-  // A driver that does not say where its device sits: the render nodes of all.
-  if (one.files.empty()) one.files = render_nodes("/dev/dri");
-  if (::access("/dev/kfd", F_OK) == 0) one.files.emplace_back("/dev/kfd");
+  one.uuid = pci;
+  one.files = files;
   return one;
+}
+
+void print_left_out(cl_device_id device, const std::string& why) {
+  const std::string line =
+      fmt::format("{}\t{}, as driver {} lists it, is not offered: {}", kProbeNote,
+                  text_of(device, CL_DEVICE_NAME), text_of(device, CL_DRIVER_VERSION), why);
+  std::puts(line.c_str());
+  std::fflush(stdout);
 }
 
 }  // namespace
@@ -122,7 +107,12 @@ Found describe(cl_device_id device) {
 int probe_devices_main() {
   const std::vector<Found> nvidia = nvidia_devices(Nvml());
   for (const Found& one : nvidia) print(one);
-  visit_opencl_devices(!nvidia.empty(), [](cl_device_id device) { print(describe(device)); });
+  visit_opencl_devices(
+      !nvidia.empty(),
+      [](cl_device_id device, const auto& files, const auto& pci) {
+        print(describe(device, files, pci));
+      },
+      print_left_out);
   return 0;
 }
 

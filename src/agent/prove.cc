@@ -50,7 +50,7 @@ std::vector<cl_device_id> devices_of(const std::vector<std::string_view>& words)
   std::vector<cl_device_id> gpus;
   std::vector<cl_device_id> processors;
   std::vector<cl_device_id> all = nvidia;
-  visit_opencl_devices(has_nvml, [&](cl_device_id device) {
+  visit_opencl_devices(has_nvml, [&](cl_device_id device, const auto&, const auto&) {
     (is_processor(device) ? processors : gpus).push_back(device);
     all.push_back(device);
   });

@@ -250,7 +250,8 @@ RuntimeEvent Transfers::run_put(const Job& job) {
   while (!job.cancelled && steady_now() < until) {
     const std::string token = wait_for_token(job, until);
     if (token.empty()) break;
-    auto put = store_.put(job.needs.folder, job.needs.bytes_max, token, job.cancelled);
+    const FolderStore::Pace pace{kPutSpare - (steady_now() - began), kPutBytesPerS};
+    auto put = store_.put(job.needs.folder, job.needs.bytes_max, pace, token, job.cancelled);
     if (put) return Collected{job.lease, std::move(put->manifest)};
     error = put.error();
     if (is_artifact_at_fault(error.code)) break;

@@ -28,6 +28,11 @@ class Transfers {
  public:
   static constexpr Duration kFetchTriesMax = minutes(5);
   static constexpr Duration kPutTriesMax = minutes(1);
+  // Outputs must come through this fast over the whole, all tries of them, beyond the spare time:
+  // the device waits for them unpaid, and the renter for a result. What is slower ends as lost by
+  // the node, whose uplink it is.
+  static constexpr std::uint64_t kPutBytesPerS = std::uint64_t{4} << 20;
+  static constexpr Duration kPutSpare = minutes(15);
   // The market's store is full: its operator may make room, or its sweep. The device waits as long.
   static constexpr Duration kRoomTriesMax = minutes(10);
   // Of a saving; the next one comes anyway.

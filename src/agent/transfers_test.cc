@@ -18,8 +18,9 @@ class ScriptedStore final : public FolderStore {
     token_ = token;
     return on_fetch(folder, cancelled);
   }
-  Result<Stored> put(const std::string&, std::uint64_t, const std::string&,
+  Result<Stored> put(const std::string&, std::uint64_t, Pace pace, const std::string&,
                      const std::atomic<bool>&) override {
+    paces_.push_back(pace);
     FALLOW_ASSIGN(std::string manifest, on_put());
     return Stored{std::move(manifest), 1, 0, 0};
   }
@@ -37,6 +38,7 @@ class ScriptedStore final : public FolderStore {
   std::function<Result<Stored>(const std::string&, const std::atomic<bool>&)> on_save;
   std::function<Status(const std::string&, const std::atomic<bool>&)> on_restore;
   std::string token_;
+  std::vector<Pace> paces_;                      // of puts, one thread at a time
   std::atomic<Duration> time_max_ = Duration();  // of the last saving
 };
 
@@ -123,6 +125,25 @@ TEST_F(TransfersTest, AFullStoreIsAskedAgain) {
   };
   transfers_.put(LeaseId(1), "/nonexistent", 1000);
   EXPECT_EQ(std::get<CollectFailed>(next()).reason, v1::STORE_FULL);
+}
+
+// A slow uplink is its node's, and a try that broke off gives it no more time.
+TEST_F(TransfersTest, AnOutputThatComesTooSlowlyIsLostByTheNode) {
+  transfers_.set_token("t");
+  store_.on_put = [this]() -> Result<std::string> {
+    if (store_.paces_.size() < 2) return fail(ErrorCode::kUnreachable, "broken off");
+    transfers_.cancel(LeaseId(1));  // stands for the minute in which it would be tried again
+    return fail(ErrorCode::kTimedOut, "the transfer took too long");
+  };
+  transfers_.put(LeaseId(1), "/nonexistent", 1000);
+  const auto failed = std::get<CollectFailed>(next());
+  EXPECT_EQ(failed.reason, v1::HOST_LOST);
+  EXPECT_NE(failed.detail.find("took too long"), std::string::npos) << failed.detail;
+  ASSERT_EQ(store_.paces_.size(), 2U);
+  EXPECT_EQ(store_.paces_[0].bytes_per_s, Transfers::kPutBytesPerS);
+  EXPECT_LE(store_.paces_[0].spare, Transfers::kPutSpare);
+  EXPECT_GT(store_.paces_[0].spare, Transfers::kPutSpare - seconds(30));
+  EXPECT_LT(store_.paces_[1].spare, store_.paces_[0].spare);
 }
 
 TEST_F(TransfersTest, CanBeCancelledWhileItWaitsAndWhileItRuns) {

@@ -1,10 +1,12 @@
 // fallow agent doctor: what leases would need of this machine, each thing tried.
 #include <unistd.h>
 
+#include "agent/inventory.h"
 #include "base/file.h"
 #include "bin/egress_policy.h"
 #include "bin/market_host.h"
 #include "runtime/cgroup.h"
+#include "runtime/disk_of.h"
 #include "runtime/driver_files.h"
 #include "runtime/image_tools.h"
 #include "runtime/levels.h"
@@ -16,6 +18,27 @@ namespace {
 
 const std::vector<std::string> kSupervisor{"/proc/self/exe", "workload-supervisor"};
 
+// What could be offered, and which GPUs could not though a driver knows them.
+Result<cli::DoctorLine> offered_devices(const cli::AgentArguments& arguments) {
+  agent::InventoryOptions options;
+  options.declared = arguments.devices;
+  std::vector<std::string> warnings;
+  FALLOW_ASSIGN(const auto found, agent::find_devices(options, warnings));
+  cli::DoctorLine line{"devices", !found.empty() && warnings.empty(), "", ""};
+  for (const agent::LocalDevice& device : found) {
+    line.detail += (line.detail.empty() ? "" : ", ") + device.facts.model();
+    if (device.facts.kind() == v1::CPU) line.detail += " (with --cpu)";
+  }
+  if (found.empty()) line.detail = "none is found";
+  for (const std::string& warning : warnings) line.detail += "; " + warning;
+  if (!line.works) {
+    line.remedy =
+        "install the GPU's driver with OpenCL (AMD: rocm-opencl or mesa-opencl-icd; "
+        "Intel: intel-opencl-icd; NVIDIA: nvidia-opencl-icd and libnvidia-ml1)";
+  }
+  return line;
+}
+
 cli::DoctorLine control_groups(const std::vector<std::string>& parents) {
   cli::DoctorLine line{"control groups", !parents.empty(), "", ""};
   for (const std::string& parent : parents)
@@ -23,8 +46,29 @@ cli::DoctorLine control_groups(const std::vector<std::string>& parents) {
   if (parents.empty()) {
     line.detail = "none may be made: memory and processes are watched ten times a second instead";
     line.remedy =
-        "run the agent as root, or as a systemd unit with Delegate=memory pids cpu (needs cgroup "
+        "run the agent as root, or as a systemd unit with Delegate=memory pids cpu io (needs "
+        "cgroup "
         "v2)";
+  }
+  return line;
+}
+
+// Tried as `fallow agent --disk-mb-per-s` would do it.
+cli::DoctorLine disk_pace(const std::string& folder, const std::vector<std::string>& parents) {
+  cli::DoctorLine line{"disk limits", false, "", ""};
+  const auto disk = runtime::disk_of(folder);
+  line.detail = disk ? runtime::why_no_disk_pace(parents, {*disk, 1'000'000'000, 0})
+                     : "of " + folder + ": " + disk.error().message;
+  line.works = line.detail.empty();
+  if (!line.works) {
+    line.remedy =
+        "cgroup v2 with the io controller (a systemd unit with Delegate=yes), and --data "
+        "on ext4 or XFS";
+  } else {
+    line.detail = "--disk-mb-per-s and --disk-iops can be kept on disk " + *disk;
+    if (!runtime::slows_all_writes(parents)) {
+      line.detail += ", for reads and direct writes alone (cgroup v1)";
+    }
   }
   return line;
 }
@@ -95,6 +139,7 @@ cli::DoctorLine egress(const cli::AgentArguments& arguments,
 
 Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine(
     const cli::AgentArguments& arguments) {
+  FALLOW_ASSIGN(cli::DoctorLine of_devices, offered_devices(arguments));
   std::string folder = "/tmp/fallow-doctor-XXXXXX";
   if (::mkdtemp(folder.data()) == nullptr) return tl::unexpected(file_error("make", folder, errno));
   const std::vector<std::string> parents = runtime::find_cgroup_parents();
@@ -108,6 +153,8 @@ Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine(
   }
   cli::DoctorLine of_egress = egress(arguments, *levels, folder, init, parents);
   cli::DoctorLine image_line = images(folder);
+  cli::DoctorLine of_disk =
+      disk_pace(::access(arguments.data.c_str(), F_OK) == 0 ? arguments.data : folder, parents);
   runtime::remove_tree(folder);
   std::vector<cli::DoctorLine> lines;
   const runtime::Level* usual = runtime::choose_level(*levels, v1::BUBBLEWRAP);
@@ -120,9 +167,11 @@ Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine(
       line.detail = "not needed";
     lines.push_back(std::move(line));
   }
+  lines.push_back(std::move(of_devices));
   lines.push_back(std::move(image_line));
   lines.push_back(driver_files());
   lines.push_back(control_groups(parents));
+  lines.push_back(std::move(of_disk));
   lines.push_back(std::move(of_egress));
   return lines;
 }

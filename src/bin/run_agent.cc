@@ -145,6 +145,8 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
   } else if (!arguments.resolvers.empty() || !arguments.egress_denied.empty()) {
     return fail(ErrorCode::kInvalid, "--resolver and --egress-deny say how: add --egress");
   }
+  options.disk.bytes_per_s = std::uint64_t{arguments.disk_mb_per_s} * 1'000'000;
+  options.disk.operations_per_s = arguments.disk_iops;
   FALLOW_ASSIGN(auto sandboxes, runtime::SandboxRuntime::open(std::move(options)));
   for (const runtime::Level& level : sandboxes->levels()) {
     if (level.works) {
@@ -153,6 +155,10 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
       spdlog::info("no {} sandboxes: {}; `fallow agent doctor` says more",
                    runtime::isolation_name(level.isolation), level.why);
     }
+  }
+  if (!sandboxes->disk_fault().empty()) {
+    spdlog::warn("workloads read and write the disk as fast as they can: {}",
+                 sandboxes->disk_fault());
   }
   FALLOW_ASSIGN(const auto images, images_of(arguments, data));
   if (sandboxes->offers_egress()) {

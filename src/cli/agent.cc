@@ -98,6 +98,16 @@ void add_agent(Parser& app, Context& context, Host& host) {
       ->capture_default_str()
       ->check(range(1U, 100'000U));
   command
+      ->add_option("--disk-mb-per-s", arguments->disk_mb_per_s,
+                   "MB a second that one workload may read, and write, of the disk of --data; "
+                   "default: no limit (docs/provider.md)")
+      ->check(range(1U, 1'000'000U));
+  command
+      ->add_option("--disk-iops", arguments->disk_iops,
+                   "reads a second, and writes, that one workload may make of that disk; default: "
+                   "no limit")
+      ->check(range(1U, 100'000'000U));
+  command
       ->add_option("--sandbox", arguments->sandbox,
                    "give no other kind; default: runc where it works, gvisor to those who ask")
       ->check(one_of(kSandboxes));

@@ -60,6 +60,8 @@ struct AgentArguments {
   std::vector<std::string> egress_denied;   // ranges beside those that always are
   std::uint32_t egress_mbps = 100;          // of each workload, each way
   std::uint32_t egress_connections = 1024;  // of each workload at a time
+  std::uint32_t disk_mb_per_s = 0;          // of each workload, each way; 0: no limit
+  std::uint32_t disk_iops = 0;              // likewise
   std::string sandbox;  // "bubblewrap", "runc", "gvisor": no other kind; empty: all
   std::uint64_t images_gb_max =
       50;  // for images and their layers; 0: orders with images go elsewhere

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <span>
@@ -23,6 +24,10 @@ Status check_cancelled(const TransferRules& rules) {
     return fail(ErrorCode::kTimedOut, "the transfer took too long");
   }
   return {};
+}
+
+std::chrono::steady_clock::time_point end_of(const TransferRules::Pace& pace, std::uint64_t bytes) {
+  return pace.from + std::chrono::seconds(bytes / pace.bytes_per_s);
 }
 
 ApiResult<void> send_file(Api& api, const Fd& folder, const artifacts::File& file,
@@ -129,12 +134,17 @@ ApiError own_error(ApiError error) {
 
 }  // namespace
 
-ApiResult<Uploaded> upload_folder(Api& api, const std::string& folder, const TransferRules& rules) {
+ApiResult<Uploaded> upload_folder(Api& api, const std::string& folder, const TransferRules& asked) {
+  TransferRules rules = asked;
   const artifacts::Check may_go_on = [&rules] { return check_cancelled(rules); };
   const auto scanned = rules.layout == artifacts::Layout::kPieces
                            ? artifacts::scan_pieces(folder, rules.limits, may_go_on)
                            : artifacts::scan(folder, rules.limits, rules.unkept, may_go_on);
   if (!scanned) return tl::unexpected(local_error(scanned.error()));
+  if (rules.pace) {
+    const auto until = end_of(*rules.pace, scanned->manifest.total_bytes());
+    rules.until = std::min(rules.until.value_or(until), until);
+  }
   const auto sent = send_missing(api, folder, scanned->manifest.files(), rules);
   if (!sent) return tl::unexpected(sent.error());
   return send_manifest(api, scanned->manifest, *sent);

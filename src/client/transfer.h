@@ -31,6 +31,13 @@ struct TransferRules {
   artifacts::Layout layout = artifacts::Layout::kFiles;
   const std::atomic<bool>* cancelled = nullptr;  // true ends it soon with kTimedOut
   std::optional<std::chrono::steady_clock::time_point> until = {};  // then it ends so, too
+  // An upload of a folder of n bytes ends so, too, at from + n / bytes_per_s, sent or there
+  // already.
+  struct Pace {
+    std::chrono::steady_clock::time_point from;
+    std::uint64_t bytes_per_s = 1;
+  };
+  std::optional<Pace> pace = {};
 };
 
 // The files below `folder` become artifacts.

@@ -183,5 +183,24 @@ TEST_F(TransferTest, AnUploadEndsInTimeWhileItReads) {
   }
 }
 
+TEST_F(TransferTest, AnUploadMayTakeAsLongAsItsPaceSays) {
+  CuttingStore store;
+  const std::string content(3'000, 'x');
+  ASSERT_TRUE(replace_file(folder_ + "/state", content, 0644));
+  store.add(content);
+  TransferRules rules;
+  // Over by a second for its 3,000 bytes, and not yet over for them.
+  const auto from = std::chrono::steady_clock::now() - std::chrono::seconds(4);
+  rules.pace = {from, 1'000};
+  const auto slow = upload_folder(*store.api(), folder_, rules);
+  ASSERT_FALSE(slow);
+  EXPECT_EQ(plain_error(slow.error()).code, ErrorCode::kTimedOut);
+  EXPECT_EQ(store.asked(), 0);
+  rules.pace = {from, 1};
+  const auto sent = upload_folder(*store.api(), folder_, rules);
+  EXPECT_TRUE(sent || plain_error(sent.error()).code != ErrorCode::kTimedOut);
+  EXPECT_GT(store.asked(), 0);
+}
+
 }  // namespace
 }  // namespace fallow::client

@@ -18,7 +18,7 @@ class CopyStore final : public agent::FolderStore {
     std::filesystem::copy(from, folder, std::filesystem::copy_options::recursive);
     return {};
   }
-  Result<Stored> put(const std::string&, std::uint64_t, const std::string&,
+  Result<Stored> put(const std::string&, std::uint64_t, Pace, const std::string&,
                      const std::atomic<bool>&) override {
     return fail(ErrorCode::kInvalid, "nothing is collected here");
   }

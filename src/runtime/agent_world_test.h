@@ -183,7 +183,7 @@ class OneFileStore final : public agent::FolderStore {
     std::ofstream(folder + "/input") << manifest;
     return {};
   }
-  Result<Stored> put(const std::string& folder, std::uint64_t, const std::string&,
+  Result<Stored> put(const std::string& folder, std::uint64_t, Pace, const std::string&,
                      const std::atomic<bool>&) override {
     ++puts_;
     FALLOW_ASSIGN(std::string result, read_file(folder + "/result", 1 << 20));

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -103,6 +104,30 @@ bool make_group_of_lease(const std::string& parent, std::string_view name) {
   return false;
 }
 
+// All of it, or nothing: half a limit would be said to hold.
+bool limit_disk(const std::string& group, const DiskPace& pace) {
+  const auto limit_v1 = [&](std::string_view leaf, std::uint64_t most) {
+    return most == 0 || write_control(group + "/blkio.throttle." + std::string(leaf) + "_device",
+                                      pace.disk + " " + std::to_string(most));
+  };
+  if (exists(group + "/blkio.throttle.read_bps_device")) {
+    return limit_v1("read_bps", pace.bytes_per_s) && limit_v1("write_bps", pace.bytes_per_s) &&
+           limit_v1("read_iops", pace.operations_per_s) &&
+           limit_v1("write_iops", pace.operations_per_s);
+  }
+  std::string line = pace.disk;
+  if (pace.bytes_per_s > 0) {
+    const std::string most = std::to_string(pace.bytes_per_s);
+    line += " rbps=" + most + " wbps=" + most;
+  }
+  if (pace.operations_per_s > 0) {
+    const std::string most = std::to_string(pace.operations_per_s);
+    line += " riops=" + most + " wiops=" + most;
+  }
+  // Without the controller there is no such file, and none can be made.
+  return write_control(group + "/io.max", line);
+}
+
 bool has_memory_controller(const std::string& parent) {
   const auto controllers = read_file(parent + "/cgroup.subtree_control", kFileBytesMax);
   return controllers && controllers->find("memory") != std::string::npos;
@@ -173,7 +198,7 @@ void kill_group(const std::string& folder) {
 
 std::vector<std::string> find_cgroup_parents() {
   std::vector<std::string> parents;
-  for (const std::string_view controller : {"memory", "pids", "cpu"}) {
+  for (const std::string_view controller : {"memory", "pids", "cpu", "blkio"}) {
     if (auto parent = parent_v1(controller)) parents.push_back(std::move(*parent));
   }
   if (parents.empty()) {
@@ -231,6 +256,7 @@ Cgroup::Cgroup(const std::vector<std::string>& parents, std::string_view name,
   for (const std::string& parent : parents) {
     // To enter a group costs milliseconds, so none is entered for nothing.
     if (parent.find("/cpu/") != std::string::npos && limits.cpu_thousandths == 0) continue;
+    if (parent.find("/blkio/") != std::string::npos && !limits.disk.is_limited()) continue;
     const std::string folder = parent + "/" + std::string(name);
     if (!make_group_of_lease(parent, name)) continue;
     folders_.push_back(folder);
@@ -259,6 +285,7 @@ Cgroup::Cgroup(const std::vector<std::string>& parents, std::string_view name,
         write_control(file("cpu.cfs_quota_us"), quota);
       }
     }
+    if (limits.disk.is_limited() && limit_disk(folder, limits.disk)) limits_disk_ = true;
     if (exists(file("cgroup.freeze"))) freezer_ = file("cgroup.freeze");
   }
 }
@@ -289,6 +316,23 @@ OutOfMemory Cgroup::out_of_memory() const {
 
 void Cgroup::kill() const {
   for (const std::string& folder : folders_) kill_group(folder);
+}
+
+std::string why_no_disk_pace(const std::vector<std::string>& parents, const DiskPace& pace) {
+  if (parents.empty()) return "no control groups can be made here";
+  const std::string name = "disk-" + std::to_string(::getpid());
+  const bool works = Cgroup(parents, name, {.disk = pace}).limits_disk();
+  remove_cgroups(parents, name);
+  if (works) return "";
+  return "the kernel's controller of disks (io of cgroup v2, blkio of v1) is not there for the "
+         "agent's groups, or takes no limit for disk " +
+         pace.disk;
+}
+
+bool slows_all_writes(const std::vector<std::string>& parents) {
+  return std::none_of(parents.begin(), parents.end(), [](const std::string& parent) {
+    return parent.find("/blkio/") != std::string::npos;
+  });
 }
 
 }  // namespace fallow::runtime

@@ -1,4 +1,5 @@
-// Control groups: memory, process and CPU limits, freezing (v2), and the word of the OOM killer.
+// Control groups: memory, process, CPU and disk limits, freezing (v2), and the word of the OOM
+// killer.
 //
 // One interface over cgroup v2 and the controllers of v1. What a machine does not offer is simply
 // not limited here, and says so, so that the supervisor can watch in its place.
@@ -13,16 +14,27 @@
 
 namespace fallow::runtime {
 
+// How fast one disk is read, and how fast it is written. v1 slows reads and direct writes only:
+// what is written through the page cache is nobody's there.
+struct DiskPace {
+  std::string disk;                    // "8:0", as runtime/disk_of.h finds it
+  std::uint64_t bytes_per_s = 0;       // each way; 0: no limit
+  std::uint64_t operations_per_s = 0;  // likewise
+
+  bool is_limited() const { return bytes_per_s > 0 || operations_per_s > 0; }
+};
+
 struct CgroupLimits {
   std::uint64_t memory_bytes_max = 0;  // 0: none
   std::uint32_t processes_max = 0;
   std::uint32_t cpu_thousandths = 0;
+  DiskPace disk = {};
 };
 
 // The folders in which groups of workloads may be made: of v2 one, of v1 one for each controller
-// (memory, pids, cpu); none when the user may not make any. Under v2 that is beside the caller's
-// own group if it can be, else below it: this then moves the calling process into a leaf, since
-// controllers are only handed down from a group without processes. Paths end in "/fallow".
+// (memory, pids, cpu, blkio); none when the user may not make any. Under v2 that is beside the
+// caller's own group if it can be, else below it: this then moves the calling process into a leaf,
+// since controllers are only handed down from a group without processes. Paths end in "/fallow".
 std::vector<std::string> find_cgroup_parents();
 
 // Removes these folders, and those that an OCI runtime made beside them under v1, if no workload's
@@ -59,6 +71,7 @@ class Cgroup {
 
   bool limits_memory() const { return limits_memory_; }
   bool limits_processes() const { return limits_processes_; }
+  bool limits_disk() const { return limits_disk_; }
 
   // Puts the calling process into the groups. False when one of them refused it.
   bool join() const;
@@ -75,6 +88,13 @@ class Cgroup {
   std::string memory_group_;  // the folder that limits memory; empty: none
   bool limits_memory_ = false;
   bool limits_processes_ = false;
+  bool limits_disk_ = false;
 };
+
+// Whether these parents' groups can slow a disk down: tried with a group that is removed again.
+// Empty when they can; else why not, as a sentence.
+std::string why_no_disk_pace(const std::vector<std::string>& parents, const DiskPace& pace);
+// Such a limit would hold for all that is written; else for reads and direct writes (v1).
+bool slows_all_writes(const std::vector<std::string>& parents);
 
 }  // namespace fallow::runtime

@@ -51,9 +51,9 @@ Time monotonic_now() {
 }
 
 Error too_large(std::uint64_t bytes_max) {
-  return {
-      ErrorCode::kTooLarge,
-      fmt::format("the image needs more than the {} MB that the node has for it", bytes_max >> 20)};
+  return {ErrorCode::kTooLarge,
+          fmt::format("the image needs more than what others leave of the node's {} MB for images",
+                      bytes_max >> 20)};
 }
 
 }  // namespace
@@ -96,10 +96,10 @@ Status ImageStore::bring(Pull& pull) {
     pull.progress(fmt::format("pulling image {}: {} of {} MB", name,
                               megabytes(std::min(bytes, pull.manifest.bytes)),
                               megabytes(pull.manifest.bytes)));
-    is_over = moving > pull.bytes_max;
+    is_over = !grow(pull, moving);
     return !is_over && !pull.cancelled;
   });
-  if (is_over) return tl::unexpected(too_large(pull.bytes_max));
+  if (is_over) return tl::unexpected(too_large(options_.bytes_max));
   if (!copied) return copied;
 
   // umoci knows no blobs elsewhere.
@@ -113,21 +113,33 @@ Status ImageStore::bring(Pull& pull) {
     const Time began = monotonic_now();
     if (began < look_at) return !pull.cancelled.load();
     const auto root = open_file(folder + "/rootfs", O_RDONLY | O_DIRECTORY);
-    is_over = root && disk_bytes(*root, pull.bytes_max) >= pull.bytes_max;
+    is_over = root && !grow(pull, disk_bytes(*root, options_.bytes_max));
     const Duration took = monotonic_now() - began;
     look_at = monotonic_now() + Duration(took.value * kLookShare);
     return !is_over && !pull.cancelled;
   });
-  if (is_over) return tl::unexpected(too_large(pull.bytes_max));
+  if (is_over) return tl::unexpected(too_large(options_.bytes_max));
   if (!unpacked) return unpacked;
   return publish(pull);
+}
+
+bool ImageStore::grow(Pull& pull, std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (bytes <= pull.tree_bytes) return true;
+  const std::uint64_t more = bytes - pull.tree_bytes;
+  make_room(more, pull.hex);
+  const bool has_room = used_bytes() + kept_bytes() + more <= options_.bytes_max;
+  // Given back at once: of two that outgrow the store together one may go on.
+  pull.tree_bytes = has_room ? bytes : 0;
+  return has_room;
 }
 
 Status ImageStore::publish(Pull& pull) {
   const std::string folder = options_.folder + "/pull/" + pull.place;
   const std::string blobs = options_.folder + "/pull/blobs/sha256/";
   Image image;
-  FALLOW_ASSIGN(image.bytes, settle_image_tree(folder + "/rootfs", pull.bytes_max));
+  FALLOW_ASSIGN(image.bytes, settle_image_tree(folder + "/rootfs", options_.bytes_max));
+  if (!grow(pull, image.bytes)) return tl::unexpected(too_large(options_.bytes_max));
   FALLOW_ASSIGN(const std::string index, read_file(folder + "/layout/index.json", kIndexBytesMax));
   FALLOW_ASSIGN(const std::string hex, parse_index(index));
   FALLOW_ASSIGN(const std::string text, read_file(blobs + hex, kBlobTextBytesMax));
@@ -158,6 +170,7 @@ Status ImageStore::publish(Pull& pull) {
   }
   FALLOW_TRY(sync_folder(options_.folder + "/images"));
   images_[pull.hex] = std::move(image);
+  pull.tree_bytes = 0;  // counted as an image from here on
   touch(pull.hex);
   return {};
 }

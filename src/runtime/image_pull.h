@@ -16,7 +16,9 @@ struct ImageStore::Pull {
   std::string copied;  // of a registry: the digest of the manifest to copy, the platform's own
   std::string place;   // below pull/, this pull's own
   ImageManifest manifest;
-  std::uint64_t bytes_max = 0;  // that it may take
+  // What is kept free for its unpacked tree: first as much as it has packed, then what it grows to.
+  // With the store's mutex.
+  std::uint64_t tree_bytes = 0;
 };
 
 }  // namespace fallow::runtime

@@ -132,28 +132,35 @@ Result<std::string> ImageStore::fetch(LeaseId lease, Pull& pull) {
   std::unique_lock lock(mutex_);
   while (!images_.contains(pull.hex)) {
     if (pull.cancelled) return fail(ErrorCode::kTimedOut, "the image is not wanted any more");
-    if (!pulling_.contains(pull.hex)) {
-      make_room(2 * pull.manifest.bytes, pull.hex);
-      // What is left is in use, or of pulls under way.
-      const std::uint64_t taken = used_bytes();
-      if (taken + 2 * pull.manifest.bytes > options_.bytes_max) {
-        return fail(ErrorCode::kTooLarge,
-                    "the image has {} MB, packed, and of the node's {} MB for images other leases "
-                    "use {}",
-                    pull.manifest.bytes >> 20, options_.bytes_max >> 20, taken >> 20);
-      }
-      pull.bytes_max = options_.bytes_max - taken - pull.manifest.bytes;
-      pulling_.insert(pull.hex);
-      lock.unlock();
-      const Status brought = bring(pull);
-      lock.lock();
-      pulling_.erase(pull.hex);
-      changed_.notify_all();
-      if (!brought) return tl::unexpected(brought.error());
-    } else {
+    if (pulling_.contains(pull.hex)) {
       pull.progress("waiting for image " + pull.source.wish.name + ", which another lease pulls");
       changed_.wait_for(lock, kWaitStep);
+      continue;
     }
+    const std::uint64_t needed = missing_bytes(pull) + pull.manifest.bytes;
+    make_room(needed, pull.hex);
+    // What is left is in use, or of pulls under way.
+    const std::uint64_t taken = used_bytes() + kept_bytes();
+    if (taken + needed > options_.bytes_max) {
+      if (!pulling_.empty() && needed <= options_.bytes_max) {
+        pull.progress("waiting for room for image " + pull.source.wish.name +
+                      ", beside those that other leases pull");
+        changed_.wait_for(lock, kWaitStep);
+        continue;
+      }
+      return fail(ErrorCode::kTooLarge,
+                  "the image has {} MB, packed, and of the node's {} MB for images other leases "
+                  "use {}",
+                  pull.manifest.bytes >> 20, options_.bytes_max >> 20, taken >> 20);
+    }
+    pull.tree_bytes = pull.manifest.bytes;
+    pulling_[pull.hex] = &pull;
+    lock.unlock();
+    const Status brought = bring(pull);
+    lock.lock();
+    pulling_.erase(pull.hex);
+    changed_.notify_all();
+    if (!brought) return tl::unexpected(brought.error());
   }
   FALLOW_TRY(use(lease, pull.hex));
   make_room(0, pull.hex);
@@ -239,8 +246,26 @@ std::uint64_t ImageStore::used_bytes() const {
   return bytes;
 }
 
+std::uint64_t ImageStore::missing_bytes(const Pull& pull) const {
+  std::uint64_t bytes = 0;
+  for (const ImageBlob& layer : pull.manifest.layers) {
+    struct stat info {};
+    const std::string path = options_.folder + "/pull/blobs/sha256/" + layer.digest;
+    const std::uint64_t here =
+        ::stat(path.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
+    bytes += layer.bytes - std::min(here, layer.bytes);
+  }
+  return bytes;
+}
+
+std::uint64_t ImageStore::kept_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [hex, pull] : pulling_) bytes += missing_bytes(*pull) + pull->tree_bytes;
+  return bytes;
+}
+
 void ImageStore::make_room(std::uint64_t bytes, const std::string& spared) {
-  while (used_bytes() + bytes > options_.bytes_max) {
+  while (used_bytes() + kept_bytes() + bytes > options_.bytes_max) {
     auto oldest = images_.end();
     for (auto it = images_.begin(); it != images_.end(); ++it) {
       if (it->first == spared || is_used(it->first)) continue;
@@ -251,7 +276,7 @@ void ImageStore::make_room(std::uint64_t bytes, const std::string& spared) {
     images_.erase(oldest);
     sweep_blobs(kOrphanAgeMin);
   }
-  if (used_bytes() + bytes > options_.bytes_max) sweep_blobs(Duration());
+  if (used_bytes() + kept_bytes() + bytes > options_.bytes_max) sweep_blobs(Duration());
 }
 
 // Those of no image: an evicted one's go at once, those of broken-off pulls later.

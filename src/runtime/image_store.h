@@ -3,7 +3,9 @@
 // An image is known by the SHA-256 of its manifest, lies unpacked and read-only for all leases that
 // use it, and is shared by them. Its compressed layers are kept, too: another image with the same
 // ones does not fetch them again, and a pull that was broken off goes on behind the last whole one.
-// What no lease uses gives way, the longest unused first, when the store passes its size.
+// What no lease uses gives way, the longest unused first, when the store passes its size. Pulls
+// under way keep their room free from each other: what is still to come of their layers, and their
+// tree as it grows.
 //
 //   FOLDER/images/<digest>/rootfs    the unpacked tree
 //   FOLDER/images/<digest>/config    the image's own configuration, as it came
@@ -80,11 +82,16 @@ class ImageStore final : public agent::Images {
   Status resolve(Pull& pull) const;
   Status bring(Pull& pull);
   Status publish(Pull& pull);
+  // Keeps room for a tree of so many bytes. False: there is none, and what was kept is given back.
+  bool grow(Pull& pull, std::uint64_t bytes);
   // With the mutex, from here on.
   Status use(LeaseId lease, const std::string& hex);
   void touch(const std::string& hex);
   bool is_used(const std::string& hex) const;
   std::uint64_t used_bytes() const;
+  // What is still to come of a pull's layers; and what all pulls under way may still take.
+  std::uint64_t missing_bytes(const Pull& pull) const;
+  std::uint64_t kept_bytes() const;
   // Evicts until `bytes` more have room, or nothing is left that no lease uses.
   void make_room(std::uint64_t bytes, const std::string& spared);
   void sweep_blobs(Duration age_min);
@@ -97,7 +104,7 @@ class ImageStore final : public agent::Images {
   std::condition_variable changed_;
   std::map<std::string, Image> images_;  // by digest in hex
   std::map<LeaseId, std::string> uses_;
-  std::set<std::string> pulling_;  // digests; one thread each
+  std::map<std::string, const Pull*> pulling_;  // by digest; one thread each
   std::atomic<std::uint64_t> counter_ = 0;
 };
 

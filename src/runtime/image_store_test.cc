@@ -117,6 +117,47 @@ TEST_F(ImageStoreTest, LeasesAtOnceShareOnePull) {
   EXPECT_EQ(store_->leases().size(), 4);
 }
 
+// Each fits alone, as a layer and unpacked; both together do not.
+TEST_F(ImageStoreTest, PullsAtOnceShareTheRoom) {
+  open(5 << 20);
+  make("a", 2 << 20);
+  make("b", 2 << 20);
+  std::atomic<int> done = 0;
+  std::atomic<int> too_large = 0;
+  std::vector<std::thread> threads;
+  for (const char* name : {"a", "b"}) {
+    threads.emplace_back([&, name] {
+      const auto fetched = fetch(std::string("oci:") + name, name[0] == 'a' ? 1 : 2);
+      done += fetched ? 1 : 0;
+      too_large += !fetched && fetched.error().code == ErrorCode::kTooLarge ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(done, 1);
+  EXPECT_EQ(too_large, 1);
+  EXPECT_LE(store_->bytes_used(), 5U << 20);
+}
+
+// What trees need is only seen as they grow: one of two outgrows the store and is given up.
+TEST_F(ImageStoreTest, TreesThatGrowAtOnceShareTheRoom) {
+  constexpr std::uint64_t kRoom = std::uint64_t{13} << 20;
+  open(kRoom);
+  for (const char* name : {"a", "b"}) {
+    std::vector<TarEntry> many;
+    for (int i = 0; i < 1'500; ++i) many.push_back({name + std::to_string(i), '0', name, ""});
+    write_oci_folder(input() + "/" + name, {tar_of(many)});
+  }
+  std::atomic<int> done = 0;
+  std::vector<std::thread> threads;
+  for (const char* name : {"a", "b"}) {
+    threads.emplace_back(
+        [&, name] { done += fetch(std::string("oci:") + name, name[0] == 'a' ? 1 : 2) ? 1 : 0; });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(done, 1);
+  EXPECT_LE(store_->bytes_used(), kRoom);
+}
+
 TEST_F(ImageStoreTest, SharesLayersBetweenImages) {
   const std::string base = tar_of({{"base", '0', std::string(1 << 20, 'b'), ""}});
   write_oci_folder(input() + "/one", {base});

@@ -10,7 +10,7 @@
 namespace fallow::runtime {
 namespace {
 
-constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH6\n";
+constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH7\n";
 constexpr std::string_view kSecretsMagic = "FALLOWSECRETS1\n";
 constexpr std::string_view kExitMagic = "FALLOWEXIT1\n";
 constexpr std::size_t kSecretsBytesMax = std::size_t{1} << 20;
@@ -122,6 +122,9 @@ std::string encode_launch(const LaunchFile& launch) {
                                      egress.connections_max, egress.connections_second_max}) {
     put(bytes, std::uint64_t{number});
   }
+  put(bytes, launch.disk.disk);
+  put(bytes, launch.disk.bytes_per_s);
+  put(bytes, launch.disk.operations_per_s);
   put(bytes, launch.driver.cdi_folders);
   put(bytes, launch.driver.ldconfig);
   return bytes;
@@ -158,6 +161,9 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
                                       &egress.connections_max, &egress.connections_second_max}) {
     *number = static_cast<std::uint32_t>(reader.number());
   }
+  launch.disk.disk = reader.text();
+  launch.disk.bytes_per_s = reader.number();
+  launch.disk.operations_per_s = reader.number();
   launch.driver.cdi_folders = read_texts(reader);
   launch.driver.ldconfig = read_texts(reader);
   if (!reader.is_whole() || spec.command.empty() || !v1::Isolation_IsValid(spec.isolation_min) ||

@@ -28,6 +28,7 @@
 #include "agent/runtime.h"
 #include "base/file.h"
 #include "base/result.h"
+#include "runtime/cgroup.h"
 #include "runtime/egress.h"
 
 namespace fallow::runtime {
@@ -56,6 +57,7 @@ struct LaunchFile {
   std::uint32_t uid = 0;                     // the host's user it runs as; 0: the supervisor's own
   std::vector<std::string> cgroup_parents;   // folders to make its control groups in
   EgressPolicy egress;                       // for spec.network
+  DiskPace disk = {};                        // of the disk of its folders
   DriverPaths driver = {};                   // for a workload on an image
   // Files of the driver on the host, and where they are seen inside. Not in the file: the
   // supervisor finds them, which may take as long as a slow disk does.

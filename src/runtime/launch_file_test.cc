@@ -25,6 +25,7 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   launch.isolation = v1::GVISOR;
   launch.tool = "/usr/bin/runsc";
   launch.cgroup_parents = {"/p"};
+  launch.disk = {"8:0", 10, 11};
   launch.driver = {{"/x/cdi"}, {"/x/ldconfig", "-p"}};
   const std::string bytes = encode_launch(launch);
   const auto back = decode_launch(bytes);
@@ -33,6 +34,9 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   EXPECT_EQ(back->isolation, v1::GVISOR);
   EXPECT_EQ(back->spec.memory_room_bytes_min, 6U);
   EXPECT_EQ(back->spec.disk_room_bytes_min, 7U);
+  EXPECT_EQ(back->disk.disk, "8:0");
+  EXPECT_EQ(back->disk.bytes_per_s, 10U);
+  EXPECT_EQ(back->disk.operations_per_s, 11U);
   EXPECT_EQ(back->driver.cdi_folders, launch.driver.cdi_folders);
   EXPECT_EQ(back->driver.ldconfig, launch.driver.ldconfig);
   EXPECT_EQ(back->spec.environment[0].second.size(), 3U);

@@ -23,6 +23,7 @@
 #include "base/file.h"
 #include "base/number.h"
 #include "runtime/cgroup.h"
+#include "runtime/disk_of.h"
 #include "runtime/door.h"
 #include "runtime/host_room.h"
 #include "runtime/launch_file.h"
@@ -91,6 +92,7 @@ struct SandboxRuntime::Impl {
   std::vector<std::string> cgroups;
   std::vector<Level> levels;
   std::string egress_fault;
+  std::string disk_fault;
   Fd epoll;
   Fd inotify;
   std::unique_ptr<Trash> trash;
@@ -184,6 +186,12 @@ Result<std::unique_ptr<SandboxRuntime>> SandboxRuntime::open(SandboxOptions opti
     FALLOW_ASSIGN(impl->egress_fault, try_egress(impl->levels, *kept.egress, kept.supervisor,
                                                  kept.folder + "/trash", init, impl->cgroups));
   }
+  if (kept.disk.is_limited()) {
+    const auto disk = disk_of(kept.folder);
+    if (disk) kept.disk.disk = *disk;
+    impl->disk_fault = disk ? why_no_disk_pace(impl->cgroups, kept.disk) : disk.error().message;
+    if (!impl->disk_fault.empty()) kept.disk = {};
+  }
   impl->trash = std::make_unique<Trash>(kept.folder + "/trash", impl->cgroups, owner);
   return std::unique_ptr<SandboxRuntime>(new SandboxRuntime(std::move(impl)));
 }
@@ -226,6 +234,7 @@ Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
     }
     launch.egress = *impl_->options.egress;
   }
+  launch.disk = impl_->options.disk;
   launch.driver = impl_->options.driver;
   launch.isolation = level->isolation;
   launch.tool = level->tool;
@@ -410,6 +419,7 @@ const std::vector<std::string>& SandboxRuntime::cgroup_parents() const { return 
 bool SandboxRuntime::offers_egress() const {
   return impl_->options.egress && impl_->egress_fault.empty();
 }
+const std::string& SandboxRuntime::disk_fault() const { return impl_->disk_fault; }
 const std::string& SandboxRuntime::egress_fault() const { return impl_->egress_fault; }
 
 // Does that very process watch over that lease?

@@ -14,6 +14,7 @@
 
 #include "agent/runtime.h"
 #include "base/result.h"
+#include "runtime/cgroup.h"
 #include "runtime/driver_files.h"
 #include "runtime/levels.h"
 
@@ -31,6 +32,9 @@ struct SandboxOptions {
   // Workloads that ask for it are let out to the internet so far; `owner` is filled in. Nothing:
   // none is.
   std::optional<EgressPolicy> egress = {};
+  // How fast each workload may read and write the disk that the folder lies on; `disk` is filled
+  // in.
+  DiskPace disk = {};
   // Where the files of the graphics driver are looked for that images get.
   DriverPaths driver = {};
 };
@@ -63,6 +67,8 @@ class SandboxRuntime final : public agent::Runtime {
   // Whether workloads can be let out. With a policy that could not be kept: why, as a sentence.
   bool offers_egress() const;
   const std::string& egress_fault() const;
+  // With a pace of the disk that cannot be kept: why, as a sentence. Workloads then have none.
+  const std::string& disk_fault() const;
   // Which control groups limit the workloads; empty: the supervisors watch instead. For the log.
   const std::vector<std::string>& cgroup_parents() const;
 

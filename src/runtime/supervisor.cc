@@ -89,7 +89,7 @@ class Supervisor {
         launch_(std::move(launch)),
         cgroup_(launch_.cgroup_parents, cgroup_name(launch_.spec.lease, ::getpid()),
                 CgroupLimits{launch_.spec.memory_bytes_max, launch_.spec.processes_max,
-                             launch_.spec.cpu_thousandths}) {}
+                             launch_.spec.cpu_thousandths, launch_.disk}) {}
 
   // Returns when nothing of the workload is left and its end is written down.
   void run();
