@@ -96,13 +96,13 @@ TEST_F(FairTurnsTest, ANodeThatChangesWithoutEndHoldsUpNobody) {
   const std::uint64_t restless = node(provider_, 1'000);
   const std::uint64_t quiet = node(provider_, 100);
   const std::uint64_t idle = node(provider_, 100);
-  const Order& before = ask(other_, fmt::format("machine_id={}", quiet));
+  const Order& before = ask(other_, fmt::format("node={}", quiet));
   crowd(40);
   std::int64_t price = 1'000;
   offer(restless, --price);
   // Ten commands are needed to test it against all of them; meanwhile nobody else has to wait.
-  EXPECT_EQ(ask(other_, fmt::format("machine_id={}", idle)).leased, 1U);
-  const Order& next = ask(other_, fmt::format("machine_id={}", quiet));
+  EXPECT_EQ(ask(other_, fmt::format("node={}", idle)).leased, 1U);
+  const Order& next = ask(other_, fmt::format("node={}", quiet));
   end(before);
   for (int command = 0; command < 60 && next.leased == 0; ++command) {
     command % 3 == 0 ? (void)offer(restless, --price) : tick();
@@ -113,9 +113,9 @@ TEST_F(FairTurnsTest, ANodeThatChangesWithoutEndHoldsUpNobody) {
 
 TEST_F(FairTurnsTest, ANodeThatChangesWithoutEndIsTestedToTheEnd) {
   const std::uint64_t restless = node(provider_, 1'000);
-  const Order& first = ask(other_, fmt::format("machine_id={}", restless));
+  const Order& first = ask(other_, fmt::format("node={}", restless));
   crowd(40);
-  const Order& last = ask(crowd_, fmt::format("machine_id={}", restless));
+  const Order& last = ask(crowd_, fmt::format("node={}", restless));
   end(first);
   std::int64_t price = 1'000;
   for (int command = 0; command < 60 && last.leased == 0; ++command) {
@@ -126,12 +126,12 @@ TEST_F(FairTurnsTest, ANodeThatChangesWithoutEndIsTestedToTheEnd) {
 
 TEST_F(FairTurnsTest, WhoComesDoesNotPassThoseWhoWaitForAFreedNode) {
   const std::uint64_t freed = node(provider_, 100);
-  const Order& first = ask(crowd_, fmt::format("machine_id={}", freed));
+  const Order& first = ask(crowd_, fmt::format("node={}", freed));
   crowd(40);
-  const Order& waits = ask(crowd_, fmt::format("machine_id={}", freed));
+  const Order& waits = ask(crowd_, fmt::format("node={}", freed));
   end(first);
   ASSERT_EQ(waits.leased, 0U) << "it is not tested yet";
-  const Order& newcomer = ask(crowd_, fmt::format("machine_id={}", freed));
+  const Order& newcomer = ask(crowd_, fmt::format("node={}", freed));
   EXPECT_EQ(newcomer.leased, 0U) << "others wait longer";
   expect_restores();
   tick_all();
