@@ -227,6 +227,7 @@ class LifeTest(SystemTest):
             time.sleep(while_s / 3)
             self.market.start_server()
         elif not self.kill_a_supervisor(node):
+            time.sleep(0.2)
             return
         self.events.append(Event(name, None if is_servers else node, began, time.time()))
         time.sleep(self.chance.uniform(0.5, 3))
@@ -288,8 +289,10 @@ class LifeTest(SystemTest):
         ran_least = own.ran - (own.frozen if visits else 0)
         by_itself = lease["reason"] in ("COMPLETED", "EXIT_CODE")
         # One that is stopped while its agent is silent has proven no more than what the market had heard; that its
-        # supervisor ran it on meanwhile is the node's loss.
-        if (by_itself or not happened) and float(proven) < ran_least - interval:
+        # supervisor ran it on meanwhile is the node's loss. So is what it ran since its last record when it is told to
+        # stop, and until it hears that.
+        least = ran_least - interval * (2 if lease["reason"] == "STOPPED" else 1)
+        if (by_itself or not happened) and float(proven) < least:
             faults.append(f"free: ran {own.ran:.2f} s ({own.frozen:.2f} s of them frozen), proven {proven} s")
         if own.is_whole or not happened:
             if float(proven) > own.ran + interval:
