@@ -14,7 +14,7 @@ TEST(Printable, NoCharacterIsLeftThatATerminalObeys) {
   EXPECT_EQ(printable("a\tb\x7F\b"), "a?b??");
   EXPECT_EQ(printable(std::string_view("a\0b", 3)), "a?b");
   // U+009B is what ESC [ is in ASCII, U+0085 a line end.
-  EXPECT_EQ(printable("\xC2\x9B" "2J \xC2\x85."), "?2J ?.");
+  EXPECT_EQ(printable("\u009B2J \u0085."), "?2J ?.");
 }
 
 TEST(Printable, EveryByteOfAsciiAlone) {

@@ -283,8 +283,7 @@ std::string describe_receipt(const v1::ReceiptBody& body) {
     // A device's name is its provider's choice: it must not look like another line of the bill.
     text += fmt::format("  {:<12} {}\n", label, printable(value));
   };
-  text += fmt::format("Receipt of lease {} ({})\n", body.lease(),
-                      printable(body.market_name()));
+  text += fmt::format("Receipt of lease {} ({})\n", body.lease(), printable(body.market_name()));
   line("order", fmt::format("{}, task {}, attempt {}", body.order(), body.task(), body.attempt()));
   line("node", fmt::format("{}", body.node()));
   for (const v1::Device& device : body.devices()) {
