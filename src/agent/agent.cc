@@ -13,6 +13,7 @@
 #include "agent/agent_impl.h"
 #include "agent/owner_decision.h"
 #include "base/check.h"
+#include "base/printable.h"
 
 namespace fallow::agent {
 namespace {
@@ -191,7 +192,7 @@ void Agent::Impl::tell(const RuntimeEvent& event) {
   }
   if (const auto* exited = std::get_if<Exited>(&event)) {
     spdlog::info("lease {} ended: exit code {}, signal {}{}{}", lease.value, exited->exit_code,
-                 exited->signal, exited->detail.empty() ? "" : ", ", exited->detail);
+                 exited->signal, exited->detail.empty() ? "" : ", ", printable(exited->detail));
     if (exited->exit_code != 0 || exited->signal != 0) device_watch.look();
   }
   if (std::holds_alternative<PrepareFailed>(event)) {

@@ -5,6 +5,7 @@
 #include "agent/agent_impl.h"
 #include "agent/evidence.h"
 #include "agent/notice.h"
+#include "base/printable.h"
 
 namespace fallow::agent {
 namespace {
@@ -193,7 +194,7 @@ void Agent::Impl::start(const Start& action) {
     return;
   }
   pump.add(lease);
-  spdlog::info("lease {} starts: {}", lease.value, spec->command[0]);
+  spdlog::info("lease {} starts: {}", lease.value, printable(spec->command[0]));
 }
 
 void Agent::Impl::stop(const Stop& action) {

@@ -57,7 +57,7 @@ int report(const Context& context, const client::ApiError& error) {
   if (context.json && error.kind == Kind::kRefused) {
     print_json(error.problem);
   } else {
-    std::fprintf(stderr, "fallow: %s\n", printable(error.message).c_str());
+    std::fprintf(stderr, "fallow: %s\n", printable_lines(error.message).c_str());
     if (error.problem.column() > 0) {
       std::fprintf(stderr, "  at column %u of the query\n", error.problem.column());
     } else if (!error.problem.field().empty()) {
@@ -165,15 +165,6 @@ std::string span_text(double seconds) {
   if (seconds < 120) return fmt::format("{:.1f} s", seconds);
   if (seconds < 2 * 3600) return fmt::format("{:.1f} min", seconds / 60);
   return fmt::format("{:.1f} h", seconds / 3600);
-}
-
-std::string printable(std::string_view text) {
-  std::string safe(text);
-  for (char& c : safe) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\t' && c != '\n') || byte == 0x7F) c = '?';
-  }
-  return safe;
 }
 
 }  // namespace fallow::cli

@@ -13,6 +13,7 @@
 
 #include "base/env.h"
 #include "base/json_text.h"
+#include "base/printable.h"  // of whatever a stranger chose, before it is printed
 #include "client/api.h"
 #include "client/config.h"
 
@@ -66,7 +67,4 @@ std::string lower(std::string_view name);
 std::string upper(std::string_view name);
 // "12.5 s", "3 min", "2.0 h"
 std::string span_text(double seconds);
-// Bytes that reach a terminal: control characters become '?', but for tabs and line ends.
-std::string printable(std::string_view text);
-
 }  // namespace fallow::cli

@@ -48,15 +48,15 @@ int logs(const Context& context, const LogsOptions& options) {
 std::string defused(std::string_view text) {
   std::string safe;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte == 0x1B) {
+    const std::size_t control = control_bytes(text.substr(i));
+    bool stays = control == 0 || text[i] == '\t' || text[i] == '\r';
+    if (text[i] == '\x1B') {
       const std::size_t end = text.find_first_not_of("0123456789;", i + 2);
-      const bool colour = i + 1 < text.size() && text[i + 1] == '[' &&
-                          end != std::string_view::npos && text[end] == 'm';
-      safe += colour ? '\x1B' : '?';
-    } else {
-      safe += (byte < 0x20 && byte != '\t' && byte != '\r') || byte == 0x7F ? '?' : text[i];
+      stays = i + 1 < text.size() && text[i + 1] == '[' && end != std::string_view::npos &&
+              text[end] == 'm';
     }
+    safe += stays ? text[i] : '?';
+    if (!stays) i += control - 1;
   }
   return safe;
 }

@@ -8,6 +8,7 @@
 #include "base/merkle.h"
 #include "base/meter_bytes.h"
 #include "base/money.h"
+#include "base/printable.h"
 #include "base/receipt_bytes.h"
 
 namespace fallow::client {
@@ -279,9 +280,10 @@ Result<v1::Receipt> parse_receipt(std::string_view json) {
 std::string describe_receipt(const v1::ReceiptBody& body) {
   std::string text;
   const auto line = [&text](std::string_view label, const std::string& value) {
-    text += fmt::format("  {:<12} {}\n", label, value);
+    // A device's name is its provider's choice: it must not look like another line of the bill.
+    text += fmt::format("  {:<12} {}\n", label, printable(value));
   };
-  text += fmt::format("Receipt of lease {} ({})\n", body.lease(), body.market_name());
+  text += fmt::format("Receipt of lease {} ({})\n", body.lease(), printable(body.market_name()));
   line("order", fmt::format("{}, task {}, attempt {}", body.order(), body.task(), body.attempt()));
   line("node", fmt::format("{}", body.node()));
   for (const v1::Device& device : body.devices()) {

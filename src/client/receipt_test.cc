@@ -92,6 +92,17 @@ class ReceiptTest : public testing::Test {
   v1::ReceiptBody body_;
 };
 
+// Threat 25: a provider chooses what his devices are called.
+TEST_F(ReceiptTest, ADevicesNameIsNoLineOfTheBill) {
+  body_.add_devices()->set_model("T4\n  paid         0.00\x1B[1A");
+  const std::string text = describe_receipt(body_);
+  EXPECT_EQ(text.find('\x1B'), std::string::npos) << text;
+  const std::size_t paid = text.find("\n  paid ");
+  ASSERT_NE(paid, std::string::npos) << text;
+  EXPECT_EQ(text.find("\n  paid ", paid + 1), std::string::npos) << text;
+  EXPECT_NE(text.find("T4?  paid         0.00?[1A 0 MB"), std::string::npos) << text;
+}
+
 TEST_F(ReceiptTest, AGoodOneVerifiesWithTheMarketsKeyAndWithout) {
   const v1::Receipt receipt = sign();
   const auto verified = verify_receipt(receipt, &market_key_.public_key());

@@ -106,7 +106,7 @@ TEST_F(MeterTest, AClockThatIsFasterKeepsUp) {
   EXPECT_EQ(running_max(state, placed, later), hours(100) + seconds(5));
 }
 
-// An agent that was changed wants its pulling paid, which it has told.
+// Threat 14: an agent that was changed wants its pulling paid, which it has told.
 TEST_F(MeterTest, WhatANodeSaidDidNotRunIsNotPaid) {
   for (int s = 10; s <= 300; s += 10) report(seconds(s), v1::STARTING);
   report(seconds(301), v1::RUNNING, seconds(300));

@@ -130,6 +130,7 @@ TEST_F(ProofsTest, OnlyTheMarketAsksAndTellsAndOnlyOnce) {
   EXPECT_EQ(refusal_of(told), v1::STALE);
 }
 
+// Threat 7, as far as a node says what it swaps; within a lease nothing is asked.
 TEST_F(ProofsTest, AProofIsOfTheDeviceThatWasThere) {
   prove(node_, {v1::PROOF_PASSED, v1::PROOF_PASSED});
   v1::NodeFacts facts = test_facts(2);
@@ -229,6 +230,7 @@ TEST_F(ProofsTest, ADetailIsCutBetweenCharacters) {
   EXPECT_EQ(proof(node_).detail(), std::string(511, 'a'));
 }
 
+// Threat 5.
 TEST_F(ProofsTest, OneDeviceCannotStandForTwo) {
   const std::uint64_t other = node(provider_, 200'000);
   v1::NodeFacts facts = test_facts(1);

@@ -136,6 +136,7 @@ class Supervisor {
 
   bool started_ = false;  // and said so
   bool suspended_ = false;
+  Time over_at_;  // its end: what clearing up takes after it is not the renter's to pay
 
   bool killed_ = false;
   // Why we killed it by ourselves; kExited: we did not.
@@ -151,6 +152,7 @@ void Supervisor::run() {
   } else if (!killed_) {
     loop();
   }
+  over_at_ = boot_time();
   clear_away();
   remove_network();
   const ExitFile end = outcome();
@@ -371,7 +373,7 @@ void Supervisor::clear_away() {
 
 ExitFile Supervisor::outcome() {
   ExitFile file;
-  file.at = boot_time();
+  file.at = over_at_;
   file.cause = cause_;
   file.detail = detail_;
   SandboxEnd end;
