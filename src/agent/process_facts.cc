@@ -50,7 +50,8 @@ Whose descent_of(const std::string& root, int pid, int agent, const std::string&
     if (pid <= 1) return Whose::kOthers;
     if (pid == agent || mode_of(root, pid) == mark) return Whose::kAgents;
     const auto stat = stat_of(root, pid);
-    if (!stat) return Whose::kUnknown;
+    // Of one that is just being forgotten the kernel says 0, as of one that entered from outside.
+    if (!stat || (stat->parent == 0 && !stat_of(root, pid))) return Whose::kUnknown;
     pid = stat->parent;
   }
   return Whose::kUnknown;
