@@ -9,6 +9,7 @@ namespace fallow::agent {
 namespace {
 
 constexpr std::size_t kEnergyFileBytesMax = 256 << 10;
+constexpr std::uint64_t kMicrojoulesMax = std::uint64_t{1} << 62U;  // far beyond any lease's
 
 }  // namespace
 
@@ -65,6 +66,7 @@ std::vector<LeaseEnergy> read_energy(const std::string& path) {
     std::uint64_t lease = 0;
     LeaseEnergy energy;
     if (!(words >> lease >> energy.microjoules >> energy.measured.value)) continue;
+    if (energy.microjoules > kMicrojoulesMax || energy.measured.value < 0) continue;
     energy.lease = LeaseId(lease);
     found[energy.lease] = energy;
   }

@@ -57,7 +57,7 @@ TEST_F(EnergyBookTest, TheNextAgentGoesOn) {
     book.add({{LeaseId(7), {0}}}, {drawing(0, 1'000)}, seconds(1));
     ASSERT_TRUE(book.store());
   }
-  std::ofstream(path(), std::ios::app) << "no line\n8 5\n";
+  std::ofstream(path(), std::ios::app) << "no line\n8 5\n9 18446744073709551615 1\n9 5 -1\n";
   EnergyBook book(path());
   ASSERT_EQ(book.leases().size(), 1U);
   book.add({{LeaseId(7), {0}}}, {drawing(0, 1'000)}, seconds(1));

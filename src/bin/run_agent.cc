@@ -125,6 +125,7 @@ Status check_pays_electricity(const cli::AgentArguments& arguments) {
   }
   FALLOW_ASSIGN(const Micros kwh, parse_money(arguments.kwh_price));
   FALLOW_ASSIGN(const Micros price, parse_money(arguments.price_per_hour));
+  if (kwh.value < 0) return fail(ErrorCode::kInvalid, "--kwh-price is not below 0");
   const Micros cost = fraction_of(kwh, arguments.device_watts, 1'000);
   if (price > cost) return {};
   return fail(ErrorCode::kInvalid,

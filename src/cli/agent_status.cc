@@ -160,6 +160,9 @@ int status(const Context& context, Host& host, const AgentArguments& arguments) 
   if (!arguments.kwh_price.empty()) {
     const auto price = parse_money(arguments.kwh_price);
     if (!price) return report(context, price.error());
+    if (price->value < 0) {
+      return report(context, Error{ErrorCode::kInvalid, "--kwh-price is not below 0"});
+    }
     kwh_price = *price;
   }
   const std::string data = agent_data_folder(arguments);
