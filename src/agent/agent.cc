@@ -53,7 +53,8 @@ Agent::Impl::Impl(AgentOptions given, Runtime& the_runtime, HubLink& the_link, F
                   std::size_t bytes_max) { return read_log(lease, stream, offset, bytes_max); }),
       transfers(store, options.images, options.transfer_threads),
       proofs(options.devices, options.data_folder + "/kernels"),
-      device_watch(options.devices) {
+      device_watch(options.devices),
+      energy(options.data_folder + "/energy") {
   FALLOW_CHECK(static_cast<bool>(wake), "no descriptor is left for an event");
 }
 
@@ -139,6 +140,7 @@ AgentEnd Agent::Impl::run() {
                                   {device_watch.event_fd(), POLLIN, 0}}};
     ::poll(polled.data(), polled.size(), own_events.empty() ? poll_ms() : 0);
   }
+  store_energy();
   link.close();
   return removed ? AgentEnd::kRemoved : AgentEnd::kStopped;
 }

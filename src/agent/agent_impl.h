@@ -22,6 +22,7 @@
 
 #include "agent/agent.h"
 #include "agent/device_watch.h"
+#include "agent/energy_book.h"
 #include "agent/inbox.h"
 #include "agent/log_pump.h"
 #include "agent/notes.h"
@@ -80,6 +81,8 @@ struct Agent::Impl {
   void watch_telemetry(const v1::WatchTelemetry& watch);
   void hear_devices();
   void measure();
+  void note_energy(const std::vector<v1::DeviceSample>& devices, Duration span);
+  void store_energy();
   void tell_telemetry(const v1::TelemetrySample* sample,
                       const std::optional<v1::TelemetryMinute>& minute);
   std::string metrics();  // any thread
@@ -116,6 +119,7 @@ struct Agent::Impl {
   ProofRunner proofs;
   DeviceWatch device_watch;
   TelemetrySums sums;
+  EnergyBook energy;
   std::shared_ptr<Inbox> inbox = std::make_shared<Inbox>();
 
   std::map<LeaseId, Collection> collections;

@@ -66,6 +66,7 @@ void Agent::Impl::measure() {
   }
   // The renter of the last workload does not wait for a minute that only Prometheus asks for.
   if (!measures || (runs && running.empty())) tell_telemetry(nullptr, sums.take_minute(now, true));
+  if (runs && running.empty()) store_energy();
   runs = !running.empty();
   if (!measures || now < measure_at) return;
   // In step, but what was missed is not made up for.
@@ -73,14 +74,34 @@ void Agent::Impl::measure() {
   const std::vector<v1::DeviceSample> devices = device_watch.latest();
   const Duration span = std::min(now - std::exchange(measured_at, now), kSeenMax);
   reconciler.devices_slowed(time_lost(devices, span), read);
+  note_energy(devices, span);
   std::map<LeaseId, WorkloadUse> uses;
   for (const LeaseId lease : running) uses[lease] = runtime.use(lease);
   const v1::TelemetrySample sample = sums.add(devices, uses, now);
-  tell_telemetry(is_watched ? &sample : nullptr, sums.take_minute(now, false));
+  const std::optional<v1::TelemetryMinute> minute = sums.take_minute(now, false);
+  if (minute) store_energy();
+  tell_telemetry(is_watched ? &sample : nullptr, minute);
   const std::lock_guard held(metrics_mutex);
   metrics_sample = sample;
   metrics_at = now;
   metrics_fresh.notify_all();
+}
+
+// While a lease is suspended its devices are their owner's.
+void Agent::Impl::note_energy(const std::vector<v1::DeviceSample>& devices, Duration span) {
+  std::map<LeaseId, std::vector<std::uint32_t>> used;
+  for (const auto& [lease, entry] : reconciler.workloads()) {
+    const WorkloadRecord& record = entry.record;
+    if (!record.is_live() || record.suspended) continue;
+    used[lease].assign(record.desired.devices().begin(), record.desired.devices().end());
+  }
+  energy.add(used, devices, span);
+}
+
+void Agent::Impl::store_energy() {
+  const Status stored = energy.store();
+  if (!stored)
+    spdlog::warn("what leases used of energy is not written: {}", stored.error().message);
 }
 
 void Agent::Impl::tell_telemetry(const v1::TelemetrySample* sample,

@@ -17,8 +17,9 @@ constexpr std::string_view kMembership = "membership";
 // May be there before the key is: who starts an agent may write down there what it says.
 constexpr std::array<std::string_view, 3> kEarly{"owner-policy.toml", "owner", "agent.log"};
 // The service's home is this folder, where drivers of devices keep what they compile.
-constexpr std::array<std::string_view, 8> kLater{"workloads",     "images",     "kernels", "notes",
-                                                 "owner-history", "agent.lock", ".cache",  ".nv"};
+constexpr std::array<std::string_view, 9> kLater{"workloads",  "images",        "kernels",
+                                                 "notes",      "owner-history", "energy",
+                                                 "agent.lock", ".cache",        ".nv"};
 // Of a file that is being replaced (base/file.h).
 constexpr std::string_view kBeside = ".new";
 // Of the file system itself.

@@ -96,7 +96,7 @@ int DeviceGauges::ask(bool& is_lost, const char* name, Arguments... arguments) c
 }
 
 DeviceGauges::DeviceGauges(Nvml nvml, const std::vector<LocalDevice>& devices, std::string root)
-    : nvml_(nvml), root_(std::move(root)) {
+    : nvml_(nvml), root_(std::move(root)), rapl_(root_) {
   bool is_lost = false;
   const std::vector<void*> handles = nvml_.start() ? nvml_.devices() : std::vector<void*>();
   for (void* handle : handles) {
@@ -142,6 +142,7 @@ void DeviceGauges::begin() {
     one.ecc_uncorrected_known.reset();
   }
   if (processor_) processor_->at.reset();
+  rapl_.begin();
 }
 
 void DeviceGauges::take_complaints() {
@@ -250,6 +251,7 @@ v1::DeviceSample DeviceGauges::sample_of_processor(Time now) {
   v1::DeviceSample sample;
   sample.set_device(processor_->device);
   if (const auto used = memory_used_mb(root_)) sample.set_memory_mb(*used);
+  if (const auto power = rapl_.milliwatts(now)) sample.set_milliwatts(*power);
   const auto busy = processor_time(root_);
   if (!busy) return sample;
   static const std::int64_t cores = std::max(::sysconf(_SC_NPROCESSORS_ONLN), 1L);

@@ -1,7 +1,7 @@
 // DeviceGauges: what a node's devices do at this moment, and what is wrong with them.
 //
-// NVIDIA's by its management library, processors by /proc; of others nothing. One thread; a driver
-// may hang in a look.
+// NVIDIA's by its management library, processors by /proc and RAPL; of others nothing. One thread;
+// a driver may hang in a look.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include "agent/evidence.h"
 #include "agent/launch.h"
 #include "agent/nvml.h"
+#include "agent/rapl.h"
 #include "fallow/v1/telemetry.pb.h"
 
 namespace fallow::agent {
@@ -64,6 +65,7 @@ class DeviceGauges {
   const std::string root_;
   std::vector<Watched> watched_;
   std::optional<Processor> processor_;
+  Rapl rapl_;
   void* event_set_ = nullptr;
 };
 

@@ -37,7 +37,7 @@ class FolderStore {
   // below 0 when more than that was lost before.
   struct Pace {
     Duration spare;
-    std::uint64_t bytes_per_s = 1;
+    std::uint64_t bytes_per_s;  // not 0
   };
   // Stores the folder. A stranger wrote the folder: regular
   // files and folders are taken, symbolic links are never followed, everything else is left out.

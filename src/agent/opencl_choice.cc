@@ -48,7 +48,7 @@ OpenClChoice::Verdict OpenClChoice::judge(const OpenClFacts& device) {
   if (device.is_processor) return {!std::exchange(has_processor_, true), "", {}};
   if (has_nvml_ && device.vendor == kNvidiaVendor) return {};
   if (is_double(device)) return {};
-  auto files = files_of(device);
+  auto files = render_nodes_of(device);
   if (!files) {
     return {false,
             "which file of /dev/dri is its own cannot be told, since its driver does not say where "
@@ -59,6 +59,10 @@ OpenClChoice::Verdict OpenClChoice::judge(const OpenClFacts& device) {
   Maker& maker = makers_.try_emplace(device.vendor, Maker{device.platform, false}).first->second;
   if (device.pci.empty()) maker.has_placeless = true;
   places_.insert(device.pci);
+  nodes_.insert(files->begin(), files->end());
+  // Shared by AMD's GPUs; each is only reached by one who may open its render node, too.
+  const bool has_kfd = ::access((root_ + "/dev/kfd").c_str(), F_OK) == 0;
+  if (has_kfd && device.vendor == kAmdVendor && !files->empty()) files->emplace_back("/dev/kfd");
   return {true, "", std::move(*files)};
 }
 
@@ -69,7 +73,8 @@ bool OpenClChoice::is_double(const OpenClFacts& device) const {
   return device.pci.empty() || maker->second.has_placeless;
 }
 
-std::optional<std::vector<std::string>> OpenClChoice::files_of(const OpenClFacts& device) const {
+std::optional<std::vector<std::string>> OpenClChoice::render_nodes_of(
+    const OpenClFacts& device) const {
   std::vector<std::string> files;
   if (!device.pci.empty()) {
     files = render_nodes_in(root_ + "/sys/bus/pci/devices/" + device.pci + "/drm");
@@ -84,9 +89,10 @@ std::optional<std::vector<std::string>> OpenClChoice::files_of(const OpenClFacts
       if (vendor && *vendor != device.vendor) files.clear();
     }
   }
-  // Shared by AMD's GPUs; each is only reached by one who may open its render node, too.
-  const bool has_kfd = ::access((root_ + "/dev/kfd").c_str(), F_OK) == 0;
-  if (has_kfd && device.vendor == kAmdVendor && !files.empty()) files.emplace_back("/dev/kfd");
+  const bool is_given = std::any_of(files.begin(), files.end(), [this](const std::string& file) {
+    return nodes_.contains(file);
+  });
+  if (is_given) return std::nullopt;
   return files;
 }
 

@@ -52,13 +52,14 @@ class OpenClChoice {
     bool has_placeless = false;  // one of those does not say where it sits
   };
   bool is_double(const OpenClFacts& device) const;
-  // Nothing: they cannot be told from those of other devices.
-  std::optional<std::vector<std::string>> files_of(const OpenClFacts& device) const;
+  // In /dev/dri. Nothing: they cannot be told from those of other devices.
+  std::optional<std::vector<std::string>> render_nodes_of(const OpenClFacts& device) const;
 
   const bool has_nvml_;
   const std::string root_;
   bool has_processor_ = false;
   std::set<std::string> places_;  // PCI addresses of those that were taken
+  std::set<std::string> nodes_;   // and their files in /dev/dri
   std::map<std::uint32_t, Maker> makers_;
 };
 

@@ -98,6 +98,15 @@ TEST_F(OpenClChoiceTest, WhatCannotBeToldApartIsLeftOutAndSaidSo) {
   EXPECT_TRUE(choice.judge(gpu_at(1, kAmdVendor, "0000:03:00.0")).is_taken);
 }
 
+TEST_F(OpenClChoiceTest, ARenderNodeIsNeverGivenTwice) {
+  plug("0000:03:00.0", "renderD128", "0x1002");
+  OpenClChoice choice(false, root_);
+  EXPECT_TRUE(choice.judge(gpu_at(0, kAmdVendor, "")).is_taken);
+  const auto second = choice.judge(gpu_at(0, kAmdVendor, ""));
+  EXPECT_FALSE(second.is_taken);
+  EXPECT_NE(second.why, "");
+}
+
 TEST_F(OpenClChoiceTest, TheOnlyRenderNodeIsItsOwnUnlessAnotherMakers) {
   plug("0000:03:00.0", "renderD128", "0x1002");
   EXPECT_EQ(OpenClChoice(false, root_).judge(gpu_at(0, kAmdVendor, "")).files,

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "agent/data_folder.h"
+#include "agent/energy_book.h"
 #include "agent/node_key.h"
 #include "agent/owner_decision.h"
 #include "agent/owner_file.h"
@@ -98,6 +99,9 @@ Result<cli::NodeState> MarketHost::node_state(const std::string& data) {
         agent::joined_owner_state(state.owner, present ? v1::OWNER_PRESENT : v1::OWNER_AWAY);
   }
   FALLOW_ASSIGN(state.workloads, live_workloads(data));
+  for (const agent::LeaseEnergy& one : agent::read_energy(data + "/energy")) {
+    state.energy.push_back({one.lease.value, one.microjoules, one.measured});
+  }
   return state;
 }
 

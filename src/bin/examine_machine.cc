@@ -33,7 +33,7 @@ Result<cli::DoctorLine> offered_devices(const cli::AgentArguments& arguments) {
   for (const std::string& warning : warnings) line.detail += "; " + warning;
   if (!line.works) {
     line.remedy =
-        "install the GPU's driver with OpenCL (AMD: rocm-opencl or mesa-opencl-icd; "
+        "install the GPU's driver with OpenCL (AMD: ROCm's OpenCL or mesa-opencl-icd; "
         "Intel: intel-opencl-icd; NVIDIA: nvidia-opencl-icd and libnvidia-ml1)";
   }
   return line;

@@ -19,6 +19,7 @@
 #include "agent/node_key.h"
 #include "agent/tunnels.h"
 #include "base/join_token.h"
+#include "base/money.h"
 #include "bin/agent_metrics.h"
 #include "bin/egress_policy.h"
 #include "bin/market_host.h"
@@ -114,6 +115,25 @@ Result<std::unique_ptr<runtime::ImageStore>> images_of(const cli::AgentArguments
   return store;
 }
 
+// What is offered at a loss is not offered.
+Status check_pays_electricity(const cli::AgentArguments& arguments) {
+  if (arguments.kwh_price.empty() || arguments.price_per_hour.empty()) return {};
+  if (arguments.device_watts == 0) {
+    return fail(ErrorCode::kInvalid,
+                "--kwh-price cannot be held against --price: say with --device-watts what one "
+                "device takes at work");
+  }
+  FALLOW_ASSIGN(const Micros kwh, parse_money(arguments.kwh_price));
+  FALLOW_ASSIGN(const Micros price, parse_money(arguments.price_per_hour));
+  if (kwh.value < 0) return fail(ErrorCode::kInvalid, "--kwh-price is not below 0");
+  const Micros cost = fraction_of(kwh, arguments.device_watts, 1'000);
+  if (price > cost) return {};
+  return fail(ErrorCode::kInvalid,
+              "--price {} does not pay for the electricity: {} W at {} a kWh are {} an hour; ask "
+              "for more, and for the market's fee",
+              format_money(price), arguments.device_watts, format_money(kwh), format_money(cost));
+}
+
 Result<agent::Membership> member(const cli::AgentArguments& arguments, const std::string& data,
                                  const SigningKey& key, const v1::NodeFacts& facts,
                                  Random& random) {
@@ -125,6 +145,7 @@ Result<agent::Membership> member(const cli::AgentArguments& arguments, const std
         "this folder belongs to no market yet: ask for a token (`fallow nodes token`) and start "
         "with --join TOKEN");
   }
+  FALLOW_TRY(check_pays_electricity(arguments));
   FALLOW_ASSIGN(const JoinToken token, parse_join_token(arguments.join));
   FALLOW_ASSIGN(const auto membership, agent::join_market(token, key.public_key(), facts,
                                                           arguments.price_per_hour, random));

@@ -70,6 +70,13 @@ void add_agent(Parser& app, Context& context, Host& host) {
   command->add_option(
       "--price", arguments->price_per_hour,
       "offer each device at this, per hour; first start only, then `fallow nodes offer`");
+  command->add_option("--kwh-price", arguments->kwh_price,
+                      "what a kWh costs you, in the market's currency: a --price that does not pay "
+                      "for the electricity is refused, and `fallow agent status` tells costs");
+  command
+      ->add_option("--device-watts", arguments->device_watts,
+                   "with --kwh-price: what one device takes at work, beyond the idle machine")
+      ->check(range(1U, 100'000U));
   command->add_flag("--cpu", arguments->cpu,
                     "list the processor, too (OpenCL by PoCL), marked as such");
   command->add_option(

@@ -1,14 +1,19 @@
 // fallow agent status: what this machine's agent does, by its own folder and by the market.
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/json_text.h"
+#include "base/money.h"
 #include "cli/agent_service.h"
 #include "cli/agent_unit.h"
 
 namespace fallow::cli {
 namespace {
+
+constexpr std::int64_t kMicrojoulesPerKwh = 3'600'000'000'000;
+constexpr std::size_t kEnergyLinesMax = 5;
 
 // Whether systemd starts it: "for the machine", "for you" or "not installed".
 std::string service_words(const std::string& data) {
@@ -71,13 +76,73 @@ std::string owner_words(const NodeState& state, const std::optional<v1::NodeView
   }
 }
 
+double kwh_of(const LeaseEnergy& energy) {
+  return static_cast<double>(energy.microjoules) / static_cast<double>(kMicrojoulesPerKwh);
+}
+
+// The mean.
+std::uint64_t watts_of(const LeaseEnergy& energy) {
+  // Microjoules by microseconds.
+  return energy.microjoules /
+         static_cast<std::uint64_t>(std::max<std::int64_t>(energy.measured.value, 1));
+}
+
+// At that price of a kWh; nothing without one.
+std::string cost_words(const LeaseEnergy& energy, const std::optional<Micros>& kwh_price) {
+  if (!kwh_price) return "";
+  return format_money(
+      fraction_of(*kwh_price, static_cast<std::int64_t>(energy.microjoules), kMicrojoulesPerKwh));
+}
+
+void print_energy_json(JsonText& json, const NodeState& state,
+                       const std::optional<Micros>& kwh_price) {
+  json.key("energy").open_array();
+  for (const LeaseEnergy& one : state.energy) {
+    json.open_object().key("lease").value(std::to_string(one.lease));
+    json.key("kwh").value(fmt::format("{:.6f}", kwh_of(one))).key("watts").value(watts_of(one));
+    json.key("measured_s").value(static_cast<std::uint64_t>(one.measured.value / 1'000'000));
+    if (kwh_price) json.key("cost").value(cost_words(one, kwh_price));
+    json.close_object();
+  }
+  json.close_array();
+}
+
+// The newest, each on a line.
+std::vector<std::string> energy_lines(const NodeState& state,
+                                      const std::optional<Micros>& kwh_price) {
+  std::vector<std::string> lines;
+  const std::size_t count = std::min(state.energy.size(), kEnergyLinesMax);
+  for (std::size_t i = state.energy.size() - count; i < state.energy.size(); ++i) {
+    const LeaseEnergy& one = state.energy[i];
+    std::string words =
+        fmt::format("lease {}: {:.3f} kWh in {:.1f} h measured, {} W", one.lease, kwh_of(one),
+                    static_cast<double>(one.measured.value) / 3.6e9, watts_of(one));
+    if (kwh_price) words += ", " + cost_words(one, kwh_price);
+    lines.push_back(std::move(words));
+  }
+  return lines;
+}
+
+// Whether the offer pays for what one device takes; empty: nobody has said what that is.
+std::string electricity_words(const AgentArguments& arguments, const v1::NodeView& view,
+                              const std::optional<Micros>& kwh_price) {
+  if (!kwh_price || arguments.device_watts == 0 || !view.has_offer()) return "";
+  const auto price = parse_money(view.offer().price_per_hour());
+  if (!price) return "";
+  const Micros cost = fraction_of(*kwh_price, arguments.device_watts, 1'000);
+  return format_money(cost) + " per device and hour: the offer " +
+         (*price > cost ? "pays for it" : "does not pay for it; `fallow nodes offer` changes it");
+}
+
 void print_state_json(const std::string& data, const NodeState& state, const std::string& service,
-                      const std::optional<v1::NodeView>& view, const std::string& why_not) {
+                      const std::optional<v1::NodeView>& view, const std::string& why_not,
+                      const std::optional<Micros>& kwh_price) {
   JsonText json;
   json.open_object().key("data").value(data).key("runs").value(state.runs);
   json.key("node").value(std::to_string(state.node)).key("url").value(state.url);
   json.key("owner").value(owner_words(state, view)).key("workloads").value(state.workloads);
   json.key("service").value(service);
+  print_energy_json(json, state, kwh_price);
   if (view) {
     json.key("connected").value(view->connected());
     json.key("reliability").value(fmt::format("{:.3f}", view->reliability()));
@@ -91,6 +156,15 @@ void print_state_json(const std::string& data, const NodeState& state, const std
 }
 
 int status(const Context& context, Host& host, const AgentArguments& arguments) {
+  std::optional<Micros> kwh_price;
+  if (!arguments.kwh_price.empty()) {
+    const auto price = parse_money(arguments.kwh_price);
+    if (!price) return report(context, price.error());
+    if (price->value < 0) {
+      return report(context, Error{ErrorCode::kInvalid, "--kwh-price is not below 0"});
+    }
+    kwh_price = *price;
+  }
   const std::string data = agent_data_folder(arguments);
   const auto state = host.node_state(data);
   if (!state) return report(context, state.error());
@@ -100,7 +174,7 @@ int status(const Context& context, Host& host, const AgentArguments& arguments) 
   if (state->node != 0) view = market_view(context, *state, why_not);
   const int code = state->runs ? kDone : kJobFailed;
   if (context.json) {
-    print_state_json(data, *state, service, view, why_not);
+    print_state_json(data, *state, service, view, why_not, kwh_price);
     return code;
   }
   const auto line = [](const char* name, const std::string& words) {
@@ -112,12 +186,16 @@ int status(const Context& context, Host& host, const AgentArguments& arguments) 
   if (state->node != 0) line("node", std::to_string(state->node) + " of " + state->url);
   line("owner", owner_words(*state, view));
   line("workloads", std::to_string(state->workloads));
+  for (const std::string& words : energy_lines(*state, kwh_price)) line("energy", words);
   if (!view) {
     line("market", why_not);
     return code;
   }
   line("market", view->connected() ? "connected" : "does not hear the node");
   line("offer", offer_words(*view));
+  if (const std::string words = electricity_words(arguments, *view, kwh_price); !words.empty()) {
+    line("electricity", words);
+  }
   line("leases", std::to_string(view->leases_running()));
   line("reliability", fmt::format("{:.3f}", view->reliability()));
   return code;
@@ -145,7 +223,11 @@ void add_agent_status(Parser& agent, const std::shared_ptr<AgentArguments>& argu
   Parser* command =
       agent.add_subcommand("status", "whether it runs, what it runs, what it asks for");
   command->fallthrough();
-  command->footer("Exit code: 0 it runs, 1 it does not.");
+  command->footer(
+      "With --kwh-price also what the energy of its newest leases cost, and with --device-watts\n"
+      "whether the offer pays for it.\n"
+      "Exit code: 0 it runs, 1 it does not.\n"
+      "Example:\n  fallow agent status --kwh-price 0.30 --device-watts 320");
   command->callback([=, &context, &host] {
     context.run = [=, &context, &host] { return status(context, host, *arguments); };
   });

@@ -52,6 +52,8 @@ struct AgentArguments {
   std::string lan;  // that it shares with others of its provider's nodes; empty: none
   std::vector<std::string> devices;         // "model=RTX_4090,memory_gb=24": declared, for tests
   std::string price_per_hour;               // offers the devices on joining; empty: not offered yet
+  std::string kwh_price;                    // of electricity; empty: not reckoned with
+  std::uint32_t device_watts = 0;           // that one device takes at work; 0: not said
   bool cpu = false;                         // list the processor as an OpenCL device, too
   std::uint32_t cpu_thousandths = 0;        // 0: all of the machine's
   std::uint32_t memory_mb = 0;              // 0: all of it
@@ -91,6 +93,13 @@ struct OwnerReport {
       reasons;  // of returns, the most frequent first
 };
 
+// What a lease's devices took here, as far as their power is measured.
+struct LeaseEnergy {
+  std::uint64_t lease = 0;
+  std::uint64_t microjoules = 0;
+  Duration measured;
+};
+
 // What an agent's folder tells of it.
 struct NodeState {
   bool runs = false;
@@ -99,6 +108,7 @@ struct NodeState {
   // As the owner has said, and as the agent's watch sees it while the agent runs.
   v1::OwnerState owner = v1::OWNER_AWAY;
   std::uint32_t workloads = 0;
+  std::vector<LeaseEnergy> energy;  // in the order of leases
 };
 
 // What became of a node that was removed.

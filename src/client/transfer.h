@@ -35,7 +35,7 @@ struct TransferRules {
   // already.
   struct Pace {
     std::chrono::steady_clock::time_point from;
-    std::uint64_t bytes_per_s = 1;
+    std::uint64_t bytes_per_s;  // not 0
   };
   std::optional<Pace> pace = {};
 };

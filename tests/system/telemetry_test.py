@@ -101,6 +101,35 @@ class TelemetryTest(SystemTest):
         self.assertEqual(now["devices"][0]["celsius"], 71)
         self.assertEqual(now["workloads"], [])
 
+    def test_what_a_lease_takes_of_energy_is_written_down_and_reckoned(self):
+        order = self.submit("sleep", "600")
+        lease = self.wait_running(order)[0]
+        stream = self.follow(self.renter, "leases", "watch", lease["id"])
+        for _ in range(3):
+            self.next_with(stream, lambda now: now["devices"])
+        self.market.run("stop", str(order), key=self.renter)
+        self.wait_end(order)
+
+        def energy():
+            words = ("agent", "status", "--data", str(self.folder / "node"), "--kwh-price", "3600")
+            return self.market.run(*words)[0]["energy"]
+
+        one, = self.market.wait_until("the lease's energy", energy, 30 * PATIENCE)
+        self.assertEqual((one["lease"], one["watts"]), (lease["id"], 312))
+        self.assertGreaterEqual(one["measured_s"], 1)
+        # At 3,600 a kWh a thousand joules cost 1.
+        self.assertAlmostEqual(float(one["cost"]), 3600 * float(one["kwh"]), delta=0.01)
+        self.assertGreater(float(one["cost"]), 0.3)
+
+    def test_what_does_not_pay_for_its_electricity_is_not_offered(self):
+        words = [self.market.fallow, "agent", "--data", str(self.folder / "poor"), "--device", self.device, "--join", "fj1.token",
+                 "--price", "0.09", "--kwh-price", "0.30"]
+        for more, why in (((), "--device-watts"), (("--device-watts", "300"), "300 W at 0.30 a kWh are 0.09 an hour")):
+            done = subprocess.run([*words, *more], env=self.market.environment, capture_output=True, text=True,
+                                  timeout=60 * PATIENCE)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(why, done.stderr)
+
 
 if __name__ == "__main__":
     main()
