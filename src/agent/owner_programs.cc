@@ -31,9 +31,11 @@ bool ProgramSigns::is_named(const std::string& name) const {
 
 std::optional<std::string> ProgramSigns::examine(int pid) const {
   const ProcessNames names = process_names(root_, pid);
-  const std::string found = is_named(names.program) ? names.program
-                            : is_named(names.name)  ? names.name
-                                                    : std::string();
+  // What the kernel has cut off a name, the file still has.
+  const bool is_whole = names.name.size() < kNameBytesMax || !names.program.starts_with(names.name);
+  const std::string found = is_named(names.program)            ? names.program
+                            : is_whole && is_named(names.name) ? names.name
+                                                               : std::string();
   if (found.empty() || has_ended(root_, pid) ||
       whose_process(root_, pid, agent_, mark_) != Whose::kOthers) {
     return std::nullopt;

@@ -51,6 +51,16 @@ TEST_F(OwnerSignsTest, AProgramIsSeenByItsNameOrItsFilesAndUntilItEnds) {
   EXPECT_EQ(signs.look(after(33)), "program a-very-long-nam runs");
 }
 
+TEST_F(OwnerSignsTest, ANameThatIsCutIsReadFromItsFile) {
+  put("proc/loadavg", "0.1 0.1 0.1 1/80 300\n");
+  ProgramSigns signs(root_, {"a-very-long-name-of-a-game"}, kAgent, kMark);
+  put_process(300, 1, "a-very-long-nam", "/usr/bin/a-very-long-name-of-a-tool");
+  EXPECT_FALSE(signs.look(after(0)));
+  put("proc/loadavg", "0.1 0.1 0.1 1/80 301\n");
+  put_process(301, 1, "a-very-long-nam", "/usr/bin/python3");  // it has called itself so
+  EXPECT_EQ(signs.look(after(1)), "program a-very-long-nam runs");
+}
+
 TEST_F(OwnerSignsTest, ARunningProgramThatBecomesAGameIsFoundWithinHalfAMinute) {
   put("proc/loadavg", "0.1 0.1 0.1 1/80 300\n");
   put_process(200, 1, "launcher", "/usr/bin/launcher");
