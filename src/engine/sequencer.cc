@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <limits>
 #include <utility>
 
@@ -25,7 +26,7 @@ std::int64_t deadline_us_of(const core::Machine& machine) {
 // A command whose bytes do not parse (text that is not UTF-8) must never reach the log: what is
 // applied now is what a replay will parse. Tried on an arena, where parsing costs no allocations.
 bool parses(const std::string& bytes) {
-  thread_local std::array<char, 4'096> block;
+  alignas(std::max_align_t) thread_local std::array<char, 4'096> block;
   google::protobuf::ArenaOptions options;
   options.initial_block = block.data();
   options.initial_block_size = block.size();
