@@ -13,6 +13,7 @@
 
 #include "agent/program.h"
 #include "base/file.h"
+#include "base/sanitizers.h"
 #include "bin/market_host.h"
 #include "log/folder_snapshots.h"
 #include "log/sqlite_log_reader.h"
@@ -22,11 +23,7 @@ namespace fallow::bin {
 namespace {
 
 // A sanitizer's shadow of all memory counts as the program's own: under one it goes unbounded.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kBoundsMemory = false;
-#else
-constexpr bool kBoundsMemory = true;
-#endif
+constexpr bool kBoundsMemory = !kHasSanitizer;
 
 // The program bounds itself to ten minutes; this only catches one that hangs.
 constexpr Duration kTrialMax = minutes(12);

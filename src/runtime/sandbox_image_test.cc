@@ -1,6 +1,7 @@
 // Workloads on images, in every kind of sandbox.
 #include <sys/sysmacros.h>
 
+#include "base/sanitizers.h"
 #include "runtime/image_fixture_test.h"
 #include "runtime/image_tree.h"
 #include "runtime/sandbox_test.h"
@@ -68,13 +69,7 @@ TEST_P(SandboxImageTest, SeesTheImageAndNothingOfTheHost) {
 // An image is read-only without root. Under ThreadSanitizer, too: its own thread is in every
 // process, and only one of a single thread can make the user namespace that maps the image's
 // owners.
-bool images_can_be_changed() {
-#ifdef __SANITIZE_THREAD__
-  return false;
-#else
-  return ::geteuid() == 0;
-#endif
-}
+bool images_can_be_changed() { return !kHasThreadSanitizer && ::geteuid() == 0; }
 
 TEST_P(SandboxImageTest, ChangesAreItsOwn) {
   const std::string script =

@@ -6,22 +6,12 @@
 #include <cstdio>
 #include <string>
 
+#include "base/sanitizers.h"
+
 namespace fallow::sim {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define FALLOW_SIM_SLOW 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define FALLOW_SIM_SLOW 1
-#endif
-#endif
-
-#ifdef FALLOW_SIM_SLOW
-constexpr bool kIsSlow = true;  // a sanitizer looks over our shoulder: shorter runs
-#else
-constexpr bool kIsSlow = false;
-#endif
+constexpr bool kIsSlow = kHasSanitizer;  // one looks over our shoulder: shorter runs
 
 ChaosOptions options_of(std::uint64_t seed) {
   ChaosOptions options;
