@@ -4,12 +4,6 @@
 #include <immintrin.h>
 #endif
 
-// gcc 12 takes what its own intrinsics leave undefined on purpose for a mistake.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-
 namespace fallow::core {
 namespace {
 
