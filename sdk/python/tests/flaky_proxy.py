@@ -16,6 +16,9 @@ class FlakyProxy:
 
     def __init__(self, market_url, seed, share):
         self._market = urllib.parse.urlsplit(market_url).netloc
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # one for all: it is dear to make, with the system's roots most of all
+        self._tls.check_hostname = False
+        self._tls.verify_mode = ssl.CERT_NONE
         self._random = random.Random(seed)
         self._share = share
         self._lock = threading.Lock()
@@ -85,10 +88,7 @@ class FlakyProxy:
         return True
 
     def _upstream(self, method, path, headers, body):
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        upstream = http.client.HTTPSConnection(self._market, timeout=60, context=context)
+        upstream = http.client.HTTPSConnection(self._market, timeout=60, context=self._tls)
         upstream.request(method, path, body=body, headers=headers)
         return upstream, upstream.getresponse()
 
