@@ -81,7 +81,7 @@ function(fallow_test target)
     return()
   endif()
   add_executable(${target} ${ARG_SOURCES})
-  target_link_libraries(${target} PRIVATE ${ARG_DEPENDS} fallow_warnings GTest::gtest GTest::gmock GTest::gtest_main)
+  target_link_libraries(${target} PRIVATE fallow_allocator ${ARG_DEPENDS} fallow_warnings GTest::gtest GTest::gmock GTest::gtest_main)
   # A test is run once where it is built.
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O0>)
   fallow_join(${target})

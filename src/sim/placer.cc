@@ -7,15 +7,10 @@
 #include <vector>
 
 #include "base/check.h"
+#include "sim/lab_commands.h"
 
 namespace fallow::sim {
 namespace {
-
-double thread_seconds() {
-  timespec now{};
-  FALLOW_CHECK(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) == 0, "no clock of the thread");
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
 
 double percent(double part, double whole, double of_none) {
   return whole > 0 ? 100 * part / whole : of_none;
