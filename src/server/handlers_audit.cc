@@ -10,6 +10,7 @@
 #include "fallow/v1/services.pb.h"
 #include "server/csv_cell.h"
 #include "server/handlers.h"
+#include "server/history_wait.h"
 #include "server/json.h"
 #include "server/named_ids.h"
 #include "server/pages.h"
@@ -17,8 +18,6 @@
 namespace fallow::server {
 namespace {
 
-// What had happened when it was asked for is found.
-constexpr Duration kAuditWaitMax = seconds(10);
 // One page reads so often at most: of millions of events it may hold none, and go on.
 constexpr int kReadingsPerPage = 32;
 constexpr std::size_t kEntriesPerPiece = 128;
@@ -87,10 +86,9 @@ Answer<AuditSource::Page> read_audit(AuditSource& audit, LogIndex through,
                                      const AuditSource::Filter& filter,
                                      std::optional<AuditSource::Place> before,
                                      std::size_t count_max) {
-  if (!audit.wait_for(through, kAuditWaitMax)) {
-    return refuse(503, "busy", "the history is behind; ask again in a moment");
-  }
-  auto page = audit.search(filter, before, count_max);
+  auto page = wait_for_history(audit, through).and_then([&] {
+    return audit.search(filter, before, count_max);
+  });
   if (!page) return tl::unexpected(problem_of(page.error(), "search the events"));
   return std::move(*page);
 }

@@ -40,6 +40,14 @@ Answer<AccountId> visible_account(const Call& call, std::uint64_t id) {
   return refuse(404, "not_found", "account {} is not yours; leave it out for your own", id);
 }
 
+Answer<const core::Account*> known_account(const core::Machine& machine, AccountId id) {
+  const core::Account* account = machine.account(id);
+  if (account == nullptr) {
+    return refuse(404, "account_unknown", "there is no account {}", id.value);
+  }
+  return account;
+}
+
 tl::unexpected<v1::Problem> node_unknown(std::uint64_t node) {
   return refuse(404, "not_found", "there is no node {} of yours; GET /v1/nodes lists them", node);
 }

@@ -27,6 +27,8 @@ Answer<const core::Node*> visible_node(const Call& call, const core::Machine& ma
                                        std::uint64_t id);
 // Any thread: the account that a request is about, 0 being the caller's own; for operators any.
 Answer<AccountId> visible_account(const Call& call, std::uint64_t id);
+// 404 when there is none.
+Answer<const core::Account*> known_account(const core::Machine& machine, AccountId id);
 tl::unexpected<v1::Problem> order_unknown(std::uint64_t order);
 tl::unexpected<v1::Problem> node_unknown(std::uint64_t node);
 
