@@ -18,7 +18,8 @@
 namespace fallow::server {
 namespace {
 
-// One page reads so often at most: of millions of events it may hold none, and go on.
+// One page, or piece of a file, reads so often at most: of millions of events it may hold none, and
+// go on.
 constexpr int kReadingsPerPage = 32;
 constexpr std::size_t kEntriesPerPiece = 128;
 
@@ -146,12 +147,13 @@ class AuditFile final : public EventSource {
       return read_audit(*call_.parts().audit, through_, filter_, before_, kEntriesPerPiece);
     };
     Chunk chunk;
-    while (chunk.events.empty() && !chunk.is_last) {
+    for (int readings = 0; readings < kReadingsPerPage; ++readings) {
       FALLOW_CO_ASSIGN(const AuditSource::Page page, co_await call_.on_disk(read));
       for (const v1::AuditEntryView& entry : page.entries) text_ += write_(entry);
       before_ = page.next;
       chunk.is_last = !page.next;
       if (!text_.empty()) chunk.events.push_back({{}, std::exchange(text_, {}), {}});
+      if (!chunk.events.empty() || chunk.is_last) break;
     }
     co_return chunk;
   }
