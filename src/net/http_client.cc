@@ -47,11 +47,17 @@ bool HttpClient::is_cancelled() {
   return is_cancelled_;
 }
 
+// No coroutine: those begin when they are awaited, maybe on another thread, and a cancel() may come
+// before.
 Task<Result<Response>> HttpClient::send(ClientRequest request) {
   {
     const std::lock_guard lock(mutex_);
     is_cancelled_ = false;
   }
+  return send_with_retry(std::move(request));
+}
+
+Task<Result<Response>> HttpClient::send_with_retry(ClientRequest request) {
   bool reused = take_stream() != nullptr;
   // A server may have closed a kept connection since: seen here, it costs nothing.
   if (reused) {

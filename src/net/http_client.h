@@ -72,12 +72,15 @@ class HttpClient {
   Task<Result<Response>> send(ClientRequest request);
 
   // Ends the request under way, if any, with kClosed; where nothing is connected yet, as soon as it
-  // is, and without having sent anything. Any thread.
+  // is, and without having sent anything. A request is under way from the call of send() on, not
+  // only once its task runs. Any thread.
   void cancel();
 
   const Url& url() const { return options_.url; }
 
  private:
+  // Once, and where that is harmless once more.
+  Task<Result<Response>> send_with_retry(ClientRequest request);
   Task<Result<Response>> send_once(ClientRequest& request, bool& answer_begun);
   Task<Status> write_request(const ClientRequest& request);
   Task<Result<Response>> read_response(const ClientRequest& request, bool& answer_begun);

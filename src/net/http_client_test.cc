@@ -252,6 +252,28 @@ TEST(HttpClient, WhatIsCancelledWhileItConnectsIsNotSent) {
   EXPECT_EQ(requests.load(), 1);
 }
 
+// A task may begin long after send() was called: on another thread, whenever that has time.
+TEST(HttpClient, WhatIsCancelledBeforeItsTaskBeginsIsNotSent) {
+  std::atomic<int> requests = 0;
+  LoopbackServer server([&requests](Exchange& exchange) -> Task<void> {
+    ++requests;
+    co_await answer_ok(exchange);
+  });
+  IoPool pool(1);
+  HttpClient client(server.client_options());
+  // Without a connection, then with a kept one.
+  for (int round = 0; round < 2; ++round) {
+    Task<Result<Response>> task = client.send(ClientRequest());
+    client.cancel();
+    const auto ended = block_on(pool.executor(0), std::move(task));
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code, ErrorCode::kClosed) << ended.error().message;
+    EXPECT_EQ(requests.load(), round);
+    EXPECT_EQ(block_on(pool.executor(0), client.send(ClientRequest()))->body, "ok");
+  }
+  pool.stop();
+}
+
 TEST(OneShot, ReachesACoroutineFromAnotherThread) {
   IoPool pool(1);
   for (int i = 0; i < 200; ++i) {

@@ -52,6 +52,30 @@ TEST(Access, NobodySeesWhatIsAnothers) {
   EXPECT_EQ(market.get("/v1/nodes", other_provider).at("nodes"), "[]");
 }
 
+// An operator sees every order; what its renter pays for, or what is sealed for it, is not his.
+TEST(Access, AnOperatorWhoRentsSpendsNothingForOthers) {
+  LoopbackMarket market;
+  const People people(market);
+  market.add_node(people.provider, "0.20");
+  const Reply order = market.post("/v1/orders", people.renter,
+                                  R"({"requirements": {}, "workload": {"command": ["true"]}})");
+  ASSERT_EQ(order.status, 200) << order.body;
+  const Reply made =
+      market.post("/v1/accounts", market.operator_key(),
+                  R"({"name": "operator who rents", "scopes": ["OPERATOR", "RENTER"]})");
+  ASSERT_EQ(made.status, 200) << made.body;
+  const std::string both = made.at("api_key");
+  const std::string path = "/v1/orders/" + order.at("id");
+  EXPECT_EQ(market.get(path, both).status, 200);
+  const std::string held = market.get("/v1/wallet", people.renter).at("held");
+  EXPECT_EQ(market.get(path + "/extension?hours=0.5", both).at("code"), "not_found");
+  EXPECT_EQ(market.post(path + "/extend", both, R"({"hours": 0.5})").at("code"), "not_found");
+  EXPECT_EQ(market.get(path + "/secret-asks", both).at("code"), "not_found");
+  EXPECT_EQ(market.get("/v1/wallet", people.renter).at("held"), held);
+  EXPECT_EQ(market.get(path + "/extension?hours=0.5", people.renter).status, 200);
+  EXPECT_EQ(market.post(path + "/extend", people.renter, R"({"hours": 0.5})").status, 200);
+}
+
 TEST(Access, AKeyNeverGivesMoreThanItHas) {
   LoopbackMarket market;
   const People people(market);

@@ -89,7 +89,8 @@ class Api {
       net::Exchange& exchange, const Route& route, std::string& body);
   net::Task<void> serve_stream(net::Exchange& exchange, const Route& route, Call& call,
                                const google::protobuf::Message& request, Outcome& outcome);
-  // Of a stream that is a file: what the source gives, as it is.
+  // Of a stream that is a file: what the source gives, as it is. Without an end when the source
+  // fails under way, or the caller is no longer let in.
   net::Task<void> send_file(net::Exchange& exchange, const Route& route, Call& call,
                             EventSource& source, Outcome& outcome);
   net::Task<void> pump(net::Exchange& exchange, const Call& call, EventSource& source,

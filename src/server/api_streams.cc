@@ -45,8 +45,11 @@ net::Task<void> Api::send_file(net::Exchange& exchange, const Route& route, Call
       if (!written) co_return;
     }
     if (chunk->is_last) break;
+    // Who reads slowly reads for hours: his key is asked for as of any stream. What breaks off has
+    // no end, so that nobody takes the part for the whole.
+    const bool known = co_await still_known(exchange, call.caller());
+    if (!known) co_return;
     chunk = co_await source.next();
-    // Without an end, so that nobody takes the part for the whole.
     if (!chunk) co_return;
   }
   co_await exchange.finish();

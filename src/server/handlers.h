@@ -27,7 +27,8 @@ class EventSource {
   virtual ~EventSource() = default;
 
   struct Chunk {
-    // About 64 KiB at most; empty: nothing new. Of a file: its next bytes, as data.
+    // About 64 KiB at most; empty: nothing new. Of a file: its next bytes, as data; empty and not
+    // the last: more is to be read, and next() is called again at once.
     std::vector<net::SseEvent> events;
     bool is_last = false;
   };

@@ -25,8 +25,7 @@ net::Task<Answer<v1::CreateAccountResponse>> create_account(
       [](const Done& done) -> Answer<v1::AccountView> {
     const std::uint64_t id = done.entity(&v1::Event::account_opened, v1::Event::kAccountOpened,
                                          &v1::AccountOpened::account);
-    const core::Account* account = done.machine.account(AccountId(id));
-    if (account == nullptr) return refuse(404, "account_unknown", "there is no account {}", id);
+    FALLOW_ASSIGN(const core::Account* account, known_account(done.machine, AccountId(id)));
     return account_view(*account);
   };
   FALLOW_CO_ASSIGN(v1::AccountView account, co_await call.submit(std::move(open), take_account));
@@ -139,9 +138,7 @@ net::Task<Answer<v1::ListKeysResponse>> list_keys(Call& call, const v1::ListKeys
   FALLOW_CO_ASSIGN(const AccountId account, visible_account(call, request.account()));
   const std::function<Answer<v1::ListKeysResponse>(const core::Machine&)> look =
       [account](const core::Machine& machine) -> Answer<v1::ListKeysResponse> {
-    if (machine.account(account) == nullptr) {
-      return refuse(404, "account_unknown", "there is no account {}", account.value);
-    }
+    FALLOW_TRY(known_account(machine, account));
     v1::ListKeysResponse response;
     machine.visit_keys(account, [&response](const core::ApiKey& key) {
       *response.add_keys() = key_view(key);

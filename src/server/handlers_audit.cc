@@ -10,6 +10,7 @@
 #include "fallow/v1/services.pb.h"
 #include "server/csv_cell.h"
 #include "server/handlers.h"
+#include "server/history_wait.h"
 #include "server/json.h"
 #include "server/named_ids.h"
 #include "server/pages.h"
@@ -17,9 +18,8 @@
 namespace fallow::server {
 namespace {
 
-// What had happened when it was asked for is found.
-constexpr Duration kAuditWaitMax = seconds(10);
-// One page reads so often at most: of millions of events it may hold none, and go on.
+// One page, or piece of a file, reads so often at most: of millions of events it may hold none, and
+// go on.
 constexpr int kReadingsPerPage = 32;
 constexpr std::size_t kEntriesPerPiece = 128;
 
@@ -87,10 +87,9 @@ Answer<AuditSource::Page> read_audit(AuditSource& audit, LogIndex through,
                                      const AuditSource::Filter& filter,
                                      std::optional<AuditSource::Place> before,
                                      std::size_t count_max) {
-  if (!audit.wait_for(through, kAuditWaitMax)) {
-    return refuse(503, "busy", "the history is behind; ask again in a moment");
-  }
-  auto page = audit.search(filter, before, count_max);
+  auto page = wait_for_history(audit, through).and_then([&] {
+    return audit.search(filter, before, count_max);
+  });
   if (!page) return tl::unexpected(problem_of(page.error(), "search the events"));
   return std::move(*page);
 }
@@ -148,12 +147,13 @@ class AuditFile final : public EventSource {
       return read_audit(*call_.parts().audit, through_, filter_, before_, kEntriesPerPiece);
     };
     Chunk chunk;
-    while (chunk.events.empty() && !chunk.is_last) {
+    for (int readings = 0; readings < kReadingsPerPage; ++readings) {
       FALLOW_CO_ASSIGN(const AuditSource::Page page, co_await call_.on_disk(read));
       for (const v1::AuditEntryView& entry : page.entries) text_ += write_(entry);
       before_ = page.next;
       chunk.is_last = !page.next;
       if (!text_.empty()) chunk.events.push_back({{}, std::exchange(text_, {}), {}});
+      if (!chunk.events.empty() || chunk.is_last) break;
     }
     co_return chunk;
   }

@@ -9,6 +9,7 @@
 #include "base/number.h"
 #include "fallow/v1/services.pb.h"
 #include "server/handlers.h"
+#include "server/history_wait.h"
 #include "server/months.h"
 #include "server/pages.h"
 #include "server/visible.h"
@@ -16,22 +17,14 @@
 namespace fallow::server {
 namespace {
 
-// What had happened when it was asked for is in the answer.
-constexpr Duration kEarningsWaitMax = seconds(10);
-
-net::Task<Answer<LogIndex>> account_known(const Call& call, AccountId account) {
+// Up to where the history is to be read. 404: there is no such account.
+net::Task<Answer<LogIndex>> log_end_of(const Call& call, AccountId account) {
   const std::function<Answer<LogIndex>(const core::Machine&)> look =
       [account](const core::Machine& machine) -> Answer<LogIndex> {
-    if (machine.account(account) != nullptr) return machine.last_index();
-    return refuse(404, "account_unknown", "there is no account {}", account.value);
+    FALLOW_TRY(known_account(machine, account));
+    return machine.last_index();
   };
   co_return co_await call.visit(look);
-}
-
-// On a thread that may wait for the disk.
-Answer<void> wait_for_history(EarningsHistory& history, LogIndex through) {
-  if (history.wait_for(through, kEarningsWaitMax)) return {};
-  return refuse(503, "busy", "the history is behind; ask again in a moment");
 }
 
 // "20774.12345.0,2": a day, a node and its devices.
@@ -85,12 +78,12 @@ net::Task<Answer<v1::ListEarningsResponse>> list_earnings(Call& call,
                                                 std::numeric_limits<std::int32_t>::max()));
   asked.node = NodeId(request.node());
   asked.by = request.by();
-  FALLOW_CO_ASSIGN(const LogIndex through, co_await account_known(call, asked.account));
+  FALLOW_CO_ASSIGN(const LogIndex through, co_await log_end_of(call, asked.account));
   const std::function<Answer<v1::ListEarningsResponse>()> read =
       [&]() -> Answer<v1::ListEarningsResponse> {
     EarningsHistory& history = *call.parts().earnings;
-    FALLOW_TRY(wait_for_history(history, through));
-    auto page = history.earnings(asked);
+    auto page =
+        wait_for_history(history, through).and_then([&] { return history.earnings(asked); });
     if (!page) return tl::unexpected(problem_of(page.error(), "read what was earned"));
     v1::ListEarningsResponse response;
     for (v1::EarningsView& row : page->rows) *response.add_earnings() = std::move(row);
@@ -107,12 +100,13 @@ net::Task<Answer<v1::ListWithdrawalsResponse>> list_withdrawals(
   FALLOW_CO_ASSIGN(const AccountId account, visible_account(call, request.account()));
   FALLOW_CO_ASSIGN(const std::size_t size, page_size_of(request.page_size()));
   FALLOW_CO_ASSIGN(const std::uint64_t before, page_position("withdrawals", request.page_token()));
-  FALLOW_CO_ASSIGN(const LogIndex through, co_await account_known(call, account));
+  FALLOW_CO_ASSIGN(const LogIndex through, co_await log_end_of(call, account));
   const std::function<Answer<v1::ListWithdrawalsResponse>()> read =
       [&]() -> Answer<v1::ListWithdrawalsResponse> {
     EarningsHistory& history = *call.parts().earnings;
-    FALLOW_TRY(wait_for_history(history, through));
-    auto page = history.payouts(account, before, size);
+    auto page = wait_for_history(history, through).and_then([&] {
+      return history.payouts(account, before, size);
+    });
     if (!page) return tl::unexpected(problem_of(page.error(), "read the payouts"));
     v1::ListWithdrawalsResponse response;
     for (v1::PayoutView& payout : page->payouts) *response.add_payouts() = std::move(payout);

@@ -12,6 +12,7 @@
 #include "server/requirements.h"
 #include "server/scan.h"
 #include "server/views.h"
+#include "server/visible.h"
 
 namespace fallow::server {
 namespace {
@@ -20,11 +21,6 @@ constexpr double kDeadlineHoursMax = 2 * 24 * 366;
 constexpr double kMoreHoursMax = 24 * 366;
 // Of a page so many waiting orders are told what they wait for: each costs the market a match.
 constexpr std::size_t kOrdersExplainedMax = 50;
-
-tl::unexpected<v1::Problem> order_unknown(std::uint64_t order) {
-  return refuse(404, "not_found", "there is no order {} of yours; GET /v1/orders lists them",
-                order);
-}
 
 Answer<void> put_shape(Call& call, const v1::CreateOrderRequest& request, v1::SubmitOrder& out) {
   if (!request.quote().empty()) {
@@ -167,14 +163,6 @@ net::Task<Answer<v1::ListOrdersResponse>> list_orders(Call& call,
   co_return response;
 }
 
-// The order, if the caller may see it.
-Answer<const core::Order*> visible_order(const Call& call, const core::Machine& machine,
-                                         std::uint64_t id) {
-  const core::Order* order = machine.order(OrderId(id));
-  if (order == nullptr || !call.caller().may_see(order->account)) return order_unknown(id);
-  return order;
-}
-
 net::Task<Answer<v1::OrderView>> get_order(Call& call, const v1::GetOrderRequest& request) {
   const std::function<Answer<v1::OrderView>(const core::Machine&)> look =
       [&](const core::Machine& machine) -> Answer<v1::OrderView> {
@@ -233,7 +221,7 @@ net::Task<Answer<v1::ExtensionView>> get_extension(Call& call,
   FALLOW_CO_ASSIGN(const Duration more, more_time(request.hours()));
   const std::function<Answer<v1::ExtensionView>(const core::Machine&)> look =
       [&](const core::Machine& machine) -> Answer<v1::ExtensionView> {
-    FALLOW_ASSIGN(const core::Order* order, visible_order(call, machine, request.order()));
+    FALLOW_ASSIGN(const core::Order* order, own_order(call, machine, request.order()));
     const auto extension = machine.extension(*order, more);
     if (!extension) return tl::unexpected(problem_of(extension.error()));
     return extension_view(*order, *extension, more);
@@ -245,7 +233,7 @@ net::Task<Answer<v1::OrderView>> extend_order(Call& call, const v1::ExtendOrderR
   FALLOW_CO_ASSIGN(const Duration more, more_time(request.hours()));
   const std::function<Answer<bool>(const core::Machine&)> look =
       [&](const core::Machine& machine) -> Answer<bool> {
-    FALLOW_TRY(visible_order(call, machine, request.order()));
+    FALLOW_TRY(own_order(call, machine, request.order()));
     return true;
   };
   FALLOW_CO_TRY(co_await call.visit(look));
@@ -254,7 +242,7 @@ net::Task<Answer<v1::OrderView>> extend_order(Call& call, const v1::ExtendOrderR
   command.mutable_extend_order()->set_more_us(more.value);
   const std::function<Answer<v1::OrderView>(const Done&)> take =
       [&](const Done& done) -> Answer<v1::OrderView> {
-    FALLOW_ASSIGN(const core::Order* order, visible_order(call, done.machine, request.order()));
+    FALLOW_ASSIGN(const core::Order* order, own_order(call, done.machine, request.order()));
     return order_view(*order, done.machine, true);
   };
   co_return co_await call.submit(std::move(command), take);

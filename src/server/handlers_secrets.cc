@@ -2,6 +2,7 @@
 #include "base/digest.h"
 #include "fallow/v1/services.pb.h"
 #include "server/handlers.h"
+#include "server/visible.h"
 
 namespace fallow::server {
 namespace {
@@ -19,13 +20,7 @@ net::Task<Answer<v1::ListSecretAsksResponse>> list_secret_asks(
   const std::vector<SecretAsks::Ask> asks = call.parts().secrets->secret_asks(id);
   const std::function<Answer<v1::ListSecretAsksResponse>(const core::Machine&)> look =
       [&](const core::Machine& machine) -> Answer<v1::ListSecretAsksResponse> {
-    const core::Order* order = machine.order(id);
-    // The renter's alone: an operator who rents, too, sees others' orders, but seals nothing for
-    // them.
-    if (order == nullptr || order->account != call.caller().account) {
-      return refuse(404, "not_found", "there is no order {} of yours; GET /v1/orders lists them",
-                    id.value);
-    }
+    FALLOW_TRY(own_order(call, machine, id.value));
     v1::ListSecretAsksResponse response;
     for (const SecretAsks::Ask& ask : asks) {
       if (static_cast<std::size_t>(response.asks_size()) >= kAsksShownMax) break;

@@ -9,6 +9,7 @@
 #include "core/calendar.h"
 #include "fallow/v1/services.pb.h"
 #include "server/handlers.h"
+#include "server/history_wait.h"
 #include "server/months.h"
 #include "server/pages.h"
 #include "server/requirements.h"
@@ -20,9 +21,7 @@ namespace fallow::server {
 namespace {
 
 Answer<v1::WalletView> wallet_of(const core::Machine& machine, AccountId account) {
-  if (machine.account(account) == nullptr) {
-    return refuse(404, "account_unknown", "there is no account {}", account.value);
-  }
+  FALLOW_TRY(known_account(machine, account));
   return wallet_view(account, machine);
 }
 
@@ -59,9 +58,6 @@ net::Task<Answer<v1::ListTransfersResponse>> list_transfers(
   co_return co_await call.on_disk(read);
 }
 
-// A statement holds everything that had happened when it was asked for.
-constexpr Duration kStatementWaitMax = seconds(10);
-
 struct StatementAsked {
   StatementHistory::Asked asked;
   std::string currency;
@@ -75,9 +71,7 @@ net::Task<Answer<StatementAsked>> statement_asked(Call& call, std::uint64_t want
   if (!named) co_return refuse_field("month", "a month is written as 2026-11, in UTC");
   const std::function<Answer<StatementAsked>(const core::Machine&)> look =
       [&](const core::Machine& machine) -> Answer<StatementAsked> {
-    if (machine.account(account) == nullptr) {
-      return refuse(404, "account_unknown", "there is no account {}", account.value);
-    }
+    FALLOW_TRY(known_account(machine, account));
     StatementAsked asked;
     asked.asked.account = account;
     asked.asked.month = *named;
@@ -91,10 +85,9 @@ net::Task<Answer<StatementAsked>> statement_asked(Call& call, std::uint64_t want
 // On a thread that may wait for the disk.
 Answer<StatementHistory::Page> read_statement(StatementHistory& history,
                                               const StatementAsked& asked) {
-  if (!history.wait_for(asked.through, kStatementWaitMax)) {
-    return refuse(503, "busy", "the history is behind; ask again in a moment");
-  }
-  auto page = history.statement(asked.asked);
+  auto page = wait_for_history(history, asked.through).and_then([&] {
+    return history.statement(asked.asked);
+  });
   if (!page) return tl::unexpected(problem_of(page.error(), "read the statement"));
   page->view.set_currency(asked.currency);
   return std::move(*page);

@@ -47,14 +47,6 @@ std::optional<std::uint32_t> meters_taken(const core::Machine& market, LeaseId i
   return lease->meter_sequence;
 }
 
-// Secrets that a workload which has not begun waits for.
-bool waits_for_secrets(const v1::DesiredLease& wanted, const core::Machine& market) {
-  const v1::Workload& workload = wanted.workload();
-  if (workload.secrets_size() == 0 && !workload.image_login()) return false;
-  const core::Lease* const lease = market.lease(LeaseId(wanted.lease()));
-  return lease == nullptr || lease->started_at.us == 0;
-}
-
 }  // namespace
 
 Hub::Hub(HubPort& port, const Clock& clock, Random& random, HubLimits limits)
@@ -261,110 +253,6 @@ void Hub::observed(SessionId id, Session& session, const v1::Observed& observed)
         port_.send(id, message);
       });
   if (!taken) --session.observed_in_flight;
-}
-
-void Hub::log_chunk(SessionId id, Session& session, v1::LogChunk chunk) {
-  if (chunk.data().size() > limits_.log_bytes_per_chunk_max) {
-    say_goodbye(id, session, "protocol", "a piece of output is larger than 256 KiB");
-    return;
-  }
-  const LeaseId of(chunk.lease());
-  if (session.leases_known.contains(of) && !session.chunks_waiting.contains(of)) {
-    store_chunk(id, chunk);
-    return;
-  }
-  v1::HubMessage refusal;
-  refusal.mutable_log_ack()->set_lease(chunk.lease());
-  refusal.mutable_log_ack()->set_stream(chunk.stream());
-  refusal.mutable_log_ack()->set_offset(chunk.offset());
-  refusal.mutable_log_ack()->set_again(true);
-  const bool taken =
-      port_.read([this, id, of, chunk = std::move(chunk)](const core::Machine& machine) {
-        const std::lock_guard lock(mutex_);
-        Session* open = find(id);
-        if (open == nullptr || open->stage != Stage::kOpen) return;
-        if (const auto waiting = open->chunks_waiting.find(of); --waiting->second == 0) {
-          open->chunks_waiting.erase(waiting);
-        }
-        const core::Lease* lease = machine.lease(of);
-        if (lease == nullptr || lease->node != open->node) {
-          say_goodbye(id, *open, "denied", "output was sent for a lease that is not this node's");
-          return;
-        }
-        if (open->leases_known.size() >= limits_.leases_known_max) {
-          open->leases_known.erase(open->leases_known.begin());
-        }
-        open->leases_known.insert(lease->id);
-        store_chunk(id, chunk);
-      });
-  if (taken) {
-    ++session.chunks_waiting[of];
-  } else {
-    port_.send(id, refusal);
-  }
-}
-
-void Hub::store_chunk(SessionId id, const v1::LogChunk& chunk) {
-  v1::HubMessage ack;
-  ack.mutable_log_ack()->set_lease(chunk.lease());
-  ack.mutable_log_ack()->set_stream(chunk.stream());
-  const std::uint64_t reach = port_.store_log(chunk);
-  ack.mutable_log_ack()->set_offset(reach);
-  // There is a gap before it, or the disk did not take it.
-  ack.mutable_log_ack()->set_again(reach < chunk.offset() + chunk.data().size());
-  port_.send(id, ack);
-}
-
-void Hub::send_desired(SessionId id, Session& session, const core::Machine& machine) {
-  v1::Desired desired = machine.desired(session.node);
-  if (session.desired_known && desired.revision() == session.desired_sent) return;
-  session.desired_known = true;
-  session.desired_sent = desired.revision();
-  session.desired_sent_at = clock_.monotonic();
-  refuse_secrets(session, machine, desired);
-  v1::HubMessage message;
-  *message.mutable_desired() = std::move(desired);
-  port_.send(id, message);
-}
-
-void Hub::refuse_secrets(const Session& session, const core::Machine& machine,
-                         v1::Desired& desired) {
-  if (session.takes_secrets) return;
-  v1::Desired kept;
-  v1::Command command;
-  v1::Observe& observe = *command.mutable_observe();
-  observe.set_node(session.node.value);
-  for (v1::DesiredLease& wanted : *desired.mutable_leases()) {
-    if (!waits_for_secrets(wanted, machine)) {
-      kept.add_leases()->Swap(&wanted);
-      continue;
-    }
-    v1::WorkloadReport& report = *observe.add_workloads();
-    report.set_lease(wanted.lease());
-    report.set_state(v1::ENDED);
-    report.set_reason(v1::START_FAILED);
-    report.set_detail("the node's agent is of before secrets: it would start without them");
-  }
-  desired.mutable_leases()->Swap(kept.mutable_leases());
-  if (observe.workloads_size() == 0) return;
-  // Where the queue is full the node's own next report, which does not name them, ends them, too.
-  (void)port_.submit(std::move(command), [](const core::Machine*) {});
-}
-
-void Hub::repeat_desired(SessionId id, Session& session, std::uint64_t acted_upon) {
-  const Time now = clock_.monotonic();
-  if (acted_upon >= session.desired_sent || now - session.desired_sent_at < limits_.heartbeat) {
-    return;
-  }
-  session.desired_sent_at = now;
-  // Refused by a full queue: the next report asks again.
-  (void)port_.read([this, id](const core::Machine& machine) {
-    const std::lock_guard lock(mutex_);
-    Session* open = find(id);
-    if (open == nullptr || open->stage != Stage::kOpen) return;
-    open->desired_known = false;
-    send_desired(id, *open, machine);
-  });
 }
 
 void Hub::say_goodbye(SessionId id, Session& session, std::string_view code, std::string message) {

@@ -6,6 +6,7 @@
 
 #include "server/event_streams.h"
 #include "server/json.h"
+#include "server/visible.h"
 
 namespace fallow::server {
 namespace {
@@ -193,13 +194,9 @@ class OutputFeed final : public EventSource {
 OpenStream follow_order_logs(Call& call, const v1::FollowOrderLogsRequest& request,
                              net::Notifier wake) {
   FALLOW_CO_ASSIGN(Resume resume, resume_of(call));
-  const OutputFeed::Look look = [&call, id = OrderId(request.order())](
-                                    const core::Machine& machine) -> Answer<OutputFeed::Present> {
-    const core::Order* order = machine.order(id);
-    if (order == nullptr || !call.caller().may_see(order->account)) {
-      return refuse(404, "not_found", "there is no order {} of yours; GET /v1/orders lists them",
-                    id.value);
-    }
+  const OutputFeed::Look look =
+      [&call, id = request.order()](const core::Machine& machine) -> Answer<OutputFeed::Present> {
+    FALLOW_ASSIGN(const core::Order* order, visible_order(call, machine, id));
     OutputFeed::Present present;
     present.ended = order->state != v1::OPEN;
     present.ended_at = order->ended_at;

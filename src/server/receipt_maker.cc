@@ -3,6 +3,7 @@
 #include <future>
 #include <utility>
 
+#include "server/history_wait.h"
 #include "server/receipts.h"
 
 namespace fallow::server {
@@ -24,9 +25,7 @@ Result<v1::Receipt> ReceiptMaker::receipt(LeaseId lease) {
     promise.set_value(Seen{receipt_facts(machine, *found), engine_.chain()});
   }));
   FALLOW_ASSIGN(Seen seen, future.get());
-  if (!history_.wait_for(LogIndex(seen.facts.ended_index()), kHistoryWaitMax)) {
-    return fail(ErrorCode::kBusy, "the history is behind; ask again in a moment");
-  }
+  FALLOW_TRY(wait_for_history(history_, LogIndex(seen.facts.ended_index())));
   FALLOW_ASSIGN(std::vector<v1::MeterRecord> meters, history_.meters(lease));
   return sign_receipt(std::move(seen.facts), std::move(meters), seen.chain, market_key_);
 }

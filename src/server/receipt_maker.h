@@ -20,9 +20,6 @@ class ReceiptMaker final : public ReceiptSource {
   Result<v1::Receipt> receipt(LeaseId lease) override;
 
  private:
-  // The history is written behind the market: so long it may take to catch up.
-  static constexpr Duration kHistoryWaitMax = seconds(10);
-
   engine::Engine& engine_;
   History& history_;
   const SigningKey market_key_;

@@ -30,7 +30,8 @@ void RegionCounts::count_device(const core::NodeDevice& device, bool is_availabl
   if (is_available) counts.free_thousandths += device.free_thousandths;
 }
 
-// Null: there are too many already. A region has room for one model at least.
+// Null: there are too many regions already. A new one may still have no room for a model of its
+// own: those are limited over all regions together.
 RegionCounts::Region* RegionCounts::region_of(const core::Node& node) {
   const std::string name = core::canonical_word(node.facts.region());
   const auto found = regions_.find(name);

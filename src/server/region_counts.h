@@ -15,8 +15,9 @@ namespace fallow::server {
 
 class RegionCounts {
  public:
-  // Regions and models are words of providers: what comes after so many pairs of them is counted
-  // together, as `others`.
+  // Regions and models are words of providers. There are at most `models_max` regions, and as many
+  // rows of models in all of them together: what comes later is counted in `others`. A device whose
+  // model has no row still counts in its region's sums, if that has one.
   explicit RegionCounts(std::size_t models_max = 1'000) : models_max_(models_max) {}
 
   // A node that was removed is none.

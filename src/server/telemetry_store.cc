@@ -166,34 +166,40 @@ void TelemetryStore::write_loop() {
 
 Status TelemetryStore::write(const std::vector<Row>& rows) {
   FALLOW_TRY(writer_.exec("begin"));
+  Time newest;  // a note may tell of a moment long ago, and be the last
+  std::set<NodeId> told;
   for (const Row& row : rows) {
-    if (row.of_owner) {
-      FALLOW_TRY(write_note(row));
-      continue;
-    }
-    insert_.bind(1, static_cast<std::int64_t>(row.node.value));
-    insert_.bind(2, row.at.us);
-    insert_.bind(3, row.bytes);
-    FALLOW_TRY(writer_.run(insert_));
+    newest = std::max(newest, row.at);
+    if (row.of_owner) told.insert(row.node);
+    SqliteStatement& insert = row.of_owner ? insert_note_ : insert_;
+    insert.bind(1, static_cast<std::int64_t>(row.node.value));
+    insert.bind(2, row.at.us);
+    insert.bind(3, row.bytes);
+    FALLOW_TRY(writer_.run(insert));
   }
-  prune_old_.bind(1, (rows.back().at - limits_.kept).us);
-  FALLOW_TRY(writer_.run(prune_old_));
-  prune_many_.bind(1, static_cast<std::int64_t>(limits_.minutes_kept));
-  FALLOW_TRY(writer_.run(prune_many_));
+  FALLOW_TRY(prune_minutes(newest));
+  FALLOW_TRY(prune_notes(newest, told));
   FALLOW_TRY(make_room());
   return writer_.exec("commit");
 }
 
-Status TelemetryStore::write_note(const Row& row) {
-  insert_note_.bind(1, static_cast<std::int64_t>(row.node.value));
-  insert_note_.bind(2, row.at.us);
-  insert_note_.bind(3, row.bytes);
-  FALLOW_TRY(writer_.run(insert_note_));
-  prune_notes_of_node_.bind(1, static_cast<std::int64_t>(row.node.value));
-  prune_notes_of_node_.bind(2, static_cast<std::int64_t>(limits_.owner_notes_of_node_kept));
-  FALLOW_TRY(writer_.run(prune_notes_of_node_));
-  prune_old_notes_.bind(1, (row.at - limits_.owner_kept).us);
+Status TelemetryStore::prune_minutes(Time newest) {
+  prune_old_.bind(1, (newest - limits_.kept).us);
+  FALLOW_TRY(writer_.run(prune_old_));
+  prune_many_.bind(1, static_cast<std::int64_t>(limits_.minutes_kept));
+  return writer_.run(prune_many_);
+}
+
+Status TelemetryStore::prune_notes(Time newest, const std::set<NodeId>& told) {
+  for (const NodeId node : told) {
+    prune_notes_of_node_.bind(1, static_cast<std::int64_t>(node.value));
+    prune_notes_of_node_.bind(2, static_cast<std::int64_t>(limits_.owner_notes_of_node_kept));
+    FALLOW_TRY(writer_.run(prune_notes_of_node_));
+  }
+  // Those of nodes that say nothing of their owners any more leave, too.
+  prune_old_notes_.bind(1, (newest - limits_.owner_kept).us);
   FALLOW_TRY(writer_.run(prune_old_notes_));
+  if (told.empty()) return {};
   prune_notes_.bind(1, static_cast<std::int64_t>(limits_.owner_notes_kept));
   return writer_.run(prune_notes_);
 }

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -70,10 +71,13 @@ class TelemetryStore final : public TelemetrySource {
   TelemetryStore(SqliteDb writer, SqliteDb reader, TelemetryLimits limits);
   Status prepare();
   void write_loop();
+  // A batch, and what leaves for it: pruned once a batch, not once a row.
   Status write(const std::vector<Row>& rows);
+  Status prune_minutes(Time newest);
+  // `told`: nodes of which there are new notes.
+  Status prune_notes(Time newest, const std::set<NodeId>& told);
   Result<std::uint64_t> bytes_used();
   Status make_room();
-  Status write_note(const Row& row);
   void end_watch(NodeId node);
 
   const TelemetryLimits limits_;

@@ -137,6 +137,34 @@ TEST_F(TelemetryStoreTest, NotesOfOwnersAreKeptNewestFirstAndNotForEver) {
   EXPECT_EQ(whys(), (std::vector<std::string>{"fourth"}));
 }
 
+// 90 days are promised: a node that says nothing of its owner any more is no reason to keep more.
+TEST_F(TelemetryStoreTest, OldNotesLeaveThoughNoneIsWritten) {
+  limits_.kept = limits_.owner_kept = hours(10);
+  reopen();
+  const auto note = [this](Time at, Duration ago) {
+    v1::Telemetry telemetry;
+    telemetry.add_owner()->set_ago_us(ago.value);
+    store_->take(NodeId(5), std::move(telemetry), at);
+  };
+  const auto notes = [this] {
+    reopen();
+    return store_->owner_moments(NodeId(5), 0, 10)->size();
+  };
+  note(kBegin, Duration());
+  EXPECT_EQ(notes(), 1U);
+  minute(6, kBegin + hours(9), 50);
+  EXPECT_EQ(notes(), 1U);
+  minute(6, kBegin + hours(11), 51);
+  EXPECT_EQ(notes(), 0U);
+  // What is told late does not keep what is old.
+  minute(5, kBegin + hours(12), 52);
+  EXPECT_EQ(kept().size(), 1U);
+  minute(6, kBegin + hours(23), 53);
+  note(kBegin + hours(23), hours(9));
+  EXPECT_EQ(notes(), 1U);
+  EXPECT_TRUE(kept().empty());
+}
+
 TEST_F(TelemetryStoreTest, AFileFromBeforeThereWereNotesGoesOn) {
   minute(5, kBegin, 50);
   store_.reset();
