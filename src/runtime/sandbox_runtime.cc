@@ -236,6 +236,7 @@ Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
   }
   launch.disk = impl_->options.disk;
   launch.driver = impl_->options.driver;
+  launch.meminfo = impl_->options.meminfo;
   launch.isolation = level->isolation;
   launch.tool = level->tool;
   launch.init = impl_->options.folder + "/init";
