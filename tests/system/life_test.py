@@ -294,7 +294,7 @@ class LifeTest(SystemTest):
         # when it comes to its own end meanwhile.
         least = ran_least - interval * (2 if plan.stop_after_s is not None else 1)
         # One that is stopped while its agent is silent has proven no more than what the market had heard; that its
-        # supervisor ran it on is the node's loss, too: then nothing says how little it may have proven (and of one that did not write its end, how much).
+        # supervisor ran it on is the node's loss, too: then nothing says how little it may have proven.
         has_least = by_itself or not happened
         if has_least and float(proven) < least:
             faults.append(f"free: ran {own.ran:.2f} s ({own.frozen:.2f} s of them frozen), proven {proven} s")
