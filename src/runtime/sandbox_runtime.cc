@@ -191,7 +191,8 @@ Result<std::unique_ptr<SandboxRuntime>> SandboxRuntime::open(SandboxOptions opti
   if (kept.disk.is_limited()) {
     const auto disk = disk_of(kept.folder);
     if (disk) kept.disk.disk = *disk;
-    impl->disk_fault = disk ? why_no_disk_pace(impl->cgroups, kept.disk, owner) : disk.error().message;
+    impl->disk_fault =
+        disk ? why_no_disk_pace(impl->cgroups, kept.disk, owner) : disk.error().message;
     if (!impl->disk_fault.empty()) kept.disk = {};
   }
   impl->trash = std::make_unique<Trash>(kept.folder + "/trash", impl->cgroups, owner);
