@@ -47,6 +47,12 @@ struct Suspend {
 struct Resume {
   LeaseId lease;
 };
+// What the owner's presence does to a workload, for people; once, where it is decided: the act may
+// be repeated.
+struct TellOwner {
+  v1::OwnerAct act = v1::LEASE_SUSPENDED;  // or LEASE_RESUMED, LEASE_EVICTED
+  LeaseId lease;
+};
 // The polite end: write its notice, resume it and send SIGTERM.
 struct Stop {
   LeaseId lease;
@@ -85,8 +91,8 @@ struct Quit {
   std::string reason;
 };
 
-using Action = std::variant<Persist, Prepare, Start, ExtendFence, Suspend, Resume, Stop, Save, Kill,
-                            Collect, Forget, Connect, Disconnect, Send, Quit>;
+using Action = std::variant<Persist, Prepare, Start, ExtendFence, Suspend, Resume, TellOwner, Stop,
+                            Save, Kill, Collect, Forget, Connect, Disconnect, Send, Quit>;
 
 // ---- events
 

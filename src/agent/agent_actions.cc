@@ -50,13 +50,10 @@ void Agent::Impl::act(std::vector<Action> actions) {
               }
             },
             [&](const ExtendFence& fence) { runtime.set_fence(fence.lease, fence.fence_at); },
-            [&](const Suspend& suspend) {
-              owner_notes.suspended(suspend.lease, read_now().monotonic);
-              runtime.suspend(suspend.lease);
-            },
-            [&](const Resume& resume) {
-              owner_notes.resumed(resume.lease, read_now().monotonic);
-              runtime.resume(resume.lease);
+            [&](const Suspend& suspend) { runtime.suspend(suspend.lease); },
+            [&](const Resume& resume) { runtime.resume(resume.lease); },
+            [&](const TellOwner& told) {
+              owner_notes.lease_is(told.act, told.lease, read_now().monotonic);
             },
             [&](const Stop& stop_action) { stop(stop_action); },
             [&](const Save& save_action) { save(save_action.lease, false); },
@@ -198,9 +195,6 @@ void Agent::Impl::start(const Start& action) {
 }
 
 void Agent::Impl::stop(const Stop& action) {
-  if (action.reason == v1::OWNER_RETURNED) {
-    owner_notes.evicted(action.lease, read_now().monotonic);
-  }
   const Status told =
       write_notice(runtime.folders(action.lease).checkpoint, action.reason, action.grace);
   if (!told)

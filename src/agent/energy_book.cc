@@ -1,5 +1,6 @@
 #include "agent/energy_book.h"
 
+#include <iterator>
 #include <sstream>
 #include <utility>
 
@@ -41,8 +42,10 @@ void EnergyBook::add(const std::map<LeaseId, std::vector<std::uint32_t>>& device
     energy.measured = energy.measured + span;
     changed_ = true;
   }
-  // Numbers of leases grow.
-  while (leases_.size() > kLeasesMax) leases_.erase(leases_.begin());
+  // Numbers of leases grow; a low one may still run.
+  for (auto one = leases_.begin(); leases_.size() > kLeasesMax && one != leases_.end();) {
+    one = devices.contains(one->first) ? std::next(one) : leases_.erase(one);
+  }
 }
 
 Status EnergyBook::store() {

@@ -24,7 +24,7 @@ struct LeaseEnergy {
 
 class EnergyBook {
  public:
-  static constexpr std::size_t kLeasesMax = 1000;  // the newest are kept
+  static constexpr std::size_t kLeasesMax = 1000;  // the newest are kept, and all that run
 
   // Goes on with what the file holds.
   explicit EnergyBook(std::string path);

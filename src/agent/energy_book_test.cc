@@ -79,5 +79,18 @@ TEST_F(EnergyBookTest, TheNewestAreKept) {
   EXPECT_EQ(book.leases().begin()->first, LeaseId(6));
 }
 
+TEST_F(EnergyBookTest, WhatRunsIsKeptHoweverOldItIs) {
+  EnergyBook book(path());
+  for (std::uint64_t lease = 2; lease <= EnergyBook::kLeasesMax + 5; ++lease) {
+    book.add({{LeaseId(1), {0}}, {LeaseId(lease), {1}}}, {drawing(0, 1'000), drawing(1, 1'000)},
+             seconds(1));
+  }
+  EXPECT_EQ(book.leases().size(), EnergyBook::kLeasesMax);
+  ASSERT_TRUE(book.leases().contains(LeaseId(1)));
+  EXPECT_EQ(book.leases().at(LeaseId(1)).measured,
+            seconds(static_cast<std::int64_t>(EnergyBook::kLeasesMax) + 4));
+  EXPECT_FALSE(book.leases().contains(LeaseId(2)));
+}
+
 }  // namespace
 }  // namespace fallow::agent

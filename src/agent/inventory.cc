@@ -104,7 +104,7 @@ Result<std::vector<v1::Device>> parse_declared(std::string_view text) {
 }
 
 // One line a device, its fields apart by tabs: source ("nvml" or "opencl"), kind, name, memory in
-// bytes, driver, uuid, then its device files; or a note.
+// bytes, driver, uuid, PCI address, then its device files; or a note.
 std::vector<LocalDevice> parse_probe(std::string_view text, std::vector<std::string>& warnings) {
   std::vector<LocalDevice> devices;
   for (const std::string_view line : split(text, '\n')) {
@@ -120,7 +120,8 @@ std::vector<LocalDevice> parse_probe(std::string_view text, std::vector<std::str
     device.facts.set_driver(std::string(fields[4]));
     device.facts.set_uuid(std::string(fields[5]));
     if (fields[0] == "nvml") device.cuda_name = std::string(fields[5]);
-    for (std::size_t i = 6; i < fields.size(); ++i) {
+    if (fields.size() > 6) device.pci = std::string(fields[6]);
+    for (std::size_t i = 7; i < fields.size(); ++i) {
       if (!fields[i].empty()) device.files.emplace_back(fields[i]);
     }
     devices.push_back(std::move(device));

@@ -41,7 +41,8 @@ TEST(Inventory, DeclaredDevices) {
 TEST(Inventory, WhatTheProbePrintsIsReadBackAndTheRestLeftOut) {
   std::vector<std::string> warnings;
   const auto devices = parse_probe(
-      "nvml\tgpu\tNVIDIA H200\t150754820096\t550.1\tGPU-1\t/dev/nvidia0\t/dev/nvidiactl\n"
+      "nvml\tgpu\tNVIDIA "
+      "H200\t150754820096\t550.1\tGPU-1\t0000:01:00.0\t/dev/nvidia0\t/dev/nvidiactl\n"
       "opencl\tcpu\tXeon\t16000000000\t3.1\t\n"
       "a driver's own noise\n"
       "note\tRX 7900 is not offered: nobody knows which it is\n"
@@ -51,6 +52,7 @@ TEST(Inventory, WhatTheProbePrintsIsReadBackAndTheRestLeftOut) {
   ASSERT_EQ(devices.size(), 2U);
   EXPECT_EQ(devices[0].facts.model(), "H200");
   EXPECT_EQ(devices[0].cuda_name, "GPU-1");
+  EXPECT_EQ(devices[0].pci, "0000:01:00.0");
   EXPECT_EQ(devices[0].files.size(), 2U);
   EXPECT_EQ(devices[1].facts.kind(), v1::CPU);
   EXPECT_TRUE(devices[1].cuda_name.empty());

@@ -18,6 +18,7 @@ struct LocalDevice {
   v1::Device facts;
   std::vector<std::string> files;  // device files that belong to it, shared ones included
   std::string cuda_name;           // for CUDA_VISIBLE_DEVICES; empty: no NVIDIA device
+  std::string pci = {};            // "0000:03:00.0"; empty: its driver does not say
 };
 
 // What a workload gets that asked for nothing.

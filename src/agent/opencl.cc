@@ -8,6 +8,11 @@
 namespace fallow::agent {
 namespace {
 
+// cl_nv_device_attribute_query: not in every cl_ext.h. The slot is the device and the function.
+constexpr cl_device_info kPciBusOfNvidia = 0x4008;
+constexpr cl_device_info kPciSlotOfNvidia = 0x4009;
+constexpr cl_device_info kPciDomainOfNvidia = 0x400A;
+
 template <class Each>
 void each_device(Each&& each) {
   std::array<cl_platform_id, 16> platforms{};
@@ -31,22 +36,6 @@ bool is_nvidia(cl_device_id device) {
   return value_of<cl_uint>(device, CL_DEVICE_VENDOR_ID) == kNvidiaVendor;
 }
 
-// "0000:03:00.0"; empty: the driver does not say.
-std::string pci_of(cl_device_id device) {
-  const auto khr = value_of<cl_device_pci_bus_info_khr>(device, CL_DEVICE_PCI_BUS_INFO_KHR);
-  if (khr.pci_bus != 0 || khr.pci_device != 0) {
-    return fmt::format("{:04x}:{:02x}:{:02x}.{:x}", khr.pci_domain, khr.pci_bus, khr.pci_device,
-                       khr.pci_function);
-  }
-  // What AMD's had before, which knows no domains.
-  if (value_of<cl_uint>(device, CL_DEVICE_VENDOR_ID) != kAmdVendor) return "";
-  const auto amd = value_of<cl_device_topology_amd>(device, CL_DEVICE_TOPOLOGY_AMD);
-  if (amd.raw.type != CL_DEVICE_TOPOLOGY_TYPE_PCIE_AMD) return "";
-  const auto number = [](cl_char byte) { return static_cast<cl_uint>(byte) & 0xFFU; };
-  return fmt::format("0000:{:02x}:{:02x}.{:x}", number(amd.pcie.bus), number(amd.pcie.device),
-                     number(amd.pcie.function));
-}
-
 }  // namespace
 
 std::string cleaned(std::string_view text) {
@@ -68,6 +57,31 @@ std::string text_of(cl_device_id device, cl_device_info what) {
 
 bool is_processor(cl_device_id device) {
   return (value_of<cl_device_type>(device, CL_DEVICE_TYPE) & CL_DEVICE_TYPE_CPU) != 0;
+}
+
+std::string pci_name(unsigned domain, unsigned bus, unsigned device, unsigned function) {
+  return fmt::format("{:04x}:{:02x}:{:02x}.{:x}", domain, bus, device, function);
+}
+
+std::string pci_of(cl_device_id device) {
+  const auto khr = value_of<cl_device_pci_bus_info_khr>(device, CL_DEVICE_PCI_BUS_INFO_KHR);
+  if (khr.pci_bus != 0 || khr.pci_device != 0) {
+    return pci_name(khr.pci_domain, khr.pci_bus, khr.pci_device, khr.pci_function);
+  }
+  // What the makers' own had before.
+  const auto vendor = value_of<cl_uint>(device, CL_DEVICE_VENDOR_ID);
+  if (vendor == kNvidiaVendor) {
+    const auto bus = value_of<cl_uint>(device, kPciBusOfNvidia);
+    const auto slot = value_of<cl_uint>(device, kPciSlotOfNvidia);
+    if (bus == 0 && slot == 0) return "";
+    return pci_name(value_of<cl_uint>(device, kPciDomainOfNvidia), bus, slot >> 3U, slot & 7U);
+  }
+  if (vendor != kAmdVendor) return "";
+  const auto amd = value_of<cl_device_topology_amd>(device, CL_DEVICE_TOPOLOGY_AMD);
+  if (amd.raw.type != CL_DEVICE_TOPOLOGY_TYPE_PCIE_AMD) return "";
+  const auto number = [](cl_char byte) { return static_cast<cl_uint>(byte) & 0xFFU; };
+  // It knows no domains.
+  return pci_name(0, number(amd.pcie.bus), number(amd.pcie.device), number(amd.pcie.function));
 }
 
 void visit_opencl_devices(bool has_nvml, const VisitOpenCl& each, const LeftOutOpenCl& left_out) {

@@ -43,6 +43,9 @@ std::string text_of(cl_device_id device, cl_device_info what);
 // Up to a NUL, control characters as blanks.
 std::string cleaned(std::string_view text);
 bool is_processor(cl_device_id device);
+// Its PCI address, "0000:03:00.0"; empty: its driver does not say.
+std::string pci_of(cl_device_id device);
+std::string pci_name(unsigned domain, unsigned bus, unsigned device, unsigned function);
 
 // `files`: its device files. `pci`: its address there, empty where its driver does not say.
 using VisitOpenCl = std::function<void(cl_device_id device, const std::vector<std::string>& files,

@@ -76,10 +76,12 @@ bool OpenClChoice::is_double(const OpenClFacts& device) const {
 std::optional<std::vector<std::string>> OpenClChoice::render_nodes_of(
     const OpenClFacts& device) const {
   std::vector<std::string> files;
-  if (!device.pci.empty()) {
-    files = render_nodes_in(root_ + "/sys/bus/pci/devices/" + device.pci + "/drm");
-  }
-  if (files.empty()) {
+  const std::string place = root_ + "/sys/bus/pci/devices/" + device.pci;
+  // One that the kernel shows there has those files alone, be it none.
+  const bool is_placed = !device.pci.empty() && ::access(place.c_str(), F_OK) == 0;
+  if (is_placed) {
+    files = render_nodes_in(place + "/drm");
+  } else {
     // The one of a machine that has one is its own, unless it is known as another maker's.
     files = render_nodes_in(root_ + "/dev/dri");
     if (files.size() > 1) return std::nullopt;

@@ -107,6 +107,18 @@ TEST_F(OpenClChoiceTest, ARenderNodeIsNeverGivenTwice) {
   EXPECT_NE(second.why, "");
 }
 
+// Its kernel driver shows none, or is not loaded: the node of the other card is not its.
+TEST_F(OpenClChoiceTest, ACardWithoutARenderNodeGetsNoOthers) {
+  plug("0000:03:00.0", "renderD128", "0x1002");
+  std::filesystem::create_directories(root_ + "/sys/bus/pci/devices/0000:0a:00.0");
+  OpenClChoice choice(false, root_);
+  const auto bare = choice.judge(gpu_at(0, kAmdVendor, "0000:0a:00.0"));
+  EXPECT_TRUE(bare.is_taken);
+  EXPECT_TRUE(bare.files.empty());
+  EXPECT_EQ(choice.judge(gpu_at(0, kAmdVendor, "0000:03:00.0")).files,
+            std::vector<std::string>{"/dev/dri/renderD128"});
+}
+
 TEST_F(OpenClChoiceTest, TheOnlyRenderNodeIsItsOwnUnlessAnotherMakers) {
   plug("0000:03:00.0", "renderD128", "0x1002");
   EXPECT_EQ(OpenClChoice(false, root_).judge(gpu_at(0, kAmdVendor, "")).files,

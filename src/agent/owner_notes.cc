@@ -30,26 +30,12 @@ void OwnerNotes::owner_is(v1::OwnerState state, std::string_view why, Time now) 
   if (state == before) return;
   const bool is_first = before == v1::OWNER_STATE_UNSPECIFIED;
   if (state == v1::OWNER_PRESENT) {
-    suspended_.clear();
     add(v1::OWNER_CAME, LeaseId(), why, now);
   } else if (state == v1::OWNER_PAUSED) {
     add(v1::OWNER_PAUSED_NODE, LeaseId(), why, now);
   } else if (!is_first) {
     add(v1::OWNER_LEFT, LeaseId(), why, now);
   }
-}
-
-void OwnerNotes::suspended(LeaseId lease, Time now) {
-  if (suspended_.insert(lease).second) add(v1::LEASE_SUSPENDED, lease, {}, now);
-}
-
-void OwnerNotes::resumed(LeaseId lease, Time now) {
-  if (suspended_.erase(lease) > 0) add(v1::LEASE_RESUMED, lease, {}, now);
-}
-
-void OwnerNotes::evicted(LeaseId lease, Time now) {
-  suspended_.erase(lease);
-  add(v1::LEASE_EVICTED, lease, {}, now);
 }
 
 v1::Telemetry OwnerNotes::telemetry(Time now) const {

@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <deque>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -25,11 +24,8 @@ class OwnerNotes {
   // As it is now; told when it was otherwise. That nobody is there when the agent begins is no
   // news.
   void owner_is(v1::OwnerState state, std::string_view why, Time now);
-  // What the owner's presence did to a workload. That one goes on is told only of what was
-  // suspended.
-  void suspended(LeaseId lease, Time now);
-  void resumed(LeaseId lease, Time now);
-  void evicted(LeaseId lease, Time now);
+  // What the owner's presence did to a workload.
+  void lease_is(v1::OwnerAct act, LeaseId lease, Time now) { add(act, lease, {}, now); }
 
   bool empty() const { return waiting_.empty(); }
   // All that waits, each with its age. `now` as above: monotonic.
@@ -44,7 +40,6 @@ class OwnerNotes {
   void add(v1::OwnerAct act, LeaseId lease, std::string_view why, Time now);
 
   v1::OwnerState state_ = v1::OWNER_STATE_UNSPECIFIED;
-  std::set<LeaseId> suspended_;  // since the owner came last
   std::deque<Waiting> waiting_;
 };
 

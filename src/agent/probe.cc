@@ -22,13 +22,14 @@ struct Found {
   std::uint64_t memory_bytes = 0;
   std::string driver;
   std::string uuid;
+  std::string pci;
   std::vector<std::string> files;
 };
 
 // Flushed at once: a driver that hangs or crashes later takes nothing back.
 void print(const Found& found) {
-  std::string line = fmt::format("{}\t{}\t{}\t{}\t{}\t{}", found.source, found.kind, found.name,
-                                 found.memory_bytes, found.driver, found.uuid);
+  std::string line = fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}", found.source, found.kind, found.name,
+                                 found.memory_bytes, found.driver, found.uuid, found.pci);
   for (const std::string& file : found.files) line += "\t" + file;
   std::puts(line.c_str());
   std::fflush(stdout);
@@ -39,6 +40,24 @@ struct NvmlMemory {
   unsigned long long free;
   unsigned long long used;
 };
+
+// nvmlPciInfo_t
+struct NvmlPci {
+  std::array<char, 16> short_name;
+  unsigned domain;
+  unsigned bus;
+  unsigned device;
+  unsigned device_id;
+  unsigned subsystem_id;
+  std::array<char, 32> name;
+};
+
+std::string nvml_pci_of(const Nvml& nvml, void* handle) {
+  const auto place_of = nvml.call<int (*)(void*, NvmlPci*)>("nvmlDeviceGetPciInfo_v3");
+  NvmlPci place{};
+  if (place_of == nullptr || place_of(handle, &place) != 0) return "";
+  return pci_name(place.domain, place.bus, place.device, 0);
+}
 
 std::vector<Found> nvidia_devices(const Nvml& nvml) {
   std::vector<Found> found;
@@ -54,7 +73,7 @@ std::vector<Found> nvidia_devices(const Nvml& nvml) {
   for (void* handle : nvml.devices()) {
     unsigned minor = 0;
     NvmlMemory memory{};
-    Found one{"nvml", "gpu", "", 0, driver, "", {}};
+    Found one{"nvml", "gpu", "", 0, driver, "", nvml_pci_of(nvml, handle), {}};
     if (minor_of(handle, &minor) != 0) continue;
     if (name_of(handle, text.data(), text.size()) == 0) {
       one.name = cleaned({text.data(), text.size()});
@@ -81,7 +100,7 @@ std::string processor_name() {
 }
 
 Found describe(cl_device_id device, const std::vector<std::string>& files, const std::string& pci) {
-  Found one{"opencl", "gpu", text_of(device, CL_DEVICE_NAME), 0, "", "", {}};
+  Found one{"opencl", "gpu", text_of(device, CL_DEVICE_NAME), 0, "", "", "", {}};
   one.memory_bytes = value_of<cl_ulong>(device, CL_DEVICE_GLOBAL_MEM_SIZE);
   one.driver = text_of(device, CL_DRIVER_VERSION);
   if (is_processor(device)) {
@@ -89,7 +108,7 @@ Found describe(cl_device_id device, const std::vector<std::string>& files, const
     if (const std::string name = processor_name(); !name.empty()) one.name = name;
     return one;
   }
-  one.uuid = pci;
+  one.uuid = one.pci = pci;
   one.files = files;
   return one;
 }

@@ -15,10 +15,11 @@ namespace fallow::agent {
 std::vector<std::string> ProofRunner::words_of(const std::vector<LocalDevice>& devices) {
   std::vector<std::string> words;
   for (const LocalDevice& device : devices) {
-    words.emplace_back(device.facts.driver() == "declared" ? "any"
-                       : !device.cuda_name.empty()         ? "nvidia"
-                       : device.facts.kind() == v1::CPU    ? "cpu"
-                                                           : "gpu");
+    std::string& word = words.emplace_back(device.facts.driver() == "declared" ? "any"
+                                           : !device.cuda_name.empty()         ? "nvidia"
+                                           : device.facts.kind() == v1::CPU    ? "cpu"
+                                                                               : "gpu");
+    if (!device.pci.empty()) word += "@" + device.pci;
   }
   return words;
 }
@@ -32,7 +33,7 @@ ProofRunner::~ProofRunner() { end(); }
 bool ProofRunner::start() {
   std::vector<std::string> words = program_;
   words.insert(words.end(), words_.begin(), words_.end());
-  // The order of NVIDIA's devices is NVML's, as in the inventory.
+  // The order of NVIDIA's devices is NVML's, as in the inventory, where nobody knows their places.
   auto child = start_program(
       std::move(words),
       {"POCL_CACHE_DIR=" + cache_, "CUDA_DEVICE_ORDER=PCI_BUS_ID", "CUDA_CACHE_PATH=" + cache_});

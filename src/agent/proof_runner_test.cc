@@ -46,6 +46,10 @@ TEST(ProofRunner, WordsSayWhichDriverStandsForADevice) {
   list[1].facts.set_kind(v1::GPU);
   list[3].facts.set_driver("declared");
   EXPECT_EQ(ProofRunner::words_of(list), (std::vector<std::string>{"nvidia", "gpu", "cpu", "any"}));
+  list[0].pci = "0000:01:00.0";
+  list[1].pci = "0000:03:00.0";
+  EXPECT_EQ(ProofRunner::words_of(list),
+            (std::vector<std::string>{"nvidia@0000:01:00.0", "gpu@0000:03:00.0", "cpu", "any"}));
 }
 
 TEST(ProofRunner, HandsAsksOnAndEndsTheProcessWithTheProof) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "agent/opencl_device.h"
+#include "agent/prove_choice.h"
 #include "base/bounded_queue.h"
 #include "proof/prover.h"
 
@@ -44,32 +45,21 @@ bool write_all(int fd, std::string_view bytes) {
 
 // Which device each word means; null where there is none.
 std::vector<cl_device_id> devices_of(const std::vector<std::string_view>& words) {
-  const bool has_nvml = std::find(words.begin(), words.end(), "nvidia") != words.end();
-  const std::vector<cl_device_id> nvidia =
-      has_nvml ? opencl_nvidia_devices() : std::vector<cl_device_id>();
-  std::vector<cl_device_id> gpus;
-  std::vector<cl_device_id> processors;
-  std::vector<cl_device_id> all = nvidia;
-  visit_opencl_devices(has_nvml, [&](cl_device_id device, const auto&, const auto&) {
-    (is_processor(device) ? processors : gpus).push_back(device);
-    all.push_back(device);
+  const bool has_nvml = std::any_of(
+      words.begin(), words.end(), [](std::string_view word) { return word.starts_with("nvidia"); });
+  std::vector<cl_device_id> listed;
+  std::vector<ProveCandidate> candidates;
+  if (has_nvml) {
+    listed = opencl_nvidia_devices();
+    for (const cl_device_id device : listed) candidates.push_back({"nvidia", pci_of(device)});
+  }
+  visit_opencl_devices(has_nvml, [&](cl_device_id device, const auto&, const std::string& pci) {
+    listed.push_back(device);
+    candidates.push_back({is_processor(device) ? "cpu" : "gpu", pci});
   });
-  std::size_t nvidia_next = 0;
-  std::size_t gpu_next = 0;
   std::vector<cl_device_id> chosen;
-  const auto at = [](const std::vector<cl_device_id>& list, std::size_t place) {
-    return place < list.size() ? list[place] : nullptr;
-  };
-  for (const std::string_view word : words) {
-    if (word == "nvidia") {
-      chosen.push_back(at(nvidia, nvidia_next++));
-    } else if (word == "gpu") {
-      chosen.push_back(at(gpus, gpu_next++));
-    } else if (word == "cpu") {
-      chosen.push_back(at(processors, 0));
-    } else {
-      chosen.push_back(all.empty() ? nullptr : all[chosen.size() % all.size()]);
-    }
+  for (const std::optional<std::size_t>& place : choose_provers(words, candidates)) {
+    chosen.push_back(place ? listed[*place] : nullptr);
   }
   return chosen;
 }

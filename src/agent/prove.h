@@ -14,6 +14,7 @@ namespace fallow::agent {
 // The word by which main() knows the mode; behind it one word a device, in their order:
 //   nvidia   the next of NVIDIA's            gpu   the next of any other maker's
 //   cpu      the processor                   any   whatever there is: what a declared device gets
+// The first two with its PCI address where the inventory knows it: nvidia@0000:01:00.0
 inline constexpr const char* kProveMode = "prove-devices";
 int prove_devices_main(int argc, char** argv);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "agent/process_facts.h"
 #include "base/file.h"
@@ -36,18 +37,19 @@ Rapl::Rapl(const std::string& root) {
 std::optional<std::uint32_t> Rapl::milliwatts(Time now) {
   if (counters_.empty()) return std::nullopt;
   std::uint64_t used_uj = 0;
-  bool is_whole = at_ && now > *at_;
   for (Counter& counter : counters_) {
     const auto counted = counted_at(counter.path);
-    is_whole = is_whole && counted;
-    if (!counted) continue;
+    if (!counted) {
+      // What it goes on to count would be taken for one span's.
+      at_.reset();
+      return std::nullopt;
+    }
     const bool began_anew = *counted < counter.last_uj;
     used_uj += *counted - counter.last_uj + (began_anew ? counter.range_uj : 0);
     counter.last_uj = *counted;
   }
-  const std::optional<Time> before = at_;
-  at_ = now;
-  if (!is_whole) return std::nullopt;
+  const std::optional<Time> before = std::exchange(at_, now);
+  if (!before || now <= *before) return std::nullopt;
   const auto span_us = static_cast<std::uint64_t>((now - *before).value);
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(
       used_uj * 1'000 / span_us, std::numeric_limits<std::uint32_t>::max()));

@@ -21,7 +21,8 @@ class Rapl {
 
   // What was counted before is forgotten.
   void begin() { at_.reset(); }
-  // The mean since the last call; nothing the first time, and where nothing counts.
+  // The mean since the last call; nothing the first time, where nothing counts, and when a counter
+  // could not be read, now or the last time.
   std::optional<std::uint32_t> milliwatts(Time now);
 
  private:

@@ -67,6 +67,20 @@ TEST_F(RaplTest, ASpanThatWasNotLookedAtIsNone) {
   EXPECT_EQ(rapl.milliwatts(Time{2'000'000}), 5'000U);
 }
 
+TEST_F(RaplTest, WhatOneReadingMissedIsNotTheNextSpans) {
+  Rapl rapl(root_);
+  rapl.milliwatts(Time{0});
+  count("intel-rapl:0", 10'000'000);
+  put("intel-rapl:0:1", "energy_uj", "");
+  EXPECT_FALSE(rapl.milliwatts(Time{1'000'000}));
+  count("intel-rapl:0", 25'000'000);
+  count("intel-rapl:0:1", 4'000'000);
+  EXPECT_FALSE(rapl.milliwatts(Time{2'000'000})) << "the memory's energy is of two seconds";
+  count("intel-rapl:0", 45'000'000);
+  count("intel-rapl:0:1", 5'000'000);
+  EXPECT_EQ(rapl.milliwatts(Time{3'000'000}), 21'000U);
+}
+
 TEST_F(RaplTest, WhatCannotBeReadIsLeftOut) {
   std::filesystem::remove(root_ + "/sys/class/powercap/intel-rapl:0/energy_uj");
   std::filesystem::remove(root_ + "/sys/class/powercap/intel-rapl:0:1/energy_uj");

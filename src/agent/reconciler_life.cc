@@ -107,6 +107,7 @@ void Reconciler::advance_owner(Entry& entry, Now now) {
     record.running = true;
     record.running_since = now.monotonic;
     entry.changed = dirty_ = true;
+    actions_.emplace_back(TellOwner{v1::LEASE_RESUMED, record.lease()});
     actions_.emplace_back(Resume{record.lease()});
     return;
   }
@@ -114,6 +115,7 @@ void Reconciler::advance_owner(Entry& entry, Now now) {
     settle(entry, now.monotonic, now);
     record.suspended = true;
     entry.changed = dirty_ = true;
+    actions_.emplace_back(TellOwner{v1::LEASE_SUSPENDED, record.lease()});
     actions_.emplace_back(Suspend{record.lease()});
   }
   if (now.monotonic >= evict_at()) {
@@ -153,6 +155,9 @@ void Reconciler::stop(Entry& entry, v1::EndReason reason, std::string detail, No
   record.stopped_at = now.monotonic;
   record.kill_at = std::min(now.monotonic + grace(record), evicted_by());
   entry.changed = dirty_ = true;
+  if (notice_reason(record) == v1::OWNER_RETURNED) {
+    actions_.emplace_back(TellOwner{v1::LEASE_EVICTED, record.lease()});
+  }
   actions_.emplace_back(Stop{record.lease(), notice_reason(record),
                              std::max(record.kill_at - now.monotonic, Duration(0))});
 }

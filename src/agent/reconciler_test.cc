@@ -94,6 +94,43 @@ TEST_F(ReconcilerTest, LongTermsOfTheOwnersLengthenNothing) {
   EXPECT_EQ(of<Kill>(run_for(milliseconds(10'100))).size(), 1U);
 }
 
+// The next agent does again what may not have been done, but it is no news.
+TEST_F(ReconcilerTest, WhatTheOwnersReturnDoesIsToldOnce) {
+  const auto told = [](const std::vector<Action>& actions) {
+    std::vector<v1::OwnerAct> acts;
+    for (const TellOwner& one : of<TellOwner>(actions)) {
+      EXPECT_EQ(one.lease, LeaseId(7));
+      acts.push_back(one.act);
+    }
+    return acts;
+  };
+  using Acts = std::vector<v1::OwnerAct>;
+  connect();
+  bring_up(lease(7));
+  reconciler_->set_owner(v1::OWNER_PRESENT, now());
+  EXPECT_EQ(told(run_for(milliseconds(1))), Acts{v1::LEASE_SUSPENDED});
+  restart({});
+  reconciler_->set_owner(v1::OWNER_PRESENT, now());
+  auto actions = run_for(milliseconds(1));
+  EXPECT_EQ(of<Suspend>(actions).size(), 1U);
+  EXPECT_EQ(told(actions), Acts{});
+  reconciler_->set_owner(v1::OWNER_AWAY, now());
+  actions = run_for(milliseconds(1));
+  EXPECT_EQ(of<Resume>(actions).size(), 1U);
+  EXPECT_EQ(told(actions), Acts{v1::LEASE_RESUMED});
+  restart({});
+  actions = run_for(milliseconds(1));
+  EXPECT_EQ(of<Resume>(actions).size(), 1U);
+  EXPECT_EQ(told(actions), Acts{});
+  reconciler_->set_eviction(milliseconds(300), seconds(4));
+  reconciler_->set_owner(v1::OWNER_PRESENT, now());
+  EXPECT_EQ(told(run_for(seconds(1))), (Acts{v1::LEASE_SUSPENDED, v1::LEASE_EVICTED}));
+  restart({});
+  actions = run_for(milliseconds(1));
+  EXPECT_EQ(of<Stop>(actions).size(), 1U);
+  EXPECT_EQ(told(actions), Acts{});
+}
+
 TEST_F(ReconcilerTest, PausedLetsRunOut) {
   connect();
   bring_up(lease(7));

@@ -34,7 +34,8 @@ struct LaunchSpec {
   std::uint64_t memory_bytes_max = 0;  // 0: it asked for none: what the machine has, less a reserve
   std::uint64_t disk_bytes_max = 0;    // of all its private folders together; 0: no limit
   bool asks_for_disk = true;           // else disk_bytes_max is promised by nobody
-  // It ends when the machine has less than this left, before it takes what others were promised.
+  // What the machine must have left for others. It does not start with less; it ends when less is
+  // left and it has at least as much itself, and in any case when half of this is gone, too.
   // The runtime fills them in for what asked for no memory, or no disk. 0: never.
   std::uint64_t memory_room_bytes_min = 0;
   std::uint64_t disk_room_bytes_min = 0;

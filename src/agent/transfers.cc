@@ -48,6 +48,7 @@ Transfers::Transfers(FolderStore& store, Images* images, std::size_t thread_coun
     : store_(store),
       images_(images),
       savings_max_(std::max<std::size_t>(1, thread_count / 2)),
+      images_max_(thread_count > savings_max_ + 1 ? thread_count - savings_max_ - 1 : 1),
       event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   FALLOW_CHECK(static_cast<bool>(event_), "no descriptor is left for an event");
   for (std::size_t i = 0; i < thread_count; ++i) threads_.emplace_back([this] { work(); });
@@ -143,15 +144,23 @@ void Transfers::add(std::shared_ptr<Job> job) {
   changed_.notify_all();
 }
 
+bool Transfers::is_saving(const Job& job) { return job.kind == Kind::kSave && !job.is_last; }
+
+bool Transfers::has_image(const Job& job) {
+  return job.kind == Kind::kFetch && !job.needs.image.empty();
+}
+
 bool Transfers::may_run(const Job& job) const {
   if (running_.contains(job.lease)) return false;
-  const auto is_saving = [](const Job& of) { return of.kind == Kind::kSave && !of.is_last; };
   // A cancelled one that has not begun ends at once; one that has may wait for the store's answer.
-  if (!is_saving(job) || job.cancelled) return true;
-  const auto savings = std::count_if(running_.begin(), running_.end(), [&](const auto& running) {
-    return is_saving(*running.second);
-  });
-  return static_cast<std::size_t>(savings) < savings_max_;
+  if (job.cancelled) return true;
+  const auto has_place = [this](bool (*is_like)(const Job&), std::size_t most) {
+    const auto alike = std::count_if(running_.begin(), running_.end(),
+                                     [is_like](const auto& one) { return is_like(*one.second); });
+    return static_cast<std::size_t>(alike) < most;
+  };
+  if (is_saving(job)) return has_place(is_saving, savings_max_);
+  return !has_image(job) || has_place(has_image, images_max_);
 }
 
 // A lease's jobs keep their order: one that may not run yet holds back those behind it.

@@ -1,7 +1,8 @@
 // Transfers: inputs, images, checkpoints and outputs of workloads, on threads of their own.
 //
 // One transfer of a lease at a time, in the order in which they were asked for. Savings beside a
-// workload take half of the threads at most: starts and ends do not wait for them. What may help by
+// workload take half of the threads at most, starts with images, which may take hours, what is left
+// but for one: ends, and starts without, wait for neither. What may help by
 // being asked again is, for as long as stated below. Owned by the agent's loop thread, which is
 // told by a descriptor.
 #pragma once
@@ -103,6 +104,8 @@ class Transfers {
   // Null: none that may run now. With the mutex held.
   std::shared_ptr<Job> take_next();
   bool may_run(const Job& job) const;
+  static bool is_saving(const Job& job);  // not the last one
+  static bool has_image(const Job& job);
   void work();
   RuntimeEvent run(const Job& job);
   RuntimeEvent run_fetch(const Job& job);
@@ -122,6 +125,7 @@ class Transfers {
   FolderStore& store_;
   Images* const images_;
   const std::size_t savings_max_;  // at once, without the last ones of leases
+  const std::size_t images_max_;   // at once
   Fd event_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

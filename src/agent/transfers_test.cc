@@ -42,6 +42,24 @@ class ScriptedStore final : public FolderStore {
   std::atomic<Duration> time_max_ = Duration();  // of the last saving
 };
 
+// Images that come when the test says so.
+class ScriptedImages final : public Images {
+ public:
+  std::string why_not() const override { return ""; }
+  Result<std::string> fetch(LeaseId, const ImageWish&, const std::atomic<bool>& cancelled,
+                            const ImageProgress&) override {
+    ++pulling;
+    while (!may_come && !cancelled) std::this_thread::yield();
+    return std::string("digest");
+  }
+  Result<ImageFacts> of(LeaseId) const override { return fail(ErrorCode::kNotFound, "none"); }
+  void release(LeaseId) override {}
+  std::vector<LeaseId> leases() const override { return {}; }
+
+  std::atomic<int> pulling = 0;  // that ever began
+  std::atomic<bool> may_come = false;
+};
+
 class TransfersTest : public testing::Test {
  protected:
   RuntimeEvent next() {
@@ -288,6 +306,46 @@ TEST_F(TransfersTest, SlowSavingsLeaveAThreadToStartsAndEnds) {
   may_end = true;
   for (int i = 0; i < 3; ++i) EXPECT_EQ(std::get<Saved>(next()).manifest, "m");
   EXPECT_EQ(saving, 3);
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(TransfersTest, SlowImagesLeaveAThreadToOutputsAndToSavings) {
+  const std::string folder = make_folder();
+  ScriptedImages images;
+  std::atomic<bool> is_saving = false;
+  std::atomic<bool> may_end = false;
+  store_.on_save = [&](const std::string&, const std::atomic<bool>&) {
+    is_saving = true;
+    while (!may_end) std::this_thread::yield();
+    return FolderStore::Stored{"m", 1, 0, 0};
+  };
+  store_.on_put = []() -> Result<std::string> { return std::string("out"); };
+  Transfers transfers(store_, &images, 4);
+  const auto wait_for = [&transfers] {
+    std::vector<RuntimeEvent> events;
+    while (events.empty()) {
+      pollfd ready{transfers.event_fd(), POLLIN, 0};
+      EXPECT_EQ(::poll(&ready, 1, 20'000), 1);
+      events = transfers.take().events;
+    }
+    return events;
+  };
+  transfers.set_token("t");
+  Transfers::Needs needs;
+  needs.image = "oci:tool";
+  for (std::uint64_t lease = 1; lease <= 5; ++lease) transfers.fetch(LeaseId(lease), needs);
+  while (images.pulling == 0) std::this_thread::yield();
+  transfers.save(LeaseId(6), folder, 1000, false);
+  while (!is_saving) std::this_thread::yield();
+  transfers.put(LeaseId(7), "/nonexistent", 1000);
+  const auto first = wait_for();
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<Collected>(first[0]));
+  EXPECT_EQ(images.pulling, 1) << "of four threads two are for savings, and one is for ends";
+  may_end = images.may_come = true;
+  std::size_t ended = 0;
+  while (ended < 6) ended += wait_for().size();
+  EXPECT_EQ(images.pulling, 5);
   std::filesystem::remove_all(folder);
 }
 

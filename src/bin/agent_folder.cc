@@ -19,6 +19,7 @@
 #include "bin/market_host.h"
 #include "bin/owner_policy.h"
 #include "runtime/cgroup.h"
+#include "runtime/egress.h"
 #include "runtime/processes.h"
 #include "runtime/sandbox_runtime.h"
 
@@ -116,6 +117,8 @@ Result<cli::RemovedNode> MarketHost::remove_node(const std::string& data, bool k
   cli::RemovedNode removed;
   if (agent::is_agents_folder(data)) {
     FALLOW_ASSIGN(removed.workloads, end_workloads(data));
+    runtime::remove_cgroups(runtime::find_cgroup_parents(),
+                            runtime::disk_trial_name(runtime::egress_owner(data + "/workloads")));
     runtime::remove_cgroup_parents();
   }
   if (keep_data) return removed;

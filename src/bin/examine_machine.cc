@@ -57,7 +57,8 @@ cli::DoctorLine control_groups(const std::vector<std::string>& parents) {
 cli::DoctorLine disk_pace(const std::string& folder, const std::vector<std::string>& parents) {
   cli::DoctorLine line{"disk limits", false, "", ""};
   const auto disk = runtime::disk_of(folder);
-  line.detail = disk ? runtime::why_no_disk_pace(parents, {*disk, 1'000'000'000, 0})
+  line.detail = disk ? runtime::why_no_disk_pace(parents, {*disk, 1'000'000'000, 0},
+                                                 runtime::egress_owner(folder + "/workloads"))
                      : "of " + folder + ": " + disk.error().message;
   line.works = line.detail.empty();
   if (!line.works) {

@@ -318,9 +318,12 @@ void Cgroup::kill() const {
   for (const std::string& folder : folders_) kill_group(folder);
 }
 
-std::string why_no_disk_pace(const std::vector<std::string>& parents, const DiskPace& pace) {
+std::string disk_trial_name(std::string_view owner) { return "disk-" + std::string(owner); }
+
+std::string why_no_disk_pace(const std::vector<std::string>& parents, const DiskPace& pace,
+                             std::string_view owner) {
   if (parents.empty()) return "no control groups can be made here";
-  const std::string name = "disk-" + std::to_string(::getpid());
+  const std::string name = disk_trial_name(owner);
   const bool works = Cgroup(parents, name, {.disk = pace}).limits_disk();
   remove_cgroups(parents, name);
   if (works) return "";

@@ -92,8 +92,12 @@ class Cgroup {
 };
 
 // Whether these parents' groups can slow a disk down: tried with a group that is removed again.
-// Empty when they can; else why not, as a sentence.
-std::string why_no_disk_pace(const std::vector<std::string>& parents, const DiskPace& pace);
+// Empty when they can; else why not, as a sentence. `owner` (runtime/egress.h: egress_owner()) is
+// in the group's name, so that one who died meanwhile is cleared up after.
+std::string why_no_disk_pace(const std::vector<std::string>& parents, const DiskPace& pace,
+                             std::string_view owner);
+// "disk-<owner>"
+std::string disk_trial_name(std::string_view owner);
 // Such a limit would hold for all that is written; else for reads and direct writes (v1).
 bool slows_all_writes(const std::vector<std::string>& parents);
 

@@ -38,7 +38,7 @@ class DiskPaceTest : public testing::Test {
     const auto disk = disk_of(testing::TempDir());
     if (!disk) GTEST_SKIP() << "no disk can be slowed down here: " << disk.error().message;
     pace_ = {*disk, 1'000'000, 50};
-    const std::string why = why_no_disk_pace(parents_, pace_);
+    const std::string why = why_no_disk_pace(parents_, pace_, "test-" + std::to_string(::getpid()));
     if (!why.empty()) GTEST_SKIP() << "no disk can be slowed down here: " << why;
     name_ = "disk-test-" + std::to_string(::getpid());
   }

@@ -22,9 +22,9 @@ std::uint64_t memory_bytes_of_host() {
 }
 
 // "MemAvailable:   12345 kB"
-std::optional<std::uint64_t> memory_bytes_left() {
+std::optional<std::uint64_t> memory_bytes_left(const std::string& meminfo) {
   constexpr std::string_view kName = "MemAvailable:";
-  const auto text = read_file("/proc/meminfo", kMeminfoBytesMax);
+  const auto text = read_file(meminfo, kMeminfoBytesMax);
   if (!text) return std::nullopt;
   std::string_view rest = *text;
   const std::size_t begin = rest.find(kName);

@@ -5,14 +5,16 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "base/file.h"
 
 namespace fallow::runtime {
 
 std::uint64_t memory_bytes_of_host();
-// That programs could still have, without swap.
-std::optional<std::uint64_t> memory_bytes_left();
+// That programs could still have, without swap. `meminfo`: another for tests.
+inline constexpr const char* kMeminfo = "/proc/meminfo";
+std::optional<std::uint64_t> memory_bytes_left(const std::string& meminfo = kMeminfo);
 // Of the disk that the folder is on. `left`: to who is not root.
 struct DiskRoom {
   std::uint64_t bytes = 0;

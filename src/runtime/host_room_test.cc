@@ -11,6 +11,7 @@ TEST(HostRoom, IsReadFromTheKernel) {
   ASSERT_TRUE(memory);
   EXPECT_GT(*memory, std::uint64_t{1} << 20);
   EXPECT_LE(*memory, memory_bytes_of_host());
+  EXPECT_FALSE(memory_bytes_left("/no/such/file"));
   const auto here = open_file(".", O_RDONLY | O_DIRECTORY);
   ASSERT_TRUE(here);
   const auto disk = disk_room(*here);

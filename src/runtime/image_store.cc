@@ -129,6 +129,8 @@ Result<std::string> ImageStore::fetch(LeaseId lease, const agent::ImageWish& wis
 
 Result<std::string> ImageStore::fetch(LeaseId lease, Pull& pull) {
   FALLOW_TRY(resolve(pull));
+  const auto room_until =
+      std::chrono::steady_clock::now() + std::chrono::microseconds(options_.room_wait_max.value);
   std::unique_lock lock(mutex_);
   while (!images_.contains(pull.hex)) {
     if (pull.cancelled) return fail(ErrorCode::kTimedOut, "the image is not wanted any more");
@@ -142,7 +144,8 @@ Result<std::string> ImageStore::fetch(LeaseId lease, Pull& pull) {
     // What is left is in use, or of pulls under way.
     const std::uint64_t taken = used_bytes() + kept_bytes();
     if (taken + needed > options_.bytes_max) {
-      if (!pulling_.empty() && needed <= options_.bytes_max) {
+      const bool may_wait = std::chrono::steady_clock::now() < room_until;
+      if (may_wait && !pulling_.empty() && needed <= options_.bytes_max) {
         pull.progress("waiting for room for image " + pull.source.wish.name +
                       ", beside those that other leases pull");
         changed_.wait_for(lock, kWaitStep);
@@ -150,7 +153,7 @@ Result<std::string> ImageStore::fetch(LeaseId lease, Pull& pull) {
       }
       return fail(ErrorCode::kTooLarge,
                   "the image has {} MB, packed, and of the node's {} MB for images other leases "
-                  "use {}",
+                  "use or pull {}",
                   pull.manifest.bytes >> 20, options_.bytes_max >> 20, taken >> 20);
     }
     pull.tree_bytes = pull.manifest.bytes;

@@ -43,6 +43,8 @@ struct ImageStoreOptions {
   std::uint64_t bytes_max = std::uint64_t{50} << 30;  // of images and layers together
   // "127.0.0.1:5000", "registry.lan": may be at any address, and may speak plain HTTP.
   std::set<std::string> registries;
+  // How long a pull waits for the room that others keep.
+  Duration room_wait_max = minutes(10);
   ImageToolPaths tools;
 };
 

@@ -41,11 +41,12 @@ class ImageStoreTest : public testing::Test {
     EXPECT_TRUE(facts) << facts.error().message;
     return facts ? facts->root : "";
   }
-  void open(std::uint64_t bytes_max = 64 << 20) {
+  void open(std::uint64_t bytes_max = 64 << 20, Duration room_wait_max = minutes(10)) {
     store_.reset();
     ImageStoreOptions options;
     options.folder = folder_ + "/store";
     options.bytes_max = bytes_max;
+    options.room_wait_max = room_wait_max;
     auto opened = ImageStore::open(std::move(options));
     ASSERT_TRUE(opened) << opened.error().message;
     store_ = std::move(*opened);
@@ -136,6 +137,33 @@ TEST_F(ImageStoreTest, PullsAtOnceShareTheRoom) {
   EXPECT_EQ(done, 1);
   EXPECT_EQ(too_large, 1);
   EXPECT_LE(store_->bytes_used(), 5U << 20);
+}
+
+// The other's may take an hour, and its lease another place meanwhile.
+TEST_F(ImageStoreTest, NobodyWaitsLongForRoom) {
+  open(5 << 20, milliseconds(300));
+  make("a", 2 << 20);
+  make("b", 2 << 20);
+  std::atomic<bool> unpacks = false;
+  std::atomic<bool> may_end = false;
+  std::thread slow([&] {
+    const auto fetched =
+        store_->fetch(LeaseId(1), {"oci:a", input(), {}}, cancelled_, [&](std::string_view said) {
+          if (!said.starts_with("unpacking")) return;
+          unpacks = true;
+          for (int i = 0; i < 6'000 && !may_end; ++i) ::usleep(10'000);
+        });
+    EXPECT_TRUE(fetched) << fetched.error().message;
+    unpacks = true;
+  });
+  while (!unpacks) ::usleep(10'000);
+  const auto fetched = fetch("oci:b", 2);
+  EXPECT_FALSE(store_->of(LeaseId(1))) << "it was not waited for";
+  may_end = true;
+  slow.join();
+  ASSERT_FALSE(fetched);
+  EXPECT_EQ(fetched.error().code, ErrorCode::kTooLarge);
+  EXPECT_THAT(said_, testing::Contains(HasSubstr("waiting for room")));
 }
 
 // What trees need is only seen as they grow: one of two outgrows the store and is given up.

@@ -10,7 +10,7 @@
 namespace fallow::runtime {
 namespace {
 
-constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH7\n";
+constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH8\n";
 constexpr std::string_view kSecretsMagic = "FALLOWSECRETS1\n";
 constexpr std::string_view kExitMagic = "FALLOWEXIT1\n";
 constexpr std::size_t kSecretsBytesMax = std::size_t{1} << 20;
@@ -127,6 +127,7 @@ std::string encode_launch(const LaunchFile& launch) {
   put(bytes, launch.disk.operations_per_s);
   put(bytes, launch.driver.cdi_folders);
   put(bytes, launch.driver.ldconfig);
+  put(bytes, launch.meminfo);
   return bytes;
 }
 
@@ -166,6 +167,7 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
   launch.disk.operations_per_s = reader.number();
   launch.driver.cdi_folders = read_texts(reader);
   launch.driver.ldconfig = read_texts(reader);
+  launch.meminfo = reader.text();
   if (!reader.is_whole() || spec.command.empty() || !v1::Isolation_IsValid(spec.isolation_min) ||
       !v1::Isolation_IsValid(launch.isolation) || !v1::Network_IsValid(spec.network)) {
     return fail(ErrorCode::kCorrupt, "the description of the workload is damaged");

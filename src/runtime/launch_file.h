@@ -30,6 +30,7 @@
 #include "base/result.h"
 #include "runtime/cgroup.h"
 #include "runtime/egress.h"
+#include "runtime/host_room.h"
 
 namespace fallow::runtime {
 
@@ -59,6 +60,7 @@ struct LaunchFile {
   EgressPolicy egress;                       // for spec.network
   DiskPace disk = {};                        // of the disk of its folders
   DriverPaths driver = {};                   // for a workload on an image
+  std::string meminfo = kMeminfo;            // where the machine's memory is read
   // Files of the driver on the host, and where they are seen inside. Not in the file: the
   // supervisor finds them, which may take as long as a slow disk does.
   std::vector<std::pair<std::string, std::string>> driver_files = {};

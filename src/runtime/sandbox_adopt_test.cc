@@ -1,10 +1,12 @@
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <csignal>
 
 #include "runtime/cgroup.h"
+#include "runtime/egress.h"
 #include "runtime/sandbox_test.h"
 #include "runtime/trash.h"
 
@@ -13,6 +15,16 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+
+TEST_P(SandboxTest, ATrialOfTheDiskThatDiedLeavesNoGroup) {
+  if (runtime_->cgroup_parents().empty()) GTEST_SKIP() << "no control groups can be made here";
+  const std::string group =
+      runtime_->cgroup_parents()[0] + "/" + disk_trial_name(egress_owner(folder_ + "/leases"));
+  runtime_.reset();
+  ASSERT_EQ(::mkdir(group.c_str(), 0755), 0);
+  open();
+  EXPECT_FALSE(std::filesystem::exists(group));
+}
 
 TEST_P(SandboxTest, LeavesNoProcessBehind) {
   run(shell("setsid sleep 4242 >/dev/null 2>&1 & (sleep 4243 &) ; exit 0"));

@@ -1,3 +1,5 @@
+#include <sys/mount.h>
+
 #include <algorithm>
 #include <csignal>
 
@@ -53,20 +55,113 @@ TEST_P(SandboxTest, ADiskFillerEndsAtItsLimit) {
   }
 }
 
+// A machine whose memory the test says, for SandboxTest::meminfo_.
+class SaidMemory {
+ public:
+  explicit SaidMemory(std::string path) : path_(std::move(path)) {}
+  void say_left(std::uint64_t bytes) const {
+    ASSERT_TRUE(replace_file(path_, "MemAvailable: " + std::to_string(bytes >> 10) + " kB\n"));
+  }
+
+ private:
+  const std::string path_;
+};
+
 // What asked for nothing gives way before it takes what others were promised.
 TEST_P(SandboxTest, WhatAskedForNothingLeavesRoomToOthers) {
+  runtime_.reset();
+  meminfo_ = folder_ + "/meminfo";
+  const SaidMemory memory(meminfo_);
+  memory.say_left(800 * kMiB);
+  open();
+  ASSERT_TRUE(runtime_) << error_;
+  LaunchSpec hog = spec_of(
+      {"python3", "-c",
+       "import time; x = bytearray(300 << 20); print('ready', flush=True); time.sleep(60)"});
+  LaunchSpec small = shell("echo ready; sleep 60", 8);
+  hog.memory_room_bytes_min = small.memory_room_bytes_min = 200 * kMiB;
+  start(hog);
+  start(small);
+  wait_for_output("ready");
+  wait_for_output("ready", 8);
+  // The end of the one gives the room back, that of the other would not.
+  memory.say_left(120 * kMiB);
+  auto exited = next<Exited>();
+  ASSERT_TRUE(exited);
+  EXPECT_EQ(exited->lease, LeaseId(7));
+  EXPECT_EQ(exited->cause, ExitCause::kHostOutOfMemory);
+  EXPECT_FALSE(next<Exited>(seconds(1)));
+  memory.say_left(80 * kMiB);
+  exited = next<Exited>();
+  ASSERT_TRUE(exited);
+  EXPECT_EQ(exited->lease, LeaseId(8));
+  EXPECT_EQ(exited->cause, ExitCause::kHostOutOfMemory);
+}
+
+TEST_P(SandboxTest, WhatAskedForNoDiskLeavesRoomToOthers) {
+  runtime_.reset();
+  const OwnMounts mounts;
+  const std::string leases = folder_ + "/leases";
+  if (!mounts.made() ||
+      ::mount("small", leases.c_str(), "tmpfs", MS_NOSUID, "size=128m,mode=0700") != 0) {
+    GTEST_SKIP() << "only root may mount a small disk";
+  }
+  open();
+  ASSERT_TRUE(runtime_) << error_;
+  LaunchSpec hog = shell("dd if=/dev/zero of=/work/x bs=1M count=100 2>/dev/null; sleep 60");
+  LaunchSpec small = shell("echo ready; sleep 60", 8);
+  hog.disk_bytes_max = small.disk_bytes_max = 0;
+  hog.disk_room_bytes_min = small.disk_room_bytes_min = 36 * kMiB;
+  start(small);
+  wait_for_output("ready", 8);
+  const Exited exited = run(hog);
+  EXPECT_EQ(exited.lease, LeaseId(7));
+  EXPECT_EQ(exited.cause, ExitCause::kHostDiskFull) << exited.detail;
+  EXPECT_FALSE(next<Exited>(seconds(1))) << "its end would have given nothing back";
+  runtime_->kill(LeaseId(8));
+  EXPECT_TRUE(next<Exited>());
+  for (const LeaseId lease : runtime_->list()) runtime_->forget(lease);
+  runtime_.reset();
+}
+
+// An owner who uses the machine, or a lease that asked, is not what the renter is to blame for.
+TEST_P(SandboxTest, WhatAskedForNothingDoesNotBeginWhereNothingIsLeft) {
   constexpr std::uint64_t kMoreThanThereIs = std::uint64_t{1} << 60;
-  LaunchSpec spec = shell("sleep 60");
+  LaunchSpec spec = shell("echo ran");
   spec.memory_room_bytes_min = kMoreThanThereIs;
-  EXPECT_EQ(run(spec).cause, ExitCause::kHostOutOfMemory);
+  Exited exited = run(spec);
+  EXPECT_EQ(exited.cause, ExitCause::kStartFailed);
+  EXPECT_THAT(exited.detail, HasSubstr("too little memory left"));
   spec.memory_room_bytes_min = 0;
   spec.disk_room_bytes_min = kMoreThanThereIs;
-  EXPECT_EQ(run(spec).cause, ExitCause::kHostDiskFull);
+  exited = run(spec);
+  EXPECT_EQ(exited.cause, ExitCause::kStartFailed);
+  EXPECT_THAT(exited.detail, HasSubstr("too little disk left"));
+  EXPECT_EQ(out(), "");
   spec = shell("exit 3");
   spec.memory_room_bytes_min = spec.disk_room_bytes_min = 1;
-  const Exited exited = run(spec);
+  exited = run(spec);
   EXPECT_EQ(exited.cause, ExitCause::kExited) << exited.detail;
   EXPECT_EQ(exited.exit_code, 3);
+}
+
+// It fails when its sandbox is already being made: nothing of that may be left when its end is
+// told.
+TEST_P(SandboxTest, AStartThatFailsHalfwayLeavesNoProcess) {
+  const std::string mark = "60." + std::to_string(::getpid());
+  const LaunchSpec spec = spec_of({"sleep", mark});
+  ASSERT_TRUE(runtime_->prepare(spec.lease));
+  // Where its output should go.
+  ASSERT_TRUE(make_folder(folder_ + "/leases/7/stdout"));
+  ASSERT_TRUE(runtime_->start(spec));
+  const auto exited = next<Exited>();
+  ASSERT_TRUE(exited);
+  EXPECT_EQ(exited->cause, ExitCause::kStartFailed);
+  EXPECT_THAT(exited->detail, HasSubstr("stdout"));
+  for (const std::string& pid : names_in("/proc")) {
+    const auto command = read_file("/proc/" + pid + "/cmdline", 64 << 10);
+    EXPECT_FALSE(command && command->find(mark) != std::string::npos) << pid;
+  }
 }
 
 TEST_P(SandboxTest, OutputIsBounded) {

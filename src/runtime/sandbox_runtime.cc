@@ -165,6 +165,9 @@ Result<std::unique_ptr<SandboxRuntime>> SandboxRuntime::open(SandboxOptions opti
   const std::string init = options.folder + "/init";
   FALLOW_TRY(replace_file(init, sandbox_init(), 0755));
   impl->cgroups = find_cgroup_parents();
+  const std::string owner = egress_owner(options.folder);
+  // Of an agent on this folder that died while it tried.
+  remove_cgroups(impl->cgroups, disk_trial_name(owner));
   FALLOW_ASSIGN(impl->levels,
                 try_levels(options.tools, options.supervisor, options.folder + "/trash", init,
                            impl->cgroups, options.only));
@@ -177,7 +180,6 @@ Result<std::unique_ptr<SandboxRuntime>> SandboxRuntime::open(SandboxOptions opti
   }
   impl->options = std::move(options);
   SandboxOptions& kept = impl->options;
-  const std::string owner = egress_owner(kept.folder);
   sweep_networks(owner, [&impl](LeaseId lease, pid_t supervisor) {
     return impl->has_supervisor(lease, supervisor);
   });
@@ -189,7 +191,8 @@ Result<std::unique_ptr<SandboxRuntime>> SandboxRuntime::open(SandboxOptions opti
   if (kept.disk.is_limited()) {
     const auto disk = disk_of(kept.folder);
     if (disk) kept.disk.disk = *disk;
-    impl->disk_fault = disk ? why_no_disk_pace(impl->cgroups, kept.disk) : disk.error().message;
+    impl->disk_fault =
+        disk ? why_no_disk_pace(impl->cgroups, kept.disk, owner) : disk.error().message;
     if (!impl->disk_fault.empty()) kept.disk = {};
   }
   impl->trash = std::make_unique<Trash>(kept.folder + "/trash", impl->cgroups, owner);
@@ -236,6 +239,7 @@ Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
   }
   launch.disk = impl_->options.disk;
   launch.driver = impl_->options.driver;
+  launch.meminfo = impl_->options.meminfo;
   launch.isolation = level->isolation;
   launch.tool = level->tool;
   launch.init = impl_->options.folder + "/init";

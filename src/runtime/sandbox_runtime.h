@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "runtime/cgroup.h"
 #include "runtime/driver_files.h"
+#include "runtime/host_room.h"
 #include "runtime/levels.h"
 
 namespace fallow::runtime {
@@ -37,6 +38,8 @@ struct SandboxOptions {
   DiskPace disk = {};
   // Where the files of the graphics driver are looked for that images get.
   DriverPaths driver = {};
+  // Where the machine's memory is read; tests have their own.
+  std::string meminfo = kMeminfo;
 };
 
 class SandboxRuntime final : public agent::Runtime {

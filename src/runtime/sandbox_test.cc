@@ -1,7 +1,5 @@
 #include "runtime/sandbox_test.h"
 
-#include <fcntl.h>
-#include <sched.h>
 #include <sys/mount.h>
 
 #include <csignal>
@@ -11,30 +9,6 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-// For its lifetime the calling thread, and what it starts, has mounts of its own.
-class OwnMounts {
- public:
-  OwnMounts() : folder_(std::filesystem::current_path()) {
-    auto before = open_file("/proc/thread-self/ns/mnt", O_RDONLY);
-    if (!before || ::unshare(CLONE_NEWNS) != 0) return;
-    before_ = std::move(*before);
-    made_ = ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-  }
-  ~OwnMounts() {
-    if (!before_) return;
-    EXPECT_EQ(::setns(before_.get(), CLONE_NEWNS), 0);
-    std::filesystem::current_path(folder_);
-  }
-  OwnMounts(const OwnMounts&) = delete;
-  OwnMounts& operator=(const OwnMounts&) = delete;
-  bool made() const { return made_; }
-
- private:
-  const std::filesystem::path folder_;
-  Fd before_;
-  bool made_ = false;
-};
 
 TEST_P(SandboxTest, RunsACommandAndKeepsWhatItSays) {
   const Exited exited = run(shell("echo hello; echo trouble >&2; pwd; echo kept > /out/result"));

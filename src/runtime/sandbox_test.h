@@ -1,9 +1,12 @@
 // What the tests of sandboxes share: a runtime on a folder of its own, and a workload's whole life.
 #pragma once
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -30,6 +33,30 @@ using agent::LaunchSpec;
 using agent::Started;
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+
+// For its lifetime the calling thread, and what it starts, has mounts of its own.
+class OwnMounts {
+ public:
+  OwnMounts() : folder_(std::filesystem::current_path()) {
+    auto before = open_file("/proc/thread-self/ns/mnt", O_RDONLY);
+    if (!before || ::unshare(CLONE_NEWNS) != 0) return;
+    before_ = std::move(*before);
+    made_ = ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+  }
+  ~OwnMounts() {
+    if (!before_) return;
+    EXPECT_EQ(::setns(before_.get(), CLONE_NEWNS), 0);
+    std::filesystem::current_path(folder_);
+  }
+  OwnMounts(const OwnMounts&) = delete;
+  OwnMounts& operator=(const OwnMounts&) = delete;
+  bool made() const { return made_; }
+
+ private:
+  const std::filesystem::path folder_;
+  Fd before_;
+  bool made_ = false;
+};
 
 // Each test for each kind of sandbox; those that do not work on this machine are said to be
 // skipped.
@@ -60,6 +87,7 @@ class SandboxTest : public testing::TestWithParam<v1::Isolation> {
     SandboxOptions options{
         folder_ + "/leases", {"/proc/self/exe", kSupervisorMode}, {}, GetParam()};
     options.driver = driver_;
+    options.meminfo = meminfo_;
     auto opened = SandboxRuntime::open(std::move(options));
     if (opened) {
       runtime_ = std::move(*opened);
@@ -170,6 +198,7 @@ class SandboxTest : public testing::TestWithParam<v1::Isolation> {
   std::string folder_;
   std::string error_;
   DriverPaths driver_;
+  std::string meminfo_ = kMeminfo;
   std::set<std::string> others_;  // groups that were there before
   std::unique_ptr<SandboxRuntime> runtime_;
   std::vector<agent::RuntimeEvent> events_;

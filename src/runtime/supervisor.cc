@@ -35,6 +35,7 @@
 #include "runtime/sandbox.h"
 #include "runtime/sandbox_init.h"
 #include "runtime/supervisor_process.h"
+#include "runtime/workload_use.h"
 
 namespace fallow::runtime {
 namespace {
@@ -81,6 +82,14 @@ bool publish(const std::string& name, std::string_view bytes) {
   return file && write_all(*file, bytes, name) && ::rename(beside.c_str(), name.c_str()) == 0;
 }
 
+tl::unexpected<Error> too_little_left(std::string_view what, std::uint64_t left,
+                                      std::uint64_t room_min) {
+  return fail(ErrorCode::kFailed,
+              "the node has too little {} left for a workload that asks for none: {} MB, and {} MB "
+              "of it stay free for others",
+              what, left >> 20, room_min >> 20);
+}
+
 class Supervisor {
  public:
   // `folder` is also the working folder: once the mounts have changed its path may lead elsewhere.
@@ -107,14 +116,19 @@ class Supervisor {
   void note_start();
   void check_fence();
   void watch_limits();
+  // A workload that asked for nothing does not begin where others' room is all that is left.
+  Status check_room() const;
   void watch_room();
   void reap();
   void suspend(bool suspended);
   // `detail` empty: what the table of evidence says of the cause.
   void kill_all(ExitCause cause, std::string detail);
   void clear_away();
+  void reap_all();
   ExitFile outcome();
   bool is_disk_full() const;
+  bool holds_disk(std::uint64_t bytes) const;
+  std::uint64_t memory_bytes() const;
   bool is_host_disk_full() const;
   void make_room();
 
@@ -132,10 +146,13 @@ class Supervisor {
   std::optional<LeaseNetwork> network_;
   bool asks_resolvers_ = false;
   std::unique_ptr<Sandbox> sandbox_;  // none: it could not, or must not, even be tried
-  std::vector<LogFile> logs_;         // stdout, stderr
+  std::vector<LogFile> logs_;         // stdout, stderr; fewer when they could not be made
 
   bool started_ = false;  // and said so
   bool suspended_ = false;
+  // The machine has less left than what asked for nothing must leave.
+  bool lacks_memory_ = false;
+  bool lacks_disk_ = false;
   Time over_at_;  // its end: what clearing up takes after it is not the renter's to pay
 
   bool killed_ = false;
@@ -146,12 +163,9 @@ class Supervisor {
 
 void Supervisor::run() {
   const Status begun = begin();
-  if (!begun) {
-    cause_ = ExitCause::kStartFailed;
-    detail_ = begun.error().message;
-  } else if (!killed_) {
-    loop();
-  }
+  if (!begun) kill_all(ExitCause::kStartFailed, begun.error().message);
+  // Whatever has killed it meanwhile: what was begun is over only when it is reaped.
+  if (sandbox_) loop();
   over_at_ = boot_time();
   clear_away();
   remove_network();
@@ -185,6 +199,7 @@ Status Supervisor::begin() {
     FALLOW_ASSIGN(Fd folder, open_file(path(name), O_RDONLY | O_DIRECTORY));
     private_folders_.push_back(std::move(folder));
   }
+  FALLOW_TRY(check_room());
   FALLOW_ASSIGN(PrivateFolders folders,
                 make_private_folders(folder_, launch_.uid, launch_.init, launch_.spec.image_root));
   // What it changes of its image's files is on its disk, too.
@@ -195,13 +210,16 @@ Status Supervisor::begin() {
   if (has_network) FALLOW_TRY(make_network(folders));
   sandbox_ = Sandbox::make(launch_, std::move(folders), cgroup_);
   if (has_network) sandbox_->use_network(*network_);
-  FALLOW_TRY(sandbox_->start());
+  if (Status started = sandbox_->start(); !started) {
+    sandbox_.reset();  // it has no process
+    return started;
+  }
   FALLOW_ASSIGN(LogFile out, LogFile::open(path("stdout"), sandbox_->take_out(), kLogBytesMax));
   logs_.push_back(std::move(out));
   FALLOW_ASSIGN(LogFile err, LogFile::open(path("stderr"), sandbox_->take_err(), kLogBytesMax));
   logs_.push_back(std::move(err));
   set_timer(watch_timer_, boot_time() + kWatchMin);
-  watch_room();
+  set_timer(room_timer_, boot_time() + kWatchMin);
   return {};
 }
 
@@ -224,14 +242,17 @@ void Supervisor::remove_network() {
 }
 
 void Supervisor::loop() {
+  const auto pipe_of = [this](std::size_t log) {
+    return log < logs_.size() ? logs_[log].pipe_fd() : -1;
+  };
   while (!sandbox_->is_over()) {
     std::array<pollfd, 9> polled{{{control_.get(), POLLIN, 0},
                                   {signals_.get(), POLLIN, 0},
                                   {fence_timer_.get(), POLLIN, 0},
                                   {watch_timer_.get(), POLLIN, 0},
                                   {sandbox_->status_fd(), POLLIN, 0},
-                                  {logs_[0].pipe_fd(), POLLIN, 0},
-                                  {logs_[1].pipe_fd(), POLLIN, 0},
+                                  {pipe_of(0), POLLIN, 0},
+                                  {pipe_of(1), POLLIN, 0},
                                   {door_.get(), POLLIN, 0},
                                   {room_timer_.get(), POLLIN, 0}}};
     if (::poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) return;
@@ -300,24 +321,51 @@ void Supervisor::watch_limits() {
       sandbox_->memory_bytes() > spec.memory_bytes_max) {
     kill_all(ExitCause::kOutOfMemory, "");
   }
+  if (lacks_memory_ && memory_bytes() >= spec.memory_room_bytes_min) {
+    kill_all(ExitCause::kHostOutOfMemory, "");
+  }
+  if (lacks_disk_ && holds_disk(spec.disk_room_bytes_min)) kill_all(ExitCause::kHostDiskFull, "");
   const Duration took = boot_time() - began;
   set_timer(watch_timer_,
             boot_time() + std::clamp(Duration(took.value * kWatchShare), kWatchMin, kWatchMax));
 }
 
-// A look is cheap, so none is left out, however slow the looks at its own folders are.
+Status Supervisor::check_room() const {
+  const agent::LaunchSpec& spec = launch_.spec;
+  if (spec.memory_room_bytes_min > 0) {
+    const auto left = memory_bytes_left(launch_.meminfo);
+    if (left && *left < spec.memory_room_bytes_min) {
+      return too_little_left("memory", *left, spec.memory_room_bytes_min);
+    }
+  }
+  if (spec.disk_room_bytes_min > 0) {
+    const auto disk = disk_room(private_folders_[0]);
+    if (disk && disk->left < spec.disk_room_bytes_min) {
+      return too_little_left("disk", disk->left, spec.disk_room_bytes_min);
+    }
+  }
+  return {};
+}
+
+// A look is cheap, so none is left out, however slow the looks at its own folders are. What is
+// scarce is given back by who has it (watch_limits()): the end of all others would give nothing.
+// Only where that does not help in time, all go.
 void Supervisor::watch_room() {
   drain(room_timer_);
   const agent::LaunchSpec& spec = launch_.spec;
   if (spec.memory_room_bytes_min == 0 && spec.disk_room_bytes_min == 0) return;
+  const bool had_lacked = lacks_memory_ || lacks_disk_;
   if (spec.memory_room_bytes_min > 0) {
-    const auto left = memory_bytes_left();
-    if (left && *left < spec.memory_room_bytes_min) kill_all(ExitCause::kHostOutOfMemory, "");
+    const auto left = memory_bytes_left(launch_.meminfo);
+    lacks_memory_ = left && *left < spec.memory_room_bytes_min;
+    if (left && *left < spec.memory_room_bytes_min / 2) kill_all(ExitCause::kHostOutOfMemory, "");
   }
   if (spec.disk_room_bytes_min > 0) {
     const auto disk = disk_room(private_folders_[0]);
-    if (disk && disk->left < spec.disk_room_bytes_min) kill_all(ExitCause::kHostDiskFull, "");
+    lacks_disk_ = disk && disk->left < spec.disk_room_bytes_min;
+    if (disk && disk->left < spec.disk_room_bytes_min / 2) kill_all(ExitCause::kHostDiskFull, "");
   }
+  if (!had_lacked && (lacks_memory_ || lacks_disk_)) set_timer(watch_timer_, boot_time());
   set_timer(room_timer_, boot_time() + kWatchMin);
 }
 
@@ -359,8 +407,7 @@ void Supervisor::clear_away() {
     sandbox_->follow();
     note_start();
   }
-  while (::waitpid(-1, nullptr, WNOHANG) > 0) {
-  }
+  reap_all();
   // Whoever wrote is gone, so this ends.
   for (LogFile& log : logs_) {
     const Time until = boot_time() + milliseconds(kReapMsMax);
@@ -368,6 +415,20 @@ void Supervisor::clear_away() {
       pollfd more{log.pipe_fd(), POLLIN, 0};
       if (::poll(&more, 1, kReapMsMax) <= 0 || !log.pump()) break;
     }
+  }
+}
+
+// What the sandbox left behind has become our child, and dies as it does.
+void Supervisor::reap_all() {
+  const Time until = boot_time() + milliseconds(kReapMsMax);
+  while (true) {
+    const pid_t pid = ::waitpid(-1, nullptr, WNOHANG);
+    if (pid > 0) continue;
+    const Duration left = until - boot_time();
+    if (pid < 0 || left.value <= 0) return;
+    pollfd child{signals_.get(), POLLIN, 0};
+    ::poll(&child, 1, static_cast<int>(left.value / 1'000) + 1);
+    drain(signals_);
   }
 }
 
@@ -414,14 +475,23 @@ ExitFile Supervisor::outcome() {
 }
 
 bool Supervisor::is_disk_full() const {
-  const std::uint64_t bytes_max = launch_.spec.disk_bytes_max;
-  if (bytes_max == 0) return false;
-  std::uint64_t bytes = 0;
+  return launch_.spec.disk_bytes_max > 0 && holds_disk(launch_.spec.disk_bytes_max);
+}
+
+bool Supervisor::holds_disk(std::uint64_t bytes) const {
+  std::uint64_t held = 0;
   for (const Fd& folder : private_folders_) {
-    bytes += disk_bytes(folder, bytes_max);
-    if (bytes >= bytes_max) return true;
+    held += disk_bytes(folder, bytes);
+    if (held >= bytes) return true;
   }
   return false;
+}
+
+// Its control group counts of every kind of sandbox what its end would give back.
+std::uint64_t Supervisor::memory_bytes() const {
+  if (!cgroup_.limits_memory()) return sandbox_->memory_bytes();
+  const std::string name = cgroup_name(launch_.spec.lease, ::getpid());
+  return workload_use(groups_of(launch_.cgroup_parents, name), ::getpid()).memory_bytes.value_or(0);
 }
 
 // It failed, and there was no room left on the disk though it had room left of its own.

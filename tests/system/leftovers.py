@@ -3,6 +3,7 @@
 For a test whose processes have a network namespace of their own, or no right to make any: then all tables and
 links there are its own. Everything else is told by the test's folder, its leases and its agents.
 """
+import hashlib
 import os
 import pathlib
 import re
@@ -11,7 +12,13 @@ import subprocess
 CONTROL_GROUPS = pathlib.Path("/sys/fs/cgroup")
 CONTAINERS = ("/run/runc", "/run/runsc", "/var/run/runsc")  # where the tools keep what nobody told them to keep elsewhere
 GROUP = re.compile(r"^(\d+)-(\d+)$")  # lease, supervisor
+TRIAL = re.compile(r"^disk-([0-9a-f]{8})$")  # by which the agent of a data folder tries its disk's limits
 LEASE = re.compile(r"^\d+$")
+
+
+def owner_of(workloads):
+    """What an agent's groups and networks are called by: runtime/egress.h, egress_owner()."""
+    return hashlib.blake2b(str(workloads).encode(), digest_size=32).hexdigest()[:8]
 
 
 def command_of(pid):
@@ -69,8 +76,12 @@ class Leftovers:
 
     def control_groups(self, leases):
         found = set()
+        owners = {owner_of(self.folder / node / "workloads") for node in self.nodes}
         for place, folders, _ in os.walk(CONTROL_GROUPS):
             for name in folders:
+                trial = TRIAL.match(name)
+                if trial is not None and trial[1] in owners:
+                    found.add(os.path.join(place, name))
                 group = GROUP.match(name)
                 if group is None or os.path.basename(place) != "fallow" or group[1] not in leases:
                     continue

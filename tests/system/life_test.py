@@ -262,7 +262,7 @@ class LifeTest(SystemTest):
         return b"".join(base64.b64decode(line.get("data", "")) for line in lines
                         if not line.get("error_stream")).decode(errors="replace")
 
-    def faults_of_bill(self, lease):
+    def faults_of_bill(self, plan, lease):
         """What is wrong with what the lease was charged, as sentences; and which line of the table it counts for."""
         faults = []
         proven, charged, refunded = seconds_of(lease["proven"]), Decimal(lease["charged"]), Decimal(lease["refunded"])
@@ -290,18 +290,20 @@ class LifeTest(SystemTest):
         visits = self.events_of(lease, ("owner pauses", "owner comes home"))
         ran_least = own.ran - (own.frozen if visits else 0)
         by_itself = lease["reason"] in ("COMPLETED", "EXIT_CODE")
+        # What a lease runs since its last record when it is told to stop, and until it hears that, is the node's loss, also
+        # when it comes to its own end meanwhile.
+        least = ran_least - interval * (2 if plan.stop_after_s is not None else 1)
         # One that is stopped while its agent is silent has proven no more than what the market had heard; that its
-        # supervisor ran it on meanwhile is the node's loss. So is what it ran since its last record when it is told to
-        # stop, and until it hears that.
-        least = ran_least - interval * (2 if lease["reason"] == "STOPPED" else 1)
-        if (by_itself or not happened) and float(proven) < least:
+        # supervisor ran it on is the node's loss, too: then nothing says how little it may have proven.
+        has_least = by_itself or not happened
+        if has_least and float(proven) < least:
             faults.append(f"free: ran {own.ran:.2f} s ({own.frozen:.2f} s of them frozen), proven {proven} s")
         if own.is_whole or not happened:
             if float(proven) > own.ran + interval:
                 faults.append(f"overbilled: ran {own.ran:.2f} s, proven {proven} s")
         elif by_itself:
             faults.append(f"its end is missing in its log: {text[-200:]!r}")
-        return faults, "compared with its own clock"
+        return faults, "compared with its own clock" if has_least else "without a lower bound"
 
     def faults_of_end(self, plan, lease):
         end = (lease["reason"], lease["exit_code"])
@@ -440,7 +442,7 @@ class LifeTest(SystemTest):
             if not cycle.leases and cycle.plan.stop_after_s is None:
                 faults[f"cycle {cycle.plan.number}"].append(f"{cycle.plan} never had a lease: {cycle.state}")
             for lease in cycle.leases:
-                found, line = self.faults_of_bill(lease)
+                found, line = self.faults_of_bill(cycle.plan, lease)
                 compared[line] += 1
                 found += self.faults_of_end(cycle.plan, lease)
                 if found:
