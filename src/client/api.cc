@@ -51,6 +51,19 @@ ApiResult<void> read_json(const std::string& text, google::protobuf::Message& me
   return {};
 }
 
+// What stands between may answer in the market's place, and says 200 to it.
+Status check_is_event_stream(const net::Response& head) {
+  constexpr std::string_view kEventStream = "text/event-stream";
+  if (head.status / 100 != 2) return {};
+  const std::string* const type = head.headers.find("Content-Type");
+  std::string_view media = type == nullptr ? "an answer without a type" : std::string_view(*type);
+  media = media.substr(0, media.find(';'));
+  while (media.ends_with(' ')) media.remove_suffix(1);
+  if (net::equals_ignoring_case(media, kEventStream)) return {};
+  return fail(ErrorCode::kInvalid,
+              "the server has sent no stream of events but {}: is this a Fallow market?", media);
+}
+
 // By the market's own word: what stands between knows no more than a status, and has limits of its
 // own.
 ErrorCode code_of_refusal(const v1::Problem& problem) {
@@ -100,7 +113,7 @@ net::Headers Api::headers() const {
 ApiResult<net::Response> Api::send(const net::ClientRequest& request) {
   ApiError last;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    if (attempt > 0) back_off(attempt - 1);
+    if (attempt > 0) back_off(attempt - 1, &cancelled_);
     if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
     auto response = http_.send(request);
     if (response) {
@@ -153,13 +166,22 @@ ApiResult<void> Api::stream_into(std::string_view rpc, const google::protobuf::M
     http.headers = headers();
     http.headers.set("Accept", "text/event-stream");
     if (!last_id.empty()) http.headers.set("Last-Event-ID", last_id);
+    http.on_head = check_is_event_stream;
     http.sink = [&](std::string_view bytes) -> Status {
-      patience.heard();  // be it a heartbeat: where nothing happens nothing else comes
       parser.feed(bytes);
       for (;;) {
         FALLOW_ASSIGN(const auto event, parser.next());
         if (!parser.last_id().empty()) last_id = parser.last_id();
-        if (!event) return {};
+        if (!event) {
+          // Only what holds no problem counts: one that comes every time is to be waited out. Where
+          // nothing happens nothing but heartbeats, which are comments, comes.
+          if (bytes.starts_with(':')) {
+            patience.heard();
+          } else {
+            patience.heard_little();
+          }
+          return {};
+        }
         if (event->event == "end") {
           outcome.emplace();
           return fail(ErrorCode::kClosed, "the stream has ended");
@@ -170,12 +192,14 @@ ApiResult<void> Api::stream_into(std::string_view rpc, const google::protobuf::M
         }
         item.Clear();
         ApiResult<void> read = read_json(event->data, item);
+        if (read) patience.heard();
         if (!read || !each()) {
           outcome = std::move(read);
           return fail(ErrorCode::kClosed, "the reader has enough");
         }
       }
     };
+    patience.begin();
     auto answer = http_.send(http);
     if (outcome) return std::move(*outcome);
     if (cancelled_) continue;
@@ -187,7 +211,7 @@ ApiResult<void> Api::stream_into(std::string_view rpc, const google::protobuf::M
     if (!cut) cut = unreachable(answer ? cut_off() : answer.error());
     const bool is_of_no_use =
         !answer && answer.error().code != ErrorCode::kUnreachable && is_final(answer.error().code);
-    if (is_of_no_use || !patience.wait()) return tl::unexpected(std::move(*cut));
+    if (is_of_no_use || !patience.wait(&cancelled_)) return tl::unexpected(std::move(*cut));
   }
 }
 
@@ -200,7 +224,7 @@ ApiResult<void> Api::download(std::string_view rpc, const google::protobuf::Mess
   Status taken;
   bool begun = false;
   for (int attempt = 0; attempt < kAttemptsMax && !begun; ++attempt) {
-    if (attempt > 0) back_off(attempt - 1);
+    if (attempt > 0) back_off(attempt - 1, &cancelled_);
     if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
     http.sink = [&](std::string_view bytes) -> Status {
       begun = true;
@@ -251,7 +275,7 @@ ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes
     return status == kStatusMismatch && !std::exchange(mismatched, true);
   };
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    if (attempt > 0) back_off(attempt - 1);
+    if (attempt > 0) back_off(attempt - 1, &cancelled_);
     if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
     std::uint64_t offset = 0;
     if (bytes > kAskFirstBytesMin || attempt > 0) {
@@ -296,7 +320,7 @@ ApiResult<void> Api::get_blob(const std::string& digest_hex,
   ApiError last;
   std::uint64_t given = 0;  // bytes that the sink has
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    if (attempt > 0) back_off(attempt - 1);
+    if (attempt > 0) back_off(attempt - 1, &cancelled_);
     if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
     const std::uint64_t from = given;
     net::ClientRequest http;
