@@ -96,8 +96,10 @@ class WireTest(unittest.TestCase):
         self.assertEqual(view.placed_at, datetime.datetime(2026, 11, 21, 10, 0, 0, 250000, datetime.timezone.utc))
         self.assertIsNone(view.ended_at)
         self.assertEqual(view.reason, "A_NEW_WORD")
-        offer = decode(models.OfferView, {"price_floor_per_hour": "", "discounts": {"day_basis_points": 500}})
+        offer = decode(models.OfferView, {"price_floor_per_hour": "", "spot_floor_set_per_hour": "",
+                                          "discounts": {"day_basis_points": 500}})
         self.assertIsNone(offer.price_floor_per_hour)
+        self.assertIsNone(offer.spot_floor_set_per_hour)
         self.assertEqual(offer.discounts.day_basis_points, 500)
 
     def test_no_money_is_a_float(self):
