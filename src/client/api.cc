@@ -155,7 +155,7 @@ ApiResult<void> Api::stream_into(std::string_view rpc, const google::protobuf::M
   const RpcRequest made = make_rpc_request(find_rpc(rpc), request);
   std::string last_id;
   std::optional<ApiResult<void>> outcome;
-  StreamPatience patience;
+  Patience patience;
   for (;;) {
     if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
     std::optional<ApiError> cut;  // what the server said, if it did, before the stream broke off
@@ -268,6 +268,7 @@ ApiResult<std::uint64_t> Api::begin_blob(const std::string& digest_hex, std::uin
 ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes,
                               const BlobSource& source) {
   ApiError last;
+  std::uint64_t reached = 0;  // bytes that the store has told us it has
   // What an earlier try had left in the store may be wrong, and then it is gone now. Twice: it is
   // what we send.
   bool mismatched = false;
@@ -287,6 +288,9 @@ ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes
       }
       offset = *begun;
       if (offset == bytes) return {};
+      // It gets on, however often it breaks off.
+      if (offset > reached) attempt = 0;
+      reached = std::max(reached, offset);
     }
     net::ClientRequest http;
     http.method = offset == 0 ? "PUT" : "PATCH";
@@ -295,17 +299,23 @@ ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes
     http.headers.set("Content-Type", "application/octet-stream");
     if (offset > 0) http.headers.set("Upload-Offset", std::to_string(offset));
     http.source_bytes = bytes - offset;
-    bool source_failed = false;
+    Status read;
     http.source = [&, at = offset](std::span<char> into) mutable -> Result<std::size_t> {
-      const auto count = source(at, into);
-      source_failed = !count;
-      if (count) at += *count;
-      return count;
+      const Result<std::size_t> count = source(at, into);
+      if (!count) {
+        read = tl::unexpected(count.error());
+      } else if (*count == 0) {
+        read = fail(ErrorCode::kFailed, "what is sent has become shorter than the {} bytes it had",
+                    bytes);
+      }
+      if (!read) return tl::unexpected(read.error());
+      at += *count;
+      return *count;
     };
     const auto response = http_.send(http);
     if (response && response->status < 300) return {};
+    if (!read) return tl::unexpected(local_error(read.error()));
     last = response ? refusal(*response) : unreachable(response.error());
-    if (source_failed) break;
     const bool is_overtaken =  // by a twin
         response && offset > 0 && (response->status == 404 || response->status == 409);
     const bool begins_anew = is_overtaken || (response && may_begin_anew(response->status));

@@ -10,8 +10,9 @@
 namespace fallow::client {
 
 inline constexpr int kAttemptsMax = 5;  // of one call or tunnel, and of a stream that never stood
-// Of a stream that did: a server that is updated, or its machine, is back by then.
-inline constexpr std::chrono::minutes kStreamAwayMax{5};
+// Of a stream that did, and of an upload: a server that is updated, or its machine, is back by
+// then.
+inline constexpr std::chrono::minutes kAwayMax{5};
 // A connection over which no event has come stands when it is this old.
 inline constexpr std::chrono::seconds kStandsMin{5};
 inline constexpr std::chrono::milliseconds kBackoffFirst{100};
@@ -36,12 +37,13 @@ inline void back_off(int attempt, const std::atomic<bool>* cancelled) {
   }
 }
 
-// Whether a stream that broke off is asked for once more. A value of one stream.
-class StreamPatience {
+// Whether a stream that broke off is asked for once more, or an upload goes on. A value of one of
+// them.
+class Patience {
  public:
   // It is asked for.
   void begin() { began_ = std::chrono::steady_clock::now(); }
-  // An event came, or a heartbeat: it stands.
+  // An event came, or a heartbeat, or the upload got on: it stands.
   void heard() {
     has_stood_ = true;
     attempt_ = 0;
@@ -51,12 +53,12 @@ class StreamPatience {
   void heard_little() {
     if (std::chrono::steady_clock::now() - began_ >= kStandsMin) heard();
   }
+  bool has_stood() const { return has_stood_; }
   // It broke off: blocks until the next attempt; false when there were enough.
   bool wait(const std::atomic<bool>* cancelled) {
     const auto now = std::chrono::steady_clock::now();
     if (attempt_ == 0) away_since_ = now;
-    const bool goes_on =
-        has_stood_ ? now - away_since_ < kStreamAwayMax : attempt_ + 1 < kAttemptsMax;
+    const bool goes_on = has_stood_ ? now - away_since_ < kAwayMax : attempt_ + 1 < kAttemptsMax;
     if (goes_on) back_off(attempt_++, cancelled);
     return goes_on;
   }
