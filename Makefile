@@ -75,7 +75,7 @@ bench: deps build/release/build.ninja ## measure; JSON=1 prints JSON
 	@tools/bench.sh $(if $(JSON),--json)
 
 .PHONY: fuzz
-fuzz: tools build/fuzz/build.ninja ## every fuzz target for FUZZ_SECONDS (default 60) each
+fuzz: deps build/fuzz/build.ninja ## every fuzz target for FUZZ_SECONDS (default 60) each
 	@cmake --build --preset fuzz -j $(JOBS) --target fuzzers
 	@tools/fuzz.sh $(or $(FUZZ_SECONDS),60)
 

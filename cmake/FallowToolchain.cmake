@@ -1,4 +1,12 @@
 # Compiler, linker and checks that every target of the project shares.
+
+# Others know not all of the options below, and older ones miscompile coroutines.
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang" OR CMAKE_CXX_COMPILER_VERSION VERSION_LESS 19)
+  message(FATAL_ERROR "Fallow is compiled by clang 19, not by ${CMAKE_CXX_COMPILER} (${CMAKE_CXX_COMPILER_ID} "
+    "${CMAKE_CXX_COMPILER_VERSION}); why: docs/decisions/0039-one-compiler.md. `make deps` installs it, and the presets name it: "
+    "cmake --preset release")
+endif()
+
 option(FALLOW_FUZZ "Build fuzz/" OFF)
 set(FALLOW_SANITIZE "" CACHE STRING "Sanitizers: empty, 'address,undefined', or 'thread'")
 option(FALLOW_SANITIZE_ALL "Under sanitizers, also the tests that are left to the release build for their time" OFF)

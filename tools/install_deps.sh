@@ -2,7 +2,7 @@
 # Installs what the build and the tests need from Debian 12's own packages, and nothing else.
 # Does nothing, and needs no rights, when all of it is there. `make deps` runs it.
 #
-#   --tools    also what formatting, tidying and fuzzing need
+#   --tools    also what formatting and tidying need, and sqlite3 to look into a log
 #   --images   also skopeo and umoci, which bring OCI images, and docker-registry for their tests; agents and
 #              tests do without them where they are not there, and say so
 #   --gvisor   also gVisor's runsc, of bookworm-backports, without adding that to the machine's sources;
@@ -28,7 +28,7 @@ packages=(
   # the charts of `fallow sim ... --plot`
   gnuplot-nox
 )
-# Format, tidy and fuzzing; `make check`, `tidy`, `fuzz` ask for them with --tools.
+# Format and tidy; `make check`, `tidy`, `format` ask for them with --tools.
 if [[ "${1:-}" == "--tools" ]]; then
   packages+=(clang-tidy-14 clang-format-14 sqlite3)
 fi

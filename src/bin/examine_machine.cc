@@ -1,6 +1,8 @@
 // fallow agent doctor: what leases would need of this machine, each thing tried.
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "agent/inventory.h"
 #include "base/file.h"
 #include "bin/egress_policy.h"
@@ -51,6 +53,16 @@ cli::DoctorLine control_groups(const std::vector<std::string>& parents) {
         "v2)";
   }
   return line;
+}
+
+// The folder, or what is there of the path to where it would be made: they are on the same disk.
+std::string nearest_folder(const std::string& folder) {
+  std::filesystem::path path(folder);
+  std::error_code unknown;
+  while (!std::filesystem::exists(path, unknown) && path.has_relative_path()) {
+    path = path.parent_path();
+  }
+  return path.empty() ? "." : path.string();
 }
 
 // Tried as `fallow agent --disk-mb-per-s` would do it.
@@ -154,8 +166,7 @@ Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine(
   }
   cli::DoctorLine of_egress = egress(arguments, *levels, folder, init, parents);
   cli::DoctorLine image_line = images(folder);
-  cli::DoctorLine of_disk =
-      disk_pace(::access(arguments.data.c_str(), F_OK) == 0 ? arguments.data : folder, parents);
+  cli::DoctorLine of_disk = disk_pace(nearest_folder(arguments.data), parents);
   runtime::remove_tree(folder);
   std::vector<cli::DoctorLine> lines;
   const runtime::Level* usual = runtime::choose_level(*levels, v1::BUBBLEWRAP);

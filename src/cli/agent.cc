@@ -35,7 +35,8 @@ void print_line(const DoctorLine& line) {
   print_json(json);
 }
 
-int doctor(const Context& context, Host& host, const AgentArguments& arguments) {
+int doctor(const Context& context, Host& host, AgentArguments arguments) {
+  arguments.data = agent_data_folder(arguments);
   const auto lines = host.examine_machine(arguments);
   if (!lines) return report(context, lines.error());
   Table table({"CHECK", "STATE", "DETAIL"});

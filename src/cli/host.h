@@ -170,7 +170,8 @@ class Host {
   virtual Random& random() = 0;
   virtual const Clock& clock() = 0;
 
-  // Tries what leases would need of this machine, and egress as the arguments would have it.
+  // Tries what leases would need of this machine, egress as the arguments would have it, and limits
+  // of the disk where their data folder, which is stated, is or would be.
   virtual Result<std::vector<DoctorLine>> examine_machine(const AgentArguments& arguments) = 0;
 };
 

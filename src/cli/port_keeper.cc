@@ -15,11 +15,16 @@ namespace {
 constexpr int kTurnMs = 200;
 constexpr int kPauseTurns = 5;  // until it is looked again which lease runs
 
+Context without_json(Context context) {
+  context.json = false;
+  return context;
+}
+
 }  // namespace
 
-PortKeeper::PortKeeper(const Context& context, std::unique_ptr<client::Api> api,
-                       std::uint64_t order, LocalPorts ports)
-    : context_(context),
+PortKeeper::PortKeeper(Context context, std::unique_ptr<client::Api> api, std::uint64_t order,
+                       LocalPorts ports)
+    : context_(without_json(std::move(context))),
       api_(std::move(api)),
       order_(order),
       ports_(std::move(ports)),
@@ -59,9 +64,10 @@ std::uint64_t PortKeeper::running_lease() {
 }
 
 void PortKeeper::serve(std::uint64_t lease) {
-  int exit_code = kDone;
-  const auto reach = Reach::open(context_, lease, exit_code);
-  if (!reach) return;
+  const auto opened = Reach::connect(context_, lease, &ending_);
+  if (!opened) return say_why_not(opened.error());
+  told_.clear();
+  Reach* const reach = opened->get();
   reach->endpoint().on_event([&](const tunnel::MuxEvent& event) {
     using Kind = tunnel::MuxEvent::Kind;
     if (event.kind == Kind::kReset && event.bytes != tunnel::kClosedReason) {
@@ -76,6 +82,12 @@ void PortKeeper::serve(std::uint64_t lease) {
   });
   while (!ending_ && reach->endpoint().turn(kTurnMs)) {
   }
+}
+
+void PortKeeper::say_why_not(const client::ApiError& error) {
+  if (ending_ || error.message == told_) return;
+  told_ = error.message;
+  report(context_, error);
 }
 
 }  // namespace fallow::cli

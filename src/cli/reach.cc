@@ -10,16 +10,19 @@
 namespace fallow::cli {
 
 std::unique_ptr<Reach> Reach::open(const Context& context, std::uint64_t lease, int& exit_code) {
+  auto reach = connect(context, lease);
+  if (reach) return std::move(*reach);
+  exit_code = report(context, reach.error());
+  return nullptr;
+}
+
+client::ApiResult<std::unique_ptr<Reach>> Reach::connect(const Context& context,
+                                                         std::uint64_t lease,
+                                                         const std::atomic<bool>* cancelled) {
   const auto config = context.config();
-  if (!config) {
-    exit_code = report(context, config.error());
-    return nullptr;
-  }
-  auto tunnel = client::Tunnel::open(*config, LeaseId(lease));
-  if (!tunnel) {
-    exit_code = report(context, tunnel.error());
-    return nullptr;
-  }
+  if (!config) return tl::unexpected(client::local_error(config.error()));
+  auto tunnel = client::Tunnel::open(*config, LeaseId(lease), cancelled);
+  if (!tunnel) return tl::unexpected(std::move(tunnel).error());
   return std::unique_ptr<Reach>(new Reach(std::move(*tunnel)));
 }
 

@@ -4,6 +4,7 @@
 // Owner: one command, on one thread.
 #pragma once
 
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <functional>
@@ -25,6 +26,9 @@ class Reach {
  public:
   // Blocks until the way in is open. Null: it was said why not, and `exit_code` fits that.
   static std::unique_ptr<Reach> open(const Context& context, std::uint64_t lease, int& exit_code);
+  // The same for who tells of errors itself; kCancelled soon after `cancelled` has become true.
+  static client::ApiResult<std::unique_ptr<Reach>> connect(
+      const Context& context, std::uint64_t lease, const std::atomic<bool>* cancelled = nullptr);
 
   tunnel::Endpoint& endpoint() { return endpoint_; }
   tunnel::Mux& mux() { return endpoint_.mux(); }

@@ -51,6 +51,19 @@ ApiResult<void> read_json(const std::string& text, google::protobuf::Message& me
   return {};
 }
 
+// What stands between may answer in the market's place, and says 200 to it.
+Status check_is_event_stream(const net::Response& head) {
+  constexpr std::string_view kEventStream = "text/event-stream";
+  if (head.status / 100 != 2) return {};
+  const std::string* const type = head.headers.find("Content-Type");
+  std::string_view media = type == nullptr ? "an answer without a type" : std::string_view(*type);
+  media = media.substr(0, media.find(';'));
+  while (media.ends_with(' ')) media.remove_suffix(1);
+  if (net::equals_ignoring_case(media, kEventStream)) return {};
+  return fail(ErrorCode::kInvalid,
+              "the server has sent no stream of events but {}: is this a Fallow market?", media);
+}
+
 // By the market's own word: what stands between knows no more than a status, and has limits of its
 // own.
 ErrorCode code_of_refusal(const v1::Problem& problem) {
@@ -100,7 +113,7 @@ net::Headers Api::headers() const {
 ApiResult<net::Response> Api::send(const net::ClientRequest& request) {
   ApiError last;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    if (attempt > 0) back_off(attempt - 1);
+    if (attempt > 0) back_off(attempt - 1, &cancelled_);
     if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
     auto response = http_.send(request);
     if (response) {
@@ -142,7 +155,7 @@ ApiResult<void> Api::stream_into(std::string_view rpc, const google::protobuf::M
   const RpcRequest made = make_rpc_request(find_rpc(rpc), request);
   std::string last_id;
   std::optional<ApiResult<void>> outcome;
-  StreamPatience patience;
+  Patience patience;
   for (;;) {
     if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
     std::optional<ApiError> cut;  // what the server said, if it did, before the stream broke off
@@ -153,13 +166,22 @@ ApiResult<void> Api::stream_into(std::string_view rpc, const google::protobuf::M
     http.headers = headers();
     http.headers.set("Accept", "text/event-stream");
     if (!last_id.empty()) http.headers.set("Last-Event-ID", last_id);
+    http.on_head = check_is_event_stream;
     http.sink = [&](std::string_view bytes) -> Status {
-      patience.heard();  // be it a heartbeat: where nothing happens nothing else comes
       parser.feed(bytes);
       for (;;) {
         FALLOW_ASSIGN(const auto event, parser.next());
         if (!parser.last_id().empty()) last_id = parser.last_id();
-        if (!event) return {};
+        if (!event) {
+          // Only what holds no problem counts: one that comes every time is to be waited out. Where
+          // nothing happens nothing but heartbeats, which are comments, comes.
+          if (bytes.starts_with(':')) {
+            patience.heard();
+          } else {
+            patience.heard_little();
+          }
+          return {};
+        }
         if (event->event == "end") {
           outcome.emplace();
           return fail(ErrorCode::kClosed, "the stream has ended");
@@ -170,12 +192,14 @@ ApiResult<void> Api::stream_into(std::string_view rpc, const google::protobuf::M
         }
         item.Clear();
         ApiResult<void> read = read_json(event->data, item);
+        if (read) patience.heard();
         if (!read || !each()) {
           outcome = std::move(read);
           return fail(ErrorCode::kClosed, "the reader has enough");
         }
       }
     };
+    patience.begin();
     auto answer = http_.send(http);
     if (outcome) return std::move(*outcome);
     if (cancelled_) continue;
@@ -187,7 +211,7 @@ ApiResult<void> Api::stream_into(std::string_view rpc, const google::protobuf::M
     if (!cut) cut = unreachable(answer ? cut_off() : answer.error());
     const bool is_of_no_use =
         !answer && answer.error().code != ErrorCode::kUnreachable && is_final(answer.error().code);
-    if (is_of_no_use || !patience.wait()) return tl::unexpected(std::move(*cut));
+    if (is_of_no_use || !patience.wait(&cancelled_)) return tl::unexpected(std::move(*cut));
   }
 }
 
@@ -200,7 +224,7 @@ ApiResult<void> Api::download(std::string_view rpc, const google::protobuf::Mess
   Status taken;
   bool begun = false;
   for (int attempt = 0; attempt < kAttemptsMax && !begun; ++attempt) {
-    if (attempt > 0) back_off(attempt - 1);
+    if (attempt > 0) back_off(attempt - 1, &cancelled_);
     if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
     http.sink = [&](std::string_view bytes) -> Status {
       begun = true;
@@ -244,6 +268,7 @@ ApiResult<std::uint64_t> Api::begin_blob(const std::string& digest_hex, std::uin
 ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes,
                               const BlobSource& source) {
   ApiError last;
+  std::uint64_t reached = 0;  // bytes that the store has told us it has
   // What an earlier try had left in the store may be wrong, and then it is gone now. Twice: it is
   // what we send.
   bool mismatched = false;
@@ -251,7 +276,7 @@ ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes
     return status == kStatusMismatch && !std::exchange(mismatched, true);
   };
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    if (attempt > 0) back_off(attempt - 1);
+    if (attempt > 0) back_off(attempt - 1, &cancelled_);
     if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
     std::uint64_t offset = 0;
     if (bytes > kAskFirstBytesMin || attempt > 0) {
@@ -263,6 +288,9 @@ ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes
       }
       offset = *begun;
       if (offset == bytes) return {};
+      // It gets on, however often it breaks off.
+      if (offset > reached) attempt = 0;
+      reached = std::max(reached, offset);
     }
     net::ClientRequest http;
     http.method = offset == 0 ? "PUT" : "PATCH";
@@ -271,17 +299,23 @@ ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes
     http.headers.set("Content-Type", "application/octet-stream");
     if (offset > 0) http.headers.set("Upload-Offset", std::to_string(offset));
     http.source_bytes = bytes - offset;
-    bool source_failed = false;
+    Status read;
     http.source = [&, at = offset](std::span<char> into) mutable -> Result<std::size_t> {
-      const auto count = source(at, into);
-      source_failed = !count;
-      if (count) at += *count;
-      return count;
+      const Result<std::size_t> count = source(at, into);
+      if (!count) {
+        read = tl::unexpected(count.error());
+      } else if (*count == 0) {
+        read = fail(ErrorCode::kFailed, "what is sent has become shorter than the {} bytes it had",
+                    bytes);
+      }
+      if (!read) return tl::unexpected(read.error());
+      at += *count;
+      return *count;
     };
     const auto response = http_.send(http);
     if (response && response->status < 300) return {};
+    if (!read) return tl::unexpected(local_error(read.error()));
     last = response ? refusal(*response) : unreachable(response.error());
-    if (source_failed) break;
     const bool is_overtaken =  // by a twin
         response && offset > 0 && (response->status == 404 || response->status == 409);
     const bool begins_anew = is_overtaken || (response && may_begin_anew(response->status));
@@ -296,7 +330,7 @@ ApiResult<void> Api::get_blob(const std::string& digest_hex,
   ApiError last;
   std::uint64_t given = 0;  // bytes that the sink has
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    if (attempt > 0) back_off(attempt - 1);
+    if (attempt > 0) back_off(attempt - 1, &cancelled_);
     if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
     const std::uint64_t from = given;
     net::ClientRequest http;

@@ -4,6 +4,7 @@
 #include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -192,6 +193,42 @@ TEST(Api, AProblemInsideAStreamIsNoMessageOfIt) {
   EXPECT_EQ(gone.asked(), "- ");
   Streamer busy({problem(503, "busy"), said("a", "1") + net::format_sse({"end", "{}", {}})});
   EXPECT_EQ(busy.follow(), "a end") << "what may pass is asked for again";
+}
+
+TEST(Api, AServerThatBreaksEveryStreamOffIsGivenUp) {
+  const std::string busy =
+      net::format_sse({"error", R"({"status": 503, "code": "busy", "detail": "why"})", {}});
+  Streamer always(std::vector<std::string>(6, busy));
+  EXPECT_EQ(always.follow(), "busy");
+  EXPECT_EQ(always.asked(), "- - - - - ");
+
+  // Where it would begin is said at once, by whoever says nothing else, too.
+  Streamer beginning(std::vector<std::string>(6, net::format_sse_id("7") + busy));
+  EXPECT_EQ(beginning.follow(), "busy");
+  Streamer silent(std::vector<std::string>(6, net::format_sse_id("7")));
+  EXPECT_EQ(silent.follow(), "");
+  EXPECT_EQ(silent.asked(), "- 7 7 7 7 ");
+}
+
+TEST(Api, WhatIsNoStreamOfEventsIsNotAskedForAgain) {
+  std::atomic<int> asked = 0;
+  net::LoopbackServer portal([&asked](net::Exchange& exchange) -> net::Task<void> {
+    ++asked;
+    net::Response page{200, {{"Content-Type", "text/html; charset=utf-8"}}, "<p>Please log in"};
+    co_await exchange.respond(std::move(page));
+  });
+  const auto random = system_random();
+  Config config;
+  config.url = "http://127.0.0.1:" + std::to_string(portal.server->port());
+  const std::function<bool(const v1::LogLine&)> each = [](const v1::LogLine&) { return true; };
+  const auto done =
+      Api::make(config, *random)
+          .value()
+          ->stream<v1::LogLine>("Orders.FollowOrderLogs", v1::FollowOrderLogsRequest(), each);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().kind, ApiError::Kind::kUnreachable);
+  EXPECT_NE(done.error().message.find("text/html"), std::string::npos) << done.error().message;
+  EXPECT_EQ(asked, 1);
 }
 
 }  // namespace

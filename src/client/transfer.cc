@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "client/attempts.h"
 
 namespace fallow::client {
 namespace {
@@ -30,34 +31,81 @@ std::chrono::steady_clock::time_point end_of(const TransferRules::Pace& pace, st
   return pace.from + std::chrono::seconds(bytes / pace.bytes_per_s);
 }
 
-ApiResult<void> send_file(Api& api, const Fd& folder, const artifacts::File& file,
+// The market is away, or busy.
+bool is_passing(const ApiError& error) {
+  return error.kind == ApiError::Kind::kUnreachable ||
+         (error.kind == ApiError::Kind::kRefused &&
+          may_come_later(static_cast<int>(error.problem.status())));
+}
+
+// What one upload asks and sends, over as many connections as it takes. A market that is not there
+// at its beginning is told of at once.
+class Sender {
+ public:
+  // Both outlive it.
+  Sender(Api& api, const TransferRules& rules) : api_(api), rules_(rules) {}
+
+  ApiResult<bool> has(const Digest& digest) {
+    return keep_trying<bool>([&] { return api_.has_blob(to_hex(digest)); });
+  }
+  ApiResult<void> put(const Digest& digest, std::uint64_t bytes, const Api::BlobSource& source) {
+    std::uint64_t reached = 0;
+    const Api::BlobSource watched = [&](std::uint64_t offset,
+                                        std::span<char> into) -> Result<std::size_t> {
+      FALLOW_TRY(check_cancelled(rules_));
+      // Never twice for the same bytes: that they are lost on their way, every time, is no
+      // progress.
+      if (offset > reached) {
+        reached = offset;
+        patience_.heard();
+      }
+      return source(offset, into);
+    };
+    return keep_trying<void>([&] { return api_.put_blob(to_hex(digest), bytes, watched); });
+  }
+
+ private:
+  template <class Value, class Step>
+  ApiResult<Value> keep_trying(const Step& step) {
+    for (;;) {
+      if (const Status wanted = check_cancelled(rules_); !wanted) {
+        return tl::unexpected(local_error(wanted.error()));
+      }
+      ApiResult<Value> done = step();
+      if (done) patience_.heard();
+      if (done || !is_passing(done.error())) return done;
+      if (!patience_.has_stood() || !patience_.wait(rules_.cancelled)) return done;
+    }
+  }
+
+  Api& api_;
+  const TransferRules& rules_;
+  Patience patience_;
+};
+
+ApiResult<void> send_file(Sender& sender, const Fd& folder, const artifacts::File& file,
                           const TransferRules& rules) {
   const auto place = artifacts::place_of(file, rules.layout);
   if (!place) return tl::unexpected(local_error(place.error()));
   auto opened = artifacts::open_below(folder, place->path);
   if (!opened) return tl::unexpected(local_error(opened.error()));
-  return api.put_blob(to_hex(file.digest), file.size,
-                      [&](std::uint64_t offset, std::span<char> into) -> Result<std::size_t> {
-                        FALLOW_TRY(check_cancelled(rules));
-                        return read_at(*opened, into, place->offset + offset, place->path);
-                      });
+  return sender.put(file.digest, file.size, [&](std::uint64_t offset, std::span<char> into) {
+    return read_at(*opened, into, place->offset + offset, place->path);
+  });
 }
 
 // Those that the store does not have; how many bytes that were.
-ApiResult<std::uint64_t> send_missing(Api& api, const std::string& folder,
+ApiResult<std::uint64_t> send_missing(Sender& sender, const std::string& folder,
                                       const std::vector<artifacts::File>& files,
                                       const TransferRules& rules) {
   const auto opened = open_file(folder, O_RDONLY | O_DIRECTORY);
   if (!opened) return tl::unexpected(local_error(opened.error()));
   std::uint64_t sent_bytes = 0;
   for (const artifacts::File& file : files) {
-    if (const Status wanted = check_cancelled(rules); !wanted) {
-      return tl::unexpected(local_error(wanted.error()));
-    }
-    const auto there = api.has_blob(to_hex(file.digest));
+    const auto there = sender.has(file.digest);
     if (!there) return tl::unexpected(there.error());
     if (*there) continue;
-    if (auto sent = send_file(api, *opened, file, rules); !sent) {
+    if (auto sent = send_file(sender, *opened, file, rules); !sent) {
       return tl::unexpected(sent.error());
     }
     sent_bytes += file.size;
@@ -108,20 +156,17 @@ Result<std::vector<artifacts::File>> scan_part(const Part& part, const TransferR
   return std::vector<artifacts::File>{std::move(file)};
 }
 
-ApiResult<void> send_text(Api& api, const Digest& digest, std::string_view text) {
-  return api.put_blob(to_hex(digest), text.size(),
-                      [text](std::uint64_t offset, std::span<char> into) -> Result<std::size_t> {
-                        return text.copy(into.data(), into.size(), offset);
-                      });
-}
-
-ApiResult<Uploaded> send_manifest(Api& api, const artifacts::Manifest& manifest,
+ApiResult<Uploaded> send_manifest(Sender& sender, const artifacts::Manifest& manifest,
                                   std::uint64_t sent_bytes) {
   const Uploaded uploaded{manifest.digest(), manifest.files().size(), manifest.total_bytes(),
                           sent_bytes};
-  if (auto sent = send_text(api, uploaded.manifest, manifest.text()); !sent) {
-    return tl::unexpected(sent.error());
-  }
+  const std::string text = manifest.text();
+  const auto sent =
+      sender.put(uploaded.manifest, text.size(),
+                 [&text](std::uint64_t offset, std::span<char> into) -> Result<std::size_t> {
+                   return text.copy(into.data(), into.size(), offset);
+                 });
+  if (!sent) return tl::unexpected(sent.error());
   return uploaded;
 }
 
@@ -145,13 +190,15 @@ ApiResult<Uploaded> upload_folder(Api& api, const std::string& folder, const Tra
     const auto until = end_of(*rules.pace, scanned->manifest.total_bytes());
     rules.until = std::min(rules.until.value_or(until), until);
   }
-  const auto sent = send_missing(api, folder, scanned->manifest.files(), rules);
+  Sender sender(api, rules);
+  const auto sent = send_missing(sender, folder, scanned->manifest.files(), rules);
   if (!sent) return tl::unexpected(sent.error());
-  return send_manifest(api, scanned->manifest, *sent);
+  return send_manifest(sender, scanned->manifest, *sent);
 }
 
 ApiResult<Uploaded> upload_parts(Api& api, const std::vector<Part>& parts,
                                  const TransferRules& rules) {
+  Sender sender(api, rules);
   std::vector<artifacts::File> all;
   std::uint64_t sent_bytes = 0;
   for (const Part& part : parts) {
@@ -159,7 +206,7 @@ ApiResult<Uploaded> upload_parts(Api& api, const std::vector<Part>& parts,
     bool is_folder = false;
     auto files = scan_part(part, rules, folder, is_folder);
     if (!files) return tl::unexpected(local_error(files.error()));
-    const auto sent = send_missing(api, folder, *files, rules);
+    const auto sent = send_missing(sender, folder, *files, rules);
     if (!sent) return tl::unexpected(sent.error());
     sent_bytes += *sent;
     for (artifacts::File& file : *files) {
@@ -170,7 +217,7 @@ ApiResult<Uploaded> upload_parts(Api& api, const std::vector<Part>& parts,
   }
   const auto manifest = artifacts::Manifest::make(std::move(all), rules.limits);
   if (!manifest) return tl::unexpected(local_error(manifest.error()));
-  return send_manifest(api, *manifest, sent_bytes);
+  return send_manifest(sender, *manifest, sent_bytes);
 }
 
 ApiResult<std::size_t> download_folder(Api& api, const std::string& manifest_hex,

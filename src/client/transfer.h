@@ -1,6 +1,8 @@
 // Folders to and from the market's artifact store.
 //
-// Free functions over an Api, blocking. Only files that the store does not have are sent.
+// Free functions over an Api, blocking. Only files that the store does not have are sent. An upload
+// that has begun waits minutes for a market that is away or busy, and goes on where it was: until
+// the rules end it, or nothing more has come through for so long.
 #pragma once
 
 #include <atomic>

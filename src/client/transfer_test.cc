@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <thread>
 
 #include "base/env.h"
 #include "base/file.h"
@@ -92,6 +94,97 @@ class CuttingStore {
   net::LoopbackServer loopback_;
 };
 
+// Takes blobs as the market's store does, and goes on where an upload was cut off; its server may
+// be ended and begun again at the same port. Takes no more than a piece of an upload as long as
+// there are cuts left; with `holds_first` it keeps the first of these waiting until the server
+// ends.
+class TakingStore {
+ public:
+  explicit TakingStore(int cuts, bool holds_first = false)
+      : cuts_(cuts), holds_first_(holds_first) {
+    begin();
+  }
+
+  void begin() {
+    net::HttpServerOptions options;
+    options.port = port_;
+    loopback_.emplace([this](net::Exchange& exchange) { return answer(exchange); }, false,
+                      std::move(options));
+    port_ = loopback_->server->port();
+  }
+  void end() { loopback_.reset(); }
+
+  std::unique_ptr<Api> api() {
+    Config config;
+    config.url = "http://127.0.0.1:" + std::to_string(port_);
+    return Api::make(config, *random_).value();
+  }
+  std::string bytes_of(const std::string& content) {
+    const std::lock_guard lock(mutex_);
+    return blobs_[to_hex(digest_of(content))];
+  }
+  bool is_holding() const { return is_holding_; }
+
+ private:
+  std::string& blob_of(const net::Exchange& exchange) {
+    const std::string& target = exchange.request().target;
+    return blobs_[target.substr(target.rfind('/') + 1)];
+  }
+
+  net::Task<void> answer(net::Exchange& exchange) {
+    const std::string method = exchange.request().method;
+    net::Response response{method == "HEAD" ? 404 : 201, {}, {}};
+    if (method == "POST") {
+      const std::lock_guard lock(mutex_);
+      response.headers.set("Upload-Offset", std::to_string(blob_of(exchange).size()));
+    }
+    if (method == "PUT" || method == "PATCH") {
+      const bool whole = co_await take(exchange, method == "PUT");
+      if (!whole) co_return;
+    }
+    co_await exchange.respond(std::move(response));
+  }
+
+  // False: it was cut off.
+  net::Task<bool> take(net::Exchange& exchange, bool from_start) {
+    if (from_start) {
+      const std::lock_guard lock(mutex_);
+      blob_of(exchange).clear();
+    }
+    for (;;) {
+      const auto piece = co_await exchange.read_body_some();
+      if (!piece) co_return false;
+      if (piece->empty()) co_return true;
+      bool is_cut = false;
+      {
+        const std::lock_guard lock(mutex_);
+        blob_of(exchange) += *piece;
+        is_cut = cuts_ > 0;
+        if (is_cut) --cuts_;
+      }
+      if (!is_cut) continue;
+      if (holds_first_.exchange(false)) {
+        is_holding_ = true;
+        const net::Notifier nobody(exchange.executor());
+        co_await exchange.wait(nobody, seconds(60));
+      }
+      net::Headers headers;
+      const Status begun = co_await exchange.start(200, std::move(headers), 10);
+      (void)begun;  // an answer that has no end
+      co_return false;
+    }
+  }
+
+  const std::unique_ptr<Random> random_ = system_random();
+  std::mutex mutex_;
+  std::map<std::string, std::string> blobs_;
+  int cuts_;
+  std::atomic<bool> holds_first_;
+  std::atomic<bool> is_holding_ = false;
+  std::uint16_t port_ = 0;
+  std::optional<net::LoopbackServer> loopback_;
+};
+
 class TransferTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -167,6 +260,61 @@ TEST_F(TransferTest, ErrorsSayWhatIsAtFault) {
   // This side's folder is gone, or its disk is full: the checkpoint is as good as ever.
   std::filesystem::remove_all(folder_);
   EXPECT_EQ(plain_error(download(store, manifest).error()).code, ErrorCode::kFailed);
+}
+
+TEST_F(TransferTest, AnUploadGoesOnHoweverOftenItBreaksOff) {
+  const std::string content(700'000, 'x');  // in pieces of 64 KiB
+  ASSERT_TRUE(replace_file(folder_ + "/output", content, 0644));
+  TakingStore store(8);
+  const auto sent = upload_folder(*store.api(), folder_);
+  ASSERT_TRUE(sent) << sent.error().message;
+  EXPECT_EQ(sent->bytes_sent, content.size());
+  EXPECT_EQ(store.bytes_of(content), content);
+}
+
+TEST_F(TransferTest, AnUploadGoesOnWhenTheMarketIsThereAgain) {
+  const std::string content(300'000, 'x');
+  ASSERT_TRUE(replace_file(folder_ + "/output", content, 0644));
+  TakingStore store(1, true);
+  std::thread operating([&store] {
+    EXPECT_TRUE(net::eventually([&store] { return store.is_holding(); }));
+    store.end();
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    store.begin();
+  });
+  const auto api = store.api();
+  const auto sent = upload_folder(*api, folder_);
+  operating.join();
+  ASSERT_TRUE(sent) << sent.error().message;
+  EXPECT_EQ(store.bytes_of(content), content);
+}
+
+TEST_F(TransferTest, AnUploadThatWaitsForTheMarketEndsWhenItIsCancelled) {
+  ASSERT_TRUE(replace_file(folder_ + "/output", std::string(300'000, 'x'), 0644));
+  TakingStore store(1, true);
+  std::atomic<bool> cancelled = false;
+  std::thread operating([&] {
+    EXPECT_TRUE(net::eventually([&store] { return store.is_holding(); }));
+    store.end();
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    cancelled = true;
+  });
+  TransferRules rules;
+  rules.cancelled = &cancelled;
+  const auto api = store.api();
+  const auto sent = upload_folder(*api, folder_, rules);
+  operating.join();
+  ASSERT_FALSE(sent);
+  EXPECT_EQ(plain_error(sent.error()).code, ErrorCode::kTimedOut) << sent.error().message;
+}
+
+TEST_F(TransferTest, AMarketThatIsNotThereIsToldOfAtOnce) {
+  ASSERT_TRUE(replace_file(folder_ + "/output", "x", 0644));
+  TakingStore store(0);
+  store.end();
+  const auto sent = upload_folder(*store.api(), folder_);
+  ASSERT_FALSE(sent);
+  EXPECT_EQ(sent.error().kind, ApiError::Kind::kUnreachable);
 }
 
 TEST_F(TransferTest, AnUploadEndsInTimeWhileItReads) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <functional>
+#include <future>
 #include <mutex>
 #include <string_view>
 #include <utility>
@@ -23,6 +24,20 @@ constexpr Duration kOpenTimeout = seconds(30);
 constexpr std::string_view kTunnelsMax = "tunnels_max";
 
 using Connected = Result<std::shared_ptr<net::WebSocket>>;
+
+// One attempt to connect. It outlives who gives up waiting for it.
+struct Dial {
+  net::Response refused{0, {}, {}};  // the answer, if it was no WebSocket
+  std::promise<Connected> connected;
+};
+
+net::Task<void> dial_tunnel(std::shared_ptr<Dial> dial, net::Url url,
+                            std::shared_ptr<const net::TlsClient> tls, net::Headers headers) {
+  Connected connected =
+      co_await net::connect_websocket(std::move(url), std::move(tls), std::move(headers),
+                                      net::bulk_socket_options(), kOpenTimeout, &dial->refused);
+  dial->connected.set_value(std::move(connected));
+}
 
 }  // namespace
 
@@ -45,7 +60,8 @@ Tunnel::Tunnel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Tunnel::~Tunnel() { impl_->pool.stop(); }
 
-ApiResult<std::unique_ptr<Tunnel>> Tunnel::open(const Config& market, LeaseId lease) {
+ApiResult<std::unique_ptr<Tunnel>> Tunnel::open(const Config& market, LeaseId lease,
+                                                const std::atomic<bool>* cancelled) {
   const auto endpoint = endpoint_of(market);
   if (!endpoint) return tl::unexpected(local_error(endpoint.error()));
   auto impl = std::make_unique<Impl>();
@@ -62,22 +78,30 @@ ApiResult<std::unique_ptr<Tunnel>> Tunnel::open(const Config& market, LeaseId le
   if (!market.api_key.empty()) headers.set("Authorization", "Bearer " + market.api_key);
   if (!market.team.empty()) headers.set("Fallow-Team", market.team);
   const net::Executor executor = impl->pool.next();
+  const auto is_cancelled = [cancelled] { return cancelled != nullptr && *cancelled; };
+  const ApiError ended{ApiError::Kind::kCancelled, "cancelled", {}};
   ApiResult<std::shared_ptr<net::WebSocket>> socket = nullptr;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    if (attempt > 0) back_off(attempt - 1);
-    net::Response refused{0, {}, {}};
-    Connected connected = net::block_on<Connected>(
-        executor, net::connect_websocket(url, endpoint->tls, headers, net::bulk_socket_options(),
-                                         kOpenTimeout, &refused));
+    if (attempt > 0) back_off(attempt - 1, cancelled);
+    if (is_cancelled()) return tl::unexpected(ended);
+    const auto dial = std::make_shared<Dial>();
+    auto answer = dial->connected.get_future();
+    net::spawn(executor, dial_tunnel(dial, url, endpoint->tls, headers));
+    while (answer.wait_for(kCancelLook) != std::future_status::ready) {
+      // What is still being dialled goes with the threads.
+      if (is_cancelled()) return tl::unexpected(ended);
+    }
+    Connected connected = answer.get();
     if (connected) {
       socket = std::move(*connected);
       break;
     }
-    if (refused.status == 0) {
+    if (dial->refused.status == 0) {
       return tl::unexpected(ApiError{ApiError::Kind::kUnreachable, connected.error().message, {}});
     }
-    socket = tl::unexpected(refusal(refused));
-    if (!may_come_later(refused.status) || socket.error().problem.code() == kTunnelsMax) break;
+    socket = tl::unexpected(refusal(dial->refused));
+    if (!may_come_later(dial->refused.status) || socket.error().problem.code() == kTunnelsMax)
+      break;
   }
   if (!socket) return tl::unexpected(std::move(socket).error());
   net::spawn(executor, Impl::run(impl.get(), std::move(*socket), std::move(inner)));

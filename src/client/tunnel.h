@@ -4,6 +4,7 @@
 // the local socket. It has one I/O thread of its own.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -17,8 +18,10 @@ namespace fallow::client {
 class Tunnel {
  public:
   // Blocks until the sandbox's node has answered, at most 30 s. A market that is asked too fast, or
-  // has no room, is asked again as calls are.
-  static ApiResult<std::unique_ptr<Tunnel>> open(const Config& market, LeaseId lease);
+  // has no room, is asked again as calls are. kCancelled soon after `cancelled`, which may be null,
+  // has become true; it is looked at until this returns.
+  static ApiResult<std::unique_ptr<Tunnel>> open(const Config& market, LeaseId lease,
+                                                 const std::atomic<bool>* cancelled = nullptr);
   // Ends it.
   ~Tunnel();
   Tunnel(const Tunnel&) = delete;

@@ -21,11 +21,7 @@
 namespace fallow::core {
 
 // Asks the memory for the line of the cache at the address.
-inline void prefetch_line(const void* address) {
-  __builtin_prefetch(address);
-  // gcc drops calls of functions that do nothing but prefetch.
-  __asm__ volatile("" : : "r"(address));
-}
+inline void prefetch_line(const void* address) { __builtin_prefetch(address); }
 
 constexpr std::size_t kLanes = 64;
 using LaneMask = std::uint64_t;  // a bit a lane

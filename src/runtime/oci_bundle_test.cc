@@ -21,8 +21,7 @@ LaunchFile launch() {
   return launch;
 }
 
-// JSON is YAML, too. Not protobuf's Struct: with gcc and ThreadSanitizer its map is laid out
-// otherwise than in the library.
+// JSON is YAML, too.
 YAML::Node config_of(const LaunchFile& launch, std::vector<std::string>& points) {
   const PrivateFolders folders{"/s/work", "/s/out",   "/s/tmp", "/s/checkpoint",
                                "/s/etc",  "/s/stage", "/s/init"};

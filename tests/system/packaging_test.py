@@ -263,6 +263,16 @@ class UnitTest(unittest.TestCase):
         self.assertEqual(self.agent("uninstall", "--user").returncode, 0)
         self.assertEqual(self.files(), [])
 
+    def test_the_doctor_looks_at_the_disk_of_the_agents_data(self):
+        if os.path.isdir("/var/lib/fallow-agent"):
+            self.skipTest("an agent of the machine's own is here: its folder comes first")
+        memory = tempfile.mkdtemp(prefix="fallow-doctor-", dir="/dev/shm")  # no disk, and said to be none by its name
+        self.addCleanup(shutil.rmtree, memory, ignore_errors=True)
+        os.mkdir(f"{memory}/fallow")
+        done = run(FALLOW, "--json", "agent", "doctor", env={**self.environment, "XDG_DATA_HOME": memory})
+        (line,) = [line for line in map(json.loads, done.stdout.splitlines()) if line["what"] == "disk limits"]
+        self.assertEqual((line["works"], line["detail"].startswith(f"of {memory}/fallow: ")), (False, True), line)
+
     def test_what_is_refused(self):
         done = self.agent("install", "--price", "0.35")
         self.assertEqual(done.returncode, 2)

@@ -13,7 +13,7 @@ from ._secrets import SecretSources, read, sources
 from .aio import AsyncClient
 from .client import Client
 from .money import Amount
-from .requirements import Requirements, wishes
+from .requirements import Requirements, starts_gangs, wishes
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -143,8 +143,7 @@ class Function(Generic[Value]):
     def __init__(self, function: Callable[..., Value], query: str, requirements: Mapping[str, Any],
                  options: Mapping[str, Any], client: Union[Client, AsyncClient, None]):
         functools.update_wrapper(self, function)
-        wishes(query, 1, requirements)  # what is wrong with them is said here
-        if requirements.get("nodes", 1) != 1:
+        if starts_gangs(wishes(query, 1, requirements)):  # what else is wrong with them is said there
             raise TypeError("a function's calls run each for itself; several nodes at once are a job: submit(nodes=...)")
         self._local = function
         self._query = query

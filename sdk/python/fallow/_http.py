@@ -28,6 +28,8 @@ RETRY_AFTER_MAX_S = 60.0
 ANSWER_S_MAX = 30.0
 # The server breaks a stream's silence every 15 seconds.
 SILENCE_S_MAX = 45.0
+# A stream over which no event has come stands when it is this old.
+STANDS_S_MIN = 5.0
 CONNECTIONS_MAX = 256
 IDLE_MAX = 32
 IDLE_S_MAX = 20.0
@@ -260,8 +262,13 @@ class Http:
             connection: Optional[Connection] = None
             try:
                 async with self._slot():
+                    began = time.monotonic()
                     connection = await self._connect(fresh=True)
                     status, asked = await connection.send("GET", target, headers, None, ANSWER_S_MAX)
+                    kind = asked.get("content-type", "an answer without a type").split(";")[0].strip()
+                    if status < 300 and kind.lower() != "text/event-stream":
+                        raise errors.Unreachable(f"the server at {self.config.url} has sent no stream of events but {kind}: "
+                                                 "is this a Fallow market?")
                     parser = EventParser()
                     content = b""
                     while True:
@@ -271,7 +278,6 @@ class Http:
                         if status >= 300:
                             content += data
                             continue
-                        attempt = 0  # it stands: where nothing happens only heartbeats come
                         for event in parser.feed(data):
                             if event.name == "end":
                                 return
@@ -279,8 +285,13 @@ class Http:
                             if event.name == "error":
                                 raise errors.refusal(int(document.get("status", 500)), document)
                             last_id = parser.last_id or last_id
+                            attempt = 0
                             yield decode(route.answer, document)  # type: ignore[arg-type]
                         last_id = parser.last_id or last_id
+                        # It stands: where nothing happens only heartbeats come, which are comments. Where it begins
+                        # is said by a server, too, that breaks off at once, every time.
+                        if data.startswith(b":") or time.monotonic() - began >= STANDS_S_MIN:
+                            attempt = 0
                     if status >= 300:
                         raise _problem(Answer(status, asked, content))
             except Lost as error:

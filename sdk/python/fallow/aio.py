@@ -16,10 +16,10 @@ from ._secret_keeper import SecretKeeper, SecretKeeping, wanted_by
 from ._secrets import IMAGE_PASSWORD, SecretSources
 from .artifacts import PathLike, Store, order_with
 from .config import Config, load_config
-from .errors import NoMatch, Unreachable
+from .errors import NoMatch, QuoteGone, Unreachable
 from .money import Amount, format_amount
 from .receipts import Bill, verify_receipt
-from .requirements import Number, Requirements, wishes
+from .requirements import Number, Requirements, starts_gangs, wishes
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -94,18 +94,20 @@ class AsyncClient:
         `attempts`: of one task over all nodes, 0 is the market's. `checkpoint_seconds`: from one saving of a task's
         checkpoints to the next, 0 is the node's. `budget`: the most that all of it may cost; `project`:
         whose budget it counts for, too. `deadline_hours`: from now until every task shall be done; the market then
-        chooses spot or on demand; `restart_minutes` is what a start takes until new work is done, 5. With `quote`, query and
-        requirements are the quote's. The same `idempotency_key` never makes a second job.
+        chooses spot or on demand; `restart_minutes` is what a start takes until new work is done, 5. With `quote`, query,
+        requirements and the number of tasks are the quote's. The same `idempotency_key` never makes a second job; with
+        `any_of` it goes with a quote.
 
         `secrets`: names of environment variables that only the task's node learns, or {name: "env:VARIABLE" or
         "file:PATH"}; `image_user`: whom to log in to the image's registry as, with `image_password`, such a source, too.
         They are handed over as long as this client is open and its program runs; then deliver_secrets() does it.
         """
         _check_command(command)
-        if matrix:
-            if tasks:
-                raise TypeError("a matrix says how many tasks there are: leave `tasks` out")
-            tasks = combinations_of(matrix) * requirements.get("nodes", 1)
+        if matrix and tasks:
+            raise TypeError("a matrix says how many tasks there are: leave `tasks` out")
+        combinations = combinations_of(matrix) if matrix else 0
+        _check_count(quote, tasks, combinations)
+        _check_key(idempotency_key, quote, requirements)
         kept = _secrets.read(secrets, image_user, image_password)
         words = [os.fspath(word) for word in command]
         workload: Dict[str, Any] = {"command": swept(matrix, words) if matrix else words, "collect_output": output}
@@ -128,7 +130,7 @@ class AsyncClient:
         fields.update(_deadline(deadline_hours, restart_minutes, requirements))
         if quote is not None:
             fields["quote"] = quote if isinstance(quote, str) else quote.id
-        requests = wishes(query, tasks, requirements)
+        requests = wishes(query, tasks, requirements, combinations)
         if quote is None and "any_of" not in requirements:
             (fields["requirements"],) = requests
         key = idempotency_key or token_hex(16)
@@ -209,16 +211,33 @@ class AsyncClient:
         program has not been heard of for `unattended_minutes`; None: not for that. `timeout_s`: the most to wait until it
         runs. The rest is as of submit().
         """
-        if requirements.get("nodes", 1) != 1:
+        requests = wishes(query, 0, requirements)  # what is wrong with them is said here
+        if starts_gangs(requests):
             raise TypeError("a rental is one machine; rent several, or submit(nodes=...) and reach() each of its leases")
-        wishes(query, 1, requirements)  # what is wrong with them is said here
+        _check_count(quote, 1, 0)
+        _check_key(idempotency_key, quote, requirements)
         kept = _secrets.read(secrets, image_user, image_password)
         key = idempotency_key or token_hex(16)
+        taken = quote
+
+        async def order(command: Sequence[str], manifest: str) -> AsyncJob:
+            nonlocal taken
+            if taken is None and "any_of" in requirements:
+                taken = await self._best_quote(requests, images=bool(image))
+            try:
+                return await submitted(self.submit(
+                    query, command, quote=taken, name=name, image=image, input_manifest=manifest, env=env, secrets=kept,
+                    budget=budget, project=project, no_wait=no_wait, idempotency_key=key, **requirements))
+            except QuoteGone:
+                taken = quote  # nothing was made of it under the key: the next try may choose anew
+                raise
 
         async def place(command: Sequence[str]) -> AsyncJob:
-            return await submitted(self.submit(
-                query, command, quote=quote, name=name, image=image, input=input, env=env, secrets=kept, budget=budget,
-                project=project, no_wait=no_wait, idempotency_key=key, **requirements))
+            upload = self._upload_of(input, None)
+            if upload is None:
+                return await order(command, "")
+            # Before the quote, which may not last as long, and which a second try must find the same.
+            return await order_with(upload, lambda manifest: order(command, manifest))
 
         return AsyncBox(self, place, unattended_minutes, timeout_s)
 
@@ -332,6 +351,24 @@ def _deadline(hours: Optional[Number], restart_minutes: Optional[Number], requir
         raise TypeError("with deadline_hours the market chooses the tier: leave one of the two out")
     minutes = _RESTART_MINUTES if restart_minutes is None else float(restart_minutes)
     return {"deadline_hours": float(hours), "restart_hours": minutes / 60}
+
+
+def _check_count(quote: Union[models.QuoteView, str, None], tasks: int, combinations: int) -> None:
+    """TypeError when the quote is for another number of tasks than there shall be, of a matrix or as stated."""
+    if isinstance(quote, models.QuoteView):
+        nodes = quote.requirements.nodes if quote.requirements else 0
+        wanted = combinations * (nodes or 1) or tasks
+        if wanted and quote.tasks != wanted:
+            raise TypeError(f"the quote is for {quote.tasks} tasks, and {wanted} shall run: ask for one with tasks={wanted}")
+    elif quote is not None and combinations:
+        raise TypeError("a matrix needs to know how many tasks the quote is for: give the quote itself, not its id")
+
+
+def _check_key(key: Optional[str], quote: Union[models.QuoteView, str, None], requirements: Mapping[str, Any]) -> None:
+    """TypeError where the same call is another request the next time."""
+    if key is not None and quote is None and "any_of" in requirements:
+        raise TypeError("with any_of each call would choose anew, and the key would not find the first order again: take a "
+                        "quote first, quote(..., any_of=...), keep it, and give the same one with the key each time")
 
 
 def _check_command(command: Sequence[str]) -> None:

@@ -75,18 +75,24 @@ def hours_of_term(text: str) -> float:
     return hours
 
 
-def wishes(query: str, tasks: int, requirements: Mapping[str, Any]) -> List[Dict[str, Any]]:
-    """The CreateQuoteRequests of which one will do: of each of `any_of`, or the only one."""
+def wishes(query: str, tasks: int, requirements: Mapping[str, Any], combinations: int = 0) -> List[Dict[str, Any]]:
+    """The CreateQuoteRequests of which one will do: of each of `any_of`, or the only one. `combinations`: of a matrix, in
+    place of `tasks`: each is a task, or a gang of as many as the alternative's own nodes."""
     shared = {name: value for name, value in requirements.items() if name != "any_of"}
-    if "any_of" not in requirements:
-        return [to_json(query, tasks, shared)]
-    if not requirements["any_of"]:
+    alternatives = requirements.get("any_of", [{}])
+    if not alternatives:
         raise TypeError("any_of is a list of alternatives, such as [{'gpus': 2}, ...]")
     documents = []
-    for each in requirements["any_of"]:
-        own = dict(each)
-        documents.append(to_json(own.pop("query", query), tasks, {**shared, **own}))
+    for each in alternatives:
+        own = {**shared, **each}
+        wanted = own.pop("query", query)
+        documents.append(to_json(wanted, combinations * (own.get("nodes") or 1) or tasks, own))
     return documents
+
+
+def starts_gangs(requests: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a task of one of wishes() comes with others, each on a node of its own."""
+    return any(request.get("nodes", 1) > 1 for request in requests)
 
 
 def to_json(query: str, tasks: int, requirements: Mapping[str, Any]) -> Dict[str, Any]:

@@ -88,6 +88,40 @@ class StreamTest(unittest.TestCase):
         self.assertEqual(asyncio.run(follow()), [42])
         self.assertEqual(ids, [None, b"41", b"42"])
 
+    def test_a_problem_that_comes_every_time_is_raised(self):
+        problem = b'event: error\ndata: {"status": 503, "code": "busy", "detail": "why"}\n\n'
+        for before in (b"", b"id: 7\n\n"):
+            connections = []
+
+            def answer_to(_):
+                connections.append(None)
+                ends = len(connections) > 3 * _http.ATTEMPTS_MAX  # were it asked for ever
+                return (b"HTTP/1.1 200 x\r\nContent-Type: text/event-stream\r\n\r\n"
+                        + (b"event: end\ndata: {}\n\n" if ends else before + problem))
+
+            async def follow():
+                async with serving(answer_to) as http:
+                    return [event async for event in http.stream("FollowEvents", {})]
+
+            with self.assertRaises(fallow.Refused) as caught:
+                asyncio.run(follow())
+            self.assertEqual((caught.exception.code, len(connections)), ("busy", _http.ATTEMPTS_MAX))
+
+    def test_what_is_no_stream_of_events_is_not_asked_for_again(self):
+        connections = []
+
+        def answer_to(_):
+            connections.append(None)
+            return b"HTTP/1.1 200 x\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>Please log in"
+
+        async def follow():
+            async with serving(answer_to) as http:
+                return [event async for event in http.stream("FollowEvents", {})]
+
+        with self.assertRaisesRegex(fallow.Unreachable, "text/html"):
+            asyncio.run(follow())
+        self.assertEqual(len(connections), 1)
+
     def test_a_server_that_says_nothing_is_given_up(self):
         async def follow():
             async with serving(lambda _: b"HTTP/1.1 200 x\r\nContent-Type: text/event-stream\r\n\r\n") as http:

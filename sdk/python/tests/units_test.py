@@ -96,8 +96,10 @@ class WireTest(unittest.TestCase):
         self.assertEqual(view.placed_at, datetime.datetime(2026, 11, 21, 10, 0, 0, 250000, datetime.timezone.utc))
         self.assertIsNone(view.ended_at)
         self.assertEqual(view.reason, "A_NEW_WORD")
-        offer = decode(models.OfferView, {"price_floor_per_hour": "", "discounts": {"day_basis_points": 500}})
+        offer = decode(models.OfferView, {"price_floor_per_hour": "", "spot_floor_set_per_hour": "",
+                                          "discounts": {"day_basis_points": 500}})
         self.assertIsNone(offer.price_floor_per_hour)
+        self.assertIsNone(offer.spot_floor_set_per_hour)
         self.assertEqual(offer.discounts.day_basis_points, 500)
 
     def test_no_money_is_a_float(self):
@@ -127,8 +129,18 @@ class WireTest(unittest.TestCase):
         for both in ({"hours": 1, "term": "1h"}, {"max_price": "1", "bid": "1"}):
             with self.assertRaisesRegex(TypeError, "say the same"):
                 requirements.to_json("", 1, both)
-        with self.assertRaises(TypeError):
-            fallow.function(nodes=2)(len)
+        for gangs in ({"nodes": 2}, {"any_of": [{"gpus": 2}, {"nodes": 2}]}):
+            with self.assertRaisesRegex(TypeError, "nodes"):
+                fallow.function(**gangs)(len)
+            with self.assertRaisesRegex(TypeError, "one machine"):
+                fallow.AsyncClient(config.Config("http://nowhere")).rent("", **gangs)
+
+    def test_each_alternative_of_a_sweep_has_its_own_number_of_tasks(self):
+        alternatives = {"nodes": 3, "any_of": [{"gpus": 2}, {"nodes": 2}, {"nodes": 1, "query": "b"}]}
+        self.assertEqual(requirements.wishes("a", 0, alternatives, 4), [
+            {"query": "a", "tasks": 12, "nodes": 3, "gpus": 2}, {"query": "a", "tasks": 8, "nodes": 2},
+            {"query": "b", "tasks": 4, "nodes": 1}])
+        self.assertEqual(requirements.wishes("a", 0, {}, 4), [{"query": "a", "tasks": 4}])
 
     def test_a_matrix_gives_each_task_its_values(self):
         sweep = {"RATE": [0.1, "it's"], "SEED": [1, 2, 3]}
@@ -470,6 +482,72 @@ class LogsTest(unittest.TestCase):
             return [(line.lease, line.offset, line.data) async for line in client.follow_logs("FollowOrderLogs")]
 
         self.assertEqual(asyncio.run(read()), [(1, 0, b"abc"), (1, 3, b"d"), (2, 0, b"x"), (1, 4, b"ef")])
+
+
+class PlacingTest(unittest.TestCase):
+    """What reaches the market of an order: calls are written down, each quote is a new one, and refusals are told."""
+
+    def setUp(self):
+        self.client = fallow.AsyncClient(config.Config("http://nowhere"))
+        self.client._http = self
+        self.quotes, self.orders, self.refusals = [], [], []
+
+    async def call(self, operation, fields, key=None):
+        if operation == "CreateQuote":
+            self.quotes.append(fields)
+            return models.QuoteView(id=f"q{len(self.quotes)}", tasks=fields.get("tasks", 1), tasks_at_once=1)
+        self.orders.append((json.loads(json.dumps(fields)), key))
+        if self.refusals:
+            raise self.refusals.pop(0)
+        return models.OrderView(id=7)
+
+    def submit(self, **options):
+        return asyncio.run(self.client.submit("a", ["true"], **options))
+
+    def test_a_sweep_runs_whole_whichever_alternative_it_takes(self):
+        self.submit(matrix={"SEED": [1, 2, 3, 4]}, any_of=[{"nodes": 2}, {"gpus": 1}])
+        self.assertEqual([quote["tasks"] for quote in self.quotes], [8, 4])
+
+    def test_a_quote_for_another_number_of_tasks_is_not_taken(self):
+        sweep = {"SEED": [1, 2, 3, 4]}
+        gangs = models.Requirements(nodes=2)
+        for wrong in (models.QuoteView(id="q", tasks=1), models.QuoteView(id="q", tasks=4, requirements=gangs)):
+            with self.assertRaisesRegex(TypeError, f"for {wrong.tasks} tasks"):
+                self.submit(matrix=sweep, quote=wrong)
+        with self.assertRaisesRegex(TypeError, "for 2 tasks, and 3"):
+            self.submit(tasks=3, quote=models.QuoteView(id="q", tasks=2))
+        with self.assertRaisesRegex(TypeError, "the quote itself"):
+            self.submit(matrix=sweep, quote="q")
+        with self.assertRaisesRegex(TypeError, "for 2 tasks, and 1"):
+            self.client.rent("a", quote=models.QuoteView(id="q", tasks=2))
+        self.assertEqual(self.orders, [])
+        self.submit(matrix=sweep, quote=models.QuoteView(id="q", tasks=4, requirements=models.Requirements()))
+        self.submit(matrix=sweep, quote=models.QuoteView(id="q", tasks=8, requirements=gangs))
+        self.submit(quote="q")
+        self.assertEqual([fields["quote"] for fields, _ in self.orders], ["q"] * 3)
+
+    def test_a_key_goes_with_alternatives_once_a_quote_has_chosen(self):
+        choice = [{"gpus": 1}, {"gpus": 2}]
+        for place in (self.submit, lambda **options: self.client.rent("a", **options)):
+            with self.assertRaisesRegex(TypeError, "take a quote first"):
+                place(any_of=choice, idempotency_key="mine")
+        self.assertEqual((self.quotes, self.orders), ([], []))
+        quote = asyncio.run(self.client.quote("a", any_of=choice))
+        for _ in range(2):
+            self.submit(quote=quote, any_of=choice, idempotency_key="mine")
+        self.assertEqual(self.orders[0], self.orders[1])
+
+    def test_a_rental_is_ordered_again_as_it_was_ordered_first(self):
+        box = self.client.rent("a", any_of=[{"gpus": 1}, {"gpus": 2}])
+        lost, gone = fallow.Unreachable("no answer"), fallow.QuoteGone(models.Problem(status=410, code="quote_gone"))
+        self.refusals = [lost, gone, lost]
+        for refused in list(self.refusals):
+            with self.assertRaises(type(refused)):
+                asyncio.run(box.open())
+        first, again, anew = self.orders
+        self.assertEqual(first, again)
+        self.assertEqual((anew[1], anew[0]["quote"] == first[0]["quote"]), (first[1], False))
+        self.assertEqual(len(self.quotes), 4)
 
 
 class LargeOrderTest(unittest.TestCase):

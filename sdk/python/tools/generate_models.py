@@ -19,8 +19,8 @@ MONEY = {
     "deposited", "fee", "net", "spent", "withdrawn", "credited", "cost",
 }
 OPTIONAL_MONEY = {
-    "month_budget", "price_ceiling_per_hour", "price_floor_per_hour", "spot_floor_per_hour", "spot_price_per_hour",
-    "total_budget", "ProjectView.budget",  # one of a model alone
+    "month_budget", "price_ceiling_per_hour", "price_floor_per_hour", "spot_floor_per_hour", "spot_floor_set_per_hour",
+    "spot_price_per_hour", "total_budget", "ProjectView.budget",  # one of a model alone
 }
 MEASURED = {"DeviceSample", "WorkloadSample"}
 ALWAYS_KNOWN = {"device", "lease", "xid"}
