@@ -167,7 +167,7 @@ test('a viewer sees, and is offered nothing that it may not', async () => {
   await bob.getByText('Owners make and revoke keys.').waitFor();
   assert.equal(await bob.getByRole('button', { name: /^(Make a key|Revoke)/ }).count(), 0);
   await bob.goto(`${market.url}/new`);
-  await bob.getByRole('button', { name: /Shell command/ }).click();
+  await bob.getByRole('button', { name: /Shell box/ }).click();
   await bob.getByLabel('Command').fill('true');
   await bob.getByText('you may see prices here, and run nothing').waitFor();
   assert.equal(await bob.getByRole('button', { name: /^Run for/ }).count(), 0);
