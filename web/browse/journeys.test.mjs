@@ -177,10 +177,26 @@ test("a folder of one's own goes along", async () => {
   const folder = join(market.folder, 'files');
   mkdirSync(join(folder, 'in'), { recursive: true });
   writeFileSync(join(folder, 'in', 'a.txt'), 'hi\n');
+  // Nothing can be run without the folder that was chosen for it: not while it is sent, nor after that has failed.
+  const run = page.getByRole('button', { name: /^Run for at most/ });
+  await run.waitFor();
+  let let_go;
+  const held = new Promise((done) => (let_go = done));
+  await page.route('**/v1/artifacts/*', async (route) => {
+    await held;
+    await route.abort();
+  });
+  await page.getByLabel(/^Input folder/).setInputFiles(folder);
+  await page.getByText(/^Storing it/).waitFor();
+  assert.equal(await run.isDisabled(), true);
+  let_go();
+  await page.getByText('./files is needed').waitFor();
+  assert.equal(await run.isDisabled(), true);
+  await page.unroute('**/v1/artifacts/*');
   await page.getByLabel(/^Input folder/).setInputFiles(folder);
   await page.getByText(/^files: 1 file, 3 B, stored/).waitFor();
   await page.getByLabel('Tasks', { exact: true }).fill('1');
-  await page.getByRole('button', { name: /^Run for at most/ }).click();
+  await run.click();
   await page.waitForURL(/\/jobs\/\d+/);
   await page.getByText('1/1').waitFor({ timeout: 60_000 });
   await page.getByRole('tab', { name: 'Tasks' }).click();

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { upload_folder, type Chosen } from '../src/api/upload';
 import { is_program, manifest_of, wrong_path } from '../src/lib/folder';
-import { empty_form, form_of_file, order_of } from '../src/lib/job_form';
+import { cannot_run, empty_form, form_of_file, order_of, with_chosen_input, with_stored_input } from '../src/lib/job_form';
 import { read_job_file } from '../src/lib/job_file';
 import { parse_manifest } from '../src/lib/manifest';
 
@@ -63,10 +63,25 @@ describe('a folder that goes along', () => {
   });
   it('is ordered with the job, and stays while the file names it', () => {
     const form = { ...empty_form, input: './scene', input_manifest: manifest, command: 'true' };
-    expect(order_of(form, 'q').workload!.input_manifest).toBe(manifest);
-    expect(order_of({ ...form, input: '' }, 'q').workload!.input_manifest).toBeUndefined();
+    // As the hex digest that the API takes; the workload's own field is bytes.
+    expect(order_of(form, 'q').input_manifest).toBe(manifest);
+    expect(order_of(form, 'q').workload!.input_manifest).toBeUndefined();
+    expect(order_of({ ...form, input: '' }, 'q').input_manifest).toBeUndefined();
     expect(form_of_file(read_job_file('run: ls\ninput: ./scene\n'), form).input_manifest).toBe(manifest);
     expect(form_of_file(read_job_file('run: ls\ninput: ./other\n'), form).input_manifest).toBe('');
     expect(form_of_file(read_job_file('run: ls\n'), form).input_manifest).toBe('');
+  });
+  it('keeps the job from being run from its choice until it is stored', () => {
+    const stored = { ...empty_form, command: 'true', input: './former', input_manifest: manifest };
+    for (const before of [{ ...empty_form, command: 'true' }, stored]) {
+      const chosen = with_chosen_input(before, 'scene');
+      expect(cannot_run(chosen)).toMatch(/^The input \.\/scene is a folder of your own machine, and not stored/);
+      expect(order_of(chosen, 'q').input_manifest, 'nothing of the one before').toBeUndefined();
+      expect(cannot_run(with_stored_input(chosen, 'scene', manifest))).toBeNull();
+      expect(order_of(with_stored_input(chosen, 'scene', manifest), 'q').input_manifest).toBe(manifest);
+    }
+    // What the form asks for meanwhile is not what was stored.
+    const other = { ...with_chosen_input(stored, 'scene'), input: './other' };
+    expect(with_stored_input(other, 'scene', manifest)).toEqual(other);
   });
 });

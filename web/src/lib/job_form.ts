@@ -118,8 +118,13 @@ export function cannot_run(form: JobForm): string | null {
   if (form.secrets.length > 0 || form.image_user) return 'Secrets are handed over by the fallow program while the job runs, never by a browser: leave them out, or run the file with fallow run -f.';
   const [beyond] = Object.keys(form.beyond);
   if (beyond) return `What ${beyond} says only the fallow program does: leave it out, or run the file with fallow run -f.`;
-  return form.input && !form.input_manifest ? `The input ${form.input} is a folder of your own machine: choose it, leave it out, or run the file with fallow run -f.` : null;
+  return form.input && !form.input_manifest ? `The input ${form.input} is a folder of your own machine, and not stored in the market: wait until it is, choose it, leave it out, or run the file with fallow run -f.` : null;
 }
+
+// A folder was chosen: until it is stored there is nothing that a task could be given.
+export const with_chosen_input = (form: JobForm, folder: string): JobForm => ({ ...form, input: `./${folder}`, input_manifest: '' });
+// It is stored, under this digest. The form may name another one by now.
+export const with_stored_input = (form: JobForm, folder: string, manifest: string): JobForm => (form.input === `./${folder}` ? { ...form, input_manifest: manifest } : form);
 
 export const runs_nothing = (form: JobForm) => form.words.length === 0 && form.command.trim() === '';
 
@@ -140,8 +145,8 @@ export function order_of(form: JobForm, quote: string): Schemas['CreateOrderRequ
     name: form.name,
     workload: {
       image: form.image, command, environment: settings_of(form), collect_output: form.output, checkpoint_seconds: form.checkpoint_seconds ? Number(form.checkpoint_seconds) : undefined,
-      input_manifest: (form.input && form.input_manifest) || undefined,
     },
+    input_manifest: (form.input && form.input_manifest) || undefined,
     budget: form.budget.trim() || undefined,
     project: form.project || undefined,
     attempts_max: form.attempts_max ? Number(form.attempts_max) : undefined,
