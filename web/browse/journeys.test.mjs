@@ -387,10 +387,15 @@ test('a provider sets a price, an operator opens an account', async () => {
   await operator.getByLabel('Kind').fill('open_account');
   await operator.getByRole('button', { name: 'Search' }).click();
   const happened = operator.getByRole('table', { name: 'What happened' });
+  // The rows of the search before stand, marked as such, until the new ones are there.
+  await until('the rows of the search alone', async () => {
+    const commands = await happened.getByText(/^by /).allInnerTexts();
+    return commands.length > 0 && commands.every((words) => words === 'by open account');
+  });
   await happened.getByRole('button').first().click();
   const opened = JSON.parse(await operator.getByRole('region', { name: /^Event of command/ }).locator('pre').innerText());
   assert.ok(opened.account_opened.account);
-  const [saved] = await Promise.all([operator.waitForEvent('download'), operator.getByRole('link', { name: 'Save as CSV' }).click()]);
+  const [saved] = await Promise.all([operator.waitForEvent('download'), operator.getByRole('button', { name: 'Save as CSV' }).click()]);
   assert.match(readFileSync(await saved.path(), 'utf8'), /,open_account,account_opened,/);
   await operator.context().close();
 });
