@@ -166,6 +166,10 @@ test('a viewer sees, and is offered nothing that it may not', async () => {
   await bob.goto(`${market.url}/account`);
   await bob.getByText('Owners make and revoke keys.').waitFor();
   assert.equal(await bob.getByRole('button', { name: /^(Make a key|Revoke)/ }).count(), 0);
+  await bob.goto(`${market.url}/market`);
+  await bob.getByRole('checkbox', { name: /^Compare/ }).first().check();
+  await bob.getByRole('region', { name: 'Offers side by side' }).getByRole('button', { name: /^Take/ }).waitFor();
+  assert.equal(await bob.getByRole('button', { name: /^Rent/ }).count(), 0);
   await bob.goto(`${market.url}/new`);
   await bob.getByRole('button', { name: /Shell box/ }).click();
   await bob.getByLabel('Command').fill('true');
