@@ -365,9 +365,14 @@ test('a provider sets a price, an operator opens an account', async () => {
   await erin.context().close();
 
   market.run('erin', 'keys', 'create', '--label', 'lost');
+  // What is pressed in a row's dialog is no press on the row.
+  await operator.getByRole('button', { name: /^Deposit: erin/ }).click();
+  await operator.getByRole('heading', { name: 'Book a deposit for erin' }).click();
+  await operator.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+  assert.equal(await operator.getByRole('region', { name: 'Keys of an account' }).count(), 0);
   await operator.getByRole('button', { name: /^erin/ }).click();
   const of_erin = operator.getByRole('region', { name: 'Keys of an account' });
-  await of_erin.getByRole('listitem').filter({ hasText: 'lost' }).getByRole('button', { name: 'Revoke' }).click();
+  await of_erin.getByRole('listitem').filter({ hasText: 'lost' }).getByRole('button', { name: 'Revoke: lost' }).click();
   await operator.getByRole('button', { name: 'Revoke it' }).click();
   await until('the key going', () => market.run('erin', 'keys').every((key) => key.label !== 'lost'));
 
