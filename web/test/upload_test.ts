@@ -47,6 +47,18 @@ describe('a folder that goes along', () => {
     expect(stored.get(example[0]!.digest)).toBe('');
     expect(stored.get(example[1]!.digest)).toBe('#!/bin/sh\n');
   });
+  it('is stored for the team that the page acts for', async () => {
+    vi.stubGlobal('sessionStorage', { getItem: () => '8192' });
+    vi.resetModules();
+    const asked: (string | null)[] = [];
+    vi.stubGlobal('fetch', (async (_: string, init: RequestInit) => {
+      asked.push(new Headers(init.headers).get('Fallow-Team'));
+      return new Response(null, { status: init.method === 'HEAD' ? 404 : 201 });
+    }) as typeof fetch);
+    const for_team = await import('../src/api/upload');
+    await for_team.upload_folder([chosen('a', 'a')], () => undefined);
+    expect(asked).toEqual(['8192', '8192', '8192', '8192']); // of the file and of the manifest, HEAD and PUT
+  });
   it('says why it was not taken', async () => {
     vi.stubGlobal('fetch', (async (_: string, init: RequestInit) =>
       init.method === 'HEAD' ? new Response(null, { status: 404 }) : new Response(JSON.stringify({ code: 'store_full', status: 507, detail: 'the store is full' }), { status: 507 })) as typeof fetch);
