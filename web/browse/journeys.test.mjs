@@ -204,6 +204,24 @@ test("a folder of one's own goes along", async () => {
   await page.context().close();
 });
 
+test('failed tasks are told by who is to blame, and run again as the tasks that they were', async () => {
+  const script = 'echo "task $FALLOW_TASK of $FALLOW_TASKS"; test $((FALLOW_TASK % 2)) -eq 0';
+  const [{ id }] = market.run('alice', 'run', '--detach', '--tasks', '4', 'gpu_name in [rtx_3090,a100]', '--', 'sh', '-c', script);
+  const page = await open('alice', { path: `/jobs/${id}` });
+  const failed = page.getByRole('region', { name: 'Failed tasks' });
+  await failed.getByText('2 tasks: renter').waitFor({ timeout: 60_000 });
+  await failed.getByText(/The command exited with an error\. They will fail again as they are/).waitFor();
+  assert.deepEqual(await findings(page), []);
+  await failed.getByRole('link', { name: 'Run again: 2 tasks, renter' }).click();
+  await page.getByText(`2 failed tasks of job ${id} again`).waitFor();
+  await page.getByText(/for 2 tasks/).waitFor();
+  await page.getByRole('button', { name: /^Run for at most/ }).click();
+  await page.waitForURL(/\/jobs\/\d+/);
+  await page.getByRole('tab', { name: 'Output' }).click();
+  for (const task of [1, 3]) await page.getByText(`task ${task} of 4`, { exact: true }).waitFor({ timeout: 60_000 });
+  await page.context().close();
+});
+
 test('a second user sees nothing of the first', async () => {
   const page = await open('bob', { path: `/jobs/${job}` });
   await page.getByText(`There is no order ${job} of yours`).waitFor();

@@ -134,6 +134,13 @@ const settings_of_lines = (environment: string) =>
     return { name: line.slice(0, equals), value: line.slice(equals + 1) };
   });
 
+// As lines of text where those say the same.
+export function environment_of(settings: JobForm['settings']): Pick<JobForm, 'environment' | 'settings'> {
+  const environment = settings.map(({ name, value }) => `${name}=${value}`).join('\n');
+  const is_text = !wrong({ ...empty_form, environment }, 'environment') && JSON.stringify(settings_of_lines(environment)) === JSON.stringify(settings);
+  return is_text ? { environment, settings: [] } : { environment: '', settings };
+}
+
 const settings_of = (form: JobForm) => (form.settings.length > 0 ? form.settings : settings_of_lines(form.environment));
 
 // The order that takes the quote.
@@ -169,10 +176,7 @@ export function form_of_file(file: JobFile, before: JobForm): JobForm {
   for (const [in_file, in_form] of same) if (values[in_file] !== undefined) form[in_form] = values[in_file];
   if (form.input === before.input) form.input_manifest = before.input_manifest;
   if (values.tasks === undefined) form.tasks = form.nodes; // one gang, or one task
-  const environment = file.environment.map(({ name, value }) => `${name}=${value}`).join('\n');
-  const is_text = !wrong({ ...form, environment }, 'environment') && JSON.stringify(settings_of_lines(environment)) === JSON.stringify(file.environment);
-  if (is_text) form.environment = environment;
-  else form.settings = file.environment;
+  Object.assign(form, environment_of(file.environment));
   form.network = values.network === 'egress';
   form.wait = values.wait !== 'false';
   form.tier = (values.tier ?? 'on_demand').toUpperCase() as JobForm['tier'];

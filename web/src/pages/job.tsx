@@ -82,7 +82,7 @@ export default function JobPage({ order: id, session }: { order: string; session
                 selected={address.get('tab') ?? 'tasks'}
                 select={(tab) => set_address({ tab }, { replace: true })}
                 tabs={[
-                  { id: 'tasks', name: 'Tasks', body: () => <Tasks order={data} can_reach={mine && may_run && !acting_for} /> },
+                  { id: 'tasks', name: 'Tasks', body: () => <Tasks order={data} can_reach={mine && may_run && !acting_for} can_rent={mine && may_run && session.scopes.includes('RENTER')} /> },
                   { id: 'output', name: 'Output', body: () => <LogView path={`/v1/orders/${id}/logs`} name={data.name || `job-${id}`} show_task={data.tasks_total > 1} /> },
                   { id: 'leases', name: 'Leases and bills', body: () => <LeasesOf order={id} currency={currency} /> },
                 ]}

@@ -52,7 +52,9 @@ export function InputFolder({ form, set_form }: { form: JobForm; set_form: (chan
           ? `Storing it: ${show_bytes(Math.round(progress.done))} of ${show_bytes(progress.all)}…`
           : stands
             ? `${uploaded.folder}: ${plural(uploaded.files, 'file')}, ${show_bytes(uploaded.bytes)}, stored. Every task finds them in its working folder.`
-            : 'None, or one whose files every task finds in its working folder. It is stored in the market before the job is ordered.'}{' '}
+            : form.input_manifest !== ''
+              ? `${form.input}: stored already. Every task finds its files in its working folder.`
+              : 'None, or one whose files every task finds in its working folder. It is stored in the market before the job is ordered.'}{' '}
         {form.input !== '' && progress === null && (
           <button type="button" className="link" onClick={leave_out}>
             Leave it out

@@ -8,14 +8,15 @@ import { show_moment } from '../lib/time';
 import { blame_names, end_reasons, task_states } from '../lib/words';
 import { Attempts } from './attempts';
 import { Badge, Facts, type Tone } from './basics';
+import { FailedTasks } from './failed_tasks';
 import { Files } from './files';
 import { View } from './states';
 
 const task_tone: Record<string, Tone> = { WAITING: 'warn', LEASED: 'busy', DONE: 'good', FAILED: 'bad', TASK_STOPPED: 'calm' };
 const tasks_shown_max = 1_000; // a page of the server's
 
-// `can_reach`: into the sandbox of one that runs.
-export function Tasks({ order, can_reach }: { order: Order; can_reach: boolean }) {
+// `can_reach`: into the sandbox of one that runs. `can_rent`: the viewer may run failed ones again.
+export function Tasks({ order, can_reach, can_rent }: { order: Order; can_reach: boolean; can_rent: boolean }) {
   const [chosen, set_chosen] = useState<number | null>(null);
   const [first, set_first] = useState(0);
   const end = Math.min(first + tasks_shown_max, order.tasks_total);
@@ -48,6 +49,7 @@ export function Tasks({ order, can_reach }: { order: Order; can_reach: boolean }
           {(data) => grid(data.tasks)}
         </View>
       )}
+      <FailedTasks order={order} can_rent={can_rent} />
     </div>
   );
 }
