@@ -177,15 +177,48 @@ test("a folder of one's own goes along", async () => {
   const folder = join(market.folder, 'files');
   mkdirSync(join(folder, 'in'), { recursive: true });
   writeFileSync(join(folder, 'in', 'a.txt'), 'hi\n');
+  // Nothing can be run without the folder that was chosen for it: not while it is sent, nor after that has failed.
+  const run = page.getByRole('button', { name: /^Run for at most/ });
+  await run.waitFor();
+  let let_go;
+  const held = new Promise((done) => (let_go = done));
+  await page.route('**/v1/artifacts/*', async (route) => {
+    await held;
+    await route.abort();
+  });
+  await page.getByLabel(/^Input folder/).setInputFiles(folder);
+  await page.getByText(/^Storing it/).waitFor();
+  assert.equal(await run.isDisabled(), true);
+  let_go();
+  await page.getByText('./files is needed').waitFor();
+  assert.equal(await run.isDisabled(), true);
+  await page.unroute('**/v1/artifacts/*');
   await page.getByLabel(/^Input folder/).setInputFiles(folder);
   await page.getByText(/^files: 1 file, 3 B, stored/).waitFor();
   await page.getByLabel('Tasks', { exact: true }).fill('1');
-  await page.getByRole('button', { name: /^Run for at most/ }).click();
+  await run.click();
   await page.waitForURL(/\/jobs\/\d+/);
   await page.getByText('1/1').waitFor({ timeout: 60_000 });
   await page.getByRole('tab', { name: 'Tasks' }).click();
-  await page.getByRole('button', { name: /^Task 0:/ }).click();
   await page.getByRole('link', { name: 'in/a.txt.gz' }).waitFor();
+  await page.context().close();
+});
+
+test('failed tasks are told by who is to blame, and run again as the tasks that they were', async () => {
+  const script = 'echo "task $FALLOW_TASK of $FALLOW_TASKS"; test $((FALLOW_TASK % 2)) -eq 0';
+  const [{ id }] = market.run('alice', 'run', '--detach', '--tasks', '4', 'gpu_name in [rtx_3090,a100]', '--', 'sh', '-c', script);
+  const page = await open('alice', { path: `/jobs/${id}` });
+  const failed = page.getByRole('region', { name: 'Failed tasks' });
+  await failed.getByText('2 tasks: renter').waitFor({ timeout: 60_000 });
+  await failed.getByText(/The command exited with an error\. They will fail again as they are/).waitFor();
+  assert.deepEqual(await findings(page), []);
+  await failed.getByRole('link', { name: 'Run again: 2 tasks, renter' }).click();
+  await page.getByText(`2 failed tasks of job ${id} again`).waitFor();
+  await page.getByText(/for 2 tasks/).waitFor();
+  await page.getByRole('button', { name: /^Run for at most/ }).click();
+  await page.waitForURL(/\/jobs\/\d+/);
+  await page.getByRole('tab', { name: 'Output' }).click();
+  for (const task of [1, 3]) await page.getByText(`task ${task} of 4`, { exact: true }).waitFor({ timeout: 60_000 });
   await page.context().close();
 });
 
@@ -310,6 +343,8 @@ test('a task whose node dies goes on elsewhere from its checkpoint, and the page
   await market.end('cellar', 'SIGKILL');
   // The page of the lease that ends says by itself where the task went.
   await attempts.getByText('Moved from cellar to attic.').waitFor({ timeout: 60_000 });
+  await attempts.getByText(/^Placed .*, started .* later, ended .* after running /).waitFor();
+  await page.getByText(/^getting ready \d/).first().waitFor();
   await attempts.getByText(/Began with checkpoint \d+ of attempt 1, saved /).waitFor();
   await page.getByText('from its last checkpoint if it has saved one').waitFor();
   await attempts.getByRole('link', { name: 'Attempt 2' }).click();
@@ -350,9 +385,14 @@ test('a provider sets a price, an operator opens an account', async () => {
   await erin.context().close();
 
   market.run('erin', 'keys', 'create', '--label', 'lost');
+  // What is pressed in a row's dialog is no press on the row.
+  await operator.getByRole('button', { name: /^Deposit: erin/ }).click();
+  await operator.getByRole('heading', { name: 'Book a deposit for erin' }).click();
+  await operator.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+  assert.equal(await operator.getByRole('region', { name: 'Keys of an account' }).count(), 0);
   await operator.getByRole('button', { name: /^erin/ }).click();
   const of_erin = operator.getByRole('region', { name: 'Keys of an account' });
-  await of_erin.getByRole('listitem').filter({ hasText: 'lost' }).getByRole('button', { name: 'Revoke' }).click();
+  await of_erin.getByRole('listitem').filter({ hasText: 'lost' }).getByRole('button', { name: 'Revoke: lost' }).click();
   await operator.getByRole('button', { name: 'Revoke it' }).click();
   await until('the key going', () => market.run('erin', 'keys').every((key) => key.label !== 'lost'));
 
@@ -372,10 +412,15 @@ test('a provider sets a price, an operator opens an account', async () => {
   await operator.getByLabel('Kind').fill('open_account');
   await operator.getByRole('button', { name: 'Search' }).click();
   const happened = operator.getByRole('table', { name: 'What happened' });
+  // The rows of the search before stand, marked as such, until the new ones are there.
+  await until('the rows of the search alone', async () => {
+    const commands = await happened.getByText(/^by /).allInnerTexts();
+    return commands.length > 0 && commands.every((words) => words === 'by open account');
+  });
   await happened.getByRole('button').first().click();
   const opened = JSON.parse(await operator.getByRole('region', { name: /^Event of command/ }).locator('pre').innerText());
   assert.ok(opened.account_opened.account);
-  const [saved] = await Promise.all([operator.waitForEvent('download'), operator.getByRole('link', { name: 'Save as CSV' }).click()]);
+  const [saved] = await Promise.all([operator.waitForEvent('download'), operator.getByRole('button', { name: 'Save as CSV' }).click()]);
   assert.match(readFileSync(await saved.path(), 'utf8'), /,open_account,account_opened,/);
   await operator.context().close();
 });

@@ -9,6 +9,7 @@ import { show_seconds } from '../src/lib/time';
 import { discount_forms, discount_words, discounts_of, rule_text, rule_value, rule_words } from '../src/lib/policy';
 import { meter_picture } from '../src/lib/meter';
 import { end_reasons, exit_words, rules, switches } from '../src/lib/words';
+import { is_of_row } from '../src/parts/table';
 import { reasons } from '../src/receipt/body';
 import { pages, sections } from '../src/routes';
 
@@ -18,6 +19,26 @@ describe('pages', () => {
     const list = /kPages = \{([^}]*)\}/.exec(source)![1]!.match(/"([^"]+)"/g)!.map((word) => word.slice(1, -1));
     expect([...pages].sort()).toEqual(list.sort());
     for (const section of sections) expect(pages).toContain(section.path.slice(1));
+  });
+});
+
+describe('a row of a table', () => {
+  // As much of the document's elements as is asked: `of`, the element around it; `act`, a button or a link.
+  const element = (of: Element | null, act = false): Element => {
+    const one = {
+      contains: (other: Element | null): boolean => other === one || (other !== null && one.contains((other as unknown as { of: Element | null }).of)),
+      closest: (): Element | null => (act ? one : (of?.closest('') ?? null)),
+      of,
+    } as unknown as Element & { of: Element | null };
+    return one;
+  };
+  it('is pressed where it stands, not in what it holds nor in a dialog that it has opened', () => {
+    const row = element(element(null));
+    const cell = element(row);
+    expect(is_of_row({ target: cell, currentTarget: row })).toBe(true);
+    expect(is_of_row({ target: row, currentTarget: row })).toBe(true);
+    expect(is_of_row({ target: element(element(cell, true)), currentTarget: row }), "a button's words").toBe(false);
+    expect(is_of_row({ target: element(element(null)), currentTarget: row }), 'a dialog, by a portal').toBe(false);
   });
 });
 

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { upload_folder, type Chosen } from '../src/api/upload';
 import { is_program, manifest_of, wrong_path } from '../src/lib/folder';
-import { empty_form, form_of_file, order_of } from '../src/lib/job_form';
+import { cannot_run, empty_form, form_of_file, order_of, with_chosen_input, with_stored_input } from '../src/lib/job_form';
 import { read_job_file } from '../src/lib/job_file';
 import { parse_manifest } from '../src/lib/manifest';
 
@@ -47,6 +47,18 @@ describe('a folder that goes along', () => {
     expect(stored.get(example[0]!.digest)).toBe('');
     expect(stored.get(example[1]!.digest)).toBe('#!/bin/sh\n');
   });
+  it('is stored for the team that the page acts for', async () => {
+    vi.stubGlobal('sessionStorage', { getItem: () => '8192' });
+    vi.resetModules();
+    const asked: (string | null)[] = [];
+    vi.stubGlobal('fetch', (async (_: string, init: RequestInit) => {
+      asked.push(new Headers(init.headers).get('Fallow-Team'));
+      return new Response(null, { status: init.method === 'HEAD' ? 404 : 201 });
+    }) as typeof fetch);
+    const for_team = await import('../src/api/upload');
+    await for_team.upload_folder([chosen('a', 'a')], () => undefined);
+    expect(asked).toEqual(['8192', '8192', '8192', '8192']); // of the file and of the manifest, HEAD and PUT
+  });
   it('says why it was not taken', async () => {
     vi.stubGlobal('fetch', (async (_: string, init: RequestInit) =>
       init.method === 'HEAD' ? new Response(null, { status: 404 }) : new Response(JSON.stringify({ code: 'store_full', status: 507, detail: 'the store is full' }), { status: 507 })) as typeof fetch);
@@ -63,10 +75,25 @@ describe('a folder that goes along', () => {
   });
   it('is ordered with the job, and stays while the file names it', () => {
     const form = { ...empty_form, input: './scene', input_manifest: manifest, command: 'true' };
-    expect(order_of(form, 'q').workload!.input_manifest).toBe(manifest);
-    expect(order_of({ ...form, input: '' }, 'q').workload!.input_manifest).toBeUndefined();
+    // As the hex digest that the API takes; the workload's own field is bytes.
+    expect(order_of(form, 'q').input_manifest).toBe(manifest);
+    expect(order_of(form, 'q').workload!.input_manifest).toBeUndefined();
+    expect(order_of({ ...form, input: '' }, 'q').input_manifest).toBeUndefined();
     expect(form_of_file(read_job_file('run: ls\ninput: ./scene\n'), form).input_manifest).toBe(manifest);
     expect(form_of_file(read_job_file('run: ls\ninput: ./other\n'), form).input_manifest).toBe('');
     expect(form_of_file(read_job_file('run: ls\n'), form).input_manifest).toBe('');
+  });
+  it('keeps the job from being run from its choice until it is stored', () => {
+    const stored = { ...empty_form, command: 'true', input: './former', input_manifest: manifest };
+    for (const before of [{ ...empty_form, command: 'true' }, stored]) {
+      const chosen = with_chosen_input(before, 'scene');
+      expect(cannot_run(chosen)).toMatch(/^The input \.\/scene is a folder of your own machine, and not stored/);
+      expect(order_of(chosen, 'q').input_manifest, 'nothing of the one before').toBeUndefined();
+      expect(cannot_run(with_stored_input(chosen, 'scene', manifest))).toBeNull();
+      expect(order_of(with_stored_input(chosen, 'scene', manifest), 'q').input_manifest).toBe(manifest);
+    }
+    // What the form asks for meanwhile is not what was stored.
+    const other = { ...with_chosen_input(stored, 'scene'), input: './other' };
+    expect(with_stored_input(other, 'scene', manifest)).toEqual(other);
   });
 });

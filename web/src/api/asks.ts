@@ -112,12 +112,11 @@ export const useExtension = (order: string, hours: string) =>
     retry: false,
   });
 
-// A page of an order's tasks that its view does not list.
+// A page of an order's tasks that its view does not list. Another page's are not shown in its place.
 export const useTasks = (order: string, first: number, page_size: number, enabled: boolean) =>
   useQuery({
     queryKey: ['orders', 'tasks', order, first],
     queryFn: () => call(client.GET('/v1/orders/{order}/tasks', { params: { path: { order }, query: { first, page_size } } })),
-    placeholderData: keepPreviousData,
     enabled,
   });
 

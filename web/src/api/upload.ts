@@ -3,6 +3,7 @@ import { blake2b } from '@noble/hashes/blake2b';
 
 import { is_program, manifest_of, place_of, wrong_path } from '../lib/folder';
 import type { ManifestFile } from '../lib/manifest';
+import { acting_for } from './acting';
 import { error_of, unreachable } from './client';
 
 export interface Uploaded {
@@ -31,8 +32,9 @@ async function digest_of(file: Blob, on_bytes: (count: number) => void): Promise
 }
 
 async function store(digest: string, bytes: Blob): Promise<void> {
+  const team: HeadersInit = acting_for ? { 'Fallow-Team': acting_for } : {};
   const ask = (init: RequestInit) =>
-    fetch(`/v1/artifacts/${digest}`, { ...init, credentials: 'same-origin', cache: 'no-store' }).catch(() => {
+    fetch(`/v1/artifacts/${digest}`, { ...init, headers: { ...team, ...init.headers }, credentials: 'same-origin', cache: 'no-store' }).catch(() => {
       throw unreachable();
     });
   if ((await ask({ method: 'HEAD' })).ok) return;

@@ -29,8 +29,3 @@ export function audit_asked(form: AuditForm): Partial<AuditForm> {
   }
   return asked;
 }
-
-export function audit_file(form: AuditForm, kind: 'csv' | 'ndjson'): string {
-  const words = new URLSearchParams(audit_asked(form)).toString();
-  return `/v1/audit.${kind}${words && `?${words}`}`;
-}

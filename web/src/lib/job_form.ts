@@ -118,8 +118,13 @@ export function cannot_run(form: JobForm): string | null {
   if (form.secrets.length > 0 || form.image_user) return 'Secrets are handed over by the fallow program while the job runs, never by a browser: leave them out, or run the file with fallow run -f.';
   const [beyond] = Object.keys(form.beyond);
   if (beyond) return `What ${beyond} says only the fallow program does: leave it out, or run the file with fallow run -f.`;
-  return form.input && !form.input_manifest ? `The input ${form.input} is a folder of your own machine: choose it, leave it out, or run the file with fallow run -f.` : null;
+  return form.input && !form.input_manifest ? `The input ${form.input} is a folder of your own machine, and not stored in the market: wait until it is, choose it, leave it out, or run the file with fallow run -f.` : null;
 }
+
+// A folder was chosen: until it is stored there is nothing that a task could be given.
+export const with_chosen_input = (form: JobForm, folder: string): JobForm => ({ ...form, input: `./${folder}`, input_manifest: '' });
+// It is stored, under this digest. The form may name another one by now.
+export const with_stored_input = (form: JobForm, folder: string, manifest: string): JobForm => (form.input === `./${folder}` ? { ...form, input_manifest: manifest } : form);
 
 export const runs_nothing = (form: JobForm) => form.words.length === 0 && form.command.trim() === '';
 
@@ -128,6 +133,13 @@ const settings_of_lines = (environment: string) =>
     const equals = line.indexOf('=');
     return { name: line.slice(0, equals), value: line.slice(equals + 1) };
   });
+
+// As lines of text where those say the same.
+export function environment_of(settings: JobForm['settings']): Pick<JobForm, 'environment' | 'settings'> {
+  const environment = settings.map(({ name, value }) => `${name}=${value}`).join('\n');
+  const is_text = !wrong({ ...empty_form, environment }, 'environment') && JSON.stringify(settings_of_lines(environment)) === JSON.stringify(settings);
+  return is_text ? { environment, settings: [] } : { environment: '', settings };
+}
 
 const settings_of = (form: JobForm) => (form.settings.length > 0 ? form.settings : settings_of_lines(form.environment));
 
@@ -140,8 +152,8 @@ export function order_of(form: JobForm, quote: string): Schemas['CreateOrderRequ
     name: form.name,
     workload: {
       image: form.image, command, environment: settings_of(form), collect_output: form.output, checkpoint_seconds: form.checkpoint_seconds ? Number(form.checkpoint_seconds) : undefined,
-      input_manifest: (form.input && form.input_manifest) || undefined,
     },
+    input_manifest: (form.input && form.input_manifest) || undefined,
     budget: form.budget.trim() || undefined,
     project: form.project || undefined,
     attempts_max: form.attempts_max ? Number(form.attempts_max) : undefined,
@@ -164,10 +176,7 @@ export function form_of_file(file: JobFile, before: JobForm): JobForm {
   for (const [in_file, in_form] of same) if (values[in_file] !== undefined) form[in_form] = values[in_file];
   if (form.input === before.input) form.input_manifest = before.input_manifest;
   if (values.tasks === undefined) form.tasks = form.nodes; // one gang, or one task
-  const environment = file.environment.map(({ name, value }) => `${name}=${value}`).join('\n');
-  const is_text = !wrong({ ...form, environment }, 'environment') && JSON.stringify(settings_of_lines(environment)) === JSON.stringify(file.environment);
-  if (is_text) form.environment = environment;
-  else form.settings = file.environment;
+  Object.assign(form, environment_of(file.environment));
   form.network = values.network === 'egress';
   form.wait = values.wait !== 'false';
   form.tier = (values.tier ?? 'on_demand').toUpperCase() as JobForm['tier'];

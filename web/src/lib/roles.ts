@@ -18,4 +18,5 @@ export const may = (roles: readonly Role[], right: Right) => roles.every((role) 
 
 // Those that are given, the least first.
 export const given_roles: Role[] = ['VIEWER', 'MEMBER', 'BILLING', 'OWNER'];
-export const role_name = (role: Role) => role.toLowerCase();
+// As the server names them to people: a key from before there were roles is an owner's.
+export const role_name = (role: Role) => (role === 'ROLE_UNSPECIFIED' ? 'OWNER' : role).toLowerCase();

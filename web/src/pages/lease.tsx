@@ -17,6 +17,7 @@ import { LeaseBadge } from '../parts/lease_badge';
 import { LogView } from '../parts/log_view';
 import { Reach } from '../parts/reach';
 import { ReceiptView } from '../parts/receipt_view';
+import { SpanBar } from '../parts/span_bar';
 import { ErrorBox, Loading, View } from '../parts/states';
 import { TelemetryCard } from '../parts/telemetry_card';
 import type { Verdict } from '../receipt/verify';
@@ -61,6 +62,7 @@ export default function LeasePage({ lease: id, session }: { lease: string; sessi
           <>
             <Card title="How it went">
               <Timeline lease={data} />
+              <SpanBar leases={[data]} />
               {data.state === 'ENDED' && (
                 <div className={`box ${data.blame === 'BLAME_NONE' ? 'good' : data.reason === 'STOPPED' ? '' : 'warn'}`}>
                   <strong>

@@ -152,7 +152,7 @@ export default function MarketPage({ session }: { session: Session }) {
       {side_by_side.length > 0 && (
         <Boundary what="The comparison">
           <Suspense fallback={<Loading what="the comparison" />}>
-            <Compare offers={side_by_side} currency={currency} remove={compare} clear={() => set_compared([])} rent={is_renter ? rent : undefined} />
+            <Compare offers={side_by_side} currency={currency} remove={compare} clear={() => set_compared([])} rent={may_rent ? rent : undefined} />
           </Suspense>
         </Boundary>
       )}

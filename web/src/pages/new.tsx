@@ -3,10 +3,11 @@
 import { useQuery } from '@tanstack/react-query';
 import { lazy, Suspense, useCallback, useMemo, useState, type ReactNode } from 'react';
 import templates from 'virtual:job_templates';
-import { useSearchParams } from 'wouter';
+import { Link, useSearchParams } from 'wouter';
 
-import { ask_quote, useClasses, useWallet } from '../api/asks';
-import { ApiError, type Schemas } from '../api/client';
+import { ask_quote, useClasses, useOrder, useWallet } from '../api/asks';
+import { ApiError, type Order, type Schemas } from '../api/client';
+import { cannot_again, failed_by_blame, form_again } from '../lib/again';
 import { asked_of, cannot_run, empty_form, numbers, with_requirement, wrong, type JobForm, type NumberField } from '../lib/job_form';
 import { with_template, type Template } from '../lib/templates';
 import { plural } from '../lib/words';
@@ -15,7 +16,7 @@ import { Boundary } from '../parts/boundary';
 import { InputFolder } from '../parts/input_folder';
 import { QueryInput } from '../parts/query_input';
 import { NoQuote, QuoteBox, Unanswered, usePlacer } from '../parts/quote_box';
-import { Loading, useDebounced } from '../parts/states';
+import { Empty, Loading, useDebounced, View } from '../parts/states';
 
 const JobFileEditor = lazy(() => import('../parts/job_file_editor'));
 
@@ -24,8 +25,50 @@ type Set = <Key extends keyof JobForm>(key: Key, value: JobForm[Key]) => void;
 type Said = { field?: string; detail?: string } | null;
 
 export default function NewPage() {
+  const [address] = useSearchParams();
+  const [again, blame] = [address.get('again'), address.get('blame')];
+  if (again && blame) return <Again key={`${again} ${blame}`} order={again} blame={blame} />;
+  return <NewJob begins={{ ...empty_form, query: address.get('query') ?? '' }} />;
+}
+
+// Tasks of a former job that failed by the fault of `blame`.
+function Again({ order: id, blame }: { order: string; blame: string }) {
+  const order = useOrder(id);
+  return (
+    <View of={order} what="the job">
+      {(data) => <NewAgain order={data} blame={blame} />}
+    </View>
+  );
+}
+
+function NewAgain({ order: now, blame }: { order: Order; blame: string }) {
+  const [order] = useState(now); // what fails meanwhile is not in the form
+  const tasks = failed_by_blame(order.tasks).find((group) => group.blame === blame)?.tasks ?? [];
+  const cannot = tasks.length === 0 ? 'None of its tasks has failed so.' : cannot_again(order, tasks);
+  if (cannot) {
+    return (
+      <Page title="New job">
+        <Empty title={`Job ${order.id} cannot be run again here`}>{cannot}</Empty>
+      </Page>
+    );
+  }
+  return (
+    <NewJob
+      begins={form_again(order, tasks)}
+      about={
+        <>
+          {plural(tasks.length, 'failed task')} of <Link href={`/jobs/${order.id}`}>job {order.id}</Link> again, from the beginning, as a job of {tasks.length === 1 ? 'its' : 'their'} own
+          {tasks.length < order.tasks_total && <>: the first lines of the command give each its former <code>$FALLOW_TASK</code></>}.
+        </>
+      }
+    />
+  );
+}
+
+// `begins`: what the form has at first.
+function NewJob({ begins, about }: { begins: JobForm; about?: ReactNode }) {
   const [address, set_address] = useSearchParams();
-  const [form, set_form] = useState<JobForm>({ ...empty_form, query: address.get('query') ?? '' });
+  const [form, set_form] = useState<JobForm>(begins);
   const [wrong_file, set_wrong_file] = useState<string | null>(null);
   const set = useCallback<Set>((key, value) => set_form((before) => ({ ...before, [key]: value })), []);
   const chosen = templates.find((one) => one.id === form.template);
@@ -56,6 +99,7 @@ export default function NewPage() {
         </label>
       }
     >
+      {about && <p className="hint">{about}</p>}
       <section aria-label="Templates" className="templates">
         {templates.map((template) => (
           <button key={template.id} type="button" className={`template${form.template === template.id ? ' chosen' : ''}`} aria-pressed={form.template === template.id} onClick={() => take(template)}>

@@ -5,7 +5,7 @@ import { useMemo, useState } from 'react';
 import { useSearchParams } from 'wouter';
 
 import { useAccounts, useChange, useMarket, usePayouts } from '../api/asks';
-import { ApiError, call, client, unreachable, type Known, type Schemas, type Session } from '../api/client';
+import { ApiError, call, client, unreachable, type Known, type Payout, type Schemas, type Session } from '../api/client';
 import { useMay } from '../api/may';
 import { parse_metrics, sum_metric } from '../lib/metrics';
 import { parse_money } from '../lib/money';
@@ -226,7 +226,7 @@ function Deposit({ account, currency }: { account: AccountRow; currency: string 
   const [reference, set_reference] = useState('');
   const book = useChange((body: { account: string; amount: string; reference: string }) => call(client.POST('/v1/deposits', { body })), ['wallet', 'transfers']);
   return (
-    <AskButton label="Deposit" title={`Book a deposit for ${account.name}`} action="Book it" act={() => book.mutateAsync({ account: account.id, amount: amount.trim(), reference: reference.trim() })}>
+    <AskButton label="Deposit" about={`Deposit: ${account.name || 'without a name'}, account ${account.id}`} title={`Book a deposit for ${account.name || `account ${account.id}`}`} action="Book it" act={() => book.mutateAsync({ account: account.id, amount: amount.trim(), reference: reference.trim() })}>
       <Field label={`Amount, in ${currency}`} error={amount && (parse_money(amount) ?? 0n) <= 0n ? 'An amount such as 25.00.' : null}>
         {(props) => <input {...props} inputMode="decimal" value={amount} onChange={(event) => set_amount(event.target.value)} />}
       </Field>
@@ -236,6 +236,8 @@ function Deposit({ account, currency }: { account: AccountRow; currency: string 
     </AskButton>
   );
 }
+
+const payout_words = ({ id, amount, account }: Payout) => `${amount} of account ${account}, payout ${id}`;
 
 function Payouts() {
   const payouts = usePayouts();
@@ -264,10 +266,10 @@ function Payouts() {
                 </span>
                 {may_pay && (
                   <span className="row">
-                    <AskButton label="Paid" title="This has been paid?" action="It has been paid" act={() => settle.mutateAsync({ payout: payout.id, paid: true, reference })}>
+                    <AskButton label="Paid" about={`Paid: ${payout_words(payout)}`} title="This has been paid?" action="It has been paid" act={() => settle.mutateAsync({ payout: payout.id, paid: true, reference })}>
                       <Field label="Reference" hint="The rail's own id.">{(props) => <input {...props} value={reference} onChange={(event) => set_reference(event.target.value)} />}</Field>
                     </AskButton>
-                    <AskButton label="Return" title="Return the money?" action="Return it" act={() => settle.mutateAsync({ payout: payout.id, paid: false, reference: '' })}>
+                    <AskButton label="Return" about={`Return: ${payout_words(payout)}`} title="Return the money?" action="Return it" act={() => settle.mutateAsync({ payout: payout.id, paid: false, reference: '' })}>
                       <p>The rail refused it: the money goes back to where it came from.</p>
                     </AskButton>
                   </span>

@@ -4,8 +4,10 @@ import { Link } from 'wouter';
 import { useAttempts } from '../api/asks';
 import { useEvent } from '../api/live';
 import { move_words, node_text, origin_words, saved_words } from '../lib/attempts';
+import { times_words } from '../lib/spans';
 import { plural } from '../lib/words';
 import { LeaseBadge } from './lease_badge';
+import { SpanBar } from './span_bar';
 import { View } from './states';
 
 // `here`: the lease that is shown already.
@@ -26,6 +28,7 @@ export function Attempts({ order, task, here }: { order: string; task: number; h
         const missing = (list[list.length - 1]?.lease.attempt ?? 0) - list.length;
         return (
           <>
+            <SpanBar leases={list.map((one) => one.lease)} />
             <ol className="plain-list attempts" aria-label="Attempts">
               {list.map((one) => (
                 <li key={one.lease.id} aria-current={one.lease.id === here ? 'true' : undefined}>
@@ -36,7 +39,7 @@ export function Attempts({ order, task, here }: { order: string; task: number; h
                     </span>
                     <LeaseBadge lease={one.lease} />
                   </div>
-                  <span className="muted">{[move_words(one), origin_words(one), saved_words(one.lease)].filter(Boolean).join(' ')}</span>
+                  <span className="muted">{[move_words(one), times_words(one.lease), origin_words(one), saved_words(one.lease)].filter(Boolean).join(' ')}</span>
                 </li>
               ))}
             </ol>

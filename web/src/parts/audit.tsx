@@ -3,10 +3,11 @@ import type { ColumnDef } from '@tanstack/react-table';
 import { useMemo, useState } from 'react';
 
 import { useAudit } from '../api/asks';
-import type { AuditEntry } from '../api/client';
-import { audit_asked, audit_file, audit_wrong, empty_audit, id_wrong, type AuditForm } from '../lib/audit';
+import { call, client, type AuditEntry } from '../api/client';
+import { audit_asked, audit_wrong, empty_audit, id_wrong, type AuditForm } from '../lib/audit';
 import { show_moment } from '../lib/time';
 import { Field } from './basics';
+import { SaveButton } from './save_button';
 import { Empty, View } from './states';
 import { Table } from './table';
 
@@ -36,7 +37,8 @@ export function Audit() {
   const [form, set_form] = useState<AuditForm>(empty_audit);
   const [asked, set_asked] = useState<AuditForm>(empty_audit);
   const [chosen, set_chosen] = useState<AuditEntry | null>(null);
-  const found = useAudit(useMemo(() => audit_asked(asked), [asked]));
+  const query = useMemo(() => audit_asked(asked), [asked]);
+  const found = useAudit(query);
   const set = (name: keyof AuditForm, value: string) => set_form((before) => ({ ...before, [name]: value }));
   const id = (name: 'account' | 'node' | 'order' | 'lease', label: string) => (
     <Field label={label} error={id_wrong(form[name])}>
@@ -71,17 +73,13 @@ export function Audit() {
           <button type="submit" disabled={audit_wrong(form)}>
             Search
           </button>
-          <a className="plain" href={audit_file(asked, 'csv')} download="fallow-audit.csv">
-            Save as CSV
-          </a>
-          <a className="plain" href={audit_file(asked, 'ndjson')} download="fallow-audit.ndjson">
-            Save as JSON lines
-          </a>
+          <SaveButton label="Save as CSV" file="fallow-audit.csv" type="text/csv" ask={() => call(client.GET('/v1/audit.csv', { params: { query }, parseAs: 'blob' }))} />
+          <SaveButton label="Save as JSON lines" file="fallow-audit.ndjson" type="application/x-ndjson" ask={() => call(client.GET('/v1/audit.ndjson', { params: { query }, parseAs: 'blob' }))} />
         </div>
       </form>
       <View of={found} what="what happened">
         {() => (
-          <>
+          <div className={found.isPlaceholderData ? 'stack dimmed' : 'stack'} aria-busy={found.isPlaceholderData}>
             <Table
               label="What happened"
               rows={found.rows ?? []}
@@ -97,7 +95,7 @@ export function Audit() {
                 Further back
               </button>
             )}
-          </>
+          </div>
         )}
       </View>
       {chosen && (

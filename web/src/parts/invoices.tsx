@@ -9,8 +9,9 @@ import { call, client, type Session, type Statement } from '../api/client';
 import { month_asked, months_since, net_of, sum_of, this_month, type InvoiceLine } from '../lib/invoice';
 import { micros_of } from '../lib/money';
 import { plural, tiers } from '../lib/words';
-import { Money, save_file } from './basics';
-import { Empty, ErrorBox, View } from './states';
+import { Money } from './basics';
+import { SaveButton } from './save_button';
+import { Empty, View } from './states';
 
 const month_name = (month: string) => new Intl.DateTimeFormat(undefined, { month: 'long', year: 'numeric', timeZone: 'UTC' }).format(new Date(`${month}-01T00:00:00Z`));
 // In the zone of the month that the line is in.
@@ -22,22 +23,6 @@ export function Invoices({ session }: { session: Session }) {
   const month = month_asked(address.get('month')) ?? this_month();
   const asked = useInvoice(month);
   const market = useMarket();
-  const [saving, set_saving] = useState(false);
-  const [error, set_error] = useState<unknown>(null);
-  useEffect(() => set_error(null), [month]);
-  // Not by a link, which would not say for whom the page acts. As bytes: text would lose what begins a file of CSV.
-  const save = async () => {
-    set_saving(true);
-    set_error(null);
-    try {
-      const bytes = await call(client.GET('/v1/wallet/statement.csv', { params: { query: { month } }, parseAs: 'arrayBuffer' }));
-      save_file(`fallow-${month}.csv`, [bytes as unknown as ArrayBuffer], 'text/csv');
-    } catch (failure) {
-      set_error(failure);
-    } finally {
-      set_saving(false);
-    }
-  };
   const nothing = !asked.data || (asked.data.spent.length === 0 && asked.data.earned.length === 0);
   return (
     <div className="stack">
@@ -52,14 +37,11 @@ export function Invoices({ session }: { session: Session }) {
             ))}
           </select>
         </label>
-        <button type="button" className="plain" disabled={saving} onClick={() => void save()}>
-          {saving ? 'One moment…' : 'Save as CSV'}
-        </button>
+        <SaveButton key={month} label="Save as CSV" file={`fallow-${month}.csv`} type="text/csv" ask={() => call(client.GET('/v1/wallet/statement.csv', { params: { query: { month } }, parseAs: 'blob' }))} />
         <button type="button" className="plain" disabled={!asked.data} onClick={() => window.print()}>
           Print, or save as PDF
         </button>
       </div>
-      {error !== null && <ErrorBox error={error} />}
       <View of={asked} what="the whole month">
         {({ statement, spent, earned }) => (
           <article className="invoice" aria-label={`Invoice of ${month_name(month)}`}>

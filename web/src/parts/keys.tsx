@@ -4,6 +4,7 @@ import { useState } from 'react';
 import { useChange, useKeys } from '../api/asks';
 import { call, client, type Schemas, type Session } from '../api/client';
 import { useMay } from '../api/may';
+import { role_name } from '../lib/roles';
 import { show_moment } from '../lib/time';
 import { AskButton, Badge, Copy, Field } from './basics';
 import { Empty, View } from './states';
@@ -67,7 +68,7 @@ export function KeyList({ session, account = '' }: { session: Session; account?:
             {data.keys.map((key) => (
               <li key={key.id}>
                 <span>
-                  <strong>{key.label || 'without a label'}</strong> <code>{key.id}</code> {key.id === session.key && <Badge tone="busy">this session</Badge>}
+                  <strong>{key.label || 'without a label'}</strong> <code>{key.id}</code> <Badge tone="calm">{role_name(key.role)}</Badge> {key.id === session.key && <Badge tone="busy">this session</Badge>}
                   <br />
                   <span className="muted">
                     {key.scopes.map((scope) => scope.toLowerCase()).join(', ')} · {key.expires_at ? `until ${show_moment(key.expires_at)}` : 'does not expire'} ·{' '}
@@ -75,7 +76,7 @@ export function KeyList({ session, account = '' }: { session: Session; account?:
                   </span>
                 </span>
                 {may_manage && (
-                  <AskButton label="Revoke" title="Revoke this key?" danger action="Revoke it" act={() => revoke.mutateAsync(key.id)}>
+                  <AskButton label="Revoke" about={`Revoke: ${key.label || 'without a label'}, ${key.id}`} title="Revoke this key?" danger action="Revoke it" act={() => revoke.mutateAsync(key.id)}>
                     <p>Whatever uses it is shut out at once, sessions of the console and open streams, too{key.id === session.key ? '. It is the key that you are signed in with' : ''}.</p>
                   </AskButton>
                 )}

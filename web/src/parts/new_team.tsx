@@ -6,41 +6,43 @@ import { call, client, with_key, type Schemas } from '../api/client';
 import { account_number } from '../lib/teams';
 import { AskButton, Copy, Field } from './basics';
 
-type Opened = { asked: string; id: string; name: string; key: string };
+type Opened = { id: string; name: string; key: string };
 
 export function NewTeam() {
   const [name, set_name] = useState('');
   const [owner, set_owner] = useState('');
   const [scopes, set_scopes] = useState<Schemas['Scope'][]>(['RENTER']);
-  const [opened, set_opened] = useState<Opened | null>(null);
-  // Opened already, where only its invitation failed: what is tried again then is the invitation.
-  const half_done = useRef<Opened | null>(null);
+  const [opened, set_opened] = useState<Opened[]>([]); // each key is shown only here
+  // Opened already, by what was asked for, where only the invitation failed: what is tried again then is the invitation.
+  const half_done = useRef(new Map<string, Opened>());
   const create = useChange(async () => {
     const number = account_number(owner);
     if (owner.trim() && number === null) throw new Error("the first owner is an account's number, or nobody yet");
     const asked = JSON.stringify([name, scopes]);
-    let team = half_done.current?.asked === asked ? half_done.current : null;
+    let team = half_done.current.get(asked);
     if (!team) {
       const made = await call(client.POST('/v1/accounts', { body: { name, scopes } }));
-      team = half_done.current = { asked, id: made.account?.id ?? '', name, key: made.api_key };
-      set_opened(team);
+      const fresh = { id: made.account?.id ?? '', name, key: made.api_key };
+      half_done.current.set(asked, fresh);
+      set_opened((before) => [...before, fresh]);
+      team = fresh;
     }
     if (number) await call(with_key(team.key).PUT('/v1/members/{member}', { params: { path: { member: number } }, body: { role: 'OWNER' } }));
-    half_done.current = null;
+    half_done.current.delete(asked);
     set_name('');
     set_owner('');
   }, ['accounts', 'teams', 'members']);
   return (
     <>
-      {opened && (
-        <div className="box good">
+      {opened.map((team) => (
+        <div key={team.id} className="box good">
           <strong>
-            The first key of {opened.name || 'the team'}, account {opened.id}, shown only this once
+            The first key of {team.name || 'the team'}, account {team.id}, shown only this once
           </strong>
-          <Copy text={opened.key} what="New API key" />
+          <Copy text={team.key} what={`New API key of account ${team.id}`} />
           <p className="hint">It does everything for the team. Hand it over, or revoke it once an owner has accepted.</p>
         </div>
-      )}
+      ))}
       <div className="row">
         <AskButton label="Create a team" title="Create a team" action="Create it" act={() => create.mutateAsync(undefined)}>
           <Field label="Name">{(props) => <input {...props} value={name} maxLength={200} onChange={(event) => set_name(event.target.value)} />}</Field>

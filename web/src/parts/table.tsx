@@ -31,6 +31,13 @@ export interface TableProps<Row extends object> {
 
 const row_height = 44;
 
+// Whether a press is the row's own: not on what does something by itself, nor in a dialog that a cell has opened. That
+// stands elsewhere in the document, but React hands its events up to the row.
+export function is_of_row({ target, currentTarget }: { target: EventTarget; currentTarget: EventTarget }): boolean {
+  const pressed = target as Element;
+  return (currentTarget as Element).contains(pressed) && pressed.closest('a,button,input') === null;
+}
+
 export function Table<Row extends object>({ label, rows, columns, row_id, open, open_label, order, set_order, more, on_sight, rows_high = 14, empty }: TableProps<Row>) {
   const table = useReactTable({ data: rows, columns, getRowId: row_id, getCoreRowModel: getCoreRowModel() });
   const body = useRef<HTMLDivElement>(null);
@@ -82,7 +89,7 @@ export function Table<Row extends object>({ label, rows, columns, row_id, open, 
             const row = table.getRowModel().rows[item.index];
             if (!row) return null;
             return (
-              <div key={row.id} role="row" aria-rowindex={item.index + 2} className={`table-row${open ? ' pressable' : ''}`} style={{ transform: `translateY(${item.start}px)` }} onClick={open && ((event) => !(event.target as HTMLElement).closest('a,button,input') && open(row.original))}>
+              <div key={row.id} role="row" aria-rowindex={item.index + 2} className={`table-row${open ? ' pressable' : ''}`} style={{ transform: `translateY(${item.start}px)` }} onClick={open && ((event) => is_of_row(event) && open(row.original))}>
                 {row.getVisibleCells().map((one, at) => (
                   <div key={one.id} role="cell" className={cell(one.column.columnDef.meta)}>
                     {at === 0 && open ? (
