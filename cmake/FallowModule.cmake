@@ -6,7 +6,8 @@
 # has this shape; a new file needs no line here. tools/check_layers.py holds who may include whom.
 #
 # PRECOMPILE: headers of libraries and of the schema that most files here read, parsed once for
-# the module, its tests, and the modules that name it with PRECOMPILED_BY. Files include what they
+# the module and the modules that name it with PRECOMPILED_BY; tests share a set of their own, see
+# fallow_test_headers(). Files include what they
 # use all the same: FALLOW_PRECOMPILE=OFF builds without, and clang-tidy reads them without.
 # Who shares a set has the same -O: the compiler takes no headers precompiled with another one.
 #
@@ -48,20 +49,18 @@ function(fallow_module name)
     target_precompile_headers(fallow_${name} REUSE_FROM fallow_${ARG_PRECOMPILED_BY})
   endif()
   fallow_join(fallow_${name})
-  # One set for all tests: that of the first module that precompiles, in the first test that is built.
-  get_property(headers GLOBAL PROPERTY FALLOW_PRECOMPILED_HEADERS)
-  if(ARG_PRECOMPILE AND NOT headers)
-    set(headers ${ARG_PRECOMPILE})
-    set_property(GLOBAL PROPERTY FALLOW_PRECOMPILED_HEADERS ${headers})
-  endif()
-  if(FALLOW_PRECOMPILE AND TARGET ${name}_test AND (ARG_PRECOMPILE OR ARG_PRECOMPILED_BY))
-    get_property(shared GLOBAL PROPERTY FALLOW_PRECOMPILED_TEST)
-    if(shared)
-      target_precompile_headers(${name}_test REUSE_FROM ${shared})
-    else()
-      target_precompile_headers(${name}_test PRIVATE ${headers} <gmock/gmock.h> <gtest/gtest.h>)
-      set_property(GLOBAL PROPERTY FALLOW_PRECOMPILED_TEST ${name}_test)
-    endif()
+endfunction()
+
+# fallow_test_headers(DEPENDS targets... HEADERS headers...): what all tests read, parsed once for
+# them: GoogleTest most of all, which takes longer than most tests' own lines.
+function(fallow_test_headers)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;HEADERS" ${ARGN})
+  if(FALLOW_PRECOMPILE)
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/test_headers.cc CONTENT "")
+    add_library(fallow_test_headers OBJECT ${CMAKE_BINARY_DIR}/test_headers.cc)
+    target_link_libraries(fallow_test_headers PRIVATE ${ARG_DEPENDS} GTest::gtest GTest::gmock)
+    target_compile_options(fallow_test_headers PRIVATE $<$<CONFIG:Release>:-O0>)
+    target_precompile_headers(fallow_test_headers PRIVATE ${ARG_HEADERS} <gmock/gmock.h> <gtest/gtest.h>)
   endif()
 endfunction()
 
@@ -84,6 +83,11 @@ function(fallow_test target)
   target_link_libraries(${target} PRIVATE fallow_allocator ${ARG_DEPENDS} fallow_warnings GTest::gtest GTest::gmock GTest::gtest_main)
   # A test is run once where it is built.
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O0>)
+  if(FALLOW_PRECOMPILE)
+    target_precompile_headers(${target} REUSE_FROM fallow_test_headers)
+    # Its objects name what of Asio is compiled in net, whether a test uses it or not.
+    target_link_libraries(${target} PRIVATE fallow_net)
+  endif()
   fallow_join(${target})
   set(entries ${target})
   foreach(suite ${ARG_APART})
