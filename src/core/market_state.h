@@ -140,7 +140,7 @@ struct MarketState {
   Misses places_missed;               // derived: by what a search of the book did not find
   Misses rooms_missed;                // derived: by what nobody can be preempted for
   std::optional<Reservation> reservation;
-  // Derived: one of its nodes may have changed since it was checked. See core/reservation.h.
+  // Derived: one of its nodes, or what its order asks for, may have changed since it was checked.
   bool reservation_touched = true;
   std::optional<Turn> reservation_next;  // who is to be matched for it next; none while it is held
   absl::btree_map<NodeId, Turn> fresh;   // nodes that gained capacity, tested from Turn on

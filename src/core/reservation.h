@@ -39,7 +39,7 @@ void follow_big_waiting(MarketState& state);
 // Whether the node takes leases, or what it offers, may have changed.
 void touch_reservation(MarketState& state, NodeId node);
 // Drops it when it has fallen; its order is then to be matched anew. Looks at its nodes only where
-// one was touched.
+// one was touched, or where its order asks for something else than before.
 void check_reservation(MarketState& state);
 // Do its nodes take leases, and would each do for its order if it were free?
 bool nodes_stand(const MarketState& state, const Reservation& kept, const Demand& demand);

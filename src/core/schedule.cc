@@ -436,6 +436,8 @@ void ask_longer(MarketState& state, Order& order) {
     order.demand.requirements.set_duration_us(order.requirements.duration_us());
   });
   if (order.turn != 0) set_dirty(state, order);
+  // What is kept for it may be offered for shorter tasks only.
+  if (holds_reservation(state, order)) state.reservation_touched = true;
 }
 
 void restore_waiting(MarketState& state, const Order& order) { enter(state, order); }
