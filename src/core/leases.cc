@@ -231,7 +231,10 @@ void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) 
   if (open_before == state.limits.leases_open_max) {
     all_waiting_anew(state);
   } else if (open_before + state.limits.nodes_per_gang_max > state.limits.leases_open_max) {
-    state.dirty.insert(state.big_waiting.begin(), state.big_waiting.end());  // gangs need several
+    // Gangs need several. With fair turns most orders are big, and one lease is enough for those.
+    const absl::btree_set<Turn>& several =
+        state.policy.firm_turns() ? state.gangs_waiting : state.big_waiting;
+    state.dirty.insert(several.begin(), several.end());
   }
   leave_node(step, lease, ending);
 

@@ -136,9 +136,10 @@ struct MarketState {
   absl::btree_set<Turn> dirty;             // of them, those to be matched anew
   absl::btree_set<SpotTurn> spot_waiting;  // derived: the same of spot orders
   absl::btree_set<SpotTurn> spot_dirty;
-  absl::btree_set<Turn> big_waiting;  // derived: of the waiting, those that is_big() is true of
-  Misses places_missed;               // derived: by what a search of the book did not find
-  Misses rooms_missed;                // derived: by what nobody can be preempted for
+  absl::btree_set<Turn> big_waiting;    // derived: of the waiting, those that is_big() is true of
+  absl::btree_set<Turn> gangs_waiting;  // derived: of the waiting, the gangs
+  Misses places_missed;                 // derived: by what a search of the book did not find
+  Misses rooms_missed;                  // derived: by what nobody can be preempted for
   std::optional<Reservation> reservation;
   // Derived: one of its nodes, or what its order asks for, may have changed since it was checked.
   bool reservation_touched = true;

@@ -3,8 +3,9 @@
 // An order of more than one device (with fair turns: of at least a whole one) that finds no place
 // gets a reservation, when nobody has one: the nodes it needs, and the moment at which they must be
 // free at the latest, by what the leases on them may still run. Until it is placed, others take
-// nothing of these nodes that it needs then, unless they surely end before (EASY backfill). There
-// is one reservation at a time; whoever waits longest gets the next.
+// nothing of these nodes that it needs then, unless they surely end before (EASY backfill): even
+// if they start as late as they may, which with firm turns (the policy's) counts the time that an
+// image may be pulled for. There is one reservation at a time; whoever waits longest gets the next.
 //
 // It is made of the kReservationOffersMax best offers for the order, whether free or not: the nodes
 // that are free first. When one of its nodes takes no leases any more or is no match, and when its

@@ -35,6 +35,15 @@ class ReservationTest : public MachineTest {
     EXPECT_EQ(refusal_of(command, renter_), v1::REFUSAL_UNSPECIFIED);
     return *machine_.order(OrderId(id));
   }
+  std::uint64_t node_with_images() {
+    const std::uint64_t id = node(provider_, 100);
+    v1::Command facts;
+    facts.mutable_report_node()->set_node(id);
+    *facts.mutable_report_node()->mutable_facts() = test_facts(1);
+    facts.mutable_report_node()->mutable_facts()->set_images(true);
+    EXPECT_EQ(refusal_of(facts), v1::REFUSAL_UNSPECIFIED);
+    return id;
+  }
   void set_longest(std::uint64_t node, Duration longest) {
     v1::Command command;
     command.mutable_set_offer()->set_node(node);
@@ -59,6 +68,18 @@ class ReservationTest : public MachineTest {
     told.set_pulling(pulling);
     if (state == v1::ENDED) told.set_reason(v1::COMPLETED);
     apply(command);
+  }
+
+  // Of two nodes, one leased.
+  void wait_for_four_hours() {
+    for (int i = 0; i < 2; ++i) node_with_images();
+    ASSERT_EQ(ask({hours(4)}).leased, 1U);
+    ASSERT_EQ(ask({hours(1), 1, 2}).waiting, 2U);
+  }
+  void wait_for_image(bool pulling) {
+    for (int i = 0; i < 2; ++i) node_with_images();
+    report(ask({hours(1), 1, 1, "org/tool"}), v1::STARTING, pulling);
+    ASSERT_EQ(ask({hours(1), 1, 2}).waiting, 2U);
   }
 
   std::uint64_t provider_ = 0;
@@ -87,6 +108,32 @@ TEST_F(ReservationTest, WhoTakesLongerThanWhatIsKeptIsOfferedForGoesAnotherWay) 
   report(short_one, v1::ENDED);
   EXPECT_EQ(big.waiting, 1U);
   EXPECT_EQ(ask({hours(2), 2}).leased, 1U) << "it is kept for nobody any more";
+}
+
+// A gang waits for a node that is leased for four hours. Another stands free beside it: what ends
+// before passes, but an image may be pulled for an hour first.
+TEST_F(ReservationTest, AnImageThatIsPulledDelaysNobody) {
+  wait_for_four_hours();
+  EXPECT_EQ(ask({hours(3) + minutes(30), 1, 1, "org/tool"}).leased, 0U);
+  EXPECT_EQ(ask({hours(3) + minutes(30)}).leased, 1U);
+}
+
+TEST_F(ReservationTest, AMarketOfBeforeFirmTurnsCountsNoPull) {
+  change_policy([](v1::Policy& policy) { policy.set_firm_turns(false); });
+  wait_for_four_hours();
+  EXPECT_EQ(ask({hours(3) + minutes(30), 1, 1, "org/tool"}).leased, 1U);
+}
+
+// The same of the lease that is waited for: it ends two hours and a quarter from now at the latest,
+// and an hour before that if its image is there already.
+TEST_F(ReservationTest, WhatIsPullingLeavesLater) {
+  wait_for_image(true);
+  EXPECT_EQ(ask({minutes(90)}).leased, 1U);
+}
+
+TEST_F(ReservationTest, WhatHasItsImageDoesNot) {
+  wait_for_image(false);
+  EXPECT_EQ(ask({minutes(90)}).leased, 0U);
 }
 
 }  // namespace

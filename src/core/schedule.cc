@@ -88,6 +88,7 @@ void enter(MarketState& state, const Order& order) {
   } else {
     state.waiting.insert(turn_of(order));
     if (is_big(state.policy, order)) state.big_waiting.insert(turn_of(order));
+    if (is_gang(order)) state.gangs_waiting.insert(turn_of(order));
   }
 }
 
@@ -99,6 +100,7 @@ void leave(MarketState& state, Order& order) {
     state.waiting.erase(turn_of(order), order);
     state.dirty.erase(turn_of(order));
     state.big_waiting.erase(turn_of(order));
+    state.gangs_waiting.erase(turn_of(order));
     pass_over(state, turn_of(order));
   }
 }
@@ -227,9 +229,18 @@ std::vector<Placement> match_by_deadline(MarketState& state, Order& order, std::
   std::vector<Placement> spot;
   const bool cools_down = state.now < order.spot_after;
   if (!cools_down) spot = match(state, order, task, work);
+  const Task& waiting = order.tasks[task];
+  if (state.policy.firm_turns() && spot.empty() && work.held_back) {
+    // There is spot, on a node in its test: that is no time without any, and nobody is outbid. On
+    // spot it would be asked again when the interval ends only, on_demand it is in every command.
+    outbids = false;
+    change_tier(state, order, false);
+    if (can_wait_for_spot(state, order, waiting)) return {};
+    work.match(1);
+    return match(state, order, task, work);
+  }
   outbids = !cools_down && spot.empty();
   if (!spot.empty() && makes_room(state, *spot.front().node, order.id)) spot.clear();
-  const Task& waiting = order.tasks[task];
   if (outbids && !may_come(state, order)) {
     work.match(1);  // nobody offers spot: there is nothing to wait for
   } else if (cools_down) {

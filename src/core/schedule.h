@@ -7,8 +7,9 @@
 // Spot orders stand apart: they get what the others leave, the highest bid first, and a turn
 // decides between equal bids. Who finds nothing may preempt spot leases: core/spot.h.
 //
-// Gangs (core/gangs.h) are placed as a whole or not at all. Who needs more than one device and
-// finds no place may have others kept off what it waits for: core/reservation.h.
+// Gangs (core/gangs.h) are placed as a whole or not at all. Who needs more than one device, or with
+// fair turns (the policy's) at least a whole one, and finds no place may have others kept off what
+// it waits for: core/reservation.h.
 //
 // Work: an order is matched when it becomes `dirty` (new, a task waits again, money came back), and
 // a node's gain of capacity (`fresh`) is tested against the waiting orders, in their turn, before
@@ -17,10 +18,11 @@
 // which changes no answer: the limits count them one by one. What the per-command limits leave
 // over is done in the next Tick, which is due at once.
 //
-// With fair turns (the policy's) the tests of fresh nodes have half of what a command may do, one
-// node after the other, and matching has the rest: around nodes that are still to be tested, for
-// those who wait longer come first there. Who would have a place only on such a node stays dirty. A
-// node that gains more while it is tested is tested to the end first, and then anew.
+// With fair turns the tests of fresh nodes have half of what a command may do, one node after the
+// other, and matching has the rest: around nodes that are still to be tested, for those who wait
+// longer come first there. Who would have a place only on such a node stays dirty; with firm turns
+// also who has a deadline and would have it on spot, as long as it can wait. A node that gains more
+// while it is tested is tested to the end first, and then anew.
 #pragma once
 
 #include "core/step.h"
