@@ -119,6 +119,8 @@ class Verifier {
     ++leases_open_;
     expect(lease.hold >= price_of(lease.rate_hour, lease.time_max),
            "lease {} may run for longer than its hold pays for", lease.id.value);
+    expect(lease.stop_proven_max.value == 0 || lease.state == v1::STOPPING,
+           "lease {} may prove what ran until its stop, and does not stop", lease.id.value);
     expect(!lease.claimant || (lease.state == v1::STOPPING && lease.spot),
            "lease {} makes room and does not stop", lease.id.value);
     const Order* const claimant = state_.orders.find(lease.claimant);

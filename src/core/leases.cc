@@ -204,6 +204,9 @@ void stop_lease(Step& step, Lease& lease, v1::EndReason reason) {
     return stop_gang(step, lease, reason);
   }
   leave_spot(step.state, lease);
+  if (step.state.policy.counts_until_stop()) {
+    lease.stop_proven_max = proven_max_at_stop(step.state, lease, step.now);
+  }
   lease.stop_reason = reason;
   lease.cut_short = ending_of(reason).retry;
   lease.stopping_at = step.now;
@@ -220,6 +223,7 @@ void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) 
   clear_deadline(state, lease);
   lease.fenced_at = fence_of(lease, words, step.now);
   lease.state = v1::ENDED;
+  lease.stop_proven_max = Duration(0);
   lease.ended_at = step.now;
   lease.ended_index = step.index;
   lease.reason = reason;

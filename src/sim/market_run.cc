@@ -45,6 +45,7 @@ v1::Policy policy(const MarketRules& rules) {
   // of deadlines (scarcity_basis_points, deadlines_by_forecast) are on, but without a forecast they
   // count nothing, and pull_timeout_us nothing without images.
   policy.set_weighs_kept_time(false);
+  policy.set_counts_until_stop(false);
   policy.set_firm_turns(false);
   policy.set_price_interval_us(minutes(rules.price_interval_minutes).value);
   return policy;
