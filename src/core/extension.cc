@@ -16,7 +16,7 @@
 #include "core/relaxation.h"
 #include "core/reservation.h"
 #include "core/run_mode.h"
-#include "core/schedule.h"
+#include "core/turns.h"
 
 namespace fallow::core {
 namespace {

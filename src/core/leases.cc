@@ -17,6 +17,7 @@
 #include "core/schedule.h"
 #include "core/spending.h"
 #include "core/spot.h"
+#include "core/turns.h"
 #include "core/wallets.h"
 
 namespace fallow::core {

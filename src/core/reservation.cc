@@ -10,7 +10,7 @@
 #include "core/nodes.h"
 #include "core/orders.h"
 #include "core/run_mode.h"
-#include "core/schedule.h"
+#include "core/turns.h"
 
 namespace fallow::core {
 namespace {

@@ -29,21 +29,6 @@
 
 namespace fallow::core {
 
-// A task of the order began to wait, or its money came back: it is to be matched anew.
-void wait_for_match(MarketState& state, Order& order);
-// No task of the order waits any more.
-void leave_waiting(MarketState& state, Order& order);
-// The order's tasks may take longer now: it asks the book for that, and is to be matched anew.
-void ask_longer(MarketState& state, Order& order);
-// The same of an order that a snapshot had waiting.
-void restore_waiting(MarketState& state, const Order& order);
-// The node may now take what it could not before.
-void node_gained(MarketState& state, const Node& node);
-// The policy has changed which orders may have the reservation.
-void big_waiting_anew(MarketState& state);
-// Every waiting order is to be matched anew.
-void all_waiting_anew(MarketState& state);
-
 // A lease that made room for the order has ended: the order is served before all others.
 void take_room(Step& step, OrderId claimant);
 
