@@ -11,8 +11,8 @@
 #include "core/requirements.h"
 #include "core/retry.h"
 #include "core/run_mode.h"
-#include "core/schedule.h"
 #include "core/spot.h"
+#include "core/turns.h"
 
 namespace fallow::core {
 namespace {

@@ -1,6 +1,7 @@
 #include "core/extension.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/money.h"
@@ -15,13 +16,18 @@
 #include "core/relaxation.h"
 #include "core/reservation.h"
 #include "core/run_mode.h"
-#include "core/schedule.h"
+#include "core/turns.h"
 
 namespace fallow::core {
 namespace {
 
 // Less is not worth a word.
 constexpr Duration kLongerMin = seconds(1);
+
+// The least that may be asked for.
+Duration longer_min(const v1::Policy& policy) {
+  return policy.firm_turns() ? kLongerMin : Duration(1);
+}
 
 // The longest that everything looked at so far allows, and what allows no more.
 class Longest {
@@ -83,6 +89,20 @@ Micros bound_hour(const MarketState& state, const Order& order) {
     }
   }
   return hour;
+}
+
+// By how many leases one command may extend.
+std::optional<Refusal> check_leases(const MarketState& state, const Order& order) {
+  const std::size_t most = state.limits.extensions_per_command_max;
+  if (!state.policy.firm_turns() || order.leased <= most) return std::nullopt;
+  const auto running = std::count_if(order.tasks.begin(), order.tasks.end(), [&](const Task& task) {
+    return running_lease(state, task) != nullptr;
+  });
+  if (static_cast<std::size_t>(running) <= most) return std::nullopt;
+  return refusal(v1::LIMIT_REACHED, "order",
+                 "{} tasks of order {} run, and at most {} can be given more time at once: ask "
+                 "again when fewer run, or order anew what is left, in parts of at most {} tasks",
+                 running, order.id.value, most, most);
 }
 
 void limit_by_deadline(const MarketState& state, const Order& order, Longest& longest) {
@@ -191,6 +211,11 @@ tl::expected<Extension, Refusal> extension_of(const MarketState& state, const Or
   if (more.value <= 0) {
     return tl::unexpected(refusal(v1::VALUE_INVALID, "more_us", "say how much more time: above 0"));
   }
+  if (more < longer_min(state.policy)) {
+    return tl::unexpected(refusal(v1::VALUE_INVALID, "more_us",
+                                  "{} us more are too little: ask for a second at least",
+                                  more.value));
+  }
   if (order.state != v1::OPEN) {
     return tl::unexpected(
         refusal(v1::ALREADY_ENDED, "order", "order {} has ended already", order.id.value));
@@ -202,6 +227,7 @@ tl::expected<Extension, Refusal> extension_of(const MarketState& state, const Or
                                   "every task of order {} is over or stops already: order anew",
                                   order.id.value));
   }
+  if (auto why = check_leases(state, order)) return tl::unexpected(std::move(*why));
   extension.task_hour = bound_hour(state, order);
   Longest longest(more);
   longest.limit(state.limits.duration_max - Duration(order.requirements.duration_us()), [&] {

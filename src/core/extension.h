@@ -6,7 +6,9 @@
 // budgets, is tasks * ceil(bound price * more): wherever a task goes on, it pays no more than that.
 //
 // Whoever takes longer is in somebody's way: offers that are withdrawn, paused or for shorter tasks
-// only, and what is kept for another order, limit it. Free functions; market thread only.
+// only, and what is kept for another order, limit it. With firm turns (the policy's) it is a second
+// at least, and of an order of which not more tasks run than one command may extend. Free
+// functions; market thread only.
 #pragma once
 
 #include <cstdint>

@@ -13,6 +13,9 @@ constexpr std::int64_t kMicroASecond = 3'600;  // the price of an hour
 
 class ExtensionTest : public MachineTest {
  protected:
+  ExtensionTest() = default;
+  explicit ExtensionTest(const Limits& limits) : MachineTest(limits) {}
+
   void SetUp() override {
     found();
     provider_ = open(v1::PROVIDER);
@@ -112,7 +115,7 @@ TEST_F(ExtensionTest, AReadingIsWhatTheCommandThenDoes) {
 TEST_F(ExtensionTest, NothingIsShortOfAMicro) {
   ASSERT_EQ(offer(node_, 333'333), v1::REFUSAL_UNSPECIFIED);
   const std::uint64_t id = accepted(order_for(Duration(1'234'567'891)));
-  for (std::int64_t more = 1; more < 5'000'000'000; more = more * 3 + 1) {
+  for (std::int64_t more = 1'000'001; more < 5'000'000'000; more = more * 3 + 1) {
     ASSERT_EQ(extend(id, Duration(more)), v1::REFUSAL_UNSPECIFIED);  // with check_invariants()
     EXPECT_LE(order(id).assigned, order(id).held);
   }
@@ -228,6 +231,44 @@ TEST_F(ExtensionTest, AllOfAGangIsPaidFor) {
   const Micros before = order(id).budget;
   ASSERT_EQ(extend(id, hours(1)), v1::REFUSAL_UNSPECIFIED);
   EXPECT_EQ(order(id).budget - before, Micros(2 * 1'000 * kMicroASecond));
+}
+
+TEST_F(ExtensionTest, LessThanASecondIsNoTime) {
+  const std::uint64_t id = accepted(order_for(hours(1)));
+  EXPECT_EQ(extend(id, seconds(1) - Duration(1)), v1::VALUE_INVALID);
+  EXPECT_EQ(extend(id, seconds(1)), v1::REFUSAL_UNSPECIFIED);
+  change_policy([](v1::Policy& policy) { policy.set_firm_turns(false); });
+  EXPECT_EQ(extend(id, Duration(1)), v1::REFUSAL_UNSPECIFIED);
+}
+
+Limits few_extensions() {
+  Limits limits;
+  limits.extensions_per_command_max = 2;
+  return limits;
+}
+
+class FewExtensionsTest : public ExtensionTest {
+ protected:
+  FewExtensionsTest() : ExtensionTest(few_extensions()) {}
+};
+
+TEST_F(FewExtensionsTest, OneCommandExtendsNoMoreLeases) {
+  node(provider_, 1'000 * kMicroASecond, 3);
+  const std::uint64_t id = accepted(order_for(hours(1), 3));
+  ASSERT_EQ(order(id).leased, 3U);
+  EXPECT_EQ(extend(id, hours(1)), v1::LIMIT_REACHED);
+  EXPECT_EQ(machine_.extension(order(id), hours(1)).error().code, v1::LIMIT_REACHED);
+  report(lease(id), minutes(1), v1::COMPLETED, revision());
+  EXPECT_EQ(extend(id, hours(1)), v1::REFUSAL_UNSPECIFIED);
+  EXPECT_EQ(lease(id, 1).time_max, hours(2));
+  EXPECT_EQ(lease(id, 2).time_max, hours(2));
+}
+
+TEST_F(FewExtensionsTest, AMarketOfBeforeTheRuleExtendsAll) {
+  change_policy([](v1::Policy& policy) { policy.set_firm_turns(false); });
+  node(provider_, 1'000 * kMicroASecond, 3);
+  const std::uint64_t id = accepted(order_for(hours(1), 3));
+  EXPECT_EQ(extend(id, hours(1)), v1::REFUSAL_UNSPECIFIED);
 }
 
 TEST_F(ExtensionTest, WhoeverMayNotAndWhateverCannotBe) {

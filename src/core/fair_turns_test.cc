@@ -62,6 +62,38 @@ class FairTurnsTest : public MachineTest {
     }
     FAIL() << "it never comes to an end";
   }
+  // Of a node that may take spot from now on.
+  std::uint64_t spot_node(std::int64_t price, std::int64_t floor) {
+    const std::uint64_t id = node(provider_, price);
+    v1::Command command;
+    command.mutable_set_offer()->set_node(id);
+    command.mutable_set_offer()->set_device_hour_micros(price);
+    command.mutable_set_offer()->set_spot(true);
+    command.mutable_set_offer()->set_spot_floor_micros(floor);
+    EXPECT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
+    return id;
+  }
+  // All of the class of all nodes here is expected to be asked for until then.
+  void expect_no_spot(Duration ahead) {
+    v1::Command command;
+    v1::ClassForecast& told = *command.mutable_set_forecast()->add_classes();
+    told.set_model("rtx_4090");
+    told.set_region("eu");
+    told.set_use_basis_points(10'000);
+    told.set_until_us((now_ + ahead).us);
+    ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
+    ASSERT_EQ(events_[0].forecast_set().classes(), 1U);
+  }
+  // An hour of work, and five minutes for a start.
+  const Order& ask_by(Duration deadline) {
+    v1::Command command = submit(other_);
+    command.mutable_submit_order()->set_deadline_after_us(deadline.value);
+    command.mutable_submit_order()->set_restart_us(minutes(5).value);
+    const std::uint64_t id = next_id();
+    EXPECT_EQ(refusal_of(command, other_), v1::REFUSAL_UNSPECIFIED);
+    return *machine_.order(OrderId(id));
+  }
+  const Lease& lease_of(const Order& order) const { return *machine_.lease(order.tasks[0].lease); }
   void end(const Order& order) {
     const Lease& lease = *machine_.lease(order.tasks[0].lease);
     v1::Command command;
@@ -72,21 +104,6 @@ class FairTurnsTest : public MachineTest {
     report.set_reason(v1::COMPLETED);
     apply(command);
   }
-  void expect_restores() {
-    std::string bytes;
-    machine_.snapshot([&](std::string_view piece) { bytes += piece; });
-    Machine other;
-    std::size_t at = 0;
-    const Status restored = other.restore([&](char* into, std::size_t size) -> Result<std::size_t> {
-      const std::size_t count = bytes.copy(into, size, at);
-      at += count;
-      return count;
-    });
-    ASSERT_TRUE(restored) << restored.error().message;
-    EXPECT_EQ(other.digest(), machine_.digest());
-    EXPECT_EQ(other.next_deadline(), machine_.next_deadline());
-  }
-
   std::uint64_t provider_ = 0;
   std::uint64_t crowd_ = 0;
   std::uint64_t other_ = 0;
@@ -108,7 +125,7 @@ TEST_F(FairTurnsTest, ANodeThatChangesWithoutEndHoldsUpNobody) {
     command % 3 == 0 ? (void)offer(restless, --price) : tick();
   }
   EXPECT_EQ(next.leased, 1U) << "the freed node is never tested";
-  expect_restores();
+  restored();
 }
 
 TEST_F(FairTurnsTest, ANodeThatChangesWithoutEndIsTestedToTheEnd) {
@@ -133,10 +150,51 @@ TEST_F(FairTurnsTest, WhoComesDoesNotPassThoseWhoWaitForAFreedNode) {
   ASSERT_EQ(waits.leased, 0U) << "it is not tested yet";
   const Order& newcomer = ask(crowd_, fmt::format("node={}", freed));
   EXPECT_EQ(newcomer.leased, 0U) << "others wait longer";
-  expect_restores();
+  restored();
   tick_all();
   EXPECT_EQ(waits.leased, 1U);
   EXPECT_EQ(newcomer.leased, 0U);
+}
+
+// Spot is there, though not yet. Who took that for no spot, and expects none in the next half hour,
+// would have what costs five times as much for good.
+TEST_F(FairTurnsTest, WhoHasADeadlineWaitsForThePlaceOnSpotThatIsTested) {
+  change_policy([](v1::Policy& policy) { policy.set_price_interval_us(minutes(5).value); });
+  crowd(40);
+  for (const bool firm : {false, true}) {
+    SCOPED_TRACE(firm);
+    change_policy([&](v1::Policy& policy) { policy.set_firm_turns(firm); });
+    const std::uint64_t plain = node(provider_, 1'000'000);
+    tick_all();
+    expect_no_spot(minutes(30));
+    const std::uint64_t tested = spot_node(1'000'000, 200'000);
+    const Order& order = ask_by(hours(2));
+    EXPECT_EQ(order.leased, firm ? 0U : 1U);
+    restored();
+    tick_all();
+    ASSERT_EQ(order.leased, 1U);
+    EXPECT_EQ(lease_of(order).spot, firm);
+    EXPECT_EQ(lease_of(order).node.value, firm ? tested : plain);
+    // What is left is for nobody else.
+    for (const std::uint64_t id : {plain, tested}) {
+      v1::Command command;
+      command.mutable_withdraw_offer()->set_node(id);
+      ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
+    }
+  }
+}
+
+// Four minutes are left for waiting, and prices are looked at every five.
+TEST_F(FairTurnsTest, WhoHasNoTimeToWaitForSpotDoesNot) {
+  change_policy([](v1::Policy& policy) { policy.set_price_interval_us(minutes(5).value); });
+  crowd(40);
+  const std::uint64_t plain = node(provider_, 1'000'000);
+  tick_all();
+  spot_node(1'000'000, 200'000);
+  const Order& order = ask_by(minutes(69));
+  ASSERT_EQ(order.leased, 1U);
+  EXPECT_FALSE(lease_of(order).spot);
+  EXPECT_EQ(lease_of(order).node.value, plain);
 }
 
 // Quarters of one device follow each other, and never are all four free at once.
@@ -165,6 +223,71 @@ TEST_F(FairTurnsTest, AWholeDeviceDoesNotStarveBehindParts) {
     }
   }
   EXPECT_EQ(whole.leased, 1U);
+}
+
+Limits few_leases() {
+  Limits limits;
+  limits.leases_open_max = 4;
+  limits.nodes_per_gang_max = 2;
+  limits.matches_per_command_max = 4;
+  return limits;
+}
+
+class FullMarketTest : public MachineTest {
+ protected:
+  FullMarketTest() : MachineTest(few_leases()) {}
+
+  std::uint64_t ask(const std::string& query, std::uint32_t nodes = 1) {
+    v1::Command command = submit(renter_, nodes);
+    command.mutable_submit_order()->mutable_requirements()->set_query(query);
+    command.mutable_submit_order()->mutable_requirements()->set_nodes(nodes);
+    const std::uint64_t id = next_id();
+    EXPECT_EQ(refusal_of(command, renter_), v1::REFUSAL_UNSPECIFIED);
+    return id;
+  }
+  std::uint32_t leased(std::uint64_t order) { return machine_.order(OrderId(order))->leased; }
+  bool is_pending() const {
+    const auto next = machine_.next_deadline();
+    return next && *next <= now_;
+  }
+
+  std::uint64_t renter_ = 0;
+};
+
+// Of those who wait only gangs need more than the one lease that there was room for.
+TEST_F(FullMarketTest, AnEndedLeaseMakesOnlyGangsBeMatchedAnew) {
+  v1::Command founding = test_found();
+  v1::Policy& policy = *founding.mutable_found()->mutable_policy();
+  policy.set_fair_turns(true);
+  ASSERT_EQ(refusal_of(founding), v1::REFUSAL_UNSPECIFIED);
+  const std::uint64_t provider = open(v1::PROVIDER);
+  renter_ = open(v1::RENTER);
+  deposit(renter_, 1'000'000'000);
+  node(provider, 100, 3);
+  for (int i = 0; i < 2; ++i) node(provider, 100);
+  std::vector<std::uint64_t> running;
+  for (int i = 0; i < 3; ++i) running.push_back(ask("num_gpus=3"));
+  const std::uint64_t gang = ask("num_gpus=1", 2);
+  EXPECT_EQ(leased(gang), 0U) << "the market has room for one lease more";
+  v1::Command away;
+  away.mutable_set_node_link()->set_node(node(provider, 100, 4));
+  apply(away);
+  for (int i = 0; i < 20; ++i) ask("num_gpus=4");
+  v1::Command tick;
+  tick.mutable_tick();
+  for (int i = 0; i < 40 && is_pending(); ++i) apply(tick);
+  ASSERT_FALSE(is_pending());
+
+  const Lease& lease = *machine_.lease(machine_.order(OrderId(running[0]))->tasks[0].lease);
+  v1::Command command;
+  command.mutable_observe()->set_node(lease.node.value);
+  v1::WorkloadReport& report = *command.mutable_observe()->add_workloads();
+  report.set_lease(lease.id.value);
+  report.set_state(v1::ENDED);
+  report.set_reason(v1::COMPLETED);
+  apply(command);
+  EXPECT_EQ(leased(gang), 2U);
+  EXPECT_FALSE(is_pending()) << "twenty orders are matched anew for nothing";
 }
 
 }  // namespace

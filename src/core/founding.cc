@@ -5,7 +5,7 @@
 #include "core/handlers.h"
 #include "core/policy.h"
 #include "core/repricing.h"
-#include "core/schedule.h"
+#include "core/turns.h"
 
 namespace fallow::core {
 void handle(Step& step, const v1::Found& command) {

@@ -12,6 +12,7 @@
 #include "core/checks.h"
 #include "core/credits.h"
 #include "core/deadlines.h"
+#include "core/gangs.h"
 #include "core/machine.h"
 #include "core/meter.h"
 #include "core/orders.h"
@@ -118,6 +119,8 @@ class Verifier {
     ++leases_open_;
     expect(lease.hold >= price_of(lease.rate_hour, lease.time_max),
            "lease {} may run for longer than its hold pays for", lease.id.value);
+    expect(lease.stop_proven_max.value == 0 || lease.state == v1::STOPPING,
+           "lease {} may prove what ran until its stop, and does not stop", lease.id.value);
     expect(!lease.claimant || (lease.state == v1::STOPPING && lease.spot),
            "lease {} makes room and does not stop", lease.id.value);
     const Order* const claimant = state_.orders.find(lease.claimant);
@@ -219,6 +222,10 @@ class Verifier {
       if (is_big(state_.policy, order)) ++big_waiting_;
       expect(state_.big_waiting.contains(turn) == is_big(state_.policy, order),
              "order {} is big and does not wait as such, or is not", order.id.value);
+      const bool is_gang_here = is_gang(order) && !is_spot(order);
+      if (is_gang_here) ++gangs_waiting_;
+      expect(state_.gangs_waiting.contains(turn) == is_gang_here,
+             "order {} is a gang and does not wait as such, or is not", order.id.value);
       expect(is_spot(order) ? state_.spot_waiting.contains(
                                   {-spot_bid(order.demand.requirements, Micros(0)).value, turn})
                             : state_.waiting.contains(turn),
@@ -322,7 +329,8 @@ class Verifier {
     expect(orders_open_all_ == state_.orders_open && tasks_open_ == state_.tasks_open,
            "open orders are counted wrong");
     expect(orders_waiting_ == state_.waiting.size() + state_.spot_waiting.size() &&
-               big_waiting_ == state_.big_waiting.size(),
+               big_waiting_ == state_.big_waiting.size() &&
+               gangs_waiting_ == state_.gangs_waiting.size(),
            "waiting orders are counted wrong");
     reservation_holds();
     expect(std::all_of(state_.fresh_again.begin(), state_.fresh_again.end(),
@@ -474,6 +482,7 @@ class Verifier {
   std::size_t orders_waiting_ = 0;
   std::size_t delayed_ = 0;  // tasks, by their leases
   std::size_t big_waiting_ = 0;
+  std::size_t gangs_waiting_ = 0;
   std::size_t tasks_open_ = 0;
   std::size_t nodes_present_ = 0;
   std::size_t nodes_connected_ = 0;

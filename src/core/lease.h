@@ -77,6 +77,9 @@ struct Lease {
   Time heard_at;     // last word of its node about it; at first placed_at
   Time start_by;     // START_FAILED then, or IMAGE_UNAVAILABLE while it pulls, unless it ran
   Time stopping_at;  // when it became STOPPING
+  // STOPPING by the rule counts_until_stop: the most that it can prove. 0: nothing more than it
+  // has.
+  Duration stop_proven_max;
   Time ended_at;
   // Its node stops it before it was not heard of for so long. 0: of the market before the rule
   // waits_for_fence; the policy's then, and nobody waits for that.
@@ -120,7 +123,8 @@ struct Lease {
 inline bool is_open(const Lease& lease) { return lease.state != v1::ENDED; }
 // Whether a record of its running time can still count.
 inline bool takes_meters(const Lease& lease) {
-  return lease.state != v1::STOPPING && lease.state != v1::ENDED;
+  if (lease.state == v1::STOPPING) return lease.stop_proven_max.value > 0;
+  return lease.state != v1::ENDED;
 }
 
 }  // namespace fallow::core

@@ -17,6 +17,7 @@
 #include "core/schedule.h"
 #include "core/spending.h"
 #include "core/spot.h"
+#include "core/turns.h"
 #include "core/wallets.h"
 
 namespace fallow::core {
@@ -204,6 +205,9 @@ void stop_lease(Step& step, Lease& lease, v1::EndReason reason) {
     return stop_gang(step, lease, reason);
   }
   leave_spot(step.state, lease);
+  if (step.state.policy.counts_until_stop()) {
+    lease.stop_proven_max = proven_max_at_stop(step.state, lease, step.now);
+  }
   lease.stop_reason = reason;
   lease.cut_short = ending_of(reason).retry;
   lease.stopping_at = step.now;
@@ -220,6 +224,7 @@ void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) 
   clear_deadline(state, lease);
   lease.fenced_at = fence_of(lease, words, step.now);
   lease.state = v1::ENDED;
+  lease.stop_proven_max = Duration(0);
   lease.ended_at = step.now;
   lease.ended_index = step.index;
   lease.reason = reason;
@@ -231,7 +236,10 @@ void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) 
   if (open_before == state.limits.leases_open_max) {
     all_waiting_anew(state);
   } else if (open_before + state.limits.nodes_per_gang_max > state.limits.leases_open_max) {
-    state.dirty.insert(state.big_waiting.begin(), state.big_waiting.end());  // gangs need several
+    // Gangs need several. With fair turns most orders are big, and one lease is enough for those.
+    const absl::btree_set<Turn>& several =
+        state.policy.firm_turns() ? state.gangs_waiting : state.big_waiting;
+    state.dirty.insert(several.begin(), several.end());
   }
   leave_node(step, lease, ending);
 

@@ -20,8 +20,9 @@ void extend_lease(Step& step, Lease& lease, Duration more);
 // Changes the state and tells so; nothing when it is that already. Not to ENDED.
 void set_lease_state(Step& step, Lease& lease, v1::LeaseState to);
 
-// Tells the node to end it. It accrues no more. A lease that stops for a reason after which the
-// task would be tried again can still be stopped by the renter; else the first reason stands.
+// Tells the node to end it. It accrues no more, or by the rule counts_until_stop only what ran
+// until its node hears of it. A lease that stops for a reason after which the task would be tried
+// again can still be stopped by the renter; else the first reason stands.
 void stop_lease(Step& step, Lease& lease, v1::EndReason reason);
 
 // What a node or the market says of an ending.

@@ -46,13 +46,14 @@ struct Limits {
   std::size_t waiting_grouped_min = 16;
   // Of each kind of demand so many misses are kept in mind; 0: none. Changes no answer.
   std::size_t misses_kept_max = 16;
-  std::size_t stops_per_command_max = 4'096;      // tasks of stopped orders; with fair turns
-  std::size_t price_classes_max = 4'096;          // model and region; nodes of more have no index
-  std::size_t repricings_per_command_max = 256;   // of offers that follow an index; likewise
-  std::size_t deadlines_per_command_max = 1'024;  // of leases; likewise
-  std::size_t speeds_max = 4'096;                 // models of which speeds were set
-  std::size_t survivals_per_command_max = 1'024;  // nodes that one SetSurvival is of
-  std::size_t forecasts_per_command_max = 1'024;  // classes that one SetForecast is of
+  std::size_t stops_per_command_max = 4'096;       // tasks of stopped orders; with fair turns
+  std::size_t extensions_per_command_max = 4'096;  // leases of an extended order; with firm turns
+  std::size_t price_classes_max = 4'096;           // model and region; nodes of more have no index
+  std::size_t repricings_per_command_max = 256;    // of offers that follow an index; likewise
+  std::size_t deadlines_per_command_max = 1'024;   // of leases; likewise
+  std::size_t speeds_max = 4'096;                  // models of which speeds were set
+  std::size_t survivals_per_command_max = 1'024;   // nodes that one SetSurvival is of
+  std::size_t forecasts_per_command_max = 1'024;   // classes that one SetForecast is of
   std::size_t query_bytes_max = 2'048;
   std::size_t name_bytes_max = 200;
   std::size_t command_bytes_max = 64 * 1024;  // of one workload: argv and environment together

@@ -136,11 +136,12 @@ struct MarketState {
   absl::btree_set<Turn> dirty;             // of them, those to be matched anew
   absl::btree_set<SpotTurn> spot_waiting;  // derived: the same of spot orders
   absl::btree_set<SpotTurn> spot_dirty;
-  absl::btree_set<Turn> big_waiting;  // derived: of the waiting, those that is_big() is true of
-  Misses places_missed;               // derived: by what a search of the book did not find
-  Misses rooms_missed;                // derived: by what nobody can be preempted for
+  absl::btree_set<Turn> big_waiting;    // derived: of the waiting, those that is_big() is true of
+  absl::btree_set<Turn> gangs_waiting;  // derived: of the waiting, the gangs
+  Misses places_missed;                 // derived: by what a search of the book did not find
+  Misses rooms_missed;                  // derived: by what nobody can be preempted for
   std::optional<Reservation> reservation;
-  // Derived: one of its nodes may have changed since it was checked. See core/reservation.h.
+  // Derived: one of its nodes, or what its order asks for, may have changed since it was checked.
   bool reservation_touched = true;
   std::optional<Turn> reservation_next;  // who is to be matched for it next; none while it is held
   absl::btree_map<NodeId, Turn> fresh;   // nodes that gained capacity, tested from Turn on

@@ -113,6 +113,14 @@ void follow_idle(Lease& lease, v1::LeaseState state, Time former, Duration close
   if (runs) lease.idle_since = Time{};
 }
 
+Duration proven_max_at_stop(const MarketState& state, const Lease& lease, Time now) {
+  Duration unheard = now - lease.heard_at;
+  const LogIndex last_proof = std::max(lease.metered_index, lease.placed_index);
+  if (last_proof < state.resumed_index) unheard += close_after(state, lease);
+  return std::min(lease.proven + unheard + Duration(state.policy.meter_interval_us()),
+                  kTimeUnbounded);
+}
+
 void count_unseen(Lease& lease, Duration close_after, Time now) {
   const Duration lost = std::max(close_after - (now - lease.heard_at), Duration(0));
   lease.unseen = std::min(lease.unseen + lost, kTimeUnbounded);
@@ -123,6 +131,7 @@ void accept_meter(Step& step, Lease& lease, const v1::MeterRecord& record) {
   if (record.sequence() == 0 || record.sequence() != lease.meter_sequence + 1) return;
   const Duration running(record.running_us());
   if (running < lease.proven || running > running_max(step.state, lease, step.now)) return;
+  if (lease.state == v1::STOPPING && running > lease.stop_proven_max) return;
   const Duration slowed(record.slowed_us());
   if (slowed < lease.slowed || slowed > running) return;
 

@@ -23,13 +23,20 @@ Duration running_max(const MarketState& state, const Lease& lease, Time now);
 // while, but no longer than close_after: then its node had stopped it.
 void follow_idle(Lease& lease, v1::LeaseState state, Time former, Duration close_after, Time now);
 
+// The most running time that the lease can have proven by the moment at which its node hears that
+// it is to stop: what it has proven, the time since the last word of it, and the meter interval
+// that a record may be due; and where the market came up again since its last record, the time for
+// which its node let it run on unheard.
+Duration proven_max_at_stop(const MarketState& state, const Lease& lease, Time now);
+
 // The server comes up again: counts what may have passed since the lease's last word, in no clock.
 // Its node let nothing run for longer than close_after.
 void count_unseen(Lease& lease, Duration close_after, Time now);
 
 // Takes a record over when it is the next one and can be true, and charges for it; else nothing
 // happens: its node keeps it, and sends it again. A lease that has used its time up becomes
-// STOPPING.
+// STOPPING. One that is STOPPING takes what it ran before its node heard so: never a part of a
+// record, for what is proven is what the last one says.
 void accept_meter(Step& step, Lease& lease, const v1::MeterRecord& record);
 
 // What a reserved lease that ends for this reason is charged by instead of its rate: that of the

@@ -12,10 +12,10 @@ class MeterTest : public MachineTest {
   void SetUp() override {
     found();
     const std::uint64_t provider = open(v1::PROVIDER);
-    const std::uint64_t renter = open(v1::RENTER);
-    deposit(renter, 1'000'000'000);
+    renter_ = open(v1::RENTER);
+    deposit(renter_, 1'000'000'000);
     node_ = node(provider, 3'600'000);
-    ASSERT_EQ(refusal_of(submit(renter), renter), v1::REFUSAL_UNSPECIFIED);
+    ASSERT_EQ(refusal_of(submit(renter_), renter_), v1::REFUSAL_UNSPECIFIED);
     machine_.visit_leases_newest(LeaseId(0), [&](const Lease& lease) {
       id_ = lease.id;
       return false;
@@ -45,7 +45,16 @@ class MeterTest : public MachineTest {
     apply(command);
   }
 
+  // The renter stops it, so long after the placing.
+  void stop(Duration after) {
+    now_ = std::max(now_, lease().placed_at + after - milliseconds(1));
+    v1::Command command;
+    command.mutable_stop_lease()->set_lease(id_.value);
+    ASSERT_EQ(refusal_of(command, renter_), v1::REFUSAL_UNSPECIFIED);
+  }
+
   std::uint64_t node_ = 0;
+  std::uint64_t renter_ = 0;
   LeaseId id_;
 };
 
@@ -139,11 +148,55 @@ TEST_F(MeterTest, WordsThatAreLateCostNothing) {
   EXPECT_EQ(lease().proven, seconds(25));
 }
 
+// Else whoever stops what is about to end has it for nothing.
+TEST_F(MeterTest, WhatRanUntilTheStopIsPaid) {
+  report(seconds(1), v1::RUNNING);
+  stop(seconds(4));
+  report(seconds(5), v1::RUNNING, seconds(4));
+  EXPECT_EQ(lease().proven, seconds(4)) << "its node forgets what was acknowledged";
+  EXPECT_EQ(lease().state, v1::STOPPING);
+  report(seconds(6), v1::ENDED);
+  EXPECT_EQ(lease().reason, v1::COMPLETED);
+  EXPECT_EQ(lease().charged, Micros(4'000));
+}
+
+TEST_F(MeterTest, WhatRanAfterTheStopIsNot) {
+  report(seconds(5), v1::RUNNING, seconds(5));
+  stop(seconds(9));
+  // 5 s that were proven, 4 s since, and the 5 s that a record may be due.
+  EXPECT_EQ(lease().stop_proven_max, seconds(14));
+  report(seconds(20), v1::RUNNING, seconds(14) + Duration(1));
+  EXPECT_EQ(lease().proven, seconds(5)) << "all of a record counts, or nothing";
+  EXPECT_TRUE(restored()->lease(id_)->stop_proven_max == seconds(14));
+  report(seconds(20), v1::RUNNING, seconds(9));
+  EXPECT_EQ(lease().proven, seconds(9));
+  report(seconds(21), v1::ENDED, seconds(15));
+  EXPECT_EQ(lease().proven, seconds(9));
+  EXPECT_EQ(lease().stop_proven_max, Duration(0));
+  restored();
+}
+
+// Its node let it run on unheard, and says so only after the stop.
+TEST_F(MeterTest, WhatRanBeforeARestartIsPaidAfterAStop) {
+  report(seconds(5), v1::RUNNING, seconds(5));
+  resume();
+  stop(seconds(6));
+  report(seconds(7), v1::RUNNING, seconds(25));
+  EXPECT_EQ(lease().proven, seconds(25));
+}
+
+TEST_F(MeterTest, AMarketOfBeforeTheRuleTakesNothingFromTheStopOn) {
+  change_policy([](v1::Policy& policy) { policy.set_counts_until_stop(false); });
+  report(seconds(1), v1::RUNNING);
+  stop(seconds(4));
+  report(seconds(5), v1::RUNNING, seconds(4));
+  report(seconds(6), v1::ENDED, seconds(4));
+  EXPECT_EQ(lease().reason, v1::COMPLETED);
+  EXPECT_EQ(lease().charged, Micros(0));
+}
+
 TEST_F(MeterTest, AMarketOfBeforeTheRuleAllowsForNothing) {
-  v1::Command rules;
-  *rules.mutable_set_policy()->mutable_policy() = machine_.policy();
-  rules.mutable_set_policy()->mutable_policy()->set_bounds_meters(false);
-  ASSERT_EQ(refusal_of(rules), v1::REFUSAL_UNSPECIFIED);
+  change_policy([](v1::Policy& policy) { policy.set_bounds_meters(false); });
   report(seconds(5), v1::RUNNING, seconds(5));
   resume();
   report(seconds(6), v1::RUNNING, seconds(25));

@@ -14,7 +14,7 @@
 #include "core/proofs.h"
 #include "core/repricing.h"
 #include "core/reservation.h"
-#include "core/schedule.h"
+#include "core/turns.h"
 
 namespace fallow::core {
 namespace {

@@ -11,7 +11,7 @@
 #include "core/leases.h"
 #include "core/meter.h"
 #include "core/nodes.h"
-#include "core/schedule.h"
+#include "core/turns.h"
 
 namespace fallow::core {
 namespace {

@@ -8,7 +8,7 @@
 #include "core/handlers.h"
 #include "core/nodes.h"
 #include "core/repricing.h"
-#include "core/schedule.h"
+#include "core/turns.h"
 
 namespace fallow::core {
 namespace {

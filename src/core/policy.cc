@@ -63,6 +63,8 @@ v1::Policy default_policy() {
   policy.set_weighs_kept_time(true);
   policy.set_pull_timeout_us(hours(1).value);
   policy.set_fair_turns(true);
+  policy.set_counts_until_stop(true);
+  policy.set_firm_turns(true);
   return policy;
 }
 

@@ -9,7 +9,7 @@
 #include "core/nodes.h"
 #include "core/query.h"
 #include "core/reservation.h"
-#include "core/schedule.h"
+#include "core/turns.h"
 
 namespace fallow::core {
 namespace {

@@ -195,6 +195,12 @@ const Predicate* Query::names_models() const {
   return found == predicates_.end() ? nullptr : &*found;
 }
 
+bool Query::demands_images() const {
+  return std::any_of(predicates_.begin(), predicates_.end(), [](const Predicate& of) {
+    return of.field == Field::kImages && !of.holds(0);
+  });
+}
+
 bool Query::admits_count(std::uint32_t admitted_devices) const {
   return std::all_of(predicates_.begin(), predicates_.end(), [&](const Predicate& predicate) {
     return predicate.field != Field::kNumGpus ||

@@ -107,6 +107,8 @@ class Query {
 
   // A predicate that no device satisfies but of the models in its words; null: there is none.
   const Predicate* names_models() const;
+  // Does it keep out every node that runs no images? The query of an order with an image does.
+  bool demands_images() const;
 
   const std::vector<Predicate>& predicates() const { return predicates_; }
   // The query written out: parse(text()) gives an equal query.

@@ -10,10 +10,25 @@
 #include "core/nodes.h"
 #include "core/orders.h"
 #include "core/run_mode.h"
-#include "core/schedule.h"
+#include "core/turns.h"
 
 namespace fallow::core {
 namespace {
+
+// What a pull may add to the time of a start, of those who have an image to be pulled.
+Duration pull_span(const v1::Policy& policy) {
+  return Duration(policy.firm_turns() ? policy.pull_timeout_us() : 0);
+}
+
+// When a lease that does not run yet begins to at the latest. Whose node has said that the pull is
+// over begins within start_timeout of that.
+Time starts_by(const MarketState& state, const Lease& lease) {
+  const bool has_image = !state.orders.find(lease.order)->workload.image().empty();
+  const bool may_pull = has_image && (lease.state == v1::PLACED || lease.pulling);
+  if (!may_pull) return lease.start_by;
+  return std::max(lease.start_by, lease.placed_at + pull_span(state.policy) +
+                                      Duration(state.policy.start_timeout_us()));
+}
 
 // When the lease has left its node at the latest, as far as its node keeps time and is heard of.
 Time ends_by(const MarketState& state, const Lease& lease) {
@@ -21,13 +36,15 @@ Time ends_by(const MarketState& state, const Lease& lease) {
     return deadline_of(state, lease, *state.nodes.find(lease.node));
   }
   const Duration grace = stop_grace(state.policy, lease);
-  const Time from = lease.started_at.us == 0 ? std::max(state.now, lease.start_by) : state.now;
+  const Time from =
+      lease.started_at.us == 0 ? std::max(state.now, starts_by(state, lease)) : state.now;
   return from + std::max(lease.time_max - lease.proven, Duration(0)) + grace;
 }
 
 // The same of a lease of the demand that is placed now.
 Time ends_by(const MarketState& state, const Demand& demand) {
-  return state.now + Duration(state.policy.start_timeout_us()) +
+  const Duration pull = demand.query.demands_images() ? pull_span(state.policy) : Duration(0);
+  return state.now + pull + Duration(state.policy.start_timeout_us()) +
          Duration(demand.requirements.duration_us()) + Duration(state.policy.stop_grace_us());
 }
 

@@ -3,8 +3,9 @@
 // An order of more than one device (with fair turns: of at least a whole one) that finds no place
 // gets a reservation, when nobody has one: the nodes it needs, and the moment at which they must be
 // free at the latest, by what the leases on them may still run. Until it is placed, others take
-// nothing of these nodes that it needs then, unless they surely end before (EASY backfill). There
-// is one reservation at a time; whoever waits longest gets the next.
+// nothing of these nodes that it needs then, unless they surely end before (EASY backfill): even
+// if they start as late as they may, which with firm turns (the policy's) counts the time that an
+// image may be pulled for. There is one reservation at a time; whoever waits longest gets the next.
 //
 // It is made of the kReservationOffersMax best offers for the order, whether free or not: the nodes
 // that are free first. When one of its nodes takes no leases any more or is no match, and when its
@@ -39,7 +40,7 @@ void follow_big_waiting(MarketState& state);
 // Whether the node takes leases, or what it offers, may have changed.
 void touch_reservation(MarketState& state, NodeId node);
 // Drops it when it has fallen; its order is then to be matched anew. Looks at its nodes only where
-// one was touched.
+// one was touched, or where its order asks for something else than before.
 void check_reservation(MarketState& state);
 // Do its nodes take leases, and would each do for its order if it were free?
 bool nodes_stand(const MarketState& state, const Reservation& kept, const Demand& demand);

@@ -5,7 +5,7 @@
 #include "core/blame.h"
 #include "core/placement.h"
 #include "core/run_mode.h"
-#include "core/schedule.h"
+#include "core/turns.h"
 
 namespace fallow::core {
 namespace {

@@ -109,6 +109,12 @@ v1::Tier choose_tier(MarketState& state, Order& order, const Task& task, const M
   return choice(state, order, task, seen, spot_hour);
 }
 
+bool can_wait_for_spot(const MarketState& state, const Order& order, const Task& task) {
+  if (!offers_spot(state.policy)) return false;
+  const Duration slack = order.deadline - state.now - remaining_time(order, task);
+  return slack >= order.restart + Duration(state.policy.price_interval_us());
+}
+
 v1::Tier choose_tier_in_cool_down(const MarketState& state, const Order& order, const Task& task) {
   const auto seen = state.spot_seen.find(order.id);
   if (!offers_spot(state.policy) || seen == state.spot_seen.end()) return v1::ON_DEMAND;

@@ -32,5 +32,8 @@ std::optional<Refusal> check_deadline(const v1::SubmitOrder& command,
 v1::Tier choose_tier(MarketState& state, Order& order, const Task& task, const Micros* spot_hour);
 // The same while it may have no place on spot: that says nothing of whether spot is there.
 v1::Tier choose_tier_in_cool_down(const MarketState& state, const Order& order, const Task& task);
+// It would find a place on spot, but not yet: is its deadline safe on_demand when it begins to run
+// an interval from now?
+bool can_wait_for_spot(const MarketState& state, const Order& order, const Task& task);
 
 }  // namespace fallow::core

@@ -7,6 +7,7 @@
 #include "base/money.h"
 #include "core/gangs.h"
 #include "core/leases.h"
+#include "core/matching.h"
 #include "core/meter.h"
 #include "core/nodes.h"
 #include "core/orders.h"
@@ -16,6 +17,7 @@
 #include "core/run_mode.h"
 #include "core/spot.h"
 #include "core/takers.h"
+#include "core/turns.h"
 
 namespace fallow::core {
 namespace {
@@ -25,228 +27,7 @@ constexpr std::uint64_t kRoomsPerCommandMax = kIdsPerCommand / 2;
 // A hold that pays for less is not worth a start.
 constexpr Duration kTimeMin = seconds(1);
 
-// A gang is looked for among many offers, and a reservation made of many: each as costly as so many
-// matches.
-constexpr std::size_t kGangMatches = 16;
-
-// What one command may do.
-struct Work {
-  std::size_t placements;
-  std::size_t matches;
-  std::size_t tests;
-  std::size_t matches_given = matches;
-  std::size_t placed = 0;
-  bool around_fresh = false;  // nodes that are still to be tested are out of the question
-  bool held_back = false;     // by that the order at hand found nothing
-  // A part of it, at least half. What it does not do is left to the whole.
-  Work part() const { return {(placements + 1) / 2, (matches + 1) / 2, tests}; }
-  void spend(const Work& given, const Work& left_over) {
-    placements -= given.placements - left_over.placements;
-    matches -= given.matches - left_over.matches;
-  }
-  bool left() const { return placements > 0 && matches > 0; }
-  void match(std::size_t count) { matches -= std::min(matches, count); }
-  // A gang is placed as a whole: where it is more than is left, it comes first in the next command.
-  bool has_room(std::uint32_t tasks) const { return tasks <= placements || placed == 0; }
-  void place(std::uint32_t tasks) {
-    placements -= std::min<std::size_t>(placements, tasks);
-    placed += tasks;
-  }
-};
-
 enum class Outcome { kPlaced, kNotPlaced, kHeldBack, kNextCommand };
-
-Turn turn_of(const Order& order) { return {order.turn, order.id}; }
-
-SpotTurn spot_turn_of(const Order& order) {
-  return {-spot_bid(order.demand.requirements, Micros(0)).value, turn_of(order)};
-}
-
-bool is_dirty(const MarketState& state, const Order& order) {
-  return is_spot(order) ? state.spot_dirty.contains(spot_turn_of(order))
-                        : state.dirty.contains(turn_of(order));
-}
-
-void set_dirty(MarketState& state, const Order& order) {
-  if (is_spot(order)) {
-    state.spot_dirty.insert(spot_turn_of(order));
-  } else {
-    state.dirty.insert(turn_of(order));
-  }
-}
-
-// It was matched in vain; one with a deadline may have changed its tier meanwhile.
-void set_clean(MarketState& state, const Turn& turn, const Order& order) {
-  state.dirty.erase(turn);
-  if (order.turn != 0 && is_spot(order)) state.spot_dirty.erase(spot_turn_of(order));
-}
-
-// Its turn is set.
-void enter(MarketState& state, const Order& order) {
-  if (is_spot(order)) {
-    state.spot_waiting.insert(spot_turn_of(order));
-  } else {
-    state.waiting.insert(turn_of(order));
-    if (is_big(state.policy, order)) state.big_waiting.insert(turn_of(order));
-  }
-}
-
-void leave(MarketState& state, Order& order) {
-  if (is_spot(order)) {
-    state.spot_waiting.erase(spot_turn_of(order));
-    state.spot_dirty.erase(spot_turn_of(order));
-  } else {
-    state.waiting.erase(turn_of(order), order);
-    state.dirty.erase(turn_of(order));
-    state.big_waiting.erase(turn_of(order));
-    pass_over(state, turn_of(order));
-  }
-}
-
-void next_turn(MarketState& state, Order& order) {
-  Account& account = *state.accounts.find(order.account);
-  order.turn = std::max(state.turn, account.turn) + 1;
-  account.turn = order.turn;
-}
-
-// For one task of the order or for a gang, around nodes that are `taken`.
-std::vector<Placement> places_for(const MarketState& state, Demand& demand, const Order& order,
-                                  std::span<const NodeId> taken = {}) {
-  if (is_gang(order)) return match_gang_around(state, demand, order.id, taken);
-  std::vector<Placement> found;
-  if (auto placement = match_around(state, demand, order.id, taken)) {
-    found.push_back(*std::move(placement));
-  }
-  return found;
-}
-
-// Those who wait longer are still to be tested against one of these nodes.
-bool are_fresh(const MarketState& state, const std::vector<Placement>& placements) {
-  return std::any_of(placements.begin(), placements.end(), [&](const Placement& placement) {
-    return state.fresh.contains(placement.node->id);
-  });
-}
-
-// Of fresh nodes so many are searched around, those found first among them: two searches at most.
-constexpr std::size_t kFreshBarredMax = 64;
-
-std::vector<Placement> places_around_fresh(const MarketState& state, Demand& demand,
-                                           const Order& order,
-                                           const std::vector<Placement>& first) {
-  std::vector<NodeId> taken;
-  for (const Placement& placement : first) taken.push_back(placement.node->id);
-  for (const auto& [node, unused] : state.fresh) {
-    if (taken.size() >= kFreshBarredMax) break;
-    taken.push_back(node);
-  }
-  std::erase_if(taken, [&](NodeId node) { return !state.fresh.contains(node); });
-  std::vector<Placement> found = places_for(state, demand, order, taken);
-  if (are_fresh(state, found)) found.clear();
-  return found;
-}
-
-// Asks the book as the order's quote and the tasks' history want it: for one task, or for the gang
-// that begins with it. Who asks for no less than another who just found nothing finds nothing
-// either: nodes to be avoided decide which place is taken, not whether there is one.
-std::vector<Placement> match(MarketState& state, Order& order, std::uint32_t task, Work& work) {
-  Demand& demand = demand_now(state, order);
-  const std::uint64_t number = state.waiting.search();
-  const bool plain = is_plain(state, order);
-  if (plain && !holds_reservation(state, order) &&
-      state.places_missed.find(number, demand) != nullptr) {
-    return {};
-  }
-  const std::vector<NodeId> avoid = avoided_by(order, task);
-  demand.avoid = avoid;
-  std::vector<Placement> found = places_for(state, demand, order);
-  const bool misses = found.empty();
-  if (work.around_fresh && are_fresh(state, found)) {
-    found = places_around_fresh(state, demand, order, found);
-    work.held_back = work.held_back || found.empty();
-  }
-  demand.avoid = {};
-  if (misses && plain) state.places_missed.add(number, demand);
-  return found;
-}
-
-// The same of one who asks for the very same as others: that is known at once.
-std::vector<Placement> match_as_one(MarketState& state, Order& order, std::uint32_t task,
-                                    Work& work) {
-  const bool as_others =
-      order.group != nullptr && is_plain(state, order) && !holds_reservation(state, order);
-  if (!as_others) return match(state, order, task, work);
-  const std::uint64_t number = state.waiting.search();
-  if (order.group->unmatched == number) return {};
-  std::vector<Placement> found = match(state, order, task, work);
-  if (found.empty() && !work.held_back) order.group->unmatched = number;
-  return found;
-}
-
-// Do leases leave the node for another order? What they free one by one is not for spot.
-bool makes_room(const MarketState& state, const Node& node, OrderId order) {
-  return std::any_of(node.leases.begin(), node.leases.end(), [&](LeaseId id) {
-    const OrderId claimant = state.leases.find(id)->claimant;
-    return claimant && claimant != order;
-  });
-}
-
-// Changes what the order asks the book for, by `change`; its turn stays.
-template <class Change>
-void change_demand(MarketState& state, Order& order, const Change& change) {
-  const std::uint64_t turn = order.turn;
-  const bool waits = turn != 0;
-  const bool was_dirty = waits && is_dirty(state, order);
-  if (waits) leave(state, order);
-  order.turn = 0;
-  change();
-  order.turn = turn;
-  if (waits) enter(state, order);
-  if (was_dirty) set_dirty(state, order);
-}
-
-// The order, which has a deadline, asks for the other tier from now on.
-void change_tier(MarketState& state, Order& order, bool spot) {
-  if (is_spot(order) == spot) return;
-  change_demand(state, order, [&] { ask_for(order, spot); });
-}
-
-// Is there an offer that would take the order, which asks for spot, if it were free?
-bool may_come(const MarketState& state, Order& order) {
-  Demand& demand = demand_now(state, order);
-  demand.at_floor = true;
-  const bool possible = state.book->possible(demand);
-  demand.at_floor = false;
-  return possible;
-}
-
-// Of an order with a deadline: a place on the tier that serves it best, if it is to have one now.
-// `outbids`: it asked for spot in earnest and found nothing.
-std::vector<Placement> match_by_deadline(MarketState& state, Order& order, std::uint32_t task,
-                                         Work& work, bool& outbids) {
-  change_tier(state, order, true);
-  std::vector<Placement> spot;
-  const bool cools_down = state.now < order.spot_after;
-  if (!cools_down) spot = match(state, order, task, work);
-  outbids = !cools_down && spot.empty();
-  if (!spot.empty() && makes_room(state, *spot.front().node, order.id)) spot.clear();
-  const Task& waiting = order.tasks[task];
-  if (outbids && !may_come(state, order)) {
-    work.match(1);  // nobody offers spot: there is nothing to wait for
-  } else if (cools_down) {
-    if (choose_tier_in_cool_down(state, order, waiting) == v1::SPOT) return {};
-  } else if (choose_tier(state, order, waiting, spot.empty() ? nullptr : &spot.front().rate_hour) ==
-             v1::SPOT) {
-    return spot;
-  }
-  change_tier(state, order, false);
-  work.match(1);
-  std::vector<Placement> on_demand = match(state, order, task, work);
-  outbids = true;
-  if (!on_demand.empty() || spot.empty()) return on_demand;
-  // Late on spot is better than not at all.
-  change_tier(state, order, true);
-  return spot;
-}
 
 // What the members of a gang, or one task, take of the order's hold.
 struct Share {
@@ -346,9 +127,7 @@ Outcome place_one(Step& step, Order& order, Work& work) {
     place_lease(step, order, *first + i, placements[i], shares[i].hold, shares[i].time_max);
   }
   if (order.turn != 0) {
-    leave(state, order);
-    next_turn(state, order);
-    enter(state, order);
+    move_back(state, order);
     if (was_dirty) set_dirty(state, order);
   }
   give_up_reservation(state, order);
@@ -416,56 +195,6 @@ bool fill_node(Step& step, const Node& node, Turn& from, Work& work) {
 }
 
 }  // namespace
-
-void wait_for_match(MarketState& state, Order& order) {
-  if (order.turn == 0) {
-    next_turn(state, order);
-    enter(state, order);
-  }
-  set_dirty(state, order);
-}
-
-void leave_waiting(MarketState& state, Order& order) {
-  if (order.turn == 0) return;
-  leave(state, order);
-  order.turn = 0;
-}
-
-void ask_longer(MarketState& state, Order& order) {
-  change_demand(state, order, [&] {
-    order.demand.requirements.set_duration_us(order.requirements.duration_us());
-  });
-  if (order.turn != 0) set_dirty(state, order);
-}
-
-void restore_waiting(MarketState& state, const Order& order) { enter(state, order); }
-
-void node_gained(MarketState& state, const Node& node) {
-  const bool anybody = !state.waiting.empty() || !state.spot_waiting.empty();
-  if (!anybody || !takes_leases(node)) return;
-  const auto [at, is_new] = state.fresh.try_emplace(node.id);
-  if (is_new || at->second == Turn{}) return;
-  // Who changes his node without end would never have the last of those who wait tested.
-  if (state.policy.fair_turns()) {
-    state.fresh_again.insert(node.id);
-  } else {
-    at->second = Turn{};
-  }
-}
-
-void big_waiting_anew(MarketState& state) {
-  state.big_waiting.clear();
-  state.waiting.visit(Turn{}, [&](const Turn& turn) {
-    if (is_big(state.policy, *state.orders.find(turn.order))) state.big_waiting.insert(turn);
-    return true;
-  });
-  follow_big_waiting(state);
-}
-
-void all_waiting_anew(MarketState& state) {
-  state.dirty = state.waiting.all();
-  state.spot_dirty = state.spot_waiting;
-}
 
 void take_room(Step& step, OrderId claimant) {
   Order* const order = step.state.orders.find(claimant);

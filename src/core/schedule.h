@@ -7,8 +7,9 @@
 // Spot orders stand apart: they get what the others leave, the highest bid first, and a turn
 // decides between equal bids. Who finds nothing may preempt spot leases: core/spot.h.
 //
-// Gangs (core/gangs.h) are placed as a whole or not at all. Who needs more than one device and
-// finds no place may have others kept off what it waits for: core/reservation.h.
+// Gangs (core/gangs.h) are placed as a whole or not at all. Who needs more than one device, or with
+// fair turns (the policy's) at least a whole one, and finds no place may have others kept off what
+// it waits for: core/reservation.h.
 //
 // Work: an order is matched when it becomes `dirty` (new, a task waits again, money came back), and
 // a node's gain of capacity (`fresh`) is tested against the waiting orders, in their turn, before
@@ -17,30 +18,16 @@
 // which changes no answer: the limits count them one by one. What the per-command limits leave
 // over is done in the next Tick, which is due at once.
 //
-// With fair turns (the policy's) the tests of fresh nodes have half of what a command may do, one
-// node after the other, and matching has the rest: around nodes that are still to be tested, for
-// those who wait longer come first there. Who would have a place only on such a node stays dirty. A
-// node that gains more while it is tested is tested to the end first, and then anew.
+// With fair turns the tests of fresh nodes have half of what a command may do, one node after the
+// other, and matching has the rest: around nodes that are still to be tested, for those who wait
+// longer come first there. Who would have a place only on such a node stays dirty; with firm turns
+// also who has a deadline and would have it on spot, as long as it can wait. A node that gains more
+// while it is tested is tested to the end first, and then anew.
 #pragma once
 
 #include "core/step.h"
 
 namespace fallow::core {
-
-// A task of the order began to wait, or its money came back: it is to be matched anew.
-void wait_for_match(MarketState& state, Order& order);
-// No task of the order waits any more.
-void leave_waiting(MarketState& state, Order& order);
-// The order's tasks may take longer now: it asks the book for that, and is to be matched anew.
-void ask_longer(MarketState& state, Order& order);
-// The same of an order that a snapshot had waiting.
-void restore_waiting(MarketState& state, const Order& order);
-// The node may now take what it could not before.
-void node_gained(MarketState& state, const Node& node);
-// The policy has changed which orders may have the reservation.
-void big_waiting_anew(MarketState& state);
-// Every waiting order is to be matched anew.
-void all_waiting_anew(MarketState& state);
 
 // A lease that made room for the order has ended: the order is served before all others.
 void take_room(Step& step, OrderId claimant);

@@ -43,7 +43,22 @@ bool keeps_turns(const MarketState& state) {
          !state.stopping.empty();
 }
 
-void write_schedule(SnapshotWriter& writer, const MarketState& state) {
+bool keeps_stops(const MarketState& state) {
+  bool any = false;
+  state.leases.visit(LeaseId(), [&](const Lease& lease) {
+    any = lease.stop_proven_max.value > 0;
+    return !any;
+  });
+  return any;
+}
+
+// The oldest that can hold it, so that a market keeps its digest until it has something new.
+std::uint32_t version_of(const MarketState& state) {
+  if (keeps_stops(state)) return kStopsSnapshotVersion;
+  return keeps_turns(state) ? kFairSnapshotVersion : kSnapshotVersion;
+}
+
+void write_schedule(SnapshotWriter& writer, const MarketState& state, std::uint32_t version) {
   list_fields(writer, state.dirty, [&](const Turn& turn) { turn_fields(writer, turn); });
   list_fields(writer, state.spot_dirty,
               [&](const SpotTurn& turn) { spot_turn_fields(writer, turn); });
@@ -62,7 +77,7 @@ void write_schedule(SnapshotWriter& writer, const MarketState& state) {
     writer(node);
     turn_fields(writer, from);
   }
-  if (!keeps_turns(state)) return;
+  if (version < kFairSnapshotVersion) return;
   writer(state.fresh_from);
   list_fields(writer, state.fresh_again, [&](NodeId node) { writer(node); });
   turn_fields(writer, state.dirty_from);
@@ -88,6 +103,15 @@ void write_prices(SnapshotWriter& writer, const MarketState& state) {
   writer(state.reprice_after.has_value(), state.reprice_after.value_or(NodeId()));
 }
 
+void write_stops(SnapshotWriter& writer, const MarketState& state) {
+  std::uint64_t count = 0;
+  state.leases.each([&](const Lease& lease) { count += lease.stop_proven_max.value > 0 ? 1 : 0; });
+  writer(count);
+  state.leases.each([&](const Lease& lease) {
+    if (lease.stop_proven_max.value > 0) writer(lease.id, lease.stop_proven_max);
+  });
+}
+
 // A role, and a bit for an invitation: markets without any keep the bytes that they had before
 // there were some.
 constexpr std::uint32_t kInvited = 32;
@@ -102,7 +126,8 @@ Membership membership_of(std::uint32_t word) {
 
 Digest write_state(const MarketState& state, const SnapshotWriter::Sink& sink) {
   SnapshotWriter writer(sink);
-  writer(kMagic, keeps_turns(state) ? kFairSnapshotVersion : kSnapshotVersion);
+  const std::uint32_t version = version_of(state);
+  writer(kMagic, version);
   market_fields(writer, state);
   write_table(writer, state.accounts, [](auto& a, const Account& x) { account_fields(a, x); });
   write_values(writer, state.keys, [](auto& a, const ApiKey& x) { key_fields(a, x); });
@@ -123,9 +148,10 @@ Digest write_state(const MarketState& state, const SnapshotWriter::Sink& sink) {
   write_table(writer, state.orders, [](auto& a, const Order& x) { order_fields(a, x); });
   write_table(writer, state.leases, [](auto& a, const Lease& x) { lease_fields(a, x); });
   list_fields(writer, state.ended, [&](OrderId id) { writer(id); });
-  write_schedule(writer, state);
+  write_schedule(writer, state, version);
   write_prices(writer, state);
   write_scoring(writer, state);
+  if (version >= kStopsSnapshotVersion) write_stops(writer, state);
   return writer.finish();
 }
 
@@ -283,12 +309,25 @@ void read_scoring(SnapshotReader& reader, MarketState& state) {
   state.scoring.follow(state.policy);
 }
 
+void read_stops(SnapshotReader& reader, MarketState& state) {
+  read_each(reader, [&] {
+    LeaseId id;
+    Duration proven_max;
+    reader(id, proven_max);
+    Lease* const lease = state.leases.find(id);
+    if (lease == nullptr || proven_max.value <= 0) {
+      return reader.fail("a lease stops that cannot");
+    }
+    lease->stop_proven_max = proven_max;
+  });
+}
+
 void read_state(SnapshotReader& reader, MarketState& state) {
   ShortHash magic{};
   std::uint32_t version = 0;
   reader(magic, version);
   if (magic != kMagic) return reader.fail("it is no snapshot of a market");
-  if (version != kSnapshotVersion && version != kFairSnapshotVersion) {
+  if (version < kSnapshotVersion || version > kStopsSnapshotVersion) {
     return reader.fail("it is of a version that is not known here");
   }
   market_fields(reader, state);
@@ -302,6 +341,7 @@ void read_state(SnapshotReader& reader, MarketState& state) {
   read_schedule(reader, state, version);
   read_prices(reader, state);
   read_scoring(reader, state);
+  if (version >= kStopsSnapshotVersion) read_stops(reader, state);
 }
 
 }  // namespace

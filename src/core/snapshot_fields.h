@@ -10,6 +10,9 @@ constexpr std::uint32_t kSnapshotVersion = 12;
 // With what fair turns keep, at the end of the schedule. Markets that keep nothing of it have the
 // bytes of the version before.
 constexpr std::uint32_t kFairSnapshotVersion = 13;
+// With what leases that stop can still prove, at the very end, and all of the version before.
+// Markets without any have the bytes of those versions.
+constexpr std::uint32_t kStopsSnapshotVersion = 14;
 
 template <class Archive, class List, class Each>
 void list_fields(Archive& archive, List& list, Each&& each) {

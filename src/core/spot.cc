@@ -18,7 +18,7 @@
 #include "core/repricing.h"
 #include "core/reservation.h"
 #include "core/run_mode.h"
-#include "core/schedule.h"
+#include "core/turns.h"
 
 namespace fallow::core {
 namespace {

@@ -11,8 +11,8 @@
 #include "core/requirements.h"
 #include "core/reservation.h"
 #include "core/run_mode.h"
-#include "core/schedule.h"
 #include "core/secret_names.h"
+#include "core/turns.h"
 
 namespace fallow::core {
 namespace {

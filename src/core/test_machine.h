@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "core/machine.h"
@@ -14,7 +15,7 @@ namespace fallow::core {
 class MachineTest : public testing::Test {
  protected:
   MachineTest() = default;
-  explicit MachineTest(const Limits& limits) : machine_(limits) {}
+  explicit MachineTest(const Limits& limits) : limits_(limits) {}
 
   // Applies and gives the events; the clock moves on by a millisecond.
   const Events& apply(v1::Command command, std::uint64_t actor = 0) {
@@ -32,6 +33,31 @@ class MachineTest : public testing::Test {
                                                         : v1::REFUSAL_UNSPECIFIED;
   }
   std::uint64_t next_id() const { return (machine_.last_index().value + 1) * 4'096; }
+
+  // Another machine that goes on where this one stands.
+  std::unique_ptr<Machine> restored() const {
+    std::string bytes;
+    machine_.snapshot([&](std::string_view piece) { bytes += piece; });
+    auto other = std::make_unique<Machine>(limits_);
+    std::size_t at = 0;
+    const Status status = other->restore([&](char* into, std::size_t size) -> Result<std::size_t> {
+      const std::size_t count = bytes.copy(into, size, at);
+      at += count;
+      return count;
+    });
+    EXPECT_TRUE(status) << status.error().message;
+    EXPECT_EQ(other->digest(), machine_.digest());
+    EXPECT_EQ(other->next_deadline(), machine_.next_deadline());
+    return other;
+  }
+  // With another rule from now on.
+  template <class Change>
+  void change_policy(Change&& change) {
+    v1::Command command;
+    *command.mutable_set_policy()->mutable_policy() = machine_.policy();
+    change(*command.mutable_set_policy()->mutable_policy());
+    ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
+  }
 
   void found() { ASSERT_EQ(refusal_of(test_found()), v1::REFUSAL_UNSPECIFIED); }
   std::uint64_t open(v1::Scope scope) {
@@ -92,7 +118,8 @@ class MachineTest : public testing::Test {
     return command;
   }
 
-  Machine machine_;
+  const Limits limits_;
+  Machine machine_{limits_};
   Events events_;
   Time now_{1'700'000'000'000'000};
 };

@@ -498,6 +498,8 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     policy.set_bounds_meters(policy.survival_basis_points() % 2 == 0);
     policy.set_weighs_kept_time(policy.locality_basis_points() % 2 == 0);
     policy.set_fair_turns(policy.price_step_basis_points() % 3 != 0);
+    policy.set_firm_turns(policy.price_step_basis_points() % 5 != 0);
+    policy.set_counts_until_stop(policy.survival_basis_points() % 3 != 0);
   } else if (kind < 99) {
     command.mutable_withdraw_offer()->set_node(any_node(machine));
   } else if (chance(6)) {

@@ -176,7 +176,8 @@ void check_lease(Complaint& complaint, const MarketState& state, const Lease& le
       is_span(lease.slowed) && lease.slowed <= lease.proven && is_span(lease.term_before) &&
       is_span(lease.term) && is_span(lease.time_known) && lease.placed_at.us > 0 &&
       is_span(lease.close_after) && is_moment(lease.fenced_at) &&
-      (lease.fenced_at.us == 0 || lease.state == v1::ENDED);
+      (lease.fenced_at.us == 0 || lease.state == v1::ENDED) && is_span(lease.stop_proven_max) &&
+      (lease.stop_proven_max.value == 0 || lease.state == v1::STOPPING);
   complaint.unless(sound_times, "lease {} has times that cannot be", lease.id.value);
   const Order* const order = state.orders.find(lease.order);
   const Node* const node = state.nodes.find(lease.node);

@@ -371,14 +371,18 @@ TEST_F(HubTest, WhichRecordsDoNotCountYetIsSaid) {
   clock_.at = clock_.at + seconds(20);
   EXPECT_THAT(not_taken(3), IsEmpty());
   EXPECT_EQ(machine_.lease(LeaseId(lease))->proven, seconds(20));
-  // Once it stops no record counts any more.
+  // Nor when it stops, and when it has ended nobody waits for it any more.
   record(3, minutes(5));
   EXPECT_THAT(not_taken(4), ElementsAre(2U));
   v1::Command stop;
   stop.set_actor(machine_.lease(LeaseId(lease))->renter.value);
   stop.mutable_stop_lease()->set_lease(lease);
   apply(stop);
-  EXPECT_THAT(not_taken(5), IsEmpty());
+  EXPECT_THAT(not_taken(5), ElementsAre(2U));
+  runs.set_state(v1::ENDED);
+  runs.set_reason(v1::STOPPED);
+  EXPECT_THAT(not_taken(6), IsEmpty());
+  EXPECT_EQ(machine_.lease(LeaseId(lease))->proven, seconds(20));
 }
 
 TEST_F(HubTest, OutputOfAnothersLeaseIsRefused) {

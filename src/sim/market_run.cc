@@ -40,7 +40,13 @@ v1::Policy policy(const MarketRules& rules) {
   policy.set_close_after_us(kYear.value);
   policy.set_start_timeout_us(kYear.value);
   policy.set_payout_delay_us(0);
-  policy.set_weighs_kept_time(false);  // what is measured here was measured without
+  // What is measured here was measured without these. Of the other rules that new markets have, and
+  // older ones may not: fair_turns decides who comes next here, too. Scarcity and what is expected
+  // of deadlines (scarcity_basis_points, deadlines_by_forecast) are on, but without a forecast they
+  // count nothing, and pull_timeout_us nothing without images.
+  policy.set_weighs_kept_time(false);
+  policy.set_counts_until_stop(false);
+  policy.set_firm_turns(false);
   policy.set_price_interval_us(minutes(rules.price_interval_minutes).value);
   return policy;
 }

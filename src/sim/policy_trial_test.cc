@@ -138,7 +138,10 @@ class FactMarket {
       const Duration run = runs_.at(lease.order.value);
       const bool over = run.value > 0 && ran >= run;
       if (ran.value > 0) {
-        add_meter(workload, lease.meter_sequence + 1, over ? run : ran, now_);
+        const bool stops = lease.state == v1::STOPPING;
+        const Duration until_stop = lease.stopping_at - lease.placed_at - seconds(2);
+        const Duration metered = std::min(over ? run : ran, stops ? until_stop : ran);
+        add_meter(workload, lease.meter_sequence + 1, metered, now_);
       }
       const bool stopped = lease.state == v1::STOPPING && now_ >= lease.stopping_at + seconds(1);
       workload.set_state(over || stopped ? v1::ENDED : ran.value < 0 ? v1::STARTING : v1::RUNNING);

@@ -304,7 +304,9 @@ void TrialMarket::add_report(v1::Observe& observe, const core::Lease& lease,
   } else {
     report.set_state(workload.frozen ? v1::SUSPENDED : v1::RUNNING);
   }
-  const Duration ran = workload.ran(now_);
+  // As an agent, which counts no more once it hears of the stop.
+  const Time until = lease.state == v1::STOPPING ? std::min(now_, lease.stopping_at) : now_;
+  const Duration ran = workload.ran(until);
   if (ran > lease.proven) add_meter(report, lease.meter_sequence + 1, ran, now_);
 }
 

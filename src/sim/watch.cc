@@ -155,7 +155,11 @@ Duration Watch::truth(LeaseId lease) const {
 
 void Watch::faults_are_over() {
   faults_are_over_ = true;
-  for (const auto& [lease, ran] : ran_) unpaid_[lease] = truth(lease) - proven_[lease];
+  for (const auto& [lease, ran] : ran_) {
+    if (ended_.contains(lease)) continue;
+    const auto proven = proven_.find(lease);
+    unpaid_[lease] = truth(lease) - (proven == proven_.end() ? Duration(0) : proven->second);
+  }
 }
 
 // Of what ended by itself: what runs on after a decision to stop it is nobody's to pay.

@@ -109,6 +109,8 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_weighs_kept_time(line.has("weighs"));
   policy.set_pull_timeout_us(span("pull", "0s"));
   policy.set_fair_turns(line.has("fair"));
+  policy.set_counts_until_stop(line.has("until_stop"));
+  policy.set_firm_turns(line.has("firm"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');
