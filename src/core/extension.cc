@@ -59,13 +59,6 @@ const Lease* running_lease(const MarketState& state, const Task& task) {
   return lease->state == v1::STOPPING ? nullptr : lease;
 }
 
-// Does it wait or run, or will it be tried again?
-bool may_go_on(const MarketState& state, const Task& task) {
-  if (task.state != v1::LEASED) return task.state == v1::WAITING;
-  const Lease& lease = *state.leases.find(task.lease);
-  return lease.state != v1::STOPPING || ending_of(lease.stop_reason).retry;
-}
-
 // Of gangs all members: one that is tried again is so with those of its tasks that were done.
 std::uint32_t tasks_that_go_on(const MarketState& state, const Order& order) {
   const std::uint32_t nodes = nodes_of(order.requirements);

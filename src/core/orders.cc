@@ -75,19 +75,12 @@ bool keeps_too_much(const MarketState& state) {
           state.workload_bytes_of_ended > limits.workload_bytes_ended_kept_max);
 }
 
-// Would stopping it change anything?
-bool is_to_stop(const MarketState& state, const Task& task) {
-  if (task.state != v1::LEASED) return task.state == v1::WAITING;
-  const Lease& lease = *state.leases.find(task.lease);
-  return lease.state != v1::STOPPING || ending_of(lease.stop_reason).retry;
-}
-
 // Stops its tasks, `left` of them at most; those of whom more are left are gone on with.
 void stop_tasks(Step& step, Order& order, std::size_t& left) {
   MarketState& state = step.state;
   for (std::uint32_t index = 0; index < order.tasks.size(); ++index) {
     const Task& task = order.tasks[index];
-    if (!is_to_stop(state, task)) continue;
+    if (!may_go_on(state, task)) continue;
     if (left == 0) {
       state.stopping.insert(order.id);
       return;
@@ -104,6 +97,12 @@ void stop_tasks(Step& step, Order& order, std::size_t& left) {
 }
 
 }  // namespace
+
+bool may_go_on(const MarketState& state, const Task& task) {
+  if (task.state != v1::LEASED) return task.state == v1::WAITING;
+  const Lease& lease = *state.leases.find(task.lease);
+  return lease.state != v1::STOPPING || ending_of(lease.stop_reason).retry;
+}
 
 Duration remaining_time(const Order& order, const Task& task) {
   return Duration(order.requirements.duration_us()) - task.proven;

@@ -30,6 +30,9 @@ Demand& demand_now(const MarketState& state, Order& order);
 // No gang, and no quote of it stands: whether there is a place for it hangs on its demand alone.
 bool is_plain(const MarketState& state, const Order& order);
 
+// Does it wait or run, or will it be tried again? What does not, no stop and no extension changes.
+bool may_go_on(const MarketState& state, const Task& task);
+
 // Running time that the task may still be charged for.
 Duration remaining_time(const Order& order, const Task& task);
 

@@ -216,15 +216,17 @@ Duration longer_beside_reservation(const MarketState& state, const Order& order)
   if (!state.reservation || state.reservation->order == order.id) return kTimeUnbounded;
   const Reservation& kept = *state.reservation;
   const Matcher owner(state.orders.find(kept.order)->demand);
+  // What ends later than the promised moment leaves nothing for it.
+  const bool counts_all = !state.policy.firm_turns();
   Duration longest = kTimeUnbounded;
   for (const NodeId id : kept.nodes) {
     const Node& node = *state.nodes.find(id);
-    Node left = node;  // as it would be if only the order's leases stayed
+    Node left = node;  // as it would be then if only the order's leases stayed
     Duration spare = kTimeUnbounded;
     for (const auto& [at, lease] : leaving(state, node)) {
       if (lease->order == order.id && lease->state != v1::STOPPING) {
         spare = std::min(spare, std::max(kept.at - at, Duration(0)));
-      } else {
+      } else if (counts_all || at <= kept.at) {
         give_back(left, *lease);
       }
     }

@@ -110,6 +110,22 @@ TEST_F(ReservationTest, WhoTakesLongerThanWhatIsKeptIsOfferedForGoesAnotherWay) 
   EXPECT_EQ(ask({hours(2), 2}).leased, 1U) << "it is kept for nobody any more";
 }
 
+// Two devices, one free in an hour and one in five. Whoever waits has the first of them then: that the
+// second will be free, too, hours later, is no reason to keep the first.
+TEST_F(ReservationTest, WhatIsFreeLaterMakesNoRoomAtThePromisedMoment) {
+  change_policy([](v1::Policy& policy) { policy.set_fair_turns(true); });
+  node(provider_, 100, 2);
+  const Order& first = ask({hours(1)});
+  ASSERT_EQ(ask({hours(5)}).leased, 1U);
+  ASSERT_EQ(ask({hours(1)}).waiting, 1U);
+  v1::Command command;
+  command.mutable_extend_order()->set_order(first.id.value);
+  command.mutable_extend_order()->set_more_us(hours(3).value);
+  EXPECT_EQ(refusal_of(command, renter_), v1::NO_MATCH);
+  change_policy([](v1::Policy& policy) { policy.set_firm_turns(false); });
+  EXPECT_EQ(refusal_of(command, renter_), v1::REFUSAL_UNSPECIFIED) << "a market of before";
+}
+
 // A gang waits for a node that is leased for four hours. Another stands free beside it: what ends
 // before passes, but an image may be pulled for an hour first.
 TEST_F(ReservationTest, AnImageThatIsPulledDelaysNobody) {

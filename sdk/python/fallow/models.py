@@ -915,7 +915,7 @@ class OfferView:
     network: Network = Network.NETWORK_NONE
     share_min: float = 0.0
     hours_max: float = 0.0
-    spot_floor_set_per_hour: Decimal = Decimal(0)
+    spot_floor_set_per_hour: Optional[Decimal] = None
     gpus_verified: int = 0
 
 
@@ -1051,6 +1051,8 @@ class Policy:
     weighs_kept_time: bool = False
     pull_timeout_us: int = 0
     fair_turns: bool = False
+    counts_until_stop: bool = False
+    firm_turns: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2392,6 +2392,8 @@ export interface components {
             /** Format: int64 */
             pull_timeout_us?: string;
             fair_turns?: boolean;
+            counts_until_stop?: boolean;
+            firm_turns?: boolean;
         };
         PolicySet: Record<string, never>;
         PolicyTrialView: {

@@ -225,6 +225,8 @@ const policy_rules: Record<RuleKey, RuleWords> = {
 const policy_switches: Record<SwitchKey, { name: string; about: string }> = {
   deadlines_by_forecast: { name: 'Deadlines look ahead', about: 'Orders with a deadline go by what is expected of a class, too.' },
   fair_turns: { name: 'Fair turns', about: 'Nobody’s traffic holds up the orders of others, and whole devices do not starve behind parts.' },
+  firm_turns: { name: 'Firm turns', about: 'What was promised to those who wait holds beside pulls of images, tests of nodes and more time for others.' },
+  counts_until_stop: { name: 'Paid until the stop', about: 'What had run when an order was stopped is paid, though it was reported after the stop.' },
   waits_for_fence: { name: 'Tasks wait for fences', about: 'No task begins elsewhere while the node that ran it may still do so.' },
   bounds_meters: { name: 'Meters are bounded by what can have run', about: "What the market's own clock missed counts; what a node said did not run does not." },
   weighs_kept_time: { name: 'Reliability weighs time', about: 'A lease that was kept counts by what it proved, and none of the own provider counts.' },
