@@ -110,8 +110,8 @@ TEST_F(ReservationTest, WhoTakesLongerThanWhatIsKeptIsOfferedForGoesAnotherWay) 
   EXPECT_EQ(ask({hours(2), 2}).leased, 1U) << "it is kept for nobody any more";
 }
 
-// Two devices, one free in an hour and one in five. Whoever waits has the first of them then: that the
-// second will be free, too, hours later, is no reason to keep the first.
+// Two devices, one free in an hour and one in five. Whoever waits has the first of them then: that
+// the second will be free, too, hours later, is no reason to keep the first.
 TEST_F(ReservationTest, WhatIsFreeLaterMakesNoRoomAtThePromisedMoment) {
   change_policy([](v1::Policy& policy) { policy.set_fair_turns(true); });
   node(provider_, 100, 2);
