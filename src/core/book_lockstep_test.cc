@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/env.h"
+#include "base/sanitizers.h"
 #include "core/block_book.h"
 #include "core/book_test_nodes.h"
 #include "core/naive_book.h"
@@ -385,7 +386,7 @@ class Lockstep {
 TEST(BookLockstep, AnswersAsTheNaiveTwin) {
   std::size_t matches = 0;
   std::size_t gangs = 0;
-  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 400 / kShorter; ++seed) {
     SCOPED_TRACE(seed);
     Lockstep lockstep(seed);
     for (int step = 0; step < 60; ++step) {
@@ -396,13 +397,13 @@ TEST(BookLockstep, AnswersAsTheNaiveTwin) {
     matches += lockstep.matches();
     gangs += lockstep.gangs();
   }
-  EXPECT_GT(gangs, 1'200U) << "the questions are too hard to show anything";
-  EXPECT_GT(matches, 12'000U) << "the questions are too hard to show anything";
+  EXPECT_GT(gangs, 1'200U / kShorter) << "the questions are too hard to show anything";
+  EXPECT_GT(matches, 12'000U / kShorter) << "the questions are too hard to show anything";
 }
 
 TEST(BookLockstep, RelaxesAsTheNaiveTwin) {
   std::size_t relaxations = 0;
-  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 100 / kShorter; ++seed) {
     SCOPED_TRACE(seed);
     Lockstep lockstep(seed);
     for (int step = 0; step < 50; ++step) {
@@ -412,7 +413,7 @@ TEST(BookLockstep, RelaxesAsTheNaiveTwin) {
     }
     relaxations += lockstep.relaxations();
   }
-  EXPECT_GT(relaxations, 1'500U) << "the questions are too easy to show anything";
+  EXPECT_GT(relaxations, 1'500U / kShorter) << "the questions are too easy to show anything";
 }
 
 }  // namespace

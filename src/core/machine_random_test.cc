@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "base/sanitizers.h"
 #include "core/machine.h"
 #include "core/test_market.h"
 
@@ -178,14 +179,14 @@ TEST(MachineRandom, CorruptSnapshotsAreRefused) {
   RandomCommands random(99);
   Machine machine;
   Events events;
-  for (std::uint64_t i = 1; i <= 2'500; ++i) {
+  for (std::uint64_t i = 1; i <= 2'500 / kShorter; ++i) {
     const Time now = random.next_time(machine);
     const v1::Command command = random.next(machine);
     machine.apply(LogIndex(i), now, command, events);
   }
   const std::string good = snapshot_of(machine);
   int accepted = 0;
-  for (int round = 0; round < 1'500; ++round) {
+  for (int round = 0; round < static_cast<int>(1'500 / kShorter); ++round) {
     std::string bad = good;
     const bool sealed = random.chance(4);
     const std::size_t body = bad.size() - 32;

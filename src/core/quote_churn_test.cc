@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/env.h"
+#include "base/sanitizers.h"
 #include "core/machine.h"
 #include "core/policy.h"
 #include "core/test_market.h"
@@ -284,8 +285,8 @@ Taken run(std::uint64_t seeds, bool wait, Duration thinks_max) {
 
 // An order waits for its place unless it says otherwise: its price is what a quote binds.
 TEST(QuoteChurn, ShownIsReservable) {
-  const Taken taken = run(24, true, minutes(5) - seconds(1));
-  EXPECT_GT(taken.taken(), 15'000U);
+  const Taken taken = run(24 / kShorter, true, minutes(5) - seconds(1));
+  EXPECT_GT(taken.taken(), 15'000U / kShorter);
   EXPECT_GE(static_cast<double>(taken.honoured) / static_cast<double>(taken.taken()), 0.999)
       << taken.gone << " gone";
   RecordProperty("honoured", std::to_string(taken.honoured));
@@ -295,14 +296,14 @@ TEST(QuoteChurn, ShownIsReservable) {
 // What must start now is there at the moment that it is shown, or the next best is. Only when the
 // last device that matches has gone meanwhile, nothing is.
 TEST(QuoteChurn, WhatCanStartNowOrTheNextBest) {
-  const Taken taken = run(24, false, seconds(10));
-  EXPECT_GT(taken.taken(), 15'000U);
+  const Taken taken = run(24 / kShorter, false, seconds(10));
+  EXPECT_GT(taken.taken(), 15'000U / kShorter);
   EXPECT_EQ(taken.honoured + taken.served_by_next + taken.nothing_left, taken.taken());
   EXPECT_GE(static_cast<double>(taken.honoured + taken.served_by_next) /
                 static_cast<double>(taken.taken()),
             0.999)
       << taken.nothing_left << " of " << taken.taken() << " found nothing";
-  EXPECT_GT(taken.served_by_next, 100U) << "nothing was ever gone: the test shows nothing";
+  EXPECT_GT(taken.served_by_next, 100U / kShorter) << "nothing was ever gone: the test shows nothing";
   RecordProperty("honoured", std::to_string(taken.honoured));
   RecordProperty("next_best", std::to_string(taken.served_by_next));
   RecordProperty("nothing_left", std::to_string(taken.nothing_left));

@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 
+#include "base/sanitizers.h"
 #include "core/machine.h"
 #include "core/order.h"
 #include "core/test_market.h"
@@ -362,7 +363,7 @@ TEST(WaitingOrders, GroupsChangeNoAnswer) {
   for (const std::size_t tests : {std::size_t{3}, std::size_t{40}, std::size_t{8'192}}) {
     Limits grouped = one_by_one(tests);
     grouped.waiting_grouped_min = 0;
-    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 4 / kShorter; ++seed) {
       SCOPED_TRACE(fmt::format("seed {} tests {}", seed, tests));
       Queue crowd(seed, one_by_one(tests), grouped);
       crowd.run(1'500);
@@ -376,7 +377,7 @@ TEST(WaitingOrders, MissesChangeNoAnswer) {
   for (const std::size_t kept : {std::size_t{1}, Limits().misses_kept_max}) {
     Limits missing = one_by_one(Limits().tests_per_command_max);
     missing.misses_kept_max = kept;
-    for (std::uint64_t seed = 11; seed <= 16; ++seed) {
+    for (std::uint64_t seed = 11; seed <= 10 + 6 / kShorter; ++seed) {
       SCOPED_TRACE(fmt::format("seed {} kept {}", seed, kept));
       Queue crowd(seed, one_by_one(Limits().tests_per_command_max), missing, true);
       crowd.run(1'500);

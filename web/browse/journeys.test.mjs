@@ -344,7 +344,7 @@ test('a task whose node dies goes on elsewhere from its checkpoint, and the page
   // The page of the lease that ends says by itself where the task went.
   await attempts.getByText('Moved from cellar to attic.').waitFor({ timeout: 60_000 });
   await attempts.getByText(/^Placed .*, started .* later, ended .* after running /).waitFor();
-  await page.getByText(/^getting ready \d/).first().waitFor();
+  await page.getByText(/getting ready \d/).first().waitFor();
   await attempts.getByText(/Began with checkpoint \d+ of attempt 1, saved /).waitFor();
   await page.getByText('from its last checkpoint if it has saved one').waitFor();
   await attempts.getByRole('link', { name: 'Attempt 2' }).click();

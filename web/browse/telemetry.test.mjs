@@ -129,9 +129,9 @@ test('the stream is closed while the page is out of sight, and when it is left',
       document.dispatchEvent(new Event('visibilitychange'));
     }, hidden);
   await show(true);
-  await until('events and telemetry ending', async () => (await streams_open()) === all - 2);
+  await until('all of them ending', async () => (await streams_open()) === 0);
   await show(false);
-  await until('both being back', async () => (await streams_open()) === all);
+  await until('all being back', async () => (await streams_open()) === all);
   devices.say({ ...busy, percent: 64 }, idle);
   await chart(page, /^Utilisation, .*: 64 % at last/).waitFor();
   await page.getByRole('radio', { name: 'by the minute, an hour' }).check();
