@@ -303,7 +303,8 @@ TEST(QuoteChurn, WhatCanStartNowOrTheNextBest) {
                 static_cast<double>(taken.taken()),
             0.999)
       << taken.nothing_left << " of " << taken.taken() << " found nothing";
-  EXPECT_GT(taken.served_by_next, 100U / kShorter) << "nothing was ever gone: the test shows nothing";
+  EXPECT_GT(taken.served_by_next, 100U / kShorter)
+      << "nothing was ever gone: the test shows nothing";
   RecordProperty("honoured", std::to_string(taken.honoured));
   RecordProperty("next_best", std::to_string(taken.served_by_next));
   RecordProperty("nothing_left", std::to_string(taken.nothing_left));

@@ -93,7 +93,8 @@ Outcome place_one(Step& step, Order& order, Work& work) {
   if (placements.empty()) {
     if (outbids) make_room(step, order, order.tasks[*first]);
     // Where no node could ever serve it there is none to keep, and no search is spent on it.
-    const bool may_be_kept = !state.policy.firm_turns() || state.book->possible(demand_now(state, order));
+    const bool may_be_kept =
+        !state.policy.firm_turns() || state.book->possible(demand_now(state, order));
     if (is_big(state.policy, order) && !state.reservation && may_be_kept) {
       work.match(kGangMatches);
       reserve_for(state, order);
