@@ -19,6 +19,7 @@ from harness import KINDS, PATIENCE, Refused, SystemTest, main
 FOLDER = pathlib.Path(__file__).resolve().parent / "egress"
 CLONE_NEWNET = 0x40000000
 MBPS = 40
+MBPS_MIN = 0.4 * MBPS  # of some tries one passes more, on a busy machine, too
 CONNECTIONS = 50
 HOST = ("130.82.7.2", "192.168.50.2")
 LISTENER = ("import socket; s = socket.create_server(('', 7000)); u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
@@ -138,7 +139,7 @@ class EgressTest(SystemTest):
         inputs.mkdir()
         shutil.copy(FOLDER / "attempts.py", inputs)
         (inputs / "other").write_text(address)
-        order = self.submit("python3", "attempts.py", *HOST, options=["--network", "egress", "--in", str(inputs)])
+        order = self.submit("python3", "attempts.py", str(MBPS_MIN), *HOST, options=["--network", "egress", "--in", str(inputs)])
         ended = self.wait_end(order, 180)
         self.assertEqual(ended["state"], "ORDER_DONE", f"{kind}: {ended} {self.output(order)}")
         rows = {row["attempt"]: row["got"] for row in map(json.loads, self.output(order).splitlines())}
@@ -181,8 +182,7 @@ class EgressTest(SystemTest):
             # The provider's address, not the lease's, is what the internet sees.
             self.assertEqual(of["the internet, port 80"], f"reached from {HOST[0]}")
             for name in MEASURED[:2]:
-                # How much less it is hangs on how busy this machine is: a policer drops what comes in bursts.
-                self.assertGreater(of[name], 0, f"{kind}: {name}")
+                self.assertGreater(of[name], MBPS_MIN, f"{kind}: {name}")
                 self.assertLess(of[name], 1.2 * MBPS, f"{kind}: {name}")
             self.assertLessEqual(of[MEASURED[2]], CONNECTIONS, kind)
             self.assertGreater(of[MEASURED[2]], CONNECTIONS // 2, kind)

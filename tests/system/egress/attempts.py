@@ -1,6 +1,6 @@
 """Runs inside a lease with egress: one line of JSON for each thing tried, with what came of it.
 
-    attempts.py HOST_ADDRESS...
+    attempts.py MBPS_ENOUGH HOST_ADDRESS...
 """
 import json
 import socket
@@ -9,6 +9,7 @@ import time
 
 WEB = "93.184.216.34"
 SECONDS = 3
+TRIES = 3
 OPENED = 120
 
 
@@ -72,6 +73,18 @@ def up():
         return sent * 8 / 1e6 / (time.monotonic() - begun)
 
 
+def quickest(measure):
+    """Of some tries, until one is quick enough: a busy machine may hold one up for all of its time."""
+    def run():
+        best = 0.0
+        for _ in range(TRIES):
+            best = max(best, measure())
+            if best > float(sys.argv[1]):
+                break
+        return best
+    return run
+
+
 def many():
     """How many connections stand at once."""
     opened = []
@@ -105,7 +118,7 @@ def main():
     attempt("shared 100.64/10", reach("100.100.0.1", 80))
     attempt("multicast", tell_udp("224.0.0.251", 53))
     attempt("broadcast", tell_udp("255.255.255.255", 53))
-    for address in sys.argv[1:]:
+    for address in sys.argv[2:]:
         attempt(f"the host at {address}", reach(address, 8099))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.connect((WEB, 80))
@@ -119,8 +132,8 @@ def main():
         attempt("another lease", reach(other, 7000))
     except FileNotFoundError:
         pass
-    attempt("Mbit/s inwards", down)
-    attempt("Mbit/s outwards", up)
+    attempt("Mbit/s inwards", quickest(down))
+    attempt("Mbit/s outwards", quickest(up))
     attempt("connections at once", many)
 
 
