@@ -134,6 +134,11 @@ class BlockBook final : public Book {
   // A node with several classes is met in each; the first of those that are asked for counts.
   bool counts_here(const BlockAsk& ask, Slot slot, const OfferClass& of) const;
   KnownNode known(Slot slot) const;
+  // Of a gang: `cheapest` is its demand as cheapest_of() makes it.
+  std::vector<v1::Relaxation> gang_relaxations(const Demand& cheapest) const;
+  // Shows the scan the offers that may lack one thing only, the cheapest first.
+  template <class Scan>
+  void scan_offers(const BlockAsk& ask, Scan& scan) const;
 
   BlockMemory memory_;
   OfferStore& offers_ = memory_.offers;

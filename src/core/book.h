@@ -93,7 +93,9 @@ class Book {
 
   // What would make it match now, each by the smallest change of one predicate or requirement;
   // cheapest result first, at most kRelaxationsMax. Empty when it matches as it is, and when no
-  // single change helps. demand.avoid and the objective are not read.
+  // single change helps. demand.avoid and the objective are not read. Of a gang each change gives
+  // it nodes enough, and the cost is what the dearest of the cheapest gang then costs; what counts
+  // as the smallest stands in core/gang_relaxations.h.
   virtual std::vector<v1::Relaxation> relaxations(const Demand& demand) const = 0;
 
   // Nodes known, offered or not.

@@ -69,8 +69,19 @@ class Lockstep {
     ask_for_list(demand);
   }
 
-  void ask_for_relaxations() {
-    const Demand demand = make_demand();
+  void ask_for_relaxations() { compare_relaxations(make_demand()); }
+  void ask_for_relaxations_of_a_gang() {
+    Demand demand = make_demand();
+    demand.requirements.set_nodes(static_cast<std::uint32_t>(2 + below(3)));
+    compare_relaxations(demand);
+  }
+
+  std::size_t matches() const { return matches_; }
+  std::size_t gangs() const { return gangs_; }
+  std::size_t relaxations() const { return relaxations_; }
+
+ private:
+  void compare_relaxations(const Demand& demand) {
     const auto expected = naive_.relaxations(demand);
     const auto actual = fast_.relaxations(demand);
     ASSERT_EQ(actual.size(), expected.size()) << told(demand) << "naive:\n"
@@ -85,11 +96,6 @@ class Lockstep {
     relaxations_ += actual.size();
   }
 
-  std::size_t matches() const { return matches_; }
-  std::size_t gangs() const { return gangs_; }
-  std::size_t relaxations() const { return relaxations_; }
-
- private:
   static constexpr std::uint64_t kNodes = 24;
   static constexpr std::array kTerms = {minutes(59), hours(1),   hours(23),
                                         hours(24),   hours(168), hours(720)};
@@ -413,6 +419,21 @@ TEST(BookLockstep, RelaxesAsTheNaiveTwin) {
     relaxations += lockstep.relaxations();
   }
   EXPECT_GT(relaxations, 1'500U) << "the questions are too easy to show anything";
+}
+
+TEST(BookLockstep, RelaxesGangsAsTheNaiveTwin) {
+  std::size_t relaxations = 0;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(seed);
+    Lockstep lockstep(seed);
+    for (int step = 0; step < 50; ++step) {
+      lockstep.change_a_node();
+      if (step % 3 == 2) lockstep.ask_for_relaxations_of_a_gang();
+      if (testing::Test::HasFailure()) return;
+    }
+    relaxations += lockstep.relaxations();
+  }
+  EXPECT_GT(relaxations, 200U) << "the questions are too hard to show anything";
 }
 
 }  // namespace

@@ -300,36 +300,40 @@ std::optional<NaiveBook::Row> NaiveBook::cheapest(const Demand& demand) const {
   return std::move(found.front());
 }
 
+std::set<std::pair<std::int64_t, std::string>> NaiveBook::values_of(
+    const Demand& demand, const Predicate& predicate) const {
+  std::set<std::pair<std::int64_t, std::string>> values;
+  for (const auto& [id, node] : nodes_) {
+    if (predicate.field == Field::kNumGpus) {
+      for (std::size_t n = 0; n <= node->devices.size(); ++n) values.emplace(n, "");
+    } else if (is_of_device(predicate.field)) {
+      for (const NodeDevice& device : node->devices) {
+        if (is_word(predicate.field)) {
+          values.emplace(0, word_of(device.facts, predicate.field));
+        } else {
+          values.emplace(number_of(device.facts, predicate.field), "");
+        }
+      }
+    } else if (is_word(predicate.field)) {
+      values.emplace(0, word_of(*node, predicate.field));
+    } else {
+      Placement priced;
+      put_price(*node, demand, priced);
+      values.emplace(number_of(*node, predicate.field, priced.device_hour), "");
+    }
+  }
+  return values;
+}
+
 void NaiveBook::relax_predicates(const Demand& demand, std::vector<v1::Relaxation>& out) const {
   const std::vector<Predicate>& predicates = demand.query.predicates();
   for (std::size_t i = 0; i < predicates.size(); ++i) {
     const Predicate& predicate = predicates[i];
-    // Every value of the field that stands in the book.
-    std::set<std::pair<std::int64_t, std::string>> values;
-    for (const auto& [id, node] : nodes_) {
-      if (predicate.field == Field::kNumGpus) {
-        for (std::size_t n = 0; n <= node->devices.size(); ++n) values.emplace(n, "");
-      } else if (is_of_device(predicate.field)) {
-        for (const NodeDevice& device : node->devices) {
-          if (is_word(predicate.field)) {
-            values.emplace(0, word_of(device.facts, predicate.field));
-          } else {
-            values.emplace(number_of(device.facts, predicate.field), "");
-          }
-        }
-      } else if (is_word(predicate.field)) {
-        values.emplace(0, word_of(*node, predicate.field));
-      } else {
-        Placement priced;
-        put_price(*node, demand, priced);
-        values.emplace(number_of(*node, predicate.field, priced.device_hour), "");
-      }
-    }
     using Rating = std::tuple<std::int64_t,
                               std::tuple<std::int64_t, std::int64_t, std::int64_t, std::uint64_t>,
                               std::int64_t, std::string>;
     std::optional<std::pair<Rating, Micros>> best;
-    for (const auto& [number, word] : values) {
+    for (const auto& [number, word] : values_of(demand, predicate)) {
       const bool is_words = is_word(predicate.field);
       if (is_words ? predicate.holds(word) : predicate.holds(number)) continue;
       std::vector<Predicate> changed = predicates;
@@ -446,6 +450,7 @@ void NaiveBook::relax_requirements(const Demand& demand, std::vector<v1::Relaxat
 }
 
 std::vector<v1::Relaxation> NaiveBook::relaxations(const Demand& demand) const {
+  if (nodes_of(demand.requirements) > 1) return gang_relaxations(demand);
   std::vector<v1::Relaxation> answers;
   if (match(demand)) return answers;
   relax_predicates(demand, answers);
