@@ -143,7 +143,8 @@ class BlockBook final : public Book {
   BlockMemory memory_;
   OfferStore& offers_ = memory_.offers;
   WordNumbers regions_;
-  LanTable lans_;
+  LanTable lans_{LanTable::Level::kLan};
+  LanTable racks_{LanTable::Level::kRack};
   // Points only, never iterated.
   boost::unordered_flat_map<NodeId, Slot, NamedHash> slots_;
   absl::btree_map<ClassKey, std::unique_ptr<OfferClass>> classes_;

@@ -76,10 +76,10 @@ class Book {
 
   // Distinct nodes for a gang of requirements.nodes tasks, one each, in match()'s order: all of
   // them or none. Of the kGangOffersMax best offers that fit, in match()'s order, it takes the
-  // smallest group that suffices: one LAN, else one region, else anywhere. Of several groups of
-  // that size the one whose best `nodes` cost least by the objective's measure together (FASTEST:
-  // whose slowest is fastest); ties go to the one whose last node comes first. Avoided nodes count
-  // only when there is no gang without them.
+  // smallest group that suffices: one rack, else one LAN, else one region, else anywhere. Of
+  // several groups of that size the one whose best `nodes` cost least by the objective's measure
+  // together (FASTEST: whose slowest is fastest); ties go to the one whose last node comes first.
+  // Avoided nodes count only when there is no gang without them.
   virtual std::vector<Placement> match_gang(const Demand& demand) const = 0;
 
   // A page of the nodes that satisfy the query and the shape, best first: by `options.order`, or

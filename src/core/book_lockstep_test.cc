@@ -214,6 +214,7 @@ class Lockstep {
     node.provider = AccountId(1 + below(2));
     node.facts.set_region(pick(std::array{"eu", "us", "ap", ""}));
     node.facts.set_lan(pick(std::array{"", "", "rack-1", "Rack 2", "rack_1"}));
+    node.facts.set_rack(pick(std::array{"", "", "a", "A", "b"}));
     node.facts.set_cpu_thousandths(static_cast<std::uint32_t>((1 + below(3)) * 1'000));
     node.facts.set_memory_mb(static_cast<std::uint32_t>((2 + below(2)) * 16));
     node.facts.set_disk_mb(static_cast<std::uint32_t>((2 + below(2)) * 20));
@@ -248,6 +249,7 @@ class Lockstep {
     }
     if (kind < 3 && one_in(4)) node.survival = survival();
     if (kind < 3 && one_in(4)) node.facts.set_lan(one_in(2) ? "rack-1" : "rack_1");
+    if (kind < 3 && one_in(4)) node.facts.set_rack(one_in(2) ? "a" : "");
     node.removed = one_in(20);
     return kind >= 3;
   }
@@ -284,7 +286,9 @@ class Lockstep {
                                         "node!=3",
                                         "provider=1",
                                         "lan=rack-1",
-                                        "lan notin [rack-1,rack_2]"};
+                                        "lan notin [rack-1,rack_2]",
+                                        "rack=a",
+                                        "rack!=b"};
     std::string text;
     for (std::uint64_t n = below(4); n > 0; --n) text += std::string(pick(kConditions)) + " ";
     Demand demand = test_demand(text);

@@ -149,16 +149,20 @@ bool NaiveBook::holds(std::span<const NodeId> nodes, const Row& row) {
 std::vector<NaiveBook::Row> NaiveBook::gang_of(const std::vector<Row>& rows, const Demand& demand) {
   const std::size_t nodes = std::max(demand.requirements.nodes(), 1U);
   const v1::Objective objective = objective_of(demand.requirements);
-  enum Level { kLan, kRegion, kAnywhere };
-  for (const Level level : {kLan, kRegion, kAnywhere}) {
-    std::map<std::tuple<std::uint64_t, std::string, std::string>, std::vector<Row>> groups;
+  enum Level { kRack, kLan, kRegion, kAnywhere };
+  for (const Level level : {kRack, kLan, kRegion, kAnywhere}) {
+    std::map<std::tuple<std::uint64_t, std::string, std::string, std::string>, std::vector<Row>>
+        groups;
     for (const Row& row : rows) {
       const Node& node = *row.placement.node;
       const std::string region = canonical_word(node.facts.region());
       const std::string lan = canonical_word(node.facts.lan());
-      if (level == kLan && !lan.empty()) groups[{node.provider.value, region, lan}].push_back(row);
-      if (level == kRegion && !region.empty()) groups[{0, region, ""}].push_back(row);
-      if (level == kAnywhere) groups[{0, "", ""}].push_back(row);
+      const std::string rack = canonical_word(node.facts.rack());
+      const std::uint64_t provider = node.provider.value;
+      if (level == kRack && !rack.empty()) groups[{provider, region, lan, rack}].push_back(row);
+      if (level == kLan && !lan.empty()) groups[{provider, region, lan, ""}].push_back(row);
+      if (level == kRegion && !region.empty()) groups[{0, region, "", ""}].push_back(row);
+      if (level == kAnywhere) groups[{0, "", "", ""}].push_back(row);
     }
     using Measure =
         std::pair<Wide, std::tuple<std::int64_t, std::int64_t, std::int64_t, std::uint64_t>>;
@@ -228,6 +232,7 @@ Digest NaiveBook::digest() const {
     known.images = node->facts.images();
     known.region = canonical_word(node->facts.region());
     known.lan = canonical_word(node->facts.lan());
+    known.rack = canonical_word(node->facts.rack());
     known.survival = node->survival;
     known.reliability = reliability_ppm(*node);
     known.cpu_thousandths = node->facts.cpu_thousandths();
