@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <tuple>
+#include <utility>
 
 #include "core/term.h"
 
@@ -89,7 +90,8 @@ bool ValueGroups::worth(std::int64_t distance, Micros rate_hour_min) const {
 }
 
 void ValueGroups::add(const RelaxationValues::Value& value, const Rank& rank) {
-  std::vector<Member>& members = groups_[{value.number, canonical_word(value.word)}];
+  std::pair key(value.number, canonical_word(value.word));
+  std::vector<Member>& members = groups_[std::move(key)];
   members.emplace_back(rank, value.word);
   std::push_heap(members.begin(), members.end());
   if (members.size() > missing_) {

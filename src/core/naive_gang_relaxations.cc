@@ -2,7 +2,6 @@
 // the smallest change that finds nodes enough is kept.
 #include <algorithm>
 #include <cstdlib>
-#include <functional>
 #include <tuple>
 
 #include "core/gang_relaxations.h"

@@ -1,6 +1,5 @@
 #include "core/relaxation.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <tuple>
 
