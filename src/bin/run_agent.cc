@@ -88,6 +88,7 @@ v1::NodeFacts facts_of(const cli::AgentArguments& arguments, const std::string& 
   v1::NodeFacts facts = agent::machine_facts(arguments.name.empty() ? host_name() : arguments.name,
                                              arguments.region, data);
   facts.set_lan(arguments.lan);
+  facts.set_rack(arguments.rack);
   if (arguments.cpu_thousandths > 0) facts.set_cpu_thousandths(arguments.cpu_thousandths);
   if (arguments.memory_mb > 0) facts.set_memory_mb(arguments.memory_mb);
   const bool has_files = std::any_of(devices.begin(), devices.end(),

@@ -49,7 +49,8 @@ struct AgentArguments {
   std::string join;  // join token; empty: joined before
   std::string name;  // empty: the host's
   std::string region;
-  std::string lan;  // that it shares with others of its provider's nodes; empty: none
+  std::string lan;   // that it shares with others of its provider's nodes; empty: none
+  std::string rack;  // of that LAN; empty: none
   std::vector<std::string> devices;         // "model=RTX_4090,memory_gb=24": declared, for tests
   std::string price_per_hour;               // offers the devices on joining; empty: not offered yet
   std::string kwh_price;                    // of electricity; empty: not reckoned with

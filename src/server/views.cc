@@ -96,6 +96,7 @@ v1::OfferView offer_view(const core::Node& node) {
                      static_cast<double>(kHour.value));
   view.set_region(node.facts.region());
   view.set_lan(node.facts.lan());
+  view.set_rack(node.facts.rack());
   view.set_reliability(static_cast<double>(core::reliability_ppm(node)) / 1e6);
   if (node.survival.is_known()) {
     const core::SurvivalCode day = node.survival.codes[core::survival_span(hours(24))];

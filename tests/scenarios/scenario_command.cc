@@ -298,6 +298,7 @@ Result<std::string> Scenario::run_node(const Line& line) {
   facts.set_name(name);
   facts.set_region(line.option("region", "eu"));
   facts.set_lan(line.option("lan"));
+  facts.set_rack(line.option("rack"));
   facts.set_cpu_thousandths(number(line, "cpu", "16000"));
   facts.set_memory_mb(number(line, "memory", "64000"));
   facts.set_disk_mb(number(line, "disk", "500000"));
