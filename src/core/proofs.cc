@@ -41,6 +41,17 @@ const Node* who_shows(const MarketState& state, const Node& node, const v1::Devi
   return other != nullptr && !other->removed && shows(*other, device, nullptr) ? other : nullptr;
 }
 
+// Says whether it was so old. One that is asked as often as it should be never is.
+bool lapse_if_old(v1::DeviceProof& proof, const v1::Policy& policy, Time now) {
+  if (!policy.firm_proofs() || policy.proof_interval_us() == 0) return false;
+  if (proof.state() != v1::PROVEN) return false;
+  const Duration kept = Duration(2 * policy.proof_interval_us()) + kProofSlack;
+  if (now.us - proof.at_us() <= kept.value) return false;
+  proof.set_state(v1::LAPSED);
+  proof.set_detail("its last proof is older than two intervals: it is asked again once it is idle");
+  return true;
+}
+
 // Of a checked command.
 void take_result(Step& step, Node& node, const v1::ProofResult& result) {
   NodeDevice& known = node.devices[result.device()];
@@ -76,6 +87,7 @@ void take_result(Step& step, Node& node, const v1::ProofResult& result) {
     proof.set_at_us(step.now.us);
     proof.set_detail(detail);
   }
+  lapse_if_old(proof, step.state.policy, step.now);
   v1::DeviceChecked& told = *step.tell().mutable_device_checked();
   told.set_node(node.id.value);
   told.set_device(result.device());
@@ -83,12 +95,6 @@ void take_result(Step& step, Node& node, const v1::ProofResult& result) {
   told.set_outcome(outcome);
   *told.mutable_state() = proof;
   told.set_excused(excused);
-}
-
-// One that is asked as often as it should be is never as old.
-bool is_too_old(const v1::Policy& policy, const v1::DeviceProof& proof, Time now) {
-  return proof.state() == v1::PROVEN &&
-         now - Time(proof.at_us()) > Duration(2 * policy.proof_interval_us()) + kProofSlack;
 }
 
 }  // namespace
@@ -112,16 +118,12 @@ std::vector<std::uint32_t> devices_to_prove(const v1::Policy& policy, const Node
 }
 
 void lapse_proofs(Step& step, Node& node) {
-  const v1::Policy& policy = step.state.policy;
-  if (!policy.firm_proofs() || policy.proof_interval_us() == 0) return;
   bool any = false;
   for (NodeDevice& device : node.devices) {
-    if (!is_too_old(policy, device.facts.proof(), step.now)) continue;
-    v1::DeviceProof& proof = *device.facts.mutable_proof();
-    proof.set_state(v1::LAPSED);
-    proof.set_detail(
-        "its last proof is older than two intervals: it is asked again once it is idle");
-    any = true;
+    // One that was never asked has none, and gets none by this.
+    any = (device.facts.has_proof() &&
+           lapse_if_old(*device.facts.mutable_proof(), step.state.policy, step.now)) ||
+          any;
   }
   if (!any) return;
   step.state.book->update(node);
@@ -190,7 +192,7 @@ void handle(Step& step, const v1::FinishProof& command) {
   note_shown_devices(step.state, *node);
   node->proof = ProofId();
   node->proof_disturbed = false;
-  lapse_proofs(step, *node);  // whose misses were excused
+  lapse_proofs(step, *node);  // of devices that were not asked
   step.state.book->update(*node);
   touch_reservation(step.state, node->id);
   node_gained(step.state, *node);

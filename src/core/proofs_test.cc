@@ -210,6 +210,7 @@ TEST_F(ProofsTest, WhoIsDisturbedWheneverItIsAskedLosesItsProofAllTheSame) {
   ASSERT_EQ(machine_.node(NodeId(node_))->leases.size(), 2U);
   EXPECT_EQ(refusal_of(finishing(node_, {v1::PROOF_MISSED})), v1::REFUSAL_UNSPECIFIED);
   EXPECT_TRUE(events_[0].device_checked().excused());
+  EXPECT_EQ(events_[0].device_checked().state().state(), v1::LAPSED);
   EXPECT_EQ(proof(node_, 0).state(), v1::LAPSED);
   EXPECT_EQ(proof(node_, 1).state(), v1::LAPSED);
 }
