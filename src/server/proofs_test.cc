@@ -91,6 +91,11 @@ class ProofsTest : public testing::Test, public HubPort {
     v1::NodeFacts& facts = *report.mutable_report_node()->mutable_facts();
     report.mutable_report_node()->set_node(id.value);
     facts = machine_.node(id)->facts;
+    facts.set_region("eu");
+    facts.set_cpu_thousandths(16'000);
+    facts.set_memory_mb(64'000);
+    facts.set_disk_mb(100'000);
+    facts.set_isolation(v1::BUBBLEWRAP);
     facts.set_proves_beside_leases(proves_beside_leases);
     for (int i = 0; i < devices; ++i) {
       v1::Device& device = *facts.add_devices();
