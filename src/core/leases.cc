@@ -13,6 +13,7 @@
 #include "core/orders.h"
 #include "core/paid_wait.h"
 #include "core/placement.h"
+#include "core/proofs.h"
 #include "core/run_mode.h"
 #include "core/schedule.h"
 #include "core/spending.h"
@@ -70,6 +71,7 @@ void leave_node(Step& step, const Lease& lease, const Ending& ending) {
   give_back(node, lease);
   if (node.removed) return;
   load_changed(state, node);
+  lapse_proofs(step, node);
   node_gained(state, node);
 }
 

@@ -200,7 +200,10 @@ void handle(Step& step, const v1::SetNodeLink& command) {
   step.entity = node->id.value;
   if (command.connected()) node->seen_at = step.now;
   if (!set_link(step.state, *node, command.connected(), command.by_market())) return;
-  if (node->connected) node_gained(step.state, *node);
+  if (node->connected) {
+    lapse_proofs(step, *node);
+    node_gained(step.state, *node);
+  }
   tell_changed(step, *node);
 }
 

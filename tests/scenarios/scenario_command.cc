@@ -111,6 +111,8 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_fair_turns(line.has("fair"));
   policy.set_counts_until_stop(line.has("until_stop"));
   policy.set_firm_turns(line.has("firm"));
+  policy.set_firm_proofs(line.has("firm_proofs"));
+  policy.set_proof_interval_us(span("proofs", "0s"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');
@@ -304,6 +306,7 @@ Result<std::string> Scenario::run_node(const Line& line) {
   facts.set_disk_mb(number(line, "disk", "500000"));
   facts.set_isolation(v1::BUBBLEWRAP);
   facts.set_images(line.options.contains("images"));
+  facts.set_proves_beside_leases(line.has("beside"));
   if (line.option("network") == "egress") facts.set_network(v1::EGRESS);
   for (std::uint32_t i = 0; i < number(line, "gpus", "1"); ++i) {
     v1::Device& device = *facts.add_devices();

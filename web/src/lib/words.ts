@@ -110,6 +110,7 @@ export const proof_states: Words<Schemas['ProofState']> = {
   SLOW: 'its answers were right, but slower than its model is',
   DISPROVEN: 'an answer was wrong, or another node has shown the same device',
   UNANSWERED: 'it left too many asks in a row without an answer in time',
+  LAPSED: 'its last proof is too old: it was not idle to be asked since',
 };
 // What slows a device down.
 export const throttle_reasons: Words<Schemas['ThrottleReason']> = {
