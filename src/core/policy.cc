@@ -65,6 +65,7 @@ v1::Policy default_policy() {
   policy.set_fair_turns(true);
   policy.set_counts_until_stop(true);
   policy.set_firm_turns(true);
+  policy.set_holds_deposits(true);
   return policy;
 }
 

@@ -111,6 +111,7 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_fair_turns(line.has("fair"));
   policy.set_counts_until_stop(line.has("until_stop"));
   policy.set_firm_turns(line.has("firm"));
+  policy.set_holds_deposits(line.has("holds"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');
@@ -365,6 +366,10 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
     FALLOW_ASSIGN(const v1::WorkloadClass workload, workload_of(line.option("class")));
     command.mutable_set_speed()->set_workload_class(workload);
     command.mutable_set_speed()->set_speed_thousandths(number(line, "thousandths", "0"));
+    return command;
+  }
+  if (line.verb == "reverse") {
+    command.mutable_reverse_deposit()->set_reference(name);
     return command;
   }
   FALLOW_ASSIGN(const std::uint64_t id, id_of(name));

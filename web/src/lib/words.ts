@@ -150,6 +150,7 @@ export const ledger_kinds: Words<Schemas['LedgerKind']> = {
   MARKET_FEE: "market's fee",
   RESERVE: 'reserve',
   OUTSIDE: 'outside',
+  OWED: 'owed',
 };
 export const transfer_reasons: Words<Schemas['TransferReason']> = {
   TRANSFER_REASON_UNSPECIFIED: '–',
@@ -163,6 +164,9 @@ export const transfer_reasons: Words<Schemas['TransferReason']> = {
   RELEASED: 'Earnings released',
   WITHDRAWN: 'Withdrawal',
   WITHDRAWAL_RETURNED: 'Withdrawal returned',
+  DEPOSIT_REVERSED: 'Deposit taken back',
+  DEBT_PAID: 'Paid of what is owed',
+  CHARGED_BACK: 'Charged back',
 };
 
 // The market gives back what it was to blame for out of its own fees; a provider, out of what is pending.
@@ -183,6 +187,8 @@ export function counter_kind(transfer: { reason: Schemas['TransferReason']; kind
     RELEASED: 'PENDING EARNED',
     WITHDRAWN: `${kind} OUTSIDE`,
     WITHDRAWAL_RETURNED: `OUTSIDE ${kind}`,
+    DEPOSIT_REVERSED: 'OWED OUTSIDE',
+    CHARGED_BACK: kind === 'OWED' && Number(transfer.counterparty) === 0 ? 'MARKET_FEE OWED' : 'PENDING OWED',
   };
   const [from, to] = (sides[reason] ?? 'LEDGER_KIND_UNSPECIFIED LEDGER_KIND_UNSPECIFIED').split(' ');
   return (from === kind ? to : from) as Schemas['LedgerKind'];
@@ -227,6 +233,7 @@ const policy_switches: Record<SwitchKey, { name: string; about: string }> = {
   fair_turns: { name: 'Fair turns', about: 'Nobody’s traffic holds up the orders of others, and whole devices do not starve behind parts.' },
   waits_for_fence: { name: 'Tasks wait for fences', about: 'No task begins elsewhere while the node that ran it may still do so.' },
   bounds_meters: { name: 'Meters are bounded by what can have run', about: "What the market's own clock missed counts; what a node said did not run does not." },
+  holds_deposits: { name: 'Deposits are held back', about: 'What came in is spent, but not paid out, until the payout delay has passed: its rail may take it back.' },
   weighs_kept_time: { name: 'Reliability weighs time', about: 'A lease that was kept counts by what it proved, and none of the own provider counts.' },
 };
 export const switches = (Object.keys(policy_switches) as SwitchKey[]).map((key) => ({ key, ...policy_switches[key] }));
