@@ -10,7 +10,7 @@
 
 namespace fallow::core {
 
-// A deposit was booked just now. With the rule holds_deposits it is reversible for the payout delay.
+// A deposit was booked just now. By the rule holds_deposits it is reversible for the payout delay.
 void note_deposit(Step& step, AccountId account, Micros amount);
 // What is due is reversible no more, limits.deadlines_per_command_max of it at most.
 void release_deposits(Step& step);
