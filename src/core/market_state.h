@@ -66,6 +66,13 @@ struct ReversibleDeposit {
   Micros amount;
 };
 
+// What a device's last node had come to: see core/device_records.h.
+struct DeviceRecord {
+  NodeId node;
+  std::uint32_t kept = 0;
+  std::uint32_t broken = 0;
+};
+
 // The first 16 bytes of a hash: keys of deposits and requests. Already well mixed.
 using ShortHash = std::array<std::uint8_t, 16>;
 struct ShortHashHash {
@@ -132,6 +139,7 @@ struct MarketState {
   // ---- nodes, orders, leases
   // -----------------------------------------------------------------------
   Table<NodeId, Node> nodes;
+  absl::btree_map<std::string, DeviceRecord> device_records;  // by UUID
   Table<OrderId, Order> orders;
   Table<LeaseId, Lease> leases;
   std::deque<OrderId> ended;  // remembered orders that ended, oldest first

@@ -14,12 +14,6 @@
 namespace fallow::core {
 namespace {
 
-// The driver of an NVIDIA device names it by a UUID that no other device has; other names are only
-// unique within a machine. A processor, whose proof is easy, can block no card's name.
-bool is_one_of_its_kind(const v1::Device& device) {
-  return device.kind() == v1::GPU && device.uuid().starts_with("GPU-");
-}
-
 bool has_shown(const v1::Device& device) {
   return device.proof().state() == v1::PROVEN || device.proof().state() == v1::SLOW;
 }
@@ -85,6 +79,10 @@ void take_result(Step& step, Node& node, const v1::ProofResult& result) {
 }
 
 }  // namespace
+
+bool is_one_of_its_kind(const v1::Device& device) {
+  return device.kind() == v1::GPU && device.uuid().starts_with("GPU-");
+}
 
 void note_shown_devices(MarketState& state, const Node& node) {
   for (const NodeDevice& device : node.devices) {

@@ -54,7 +54,9 @@ bool keeps_stops(const MarketState& state) {
 
 // The oldest that can hold it, so that a market keeps its digest until it has something new.
 std::uint32_t version_of(const MarketState& state) {
-  if (!state.reversible.empty() || !state.reversals.empty()) return kReversalsSnapshotVersion;
+  if (!state.reversible.empty() || !state.reversals.empty() || !state.device_records.empty()) {
+    return kRecordsSnapshotVersion;
+  }
   if (keeps_stops(state)) return kStopsSnapshotVersion;
   return keeps_turns(state) ? kFairSnapshotVersion : kSnapshotVersion;
 }
@@ -122,6 +124,13 @@ void write_reversals(SnapshotWriter& writer, const MarketState& state) {
   for (const auto& [reference, index] : state.reversals) writer(reference, index);
 }
 
+void write_device_records(SnapshotWriter& writer, const MarketState& state) {
+  writer(static_cast<std::uint64_t>(state.device_records.size()));
+  for (const auto& [uuid, record] : state.device_records) {
+    writer(uuid, record.node, record.kept, record.broken);
+  }
+}
+
 // A role, and a bit for an invitation: markets without any keep the bytes that they had before
 // there were some.
 constexpr std::uint32_t kInvited = 32;
@@ -162,7 +171,10 @@ Digest write_state(const MarketState& state, const SnapshotWriter::Sink& sink) {
   write_prices(writer, state);
   write_scoring(writer, state);
   if (version >= kStopsSnapshotVersion) write_stops(writer, state);
-  if (version >= kReversalsSnapshotVersion) write_reversals(writer, state);
+  if (version >= kRecordsSnapshotVersion) {
+    write_reversals(writer, state);
+    write_device_records(writer, state);
+  }
   return writer.finish();
 }
 
@@ -350,12 +362,23 @@ void read_reversals(SnapshotReader& reader, MarketState& state) {
   });
 }
 
+void read_device_records(SnapshotReader& reader, MarketState& state) {
+  read_each(reader, [&] {
+    std::string uuid;
+    DeviceRecord record;
+    reader(uuid, record.node, record.kept, record.broken);
+    if (!state.device_records.emplace(uuid, record).second) {
+      reader.fail("a device has two records");
+    }
+  });
+}
+
 void read_state(SnapshotReader& reader, MarketState& state) {
   ShortHash magic{};
   std::uint32_t version = 0;
   reader(magic, version);
   if (magic != kMagic) return reader.fail("it is no snapshot of a market");
-  if (version < kSnapshotVersion || version > kReversalsSnapshotVersion) {
+  if (version < kSnapshotVersion || version > kRecordsSnapshotVersion) {
     return reader.fail("it is of a version that is not known here");
   }
   market_fields(reader, state);
@@ -370,7 +393,10 @@ void read_state(SnapshotReader& reader, MarketState& state) {
   read_prices(reader, state);
   read_scoring(reader, state);
   if (version >= kStopsSnapshotVersion) read_stops(reader, state);
-  if (version >= kReversalsSnapshotVersion) read_reversals(reader, state);
+  if (version >= kRecordsSnapshotVersion) {
+    read_reversals(reader, state);
+    read_device_records(reader, state);
+  }
 }
 
 }  // namespace

@@ -507,6 +507,7 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     policy.set_firm_turns(policy.price_step_basis_points() % 5 != 0);
     policy.set_counts_until_stop(policy.survival_basis_points() % 3 != 0);
     policy.set_holds_deposits(policy.locality_basis_points() % 3 != 0);
+    policy.set_keeps_device_records(policy.locality_basis_points() % 5 != 0);
   } else if (kind < 99) {
     command.mutable_withdraw_offer()->set_node(any_node(machine));
   } else if (chance(6)) {

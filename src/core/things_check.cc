@@ -295,6 +295,11 @@ Status check_things(const MarketState& state) {
                    "the reservation's moment cannot be");
   check_people(complaint, state);
   state.nodes.each([&](const Node& node) { check_node(complaint, state, node); });
+  for (const auto& [uuid, record] : state.device_records) {
+    complaint.unless(uuid.size() <= state.limits.name_bytes_max && record.broken > 0 &&
+                         record.node.value < ids_end,
+                     "the record of a device cannot be");
+  }
   state.orders.each([&](const Order& order) { check_open_order(complaint, state, order); });
   state.leases.each([&](const Lease& lease) { check_lease(complaint, state, lease); });
   return complaint.status();

@@ -112,6 +112,7 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_counts_until_stop(line.has("until_stop"));
   policy.set_firm_turns(line.has("firm"));
   policy.set_holds_deposits(line.has("holds"));
+  policy.set_keeps_device_records(line.has("records"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');

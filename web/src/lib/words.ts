@@ -234,6 +234,7 @@ const policy_switches: Record<SwitchKey, { name: string; about: string }> = {
   waits_for_fence: { name: 'Tasks wait for fences', about: 'No task begins elsewhere while the node that ran it may still do so.' },
   bounds_meters: { name: 'Meters are bounded by what can have run', about: "What the market's own clock missed counts; what a node said did not run does not." },
   holds_deposits: { name: 'Deposits are held back', about: 'What came in is spent, but not paid out, until the payout delay has passed: its rail may take it back.' },
+  keeps_device_records: { name: 'Records stay with devices', about: 'A node that joins with a device of another that broke leases begins with that record.' },
   weighs_kept_time: { name: 'Reliability weighs time', about: 'A lease that was kept counts by what it proved, and none of the own provider counts.' },
 };
 export const switches = (Object.keys(policy_switches) as SwitchKey[]).map((key) => ({ key, ...policy_switches[key] }));
