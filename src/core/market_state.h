@@ -192,7 +192,7 @@ struct MarketState {
   Micros payouts_total;                    // of open payouts: may come back
   Micros debts_total;                      // that accounts owe
   absl::btree_map<AccountId, Micros> reversible_of;  // sums of what is reversible
-  Micros fees_open;                        // of open leases: MARKET_FEE owes them back on refund
+  Micros fees_open;  // of open leases: MARKET_FEE owes them back on refund
   std::size_t orders_open = 0;
   std::size_t tasks_open = 0;  // of open orders
   std::size_t leases_open = 0;

@@ -22,7 +22,7 @@ void forget_reversible(MarketState& state, const ReversibleDeposit& deposit) {
 }
 
 // Whether the account may owe so much more; the rails' mirror has room for it, too.
-bool has_room(const MarketState& state, Micros amount) {
+bool can_owe(const MarketState& state, Micros amount) {
   std::int64_t sum = 0;
   return !__builtin_add_overflow(state.debts_total.value, amount.value, &sum) &&
          !__builtin_add_overflow(state.ledger.balance(kOutside).value, amount.value, &sum);
@@ -88,7 +88,7 @@ void handle(Step& step, const v1::ReverseDeposit& command) {
   if (const auto done = state.reversals.find(reference); done != state.reversals.end()) {
     return step.repeat(done->second, booked.account.value);
   }
-  if (!has_room(state, booked.amount)) {
+  if (!can_owe(state, booked.amount)) {
     return step.refuse(v1::LIMIT_REACHED, "", "the market cannot count so much that is owed");
   }
   state.reversals.emplace(reference, step.index);

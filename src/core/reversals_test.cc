@@ -225,9 +225,8 @@ TEST_P(ChargebackTest, NetsNothing) {
         break;
       }
       default: {
-        std::erase_if(paid_in, [&](const PaidIn& each) {
-          return each.at + delay <= now_ + seconds(1);
-        });
+        std::erase_if(paid_in,
+                      [&](const PaidIn& each) { return each.at + delay <= now_ + seconds(1); });
         if (paid_in.empty() || random->below(3) != 0) break;
         const auto taken =
             paid_in.begin() + static_cast<std::ptrdiff_t>(random->below(paid_in.size()));

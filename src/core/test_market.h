@@ -49,7 +49,7 @@ inline v1::Command test_found() {
   *found.mutable_policy() = default_policy();
   found.mutable_policy()->set_price_interval_us(0);  // no deadline but those a test makes
   found.mutable_policy()->set_retry_delay_us(0);
-  found.mutable_policy()->set_fair_turns(false);  // a test that is about it lays it down
+  found.mutable_policy()->set_fair_turns(false);      // a test that is about it lays it down
   found.mutable_policy()->set_holds_deposits(false);  // likewise
   found.set_operator_key_hash(test_hash(2));
   return command;

@@ -390,9 +390,9 @@ TEST(Api, ADepositThatIsTakenBackLeavesTheWalletOnce) {
   LoopbackMarket market;
   const People people(market);
   const std::string account = market.account_of(people.other);
-  market.post("/v1/deposits", market.operator_key(),
-              fmt::format(R"({{"account": "{}", "amount": "1.00", "reference": "card 1"}})",
-                          account));
+  market.post(
+      "/v1/deposits", market.operator_key(),
+      fmt::format(R"({{"account": "{}", "amount": "1.00", "reference": "card 1"}})", account));
   const Reply early =
       market.post("/v1/withdrawals", people.other, R"({"amount": "1.00", "destination": "DE00"})");
   EXPECT_EQ(early.status, 402) << "it may still be taken back: " << early.body;

@@ -242,9 +242,8 @@ net::Task<Answer<v1::WalletView>> reverse_deposit(Call& call,
   v1::Command command;
   command.mutable_reverse_deposit()->set_reference(request.reference());
   const std::function<Answer<v1::WalletView>(const Done&)> take = [](const Done& done) {
-    const std::uint64_t account =
-        done.entity(&v1::Event::deposit_reversed, v1::Event::kDepositReversed,
-                    &v1::DepositReversed::account);
+    const std::uint64_t account = done.entity(
+        &v1::Event::deposit_reversed, v1::Event::kDepositReversed, &v1::DepositReversed::account);
     return wallet_of(done.machine, AccountId(account));
   };
   co_return co_await call.submit(std::move(command), take);

@@ -32,8 +32,8 @@ constexpr const char* kLines =
 class Balances {
  public:
   Wide& of(v1::LedgerKind kind) {
-    FALLOW_CHECK((kind >= v1::WALLET && kind <= v1::EARNED) || kind == v1::OWED, "an account has no balance of kind {}",
-                 static_cast<int>(kind));
+    FALLOW_CHECK((kind >= v1::WALLET && kind <= v1::EARNED) || kind == v1::OWED,
+                 "an account has no balance of kind {}", static_cast<int>(kind));
     return sums_[static_cast<std::size_t>(kind)];
   }
   void put(v1::StatementBalance& view) {
