@@ -165,8 +165,10 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
                                   .only = sandbox_named(arguments.sandbox)};
   if (arguments.egress) {
     FALLOW_ASSIGN(options.egress, egress_policy(arguments));
-  } else if (!arguments.resolvers.empty() || !arguments.egress_denied.empty()) {
-    return fail(ErrorCode::kInvalid, "--resolver and --egress-deny say how: add --egress");
+  } else if (!arguments.resolvers.empty() || !arguments.egress_denied.empty() ||
+             !arguments.egress_ports.empty()) {
+    return fail(ErrorCode::kInvalid,
+                "--resolver, --egress-deny and --egress-port say how: add --egress");
   }
   options.disk.bytes_per_s = std::uint64_t{arguments.disk_mb_per_s} * 1'000'000;
   options.disk.operations_per_s = arguments.disk_iops;

@@ -61,6 +61,7 @@ struct AgentArguments {
   bool egress = false;                      // let workloads that ask for it out to the internet
   std::vector<std::string> resolvers;       // for them; empty: the machine's own public ones
   std::vector<std::string> egress_denied;   // ranges beside those that always are
+  std::vector<std::uint32_t> egress_ports;  // no others are reached; empty: all
   std::uint32_t egress_mbps = 100;          // of each workload, each way
   std::uint32_t egress_connections = 1024;  // of each workload at a time
   std::uint32_t disk_mb_per_s = 0;          // of each workload, each way; 0: no limit

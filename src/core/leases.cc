@@ -7,6 +7,7 @@
 #include "core/blame.h"
 #include "core/credits.h"
 #include "core/deadlines.h"
+#include "core/device_records.h"
 #include "core/gangs.h"
 #include "core/meter.h"
 #include "core/nodes.h"
@@ -67,6 +68,7 @@ void leave_node(Step& step, const Lease& lease, const Ending& ending) {
   // What a provider rents from himself costs him nothing but the fee.
   if (!weighs || lease.renter != node.provider) {
     count_ended(node, ending.by_node, lease.proven, weighs);
+    note_record(state, node);
   }
   give_back(node, lease);
   if (node.removed) return;

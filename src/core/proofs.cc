@@ -14,12 +14,6 @@
 namespace fallow::core {
 namespace {
 
-// The driver of an NVIDIA device names it by a UUID that no other device has; other names are only
-// unique within a machine. A processor, whose proof is easy, can block no card's name.
-bool is_one_of_its_kind(const v1::Device& device) {
-  return device.kind() == v1::GPU && device.uuid().starts_with("GPU-");
-}
-
 bool has_shown(const v1::Device& device) {
   const v1::ProofState state = device.proof().state();
   return state == v1::PROVEN || state == v1::SLOW || state == v1::LAPSED;
@@ -128,6 +122,10 @@ void lapse_proofs(Step& step, Node& node) {
   if (!any) return;
   step.state.book->update(node);
   touch_reservation(step.state, node.id);
+}
+
+bool is_one_of_its_kind(const v1::Device& device) {
+  return device.kind() == v1::GPU && device.uuid().starts_with("GPU-");
 }
 
 void note_shown_devices(MarketState& state, const Node& node) {

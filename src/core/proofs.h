@@ -27,6 +27,10 @@ std::vector<std::uint32_t> devices_to_prove(const v1::Policy& policy, const Node
 // old only while nobody could ask.
 void lapse_proofs(Step& step, Node& node);
 
+// Whether no other device has its UUID: the driver of an NVIDIA device names it so, other names are
+// only unique within a machine. A processor, whose proof is easy, can block no card's name.
+bool is_one_of_its_kind(const v1::Device& device);
+
 // The node's devices that have shown what they are stand for their UUIDs, as after a change of
 // theirs or from a snapshot; and they do no more, as before such a change.
 void note_shown_devices(MarketState& state, const Node& node);

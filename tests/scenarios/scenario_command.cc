@@ -113,6 +113,8 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_firm_turns(line.has("firm"));
   policy.set_firm_proofs(line.has("firm_proofs"));
   policy.set_proof_interval_us(span("proofs", "0s"));
+  policy.set_holds_deposits(line.has("holds"));
+  policy.set_keeps_device_records(line.has("records"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');
@@ -369,6 +371,10 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
     FALLOW_ASSIGN(const v1::WorkloadClass workload, workload_of(line.option("class")));
     command.mutable_set_speed()->set_workload_class(workload);
     command.mutable_set_speed()->set_speed_thousandths(number(line, "thousandths", "0"));
+    return command;
+  }
+  if (line.verb == "reverse") {
+    command.mutable_reverse_deposit()->set_reference(name);
     return command;
   }
   FALLOW_ASSIGN(const std::uint64_t id, id_of(name));
