@@ -127,6 +127,10 @@ void measure(const std::string& label, const std::deque<core::Node>& nodes, core
   const core::Demand impossible = demand_of(kQuestions.back().query, v1::CHEAPEST);
   report.add(label + ", relaxations of no match",
              microseconds_of(seconds, [&] { (void)book.relaxations(impossible); }), "us");
+  core::Demand gang = impossible;
+  gang.requirements.set_nodes(8);
+  report.add(label + ", relaxations of no match for a gang of 8",
+             microseconds_of(seconds, [&] { (void)book.relaxations(gang); }), "us");
 }
 
 }  // namespace

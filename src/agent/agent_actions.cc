@@ -143,13 +143,13 @@ void Agent::Impl::prepare(const Prepare& action) {
   }
 }
 
-// A proof takes all of the devices: it is for idle nodes, and ends when a lease is first heard of.
-// No workload begins before the process that proved is gone, and its devices' memory is free.
+// A proof takes all of a device: it is for idle ones, and ends when a lease is first heard of. No
+// workload begins before the process that proved is gone, and its devices' memory is free.
 void Agent::Impl::prove(const v1::ProofAsk& ask) {
-  if (reconciler.workloads().empty()) {
-    proofs.ask(ask);
+  if (reconciler.has_work_on(ask.device())) {
+    proofs.refuse(ask, "the device has work to do");
   } else {
-    proofs.refuse(ask, "the node has work to do");
+    proofs.ask(ask);
   }
 }
 

@@ -46,15 +46,16 @@ bool ProofRunner::start() {
 void ProofRunner::ask(const v1::ProofAsk& ask) {
   reap();
   if (ask.step() == v1::PROOF_OVER) {
-    if (is_running() && ask.proof() == proof_ && ++over_ == words_.size()) end();
+    if (ask.proof() == proof_ && asked_.erase(ask.device()) > 0 && asked_.empty()) end();
     return;
   }
   if (ask.proof() != proof_) {
     end();
     open_.clear();
-    over_ = 0;
+    asked_.clear();
     proof_ = ask.proof();
   }
+  asked_.insert(ask.device());
   open_[ask.device()] = ask;
   // Only a proof's first ask starts the process: what a device held is gone with it.
   if (!is_running() && (ask.step() != v1::PROOF_ECHO || !start())) {

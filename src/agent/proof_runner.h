@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -59,8 +60,8 @@ class ProofRunner {
   std::uint64_t proof_ = 0;
   std::map<std::uint32_t, v1::ProofAsk> open_;  // by device: asked and not answered
   std::vector<v1::ProofAnswer> answers_;
-  std::size_t over_ = 0;     // devices that may let go
-  std::vector<int> ending_;  // killed, not yet reaped: a driver may keep them a while
+  std::set<std::uint32_t> asked_;  // devices that may not let go yet
+  std::vector<int> ending_;        // killed, not yet reaped: a driver may keep them a while
 };
 
 }  // namespace fallow::agent

@@ -72,6 +72,18 @@ TEST(ProofRunner, HandsAsksOnAndEndsTheProcessWithTheProof) {
   EXPECT_TRUE(runner.take_answers().empty());
 }
 
+// Beside leases some are not asked at all.
+TEST(ProofRunner, EndsTheProcessWithTheLastDeviceThatWasAsked) {
+  ProofRunner runner(devices(3), "/nonexistent", kEcho);
+  for (const std::uint32_t device : {0U, 2U}) runner.ask(ask(7, device, v1::PROOF_ECHO));
+  runner.ask(ask(7, 0, v1::PROOF_OVER));
+  runner.ask(ask(7, 0, v1::PROOF_OVER));
+  runner.ask(ask(7, 1, v1::PROOF_OVER));
+  EXPECT_TRUE(runner.is_running());
+  runner.ask(ask(7, 2, v1::PROOF_OVER));
+  EXPECT_FALSE(runner.is_running());
+}
+
 TEST(ProofRunner, WhoIsStoppedSaysWhy) {
   ProofRunner runner(devices(1), "/nonexistent", {"/bin/sh", "-c", "sleep 100"});
   runner.ask(ask(7, 0, v1::PROOF_ECHO));

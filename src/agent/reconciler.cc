@@ -169,6 +169,13 @@ void Reconciler::not_stored(LeaseId lease) {
   if (found != workloads_.end()) found->second.changed = true;
 }
 
+bool Reconciler::has_work_on(std::uint32_t device) const {
+  return std::any_of(workloads_.begin(), workloads_.end(), [device](const auto& one) {
+    const auto& devices = one.second.record.desired.devices();
+    return std::find(devices.begin(), devices.end(), device) != devices.end();
+  });
+}
+
 std::vector<Action> Reconciler::step(Now now) {
   fence(now);
   session_.step(now, actions_);

@@ -108,6 +108,8 @@ class Reconciler {
   };
   // In the order of leases. For the edge (is anything left?) and tests.
   const std::map<LeaseId, Entry>& workloads() const { return workloads_; }
+  // Does a workload have the device that still runs, is made ready or is cleared up?
+  bool has_work_on(std::uint32_t device) const;
   const HubSession& session() const { return session_; }
   HubSession& session() { return session_; }
 

@@ -54,6 +54,18 @@ TEST_F(ReconcilerTest, WhatFailedLongAgoHasFailedByItself) {
   EXPECT_EQ(report(7).reason(), v1::EXIT_CODE);
 }
 
+TEST_F(ReconcilerTest, ADeviceHasWorkUntilItsLeaseIsForgotten) {
+  connect();
+  EXPECT_FALSE(reconciler_->has_work_on(0));
+  bring_up(lease(7, {0, 2}));
+  EXPECT_TRUE(reconciler_->has_work_on(0));
+  EXPECT_FALSE(reconciler_->has_work_on(1));
+  EXPECT_TRUE(reconciler_->has_work_on(2));
+  exit_with(7, 0);
+  run_for(milliseconds(1));
+  EXPECT_TRUE(reconciler_->has_work_on(2)) << "its outputs are being brought";
+}
+
 // Else whoever fills a disk of which nothing was promised to it has computed for nothing.
 TEST_F(ReconcilerTest, WhatWasNotAskedForExcusesNobody) {
   connect();

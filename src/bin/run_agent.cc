@@ -88,12 +88,14 @@ v1::NodeFacts facts_of(const cli::AgentArguments& arguments, const std::string& 
   v1::NodeFacts facts = agent::machine_facts(arguments.name.empty() ? host_name() : arguments.name,
                                              arguments.region, data);
   facts.set_lan(arguments.lan);
+  facts.set_rack(arguments.rack);
   if (arguments.cpu_thousandths > 0) facts.set_cpu_thousandths(arguments.cpu_thousandths);
   if (arguments.memory_mb > 0) facts.set_memory_mb(arguments.memory_mb);
   const bool has_files = std::any_of(devices.begin(), devices.end(),
                                      [](const auto& device) { return !device.files.empty(); });
   facts.set_isolation(runtime::strongest(sandboxes.levels(), has_files));
   facts.set_images(images);
+  facts.set_proves_beside_leases(true);
   facts.set_network(sandboxes.offers_egress() ? v1::EGRESS : v1::NETWORK_NONE);
   for (const agent::LocalDevice& device : devices) *facts.add_devices() = device.facts;
   return facts;
@@ -163,8 +165,10 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
                                   .only = sandbox_named(arguments.sandbox)};
   if (arguments.egress) {
     FALLOW_ASSIGN(options.egress, egress_policy(arguments));
-  } else if (!arguments.resolvers.empty() || !arguments.egress_denied.empty()) {
-    return fail(ErrorCode::kInvalid, "--resolver and --egress-deny say how: add --egress");
+  } else if (!arguments.resolvers.empty() || !arguments.egress_denied.empty() ||
+             !arguments.egress_ports.empty()) {
+    return fail(ErrorCode::kInvalid,
+                "--resolver, --egress-deny and --egress-port say how: add --egress");
   }
   options.disk.bytes_per_s = std::uint64_t{arguments.disk_mb_per_s} * 1'000'000;
   options.disk.operations_per_s = arguments.disk_iops;

@@ -67,7 +67,9 @@ void add_agent(Parser& app, Context& context, Host& host) {
   command->add_option("--name", arguments->name, "of the node; default: the host's");
   command->add_option("--region", arguments->region, "as the market's operator names them");
   command->add_option("--lan", arguments->lan,
-                      "the LAN or rack it stands in: gangs take your nodes of one together");
+                      "the LAN it stands in: gangs take your nodes of one together");
+  command->add_option("--rack", arguments->rack,
+                      "the rack of that LAN: gangs take your nodes of one rack before others");
   command->add_option(
       "--price", arguments->price_per_hour,
       "offer each device at this, per hour; first start only, then `fallow nodes offer`");
@@ -95,6 +97,9 @@ void add_agent(Parser& app, Context& context, Host& host) {
                       "default: this machine's own, if it is public");
   command->add_option("--egress-deny", arguments->egress_denied,
                       "with --egress: a range that is closed to them, too, e.g. 198.51.100.0/24");
+  command->add_option("--egress-port", arguments->egress_ports,
+                      "with --egress: a port that they may reach, and none that is not named so, "
+                      "e.g. 80 and 443; default: all but mail's");
   command
       ->add_option("--egress-mbps", arguments->egress_mbps,
                    "with --egress: the most of one workload, each way")

@@ -49,7 +49,8 @@ struct AgentArguments {
   std::string join;  // join token; empty: joined before
   std::string name;  // empty: the host's
   std::string region;
-  std::string lan;  // that it shares with others of its provider's nodes; empty: none
+  std::string lan;   // that it shares with others of its provider's nodes; empty: none
+  std::string rack;  // of that LAN; empty: none
   std::vector<std::string> devices;         // "model=RTX_4090,memory_gb=24": declared, for tests
   std::string price_per_hour;               // offers the devices on joining; empty: not offered yet
   std::string kwh_price;                    // of electricity; empty: not reckoned with
@@ -60,6 +61,7 @@ struct AgentArguments {
   bool egress = false;                      // let workloads that ask for it out to the internet
   std::vector<std::string> resolvers;       // for them; empty: the machine's own public ones
   std::vector<std::string> egress_denied;   // ranges beside those that always are
+  std::vector<std::uint32_t> egress_ports;  // no others are reached; empty: all
   std::uint32_t egress_mbps = 100;          // of each workload, each way
   std::uint32_t egress_connections = 1024;  // of each workload at a time
   std::uint32_t disk_mb_per_s = 0;          // of each workload, each way; 0: no limit

@@ -196,6 +196,8 @@ template Option* Parser::add_option(const std::string&, double&, const std::stri
 template Option* Parser::add_option(const std::string&, std::vector<std::string>&,
                                     const std::string&);
 template Option* Parser::add_option(const std::string&, std::vector<double>&, const std::string&);
+template Option* Parser::add_option(const std::string&, std::vector<std::uint32_t>&,
+                                    const std::string&);
 template Option* Parser::add_option_function(const std::string&, std::function<void(const double&)>,
                                              const std::string&);
 template Option* Parser::add_option_function(const std::string&,

@@ -80,8 +80,8 @@ class Parser {
   Parser* add_subcommand(const std::string& name, const std::string& description);
 
   // "name" is a positional, "-n,--name" an option. T: bool (a flag that takes true or false),
-  // std::string, std::uint32_t, std::uint64_t, double, or a vector of strings or doubles, which
-  // may be given several times.
+  // std::string, std::uint32_t, std::uint64_t, double, or a vector of strings, doubles or
+  // std::uint32_t, which may be given several times.
   template <class T>
   Option* add_option(const std::string& name, T& value, const std::string& description = {});
   // The same for what is not simply stored. T: double, std::uint32_t, std::vector<std::string>.

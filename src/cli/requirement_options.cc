@@ -86,9 +86,10 @@ std::shared_ptr<RequirementOptions> add_requirement_options(Parser& command) {
   command.add_option("--gpus", options->gpus, "devices per task, on one node")
       ->capture_default_str();
   command
-      .add_option("--nodes", options->nodes,
-                  "tasks that start together, each on a node of its own: in one LAN if that can be "
-                  "had, else in one region, else anywhere")
+      .add_option(
+          "--nodes", options->nodes,
+          "tasks that start together, each on a node of its own: in one rack or LAN if that can be "
+          "had, else in one region, else anywhere")
       ->capture_default_str();
   command.add_option("--tasks", options->tasks,
                      "tasks of the job: a multiple of --nodes; default: as many as --nodes");

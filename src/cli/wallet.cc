@@ -29,6 +29,9 @@ int print_wallet(const Context& context, const client::ApiResult<v1::WalletView>
   std::printf("  available  %s\n  held       %s\n  pending    %s\n  earned     %s\n",
               wallet->available().c_str(), wallet->held().c_str(), wallet->pending().c_str(),
               wallet->earned().c_str());
+  if (!wallet->owed().empty()) {
+    std::printf("  owed       %s: a deposit was taken back\n", wallet->owed().c_str());
+  }
   if (!wallet->month_budget().empty()) {
     std::printf("  this month %s of %s\n", wallet->month_used().c_str(),
                 wallet->month_budget().c_str());
@@ -70,6 +73,14 @@ int deposit(const Context& context, const WalletOptions& options) {
     request.set_reference("cli-" + to_hex(reference));
   }
   return print_wallet(context, api->call<v1::WalletView>("Wallets.CreateDeposit", request));
+}
+
+int reverse_deposit(const Context& context, const WalletOptions& options) {
+  const auto api = context.connect();
+  if (!api) return kUsage;
+  v1::ReverseDepositRequest request;
+  request.set_reference(options.reference);
+  return print_wallet(context, api->call<v1::WalletView>("Wallets.ReverseDeposit", request));
 }
 
 int withdraw_money(const Context& context, const WalletOptions& options) {
@@ -150,7 +161,7 @@ int list_payouts(const Context& context, const WalletOptions& options) {
 void add_wallet(Parser& app, Context& context, Host& /*host*/) {
   auto options = std::make_shared<WalletOptions>();
   Parser* command = app.add_subcommand(
-      "wallet", "balances; deposit, withdraw, payouts, history, statement, budget");
+      "wallet", "balances; deposit, reverse, withdraw, payouts, history, statement, budget");
   command->add_option("--account", options->account, "another account (operators only)");
   command->footer(
       "Examples:\n  fallow wallet\n  fallow wallet deposit 12288 10.00 --reference bank-2217\n"
@@ -170,6 +181,10 @@ void add_wallet(Parser& app, Context& context, Host& /*host*/) {
   in->add_option("account", options->account, "whose wallet")->required();
   in->add_option("amount", options->amount, "e.g. 10.00")->required();
   in->add_option("--reference", options->reference, "the payment's own id: never booked twice");
+  Parser* gone =
+      sub("reverse", "book that a rail took a deposit back (operators only)", reverse_deposit);
+  gone->add_option("reference", options->reference, "that the deposit was booked under")
+      ->required();
   Parser* out = sub("withdraw", "ask for money to be paid out", withdraw_money);
   out->add_option("amount", options->amount, "e.g. 10.00")->required();
   out->add_option("destination", options->destination, "where the operator shall pay it")

@@ -76,6 +76,7 @@ void BlockBook::update(const Node& node) {
   }
   offer.node = &node;
   lans_.put(slot, offered ? &node : nullptr);
+  racks_.put(slot, offered ? &node : nullptr);
   if (!offered) return;
   OfferFacts facts = describe(node);
   if (const BlockPlace place = offers_.place(slot)) {
@@ -170,6 +171,7 @@ void BlockBook::remove(NodeId node) {
   const Slot slot = at->second;
   if (offers_.place(slot)) leave(slot);
   lans_.put(slot, nullptr);
+  racks_.put(slot, nullptr);
   offers_.free(slot);
   slots_.erase(at);
 }
@@ -349,6 +351,7 @@ KnownNode BlockBook::known(Slot slot) const {
   known.images = facts.images;
   known.region = regions_.word(facts.region);
   known.lan = lans_.name(slot);
+  known.rack = racks_.name(slot);
   known.survival = facts.survival;
   known.reliability = facts.load.reliability;
   known.cpu_thousandths = facts.cpu_thousandths;

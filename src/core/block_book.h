@@ -134,11 +134,17 @@ class BlockBook final : public Book {
   // A node with several classes is met in each; the first of those that are asked for counts.
   bool counts_here(const BlockAsk& ask, Slot slot, const OfferClass& of) const;
   KnownNode known(Slot slot) const;
+  // Of a gang: `cheapest` is its demand as cheapest_of() makes it.
+  std::vector<v1::Relaxation> gang_relaxations(const Demand& cheapest) const;
+  // Shows the scan the offers that may lack one thing only, the cheapest first.
+  template <class Scan>
+  void scan_offers(const BlockAsk& ask, Scan& scan) const;
 
   BlockMemory memory_;
   OfferStore& offers_ = memory_.offers;
   WordNumbers regions_;
-  LanTable lans_;
+  LanTable lans_{LanTable::Level::kLan};
+  LanTable racks_{LanTable::Level::kRack};
   // Points only, never iterated.
   boost::unordered_flat_map<NodeId, Slot, NamedHash> slots_;
   absl::btree_map<ClassKey, std::unique_ptr<OfferClass>> classes_;

@@ -1,16 +1,44 @@
 // What the block book answers when nothing matches.
 #include "core/block_book.h"
 #include "core/block_walk.h"
+#include "core/gang_relaxations.h"
 #include "core/relaxation.h"
 
 namespace fallow::core {
 
 std::vector<v1::Relaxation> BlockBook::relaxations(const Demand& demand) const {
   const Demand any = cheapest_of(demand);
+  if (nodes_of(any.requirements) > 1) return gang_relaxations(any);
   const BlockAsk ask = prepare(any);
   if (find(ask)) return {};
-  const std::vector<Predicate>& predicates = any.query.predicates();
   RelaxationScan scan(any);
+  scan_offers(ask, scan);
+  return scan.finish();
+}
+
+std::vector<v1::Relaxation> BlockBook::gang_relaxations(const Demand& cheapest) const {
+  const std::uint32_t nodes = nodes_of(cheapest.requirements);
+  const std::size_t matching = list(cheapest, true, nodes).size();
+  if (matching >= nodes) return {};
+  GangRelaxationScan scan(cheapest, nodes - matching);
+  scan_offers(prepare(cheapest), scan);
+  std::vector<v1::Relaxation> answers;
+  for (const GangChange& change : scan.finish()) {
+    answers.push_back(relaxation_of(cheapest, change, match_gang(changed(cheapest, change))));
+  }
+  const std::vector<Placement> later = list(cheapest, false, nodes);
+  if (later.size() == nodes) {
+    const GangChange wait{Change::kWait, 0, static_cast<std::int64_t>(nodes - matching), {}};
+    answers.push_back(relaxation_of(cheapest, wait, later));
+  }
+  order_relaxations(answers);
+  return answers;
+}
+
+template <class Scan>
+void BlockBook::scan_offers(const BlockAsk& ask, Scan& scan) const {
+  const Demand& any = ask.matcher().demand();
+  const std::vector<Predicate>& predicates = any.query.predicates();
   // Every offer, the cheapest first.
   const Demand everything;
   BlockAsk::Classes classes;
@@ -59,7 +87,6 @@ std::vector<v1::Relaxation> BlockBook::relaxations(const Demand& demand) const {
       scan.consider(*offer.node);
     }
   }
-  return scan.finish();
 }
 
 }  // namespace fallow::core

@@ -125,8 +125,10 @@ class BlockBook::GangSearch {
       : book_(book),
         ask_(ask),
         nodes_(nodes_of(ask.matcher().demand().requirements)),
+        racks_(nodes_, ask.matcher().objective() == v1::FASTEST),
         lans_(nodes_, ask.matcher().objective() == v1::FASTEST),
         regions_(nodes_, ask.matcher().objective() == v1::FASTEST),
+        any_rack_(book.racks_.largest() >= nodes_),
         any_lan_(book.lans_.largest() >= nodes_),
         any_region_(book.regions_.any_held_by(nodes_)) {}
 
@@ -141,6 +143,7 @@ class BlockBook::GangSearch {
       if (!with_avoided && holds_node(demand.avoid, node)) continue;
       take(*fit);
     }
+    if (const auto* gang = racks_.best()) return placements(*gang);
     if (const auto* gang = lans_.best()) return placements(*gang);
     if (const auto* gang = regions_.best()) return placements(*gang);
     if (fits_.size() < nodes_) return {};
@@ -153,6 +156,8 @@ class BlockBook::GangSearch {
   // May no smaller group be found any more, nor a better one of the size that is found?
   bool is_settled(std::int64_t first) {
     if (fits_.size() < nodes_) return false;
+    if (any_rack_ && !racks_.settled(first)) return false;
+    if (racks_.best() != nullptr) return true;
     if (any_lan_ && !lans_.settled(first)) return false;
     if (lans_.best() != nullptr) return true;
     return !any_region_ || regions_.settled(first);
@@ -162,6 +167,11 @@ class BlockBook::GangSearch {
     const auto place = static_cast<std::uint32_t>(fits_.size());
     fits_.push_back(fit);
     const LaneOffer& offer = fit.hit.place.block().offers[fit.hit.place.lane()];
+    if (any_rack_) {
+      const std::uint32_t rack = book_.racks_.of(offer.slot);
+      if (rack != LanTable::kNone) racks_.add(rack, place, fit.rank.first);
+      if (racks_.best() != nullptr) return;
+    }
     if (any_lan_) {
       const std::uint32_t lan = book_.lans_.of(offer.slot);
       if (lan != LanTable::kNone) lans_.add(lan, place, fit.rank.first);
@@ -193,10 +203,12 @@ class BlockBook::GangSearch {
   const BlockAsk& ask_;
   const std::size_t nodes_;
   std::vector<RankedFits::Fit> fits_;  // at most kGangOffersMax
+  GangGroups racks_;
   GangGroups lans_;
   GangGroups regions_;
   boost::unordered_flat_map<std::string, std::uint32_t> others_;  // regions without numbers; points
-  const bool any_lan_;                                            // does any have offers enough?
+  const bool any_rack_;                                           // does any have offers enough?
+  const bool any_lan_;
   const bool any_region_;
 };
 

@@ -13,12 +13,15 @@ void LanTable::resize(Lan& lan, std::size_t offers) {
 }
 
 void LanTable::put(Slot slot, const Node* node) {
-  std::string name = node == nullptr ? std::string() : canonical_word(node->facts.lan());
+  const bool of_racks = level_ == Level::kRack;
+  std::string name;
+  if (node != nullptr) name = canonical_word(of_racks ? node->facts.rack() : node->facts.lan());
   const std::uint32_t before = of(slot);
   if (name.empty() && before == kNone) return;
   std::string key;
   if (!name.empty()) {
     key = fmt::format("{} {} {}", node->provider.value, canonical_word(node->facts.region()), name);
+    if (of_racks) key += ' ' + canonical_word(node->facts.lan());
     if (before != kNone && lans_[before].key == key) return;
   }
   if (before != kNone) {

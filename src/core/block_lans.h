@@ -1,6 +1,7 @@
-// Which offers stand in one LAN: nodes of one provider and region whose facts name the same one.
+// Which offers stand in one LAN, or in one rack of it: nodes of one provider and region whose facts
+// name the same one.
 //
-// Owner: the book, market thread only. Offers without a LAN cost nothing until the first that has
+// Owner: the book, market thread only. Offers without one cost nothing until the first that has
 // one.
 #pragma once
 
@@ -20,10 +21,13 @@ namespace fallow::core {
 class LanTable {
  public:
   static constexpr std::uint32_t kNone = 0;
+  enum class Level : std::uint8_t { kLan, kRack };
+
+  explicit LanTable(Level level) : level_(level) {}
 
   // The node's offer stands in the slot; null: none does.
   void put(Slot slot, const Node* node);
-  // Equal for offers in one LAN; kNone for one that is in none.
+  // Equal for offers in the same one; kNone for one that is in none.
   std::uint32_t of(Slot slot) const { return slot < of_slot_.size() ? of_slot_[slot] : kNone; }
   // As its nodes name it, canonical; empty for none.
   const std::string& name(Slot slot) const;
@@ -38,6 +42,7 @@ class LanTable {
   };
   void resize(Lan& lan, std::size_t offers);
 
+  Level level_;
   std::vector<Lan> lans_{1};                         // by number; the first is kNone
   std::vector<std::uint32_t> free_;                  // the last one freed is taken first
   std::vector<std::uint32_t> of_slot_;               // up to the last slot that ever had one

@@ -76,10 +76,10 @@ class Book {
 
   // Distinct nodes for a gang of requirements.nodes tasks, one each, in match()'s order: all of
   // them or none. Of the kGangOffersMax best offers that fit, in match()'s order, it takes the
-  // smallest group that suffices: one LAN, else one region, else anywhere. Of several groups of
-  // that size the one whose best `nodes` cost least by the objective's measure together (FASTEST:
-  // whose slowest is fastest); ties go to the one whose last node comes first. Avoided nodes count
-  // only when there is no gang without them.
+  // smallest group that suffices: one rack, else one LAN, else one region, else anywhere. Of
+  // several groups of that size the one whose best `nodes` cost least by the objective's measure
+  // together (FASTEST: whose slowest is fastest); ties go to the one whose last node comes first.
+  // Avoided nodes count only when there is no gang without them.
   virtual std::vector<Placement> match_gang(const Demand& demand) const = 0;
 
   // A page of the nodes that satisfy the query and the shape, best first: by `options.order`, or
@@ -93,7 +93,9 @@ class Book {
 
   // What would make it match now, each by the smallest change of one predicate or requirement;
   // cheapest result first, at most kRelaxationsMax. Empty when it matches as it is, and when no
-  // single change helps. demand.avoid and the objective are not read.
+  // single change helps. demand.avoid and the objective are not read. Of a gang each change gives
+  // it nodes enough, and the cost is what the dearest of the cheapest gang then costs; what counts
+  // as the smallest stands in core/gang_relaxations.h.
   virtual std::vector<v1::Relaxation> relaxations(const Demand& demand) const = 0;
 
   // Nodes known, offered or not.

@@ -32,6 +32,7 @@ void add(Digester& digester, const KnownNode& node) {
   for (const SurvivalCode code : node.survival.codes) digester.update_u64(code);
   add_word(digester, node.region);
   add_word(digester, node.lan);
+  add_word(digester, node.rack);
   for (const auto& [model, memory_mb, kind, verified] : node.devices) {
     add_word(digester, model);
     digester.update_u64(memory_mb).update_u64(static_cast<std::uint64_t>(kind));

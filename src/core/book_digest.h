@@ -31,6 +31,7 @@ struct KnownNode {
   bool images = false;
   std::string region;  // canonical
   std::string lan;     // canonical
+  std::string rack;    // canonical
   Survival survival;
   std::uint32_t reliability = 0;
   std::uint32_t cpu_thousandths = 0;

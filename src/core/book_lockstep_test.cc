@@ -70,8 +70,19 @@ class Lockstep {
     ask_for_list(demand);
   }
 
-  void ask_for_relaxations() {
-    const Demand demand = make_demand();
+  void ask_for_relaxations() { compare_relaxations(make_demand()); }
+  void ask_for_relaxations_of_a_gang() {
+    Demand demand = make_demand();
+    demand.requirements.set_nodes(static_cast<std::uint32_t>(2 + below(3)));
+    compare_relaxations(demand);
+  }
+
+  std::size_t matches() const { return matches_; }
+  std::size_t gangs() const { return gangs_; }
+  std::size_t relaxations() const { return relaxations_; }
+
+ private:
+  void compare_relaxations(const Demand& demand) {
     const auto expected = naive_.relaxations(demand);
     const auto actual = fast_.relaxations(demand);
     ASSERT_EQ(actual.size(), expected.size()) << told(demand) << "naive:\n"
@@ -86,11 +97,6 @@ class Lockstep {
     relaxations_ += actual.size();
   }
 
-  std::size_t matches() const { return matches_; }
-  std::size_t gangs() const { return gangs_; }
-  std::size_t relaxations() const { return relaxations_; }
-
- private:
   static constexpr std::uint64_t kNodes = 24;
   static constexpr std::array kTerms = {minutes(59), hours(1),   hours(23),
                                         hours(24),   hours(168), hours(720)};
@@ -209,6 +215,7 @@ class Lockstep {
     node.provider = AccountId(1 + below(2));
     node.facts.set_region(pick(std::array{"eu", "us", "ap", ""}));
     node.facts.set_lan(pick(std::array{"", "", "rack-1", "Rack 2", "rack_1"}));
+    node.facts.set_rack(pick(std::array{"", "", "a", "A", "b"}));
     node.facts.set_cpu_thousandths(static_cast<std::uint32_t>((1 + below(3)) * 1'000));
     node.facts.set_memory_mb(static_cast<std::uint32_t>((2 + below(2)) * 16));
     node.facts.set_disk_mb(static_cast<std::uint32_t>((2 + below(2)) * 20));
@@ -243,6 +250,7 @@ class Lockstep {
     }
     if (kind < 3 && one_in(4)) node.survival = survival();
     if (kind < 3 && one_in(4)) node.facts.set_lan(one_in(2) ? "rack-1" : "rack_1");
+    if (kind < 3 && one_in(4)) node.facts.set_rack(one_in(2) ? "a" : "");
     node.removed = one_in(20);
     return kind >= 3;
   }
@@ -279,7 +287,9 @@ class Lockstep {
                                         "node!=3",
                                         "provider=1",
                                         "lan=rack-1",
-                                        "lan notin [rack-1,rack_2]"};
+                                        "lan notin [rack-1,rack_2]",
+                                        "rack=a",
+                                        "rack!=b"};
     std::string text;
     for (std::uint64_t n = below(4); n > 0; --n) text += std::string(pick(kConditions)) + " ";
     Demand demand = test_demand(text);
@@ -414,6 +424,21 @@ TEST(BookLockstep, RelaxesAsTheNaiveTwin) {
     relaxations += lockstep.relaxations();
   }
   EXPECT_GT(relaxations, 1'500U / kShorter) << "the questions are too easy to show anything";
+}
+
+TEST(BookLockstep, RelaxesGangsAsTheNaiveTwin) {
+  std::size_t relaxations = 0;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(seed);
+    Lockstep lockstep(seed);
+    for (int step = 0; step < 50; ++step) {
+      lockstep.change_a_node();
+      if (step % 3 == 2) lockstep.ask_for_relaxations_of_a_gang();
+      if (testing::Test::HasFailure()) return;
+    }
+    relaxations += lockstep.relaxations();
+  }
+  EXPECT_GT(relaxations, 200U) << "the questions are too hard to show anything";
 }
 
 }  // namespace

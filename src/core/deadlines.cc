@@ -11,6 +11,7 @@
 #include "core/orders.h"
 #include "core/repricing.h"
 #include "core/retry.h"
+#include "core/reversals.h"
 #include "core/schedule.h"
 #include "core/wallets.h"
 
@@ -125,6 +126,10 @@ std::optional<Time> next_deadline(const MarketState& state) {
     const Time release = state.releases.begin()->first.at;
     next = next ? std::min(*next, release) : release;
   }
+  if (!state.reversible.empty()) {
+    const Time firm = state.reversible.begin()->first.first;
+    next = next ? std::min(*next, firm) : firm;
+  }
   return next;
 }
 
@@ -137,6 +142,7 @@ void handle(Step& step, const v1::Tick&) {
     expire(step, *state.leases.find(due->lease));
   }
   release_earnings(step);
+  release_deposits(step);
   stop_more(step);
   reprice(step);
 }

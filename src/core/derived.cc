@@ -26,6 +26,12 @@ void derive_people(MarketState& state) {
     state.deposit_places.emplace(state.deposits[place].reference,
                                  static_cast<std::uint32_t>(place));
   }
+  for (const auto& [unused, deposit] : state.reversible) {
+    state.reversible_of[deposit.account] += deposit.amount;
+  }
+  state.ledger.visit([&](LedgerKey key, Micros balance) {
+    if (key.kind == v1::OWED) state.debts_total -= balance;
+  });
 }
 
 void derive_nodes(MarketState& state) {

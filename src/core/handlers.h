@@ -37,6 +37,8 @@ void handle(Step& step, const v1::JoinTeam& command);
 void handle(Step& step, const v1::Deposit& command);
 void handle(Step& step, const v1::Withdraw& command);
 void handle(Step& step, const v1::SettlePayout& command);
+// reversals.cc
+void handle(Step& step, const v1::ReverseDeposit& command);
 // nodes.cc
 void handle(Step& step, const v1::JoinNode& command);
 void handle(Step& step, const v1::ReportNode& command);

@@ -306,6 +306,11 @@ class Verifier {
     }
     expect(pending == state_.ledger.balance({account.id, v1::PENDING}).value,
            "account {} has other pending earnings than its leases", account.id.value);
+    const Micros owed = state_.ledger.balance({account.id, v1::OWED});
+    debts_ -= owed.value;
+    expect(owed.value == 0 || (state_.ledger.balance({account.id, v1::WALLET}).value == 0 &&
+                               state_.ledger.balance({account.id, v1::EARNED}).value == 0),
+           "account {} owes what it could pay", account.id.value);
   }
 
   const absl::btree_map<AccountId, Wide>& releases() {
@@ -321,6 +326,12 @@ class Verifier {
     Wide payouts = 0;
     for (const auto& [unused, payout] : state_.payouts) payouts += payout.amount.value;
     expect(payouts == state_.payouts_total.value, "payouts are summed wrong");
+    expect(debts_ == state_.debts_total.value, "debts are summed wrong");
+    absl::btree_map<AccountId, Micros> reversible;
+    for (const auto& [unused, deposit] : state_.reversible) {
+      reversible[deposit.account] += deposit.amount;
+    }
+    expect(reversible == state_.reversible_of, "reversible deposits are summed wrong");
     expect(fees_open_ == state_.fees_open.value &&
                state_.ledger.balance(kMarketFee) >= state_.fees_open,
            "the market has not the fees that open leases may get back");
@@ -477,6 +488,7 @@ class Verifier {
   std::size_t workload_bytes_open_ = 0;
   std::size_t spot_leases_ = 0;
   Wide fees_open_ = 0;
+  Wide debts_ = 0;
   std::size_t leases_open_ = 0;
   std::size_t orders_open_all_ = 0;
   std::size_t orders_waiting_ = 0;

@@ -7,12 +7,14 @@
 #include "core/blame.h"
 #include "core/credits.h"
 #include "core/deadlines.h"
+#include "core/device_records.h"
 #include "core/gangs.h"
 #include "core/meter.h"
 #include "core/nodes.h"
 #include "core/orders.h"
 #include "core/paid_wait.h"
 #include "core/placement.h"
+#include "core/proofs.h"
 #include "core/run_mode.h"
 #include "core/schedule.h"
 #include "core/spending.h"
@@ -66,10 +68,12 @@ void leave_node(Step& step, const Lease& lease, const Ending& ending) {
   // What a provider rents from himself costs him nothing but the fee.
   if (!weighs || lease.renter != node.provider) {
     count_ended(node, ending.by_node, lease.proven, weighs);
+    note_record(state, node);
   }
   give_back(node, lease);
   if (node.removed) return;
   load_changed(state, node);
+  lapse_proofs(step, node);
   node_gained(state, node);
 }
 

@@ -13,6 +13,7 @@ bool belongs(LedgerKey key) {
     case v1::HELD:
     case v1::PENDING:
     case v1::EARNED:
+    case v1::OWED:
       return key.account.value != 0;
     case v1::MARKET_FEE:
     case v1::RESERVE:
@@ -21,6 +22,11 @@ bool belongs(LedgerKey key) {
     default:
       return false;
   }
+}
+
+bool may_be(v1::LedgerKind kind, std::int64_t balance) {
+  if (kind == v1::OUTSIDE) return true;
+  return kind == v1::OWED ? balance <= 0 : balance >= 0;
 }
 
 }  // namespace
@@ -56,7 +62,7 @@ bool Ledger::transfer(LedgerKey from, LedgerKey to, Micros amount, v1::TransferR
   std::int64_t target_after = 0;
   if (__builtin_sub_overflow(source.value, amount.value, &source_after)) return false;
   if (__builtin_add_overflow(target.value, amount.value, &target_after)) return false;
-  if (source_after < 0 && from.kind != v1::OUTSIDE) return false;
+  if (!may_be(from.kind, source_after) || !may_be(to.kind, target_after)) return false;
   source.value = source_after;
   target.value = target_after;
 
@@ -73,16 +79,16 @@ bool Ledger::transfer(LedgerKey from, LedgerKey to, Micros amount, v1::TransferR
 
 bool Ledger::balanced() const {
   Wide sum = 0;
-  bool negative = false;
+  bool sound = true;
   visit([&](LedgerKey key, Micros balance) {
     sum += balance.value;
-    negative = negative || (balance.value < 0 && key.kind != v1::OUTSIDE);
+    sound = sound && may_be(key.kind, balance.value);
   });
-  return sum == 0 && !negative;
+  return sum == 0 && sound;
 }
 
 bool Ledger::restore(LedgerKey key, Micros balance) {
-  if (!belongs(key) || (balance.value < 0 && key.kind != v1::OUTSIDE)) return false;
+  if (!belongs(key) || !may_be(key.kind, balance.value)) return false;
   Micros& place = at(key);
   if (place.value != 0) return false;
   place = balance;

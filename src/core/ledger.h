@@ -1,7 +1,8 @@
 // Double entry. Immutable transfers between ledger accounts; the sum over all is zero, always.
 //
 // Owner: Machine, market thread only. A ledger account is (market account, kind); MARKET_FEE,
-// RESERVE and OUTSIDE belong to account 0. Only OUTSIDE may be negative: it mirrors the rails.
+// RESERVE and OUTSIDE belong to account 0. Only OUTSIDE may be negative, for it mirrors the rails,
+// and OWED, which is never positive: what an account owes.
 // What an account holds for its orders is its HELD balance: placed once with an order, posted up
 // to the rest, then voided. Every transfer is told as a Transferred event, so that history can be
 // rebuilt from the log alone.
@@ -43,7 +44,7 @@ class Ledger {
   [[nodiscard]] bool transfer(LedgerKey from, LedgerKey to, Micros amount,
                               v1::TransferReason reason, LeaseId lease, Events& out);
 
-  // The sum over all accounts is zero and none but OUTSIDE is negative. 128-bit inside.
+  // The sum over all accounts is zero and each has the sign that its kind may have. 128-bit inside.
   bool balanced() const;
   // Market accounts that ever moved anything.
   std::size_t size() const { return rows_.size(); }

@@ -23,6 +23,7 @@ struct Limits {
   std::size_t join_tokens_max = 100'000;
   std::size_t nodes_max = 1'000'000;
   std::size_t devices_per_node_max = 64;
+  std::size_t device_records_max = 1'000'000;  // of devices whose node broke leases; any one goes
   std::size_t orders_open_max = 1'000'000;
   std::size_t orders_open_per_account_max = 100'000;
   std::size_t orders_ended_kept_max = 200'000;    // the oldest ended go first; history keeps them

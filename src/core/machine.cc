@@ -83,6 +83,8 @@ void dispatch(Step& step, const v1::Command& command) {
       return handle(step, command.revoke_key());
     case v1::Command::kDeposit:
       return handle(step, command.deposit());
+    case v1::Command::kReverseDeposit:
+      return handle(step, command.reverse_deposit());
     case v1::Command::kWithdraw:
       return handle(step, command.withdraw());
     case v1::Command::kSettlePayout:

@@ -60,6 +60,19 @@ struct Release {
   Micros amount;
 };
 
+// A deposit that its rail may still take back, so that its account may not have it paid out.
+struct ReversibleDeposit {
+  AccountId account;
+  Micros amount;
+};
+
+// What a device's last node had come to: see core/device_records.h.
+struct DeviceRecord {
+  NodeId node;
+  std::uint32_t kept = 0;
+  std::uint32_t broken = 0;
+};
+
 // The first 16 bytes of a hash: keys of deposits and requests. Already well mixed.
 using ShortHash = std::array<std::uint8_t, 16>;
 struct ShortHashHash {
@@ -119,10 +132,14 @@ struct MarketState {
   std::deque<ShortHash> requests;  // oldest first
   boost::unordered_flat_map<ShortHash, Answered, ShortHashHash> answers;
   absl::btree_map<Due, Release> releases;
+  // By when they are no longer reversible, and their commands: see core/reversals.h.
+  absl::btree_map<std::pair<Time, LogIndex>, ReversibleDeposit> reversible;
+  absl::btree_map<ShortHash, LogIndex> reversals;  // of deposits, by their references' hash
 
   // ---- nodes, orders, leases
   // -----------------------------------------------------------------------
   Table<NodeId, Node> nodes;
+  absl::btree_map<std::string, DeviceRecord> device_records;  // by UUID
   Table<OrderId, Order> orders;
   Table<LeaseId, Lease> leases;
   std::deque<OrderId> ended;  // remembered orders that ended, oldest first
@@ -173,7 +190,9 @@ struct MarketState {
   absl::btree_set<NodeId> followers;       // nodes whose price follows its index
   absl::btree_set<SpotPlace> spot_leases;  // of all classes; each has its own, too
   Micros payouts_total;                    // of open payouts: may come back
-  Micros fees_open;                        // of open leases: MARKET_FEE owes them back on refund
+  Micros debts_total;                      // that accounts owe
+  absl::btree_map<AccountId, Micros> reversible_of;  // sums of what is reversible
+  Micros fees_open;  // of open leases: MARKET_FEE owes them back on refund
   std::size_t orders_open = 0;
   std::size_t tasks_open = 0;  // of open orders
   std::size_t leases_open = 0;

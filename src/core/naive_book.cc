@@ -149,16 +149,20 @@ bool NaiveBook::holds(std::span<const NodeId> nodes, const Row& row) {
 std::vector<NaiveBook::Row> NaiveBook::gang_of(const std::vector<Row>& rows, const Demand& demand) {
   const std::size_t nodes = std::max(demand.requirements.nodes(), 1U);
   const v1::Objective objective = objective_of(demand.requirements);
-  enum Level { kLan, kRegion, kAnywhere };
-  for (const Level level : {kLan, kRegion, kAnywhere}) {
-    std::map<std::tuple<std::uint64_t, std::string, std::string>, std::vector<Row>> groups;
+  enum Level { kRack, kLan, kRegion, kAnywhere };
+  for (const Level level : {kRack, kLan, kRegion, kAnywhere}) {
+    std::map<std::tuple<std::uint64_t, std::string, std::string, std::string>, std::vector<Row>>
+        groups;
     for (const Row& row : rows) {
       const Node& node = *row.placement.node;
       const std::string region = canonical_word(node.facts.region());
       const std::string lan = canonical_word(node.facts.lan());
-      if (level == kLan && !lan.empty()) groups[{node.provider.value, region, lan}].push_back(row);
-      if (level == kRegion && !region.empty()) groups[{0, region, ""}].push_back(row);
-      if (level == kAnywhere) groups[{0, "", ""}].push_back(row);
+      const std::string rack = canonical_word(node.facts.rack());
+      const std::uint64_t provider = node.provider.value;
+      if (level == kRack && !rack.empty()) groups[{provider, region, lan, rack}].push_back(row);
+      if (level == kLan && !lan.empty()) groups[{provider, region, lan, ""}].push_back(row);
+      if (level == kRegion && !region.empty()) groups[{0, region, "", ""}].push_back(row);
+      if (level == kAnywhere) groups[{0, "", "", ""}].push_back(row);
     }
     using Measure =
         std::pair<Wide, std::tuple<std::int64_t, std::int64_t, std::int64_t, std::uint64_t>>;
@@ -228,6 +232,7 @@ Digest NaiveBook::digest() const {
     known.images = node->facts.images();
     known.region = canonical_word(node->facts.region());
     known.lan = canonical_word(node->facts.lan());
+    known.rack = canonical_word(node->facts.rack());
     known.survival = node->survival;
     known.reliability = reliability_ppm(*node);
     known.cpu_thousandths = node->facts.cpu_thousandths();
@@ -300,36 +305,40 @@ std::optional<NaiveBook::Row> NaiveBook::cheapest(const Demand& demand) const {
   return std::move(found.front());
 }
 
+std::set<std::pair<std::int64_t, std::string>> NaiveBook::values_of(
+    const Demand& demand, const Predicate& predicate) const {
+  std::set<std::pair<std::int64_t, std::string>> values;
+  for (const auto& [id, node] : nodes_) {
+    if (predicate.field == Field::kNumGpus) {
+      for (std::size_t n = 0; n <= node->devices.size(); ++n) values.emplace(n, "");
+    } else if (is_of_device(predicate.field)) {
+      for (const NodeDevice& device : node->devices) {
+        if (is_word(predicate.field)) {
+          values.emplace(0, word_of(device.facts, predicate.field));
+        } else {
+          values.emplace(number_of(device.facts, predicate.field), "");
+        }
+      }
+    } else if (is_word(predicate.field)) {
+      values.emplace(0, word_of(*node, predicate.field));
+    } else {
+      Placement priced;
+      put_price(*node, demand, priced);
+      values.emplace(number_of(*node, predicate.field, priced.device_hour), "");
+    }
+  }
+  return values;
+}
+
 void NaiveBook::relax_predicates(const Demand& demand, std::vector<v1::Relaxation>& out) const {
   const std::vector<Predicate>& predicates = demand.query.predicates();
   for (std::size_t i = 0; i < predicates.size(); ++i) {
     const Predicate& predicate = predicates[i];
-    // Every value of the field that stands in the book.
-    std::set<std::pair<std::int64_t, std::string>> values;
-    for (const auto& [id, node] : nodes_) {
-      if (predicate.field == Field::kNumGpus) {
-        for (std::size_t n = 0; n <= node->devices.size(); ++n) values.emplace(n, "");
-      } else if (is_of_device(predicate.field)) {
-        for (const NodeDevice& device : node->devices) {
-          if (is_word(predicate.field)) {
-            values.emplace(0, word_of(device.facts, predicate.field));
-          } else {
-            values.emplace(number_of(device.facts, predicate.field), "");
-          }
-        }
-      } else if (is_word(predicate.field)) {
-        values.emplace(0, word_of(*node, predicate.field));
-      } else {
-        Placement priced;
-        put_price(*node, demand, priced);
-        values.emplace(number_of(*node, predicate.field, priced.device_hour), "");
-      }
-    }
     using Rating = std::tuple<std::int64_t,
                               std::tuple<std::int64_t, std::int64_t, std::int64_t, std::uint64_t>,
                               std::int64_t, std::string>;
     std::optional<std::pair<Rating, Micros>> best;
-    for (const auto& [number, word] : values) {
+    for (const auto& [number, word] : values_of(demand, predicate)) {
       const bool is_words = is_word(predicate.field);
       if (is_words ? predicate.holds(word) : predicate.holds(number)) continue;
       std::vector<Predicate> changed = predicates;
@@ -446,6 +455,7 @@ void NaiveBook::relax_requirements(const Demand& demand, std::vector<v1::Relaxat
 }
 
 std::vector<v1::Relaxation> NaiveBook::relaxations(const Demand& demand) const {
+  if (nodes_of(demand.requirements) > 1) return gang_relaxations(demand);
   std::vector<v1::Relaxation> answers;
   if (match(demand)) return answers;
   relax_predicates(demand, answers);

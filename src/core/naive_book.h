@@ -4,7 +4,9 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/types.h"
@@ -36,6 +38,12 @@ class NaiveBook final : public Book {
   std::vector<Row> rows(const Demand& demand, bool free) const;
   // The best row of the cheapest objective, nobody avoided.
   std::optional<Row> cheapest(const Demand& demand) const;
+  // Every value of the predicate's field that stands in the book: a number or a word.
+  std::set<std::pair<std::int64_t, std::string>> values_of(const Demand& demand,
+                                                           const Predicate& predicate) const;
+  std::vector<v1::Relaxation> gang_relaxations(const Demand& demand) const;
+  void relax_gang_predicates(const Demand& cheapest, std::vector<v1::Relaxation>& out) const;
+  void relax_gang_requirements(const Demand& cheapest, std::vector<v1::Relaxation>& out) const;
   void relax_predicates(const Demand& demand, std::vector<v1::Relaxation>& out) const;
   void relax_requirements(const Demand& demand, std::vector<v1::Relaxation>& out) const;
 

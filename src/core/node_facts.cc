@@ -13,6 +13,7 @@ std::optional<Refusal> check_facts(const v1::NodeFacts& facts, const Limits& lim
   if (auto why = text("facts.name", facts.name())) return why;
   if (auto why = text("facts.region", facts.region())) return why;
   if (auto why = text("facts.lan", facts.lan())) return why;
+  if (auto why = text("facts.rack", facts.rack())) return why;
   if (auto why = text("facts.agent_version", facts.agent_version())) return why;
   if (!v1::Isolation_IsValid(facts.isolation())) {
     return refusal(v1::VALUE_INVALID, "facts.isolation", "isolation {} is unknown",

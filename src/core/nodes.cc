@@ -7,6 +7,7 @@
 #include "core/authority.h"
 #include "core/checks.h"
 #include "core/deadlines.h"
+#include "core/device_records.h"
 #include "core/handlers.h"
 #include "core/leases.h"
 #include "core/node_facts.h"
@@ -161,6 +162,7 @@ void handle(Step& step, const v1::JoinNode& command) {
   node.seen_at = step.now;
   node.owner_since = step.now;
   merge_facts(node, command.facts());
+  inherit_record(state, node, {});
   refresh_free(node);
   if (--token->second.uses_left == 0) state.join_tokens.erase(token);
   state.node_keys.emplace(public_key, id);
@@ -181,8 +183,10 @@ void handle(Step& step, const v1::ReportNode& command) {
   if (auto why = check_facts(command.facts(), state.limits)) return step.refuse(std::move(*why));
   state.devices -= node->devices.size();
   forget_shown_devices(state, *node);
+  const std::vector<std::string> had = names_of_devices(*node);
   merge_facts(*node, command.facts());
   note_shown_devices(state, *node);
+  inherit_record(state, *node, had);
   state.devices += node->devices.size();
   refresh_free(*node);
   node->seen_at = step.now;
@@ -200,7 +204,10 @@ void handle(Step& step, const v1::SetNodeLink& command) {
   step.entity = node->id.value;
   if (command.connected()) node->seen_at = step.now;
   if (!set_link(step.state, *node, command.connected(), command.by_market())) return;
-  if (node->connected) node_gained(step.state, *node);
+  if (node->connected) {
+    lapse_proofs(step, *node);
+    node_gained(step.state, *node);
+  }
   tell_changed(step, *node);
 }
 

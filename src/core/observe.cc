@@ -11,6 +11,7 @@
 #include "core/leases.h"
 #include "core/meter.h"
 #include "core/nodes.h"
+#include "core/proofs.h"
 #include "core/turns.h"
 
 namespace fallow::core {
@@ -157,7 +158,10 @@ void observe_owner(Step& step, Node& node, v1::OwnerState owner) {
   node.owner_since = step.now;
   follow_uptime(step.state, node, false);
   load_changed(step.state, node);
-  if (owner == v1::OWNER_AWAY) node_gained(step.state, node);
+  if (owner == v1::OWNER_AWAY) {
+    lapse_proofs(step, node);
+    node_gained(step.state, node);
+  }
   reset_deadlines(step.state, node);
   tell_changed(step, node);
 }
@@ -194,6 +198,7 @@ void handle(Step& step, const v1::Observe& command) {
   node->seen_at = step.now;
   if (node->silent) {
     set_link(state, *node, true);
+    lapse_proofs(step, *node);
     node_gained(state, *node);
     tell_changed(step, *node);
   }

@@ -200,6 +200,23 @@ void end_if_over(Step& step, Order& order) {
   told.set_charged_micros(order.charged.value);
 }
 
+void stop_orders(Step& step, AccountId account) {
+  MarketState& state = step.state;
+  std::vector<OrderId> open;
+  state.orders.each([&](const Order& order) {
+    if (order.account == account && order.state == v1::OPEN && !order.stop_asked) {
+      open.push_back(order.id);
+    }
+  });
+  std::size_t left = state.limits.stops_per_command_max;
+  for (const OrderId id : open) {
+    Order& order = *state.orders.find(id);
+    order.stop_asked = true;
+    leave_waiting(state, order);
+    stop_tasks(step, order, left);
+  }
+}
+
 void stop_more(Step& step) {
   std::size_t left = step.state.limits.stops_per_command_max;
   while (!step.state.stopping.empty() && left > 0) {

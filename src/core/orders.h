@@ -15,6 +15,9 @@ void after_lease(Step& step, const Lease& lease, const Ending& ending);
 // Ends the order when no task is WAITING or LEASED.
 void end_if_over(Step& step, Order& order);
 
+// Stops all open orders of the account, as its owner could; the rest of them follows in Ticks.
+void stop_orders(Step& step, AccountId account);
+
 // Goes on with the orders whose tasks one command could not stop; as many as this one may.
 void stop_more(Step& step);
 

@@ -65,6 +65,9 @@ v1::Policy default_policy() {
   policy.set_fair_turns(true);
   policy.set_counts_until_stop(true);
   policy.set_firm_turns(true);
+  policy.set_firm_proofs(true);
+  policy.set_holds_deposits(true);
+  policy.set_keeps_device_records(true);
   return policy;
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/money.h"
-#include "core/relaxation.h"
 #include "core/reservation.h"
 #include "core/spot.h"
 
@@ -93,8 +92,7 @@ Refusal no_match(const MarketState& state, const Demand& demand, bool under_quot
                     ? refusal(v1::QUOTE_GONE, "quote",
                               "the offers behind the quote are gone: ask for a new quote")
                     : refusal(v1::NO_MATCH, "requirements", "no offer meets the requirements now");
-  why.relaxations = nodes_of(demand.requirements) > 1 ? gang_relaxations(*state.book, demand)
-                                                      : state.book->relaxations(demand);
+  why.relaxations = state.book->relaxations(demand);
   return why;
 }
 

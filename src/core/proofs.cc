@@ -14,14 +14,9 @@
 namespace fallow::core {
 namespace {
 
-// The driver of an NVIDIA device names it by a UUID that no other device has; other names are only
-// unique within a machine. A processor, whose proof is easy, can block no card's name.
-bool is_one_of_its_kind(const v1::Device& device) {
-  return device.kind() == v1::GPU && device.uuid().starts_with("GPU-");
-}
-
 bool has_shown(const v1::Device& device) {
-  return device.proof().state() == v1::PROVEN || device.proof().state() == v1::SLOW;
+  const v1::ProofState state = device.proof().state();
+  return state == v1::PROVEN || state == v1::SLOW || state == v1::LAPSED;
 }
 
 bool shows(const Node& node, const v1::Device& device, const v1::Device* but) {
@@ -38,6 +33,17 @@ const Node* who_shows(const MarketState& state, const Node& node, const v1::Devi
   if (found == state.shown_devices.end() || found->second == node.id) return nullptr;
   const Node* const other = state.nodes.find(found->second);
   return other != nullptr && !other->removed && shows(*other, device, nullptr) ? other : nullptr;
+}
+
+// Says whether it was so old. One that is asked as often as it should be never is.
+bool lapse_if_old(v1::DeviceProof& proof, const v1::Policy& policy, Time now) {
+  if (!policy.firm_proofs() || policy.proof_interval_us() == 0) return false;
+  if (proof.state() != v1::PROVEN) return false;
+  const Duration kept = Duration(2 * policy.proof_interval_us()) + kProofSlack;
+  if (now.us - proof.at_us() <= kept.value) return false;
+  proof.set_state(v1::LAPSED);
+  proof.set_detail("its last proof is older than two intervals: it is asked again once it is idle");
+  return true;
 }
 
 // Of a checked command.
@@ -75,6 +81,7 @@ void take_result(Step& step, Node& node, const v1::ProofResult& result) {
     proof.set_at_us(step.now.us);
     proof.set_detail(detail);
   }
+  lapse_if_old(proof, step.state.policy, step.now);
   v1::DeviceChecked& told = *step.tell().mutable_device_checked();
   told.set_node(node.id.value);
   told.set_device(result.device());
@@ -85,6 +92,41 @@ void take_result(Step& step, Node& node, const v1::ProofResult& result) {
 }
 
 }  // namespace
+
+bool proves_beside_leases(const v1::Policy& policy, const Node& node) {
+  return policy.firm_proofs() && node.facts.proves_beside_leases();
+}
+
+// A processor's proof takes the time of whatever runs beside it, and says little.
+std::vector<std::uint32_t> devices_to_prove(const v1::Policy& policy, const Node& node) {
+  std::vector<std::uint32_t> places;
+  if (!node.connected || node.removed || node.owner != v1::OWNER_AWAY) return places;
+  if (!node.leases.empty() && !proves_beside_leases(policy, node)) return places;
+  for (std::uint32_t place = 0; place < node.devices.size(); ++place) {
+    const NodeDevice& device = node.devices[place];
+    const bool is_idle_card =
+        device.facts.kind() == v1::GPU && device.free_thousandths == kWholeDevice;
+    if (node.leases.empty() || is_idle_card) places.push_back(place);
+  }
+  return places;
+}
+
+void lapse_proofs(Step& step, Node& node) {
+  bool any = false;
+  for (NodeDevice& device : node.devices) {
+    // One that was never asked has none, and gets none by this.
+    any = (device.facts.has_proof() &&
+           lapse_if_old(*device.facts.mutable_proof(), step.state.policy, step.now)) ||
+          any;
+  }
+  if (!any) return;
+  step.state.book->update(node);
+  touch_reservation(step.state, node.id);
+}
+
+bool is_one_of_its_kind(const v1::Device& device) {
+  return device.kind() == v1::GPU && device.uuid().starts_with("GPU-");
+}
 
 void note_shown_devices(MarketState& state, const Node& node) {
   for (const NodeDevice& device : node.devices) {
@@ -104,6 +146,7 @@ void forget_shown_devices(MarketState& state, const Node& node) {
 }
 
 // Devices that are leased, or their owner's, are left alone: a proof takes all of their memory.
+// Which of a node's are asked is the hub's to say, by devices_to_prove().
 void handle(Step& step, const v1::StartProof& command) {
   if (!require_market(step)) return;
   if (auto why = check_hash("seed", command.seed())) return step.refuse(std::move(*why));
@@ -112,7 +155,7 @@ void handle(Step& step, const v1::StartProof& command) {
     return step.refuse(v1::NOT_FOUND, "node", "node {} is not there to prove anything",
                        command.node());
   }
-  if (!node->leases.empty() || node->owner != v1::OWNER_AWAY) {
+  if (devices_to_prove(step.state.policy, *node).empty()) {
     return step.refuse(v1::NOT_ALLOWED, "node", "node {} has work to do, or its owner is there",
                        command.node());
   }
@@ -147,6 +190,7 @@ void handle(Step& step, const v1::FinishProof& command) {
   note_shown_devices(step.state, *node);
   node->proof = ProofId();
   node->proof_disturbed = false;
+  lapse_proofs(step, *node);  // of devices that were not asked
   step.state.book->update(*node);
   touch_reservation(step.state, node->id);
   node_gained(step.state, *node);

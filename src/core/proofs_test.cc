@@ -55,6 +55,42 @@ class ProofsTest : public MachineTest {
     ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
   }
 
+  // Of any device of node_; it ends at once.
+  void lease_and_end() {
+    const std::uint64_t order = next_id();
+    apply(submit(renter_), renter_);
+    const std::vector<LeaseId> leases = machine_.node(NodeId(node_))->leases;
+    ASSERT_EQ(leases.size(), 1U);
+    v1::Command stop;
+    stop.mutable_stop_order()->set_order(order);
+    ASSERT_EQ(refusal_of(stop, renter_), v1::REFUSAL_UNSPECIFIED);
+    v1::Command ended;
+    ended.mutable_observe()->set_node(node_);
+    v1::WorkloadReport& report = *ended.mutable_observe()->add_workloads();
+    report.set_lease(leases[0].value);
+    report.set_state(v1::ENDED);
+    report.set_reason(v1::STOPPED);
+    apply(ended);
+    ASSERT_TRUE(machine_.node(NodeId(node_))->leases.empty());
+  }
+  void beside_leases() {
+    v1::NodeFacts facts = test_facts(2);
+    facts.set_proves_beside_leases(true);
+    report(node_, facts);
+  }
+  void owner(v1::OwnerState state) {
+    v1::Command command;
+    command.mutable_observe()->set_node(node_);
+    command.mutable_observe()->set_owner(state);
+    ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
+  }
+  void link(bool connected) {
+    v1::Command command;
+    command.mutable_set_node_link()->set_node(node_);
+    command.mutable_set_node_link()->set_connected(connected);
+    ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
+  }
+
   std::uint64_t provider_ = 0;
   std::uint64_t renter_ = 0;
   std::uint64_t node_ = 0;
@@ -142,6 +178,105 @@ TEST_F(ProofsTest, AProofIsOfTheDeviceThatWasThere) {
   report(node_, facts);
   EXPECT_EQ(proof(node_, 0).state(), v1::PROOF_STATE_UNSPECIFIED);
   EXPECT_EQ(proof(node_, 1).state(), v1::PROOF_STATE_UNSPECIFIED) << "its own word";
+}
+
+// Threats 7 and 12: who has his device leased whenever it is asked, or for long, has nothing left
+// to show for it.
+TEST_F(ProofsTest, AProofThatIsTooOldIsWorthNothingAtTheNextLeasesEnd) {
+  change_policy([](v1::Policy& policy) { policy.set_proof_interval_us(hours(1).value); });
+  prove(node_, {v1::PROOF_PASSED, v1::PROOF_SLOW});
+  lease_and_end();
+  EXPECT_EQ(proof(node_, 0).state(), v1::PROVEN) << "it is not too old";
+  now_ = now_ + hours(2) + kProofSlack;
+  EXPECT_EQ(proof(node_, 0).state(), v1::PROVEN) << "nothing was leased: it is asked all the time";
+  lease_and_end();
+  EXPECT_EQ(proof(node_, 0).state(), v1::LAPSED);
+  EXPECT_EQ(proof(node_, 0).speeds().int8_mops(), 5U) << "what it showed is known";
+  EXPECT_EQ(proof(node_, 1).state(), v1::SLOW) << "that was worth nothing before";
+  EXPECT_EQ(order_verified(), v1::NO_MATCH);
+  restored();
+  prove(node_, {v1::PROOF_PASSED});
+  EXPECT_EQ(order_verified(), v1::REFUSAL_UNSPECIFIED);
+}
+
+TEST_F(ProofsTest, WhoIsDisturbedWheneverItIsAskedLosesItsProofAllTheSame) {
+  change_policy([](v1::Policy& policy) { policy.set_proof_interval_us(hours(1).value); });
+  prove(node_, {v1::PROOF_PASSED, v1::PROOF_PASSED});
+  beside_leases();
+  apply(submit(renter_), renter_);  // and stays
+  now_ = now_ + hours(3);
+  ASSERT_EQ(start(node_), v1::REFUSAL_UNSPECIFIED);
+  apply(submit(renter_), renter_);
+  ASSERT_EQ(machine_.node(NodeId(node_))->leases.size(), 2U);
+  EXPECT_EQ(refusal_of(finishing(node_, {v1::PROOF_MISSED})), v1::REFUSAL_UNSPECIFIED);
+  EXPECT_TRUE(events_[0].device_checked().excused());
+  EXPECT_EQ(events_[0].device_checked().state().state(), v1::LAPSED);
+  EXPECT_EQ(proof(node_, 0).state(), v1::LAPSED);
+  EXPECT_EQ(proof(node_, 1).state(), v1::LAPSED);
+}
+
+TEST_F(ProofsTest, NeitherAnOwnerWhoStaysNorABrokenConnectionKeepsAProof) {
+  change_policy([](v1::Policy& policy) { policy.set_proof_interval_us(hours(1).value); });
+  prove(node_, {v1::PROOF_PASSED});
+  owner(v1::OWNER_PRESENT);
+  now_ = now_ + hours(3);
+  owner(v1::OWNER_AWAY);
+  EXPECT_EQ(proof(node_).state(), v1::LAPSED);
+  prove(node_, {v1::PROOF_PASSED});
+  link(false);
+  now_ = now_ + hours(3);
+  link(true);
+  EXPECT_EQ(proof(node_).state(), v1::LAPSED);
+}
+
+TEST_F(ProofsTest, AMarketWithoutTheRuleOrWithoutAnIntervalKeepsItsProofs) {
+  prove(node_, {v1::PROOF_PASSED});
+  now_ = now_ + hours(1'000);
+  lease_and_end();
+  EXPECT_EQ(proof(node_).state(), v1::PROVEN) << "nobody is asked";
+  change_policy([](v1::Policy& policy) {
+    policy.set_proof_interval_us(hours(1).value);
+    policy.set_firm_proofs(false);
+  });
+  lease_and_end();
+  EXPECT_EQ(proof(node_).state(), v1::PROVEN);
+  beside_leases();
+  apply(submit(renter_), renter_);
+  EXPECT_EQ(start(node_), v1::NOT_ALLOWED);
+}
+
+// A lapsed proof still holds the card's name: else another node takes it while the card is leased.
+TEST_F(ProofsTest, ALapsedProofKeepsTheCardsName) {
+  change_policy([](v1::Policy& policy) { policy.set_proof_interval_us(hours(1).value); });
+  const std::uint64_t other = node(provider_, 600'000);
+  v1::NodeFacts facts = test_facts(1);
+  facts.mutable_devices(0)->set_uuid("GPU-1");
+  report(node_, facts);
+  report(other, facts);
+  prove(node_, {v1::PROOF_PASSED});
+  now_ = now_ + hours(3);
+  lease_and_end();
+  ASSERT_EQ(proof(node_).state(), v1::LAPSED);
+  prove(other, {v1::PROOF_PASSED});
+  EXPECT_EQ(proof(other).state(), v1::DISPROVEN);
+}
+
+TEST_F(ProofsTest, BesideLeasesIdleCardsAreAsked) {
+  beside_leases();
+  apply(submit(renter_), renter_);
+  const Node& node = *machine_.node(NodeId(node_));
+  ASSERT_EQ(node.leases.size(), 1U);
+  const std::uint32_t leased = machine_.lease(node.leases[0])->devices[0];
+  EXPECT_EQ(devices_to_prove(machine_.policy(), node), std::vector<std::uint32_t>{1 - leased});
+  EXPECT_EQ(start(node_), v1::REFUSAL_UNSPECIFIED);
+  v1::NodeFacts facts = test_facts(2);
+  facts.set_proves_beside_leases(true);
+  facts.mutable_devices(static_cast<int>(1 - leased))->set_kind(v1::CPU);
+  report(node_, facts);
+  EXPECT_TRUE(devices_to_prove(machine_.policy(), node).empty()) << "a processor";
+  EXPECT_EQ(start(node_), v1::NOT_ALLOWED);
+  report(node_, test_facts(2));
+  EXPECT_EQ(start(node_), v1::NOT_ALLOWED) << "its agent cannot";
 }
 
 TEST_F(ProofsTest, AProofIsOverWhenItsDeviceIsAnother) {

@@ -25,24 +25,16 @@ struct FieldFacts {
 
 // In the order of Field.
 constexpr std::array<FieldFacts, kFields> kFieldFacts = {{
-    {"gpu_name", Kind::kWord, Of::kDevice, 0},
-    {"num_gpus", Kind::kNumber, Of::kOffer, 0},
-    {"gpu_ram", Kind::kNumber, Of::kDevice, 3},
-    {"price", Kind::kNumber, Of::kOffer, 6},
-    {"reliability", Kind::kNumber, Of::kOffer, 6},
-    {"region", Kind::kWord, Of::kOffer, 0},
-    {"cpu_cores", Kind::kNumber, Of::kOffer, 3},
-    {"cpu_ram", Kind::kNumber, Of::kOffer, 3},
-    {"disk_space", Kind::kNumber, Of::kOffer, 3},
-    {"inet_down", Kind::kNumber, Of::kOffer, 3},
-    {"inet_up", Kind::kNumber, Of::kOffer, 3},
-    {"isolation", Kind::kNumber, Of::kOffer, 0},
-    {"device_kind", Kind::kWord, Of::kDevice, 0},
-    {"node", Kind::kNumber, Of::kOffer, 0},
-    {"provider", Kind::kNumber, Of::kOffer, 0},
-    {"lan", Kind::kWord, Of::kOffer, 0},
-    {"verified", Kind::kWord, Of::kDevice, 0},
-    {"images", Kind::kNumber, Of::kOffer, 0},
+    {"gpu_name", Kind::kWord, Of::kDevice, 0},     {"num_gpus", Kind::kNumber, Of::kOffer, 0},
+    {"gpu_ram", Kind::kNumber, Of::kDevice, 3},    {"price", Kind::kNumber, Of::kOffer, 6},
+    {"reliability", Kind::kNumber, Of::kOffer, 6}, {"region", Kind::kWord, Of::kOffer, 0},
+    {"cpu_cores", Kind::kNumber, Of::kOffer, 3},   {"cpu_ram", Kind::kNumber, Of::kOffer, 3},
+    {"disk_space", Kind::kNumber, Of::kOffer, 3},  {"inet_down", Kind::kNumber, Of::kOffer, 3},
+    {"inet_up", Kind::kNumber, Of::kOffer, 3},     {"isolation", Kind::kNumber, Of::kOffer, 0},
+    {"device_kind", Kind::kWord, Of::kDevice, 0},  {"node", Kind::kNumber, Of::kOffer, 0},
+    {"provider", Kind::kNumber, Of::kOffer, 0},    {"lan", Kind::kWord, Of::kOffer, 0},
+    {"verified", Kind::kWord, Of::kDevice, 0},     {"images", Kind::kNumber, Of::kOffer, 0},
+    {"rack", Kind::kWord, Of::kOffer, 0},
 }};
 
 const FieldFacts& facts_of(Field field) { return kFieldFacts[static_cast<std::size_t>(field)]; }
@@ -332,6 +324,7 @@ std::int64_t number_of(const v1::Device& device, Field field) {
 
 std::string_view word_of(const Node& node, Field field) {
   if (field == Field::kLan) return node.facts.lan();
+  if (field == Field::kRack) return node.facts.rack();
   FALLOW_CHECK(field == Field::kRegion, "{} is not a word of a node", name_of(field));
   return node.facts.region();
 }

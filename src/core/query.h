@@ -41,8 +41,9 @@ enum class Field : std::uint8_t {
   kLan,         // word, within a provider and region
   kVerified,    // word of single devices: true where the last proof was passed, else false
   kImages,      // number: 1 where the node runs OCI images, else 0; written as true or false
+  kRack,        // word, within a provider, region and LAN
 };
-constexpr std::size_t kFields = 18;
+constexpr std::size_t kFields = 19;
 
 enum class Operator : std::uint8_t {
   kLess,
@@ -144,7 +145,7 @@ std::string number_text(Field field, std::int64_t number);
 std::int64_t number_of(const Node& node, Field field, Micros device_hour);
 // A number field of a device: gpu_ram (else CHECK).
 std::int64_t number_of(const v1::Device& device, Field field);
-// A word field, as it was reported: region, lan.
+// A word field, as it was reported: region, lan, rack.
 std::string_view word_of(const Node& node, Field field);
 // Was the device's last proof passed?
 inline bool is_verified(const v1::Device& device) { return device.proof().state() == v1::PROVEN; }

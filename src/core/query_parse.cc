@@ -355,6 +355,8 @@ class Parser {
       case Field::kRegion:
         return "eu";
       case Field::kLan:
+        return "hall-2";
+      case Field::kRack:
         return "rack-7";
       case Field::kIsolation:
         return "gvisor";

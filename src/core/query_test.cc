@@ -30,6 +30,7 @@ Node rig() {
   node.id = NodeId(4'096);
   node.provider = AccountId(8'193);
   node.facts.set_lan("rack 7");
+  node.facts.set_rack("A 3");
   node.facts.set_region("eu");
   node.facts.set_cpu_thousandths(16'000);
   node.facts.set_memory_mb(64'000);
@@ -96,10 +97,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"images=FALSE", false}, Case{"images!=true", false}, Case{"images=any", true},
         Case{"device_kind=gpu", true}, Case{"device_kind=cpu", false}, Case{"node=4096", true},
         Case{"node!=4096", false}, Case{"provider=8193", true}, Case{"lan='RACK 7'", true},
-        Case{"lan!=rack_7", false}, Case{"lan in [rack_6,rack_7]", true},
-        Case{"GPU_NAME = 'rtx 4090'", true}, Case{"gpu_name!=RTX_4090", false},
-        Case{"gpu_name notin [RTX_3090]", true}, Case{"gpu_ram>=24.564", true},
-        Case{"gpu_ram>24.564", false}, Case{"region=\"EU\"", true},
+        Case{"lan!=rack_7", false}, Case{"rack=a_3", true}, Case{"rack in [a_4,\"\"]", false},
+        Case{"lan in [rack_6,rack_7]", true}, Case{"GPU_NAME = 'rtx 4090'", true},
+        Case{"gpu_name!=RTX_4090", false}, Case{"gpu_name notin [RTX_3090]", true},
+        Case{"gpu_ram>=24.564", true}, Case{"gpu_ram>24.564", false}, Case{"region=\"EU\"", true},
         Case{"region in [\"eu\" , us]num_gpus>1", true}, Case{"gpu_ram>=24 gpu_ram<24", false}));
 
 TEST(Query, SpeaksOfSingleDevices) {

@@ -2,7 +2,8 @@
 // helps. "lower gpu_ram to 16", "raise max price to 0.31", "wait: 3 matching offers are busy".
 //
 // Market thread only. A change is the smallest one for its predicate or requirement; between equal
-// ones the cheapest result counts, then the more reliable node, then the lower node id.
+// ones the cheapest result counts, then the more reliable node, then the lower node id. Of gangs
+// see core/gang_relaxations.h.
 #pragma once
 
 #include <cstdint>
@@ -31,14 +32,23 @@ enum class Change : std::uint8_t {
   kWait,
 };
 
+// Does it depend on which of a node's devices are admitted?
+bool is_of_devices(const Predicate& predicate);
+
 // A changed predicate: one that also holds for the value it failed for. `number` or `word` is
 // that value. A comparison becomes <= or >=; = becomes in; != and notin lose the value.
 Predicate widened(const Predicate& predicate, std::int64_t number);
 Predicate widened(const Predicate& predicate, std::string_view word);
 
-// Of a gang that finds no place: fewer nodes, a higher price, fewer GPUs each, or waiting; each
-// with what the dearest of its nodes would then cost. What it does not look at is said of none.
-std::vector<v1::Relaxation> gang_relaxations(const Book& book, const Demand& demand);
+// The demand with its predicate `at` widened so: by the word where the field is one.
+Demand widened(const Demand& demand, std::size_t at, std::int64_t number, std::string_view word);
+// Without that predicate; and without those on num_gpus where the admitted devices change, for more
+// of them may be too many. What fits then is a first sieve.
+Demand without_predicate(const Demand& demand, std::size_t at);
+
+// Sets what the change is about to `value`, in the change's own unit (see relaxation_of()), and
+// returns what was asked. A price also lifts the demand's other limit, and was asked as it is set.
+std::int64_t set_value(Demand& demand, Change change, std::int64_t value);
 
 // The answer as the API gives it. `number` in the change's own unit: micros, devices, thousandths,
 // microseconds, megabytes, v1::Isolation, v1::Network, or offers for kWait.
@@ -46,6 +56,50 @@ v1::Relaxation relaxation_of(Change change, const v1::Requirements& asked, std::
                              Micros rate_hour);
 v1::Relaxation relaxation_of(const Predicate& predicate, std::int64_t number, Micros rate_hour);
 v1::Relaxation relaxation_of(const Predicate& predicate, std::string_view word, Micros rate_hour);
+// The cheapest first, equals as they stand, and no more than are told.
+void order_relaxations(std::vector<v1::Relaxation>& relaxations);
+
+// What of a node stands against a demand, and what it has instead. Refers to the demand, which must
+// outlive it.
+class RelaxationValues {
+ public:
+  explicit RelaxationValues(const Demand& demand) : demand_(demand), matcher_(demand) {}
+  const Matcher& matcher() const { return matcher_; }
+
+  // What of the node itself fails now: at most one of them may, if one change is to help.
+  struct Failures {
+    std::size_t count = 0;
+    bool link = false;
+    std::optional<Change> change;
+    std::optional<std::size_t> predicate;
+  };
+  Failures failures_of(const Node& node) const;
+
+  // What a predicate meets there, and how far it would have to move. `word` lives as long as what
+  // it is of.
+  struct Value {
+    std::int64_t number = 0;
+    std::string_view word;
+    std::int64_t distance = 0;
+  };
+  // Not of a field of single devices.
+  Value value_of(const Predicate& predicate, const Node& node) const;
+  static Value value_of(const Predicate& predicate, const v1::Device& device);
+  // The nearest value of what the change is about that the node itself would meet.
+  std::optional<std::int64_t> value_for(Change change, const Node& node) const;
+  // The least and the greatest share, in thousandths, that it has devices enough for.
+  struct Shares {
+    std::int64_t low;
+    std::int64_t high;
+  };
+  std::optional<Shares> shares_of(const Node& node) const;
+
+ private:
+  std::vector<std::int64_t> admitted_free(const Node& node) const;
+
+  const Demand& demand_;
+  Matcher matcher_;
+};
 
 // Looks at every node once. The answer does not depend on their order; cheapest first is fastest.
 class RelaxationScan {
@@ -67,15 +121,6 @@ class RelaxationScan {
     std::int64_t number = 0;
     std::string word;
   };
-  // What of the node itself fails now: at most one of them may, if one change is to help.
-  struct Failures {
-    std::size_t count = 0;
-    bool link = false;
-    std::optional<Change> change;
-    std::optional<std::size_t> predicate;
-  };
-  Failures failures_of(const Node& node) const;
-
   static bool better(const Found& found, std::int64_t distance, const Rank& rank,
                      std::int64_t number, std::string_view word);
   static void offer(Found& found, std::int64_t distance, const Rank& rank, std::int64_t number,
@@ -85,10 +130,10 @@ class RelaxationScan {
                         const Rank& rank);
   void try_wait(const Node& node);
   void try_change(Change change, const Node& node);
-  std::optional<std::int64_t> value_for(Change change, const Node& node) const;
 
   Demand demand_;  // as asked for, but the cheapest
-  Matcher matcher_;
+  RelaxationValues values_;
+  const Matcher& matcher_;      // of values_
   std::vector<Demand> lifted_;  // by predicate: without it
   Demand scratch_;              // one requirement changed
   std::int64_t waiting_ = 0;

@@ -1,5 +1,8 @@
-// How changes are written, and how predicates widen. The scan stands in relaxation.cc.
+// How changes are made and written. The scans stand in relaxation.cc and gang_relaxations.cc.
 #include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/money.h"
@@ -89,6 +92,81 @@ Predicate widened(const Predicate& predicate, std::string_view word) {
   return widened_by(predicate, &Predicate::words, canonical_word(word));
 }
 
+Demand widened(const Demand& demand, std::size_t at, std::int64_t number, std::string_view word) {
+  std::vector<Predicate> predicates = demand.query.predicates();
+  const Predicate& predicate = predicates[at];
+  predicates[at] = is_word(predicate.field) ? widened(predicate, word) : widened(predicate, number);
+  Demand copy = demand;
+  copy.query = Query(std::move(predicates));
+  return copy;
+}
+
+Demand without_predicate(const Demand& demand, std::size_t at) {
+  std::vector<Predicate> predicates = demand.query.predicates();
+  const bool of_device = is_of_device(predicates[at].field);
+  for (std::size_t i = 0; i < predicates.size(); ++i) {
+    if (i != at && !(of_device && predicates[i].field == Field::kNumGpus)) continue;
+    predicates[i].op = Operator::kAny;
+    predicates[i].numbers.clear();
+    predicates[i].words.clear();
+  }
+  Demand copy = demand;
+  copy.query = Query(std::move(predicates));
+  return copy;
+}
+
+std::int64_t set_value(Demand& demand, Change change, std::int64_t value) {
+  v1::Requirements& requirements = demand.requirements;
+  const auto narrow = static_cast<std::uint32_t>(value);
+  std::int64_t asked = value;
+  switch (change) {
+    case Change::kNodes:
+      asked = nodes_of(requirements);
+      requirements.set_nodes(narrow);
+      break;
+    case Change::kPrice:
+      requirements.set_price_per_hour_micros_max(value);
+      demand.rate_hour_max = Micros(0);
+      break;
+    case Change::kGpus:
+      asked = gpus_of(requirements);
+      requirements.set_gpus(narrow);
+      break;
+    case Change::kShare:
+      asked = share_of(requirements);
+      requirements.set_device_thousandths(narrow);
+      break;
+    case Change::kDuration:
+      asked = requirements.duration_us();
+      requirements.set_duration_us(value);
+      break;
+    case Change::kMemory:
+      asked = requirements.memory_mb();
+      requirements.set_memory_mb(narrow);
+      break;
+    case Change::kCpu:
+      asked = requirements.cpu_thousandths();
+      requirements.set_cpu_thousandths(narrow);
+      break;
+    case Change::kDisk:
+      asked = requirements.disk_mb();
+      requirements.set_disk_mb(narrow);
+      break;
+    case Change::kIsolation:
+      asked = requirements.isolation_min();
+      requirements.set_isolation_min(static_cast<v1::Isolation>(value));
+      break;
+    case Change::kNetwork:
+      asked = requirements.network();
+      requirements.set_network(static_cast<v1::Network>(value));
+      break;
+    case Change::kPredicate:
+    case Change::kWait:
+      FALLOW_CHECK(false, "change {} has no value", static_cast<int>(change));
+  }
+  return asked;
+}
+
 v1::Relaxation relaxation_of(Change change, const v1::Requirements& asked, std::int64_t number,
                              Micros rate_hour) {
   switch (change) {
@@ -138,7 +216,17 @@ v1::Relaxation relaxation_of(const Predicate& predicate, std::int64_t number, Mi
 }
 
 v1::Relaxation relaxation_of(const Predicate& predicate, std::string_view word, Micros rate_hour) {
-  return answer(name_of(predicate.field), change_of(predicate, word), rate_hour);
+  // As a query writes it: nothing else would tell that there is none.
+  const std::string_view shown = word.empty() ? "\"\"" : word;
+  return answer(name_of(predicate.field), change_of(predicate, shown), rate_hour);
+}
+
+void order_relaxations(std::vector<v1::Relaxation>& relaxations) {
+  std::stable_sort(relaxations.begin(), relaxations.end(),
+                   [](const v1::Relaxation& a, const v1::Relaxation& b) {
+                     return a.task_hour_micros() < b.task_hour_micros();
+                   });
+  if (relaxations.size() > kRelaxationsMax) relaxations.resize(kRelaxationsMax);
 }
 
 }  // namespace fallow::core

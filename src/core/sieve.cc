@@ -167,8 +167,8 @@ void Sieve::add(const Predicate& predicate, std::size_t index, const WordNumbers
   if (predicate.op == Operator::kAny || is_of_device(predicate.field)) return;
   if (predicate.field == Field::kRegion) {
     add_region(predicate, index, regions);
-  } else if (predicate.field == Field::kLan) {
-    doubts_ = asks_node_ = true;  // few ask for it: it has no column
+  } else if (predicate.field == Field::kLan || predicate.field == Field::kRack) {
+    doubts_ = asks_node_ = true;  // few ask for them: they have no column
   } else {
     add_numbers(predicate, index);
   }

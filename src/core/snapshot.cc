@@ -54,6 +54,9 @@ bool keeps_stops(const MarketState& state) {
 
 // The oldest that can hold it, so that a market keeps its digest until it has something new.
 std::uint32_t version_of(const MarketState& state) {
+  if (!state.reversible.empty() || !state.reversals.empty() || !state.device_records.empty()) {
+    return kRecordsSnapshotVersion;
+  }
   if (keeps_stops(state)) return kStopsSnapshotVersion;
   return keeps_turns(state) ? kFairSnapshotVersion : kSnapshotVersion;
 }
@@ -112,6 +115,22 @@ void write_stops(SnapshotWriter& writer, const MarketState& state) {
   });
 }
 
+void write_reversals(SnapshotWriter& writer, const MarketState& state) {
+  writer(static_cast<std::uint64_t>(state.reversible.size()));
+  for (const auto& [due, deposit] : state.reversible) {
+    writer(due.first, due.second, deposit.account, deposit.amount);
+  }
+  writer(static_cast<std::uint64_t>(state.reversals.size()));
+  for (const auto& [reference, index] : state.reversals) writer(reference, index);
+}
+
+void write_device_records(SnapshotWriter& writer, const MarketState& state) {
+  writer(static_cast<std::uint64_t>(state.device_records.size()));
+  for (const auto& [uuid, record] : state.device_records) {
+    writer(uuid, record.node, record.kept, record.broken);
+  }
+}
+
 // A role, and a bit for an invitation: markets without any keep the bytes that they had before
 // there were some.
 constexpr std::uint32_t kInvited = 32;
@@ -152,6 +171,10 @@ Digest write_state(const MarketState& state, const SnapshotWriter::Sink& sink) {
   write_prices(writer, state);
   write_scoring(writer, state);
   if (version >= kStopsSnapshotVersion) write_stops(writer, state);
+  if (version >= kRecordsSnapshotVersion) {
+    write_reversals(writer, state);
+    write_device_records(writer, state);
+  }
   return writer.finish();
 }
 
@@ -322,12 +345,40 @@ void read_stops(SnapshotReader& reader, MarketState& state) {
   });
 }
 
+void read_reversals(SnapshotReader& reader, MarketState& state) {
+  read_each(reader, [&] {
+    std::pair<Time, LogIndex> due;
+    ReversibleDeposit deposit;
+    reader(due.first, due.second, deposit.account, deposit.amount);
+    if (!state.reversible.emplace(due, deposit).second) reader.fail("a deposit is there twice");
+  });
+  read_each(reader, [&] {
+    ShortHash reference{};
+    LogIndex index;
+    reader(reference, index);
+    if (!state.reversals.emplace(reference, index).second) {
+      reader.fail("a deposit was reversed twice");
+    }
+  });
+}
+
+void read_device_records(SnapshotReader& reader, MarketState& state) {
+  read_each(reader, [&] {
+    std::string uuid;
+    DeviceRecord record;
+    reader(uuid, record.node, record.kept, record.broken);
+    if (!state.device_records.emplace(uuid, record).second) {
+      reader.fail("a device has two records");
+    }
+  });
+}
+
 void read_state(SnapshotReader& reader, MarketState& state) {
   ShortHash magic{};
   std::uint32_t version = 0;
   reader(magic, version);
   if (magic != kMagic) return reader.fail("it is no snapshot of a market");
-  if (version < kSnapshotVersion || version > kStopsSnapshotVersion) {
+  if (version < kSnapshotVersion || version > kRecordsSnapshotVersion) {
     return reader.fail("it is of a version that is not known here");
   }
   market_fields(reader, state);
@@ -342,6 +393,10 @@ void read_state(SnapshotReader& reader, MarketState& state) {
   read_prices(reader, state);
   read_scoring(reader, state);
   if (version >= kStopsSnapshotVersion) read_stops(reader, state);
+  if (version >= kRecordsSnapshotVersion) {
+    read_reversals(reader, state);
+    read_device_records(reader, state);
+  }
 }
 
 }  // namespace

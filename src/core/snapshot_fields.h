@@ -13,6 +13,9 @@ constexpr std::uint32_t kFairSnapshotVersion = 13;
 // With what leases that stop can still prove, at the very end, and all of the version before.
 // Markets without any have the bytes of those versions.
 constexpr std::uint32_t kStopsSnapshotVersion = 14;
+// With deposits that can be reversed or were, and the records of devices, at the very end, and all
+// of the version before. Likewise.
+constexpr std::uint32_t kRecordsSnapshotVersion = 15;
 
 template <class Archive, class List, class Each>
 void list_fields(Archive& archive, List& list, Each&& each) {

@@ -1,5 +1,7 @@
 #include "core/step.h"
 
+#include <algorithm>
+
 namespace fallow::core {
 
 void Step::refuse(Refusal why) {
@@ -27,6 +29,16 @@ void Step::move(LedgerKey from, LedgerKey to, Micros amount, v1::TransferReason 
   FALLOW_CHECK(state.ledger.transfer(from, to, amount, reason, lease, out),
                "{} micros cannot move from {}/{} to {}/{}", amount.value, from.account.value,
                static_cast<int>(from.kind), to.account.value, static_cast<int>(to.kind));
+  if (from.kind == v1::OWED) state.debts_total += amount;
+  if (to.kind == v1::OWED) state.debts_total -= amount;
+  if (to.kind == v1::WALLET || to.kind == v1::EARNED) pay_debt(to);
+}
+
+void Step::pay_debt(LedgerKey from) {
+  if (state.debts_total.value == 0) return;
+  const LedgerKey owed{from.account, v1::OWED};
+  const Micros debt(-state.ledger.balance(owed).value);
+  move(from, owed, std::min(debt, state.ledger.balance(from)), v1::DEBT_PAID, LeaseId());
 }
 
 }  // namespace fallow::core

@@ -44,8 +44,11 @@ struct Step {
   // The command was carried out before: tells what it made then, and changes nothing.
   void repeat(LogIndex first, std::uint64_t first_entity);
 
-  // Moves money that must be there: whoever calls has made sure, so a failure is a bug.
+  // Moves money that must be there: whoever calls has made sure, so a failure is a bug. What comes
+  // to the wallet or the earnings of an account that owes goes on to what it owes.
   void move(LedgerKey from, LedgerKey to, Micros amount, v1::TransferReason reason, LeaseId lease);
+  // Out of a wallet or earnings, as much as the account owes and there is.
+  void pay_debt(LedgerKey from);
 };
 
 }  // namespace fallow::core

@@ -49,7 +49,8 @@ inline v1::Command test_found() {
   *found.mutable_policy() = default_policy();
   found.mutable_policy()->set_price_interval_us(0);  // no deadline but those a test makes
   found.mutable_policy()->set_retry_delay_us(0);
-  found.mutable_policy()->set_fair_turns(false);  // a test that is about it lays it down
+  found.mutable_policy()->set_fair_turns(false);      // a test that is about it lays it down
+  found.mutable_policy()->set_holds_deposits(false);  // likewise
   found.set_operator_key_hash(test_hash(2));
   return command;
 }
@@ -411,6 +412,11 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     command.mutable_withdraw()->set_amount_micros(amount(100'000));
     command.mutable_withdraw()->set_destination("bank");
   } else if (kind < 92) {
+    if (chance(6)) {
+      const std::uint64_t which = below(references_ + 2);
+      command.mutable_reverse_deposit()->set_reference("r" + std::to_string(which));
+      return command;
+    }
     machine.visit_payouts([&](const Payout& payout) {
       command.mutable_settle_payout()->set_payout(payout.id);
       return !chance(3);
@@ -500,6 +506,8 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     policy.set_fair_turns(policy.price_step_basis_points() % 3 != 0);
     policy.set_firm_turns(policy.price_step_basis_points() % 5 != 0);
     policy.set_counts_until_stop(policy.survival_basis_points() % 3 != 0);
+    policy.set_holds_deposits(policy.locality_basis_points() % 3 != 0);
+    policy.set_keeps_device_records(policy.locality_basis_points() % 5 != 0);
   } else if (kind < 99) {
     command.mutable_withdraw_offer()->set_node(any_node(machine));
   } else if (chance(6)) {

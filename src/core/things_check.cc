@@ -240,12 +240,28 @@ void check_people(Complaint& complaint, const MarketState& state) {
                          (payout.source == v1::WALLET || payout.source == v1::EARNED),
                      "payout {} cannot be", id);
   }
+  Wide debts = 0;
+  state.ledger.visit([&](LedgerKey key, Micros balance) {
+    if (key.kind == v1::OWED) debts -= balance.value;
+  });
+  inside += debts;
+  complaint.unless(debts <= std::numeric_limits<std::int64_t>::max(),
+                   "more is owed than there can be");
   complaint.unless(inside >= 0 && inside <= std::numeric_limits<std::int64_t>::max(),
                    "there is more money than there can be");
   for (const auto& [due, release] : state.releases) {
     complaint.unless(known(release.provider) && release.amount.value > 0 && is_moment(due.at),
                      "earnings of lease {} cannot be", due.lease.value);
   }
+  Wide reversible = 0;
+  for (const auto& [due, deposit] : state.reversible) {
+    reversible += deposit.amount.value;
+    complaint.unless(known(deposit.account) && is_moment(due.first) &&
+                         is_between(Micros(1), deposit.amount, money_max),
+                     "the reversible deposit of command {} cannot be", due.second.value);
+  }
+  complaint.unless(reversible <= std::numeric_limits<std::int64_t>::max(),
+                   "more can be taken back than there can be");
   for (const Booked& booked : state.deposits) {
     complaint.unless(known(booked.account), "a deposit belongs to nobody");
   }
@@ -279,6 +295,11 @@ Status check_things(const MarketState& state) {
                    "the reservation's moment cannot be");
   check_people(complaint, state);
   state.nodes.each([&](const Node& node) { check_node(complaint, state, node); });
+  for (const auto& [uuid, record] : state.device_records) {
+    complaint.unless(uuid.size() <= state.limits.name_bytes_max && record.broken > 0 &&
+                         record.node.value < ids_end,
+                     "the record of a device cannot be");
+  }
   state.orders.each([&](const Order& order) { check_open_order(complaint, state, order); });
   state.leases.each([&](const Lease& lease) { check_lease(complaint, state, lease); });
   return complaint.status();

@@ -6,27 +6,30 @@
 #include "core/authority.h"
 #include "core/checks.h"
 #include "core/handlers.h"
+#include "core/reversals.h"
 
 namespace fallow::core {
 namespace {
-
-ShortHash short_hash(std::string_view text) {
-  const Digest digest = digest_of(text);
-  ShortHash hash{};
-  std::copy_n(digest.begin(), hash.size(), hash.begin());
-  return hash;
-}
 
 void release_first(Step& step) {
   const auto first = step.state.releases.begin();
   const auto [due, release] = *first;
   step.state.releases.erase(first);
-  step.move({release.provider, v1::PENDING}, {release.provider, v1::EARNED}, release.amount,
-            v1::RELEASED, due.lease);
-  if (Lease* const lease = step.state.leases.find(due.lease)) lease->earnings_released = true;
+  Lease* const lease = step.state.leases.find(due.lease);
+  const Micros left = lease == nullptr ? release.amount : charge_back(step, *lease, release.amount);
+  step.move({release.provider, v1::PENDING}, {release.provider, v1::EARNED}, left, v1::RELEASED,
+            due.lease);
+  if (lease != nullptr) lease->earnings_released = true;
 }
 
 }  // namespace
+
+ShortHash reference_hash(std::string_view reference) {
+  const Digest digest = digest_of(reference);
+  ShortHash hash{};
+  std::copy_n(digest.begin(), hash.size(), hash.begin());
+  return hash;
+}
 
 void handle(Step& step, const v1::Deposit& command) {
   MarketState& state = step.state;
@@ -41,7 +44,7 @@ void handle(Step& step, const v1::Deposit& command) {
       acting_for(step, AccountId(command.account()), v1::SCOPE_UNSPECIFIED);
   if (account == nullptr) return;
   const Micros amount(command.amount_micros());
-  const ShortHash reference = short_hash(command.reference());
+  const ShortHash reference = reference_hash(command.reference());
   if (const auto found = state.deposit_places.find(reference);
       found != state.deposit_places.end()) {
     const Booked& booked = state.deposits[found->second];
@@ -56,10 +59,11 @@ void handle(Step& step, const v1::Deposit& command) {
     return step.refuse(v1::LIMIT_REACHED, "", "the market has booked its most deposits, {}",
                        state.limits.deposits_max);
   }
-  // What is on its way out may come back, and then there must be room for it.
+  // What is on its way out may come back, and then there must be room for it; so for what is owed.
   std::int64_t room = 0;
   const Micros inside = -state.ledger.balance(kOutside);
-  if (__builtin_add_overflow(inside.value + state.payouts_total.value, amount.value, &room) ||
+  const Micros known = inside + state.payouts_total + state.debts_total;
+  if (__builtin_add_overflow(known.value, amount.value, &room) ||
       !state.ledger.transfer(kOutside, {account->id, v1::WALLET}, amount, v1::DEPOSITED, LeaseId(),
                              step.out)) {
     return step.refuse(v1::LIMIT_REACHED, "amount_micros",
@@ -67,6 +71,8 @@ void handle(Step& step, const v1::Deposit& command) {
   }
   state.deposit_places.emplace(reference, static_cast<std::uint32_t>(state.deposits.size()));
   state.deposits.push_back({reference, step.index, account->id, amount});
+  note_deposit(step, account->id, amount);
+  step.pay_debt({account->id, v1::WALLET});
   step.entity = account->id.value;
 }
 
@@ -84,11 +90,18 @@ void handle(Step& step, const v1::Withdraw& command) {
   const Micros amount(command.amount_micros());
   const Micros earned = state.ledger.balance({account->id, v1::EARNED});
   const Micros wallet = state.ledger.balance({account->id, v1::WALLET});
+  const Micros firm = payable(state, account->id);
   if (earned < amount && wallet < amount) {
     return step.refuse(v1::NO_FUNDS, "amount_micros",
                        "{} is neither in the wallet ({}) nor in the earnings ({}): ask for at most "
                        "the larger of them",
                        format_money(amount), format_money(wallet), format_money(earned));
+  }
+  if (earned < amount && firm < amount) {
+    return step.refuse(v1::NO_FUNDS, "amount_micros",
+                       "of the wallet's {} only {} can be paid out now: the rest came in lately "
+                       "and may still be taken back; ask for that much, spend it, or wait",
+                       format_money(wallet), format_money(firm));
   }
   if (state.payouts.size() >= state.limits.payouts_open_max) {
     return step.refuse(v1::LIMIT_REACHED, "", "too many payouts are on their way: try again later");

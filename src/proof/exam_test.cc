@@ -232,6 +232,32 @@ TEST(Exam, AnAnswerOfAnotherProofIsWorthNothing) {
   EXPECT_EQ(result.outcome(), v1::PROOF_WRONG);
 }
 
+// Threat 9, of proofs alone: two devices of one proof compute other things.
+TEST(Exam, AnAnswerOfTheDeviceBesideItIsWorthNothing) {
+  std::vector<v1::ProofAnswer> copied;
+  const Digest seed = digest_of("secret");
+  HostDevice one;
+  Prover honest(one);
+  Exam first(small_plan(), seed, 7, 0);
+  const v1::ProofResult shown =
+      examine(first, honest, [&](const v1::ProofAsk&, v1::ProofAnswer& answer) {
+        copied.push_back(answer);
+        return seconds(1);
+      });
+  ASSERT_EQ(shown.outcome(), v1::PROOF_PASSED);
+  HostDevice other;
+  Prover copier(other);
+  Exam second(small_plan(), seed, 7, 1);
+  std::size_t next = 0;
+  const v1::ProofResult result =
+      examine(second, copier, [&](const v1::ProofAsk&, v1::ProofAnswer& answer) {
+        answer = copied.at(next++);
+        answer.set_device(1);
+        return seconds(1);
+      });
+  EXPECT_EQ(result.outcome(), v1::PROOF_WRONG);
+}
+
 TEST(Exam, SlowerThanItsModelIsSlow) {
   for (const v1::ProofStep slow : {v1::PROOF_MATRIX, v1::PROOF_MEMORY, v1::PROOF_LEAVES}) {
     ExamPlan plan = small_plan();

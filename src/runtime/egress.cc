@@ -140,6 +140,11 @@ std::string egress_rules(const EgressPolicy& policy, const LeaseLink& link,
   // The link's ends queue what is beyond the rate; this is for what finds a way past the inner
   // queue. nftables lets through a second's worth at once, besides.
   const std::uint64_t bytes = std::uint64_t{policy.mbps_max} * 125'000 / 4 * 5;
+  std::string ports;
+  if (!policy.ports.empty()) {
+    ports = fmt::format("    meta l4proto {{ tcp, udp }} th dport != {{ {} }} goto refuse\n",
+                        fmt::join(policy.ports, ", "));
+  }
   // A packet passes `enter` before anything rewrites its address, `across` after: another table's
   // redirection leads nowhere that is denied either.
   return fmt::format(
@@ -172,7 +177,7 @@ table inet {table} {{
     fib daddr type != unicast goto refuse
     ip daddr @denied goto refuse
     tcp dport {{ 25, 465, 587 }} goto refuse
-  }}
+{ports}  }}
   chain enter {{
     type filter hook prerouting priority mangle; policy accept;
     iifname "{interface}" goto outward
@@ -200,7 +205,7 @@ table inet {table} {{
       fmt::arg("resolvers", fmt::join(policy.resolvers, ", ")), fmt::arg("bytes", bytes),
       fmt::arg("packets", policy.packets_second_max),
       fmt::arg("opened", policy.connections_second_max),
-      fmt::arg("connections", policy.connections_max));
+      fmt::arg("connections", policy.connections_max), fmt::arg("ports", ports));
 }
 
 // Iface Destination Gateway Flags RefCnt Use Metric Mask ...: numbers in hex, addresses as they lie

@@ -26,6 +26,9 @@ struct EgressPolicy {
   std::uint32_t packets_second_max = 20'000;  // outwards
   std::uint32_t connections_max = 1'024;      // at a time
   std::uint32_t connections_second_max = 100;
+  // The only ports of TCP and UDP that are reached, but for the resolvers' and never mail's. Empty:
+  // all.
+  std::vector<std::uint32_t> ports;
 };
 
 // The name by which all of a folder's networks begin.

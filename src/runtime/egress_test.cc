@@ -84,6 +84,10 @@ TEST(Egress, RulesHoldWhatIsDenied) {
     EXPECT_THAT(rules, HasSubstr(part));
   }
   EXPECT_THAT(rules, Not(HasSubstr("flush")));
+  EXPECT_THAT(rules, Not(HasSubstr("th dport !=")));
+  policy.ports = {80, 443};
+  EXPECT_THAT(egress_rules(policy, lease_link(policy, 5, 99), {}),
+              HasSubstr("meta l4proto { tcp, udp } th dport != { 80, 443 } goto refuse\n  }\n"));
   EXPECT_THAT(resolv_conf(policy), HasSubstr("nameserver 9.9.9.9\n"));
 }
 

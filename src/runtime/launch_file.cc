@@ -10,7 +10,7 @@
 namespace fallow::runtime {
 namespace {
 
-constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH8\n";
+constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH9\n";
 constexpr std::string_view kSecretsMagic = "FALLOWSECRETS1\n";
 constexpr std::string_view kExitMagic = "FALLOWEXIT1\n";
 constexpr std::size_t kSecretsBytesMax = std::size_t{1} << 20;
@@ -122,6 +122,8 @@ std::string encode_launch(const LaunchFile& launch) {
                                      egress.connections_max, egress.connections_second_max}) {
     put(bytes, std::uint64_t{number});
   }
+  put(bytes, static_cast<std::uint64_t>(egress.ports.size()));
+  for (const std::uint32_t port : egress.ports) put(bytes, std::uint64_t{port});
   put(bytes, launch.disk.disk);
   put(bytes, launch.disk.bytes_per_s);
   put(bytes, launch.disk.operations_per_s);
@@ -161,6 +163,9 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
   for (std::uint32_t* const number : {&egress.mbps_max, &egress.packets_second_max,
                                       &egress.connections_max, &egress.connections_second_max}) {
     *number = static_cast<std::uint32_t>(reader.number());
+  }
+  for (std::uint64_t left = reader.count(); left > 0; --left) {
+    egress.ports.push_back(static_cast<std::uint32_t>(reader.number()));
   }
   launch.disk.disk = reader.text();
   launch.disk.bytes_per_s = reader.number();

@@ -19,7 +19,7 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   launch.spec.memory_room_bytes_min = 6;
   launch.spec.disk_room_bytes_min = 7;
   launch.spec.network = v1::EGRESS;
-  launch.egress = {"abc", {"9.9.9.9"}, {"192.0.2.0/24"}, 1, 2, 3, 4};
+  launch.egress = {"abc", {"9.9.9.9"}, {"192.0.2.0/24"}, 1, 2, 3, 4, {80, 443}};
   launch.uid = 9;
   launch.spec.isolation_min = v1::RUNC;
   launch.isolation = v1::GVISOR;

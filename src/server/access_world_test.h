@@ -40,6 +40,10 @@ class AccessWorld {
     market_.deposit(keys_[kRenter], "10.00");
     market_.deposit(keys_[kOtherRenter], "10.00");
     words_["account"] = market_.account_of(keys_[kRenter]);
+    words_["reversed"] = "gone";
+    market_.post("/v1/deposits", keys_[kOperator],
+                 fmt::format(R"({{"account": "{}", "amount": "1", "reference": "gone"}})",
+                             market_.account_of(keys_[kOtherRenter])));
     words_["api_key"] = keys_[kRenter];
     words_["node"] = market_.add_node(keys_[kProvider], "0.20");
     furnish_wallet();
@@ -147,6 +151,7 @@ class AccessWorld {
     // The node that runs a lease is never heard of; however slow the machine, that ends nothing.
     options.policy.set_suspend_after_us(hours(24).value);
     options.policy.set_close_after_us(hours(24).value);
+    options.policy.set_holds_deposits(false);
     options.webhook_targets = *WebhookTargets::of({"127.0.0.0/8"});
     options.try_policy = [](const v1::Policy& policy, const std::function<bool()>&) {
       v1::PolicyTrialView view;

@@ -366,7 +366,9 @@ TEST(Api, WhatWasGivenOutIsGivenAgainToTheKeyThatAskedAlone) {
 }
 
 TEST(Api, ADepositIsBookedOncePerReference) {
-  LoopbackMarket market;
+  ServerOptions options;
+  options.policy.set_holds_deposits(false);
+  LoopbackMarket market(std::move(options));
   const People people(market);
   const std::string body =
       fmt::format(R"({{"account": "{}", "amount": "1.00", "reference": "bank 7"}})",
@@ -382,6 +384,31 @@ TEST(Api, ADepositIsBookedOncePerReference) {
   EXPECT_EQ(settled.at("available"), "1.00") << settled.body;
   const Reply budget = market.put("/v1/wallet/budget", people.other, R"({"month_budget": "5"})");
   EXPECT_EQ(budget.at("month_budget"), "5.00") << budget.body;
+}
+
+TEST(Api, ADepositThatIsTakenBackLeavesTheWalletOnce) {
+  LoopbackMarket market;
+  const People people(market);
+  const std::string account = market.account_of(people.other);
+  market.post(
+      "/v1/deposits", market.operator_key(),
+      fmt::format(R"({{"account": "{}", "amount": "1.00", "reference": "card 1"}})", account));
+  const Reply early =
+      market.post("/v1/withdrawals", people.other, R"({"amount": "1.00", "destination": "DE00"})");
+  EXPECT_EQ(early.status, 402) << "it may still be taken back: " << early.body;
+  const std::string body = R"({"reference": "card 1"})";
+  EXPECT_EQ(market.post("/v1/deposits/reverse", people.other, body).status, 403);
+  for (int i = 0; i < 2; ++i) {
+    const Reply told = market.post("/v1/deposits/reverse", market.operator_key(), body);
+    EXPECT_EQ(told.at("account"), account) << told.body;
+    EXPECT_EQ(told.at("available"), "0.00") << told.body;
+    EXPECT_EQ(told.at("owed"), "") << told.body;
+  }
+  EXPECT_EQ(market.get("/v1/wallet/statement", people.other).at("deposited"), "0.00");
+  const Reply unknown =
+      market.post("/v1/deposits/reverse", market.operator_key(), R"({"reference": "no"})");
+  EXPECT_EQ(unknown.status, 404) << unknown.body;
+  EXPECT_EQ(market.post("/v1/deposits/reverse", market.operator_key(), "{}").status, 400);
 }
 
 TEST(Api, PagesAreCompleteAndEnd) {

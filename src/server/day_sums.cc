@@ -78,7 +78,7 @@ Status DaySums::prepare(SqliteDb& writer) {
 void DaySums::add(const v1::Transferred& transfer, Time time) {
   const v1::TransferReason reason = transfer.reason();
   const bool is_bill = reason == v1::CHARGED || reason == v1::FEE || reason == v1::REFUNDED ||
-                       reason == v1::FEE_RETURNED;
+                       reason == v1::FEE_RETURNED || reason == v1::CHARGED_BACK;
   if (!is_bill) return;
   for (const bool receives : {false, true}) {
     if ((receives ? transfer.to_kind() : transfer.from_kind()) != v1::PENDING) continue;

@@ -26,7 +26,13 @@ class EarningsApiTest : public testing::Test {
     market_.report(node, lease, v1::ENDED, 0);
   }
 
-  LoopbackMarket market_;
+  static ServerOptions options() {
+    ServerOptions options;
+    options.policy.set_holds_deposits(false);  // so that what came in can leave again
+    return options;
+  }
+
+  LoopbackMarket market_{options()};
   std::string renter_, provider_;
 };
 

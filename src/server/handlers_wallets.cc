@@ -234,6 +234,21 @@ net::Task<Answer<v1::WalletView>> create_deposit(Call& call,
   co_return co_await submit_for(call, std::move(command), account);
 }
 
+net::Task<Answer<v1::WalletView>> reverse_deposit(Call& call,
+                                                  const v1::ReverseDepositRequest& request) {
+  if (request.reference().empty()) {
+    co_return refuse_field("reference", "give the reference that the deposit was booked under");
+  }
+  v1::Command command;
+  command.mutable_reverse_deposit()->set_reference(request.reference());
+  const std::function<Answer<v1::WalletView>(const Done&)> take = [](const Done& done) {
+    const std::uint64_t account = done.entity(
+        &v1::Event::deposit_reversed, v1::Event::kDepositReversed, &v1::DepositReversed::account);
+    return wallet_of(done.machine, AccountId(account));
+  };
+  co_return co_await call.submit(std::move(command), take);
+}
+
 net::Task<Answer<v1::WalletView>> create_withdrawal(Call& call,
                                                     const v1::CreateWithdrawalRequest& request) {
   FALLOW_CO_ASSIGN(const Micros amount, positive_money_of("amount", request.amount()));
@@ -323,6 +338,7 @@ void add_wallet_handlers(Handlers& handlers) {
   handlers.add_stream<v1::GetStatementFileRequest, v1::FilePiece>("Wallets.GetStatementFile",
                                                                   get_statement_file);
   handlers.add("Wallets.CreateDeposit", create_deposit);
+  handlers.add("Wallets.ReverseDeposit", reverse_deposit);
   handlers.add("Wallets.CreateWithdrawal", create_withdrawal);
   handlers.add("Wallets.ListPayouts", list_payouts);
   handlers.add("Wallets.SettlePayout", settle_payout);

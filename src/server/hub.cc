@@ -298,7 +298,10 @@ void Hub::applied(const core::Machine& machine, std::span<const v1::Event> event
   }
   const std::lock_guard lock(mutex_);
   for (const v1::Event& event : events) {
-    if (event.has_lease_ended()) proofs_.lease_ended(NodeId(event.lease_ended().node()));
+    if (event.has_lease_ended()) {
+      const core::Lease* const lease = machine.lease(LeaseId(event.lease_ended().lease()));
+      if (lease != nullptr) proofs_.lease_ended(lease->node, lease->devices);
+    }
     if (event.has_proof_started()) proofs_.started(event.proof_started(), machine);
     if (event.has_policy_set()) {
       proofs_.set_interval(Duration(machine.policy().proof_interval_us()));

@@ -32,8 +32,8 @@ constexpr const char* kLines =
 class Balances {
  public:
   Wide& of(v1::LedgerKind kind) {
-    FALLOW_CHECK(kind >= v1::WALLET && kind <= v1::EARNED, "an account has no balance of kind {}",
-                 static_cast<int>(kind));
+    FALLOW_CHECK((kind >= v1::WALLET && kind <= v1::EARNED) || kind == v1::OWED,
+                 "an account has no balance of kind {}", static_cast<int>(kind));
     return sums_[static_cast<std::size_t>(kind)];
   }
   void put(v1::StatementBalance& view) {
@@ -41,11 +41,13 @@ class Balances {
     view.set_held(wide_money(of(v1::HELD)));
     view.set_pending(wide_money(of(v1::PENDING)));
     view.set_earned(wide_money(of(v1::EARNED)));
-    view.set_total(wide_money(of(v1::WALLET) + of(v1::HELD) + of(v1::PENDING) + of(v1::EARNED)));
+    if (of(v1::OWED) != 0) view.set_owed(wide_money(-of(v1::OWED)));
+    view.set_total(wide_money(of(v1::WALLET) + of(v1::HELD) + of(v1::PENDING) + of(v1::EARNED) +
+                              of(v1::OWED)));
   }
 
  private:
-  std::array<Wide, v1::EARNED + 1> sums_{};
+  std::array<Wide, v1::LedgerKind_ARRAYSIZE> sums_{};
 };
 
 struct TierSums {
@@ -78,6 +80,7 @@ struct Summary {
     const Wide charged = as_provider ? move.amount : -move.amount;
     switch (move.reason) {
       case v1::DEPOSITED:
+      case v1::DEPOSIT_REVERSED:
         deposited += move.amount;
         return;
       case v1::WITHDRAWN:
@@ -90,6 +93,7 @@ struct Summary {
         break;
       case v1::REFUNDED:
       case v1::FEE_RETURNED:
+      case v1::CHARGED_BACK:
         sums.refunded -= charged;
         break;
       default:

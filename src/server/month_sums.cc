@@ -109,14 +109,14 @@ void MonthSums::add_move(const v1::Transferred& transfer, std::int32_t month, bo
 }
 
 // What a lease's renter sees of it moves from and to what is held for it, what its provider sees
-// from and to what is pending.
+// from and to what is pending; what is charged back, to what the renter owes.
 void MonthSums::add_line(const v1::Transferred& transfer, std::int32_t month, bool receives,
                          Time time) {
   const v1::LedgerKind kind = receives ? transfer.to_kind() : transfer.from_kind();
   const v1::TransferReason reason = transfer.reason();
   const bool is_bill = reason == v1::CHARGED || reason == v1::FEE || reason == v1::REFUNDED ||
-                       reason == v1::FEE_RETURNED;
-  if (!is_bill || (kind != v1::HELD && kind != v1::PENDING)) return;
+                       reason == v1::FEE_RETURNED || reason == v1::CHARGED_BACK;
+  if (!is_bill || (kind != v1::HELD && kind != v1::PENDING && kind != v1::OWED)) return;
   const std::uint64_t account = receives ? transfer.to_account() : transfer.from_account();
   Line& line = lines_[{account, month, kind == v1::PENDING, transfer.lease()}];
   const std::int64_t amount = transfer.amount_micros();
@@ -127,7 +127,7 @@ void MonthSums::add_line(const v1::Transferred& transfer, std::int32_t month, bo
   }
   if (reason == v1::FEE) line.fee += amount;
   // The market gives back what it was to blame for out of its own fees.
-  if (kind == v1::HELD && transfer.from_kind() == v1::MARKET_FEE) line.fee -= amount;
+  if (kind != v1::PENDING && transfer.from_kind() == v1::MARKET_FEE) line.fee -= amount;
   if (line.entries++ == 0) line.first_at = time;
   line.last_at = time;
 }

@@ -348,13 +348,15 @@ void naive_line(NaiveLines& lines, const v1::Transferred& transfer, bool receive
   const std::int64_t amount = transfer.amount_micros();
   const v1::TransferReason reason = transfer.reason();
   const bool charges = reason == v1::CHARGED || reason == v1::FEE;
-  const bool returns = reason == v1::REFUNDED || reason == v1::FEE_RETURNED;
-  if ((kind != v1::HELD && kind != v1::PENDING) || (!charges && !returns)) return;
+  const bool back = reason == v1::CHARGED_BACK;
+  const bool returns = reason == v1::REFUNDED || reason == v1::FEE_RETURNED || back;
+  const bool is_of_bill = kind == v1::HELD || kind == v1::PENDING || kind == v1::OWED;
+  if (!is_of_bill || (!charges && !returns)) return;
   NaiveLine& line = lines[{kind == v1::PENDING, transfer.lease()}];
   (charges ? line.charged : line.refunded) += amount;
   if (reason == v1::FEE) line.fee += amount;
   if (reason == v1::FEE_RETURNED) line.fee -= amount;
-  if (reason == v1::REFUNDED && transfer.from_kind() == v1::MARKET_FEE) line.fee -= amount;
+  if (reason != v1::FEE_RETURNED && transfer.from_kind() == v1::MARKET_FEE) line.fee -= amount;
   ++line.entries;
 }
 
@@ -372,7 +374,9 @@ NaiveMonth naive_month(const std::vector<Told>& told, std::uint64_t account, std
         naive.opening[kind] += amount;
         continue;
       }
-      if (transfer.reason() == v1::DEPOSITED) naive.deposited += amount;
+      if (transfer.reason() == v1::DEPOSITED || transfer.reason() == v1::DEPOSIT_REVERSED) {
+        naive.deposited += amount;
+      }
       if (transfer.reason() == v1::WITHDRAWN || transfer.reason() == v1::WITHDRAWAL_RETURNED) {
         naive.withdrawn -= amount;
       }
@@ -387,8 +391,9 @@ void expect_balance(const v1::StatementBalance& told, Kinds& naive) {
   EXPECT_EQ(micros(told.held()), naive[v1::HELD]);
   EXPECT_EQ(micros(told.pending()), naive[v1::PENDING]);
   EXPECT_EQ(micros(told.earned()), naive[v1::EARNED]);
-  EXPECT_EQ(micros(told.total()),
-            naive[v1::WALLET] + naive[v1::HELD] + naive[v1::PENDING] + naive[v1::EARNED]);
+  EXPECT_EQ(told.owed().empty() ? 0 : micros(told.owed()), -naive[v1::OWED]);
+  EXPECT_EQ(micros(told.total()), naive[v1::WALLET] + naive[v1::HELD] + naive[v1::PENDING] +
+                                      naive[v1::EARNED] + naive[v1::OWED]);
 }
 
 void expect_same(const v1::StatementView& told, NaiveMonth naive) {

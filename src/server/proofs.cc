@@ -43,9 +43,21 @@ void Proofs::opened(NodeId node, AccountId provider, SessionId session) {
   plan(node, limits_.first_max, false);
 }
 
-void Proofs::lease_ended(NodeId node) {
-  const auto peer = peers_.find(node);
-  if (peer != peers_.end()) peer->second.settled_at = clock_.monotonic() + limits_.idle;
+void Proofs::lease_ended(NodeId node, std::span<const std::uint32_t> devices) {
+  const auto found = peers_.find(node);
+  if (found == peers_.end()) return;
+  Peer& peer = found->second;
+  const Time now = clock_.monotonic();
+  peer.settled_at = now + limits_.idle;
+  bool was_left_out = false;
+  for (const std::uint32_t device : devices) {
+    peer.settled[device] = peer.settled_at;
+    was_left_out = peer.left_out.erase(device) > 0 || was_left_out;
+  }
+  if (!was_left_out) return;
+  const auto run = runs_.find(node);
+  if (run != runs_.end()) run->second.leaves_idle_out = true;
+  if (peer.due_at > peer.settled_at + limits_.idle) plan(node, limits_.idle + limits_.idle, false);
 }
 
 void Proofs::shut_down() {
@@ -65,7 +77,7 @@ void Proofs::closed(NodeId node) {
   const auto run = runs_.find(node);
   if (run == runs_.end()) return;
   // What a job judges at this moment is told by the job.
-  for (Seat& seat : run->second.seats) {
+  for (auto& [device, seat] : run->second.seats) {
     seat.waiting.reset();
     if (!seat.judging) seat.exam->miss(kGone);
   }
@@ -80,8 +92,7 @@ void Proofs::tick() {
   for (const auto& [node, run] : runs_) running.push_back(node);
   for (const NodeId node : running) {
     Run& run = runs_.at(node);
-    for (std::size_t device = 0; device < run.seats.size(); ++device) {
-      Seat& seat = run.seats[device];
+    for (auto& [device, seat] : run.seats) {
       if (seat.waiting) {
         judge(node, run.proof, device);
       } else if (!seat.judging && !seat.exam->is_over() && now > seat.exam->deadline()) {
@@ -137,17 +148,33 @@ void Proofs::add_strangers(std::set<NodeId>& round) {
   }
 }
 
+// An agent that proves nothing beside leases clears up all of its devices, or none.
+bool Proofs::is_settled(const core::Machine& machine, const core::Node& node,
+                        std::uint32_t device) const {
+  const auto peer = peers_.find(node.id);
+  if (peer == peers_.end()) return true;
+  const Time now = clock_.monotonic();
+  if (!core::proves_beside_leases(machine.policy(), node)) return peer->second.settled_at <= now;
+  const auto settled = peer->second.settled.find(device);
+  return settled == peer->second.settled.end() || settled->second <= now;
+}
+
+std::vector<std::uint32_t> Proofs::devices_to_ask(const core::Machine& machine,
+                                                  const core::Node& node) const {
+  std::vector<std::uint32_t> devices = core::devices_to_prove(machine.policy(), node);
+  std::erase_if(devices, [&](std::uint32_t device) { return !is_settled(machine, node, device); });
+  return devices;
+}
+
 void Proofs::begin_round(const core::Machine& machine) {
   if (peers_.empty() || stopped_) return;
-  const Time now = clock_.monotonic();
   for (const NodeId node : choose_round()) {
     const core::Node* const known = machine.node(node);
-    const bool idle = known != nullptr && known->connected && known->leases.empty() &&
-                      known->owner == v1::OWNER_AWAY && !known->devices.empty() &&
-                      peers_.at(node).settled_at <= now;
-    if (idle && runs_.size() + pending_.size() < limits_.runs_max &&
-        devices_proving() + known->devices.size() <= limits_.devices_max) {
-      begin(node, known->devices.size());
+    if (known == nullptr) continue;
+    const std::size_t devices = devices_to_ask(machine, *known).size();
+    if (devices > 0 && runs_.size() + pending_.size() < limits_.runs_max &&
+        devices_proving() + devices <= limits_.devices_max) {
+      begin(node, devices);
     }
   }
 }
@@ -184,18 +211,25 @@ void Proofs::started(const v1::ProofStarted& event, const core::Machine& machine
   if (runs_.contains(id)) return;
   Run& run = runs_[id];
   run.proof = ProofId(event.proof());
-  for (std::size_t i = 0; i < node->devices.size(); ++i) {
-    Seat& seat = run.seats.emplace_back();
-    seat.exam = std::make_shared<proof::Exam>(plan_for(node->devices[i].facts), seed, event.proof(),
-                                              static_cast<std::uint32_t>(i));
+  for (const std::uint32_t device : devices_to_ask(machine, *node)) {
+    run.seats[device].exam = std::make_shared<proof::Exam>(plan_for(node->devices[device].facts),
+                                                           seed, event.proof(), device);
   }
   const auto peer = peers_.find(id);
   if (peer == peers_.end()) {
-    for (Seat& seat : run.seats) seat.exam->miss(kGone);
+    for (auto& [device, seat] : run.seats) seat.exam->miss(kGone);
     return finish_if_over(id);
   }
   run.session = peer->second.session;
-  for (Seat& seat : run.seats) ask(run, seat);
+  peer->second.left_out.clear();
+  for (std::uint32_t device = 0; device < node->devices.size(); ++device) {
+    if (run.seats.contains(device)) continue;
+    peer->second.left_out.insert(device);
+    run.leaves_idle_out = run.leaves_idle_out || !is_settled(machine, *node, device);
+  }
+  // A lease that came in between may leave nothing to ask.
+  if (run.seats.empty()) return finish_if_over(id);
+  for (auto& [device, seat] : run.seats) ask(run, seat);
 }
 
 void Proofs::ask(const Run& run, Seat& seat) {
@@ -216,14 +250,16 @@ bool Proofs::is_present(NodeId node, const Run& run) const {
 
 void Proofs::answered(NodeId node, v1::ProofAnswer answer) {
   Run* const run = find(node, ProofId(answer.proof()));
-  if (run == nullptr || answer.device() >= run->seats.size()) return;  // late, or of another proof
-  const std::size_t device = answer.device();
-  Seat& seat = run->seats[device];
+  if (run == nullptr) return;  // late, or of another proof
+  const std::uint32_t device = answer.device();
+  const auto found = run->seats.find(device);
+  if (found == run->seats.end()) return;
+  Seat& seat = found->second;
   // While a job judges, the exam is the job's.
   if (seat.judging || seat.waiting || !seat.exam->awaits(answer)) return;
   const std::size_t bytes = answer.ByteSizeLong();
   std::size_t held_bytes = bytes;
-  for (const Seat& other : run->seats) held_bytes += other.held_bytes;
+  for (const auto& [place, other] : run->seats) held_bytes += other.held_bytes;
   if (seat.exam->is_oversized(answer)) {
     seat.exam->refuse("the answer is larger than what was asked for");
   } else if (held_bytes > limits_.node_bytes_max) {
@@ -237,8 +273,8 @@ void Proofs::answered(NodeId node, v1::ProofAnswer answer) {
 }
 
 // Where the workers are busy, tick() tries again: the answer's time has been taken.
-void Proofs::judge(NodeId node, ProofId proof, std::size_t device) {
-  Seat& seat = runs_.at(node).seats[device];
+void Proofs::judge(NodeId node, ProofId proof, std::uint32_t device) {
+  Seat& seat = runs_.at(node).seats.at(device);
   const bool taken = port_.work(
       [this, node, proof, device, exam = seat.exam, answer = seat.waiting, came_at = seat.came_at] {
         const bool was_taken = exam->judge(*answer, came_at);
@@ -251,10 +287,10 @@ void Proofs::judge(NodeId node, ProofId proof, std::size_t device) {
 }
 
 // Asks go on only after an answer that was taken: another ask begins another time.
-void Proofs::judged(NodeId node, ProofId proof, std::size_t device, bool taken) {
+void Proofs::judged(NodeId node, ProofId proof, std::uint32_t device, bool taken) {
   Run* const run = find(node, proof);
   if (run == nullptr) return;
-  Seat& seat = run->seats[device];
+  Seat& seat = run->seats.at(device);
   seat.judging = false;
   seat.held_bytes = 0;
   if (!is_present(node, *run)) {
@@ -272,18 +308,22 @@ void Proofs::close(NodeId node, Run& run) {
   const auto peer = peers_.find(node);
   if (peer == peers_.end()) return;
   // A miss or a slow answer may be a stall of the network.
-  const bool again = std::any_of(run.seats.begin(), run.seats.end(), [](const Seat& seat) {
-    const v1::ProofOutcome outcome = seat.exam->result().outcome();
+  const bool again = std::any_of(run.seats.begin(), run.seats.end(), [](const auto& one) {
+    const v1::ProofOutcome outcome = one.second.exam->result().outcome();
     return outcome == v1::PROOF_MISSED || outcome == v1::PROOF_SLOW;
   });
   peer->second.failures = again ? peer->second.failures + 1 : 0;
   const bool soon = again && peer->second.failures < core::kProofMissesMax;
-  plan(node, soon ? limits_.retry_max : std::max(interval_, limits_.idle), !soon);
+  if (run.leaves_idle_out) {
+    plan(node, limits_.idle + limits_.idle, false);
+  } else {
+    plan(node, soon ? limits_.retry_max : std::max(interval_, limits_.idle), !soon);
+  }
   if (!is_present(node, run)) return;
-  for (std::size_t device = 0; device < run.seats.size(); ++device) {
+  for (const auto& [device, seat] : run.seats) {
     v1::HubMessage over;
     over.mutable_proof_ask()->set_proof(run.proof.value);
-    over.mutable_proof_ask()->set_device(static_cast<std::uint32_t>(device));
+    over.mutable_proof_ask()->set_device(device);
     over.mutable_proof_ask()->set_step(v1::PROOF_OVER);
     port_.send(run.session, over);
   }
@@ -293,8 +333,8 @@ void Proofs::close(NodeId node, Run& run) {
 void Proofs::finish_if_over(NodeId node) {
   const auto found = runs_.find(node);
   Run& run = found->second;
-  if (run.handed_in || std::any_of(run.seats.begin(), run.seats.end(), [](const Seat& seat) {
-        return seat.judging || !seat.exam->is_over();
+  if (run.handed_in || std::any_of(run.seats.begin(), run.seats.end(), [](const auto& one) {
+        return one.second.judging || !one.second.exam->is_over();
       })) {
     return;
   }
@@ -303,7 +343,7 @@ void Proofs::finish_if_over(NodeId node) {
   v1::FinishProof& finish = *command.mutable_finish_proof();
   finish.set_node(node.value);
   finish.set_proof(run.proof.value);
-  for (const Seat& seat : run.seats) *finish.add_results() = seat.exam->result();
+  for (const auto& [device, seat] : run.seats) *finish.add_results() = seat.exam->result();
   const Status taken = port_.submit(std::move(command),
                                     [this, node, proof = run.proof](const core::Machine* market) {
                                       const std::lock_guard lock(mutex_);

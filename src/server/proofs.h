@@ -3,8 +3,9 @@
 //
 // A node is asked soon after it connects, and then at moments of chance, about once per
 // policy.proof_interval_us; those of one provider, and a few of chance, at the same moment, so that
-// one device cannot stand for two nodes. All devices of a node are asked at once. A miss or a slow
-// answer is followed by another proof soon, at most twice in a row.
+// one device cannot stand for two nodes. All devices of a node are asked at once, or beside leases
+// those that stand idle (core/proofs.h): what was left out is asked soon after its lease. A miss or
+// a slow answer is followed by another proof soon, at most twice in a row.
 //
 // Owner: the hub, whose lock is held in every call and taken by what is handed to the port. Answers
 // are checked off that lock, by HubPort::work().
@@ -56,8 +57,8 @@ class Proofs {
   void started(const v1::ProofStarted& event, const core::Machine& machine);
   // Answers to anything but the present ask are nothing: they move no clock.
   void answered(NodeId node, v1::ProofAnswer answer);
-  // The agent clears up for a while yet, and would refuse a proof.
-  void lease_ended(NodeId node);
+  // The agent clears up these devices of the lease for a while yet, and would refuse a proof.
+  void lease_ended(NodeId node, std::span<const std::uint32_t> devices);
   // For good: every proof is dropped as it stands, and no node is to blame.
   void shut_down();
   // About once a second.
@@ -76,18 +77,21 @@ class Proofs {
   };
   struct Run {
     ProofId proof;
-    SessionId session;        // that is asked: another one of the node's is not
-    std::vector<Seat> seats;  // by device
-    bool closed = false;      // all seats are over, and what follows was done
-    bool handed_in = false;   // the outcome is on its way into the log
+    SessionId session;                    // that is asked: another one of the node's is not
+    std::map<std::uint32_t, Seat> seats;  // by device, those that are asked
+    bool leaves_idle_out = false;         // a device that it leaves out is idle, or became so
+    bool closed = false;                  // all seats are over, and what follows was done
+    bool handed_in = false;               // the outcome is on its way into the log
   };
   struct Peer {
     SessionId session;
     AccountId provider;
     Time due_at;
-    bool by_interval = false;    // that is when it is due, and not for a reason of its own
-    Time settled_at;             // before it the agent clears up after a lease
-    std::uint32_t failures = 0;  // proofs in a row that are to be repeated soon
+    bool by_interval = false;  // that is when it is due, and not for a reason of its own
+    Time settled_at;           // before it the agent clears up after a lease
+    std::map<std::uint32_t, Time> settled;  // the same by device, of those that were leased
+    std::set<std::uint32_t> left_out;       // of the last proof: leased, or not yet settled
+    std::uint32_t failures = 0;             // proofs in a row that are to be repeated soon
   };
   struct Pending {
     Digest seed{};
@@ -97,12 +101,15 @@ class Proofs {
 
   void plan(NodeId node, Duration about, bool by_interval);
   void begin_round(const core::Machine& machine);
+  bool is_settled(const core::Machine& machine, const core::Node& node, std::uint32_t device) const;
+  std::vector<std::uint32_t> devices_to_ask(const core::Machine& machine,
+                                            const core::Node& node) const;
   std::set<NodeId> choose_round();
   std::size_t devices_proving() const;
   void begin(NodeId node, std::size_t devices);
   void ask(const Run& run, Seat& seat);
-  void judge(NodeId node, ProofId proof, std::size_t device);
-  void judged(NodeId node, ProofId proof, std::size_t device, bool taken);
+  void judge(NodeId node, ProofId proof, std::uint32_t device);
+  void judged(NodeId node, ProofId proof, std::uint32_t device, bool taken);
   void add_strangers(std::set<NodeId>& round);
   bool is_present(NodeId node, const Run& run) const;
   void close(NodeId node, Run& run);

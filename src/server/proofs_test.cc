@@ -4,7 +4,9 @@
 
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "core/policy.h"
 #include "core/proofs.h"
@@ -81,6 +83,80 @@ class ProofsTest : public testing::Test, public HubPort {
     link.mutable_set_node_link()->set_connected(true);
     apply(link);
     return id;
+  }
+  // Offered, of cards.
+  NodeId card_node(int devices, bool proves_beside_leases = true) {
+    const NodeId id = node(account(), devices);
+    v1::Command report;
+    v1::NodeFacts& facts = *report.mutable_report_node()->mutable_facts();
+    report.mutable_report_node()->set_node(id.value);
+    facts = machine_.node(id)->facts;
+    facts.set_region("eu");
+    facts.set_cpu_thousandths(16'000);
+    facts.set_memory_mb(64'000);
+    facts.set_disk_mb(100'000);
+    facts.set_isolation(v1::BUBBLEWRAP);
+    facts.set_proves_beside_leases(proves_beside_leases);
+    for (int i = 0; i < devices; ++i) {
+      v1::Device& device = *facts.add_devices();
+      device.set_index(static_cast<std::uint32_t>(i));
+      device.set_uuid("GPU-" + std::to_string(i));
+      device.set_model("RTX_4090");
+      device.set_kind(v1::GPU);
+      device.set_memory_mb(1'000);
+    }
+    apply(report);
+    v1::Command offer;
+    offer.mutable_set_offer()->set_node(id.value);
+    offer.mutable_set_offer()->set_device_hour_micros(360'000);
+    apply(offer);
+    return id;
+  }
+  std::uint64_t renter_account() {
+    v1::Command command;
+    command.mutable_open_account()->set_name("renter");
+    command.mutable_open_account()->add_scopes(v1::RENTER);
+    const std::uint64_t renter = apply(command).at(0).account_opened().account();
+    v1::Command deposit;
+    deposit.mutable_deposit()->set_account(renter);
+    deposit.mutable_deposit()->set_amount_micros(100'000'000);
+    deposit.mutable_deposit()->set_reference("r");
+    apply(deposit);
+    return renter;
+  }
+  std::uint64_t rent(std::uint64_t renter) {
+    v1::Command command;
+    v1::SubmitOrder& submit = *command.mutable_submit_order();
+    submit.set_account(renter);
+    submit.set_tasks(1);
+    submit.mutable_workload()->add_command("true");
+    submit.mutable_requirements()->set_duration_us(hours(5).value);
+    command.set_actor(renter);
+    return apply(command).at(0).order_accepted().order();
+  }
+  void stop(std::uint64_t renter, std::uint64_t order, NodeId node) {
+    const LeaseId lease = machine_.node(node)->leases.at(0);
+    v1::Command command;
+    command.mutable_stop_order()->set_order(order);
+    command.set_actor(renter);
+    apply(command);
+    v1::Command ended;
+    ended.mutable_observe()->set_node(node.value);
+    v1::WorkloadReport& report = *ended.mutable_observe()->add_workloads();
+    report.set_lease(lease.value);
+    report.set_state(v1::ENDED);
+    report.set_reason(v1::STOPPED);
+    apply(ended);
+  }
+  std::set<std::uint32_t> devices_asked(NodeId node) {
+    std::set<std::uint32_t> devices;
+    for (const v1::ProofAsk& ask : take_asks(node)) devices.insert(ask.device());
+    return devices;
+  }
+  static std::set<std::uint32_t> others(std::uint32_t device) {
+    std::set<std::uint32_t> all{0, 1, 2};
+    all.erase(device);
+    return all;
   }
   void connect(NodeId node) {
     const std::lock_guard lock(mutex_);
@@ -445,12 +521,53 @@ TEST_F(ProofsTest, AnAgentThatClearsUpAfterALeaseIsNotAsked) {
   connect(one);
   {
     const std::lock_guard lock(mutex_);
-    proofs_->lease_ended(one);
+    proofs_->lease_ended(one, std::vector<std::uint32_t>{0});
   }
   pass(seconds(10));
   EXPECT_EQ(proofs_->running(), 0U);
   pass(seconds(100));
   EXPECT_EQ(proofs_->running(), 1U);
+}
+
+// Threat 7: else one card that its provider rents himself keeps all others from being asked.
+TEST_F(ProofsTest, CardsThatStandIdleAreAskedBesideLeases) {
+  const NodeId one = card_node(3);
+  const std::uint64_t renter = renter_account();
+  const std::uint64_t order = rent(renter);
+  const core::Node& known = *machine_.node(one);
+  ASSERT_EQ(known.leases.size(), 1U);
+  const std::uint32_t leased = machine_.lease(known.leases[0])->devices[0];
+  connect(one);
+  pass(seconds(10));
+  EXPECT_EQ(devices_asked(one), others(leased));
+  pass(seconds(200));  // nobody answers
+  ASSERT_EQ(checked_.size(), 2U);
+  EXPECT_EQ(proof_of(one, leased).misses(), 0U);
+  for (const std::uint32_t device : others(leased)) EXPECT_EQ(proof_of(one, device).misses(), 1U);
+
+  // What was left out is asked soon after its lease, and not an interval later.
+  for (int i = 0; i < 20; ++i) pass(seconds(100));
+  devices_asked(one);
+  const auto devices = machine_.lease(known.leases[0])->devices;
+  stop(renter, order, one);
+  ASSERT_TRUE(machine_.node(one)->leases.empty());
+  {
+    const std::lock_guard lock(mutex_);
+    proofs_->lease_ended(one, devices);
+  }
+  pass(seconds(50));
+  EXPECT_EQ(devices_asked(one).count(leased), 0U) << "the agent clears up";
+  for (int i = 0; i < 14; ++i) pass(seconds(10));
+  EXPECT_EQ(devices_asked(one), (std::set<std::uint32_t>{0, 1, 2}));
+}
+
+TEST_F(ProofsTest, AnAgentThatProvesNothingBesideLeasesIsNotAskedTo) {
+  const NodeId one = card_node(2, false);
+  rent(renter_account());
+  connect(one);
+  for (int i = 0; i < 100; ++i) pass(minutes(1));
+  EXPECT_TRUE(take_asks(one).empty());
+  EXPECT_TRUE(checked_.empty());
 }
 
 TEST_F(ProofsTest, OnlyTheIntervalHasStrangersAsked) {

@@ -96,6 +96,7 @@ v1::OfferView offer_view(const core::Node& node) {
                      static_cast<double>(kHour.value));
   view.set_region(node.facts.region());
   view.set_lan(node.facts.lan());
+  view.set_rack(node.facts.rack());
   view.set_reliability(static_cast<double>(core::reliability_ppm(node)) / 1e6);
   if (node.survival.is_known()) {
     const core::SurvivalCode day = node.survival.codes[core::survival_span(hours(24))];
@@ -278,6 +279,8 @@ v1::WalletView wallet_view(AccountId account, const core::Machine& machine) {
   view.set_held(balance(v1::HELD));
   view.set_pending(balance(v1::PENDING));
   view.set_earned(balance(v1::EARNED));
+  const Micros owed = ledger.balance({account, v1::OWED});
+  if (owed.value != 0) view.set_owed(format_money(-owed));
   if (const core::Account* found = machine.account(account)) {
     if (found->month_budget.value != 0) view.set_month_budget(format_money(found->month_budget));
     view.set_month_used(format_money(found->month_used));

@@ -97,6 +97,9 @@ class Lockstep {
     policy.set_bounds_meters(policy.fee_basis_points() % 2 == 0);
     policy.set_counts_until_stop(policy.fee_basis_points() % 3 != 0);
     policy.set_firm_turns(policy.fee_basis_points() % 5 != 0);
+    policy.set_firm_proofs(policy.fee_basis_points() % 7 != 0);
+    policy.set_proof_interval_us(1'000'000);
+    policy.set_holds_deposits(policy.fee_basis_points() % 11 != 0);
     policy.set_payout_delay_us(static_cast<std::int64_t>(below(600'000'000)));
     policy.set_quote_ttl_us(300'000'000);
     policy.set_attempts_max(static_cast<std::uint32_t>(1 + below(4)));
@@ -162,6 +165,10 @@ class Lockstep {
         command.mutable_open_account()->add_scopes(v1::PROVIDER);
         break;
       case 1:
+        if (one_in(6)) {
+          command.mutable_reverse_deposit()->set_reference("d" + std::to_string(below(200)));
+          break;
+        }
         command.mutable_deposit()->set_account(some(accounts_));
         command.mutable_deposit()->set_amount_micros(amount());
         command.mutable_deposit()->set_reference("d" + std::to_string(below(200)));

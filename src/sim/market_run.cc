@@ -47,6 +47,9 @@ v1::Policy policy(const MarketRules& rules) {
   policy.set_weighs_kept_time(false);
   policy.set_counts_until_stop(false);
   policy.set_firm_turns(false);
+  policy.set_firm_proofs(false);
+  policy.set_holds_deposits(false);
+  policy.set_keeps_device_records(false);
   policy.set_price_interval_us(minutes(rules.price_interval_minutes).value);
   return policy;
 }

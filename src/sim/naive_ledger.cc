@@ -365,7 +365,8 @@ void NaiveLedger::compare(const core::Machine& machine) const {
   for (const auto& [account, balance] : balances_) {
     sum += balance;
     if (balance != 0) ++count;
-    if (balance < 0 && account.second != v1::OUTSIDE) {
+    const bool may_be_negative = account.second == v1::OUTSIDE || account.second == v1::OWED;
+    if (balance < 0 && !may_be_negative) {
       differ_(fmt::format("account {} has {} of kind {}", account.first, balance, account.second));
     }
   }

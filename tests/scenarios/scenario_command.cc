@@ -111,6 +111,10 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_fair_turns(line.has("fair"));
   policy.set_counts_until_stop(line.has("until_stop"));
   policy.set_firm_turns(line.has("firm"));
+  policy.set_firm_proofs(line.has("firm_proofs"));
+  policy.set_proof_interval_us(span("proofs", "0s"));
+  policy.set_holds_deposits(line.has("holds"));
+  policy.set_keeps_device_records(line.has("records"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');
@@ -298,11 +302,13 @@ Result<std::string> Scenario::run_node(const Line& line) {
   facts.set_name(name);
   facts.set_region(line.option("region", "eu"));
   facts.set_lan(line.option("lan"));
+  facts.set_rack(line.option("rack"));
   facts.set_cpu_thousandths(number(line, "cpu", "16000"));
   facts.set_memory_mb(number(line, "memory", "64000"));
   facts.set_disk_mb(number(line, "disk", "500000"));
   facts.set_isolation(v1::BUBBLEWRAP);
   facts.set_images(line.options.contains("images"));
+  facts.set_proves_beside_leases(line.has("beside"));
   if (line.option("network") == "egress") facts.set_network(v1::EGRESS);
   for (std::uint32_t i = 0; i < number(line, "gpus", "1"); ++i) {
     v1::Device& device = *facts.add_devices();
@@ -365,6 +371,10 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
     FALLOW_ASSIGN(const v1::WorkloadClass workload, workload_of(line.option("class")));
     command.mutable_set_speed()->set_workload_class(workload);
     command.mutable_set_speed()->set_speed_thousandths(number(line, "thousandths", "0"));
+    return command;
+  }
+  if (line.verb == "reverse") {
+    command.mutable_reverse_deposit()->set_reference(name);
     return command;
   }
   FALLOW_ASSIGN(const std::uint64_t id, id_of(name));

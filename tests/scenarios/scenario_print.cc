@@ -88,6 +88,11 @@ std::string Scenario::text_of(const v1::Event& event) {
     case v1::Event::kPayoutSettled:
       return fmt::format("payout {} {}", name_of(event.payout_settled().payout()),
                          event.payout_settled().paid() ? "paid" : "came back");
+    case v1::Event::kDepositReversed:
+      return fmt::format("deposit of {} by {} reversed, owed {}",
+                         money(event.deposit_reversed().amount_micros()),
+                         name_of(event.deposit_reversed().account()),
+                         money(event.deposit_reversed().owed_micros()));
     case v1::Event::kBudgetSet:
       return fmt::format("budget of {}{}", name_of(event.budget_set().account()),
                          event.budget_set().project().empty()

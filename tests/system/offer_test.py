@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a provider asks for: who changes one term keeps the others."""
+"""What a provider asks for and says: who changes one term keeps the others; a node stands where its agent says."""
 import json
 import subprocess
 
@@ -45,6 +45,19 @@ class OfferTest(SystemTest):
                               timeout=60 * PATIENCE)
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertEqual(json.loads(done.stdout or done.stderr)["field"], "price_per_hour")
+
+    def test_an_agent_says_its_lan_and_rack(self):
+        self.sandboxes()
+        self.market.join_agent("node", self.provider, "--price", "0.36", "--device", f"{self.device},count=1",
+                               "--lan", "hall-2", "--rack", "7")
+        self.market.wait_for_offers(self.renter, self.query, 1, 60 * PATIENCE)
+        seen = self.market.run("offers", f"{self.query} lan=hall-2 rack=7", key=self.renter)
+        self.assertEqual([(offer["lan"], offer["rack"]) for offer in seen], [("hall-2", "7")])
+        self.assertEqual(self.market.run("offers", f"{self.query} rack=8", key=self.renter), [])
+        shown = subprocess.run([self.market.fallow, "offers", self.query], capture_output=True, text=True,
+                               env=dict(self.market.environment, FALLOW_API_KEY=self.renter), timeout=60 * PATIENCE)
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        self.assertIn("/hall-2/7 ", shown.stdout)
 
 
 if __name__ == "__main__":

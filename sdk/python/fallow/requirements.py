@@ -21,8 +21,8 @@ class Requirements(TypedDict, total=False):
     gpus: int
     """Devices per task, on one node; 1."""
     nodes: int
-    """Tasks that start together, each on a node of its own: in one LAN if that can be had, else in one region, else
-    anywhere; 1."""
+    """Tasks that start together, each on a node of its own: in one rack if that can be had, else in one LAN, one
+    region, else anywhere; 1."""
     share: Number
     """Of each device, 0.001 to 1; 1."""
     hours: Number

@@ -16,10 +16,10 @@ SCHEMA = PACKAGE.parent.parent.parent / "docs" / "openapi.json"
 MONEY = {
     "amount", "available", "budget", "charged", "close", "earned", "held", "high", "low", "mean", "month_budget",
     "month_used", "open", "pending", "refunded", "spent_30_days", "total", "total_budget", "total_used", "used",
-    "deposited", "fee", "net", "spent", "withdrawn", "credited", "cost",
+    "deposited", "fee", "net", "owed", "spent", "withdrawn", "credited", "cost",
 }
 OPTIONAL_MONEY = {
-    "month_budget", "price_ceiling_per_hour", "price_floor_per_hour", "spot_floor_per_hour", "spot_floor_set_per_hour",
+    "month_budget", "owed", "price_ceiling_per_hour", "price_floor_per_hour", "spot_floor_per_hour", "spot_floor_set_per_hour",
     "spot_price_per_hour", "total_budget", "ProjectView.budget",  # one of a model alone
 }
 MEASURED = {"DeviceSample", "WorkloadSample"}

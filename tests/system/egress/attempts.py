@@ -34,6 +34,12 @@ def reach(host, port, family=socket.AF_INET):
     return run
 
 
+def mine():
+    with socket.create_connection((WEB, 3333), timeout=4) as one:
+        one.sendall(b'{"id":1,"method":"mining.subscribe","params":["miner/1.0"]}\n')
+        return "reached " + one.recv(200).decode().strip()
+
+
 def tell_udp(host, port):
     """A question to a resolver: only an answer counts."""
     def run():
@@ -106,6 +112,7 @@ def main():
     attempt("the resolver", tell_udp("9.9.9.9", 53))
     for port in (25, 465, 587):
         attempt(f"mail, port {port}", reach(WEB, port))
+    attempt("a mining pool, port 3333", mine)
     attempt("the provider's LAN", reach("192.168.50.1", 80))
     attempt("the provider's LAN by a name that leads there", by_name("rebound.example"))
     attempt("the LAN's resolver", tell_udp("192.168.50.1", 53))

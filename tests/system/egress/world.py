@@ -3,7 +3,7 @@
     world.py ADDRESS... < (ends with its input)
 
 TCP: 80, 443 and 8099 greet with the caller's address; 25, 465 and 587 too, as a mail server would be
-there; 8000 sends until it is hung up on; 9000 swallows. UDP: 53 answers each question for an address
+there; 3333 is a mining pool (Stratum); 8000 sends until it is hung up on; 9000 swallows. UDP: 53 answers each question for an address
 with that of NAMES.
 """
 import socket
@@ -17,6 +17,12 @@ NAMES = {"web.example": "93.184.216.34", "rebound.example": "192.168.50.1", "clo
 def greet(connection, peer):
     connection.sendall(f"from {peer[0]}\n".encode())
     connection.recv(1)
+
+
+def pool(connection, peer):
+    asked = connection.recv(512)
+    if b"mining.subscribe" in asked:
+        connection.sendall(b'{"id":1,"result":[[["mining.notify","1"]],"08000002",4],"error":null}\n')
 
 
 def send(connection, peer):
@@ -69,8 +75,8 @@ def main():
     for address in sys.argv[1:]:
         subprocess.run(["ip", "address", "add", address, "dev", "lo"], check=True)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    for port, act in {80: greet, 443: greet, 8099: greet, 25: greet, 465: greet, 587: greet, 8000: send,
-                      9000: swallow}.items():
+    for port, act in {80: greet, 443: greet, 8099: greet, 25: greet, 465: greet, 587: greet, 3333: pool,
+                      8000: send, 9000: swallow}.items():
         threading.Thread(target=serve, args=(port, act), daemon=True).start()
     threading.Thread(target=resolve, daemon=True).start()
     print("ready", flush=True)

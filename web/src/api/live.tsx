@@ -20,6 +20,7 @@ const touches: Record<string, string[]> = {
   transferred: ['wallet', 'transfers'],
   payout_requested: ['wallet', 'transfers', 'payouts'],
   payout_settled: ['wallet', 'transfers', 'payouts'],
+  deposit_reversed: ['wallet', 'transfers', 'orders'],
   budget_set: ['wallet'],
   node_joined: ['nodes'],
   node_changed: ['nodes'],

@@ -50,7 +50,7 @@ export function compare(offers: Offer[]): ComparedRow[] {
     words(offers, 'Tiers', tiers_of),
     words(offers, 'Longest lease', (offer) => (offer.hours_max > 0 ? show_seconds(offer.hours_max * 3600) : 'no limit')),
     words(offers, 'Smallest share', (offer) => (offer.share_min < 1 ? `${offer.share_min} of a device` : 'whole devices')),
-    words(offers, 'Region', (offer) => (offer.lan ? `${offer.region || '–'}, ${offer.lan}` : offer.region || '–')),
+    words(offers, 'Region', (offer) => [offer.region || '–', offer.lan, offer.rack].filter(Boolean).join(', ')),
     words(offers, 'Network for workloads', (offer) => (offer.network === 'EGRESS' ? 'egress' : 'none')),
     row(offers, 'Line down', (offer) => (offer.download_mbps > 0 ? offer.download_mbps : null), (rate) => `${rate} Mbit/s`, 'most'),
     row(offers, 'Line up', (offer) => (offer.upload_mbps > 0 ? offer.upload_mbps : null), (rate) => `${rate} Mbit/s`, 'most'),

@@ -19,6 +19,7 @@ const names: Record<keyof typeof proof_states, [Tone, string]> = {
   SLOW: ['warn', 'slow'],
   DISPROVEN: ['bad', 'disproven'],
   UNANSWERED: ['bad', 'unanswered'],
+  LAPSED: ['warn', 'lapsed'],
 };
 
 // 83000000, 1e6 -> "83.0"

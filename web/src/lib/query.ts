@@ -24,7 +24,8 @@ export const fields: Field[] = [
   { name: 'isolation', kind: 'ordered_word', about: 'the strongest sandbox', values: ['bubblewrap', 'runc', 'gvisor', 'microvm'] },
   { name: 'device_kind', kind: 'word', about: 'gpu or cpu', values: ['gpu', 'cpu'] },
   { name: 'verified', kind: 'word', about: 'whether the device has passed its last proof', values: ['true', 'false'] },
-  { name: 'lan', kind: 'word', about: 'LAN or rack that the node stands in' },
+  { name: 'lan', kind: 'word', about: 'LAN that the node stands in' },
+  { name: 'rack', kind: 'word', about: 'rack that the node stands in' },
   { name: 'node', kind: 'number', about: 'id' },
   { name: 'provider', kind: 'number', about: 'id' },
 ];

@@ -110,6 +110,7 @@ export const proof_states: Words<Schemas['ProofState']> = {
   SLOW: 'its answers were right, but slower than its model is',
   DISPROVEN: 'an answer was wrong, or another node has shown the same device',
   UNANSWERED: 'it left too many asks in a row without an answer in time',
+  LAPSED: 'its last proof is too old: it was not idle to be asked since',
 };
 // What slows a device down.
 export const throttle_reasons: Words<Schemas['ThrottleReason']> = {
@@ -150,6 +151,7 @@ export const ledger_kinds: Words<Schemas['LedgerKind']> = {
   MARKET_FEE: "market's fee",
   RESERVE: 'reserve',
   OUTSIDE: 'outside',
+  OWED: 'owed',
 };
 export const transfer_reasons: Words<Schemas['TransferReason']> = {
   TRANSFER_REASON_UNSPECIFIED: '–',
@@ -163,6 +165,9 @@ export const transfer_reasons: Words<Schemas['TransferReason']> = {
   RELEASED: 'Earnings released',
   WITHDRAWN: 'Withdrawal',
   WITHDRAWAL_RETURNED: 'Withdrawal returned',
+  DEPOSIT_REVERSED: 'Deposit taken back',
+  DEBT_PAID: 'Paid of what is owed',
+  CHARGED_BACK: 'Charged back',
 };
 
 // The market gives back what it was to blame for out of its own fees; a provider, out of what is pending.
@@ -183,6 +188,8 @@ export function counter_kind(transfer: { reason: Schemas['TransferReason']; kind
     RELEASED: 'PENDING EARNED',
     WITHDRAWN: `${kind} OUTSIDE`,
     WITHDRAWAL_RETURNED: `OUTSIDE ${kind}`,
+    DEPOSIT_REVERSED: 'OWED OUTSIDE',
+    CHARGED_BACK: kind === 'OWED' && Number(transfer.counterparty) === 0 ? 'MARKET_FEE OWED' : 'PENDING OWED',
   };
   const [from, to] = (sides[reason] ?? 'LEDGER_KIND_UNSPECIFIED LEDGER_KIND_UNSPECIFIED').split(' ');
   return (from === kind ? to : from) as Schemas['LedgerKind'];
@@ -229,6 +236,8 @@ const policy_switches: Record<SwitchKey, { name: string; about: string }> = {
   counts_until_stop: { name: 'Paid until the stop', about: 'What had run when an order was stopped is paid, though it was reported after the stop.' },
   waits_for_fence: { name: 'Tasks wait for fences', about: 'No task begins elsewhere while the node that ran it may still do so.' },
   bounds_meters: { name: 'Meters are bounded by what can have run', about: "What the market's own clock missed counts; what a node said did not run does not." },
+  holds_deposits: { name: 'Deposits are held back', about: 'What came in is spent, but not paid out, until the payout delay has passed: its rail may take it back.' },
+  keeps_device_records: { name: 'Records stay with devices', about: 'A node that joins with a device of another that broke leases begins with that record.' },
   weighs_kept_time: { name: 'Reliability weighs time', about: 'A lease that was kept counts by what it proved, and none of the own provider counts.' },
 };
 export const switches = (Object.keys(policy_switches) as SwitchKey[]).map((key) => ({ key, ...policy_switches[key] }));

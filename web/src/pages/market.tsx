@@ -170,6 +170,7 @@ function known_values(offers: Offer[], classes: Price[]): Record<string, string[
     gpu_name: sorted([...classes.map((one) => one.model), ...offers.map((offer) => offer.gpu_name.toLowerCase().replace(/ /g, '_'))]),
     region: sorted([...classes.map((one) => one.region), ...offers.map((offer) => offer.region)]),
     lan: sorted(offers.map((offer) => offer.lan)),
+    rack: sorted(offers.map((offer) => offer.rack)),
     ...(rams.length > 0 ? { gpu_ram: rams.map(String) } : {}),
     device_kind: kinds.length > 1 ? kinds : ['gpu', 'cpu'],
   };
