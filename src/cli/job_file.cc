@@ -271,7 +271,7 @@ struct Reader {
       }
       case JobFieldKind::kFlag: {
         FALLOW_ASSIGN(const bool value, flag(node, field));
-        job.no_wait = !value;
+        (name == "restart" ? job.no_restart : job.no_wait) = !value;
         return {};
       }
       case JobFieldKind::kWords: {

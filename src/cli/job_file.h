@@ -40,6 +40,7 @@ struct Job {
   std::uint32_t attempts_max = 0;
   std::uint32_t checkpoint_seconds = 0;  // from one saving to the next; 0: the node's
   bool no_wait = false;
+  bool no_restart = false;
 
   // What will do, one of them.
   std::vector<RequirementOptions> wishes() const {

@@ -100,6 +100,8 @@ const std::vector<JobField>& job_fields() {
       {"", "attempts", JobFieldKind::kCount, "of one task over all nodes; default: the market's"},
       {"", "checkpoint_seconds", JobFieldKind::kCount,
        "from one saving of a task's checkpoints to the next, 5 at least; default: the node's"},
+      {"", "restart", JobFieldKind::kFlag,
+       "false: a task that ran is not placed again, whatever ended it"},
       {"", "wait", JobFieldKind::kFlag, "false refuses the job when nothing can start now"},
       {"resources", "query", JobFieldKind::kText, "what the offer must be (docs/query.md)"},
       {"resources", "gpus", JobFieldKind::kCount, "devices of a task, on one node"},

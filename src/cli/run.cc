@@ -85,6 +85,7 @@ Result<v1::CreateOrderRequest> make_request(const Job& job) {
   workload.set_image_login(!job.secrets.image_user.empty());
   workload.set_collect_output(!job.output.empty());
   workload.set_checkpoint_seconds(job.checkpoint_seconds);
+  workload.set_no_restart(job.no_restart);
   return request;
 }
 
@@ -425,6 +426,8 @@ void add_run(Parser& app, Context& context, Host& /*host*/) {
   command->add_option("--checkpoint-every", options->job.checkpoint_seconds,
                       "seconds from one saving of a task's checkpoints to the next, 5 at least; 0: "
                       "as the node does it");
+  command->add_flag("--no-restart", options->job.no_restart,
+                    "a task that ran is not placed again, whatever ended it");
   command->add_flag("--no-wait", options->job.no_wait, "refuse when nothing can start now");
   Option* file = command->add_option("-f,--file", options->file,
                                      "the job as docs/job-files.md has it; then no other option");

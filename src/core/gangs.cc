@@ -82,6 +82,7 @@ void judge_gang(Step& step, Order& order, std::uint32_t task) {
     const Lease* const lease = state.leases.find(member.lease);
     if (lease == nullptr || is_open(*lease)) return;
     stopped = stopped || lease->reason == v1::STOPPED;
+    may_retry = may_retry && may_begin_after(order, *lease);
     lost = lost || (ending_of(lease->reason).retry && !is_of_gang(lease->reason));
   });
   if (!over || all_done) return;

@@ -139,6 +139,10 @@ void set_task_state(Step& step, Order& order, std::uint32_t index, v1::TaskState
   told.set_retry_at_us(task.retry_at.us);
 }
 
+bool may_begin_after(const Order& order, const Lease& lease) {
+  return !order.workload.no_restart() || lease.started_at.us == 0;
+}
+
 void after_lease(Step& step, const Lease& lease, const Ending& ending) {
   Order& order = *step.state.orders.find(lease.order);
   Task& task = order.tasks[lease.task];
@@ -160,7 +164,7 @@ void after_lease(Step& step, const Lease& lease, const Ending& ending) {
   } else if (order.stop_asked || lease.reason == v1::STOPPED) {
     to = v1::TASK_STOPPED;
   } else if (ending.retry && task.attempts - task.preempted < order.attempts_max &&
-             remaining_time(order, task).value > 0) {
+             remaining_time(order, task).value > 0 && may_begin_after(order, lease)) {
     to = v1::WAITING;
   }
   set_task_state(step, order, lease.task, to);

@@ -12,6 +12,10 @@ void set_task_state(Step& step, Order& order, std::uint32_t task, v1::TaskState 
 // What the ending of a lease means for its task and order. The lease is ENDED.
 void after_lease(Step& step, const Lease& lease, const Ending& ending);
 
+// May another lease follow this one of the order, as far as its workload is concerned? Not one that
+// ran, if the workload says that it is not to be begun again (Workload.no_restart).
+bool may_begin_after(const Order& order, const Lease& lease);
+
 // Ends the order when no task is WAITING or LEASED.
 void end_if_over(Step& step, Order& order);
 

@@ -34,16 +34,17 @@ class RetryTest : public MachineTest {
   }
   const Order& order(std::uint64_t id) { return *machine_.order(OrderId(id)); }
   const Task& task(std::uint64_t id, std::size_t at = 0) { return order(id).tasks[at]; }
-  void end(LeaseId id, v1::EndReason reason) {
+  void report(LeaseId id, v1::LeaseState state, v1::EndReason reason = v1::END_REASON_UNSPECIFIED) {
     v1::Command command;
     const Lease& lease = *machine_.lease(id);
     command.mutable_observe()->set_node(lease.node.value);
     v1::WorkloadReport& report = *command.mutable_observe()->add_workloads();
     report.set_lease(id.value);
-    report.set_state(v1::ENDED);
+    report.set_state(state);
     report.set_reason(reason);
     apply(command);
   }
+  void end(LeaseId id, v1::EndReason reason) { report(id, v1::ENDED, reason); }
   // Every Tick that is due up to `at`.
   void ticks(Time at) {
     v1::Command tick;
@@ -198,6 +199,43 @@ TEST_F(RetryTest, SaysWhatAJobWaitsFor) {
   v1::Command other = submit(renter_);
   EXPECT_EQ(refusal_of(other, renter_), v1::REFUSAL_UNSPECIFIED);
   EXPECT_EQ(machine_.waits_for(order(id))->reason, v1::WAITS_FOR_NODE);
+}
+
+void begins_once(v1::Command& submit) {
+  submit.mutable_submit_order()->mutable_workload()->set_no_restart(true);
+}
+
+TEST_F(RetryTest, WhatIsNotToBeBegunAgainIsPlacedUntilItRan) {
+  node(provider_, 100);
+  node(provider_, 100);
+  v1::Command command = submit(renter_);
+  begins_once(command);
+  const std::uint64_t id = next_id();
+  ASSERT_EQ(refusal_of(command, renter_), v1::REFUSAL_UNSPECIFIED);
+  end(task(id).lease, v1::START_FAILED);
+  ASSERT_EQ(task(id).state, v1::LEASED) << "it never ran";
+  report(task(id).lease, v1::RUNNING);
+  end(task(id).lease, v1::HOST_LOST);
+  EXPECT_EQ(task(id).state, v1::FAILED);
+  EXPECT_EQ(order(id).state, v1::ORDER_FAILED);
+  EXPECT_EQ(order(id).charged, Micros(0));
+}
+
+TEST_F(RetryTest, AGangOfWhichOneRanIsNotBegunAgain) {
+  for (int i = 0; i < 4; ++i) node(provider_, 100);
+  v1::Command command = submit(renter_, 2);
+  begins_once(command);
+  command.mutable_submit_order()->mutable_requirements()->set_nodes(2);
+  const std::uint64_t id = next_id();
+  ASSERT_EQ(refusal_of(command, renter_), v1::REFUSAL_UNSPECIFIED);
+  end(task(id, 0).lease, v1::START_FAILED);
+  end(task(id, 1).lease, v1::STOPPED);
+  ASSERT_EQ(task(id, 0).state, v1::LEASED) << "none of them ran";
+  ASSERT_EQ(task(id, 1).state, v1::LEASED);
+  report(task(id, 0).lease, v1::RUNNING);
+  end(task(id, 1).lease, v1::DEVICE_FAULT);
+  end(task(id, 0).lease, v1::STOPPED);
+  EXPECT_EQ(order(id).state, v1::ORDER_FAILED);
 }
 
 }  // namespace

@@ -194,6 +194,7 @@ Result<v1::Command> Scenario::submit_of(const Line& line) {
   submit.set_restart_us(restart.value);
   submit.set_attempts_max(number(line, "attempts", "0"));
   submit.set_wait(line.has("wait"));
+  workload.set_no_restart(line.has("once"));
   if (line.options.contains("quote")) {
     const auto quote = quotes_.find(line.option("quote"));
     if (quote == quotes_.end()) return fail(ErrorCode::kNotFound, "no such quote was given");

@@ -66,7 +66,7 @@ describe('form and file', () => {
     { command: 'echo "hi: there"\n  nproc # not a comment' },
     { command: ' leading', name: '123', query: "gpu_name='RTX 4090'", budget: '0.40', project: 'yes', max_price_per_hour: '1.10' },
     { words: ['python3', '-c', 'print("a\\nb")'], environment: 'A=1\nB=x: y\nEMPTY=' },
-    { command: 'x', nodes: '4', tasks: '8', deadline_hours: '6', restart_minutes: '2.5', attempts_max: '3', wait: false, network: true, isolation_min: 'GVISOR', output: false },
+    { command: 'x', nodes: '4', tasks: '8', deadline_hours: '6', restart_minutes: '2.5', attempts_max: '3', restart: false, wait: false, network: true, isolation_min: 'GVISOR', output: false },
     { command: 'x', query: 'gpu_ram>=24\nregion=eu', name: 'two\nlines: "x"', image: 'a\n b', project: 'null', hours: '1e1', device_share: '0.3333', memory_gb: '0.0625', budget: '99999999999999999999.10' },
     { command: 'x', settings: [{ name: 'KEY', value: '-----BEGIN\n  two \n' }, { name: '2', value: ' led' }, { name: '1', value: 'a' }, { name: '1', value: 'b' }, { name: '__proto__', value: '' }] },
     { command: 'x', image: 'ghcr.io/org/tool', image_user: 'me', image_password: 'env:PASS', secrets: [{ name: 'TOKEN', value: 'env:TOKEN' }, { name: 'KEY', value: 'file:./a key' }] },
@@ -90,9 +90,9 @@ describe('form and file', () => {
     const gang = form_of_file(read_job_file('run: train\nresources:\n  nodes: 2\n'), empty_form);
     expect(asked_of(gang)).toMatchObject({ nodes: 2, tasks: 2, tier: 'ON_DEMAND' });
     expect(order_of(gang, 'q').deadline_hours).toBeUndefined();
-    const form = form_of_file(read_job_file('run: train\nsetup: prepare\nproject: p\ndeadline_hours: 6\nrestart_minutes: 3\nattempts: 2\ncheckpoint_seconds: 30\nwait: false\n'), empty_form);
+    const form = form_of_file(read_job_file('run: train\nsetup: prepare\nproject: p\ndeadline_hours: 6\nrestart_minutes: 3\nattempts: 2\ncheckpoint_seconds: 30\nrestart: false\nwait: false\n'), empty_form);
     expect(asked_of(form)).toMatchObject({ tasks: 1, tier: 'ON_DEMAND' });
-    expect(order_of(form, 'q')).toMatchObject({ quote: 'q', project: 'p', deadline_hours: 6, restart_hours: 0.05, attempts_max: 2, no_wait: true, workload: { command: ['sh', '-c', 'set -e\nprepare\nset +e\ntrain'], collect_output: false, checkpoint_seconds: 30 } });
+    expect(order_of(form, 'q')).toMatchObject({ quote: 'q', project: 'p', deadline_hours: 6, restart_hours: 0.05, attempts_max: 2, no_wait: true, workload: { command: ['sh', '-c', 'set -e\nprepare\nset +e\ntrain'], collect_output: false, checkpoint_seconds: 30, no_restart: true } });
   });
   it('order the environment of a file to the last byte', () => {
     const form = form_of_file(read_job_file('run: x\nenv:\n  A: |\n    one\n    two\n  B: " c "\n'), empty_form);

@@ -107,10 +107,9 @@ class AsyncBox(AsyncReach):
         raise self._over
 
     async def _look(self) -> None:
-        """Has it ended? Then it is not to begin anew elsewhere, empty and at our expense."""
+        """Has it ended? The market begins it nowhere anew, empty and at our expense: no_restart."""
         self.view = await self._client.lease(self.lease)
         if self.view.state in (models.LeaseState.STOPPING, models.LeaseState.ENDED) and self._over is None:
-            await self.job.stop()
             try:
                 await self.job.wait(_END_S_MAX)  # then the reason is known
                 self.view = await self._client.lease(self.lease)

@@ -168,6 +168,11 @@ ROUTES: Dict[str, Route] = {
         frozenset([]),
         frozenset(['account', 'amount', 'reference']),
         models.WalletView, False),
+    "ReverseDeposit": Route(
+        "POST", "/v1/deposits/reverse", frozenset([]),
+        frozenset([]),
+        frozenset(['reference']),
+        models.WalletView, False),
     "CreateWithdrawal": Route(
         "POST", "/v1/withdrawals", frozenset([]),
         frozenset([]),

@@ -74,6 +74,7 @@ class LedgerKind(OpenEnum):
     MARKET_FEE = "MARKET_FEE"
     RESERVE = "RESERVE"
     OUTSIDE = "OUTSIDE"
+    OWED = "OWED"
 
 
 class Network(OpenEnum):
@@ -134,6 +135,7 @@ class ProofState(OpenEnum):
     SLOW = "SLOW"
     DISPROVEN = "DISPROVEN"
     UNANSWERED = "UNANSWERED"
+    LAPSED = "LAPSED"
 
 
 class Refusal(OpenEnum):
@@ -207,6 +209,9 @@ class TransferReason(OpenEnum):
     RELEASED = "RELEASED"
     WITHDRAWN = "WITHDRAWN"
     WITHDRAWAL_RETURNED = "WITHDRAWAL_RETURNED"
+    DEPOSIT_REVERSED = "DEPOSIT_REVERSED"
+    DEBT_PAID = "DEBT_PAID"
+    CHARGED_BACK = "CHARGED_BACK"
 
 
 class TrialState(OpenEnum):
@@ -318,6 +323,13 @@ class DeliveryView:
     delivered: bool = False
     status: int = 0
     trouble: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class DepositReversed:
+    account: int = 0
+    amount_micros: int = 0
+    owed_micros: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -444,6 +456,7 @@ class Event:
     lease_credited: Optional["LeaseCredited"] = None
     order_extended: Optional["OrderExtended"] = None
     lease_extended: Optional["LeaseExtended"] = None
+    deposit_reversed: Optional["DepositReversed"] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -848,6 +861,8 @@ class NodeFacts:
     lan: str = ""
     images: bool = False
     network: Network = Network.NETWORK_NONE
+    rack: str = ""
+    proves_beside_leases: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -917,6 +932,7 @@ class OfferView:
     hours_max: float = 0.0
     spot_floor_set_per_hour: Optional[Decimal] = None
     gpus_verified: int = 0
+    rack: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -1053,6 +1069,9 @@ class Policy:
     fair_turns: bool = False
     counts_until_stop: bool = False
     firm_turns: bool = False
+    firm_proofs: bool = False
+    holds_deposits: bool = False
+    keeps_device_records: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -1289,6 +1308,7 @@ class StatementBalance:
     pending: Decimal = Decimal(0)
     earned: Decimal = Decimal(0)
     total: Decimal = Decimal(0)
+    owed: Optional[Decimal] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -1490,6 +1510,7 @@ class WalletView:
     total_budget: Optional[Decimal] = None
     total_used: Decimal = Decimal(0)
     projects: List["ProjectView"] = dataclasses.field(default_factory=list)
+    owed: Optional[Decimal] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -1544,6 +1565,7 @@ class Workload:
     secrets: List[str] = dataclasses.field(default_factory=list)
     image_login: bool = False
     checkpoint_seconds: int = 0
+    no_restart: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -165,7 +165,7 @@ class WireTest(unittest.TestCase):
     def test_every_field_of_a_job_file_has_its_keyword(self):
         # docs/job.schema.json: where Python says it otherwise, it is said here how.
         schema = json.loads((ROOT / "docs" / "job.schema.json").read_text())["properties"]
-        otherwise = {"run": "command", "setup": "command", "wait": "no_wait"}
+        otherwise = {"run": "command", "setup": "command", "wait": "no_wait", "restart": "no_restart"}
         submit = set(inspect.signature(fallow.AsyncClient.submit).parameters)
         # Ports are reached by reach(lease).forward().
         for name in schema:

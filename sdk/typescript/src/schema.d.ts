@@ -608,6 +608,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/deposits/reverse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Book that the rail has taken a deposit back
+         * @description Needs a key with one of: OPERATOR. Its role: BILLING or OWNER.
+         */
+        post: operations["ReverseDeposit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/withdrawals": {
         parameters: {
             query?: never;
@@ -1342,7 +1362,7 @@ export interface components {
         /** @enum {string} */
         LeaseState: "LEASE_STATE_UNSPECIFIED" | "PLACED" | "STARTING" | "RUNNING" | "SUSPENDED" | "STOPPING" | "ENDED";
         /** @enum {string} */
-        LedgerKind: "LEDGER_KIND_UNSPECIFIED" | "WALLET" | "HELD" | "PENDING" | "EARNED" | "MARKET_FEE" | "RESERVE" | "OUTSIDE";
+        LedgerKind: "LEDGER_KIND_UNSPECIFIED" | "WALLET" | "HELD" | "PENDING" | "EARNED" | "MARKET_FEE" | "RESERVE" | "OUTSIDE" | "OWED";
         /** @enum {string} */
         Network: "NETWORK_NONE" | "EGRESS";
         /** @enum {string} */
@@ -1358,7 +1378,7 @@ export interface components {
         /** @enum {string} */
         ProofOutcome: "PROOF_OUTCOME_UNSPECIFIED" | "PROOF_PASSED" | "PROOF_SLOW" | "PROOF_WRONG" | "PROOF_MISSED";
         /** @enum {string} */
-        ProofState: "PROOF_STATE_UNSPECIFIED" | "PROVEN" | "SLOW" | "DISPROVEN" | "UNANSWERED";
+        ProofState: "PROOF_STATE_UNSPECIFIED" | "PROVEN" | "SLOW" | "DISPROVEN" | "UNANSWERED" | "LAPSED";
         /** @enum {string} */
         Refusal: "REFUSAL_UNSPECIFIED" | "ACCOUNT_UNKNOWN" | "NOT_ALLOWED" | "NO_MATCH" | "NO_FUNDS" | "OVER_BUDGET" | "QUOTE_GONE" | "QUERY_INVALID" | "VALUE_INVALID" | "NOT_FOUND" | "ALREADY_ENDED" | "LIMIT_REACHED" | "KEY_REUSED" | "TOKEN_INVALID" | "TIER_NOT_OFFERED" | "NODE_KEY_TAKEN" | "STALE";
         /** @enum {string} */
@@ -1372,7 +1392,7 @@ export interface components {
         /** @enum {string} */
         Tier: "TIER_UNSPECIFIED" | "ON_DEMAND" | "RESERVED" | "SPOT";
         /** @enum {string} */
-        TransferReason: "TRANSFER_REASON_UNSPECIFIED" | "DEPOSITED" | "HOLD_PLACED" | "CHARGED" | "FEE" | "REFUNDED" | "FEE_RETURNED" | "HOLD_VOIDED" | "RELEASED" | "WITHDRAWN" | "WITHDRAWAL_RETURNED";
+        TransferReason: "TRANSFER_REASON_UNSPECIFIED" | "DEPOSITED" | "HOLD_PLACED" | "CHARGED" | "FEE" | "REFUNDED" | "FEE_RETURNED" | "HOLD_VOIDED" | "RELEASED" | "WITHDRAWN" | "WITHDRAWAL_RETURNED" | "DEPOSIT_REVERSED" | "DEBT_PAID" | "CHARGED_BACK";
         /** @enum {string} */
         TrialState: "TRIAL_STATE_UNSPECIFIED" | "TRIAL_RUNNING" | "TRIAL_DONE" | "TRIAL_FAILED";
         /** @enum {string} */
@@ -1560,6 +1580,14 @@ export interface components {
             status?: number;
             trouble?: string;
         };
+        DepositReversed: {
+            /** Format: uint64 */
+            account?: string;
+            /** Format: int64 */
+            amount_micros?: string;
+            /** Format: int64 */
+            owed_micros?: string;
+        };
         Device: {
             /** Format: uint32 */
             index?: number;
@@ -1700,6 +1728,7 @@ export interface components {
             lease_credited?: components["schemas"]["LeaseCredited"];
             order_extended?: components["schemas"]["OrderExtended"];
             lease_extended?: components["schemas"]["LeaseExtended"];
+            deposit_reversed?: components["schemas"]["DepositReversed"];
         };
         ExtendOrderRequest: {
             /** Format: uint64 */
@@ -2126,6 +2155,8 @@ export interface components {
             lan?: string;
             images?: boolean;
             network?: components["schemas"]["Network"];
+            rack?: string;
+            proves_beside_leases?: boolean;
         };
         NodeJoined: {
             /** Format: uint64 */
@@ -2213,6 +2244,7 @@ export interface components {
             spot_floor_set_per_hour?: string;
             /** Format: uint32 */
             gpus_verified?: number;
+            rack?: string;
         };
         OrderAccepted: {
             /** Format: uint64 */
@@ -2394,6 +2426,9 @@ export interface components {
             fair_turns?: boolean;
             counts_until_stop?: boolean;
             firm_turns?: boolean;
+            firm_proofs?: boolean;
+            holds_deposits?: boolean;
+            keeps_device_records?: boolean;
         };
         PolicySet: Record<string, never>;
         PolicyTrialView: {
@@ -2590,6 +2625,9 @@ export interface components {
             near?: string;
         };
         Resumed: Record<string, never>;
+        ReverseDepositRequest: {
+            reference?: string;
+        };
         SecretAskView: {
             /** Format: uint64 */
             lease?: string;
@@ -2694,6 +2732,7 @@ export interface components {
             pending?: string;
             earned?: string;
             total?: string;
+            owed?: string;
         };
         StatementLine: {
             /** Format: uint64 */
@@ -2927,6 +2966,7 @@ export interface components {
             total_budget?: string;
             total_used?: string;
             projects?: components["schemas"]["ProjectView"][];
+            owed?: string;
         };
         WebhookRemoved: {
             /** Format: uint64 */
@@ -2985,6 +3025,7 @@ export interface components {
             image_login?: boolean;
             /** Format: uint32 */
             checkpoint_seconds?: number;
+            no_restart?: boolean;
         };
         WorkloadSample: {
             /** Format: uint64 */
@@ -4076,6 +4117,42 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": components["schemas"]["CreateDepositRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WalletView"];
+                };
+            };
+            /** @description Why not, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ReverseDeposit: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+                "Fallow-Team"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ReverseDepositRequest"];
             };
         };
         responses: {

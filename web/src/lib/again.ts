@@ -60,6 +60,7 @@ export function form_again(order: Order, tasks: number[]): JobForm {
     image: workload?.image ?? '',
     output: workload?.collect_output ?? true,
     checkpoint_seconds: workload?.checkpoint_seconds ? String(workload.checkpoint_seconds) : '',
+    restart: !workload?.no_restart,
     tasks: String(tasks.length),
   };
   if (input) {

@@ -43,12 +43,13 @@ export interface JobForm {
   restart_minutes: string;
   attempts_max: string;
   checkpoint_seconds: string; // of a file
+  restart: boolean; // a task that ran may be placed again
   wait: boolean;
 }
 
 export const empty_form: JobForm = {
   template: '', name: '', command: '', words: [], setup: '', environment: '', settings: [], secrets: [], image: '', image_user: '', image_password: '', input: '', input_manifest: '', beyond: {}, output: true, query: '', gpus: '1', nodes: '1', device_share: '1', hours: '1', tasks: '1', tier: 'ON_DEMAND',
-  objective: 'CHEAPEST', workload_class: 'GENERAL', near: '', max_price_per_hour: '', memory_gb: '', cpu_cores: '', disk_gb: '', network: false, isolation_min: '', budget: '', project: '', deadline_hours: '', restart_minutes: '', attempts_max: '', checkpoint_seconds: '', wait: true,
+  objective: 'CHEAPEST', workload_class: 'GENERAL', near: '', max_price_per_hour: '', memory_gb: '', cpu_cores: '', disk_gb: '', network: false, isolation_min: '', budget: '', project: '', deadline_hours: '', restart_minutes: '', attempts_max: '', checkpoint_seconds: '', restart: true, wait: true,
 };
 
 // As job files have them.
@@ -152,6 +153,7 @@ export function order_of(form: JobForm, quote: string): Schemas['CreateOrderRequ
     name: form.name,
     workload: {
       image: form.image, command, environment: settings_of(form), collect_output: form.output, checkpoint_seconds: form.checkpoint_seconds ? Number(form.checkpoint_seconds) : undefined,
+      no_restart: form.restart ? undefined : true,
     },
     input_manifest: (form.input && form.input_manifest) || undefined,
     budget: form.budget.trim() || undefined,
@@ -164,7 +166,7 @@ export function order_of(form: JobForm, quote: string): Schemas['CreateOrderRequ
 }
 
 // The names of a field in the file and in the form, where the form holds it as text.
-const same: [string, Exclude<keyof JobForm, 'input_manifest' | 'words' | 'beyond' | 'settings' | 'secrets' | 'output' | 'network' | 'wait' | 'tier' | 'objective' | 'workload_class'>][] = [
+const same: [string, Exclude<keyof JobForm, 'input_manifest' | 'words' | 'beyond' | 'settings' | 'secrets' | 'output' | 'network' | 'restart' | 'wait' | 'tier' | 'objective' | 'workload_class'>][] = [
   ['name', 'name'], ['image', 'image'], ['image_user', 'image_user'], ['image_password', 'image_password'], ['input', 'input'], ['setup', 'setup'], ['run', 'command'], ['tasks', 'tasks'], ['budget', 'budget'], ['project', 'project'], ['deadline_hours', 'deadline_hours'],
   ['restart_minutes', 'restart_minutes'], ['attempts', 'attempts_max'], ['checkpoint_seconds', 'checkpoint_seconds'], ['query', 'query'], ['gpus', 'gpus'], ['nodes', 'nodes'], ['share', 'device_share'], ['hours', 'hours'], ['memory_gb', 'memory_gb'],
   ['cpus', 'cpu_cores'], ['disk_gb', 'disk_gb'], ['max_price', 'max_price_per_hour'], ['near', 'near'],
@@ -178,6 +180,7 @@ export function form_of_file(file: JobFile, before: JobForm): JobForm {
   if (values.tasks === undefined) form.tasks = form.nodes; // one gang, or one task
   Object.assign(form, environment_of(file.environment));
   form.network = values.network === 'egress';
+  form.restart = values.restart !== 'false';
   form.wait = values.wait !== 'false';
   form.tier = (values.tier ?? 'on_demand').toUpperCase() as JobForm['tier'];
   form.objective = (values.objective ?? 'cheapest').toUpperCase() as JobForm['objective'];
@@ -195,6 +198,7 @@ export function file_of_form(form: JobForm): JobFile {
   if (form.beyond.matrix !== undefined) delete values.tasks; // it says how many
   if (form.output) values.output = './output';
   if (form.network) values.network = 'egress';
+  if (!form.restart) values.restart = 'false';
   if (!form.wait) values.wait = 'false';
   if (form.tier !== 'ON_DEMAND') values.tier = form.tier.toLowerCase();
   if (form.objective !== 'CHEAPEST') values.objective = form.objective.toLowerCase();

@@ -302,6 +302,9 @@ function Where({ form, set, said }: { form: JobForm; set: Set; said: Said & { co
           {text('attempts_max', "Over all nodes; empty: the market's.")}
         </div>
         <label className="check">
+          <input type="checkbox" checked={!form.restart} onChange={(event) => set('restart', !event.target.checked)} /> Do not place a task again that ran, whatever ended it
+        </label>
+        <label className="check">
           <input type="checkbox" checked={!form.wait} onChange={(event) => set('wait', !event.target.checked)} /> Refuse it when nothing can start now
         </label>
         {Number(form.nodes) > 1 && !wrong(form, 'tasks') && <p className="hint">{plural(Number(form.tasks) / Number(form.nodes), 'gang')} of {form.nodes} tasks.</p>}
