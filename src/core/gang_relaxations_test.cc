@@ -106,6 +106,7 @@ TEST_F(GangRelaxationTest, NamesGpusTimeMemoryAndIsolation) {
   Node small = test_node(1, 300'000, {TestDevice{}, TestDevice{}});
   small.offer.share_thousandths_min = 1'000;
   small.offer.duration_max = minutes(90);
+  small.facts.set_memory_mb(32'000);
   small.memory_mb_free = 32'000;
   put(small);
   Node large = test_node(2, 400'000, {TestDevice{}, TestDevice{}, TestDevice{}, TestDevice{}});

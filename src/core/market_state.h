@@ -135,6 +135,8 @@ struct MarketState {
   // By when they are no longer reversible, and their commands: see core/reversals.h.
   absl::btree_map<std::pair<Time, LogIndex>, ReversibleDeposit> reversible;
   absl::btree_map<ShortHash, LogIndex> reversals;  // of deposits, by their references' hash
+  // Who paid a debt out of deposits that are reversible themselves, and until when the last is.
+  absl::btree_map<AccountId, Time> covered_until;
 
   // ---- nodes, orders, leases
   // -----------------------------------------------------------------------

@@ -18,7 +18,9 @@ Micros debt_of(const MarketState& state, AccountId account) {
 void forget_reversible(MarketState& state, const ReversibleDeposit& deposit) {
   const auto sum = state.reversible_of.find(deposit.account);
   sum->second -= deposit.amount;
-  if (sum->second.value == 0) state.reversible_of.erase(sum);
+  if (sum->second.value > 0) return;
+  state.reversible_of.erase(sum);
+  state.covered_until.erase(deposit.account);
 }
 
 // Whether the account may owe so much more; the rails' mirror has room for it, too.
@@ -54,6 +56,18 @@ Micros payable(const MarketState& state, AccountId account) {
   const auto sum = state.reversible_of.find(account);
   if (sum == state.reversible_of.end()) return wallet;
   return std::max(wallet - sum->second, Micros(0));
+}
+
+void note_debt_paid(MarketState& state, AccountId account) {
+  if (!state.reversible_of.contains(account)) return;
+  const auto last = std::find_if(state.reversible.rbegin(), state.reversible.rend(),
+                                 [&](const auto& each) { return each.second.account == account; });
+  state.covered_until[account] = last->first.first;
+}
+
+Time earnings_wait_until(const MarketState& state, AccountId renter) {
+  const auto found = state.covered_until.find(renter);
+  return found == state.covered_until.end() ? Time() : found->second;
 }
 
 Micros charge_back(Step& step, const Lease& lease, Micros earned) {

@@ -122,6 +122,8 @@ void write_reversals(SnapshotWriter& writer, const MarketState& state) {
   }
   writer(static_cast<std::uint64_t>(state.reversals.size()));
   for (const auto& [reference, index] : state.reversals) writer(reference, index);
+  writer(static_cast<std::uint64_t>(state.covered_until.size()));
+  for (const auto& [account, until] : state.covered_until) writer(account, until);
 }
 
 void write_device_records(SnapshotWriter& writer, const MarketState& state) {
@@ -358,6 +360,14 @@ void read_reversals(SnapshotReader& reader, MarketState& state) {
     reader(reference, index);
     if (!state.reversals.emplace(reference, index).second) {
       reader.fail("a deposit was reversed twice");
+    }
+  });
+  read_each(reader, [&] {
+    AccountId account;
+    Time until;
+    reader(account, until);
+    if (!state.covered_until.emplace(account, until).second) {
+      reader.fail("an account's debt is covered twice");
     }
   });
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/reversals.h"
+
 namespace fallow::core {
 
 void Step::refuse(Refusal why) {
@@ -38,7 +40,10 @@ void Step::pay_debt(LedgerKey from) {
   if (state.debts_total.value == 0) return;
   const LedgerKey owed{from.account, v1::OWED};
   const Micros debt(-state.ledger.balance(owed).value);
-  move(from, owed, std::min(debt, state.ledger.balance(from)), v1::DEBT_PAID, LeaseId());
+  const Micros paid = std::min(debt, state.ledger.balance(from));
+  if (paid.value == 0) return;
+  move(from, owed, paid, v1::DEBT_PAID, LeaseId());
+  if (from.kind == v1::WALLET) note_debt_paid(state, from.account);
 }
 
 }  // namespace fallow::core

@@ -262,6 +262,12 @@ void check_people(Complaint& complaint, const MarketState& state) {
   }
   complaint.unless(reversible <= std::numeric_limits<std::int64_t>::max(),
                    "more can be taken back than there can be");
+  for (const auto& [account, until] : state.covered_until) {
+    const auto covers = [&, of = account](const auto& each) { return each.second.account == of; };
+    complaint.unless(
+        is_moment(until) && std::any_of(state.reversible.begin(), state.reversible.end(), covers),
+        "no deposit covers what account {} owed", account.value);
+  }
   for (const Booked& booked : state.deposits) {
     complaint.unless(known(booked.account), "a deposit belongs to nobody");
   }

@@ -16,6 +16,13 @@ void release_first(Step& step) {
   const auto [due, release] = *first;
   step.state.releases.erase(first);
   Lease* const lease = step.state.leases.find(due.lease);
+  if (lease != nullptr && due.at <= step.now) {
+    const Time until = earnings_wait_until(step.state, lease->renter);
+    if (until > step.now) {
+      step.state.releases.emplace(Due{until, due.lease}, release);
+      return;
+    }
+  }
   const Micros left = lease == nullptr ? release.amount : charge_back(step, *lease, release.amount);
   step.move({release.provider, v1::PENDING}, {release.provider, v1::EARNED}, left, v1::RELEASED,
             due.lease);

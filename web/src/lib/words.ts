@@ -234,6 +234,7 @@ const policy_switches: Record<SwitchKey, { name: string; about: string }> = {
   fair_turns: { name: 'Fair turns', about: 'Nobody’s traffic holds up the orders of others, and whole devices do not starve behind parts.' },
   firm_turns: { name: 'Firm turns', about: 'What was promised to those who wait holds beside pulls of images, tests of nodes and more time for others.' },
   counts_until_stop: { name: 'Paid until the stop', about: 'What had run when an order was stopped is paid, though it was reported after the stop.' },
+  firm_proofs: { name: 'Proofs grow old', about: 'What a device has shown counts for two proof intervals; idle cards are asked beside leases.' },
   waits_for_fence: { name: 'Tasks wait for fences', about: 'No task begins elsewhere while the node that ran it may still do so.' },
   bounds_meters: { name: 'Meters are bounded by what can have run', about: "What the market's own clock missed counts; what a node said did not run does not." },
   holds_deposits: { name: 'Deposits are held back', about: 'What came in is spent, but not paid out, until the payout delay has passed: its rail may take it back.' },
