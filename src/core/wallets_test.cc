@@ -81,6 +81,25 @@ TEST_F(PayoutDelayTest, AShorterDelayIsForWhatIsEarnedLater) {
   EXPECT_EQ(withdraw(1), v1::NO_FUNDS);
 }
 
+// Nothing else names its account once it is settled.
+TEST_F(PayoutDelayTest, WhoAskedForAPayoutIsNamedWhenItIsSettled) {
+  end(v1::COMPLETED);
+  tick_at(ended_at_ + hours(24));
+  for (const bool paid : {true, false}) {
+    ASSERT_EQ(withdraw(100), v1::REFUSAL_UNSPECIFIED);
+    v1::Command command;
+    for (const v1::Event& event : events_) {
+      if (!event.has_payout_requested()) continue;
+      command.mutable_settle_payout()->set_payout(event.payout_requested().payout());
+    }
+    command.mutable_settle_payout()->set_paid(paid);
+    ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
+    ASSERT_TRUE(events_.back().has_payout_settled());
+    EXPECT_EQ(events_.back().payout_settled().account(), provider_);
+    EXPECT_EQ(events_.back().payout_settled().paid(), paid);
+  }
+}
+
 TEST_F(PayoutDelayTest, WhatWasGivenBackNeverLeaves) {
   end(v1::WORKLOAD_LOST);
   EXPECT_EQ(machine_.lease(lease_)->refunded, Micros(10'000));
