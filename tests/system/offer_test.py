@@ -49,7 +49,7 @@ class OfferTest(SystemTest):
     def test_floors_pay_for_the_electricity_whatever_the_market_does(self):
         self.join("node")
         node = self.market.run("nodes", key=self.provider)[0]["id"]
-        fee = self.market.run("market")[0]["policy"].get("fee_basis_points", 0)
+        fee = self.market.run("market", key=self.provider)[0]["policy"].get("fee_basis_points", 0)
         electricity = ("--kwh-price", "0.30", "--device-watts", "320")
 
         def offer(*words):
