@@ -91,9 +91,7 @@ class Supervisor {
         launch_(std::move(launch)),
         cgroup_(launch_.cgroup_parents, cgroup_name(launch_.spec.lease, ::getpid()),
                 CgroupLimits{launch_.spec.memory_bytes_max, launch_.spec.processes_max,
-                             launch_.spec.cpu_thousandths, launch_.disk}),
-        room_(launch_.meminfo, launch_.spec.memory_room_bytes_min,
-              launch_.spec.disk_room_bytes_min) {}
+                             launch_.spec.cpu_thousandths, launch_.disk}) {}
 
   // Returns when nothing of the workload is left and its end is written down.
   void run();
@@ -128,7 +126,6 @@ class Supervisor {
   const std::string folder_;
   const LaunchFile launch_;
   Cgroup cgroup_;
-  RoomWatch room_;
 
   Fd control_;
   Fd door_;  // none: nobody can reach in
@@ -144,6 +141,8 @@ class Supervisor {
 
   bool started_ = false;  // and said so
   bool suspended_ = false;
+  RoomWatch room_{launch_.meminfo, launch_.spec.memory_room_bytes_min,
+                  launch_.spec.disk_room_bytes_min};
   Time over_at_;  // its end: what clearing up takes after it is not the renter's to pay
 
   bool killed_ = false;
