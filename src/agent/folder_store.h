@@ -24,9 +24,10 @@ class FolderStore {
     std::uint64_t bytes_sent = 0;  // what the market did not have yet
   };
 
-  // Writes the folder that the manifest (32 raw bytes of digest) describes into the existing empty
-  // folder. Nothing is ever written outside `folder`, whatever names the manifest holds. `token` is
-  // the session's bearer token. Returns kTimedOut soon after *cancelled becomes true.
+  // Writes the folder that the manifest (32 raw bytes of digest) describes into the existing
+  // folder, which is empty or holds what an earlier try brought there: that is gone on with, as far
+  // as it is right. Nothing is ever written outside `folder`, whatever names the manifest holds.
+  // `token` is the session's bearer token. Returns kTimedOut soon after *cancelled becomes true.
   // kInvalid, kCorrupt, kNotFound: the input itself is at fault. kTooLarge: more than bytes_max.
   // Everything else: asking again may help.
   virtual Status fetch(const std::string& manifest, const std::string& folder,

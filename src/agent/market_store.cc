@@ -20,6 +20,7 @@ client::TransferRules rules_of(std::uint64_t bytes_max, artifacts::Layout layout
   rules.limits.bytes_max = bytes_max;
   rules.unkept = artifacts::Unkept::kSkip;  // of uploads: strangers wrote the folder
   rules.layout = layout;
+  rules.existing = artifacts::Existing::kGoOn;  // of downloads: of a try that broke off
   rules.cancelled = &cancelled;
   return rules;
 }

@@ -12,16 +12,18 @@
 #include <utility>
 
 #include "agent/evidence.h"
+#include "agent/tries.h"
 #include "artifacts/folder.h"
 #include "base/check.h"
 
 namespace fallow::agent {
 namespace {
 
-constexpr Duration kRetryFirst = milliseconds(250);
-constexpr Duration kRetryMax = seconds(5);
+constexpr Duration kPauseMax = seconds(5);
 // Each try reads the whole folder.
-constexpr Duration kRoomRetryMax = minutes(1);
+constexpr Duration kRoomPauseMax = minutes(1);
+// A try that takes longer has a market that answers.
+constexpr Duration kStandsMin = seconds(5);
 
 Time steady_now() {
   const auto since = std::chrono::steady_clock::now().time_since_epoch();
@@ -32,7 +34,7 @@ std::chrono::microseconds to_chrono(Duration duration) {
   return std::chrono::microseconds(duration.value);
 }
 
-// What a broken fetch left would stand in the next one's way. Only what the store wrote is there.
+// Of a checkpoint that is no good. Only what the store wrote is there.
 void empty_folder(const std::string& path) {
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(path, ignored)) {
@@ -252,22 +254,26 @@ Status Transfers::fetch_checkpoint(const Job& job) {
 }
 
 RuntimeEvent Transfers::run_put(const Job& job) {
-  const Time began = steady_now();
-  Time until = began + kPutTriesMax;
-  Duration retry = kRetryFirst;
+  Tries tries(kPutTriesMax, kPauseMax, kStandsMin);
+  Tries tries_of_full(kRoomTriesMax, kRoomPauseMax, std::nullopt);
+  Duration spare = kPutSpare;
   Error error = no_session();
-  while (!job.cancelled && steady_now() < until) {
-    const std::string token = wait_for_token(job, until);
+  while (!job.cancelled) {
+    const std::string token = wait_for_token(job, std::nullopt);
     if (token.empty()) break;
-    const FolderStore::Pace pace{kPutSpare - (steady_now() - began), kPutBytesPerS};
-    auto put = store_.put(job.needs.folder, job.needs.bytes_max, pace, token, job.cancelled);
+    const Time began = steady_now();
+    auto put = store_.put(job.needs.folder, job.needs.bytes_max, {spare, kPutBytesPerS}, token,
+                          job.cancelled);
     if (put) return Collected{job.lease, std::move(put->manifest)};
     error = put.error();
-    if (is_artifact_at_fault(error.code)) break;
+    // What was too slow stays so.
+    if (is_artifact_at_fault(error.code) || error.code == ErrorCode::kTimedOut) break;
+    const Time ended = steady_now();
     const bool is_full = error.code == ErrorCode::kFull;
-    if (is_full) until = began + kRoomTriesMax;
-    pause(job, retry);
-    retry = std::min(Duration(2 * retry.value), is_full ? kRoomRetryMax : kRetryMax);
+    const auto wait = (is_full ? tries_of_full : tries).failed(began, ended);
+    if (!wait) break;
+    pause(job, *wait);
+    spare -= steady_now() - began;
   }
   return CollectFailed{job.lease, verdict_of(evidence_of_output(error.code)).reason,
                        "the output could not be stored: " + error.message};
@@ -279,7 +285,7 @@ Saved Transfers::run_save(const Job& job) {
   artifacts::Limits limits;
   limits.bytes_max = job.needs.bytes_max;
   const Time until = steady_now() + kSaveTriesMax;
-  Duration retry = kRetryFirst;
+  Tries tries(kSaveTriesMax, kPauseMax, std::nullopt);
   Error error = no_session();
   const artifacts::Check may_go_on = [&]() -> Status {
     if (!job.cancelled && (!job.is_last || steady_now() < until)) return {};
@@ -307,8 +313,9 @@ Saved Transfers::run_save(const Job& job) {
     }
     error = stored.error();
     if (error.code == ErrorCode::kTooLarge) break;
-    pause(job, retry);
-    retry = std::min(Duration(2 * retry.value), kRetryMax);
+    const auto wait = tries.failed(began, steady_now());
+    if (!wait) break;
+    pause(job, *wait);
   }
   if (!job.cancelled) {
     spdlog::warn("lease {}: the checkpoint could not be saved: {}", job.lease.value, error.message);
@@ -329,20 +336,20 @@ void Transfers::note_saved(LeaseId lease, const Digest& stamp) {
 
 Status Transfers::fetch_folder(const Job& job, Fetch get, const std::string& manifest,
                                const std::string& folder) {
-  const Time until = steady_now() + kFetchTriesMax;
-  Duration retry = kRetryFirst;
+  Tries tries(kFetchTriesMax, kPauseMax, kStandsMin);
   Error error = no_session();
-  while (!job.cancelled && steady_now() < until) {
-    const std::string token = wait_for_token(job, until);
+  while (!job.cancelled) {
+    const std::string token = wait_for_token(job, std::nullopt);
     if (token.empty()) break;
+    const Time began = steady_now();
     const Status fetched =
         (store_.*get)(manifest, folder, job.needs.bytes_max, token, job.cancelled);
     if (fetched) return {};
     error = fetched.error();
     if (is_artifact_at_fault(error.code)) break;
-    empty_folder(folder);
-    pause(job, retry);
-    retry = std::min(Duration(2 * retry.value), kRetryMax);
+    const auto wait = tries.failed(began, steady_now());
+    if (!wait) break;
+    pause(job, *wait);
   }
   return tl::unexpected(std::move(error));
 }
@@ -353,23 +360,27 @@ Result<std::string> Transfers::fetch_image(const Job& job) {
   const ImageProgress progress = [this, &job](std::string_view sentence) {
     note(job.lease, sentence);
   };
-  const Time until = steady_now() + kImageTriesMax;
-  Duration retry = kRetryFirst;
+  Tries tries(kImageTriesMax, kPauseMax, std::nullopt);
   while (true) {
+    const Time began = steady_now();
     auto digest = images_->fetch(job.lease, wish, job.cancelled, progress);
     if (digest || job.cancelled) return digest;
-    const bool may_help = digest.error().code == ErrorCode::kUnreachable;
-    if (!may_help || steady_now() + retry >= until) return digest;
+    if (digest.error().code != ErrorCode::kUnreachable) return digest;
+    const auto wait = tries.failed(began, steady_now());
+    if (!wait) return digest;
     note(job.lease, "trying again: " + digest.error().message);
-    pause(job, retry);
-    retry = std::min(Duration(2 * retry.value), kRetryMax);
+    pause(job, *wait);
   }
 }
 
-std::string Transfers::wait_for_token(const Job& job, Time until) {
+std::string Transfers::wait_for_token(const Job& job, std::optional<Time> until) {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, to_chrono(until - steady_now()),
-                    [&] { return job.cancelled || !token_.empty(); });
+  const auto is_over = [&] { return job.cancelled || !token_.empty(); };
+  if (until) {
+    changed_.wait_for(lock, to_chrono(*until - steady_now()), is_over);
+  } else {
+    changed_.wait(lock, is_over);
+  }
   return job.cancelled ? "" : token_;
 }
 

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,14 +28,19 @@ namespace fallow::agent {
 
 class Transfers {
  public:
+  // How long a market that has a session with us, and gives or takes nothing, is asked again
+  // (agent/tries.h). Without a session these wait for one, however long: the market can be told of
+  // no end then, and has the transfer ended where it wants the lease no more.
   static constexpr Duration kFetchTriesMax = minutes(5);
   static constexpr Duration kPutTriesMax = minutes(1);
-  // Outputs must come through this fast over the whole, all tries of them, beyond the spare time:
+  // Outputs must come through this fast over the whole, all tries of them, beyond the spare time,
+  // without the times that had no session:
   // the device waits for them unpaid, and the renter for a result. What is slower ends as lost by
   // the node, whose uplink it is.
   static constexpr std::uint64_t kPutBytesPerS = std::uint64_t{4} << 20;
   static constexpr Duration kPutSpare = minutes(15);
-  // The market's store is full: its operator may make room, or its sweep. The device waits as long.
+  // From when the market's store was first seen to be full: its operator may make room, or its
+  // sweep. The device waits as long.
   static constexpr Duration kRoomTriesMax = minutes(10);
   // Of a saving; the next one comes anyway.
   static constexpr Duration kSaveTriesMax = seconds(20);
@@ -118,8 +124,8 @@ class Transfers {
   void note_saved(LeaseId lease, const Digest& stamp);
   Result<std::string> fetch_image(const Job& job);
   void note(LeaseId lease, std::string_view sentence);
-  // The token, waiting for one; empty when cancelled or the time is over.
-  std::string wait_for_token(const Job& job, Time until);
+  // The token, waiting for one; empty when cancelled or the time is over. None: it has no end.
+  std::string wait_for_token(const Job& job, std::optional<Time> until);
   void pause(const Job& job, Duration duration);
 
   FolderStore& store_;

@@ -18,8 +18,9 @@ class ScriptedStore final : public FolderStore {
     token_ = token;
     return on_fetch(folder, cancelled);
   }
-  Result<Stored> put(const std::string&, std::uint64_t, Pace pace, const std::string&,
+  Result<Stored> put(const std::string&, std::uint64_t, Pace pace, const std::string& token,
                      const std::atomic<bool>&) override {
+    token_ = token;
     paces_.push_back(pace);
     FALLOW_ASSIGN(std::string manifest, on_put());
     return Stored{std::move(manifest), 1, 0, 0};
@@ -84,14 +85,14 @@ class TransfersTest : public testing::Test {
   Transfers transfers_{store_, nullptr, 2};
 };
 
-TEST_F(TransfersTest, WaitsForASessionAndTriesAgainInAnEmptyFolder) {
-  std::string folder = testing::TempDir() + "fallow_transfer_XXXXXX";
-  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+TEST_F(TransfersTest, WaitsForASessionAndTriesAgainWithWhatHasCome) {
+  const std::string folder = make_folder();
   int tries = 0;
   store_.on_fetch = [&tries](const std::string& into, const std::atomic<bool>&) -> Status {
-    EXPECT_TRUE(std::filesystem::is_empty(into));
-    std::ofstream(into + "/part") << "x";
+    std::ofstream(into + "/part" + std::to_string(tries)) << "x";
     if (++tries < 3) return fail(ErrorCode::kUnreachable, "gone");
+    EXPECT_TRUE(std::filesystem::exists(into + "/part0"));
+    EXPECT_TRUE(std::filesystem::exists(into + "/part1"));
     return {};
   };
   transfers_.fetch(LeaseId(1), {"m", folder, 1000, "", {}});
@@ -145,12 +146,28 @@ TEST_F(TransfersTest, AFullStoreIsAskedAgain) {
   EXPECT_EQ(std::get<CollectFailed>(next()).reason, v1::STORE_FULL);
 }
 
+// A market that began anew knows no session of before, and cannot be told of an end either.
+TEST_F(TransfersTest, AnOutputWaitsForTheNextSessionAndItsToken) {
+  transfers_.set_token("old");
+  store_.on_put = [this]() -> Result<std::string> {
+    if (store_.token_ == "new") return std::string("digest");
+    transfers_.set_token("");
+    return fail(ErrorCode::kFailed, "no such session is known");
+  };
+  transfers_.put(LeaseId(1), "/nonexistent", 1000);
+  pollfd ended{transfers_.event_fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&ended, 1, 500), 0);
+  EXPECT_TRUE(transfers_.is_busy(LeaseId(1)));
+  transfers_.set_token("new");
+  EXPECT_EQ(std::get<Collected>(next()).output_manifest, "digest");
+  EXPECT_EQ(store_.paces_.size(), 2U);
+}
+
 // A slow uplink is its node's, and a try that broke off gives it no more time.
 TEST_F(TransfersTest, AnOutputThatComesTooSlowlyIsLostByTheNode) {
   transfers_.set_token("t");
   store_.on_put = [this]() -> Result<std::string> {
     if (store_.paces_.size() < 2) return fail(ErrorCode::kUnreachable, "broken off");
-    transfers_.cancel(LeaseId(1));  // stands for the minute in which it would be tried again
     return fail(ErrorCode::kTimedOut, "the transfer took too long");
   };
   transfers_.put(LeaseId(1), "/nonexistent", 1000);

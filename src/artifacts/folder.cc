@@ -43,40 +43,84 @@ std::string last_part(std::string_view path) {
   return std::string(path.substr(path.rfind('/') + 1));
 }
 
-// A file while it is written: counts and digests what comes.
+// A file, or a piece of one, while it is written into the target from `begin` on: counts and
+// digests what comes.
 class Incoming {
  public:
-  Incoming(const File& file, const Fd& target) : file_(file), target_(target) {}
+  Incoming(const File& file, const Fd& target, std::uint64_t begin)
+      : file_(file), target_(target), begin_(begin) {}
 
-  Status write(std::string_view bytes) {
-    if (bytes.size() > file_.size - written_) {
-      return fail(ErrorCode::kCorrupt, "the bytes of {} are more than the {} of its manifest",
-                  file_.path, file_.size);
+  // The target has its first `bytes` already, right or wrong.
+  Status take_up(std::uint64_t bytes) {
+    std::string piece(kPieceBytes, '\0');
+    while (written_ < bytes) {
+      const auto want =
+          static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), bytes - written_));
+      FALLOW_ASSIGN(const std::size_t n,
+                    read_at(target_, std::span(piece.data(), want), begin_ + written_, file_.path));
+      if (n == 0) return {};
+      digester_.update(std::string_view(piece).substr(0, n));
+      written_ += n;
     }
-    FALLOW_TRY(write_all(target_, bytes, file_.path));
-    digester_.update(bytes);
-    written_ += bytes.size();
     return {};
   }
-  Status finish() {
+  // What is missing, and whether all of it is right.
+  Status complete(const Fetch& fetch, bool is_whole) {
+    if (!is_whole) {
+      FALLOW_TRY(fetch(file_, written_, [this](std::string_view bytes) { return write(bytes); }));
+    }
     if (written_ == file_.size && digester_.finish() == file_.digest) return {};
     return fail(ErrorCode::kCorrupt, "the bytes of {} are not those of its manifest", file_.path);
   }
 
  private:
+  Status write(std::string_view bytes) {
+    if (bytes.size() > file_.size - written_) {
+      return fail(ErrorCode::kCorrupt, "the bytes of {} are more than the {} of its manifest",
+                  file_.path, file_.size);
+    }
+    FALLOW_TRY(write_all_at(target_, bytes, begin_ + written_, file_.path));
+    digester_.update(bytes);
+    written_ += bytes.size();
+    return {};
+  }
+
   const File& file_;
   const Fd& target_;
+  const std::uint64_t begin_;
   std::uint64_t written_ = 0;
   Digester digester_;
 };
 
+// The target has `there` bytes of the part already.
+Status unpack_part(const File& part, const Fd& target, std::uint64_t begin, std::uint64_t there,
+                   const Fetch& fetch) {
+  if (there > 0) {
+    Incoming rest(part, target, begin);
+    FALLOW_TRY(rest.take_up(there));
+    const Status done = rest.complete(fetch, there == part.size);
+    if (done || done.error().code != ErrorCode::kCorrupt) return done;
+    // What was there may be what is wrong: a machine that crashed had not written all of it.
+  }
+  return Incoming(part, target, begin).complete(fetch, false);
+}
+
+// How long the file is; kInvalid when it is none.
+Result<std::uint64_t> bytes_there(const Fd& target, const std::string& path) {
+  struct stat status {};
+  if (::fstat(target.get(), &status) != 0) return failed("read", path);
+  if (S_ISREG(status.st_mode)) return static_cast<std::uint64_t>(status.st_size);
+  return fail(ErrorCode::kInvalid, "{} is in the way: it is not a regular file", path);
+}
+
 // `parts` are one file, or all of its pieces in their order.
 Status unpack_file(const Fd& root, const std::string& path, std::span<const File> parts,
-                   const Fetch& fetch) {
+                   const Fetch& fetch, Existing existing) {
   FALLOW_ASSIGN(const Fd parent, open_parent(root, path, true));
   const std::string name = last_part(path);
+  const int made_anew = existing == Existing::kRefuse ? O_EXCL : 0;
   const Fd target(::openat(parent.get(), name.c_str(),
-                           O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                           O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | made_anew,
                            parts.front().executable ? 0755 : 0644));
   if (!target) {
     if (errno == EEXIST) {
@@ -85,14 +129,21 @@ Status unpack_file(const Fd& root, const std::string& path, std::span<const File
     }
     return failed("make", path);
   }
+  FALLOW_ASSIGN(const std::uint64_t there, bytes_there(target, path));
+  std::uint64_t begin = 0;
   Status done;
   for (const File& part : parts) {
-    Incoming incoming(part, target);
-    done = fetch(part, [&](std::string_view bytes) { return incoming.write(bytes); });
-    if (done) done = incoming.finish();
+    const std::uint64_t left = there > begin ? std::min(there - begin, part.size) : 0;
+    done = unpack_part(part, target, begin, left, fetch);
     if (!done) break;
+    begin += part.size;
   }
-  if (!done) ::unlinkat(parent.get(), name.c_str(), 0);
+  if (done && there > begin && ::ftruncate(target.get(), static_cast<off_t>(begin)) != 0) {
+    return failed("shorten", path);
+  }
+  if (!done && (existing == Existing::kRefuse || done.error().code == ErrorCode::kCorrupt)) {
+    ::unlinkat(parent.get(), name.c_str(), 0);
+  }
   return done;
 }
 
@@ -139,18 +190,20 @@ Result<Scanned> pack(const std::string& folder, const Limits& limits, Unkept unk
   return scanned;
 }
 
-Status unpack(const Manifest& manifest, const Fetch& fetch, const std::string& destination) {
+Status unpack(const Manifest& manifest, const Fetch& fetch, const std::string& destination,
+              Existing existing) {
   if (::mkdir(destination.c_str(), 0755) != 0 && errno != EEXIST) {
     return failed("make the folder", destination);
   }
   FALLOW_ASSIGN(const Fd root, open_file(destination, O_RDONLY | O_DIRECTORY));
   for (const File& file : manifest.files()) {
-    FALLOW_TRY(unpack_file(root, file.path, std::span(&file, 1), fetch));
+    FALLOW_TRY(unpack_file(root, file.path, std::span(&file, 1), fetch, existing));
   }
   return {};
 }
 
-Status unpack_pieces(const Manifest& manifest, const Fetch& fetch, const std::string& destination) {
+Status unpack_pieces(const Manifest& manifest, const Fetch& fetch, const std::string& destination,
+                     Existing existing) {
   FALLOW_ASSIGN(const Fd root, open_file(destination, O_RDONLY | O_DIRECTORY));
   const std::span<const File> files = manifest.files();
   for (std::size_t first = 0; first < files.size();) {
@@ -166,17 +219,17 @@ Status unpack_pieces(const Manifest& manifest, const Fetch& fetch, const std::st
       }
       bytes += files[end].size;
     }
-    FALLOW_TRY(unpack_file(root, place.path, files.subspan(first, end - first), fetch));
+    FALLOW_TRY(unpack_file(root, place.path, files.subspan(first, end - first), fetch, existing));
     first = end;
   }
   return {};
 }
 
 Fetch fetch_from(const BlobStore& store) {
-  return [&store](const File& file, const Write& write) -> Status {
+  return [&store](const File& file, std::uint64_t from, const Write& write) -> Status {
     FALLOW_ASSIGN(const Blob blob, store.get(file.digest));
     std::string piece(kPieceBytes, '\0');
-    for (std::uint64_t at = 0;;) {
+    for (std::uint64_t at = from;;) {
       FALLOW_ASSIGN(const std::size_t n, blob.read(at, piece));
       if (n == 0) return {};
       FALLOW_TRY(write(std::string_view(piece).substr(0, n)));

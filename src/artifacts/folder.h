@@ -81,16 +81,26 @@ Result<Scanned> pack(const std::string& folder, const Limits& limits, Unkept unk
 
 // Takes the next bytes of a file.
 using Write = std::function<Status(std::string_view)>;
-// Gives a file's bytes to `write`, in order and in pieces of any size.
-using Fetch = std::function<Status(const File&, const Write& write)>;
+// Gives a file's bytes to `write`, from the offset `from` on, in order and in pieces of any size.
+using Fetch = std::function<Status(const File&, std::uint64_t from, const Write& write)>;
+
+// What unpack() does about a file that is there already.
+enum class Existing {
+  kRefuse,  // kInvalid with its name: it is somebody's
+  // An earlier unpack() of the same manifest broke off: what is right of its files is kept, as far
+  // as it goes, and only the rest is fetched. What breaks off is left for the next.
+  kGoOn,
+};
 
 // Writes the manifest's files below `destination`, which is made if missing. Existing folders are
-// used, an existing file is refused. Bytes that are not the manifest's give kCorrupt and the file
-// is removed; those written before stay.
-Status unpack(const Manifest& manifest, const Fetch& fetch, const std::string& destination);
+// used. Bytes that are not the manifest's give kCorrupt and the file is removed; those written
+// before stay.
+Status unpack(const Manifest& manifest, const Fetch& fetch, const std::string& destination,
+              Existing existing = Existing::kRefuse);
 
 // The same of pieces, which become whole files again. kInvalid when the manifest is not of pieces.
-Status unpack_pieces(const Manifest& manifest, const Fetch& fetch, const std::string& destination);
+Status unpack_pieces(const Manifest& manifest, const Fetch& fetch, const std::string& destination,
+                     Existing existing = Existing::kRefuse);
 
 // A Fetch from a store that must outlive it.
 Fetch fetch_from(const BlobStore& store);

@@ -9,7 +9,9 @@
 
 #include <atomic>
 #include <filesystem>
+#include <map>
 #include <thread>
+#include <utility>
 
 namespace fallow::artifacts {
 namespace {
@@ -47,7 +49,9 @@ class FolderTest : public testing::Test {
     return File{std::move(path), false, content.size(), digest_of(content)};
   }
   static Fetch giving(const std::string& content) {
-    return [content](const File&, const Write& write) { return write(content); };
+    return [content](const File&, std::uint64_t from, const Write& write) {
+      return write(std::string_view(content).substr(from));
+    };
   }
   Status unpack_one(const File& entry, const std::string& content) {
     const auto manifest = Manifest::make({entry}, limits_);
@@ -273,11 +277,81 @@ TEST_F(FolderTest, BytesOtherThanTheManifestsAreRefusedAndRemoved) {
   const auto manifest = Manifest::make({file("a", "hello")}, limits_);
   const Status failing = unpack(
       *manifest,
-      [](const File&, const Write&) -> Status { return fail(ErrorCode::kClosed, "gone"); }, out_);
+      [](const File&, std::uint64_t, const Write&) -> Status {
+        return fail(ErrorCode::kClosed, "gone");
+      },
+      out_);
   ASSERT_FALSE(failing);
   EXPECT_EQ(failing.error().code, ErrorCode::kClosed);
   EXPECT_FALSE(fs::exists(out_ + "/a"));
   EXPECT_EQ(unpack(*manifest, fetch_from(*store_), out_).error().code, ErrorCode::kNotFound);
+}
+
+// Gives the bytes of `content` by path, and notes from where; breaks off behind `bytes_max` in all.
+struct BreakingSource {
+  std::map<std::string, std::string> content;
+  std::size_t bytes_max = 0;
+  std::vector<std::pair<std::string, std::uint64_t>> asked = {};
+
+  Fetch fetch() {
+    return [this](const File& file, std::uint64_t from, const Write& write) -> Status {
+      asked.emplace_back(file.path, from);
+      const std::string_view rest = std::string_view(content.at(file.path)).substr(from);
+      const std::string_view given = rest.substr(0, bytes_max);
+      bytes_max -= given.size();
+      FALLOW_TRY(write(given));
+      if (given.size() < rest.size()) return fail(ErrorCode::kUnreachable, "gone");
+      return {};
+    };
+  }
+};
+
+TEST_F(FolderTest, WhatBrokeOffGoesOnWhereItWas) {
+  const std::string large(300'000, 'l');
+  BreakingSource source{{{"a", "hello"}, {"large", large}, {"z", "end"}}, 200'000};
+  const auto manifest =
+      Manifest::make({file("a", "hello"), file("large", large), file("z", "end")}, limits_);
+  const auto go_on = [&] { return unpack(*manifest, source.fetch(), out_, Existing::kGoOn); };
+  EXPECT_EQ(go_on().error().code, ErrorCode::kUnreachable);
+  // It is nobody's to go on with who was not asked to.
+  EXPECT_EQ(unpack(*manifest, source.fetch(), out_).error().code, ErrorCode::kInvalid);
+  source.asked.clear();
+  source.bytes_max = 1'000'000;
+  ASSERT_TRUE(go_on());
+  EXPECT_EQ(source.asked,
+            (std::vector<std::pair<std::string, std::uint64_t>>{{"large", 199'995}, {"z", 0}}));
+  EXPECT_EQ(scan(out_, limits_, Unkept::kRefuse)->manifest.digest(), manifest->digest());
+  source.asked.clear();
+  ASSERT_TRUE(go_on());
+  EXPECT_TRUE(source.asked.empty()) << "all of it is there";
+}
+
+// Of a machine that crashed, or of whoever else was at the folder.
+TEST_F(FolderTest, WhatIsThereAndWrongIsFetchedAnew) {
+  BreakingSource source{{{"a", "hello"}}, 1'000};
+  const auto manifest = Manifest::make({file("a", "hello")}, limits_);
+  const auto go_on = [&] { return unpack(*manifest, source.fetch(), out_, Existing::kGoOn); };
+  fs::create_directory(out_);
+  for (const char* there : {"", "he", "hex", "hellO", "hello and more", "wrong and more"}) {
+    ASSERT_TRUE(replace_file(out_ + "/a", there, 0644));
+    const Status done = go_on();
+    ASSERT_TRUE(done) << there << ": " << done.error().message;
+    EXPECT_EQ(read_file(out_ + "/a", 1'000).value(), "hello") << there;
+  }
+  // What the source gives is wrong, however much was right.
+  ASSERT_TRUE(replace_file(out_ + "/a", "he", 0644));
+  source.content["a"] = "heavy";
+  EXPECT_EQ(go_on().error().code, ErrorCode::kCorrupt);
+  EXPECT_FALSE(fs::exists(out_ + "/a"));
+  // Never through what leads elsewhere.
+  source.content["a"] = "hello";
+  ASSERT_TRUE(replace_file(root_ + "/outside", "mine", 0644));
+  fs::create_symlink(root_ + "/outside", out_ + "/a");
+  EXPECT_FALSE(go_on());
+  EXPECT_EQ(read_file(root_ + "/outside", 1'000).value(), "mine");
+  fs::remove(out_ + "/a");
+  ASSERT_EQ(mkfifo((out_ + "/a").c_str(), 0600), 0);
+  EXPECT_EQ(go_on().error().code, ErrorCode::kInvalid);
 }
 
 }  // namespace

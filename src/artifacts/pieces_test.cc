@@ -42,15 +42,19 @@ class PiecesTest : public testing::Test {
   }
   // From the folder itself, as an upload reads it.
   Fetch reading() {
-    return [this](const File& file, const Write& write) -> Status {
+    return [this](const File& file, std::uint64_t from, const Write& write) -> Status {
+      ++asked_;
+      if (asked_ > asked_max_) return fail(ErrorCode::kUnreachable, "gone");
       FALLOW_ASSIGN(const PiecePlace place, place_of(file, Layout::kPieces));
       FALLOW_ASSIGN(const std::string whole, read_file(in_ + "/" + place.path, 64 << 20));
-      return write(std::string_view(whole).substr(place.offset, file.size));
+      return write(std::string_view(whole).substr(place.offset, file.size).substr(from));
     };
   }
 
   std::string root_, in_, out_;
   Limits limits_;
+  int asked_ = 0;
+  int asked_max_ = 1'000;
 };
 
 TEST_F(PiecesTest, FoldersComeBackAsTheyWere) {
@@ -118,9 +122,28 @@ TEST_F(PiecesTest, HostileFoldersAreBounded) {
   EXPECT_EQ(scan_pieces(in_, limits_).error().code, ErrorCode::kTooLarge);
 }
 
+TEST_F(PiecesTest, WhatBrokeOffGoesOnBehindThePiecesThatAreThere) {
+  const std::string big(5 * kPieceBytesMax / 2, 'b');
+  put("big", big);
+  put("small", "s");
+  const auto scanned = scan_pieces(in_, limits_);
+  ASSERT_TRUE(scanned) << scanned.error().message;
+  asked_max_ = 2;
+  const auto go_on = [&] {
+    return unpack_pieces(scanned->manifest, reading(), out_, Existing::kGoOn);
+  };
+  EXPECT_EQ(go_on().error().code, ErrorCode::kUnreachable);
+  asked_ = 0;
+  const Status done = go_on();
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(asked_, 2) << "the last piece of one, and the other";
+  EXPECT_EQ(read_file(out_ + "/big", 64 << 20).value(), big);
+  EXPECT_EQ(read_file(out_ + "/small", 64 << 20).value(), "s");
+}
+
 TEST_F(PiecesTest, ManifestsThatAreNotOfPiecesAreRefused) {
   const Digest empty = digest_of("");
-  const Fetch nothing = [](const File&, const Write&) { return Status(); };
+  const Fetch nothing = [](const File&, std::uint64_t, const Write&) { return Status(); };
   for (const std::vector<const char*>& paths :
        std::vector<std::vector<const char*>>{{"file"},
                                              {"file/1"},

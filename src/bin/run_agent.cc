@@ -26,6 +26,7 @@
 #include "bin/owner_policy.h"
 #include "bin/shutdown.h"
 #include "cli/command.h"
+#include "cli/energy_floor.h"
 #include "runtime/core_dumps.h"
 #include "runtime/image_store.h"
 #include "runtime/sandbox_runtime.h"
@@ -125,15 +126,14 @@ Status check_pays_electricity(const cli::AgentArguments& arguments) {
                 "--kwh-price cannot be held against --price: say with --device-watts what one "
                 "device takes at work");
   }
-  FALLOW_ASSIGN(const Micros kwh, parse_money(arguments.kwh_price));
+  FALLOW_ASSIGN(const Micros cost,
+                cli::electricity_per_hour(arguments.kwh_price, arguments.device_watts));
   FALLOW_ASSIGN(const Micros price, parse_money(arguments.price_per_hour));
-  if (kwh.value < 0) return fail(ErrorCode::kInvalid, "--kwh-price is not below 0");
-  const Micros cost = fraction_of(kwh, arguments.device_watts, 1'000);
   if (price > cost) return {};
   return fail(ErrorCode::kInvalid,
               "--price {} does not pay for the electricity: {} W at {} a kWh are {} an hour; ask "
               "for more, and for the market's fee",
-              format_money(price), arguments.device_watts, format_money(kwh), format_money(cost));
+              format_money(price), arguments.device_watts, arguments.kwh_price, format_money(cost));
 }
 
 Result<agent::Membership> member(const cli::AgentArguments& arguments, const std::string& data,

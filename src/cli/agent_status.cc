@@ -8,6 +8,7 @@
 #include "base/money.h"
 #include "cli/agent_service.h"
 #include "cli/agent_unit.h"
+#include "cli/energy_floor.h"
 
 namespace fallow::cli {
 namespace {
@@ -123,15 +124,33 @@ std::vector<std::string> energy_lines(const NodeState& state,
   return lines;
 }
 
+// The least that the offer may come to: what follows the market comes down, and spot pays less.
+Micros least_price(const v1::OfferView& offer, Micros price) {
+  const bool follows = !offer.price_ceiling_per_hour().empty();
+  for (const std::string& floor :
+       {follows ? offer.price_floor_per_hour() : "", offer.spot_floor_set_per_hour()}) {
+    if (const auto least = parse_money(floor); !floor.empty() && least) {
+      price = std::min(price, *least);
+    }
+  }
+  return price;
+}
+
 // Whether the offer pays for what one device takes; empty: nobody has said what that is.
 std::string electricity_words(const AgentArguments& arguments, const v1::NodeView& view,
                               const std::optional<Micros>& kwh_price) {
   if (!kwh_price || arguments.device_watts == 0 || !view.has_offer()) return "";
   const auto price = parse_money(view.offer().price_per_hour());
-  if (!price) return "";
-  const Micros cost = fraction_of(*kwh_price, arguments.device_watts, 1'000);
-  return format_money(cost) + " per device and hour: the offer " +
-         (*price > cost ? "pays for it" : "does not pay for it; `fallow nodes offer` changes it");
+  const auto cost = electricity_per_hour(arguments.kwh_price, arguments.device_watts);
+  if (!price || !cost) return "";
+  const std::string words = format_money(*cost) + " per device and hour: the offer ";
+  const Micros least = least_price(view.offer(), *price);
+  if (least > *cost) return words + "pays for it";
+  return words +
+         (*price > *cost
+              ? fmt::format("pays for it now, and may come down to {}", format_money(least))
+              : std::string("does not pay for it")) +
+         "; `fallow nodes offer` with the same --kwh-price and --device-watts sees to it";
 }
 
 void print_state_json(const std::string& data, const NodeState& state, const std::string& service,

@@ -7,6 +7,7 @@
 
 #include "base/number.h"
 #include "cli/command.h"
+#include "cli/energy_floor.h"
 #include "cli/watch.h"
 
 namespace fallow::cli {
@@ -25,6 +26,8 @@ struct OfferOptions {
   std::optional<double> hours_max;
   std::string discounts;
   std::string spot_floor;
+  std::string kwh_price;  // empty: the electricity is not reckoned with
+  std::uint32_t device_watts = 0;
 };
 
 // "day=500,week=1000" in basis points. A longer term has at least what a shorter one has.
@@ -155,6 +158,15 @@ int offer(const Context& context, const OfferOptions& options) {
   if (node->has_offer()) request = standing_terms(node->offer());
   request.set_node(options.node);
   change_terms(options, request);
+  if (!options.kwh_price.empty()) {
+    const auto market = api->call<v1::MarketView>("Market.GetMarket", v1::GetMarketRequest());
+    if (!market) return report(context, market.error());
+    const auto electricity = electricity_per_hour(options.kwh_price, options.device_watts);
+    const Status pays =
+        electricity ? pay_electricity(*electricity, market->policy().fee_basis_points(), request)
+                    : Status(tl::unexpected(electricity.error()));
+    if (!pays) return report(context, pays.error());
+  }
   const auto view = api->call<v1::OfferView>("Nodes.SetOffer", request);
   if (!view) return report(context, view.error());
   if (context.json) {
@@ -257,6 +269,7 @@ void add_nodes(Parser& app, Context& context, Host& /*host*/) {
       "  fallow nodes offer 12345 0.35\n"
       "  fallow nodes offer 12345 --floor 0.20 --ceiling 0.60\n"
       "  fallow nodes offer 12345 0.35 --discount day=500,week=1000,month=2000 --spot-floor 0.12\n"
+      "  fallow nodes offer 12345 --ceiling 0.60 --kwh-price 0.30 --device-watts 320\n"
       "  fallow nodes withdraw 12345\n"
       "  fallow nodes watch 12345\n"
       "  fallow nodes owner 12345\n"
@@ -320,6 +333,16 @@ void add_nodes(Parser& app, Context& context, Host& /*host*/) {
         if (text == kNoneOfThem) return "";
         return read_discounts(text, unused);
       });
+  Option* kwh_price = set_offer->add_option(
+      "--kwh-price", options->kwh_price,
+      "what a kWh costs you: floors are raised so that no lease earns less than the electricity, "
+      "and a fixed price that does is refused");
+  set_offer
+      ->add_option("--device-watts", options->device_watts,
+                   "with --kwh-price: what one device takes at work, beyond the idle machine")
+      ->check(range(1U, 100'000U))
+      ->needs("--kwh-price");
+  kwh_price->needs("--device-watts");
   set_offer->callback(
       [=, &context] { context.run = [=, &context] { return offer(context, *options); }; });
 

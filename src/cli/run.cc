@@ -390,7 +390,10 @@ void add_run(Parser& app, Context& context, Host& /*host*/) {
   Parser* command =
       app.add_subcommand("run", "run a command on matching GPUs; all of it, to the end");
   options->requirements = add_requirement_options(*command);
-  command->add_option("--quote", options->quote, "take this quote instead of asking for one");
+  Option* quote = command->add_option(
+      "--quote", options->quote,
+      "take this quote, for as many tasks of what it is for; then no option that says that anew");
+  command->exclude_others(*quote);
   command->add_option("--name", options->job.name, "of the job; default: the command's");
   command
       ->add_option("--budget", options->job.budget,

@@ -326,13 +326,14 @@ ApiResult<void> Api::put_blob(const std::string& digest_hex, std::uint64_t bytes
 }
 
 ApiResult<void> Api::get_blob(const std::string& digest_hex,
-                              const std::function<Status(std::string_view)>& sink) {
+                              const std::function<Status(std::string_view)>& sink,
+                              std::uint64_t from) {
   ApiError last;
-  std::uint64_t given = 0;  // bytes that the sink has
+  std::uint64_t given = from;  // bytes that the sink has
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     if (attempt > 0) back_off(attempt - 1, &cancelled_);
     if (cancelled_) return tl::unexpected(ApiError{ApiError::Kind::kCancelled, "cancelled", {}});
-    const std::uint64_t from = given;
+    from = given;
     net::ClientRequest http;
     http.target = "/v1/artifacts/" + digest_hex;
     http.headers = headers();

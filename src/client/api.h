@@ -81,14 +81,15 @@ class Api {
   // The artifact store: a blob by the hex of its digest. put goes on where an earlier one was cut
   // off, whether by the connection, the server's restart or the end of this program, as long as
   // each time some of it has come; `source` reads from an offset on, and what it fails with ends
-  // the call as kLocal. get goes on behind what `sink` has taken: it gets every byte once, in
-  // order; what it refuses ends the call with its error as kLocal.
+  // the call as kLocal. get goes on behind what `sink` has taken: it gets every byte from the
+  // offset `from` on once, in order; what it refuses ends the call with its error as kLocal.
   using BlobSource = std::function<Result<std::size_t>(std::uint64_t offset, std::span<char> into)>;
   ApiResult<bool> has_blob(const std::string& digest_hex);
   ApiResult<void> put_blob(const std::string& digest_hex, std::uint64_t bytes,
                            const BlobSource& source);
   ApiResult<void> get_blob(const std::string& digest_hex,
-                           const std::function<Status(std::string_view)>& sink);
+                           const std::function<Status(std::string_view)>& sink,
+                           std::uint64_t from = 0);
 
   // Ends the call under way with kCancelled; later calls fail the same way. Any thread.
   void cancel();

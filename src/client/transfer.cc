@@ -241,14 +241,15 @@ ApiResult<std::size_t> download_folder(Api& api, const std::string& manifest_hex
   if (!manifest) return tl::unexpected(local_error(manifest.error()));
 
   ApiError failed;
-  const artifacts::Fetch fetch = [&](const artifacts::File& file,
+  const artifacts::Fetch fetch = [&](const artifacts::File& file, std::uint64_t from,
                                      const artifacts::Write& write) -> Status {
+    failed = {};
     FALLOW_TRY(check_cancelled(rules));
     const auto checked = [&](std::string_view bytes) -> Status {
       FALLOW_TRY(check_cancelled(rules));
       return write(bytes);
     };
-    if (auto done = api.get_blob(to_hex(file.digest), checked); !done) {
+    if (auto done = api.get_blob(to_hex(file.digest), checked, from); !done) {
       failed = done.error();
       return tl::unexpected(plain_error(failed));
     }
@@ -256,7 +257,7 @@ ApiResult<std::size_t> download_folder(Api& api, const std::string& manifest_hex
   };
   const auto unpack =
       rules.layout == artifacts::Layout::kPieces ? artifacts::unpack_pieces : artifacts::unpack;
-  if (const auto done = unpack(*manifest, fetch, destination); !done) {
+  if (const auto done = unpack(*manifest, fetch, destination, rules.existing); !done) {
     return tl::unexpected(
         own_error(failed.message.empty() ? local_error(done.error()) : std::move(failed)));
   }

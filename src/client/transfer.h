@@ -31,7 +31,8 @@ struct TransferRules {
   artifacts::Unkept unkept = artifacts::Unkept::kRefuse;  // what scan() does about links and such
   // kPieces: the folder is in use; an upload is as scan_pieces(), whatever `unkept` says.
   artifacts::Layout layout = artifacts::Layout::kFiles;
-  const std::atomic<bool>* cancelled = nullptr;  // true ends it soon with kTimedOut
+  artifacts::Existing existing = artifacts::Existing::kRefuse;  // of downloads: files in the way
+  const std::atomic<bool>* cancelled = nullptr;                 // true ends it soon with kTimedOut
   std::optional<std::chrono::steady_clock::time_point> until = {};  // then it ends so, too
   // An upload of a folder of n bytes ends so, too, at from + n / bytes_per_s, sent or there
   // already.
@@ -57,8 +58,8 @@ struct Part {
 ApiResult<Uploaded> upload_parts(Api& api, const std::vector<Part>& parts,
                                  const TransferRules& rules = {});
 
-// Writes the manifest's files below `destination`, which is made if missing; existing files are
-// not overwritten. Every byte is checked against its digest. Answers the number of files. As
+// Writes the manifest's files below `destination`, which is made if missing; about existing files
+// it is as the rules say. Every byte is checked against its digest. Answers the number of files. As
 // kLocal: kInvalid, kCorrupt and kTooLarge are the artifact's fault, kFailed and the rest this
 // side's.
 ApiResult<std::size_t> download_folder(Api& api, const std::string& manifest_hex,

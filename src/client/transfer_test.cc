@@ -200,9 +200,11 @@ class TransferTest : public testing::Test {
         .text();
   }
   ApiResult<std::size_t> download(CuttingStore& store, const std::string& manifest,
-                                  artifacts::Layout layout = artifacts::Layout::kPieces) {
+                                  artifacts::Layout layout = artifacts::Layout::kPieces,
+                                  artifacts::Existing existing = artifacts::Existing::kRefuse) {
     TransferRules rules;
     rules.layout = layout;
+    rules.existing = existing;
     return download_folder(*store.api(), manifest, folder_, rules);
   }
 
@@ -224,6 +226,29 @@ TEST_F(TransferTest, GoesOnWhereAnAnswerBrokeOff) {
     EXPECT_EQ(read_file(folder_ + "/" + name, 1'000).value(), bytes);
     EXPECT_EQ(store.asked(), 7);
   }
+}
+
+// Of another object, and after longer than one tries: what had come is not asked for again.
+TEST_F(TransferTest, GoesOnInTheFolderOfADownloadThatBrokeOff) {
+  const std::string bytes(64, 'x');
+  CuttingStore store;
+  store.add(bytes, 1'000);
+  const std::string manifest = store.add(manifest_of("input", bytes));
+  const auto go_on = [&] {
+    return download(store, manifest, artifacts::Layout::kFiles, artifacts::Existing::kGoOn);
+  };
+  // Each answer is cut in its middle, and one that is down to nothing brings nothing.
+  EXPECT_EQ(go_on().error().kind, ApiError::Kind::kUnreachable);
+  EXPECT_EQ(read_file(folder_ + "/input", 1'000).value(), std::string(63, 'x'));
+  store.set(to_hex(digest_of(bytes)), bytes, 0);
+  const int asked = store.asked();
+  const auto got = go_on();
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_EQ(read_file(folder_ + "/input", 1'000).value(), bytes);
+  EXPECT_EQ(store.asked(), asked + 2) << "the manifest, and what was missing";
+  EXPECT_EQ(plain_error(download(store, manifest, artifacts::Layout::kFiles).error()).code,
+            ErrorCode::kInvalid)
+      << "a person's files are not touched";
 }
 
 TEST_F(TransferTest, NothingIsGivenOutTwice) {

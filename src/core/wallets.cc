@@ -150,6 +150,7 @@ void handle(Step& step, const v1::SettlePayout& command) {
   v1::PayoutSettled& told = *step.tell().mutable_payout_settled();
   told.set_payout(payout.id);
   told.set_paid(command.paid());
+  told.set_account(payout.account.value);
   step.entity = payout.id;
   state.payouts_total -= payout.amount;
   state.payouts.erase(found);

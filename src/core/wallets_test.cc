@@ -2,6 +2,8 @@
 // earned waits for payout_delay; see also tests/scenarios/01-a-job-from-deposit-to-payout.txt.
 #include "core/wallets.h"
 
+#include <algorithm>
+
 #include "core/test_machine.h"
 
 namespace fallow::core {
@@ -79,6 +81,28 @@ TEST_F(PayoutDelayTest, AShorterDelayIsForWhatIsEarnedLater) {
   ASSERT_EQ(refusal_of(rules), v1::REFUSAL_UNSPECIFIED);
   tick_at(ended_at_ + hours(1));
   EXPECT_EQ(withdraw(1), v1::NO_FUNDS);
+}
+
+// Nothing else names its account once it is settled.
+TEST_F(PayoutDelayTest, WhoAskedForAPayoutIsNamedWhenItIsSettled) {
+  end(v1::COMPLETED);
+  tick_at(ended_at_ + hours(24));
+  for (const bool paid : {true, false}) {
+    ASSERT_EQ(withdraw(100), v1::REFUSAL_UNSPECIFIED);
+    v1::Command command;
+    for (const v1::Event& event : events_) {
+      if (!event.has_payout_requested()) continue;
+      command.mutable_settle_payout()->set_payout(event.payout_requested().payout());
+    }
+    command.mutable_settle_payout()->set_paid(paid);
+    ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
+    const auto told = std::find_if(events_.begin(), events_.end(), [](const v1::Event& event) {
+      return event.has_payout_settled();
+    });
+    ASSERT_NE(told, events_.end());
+    EXPECT_EQ(told->payout_settled().account(), provider_);
+    EXPECT_EQ(told->payout_settled().paid(), paid);
+  }
 }
 
 TEST_F(PayoutDelayTest, WhatWasGivenBackNeverLeaves) {

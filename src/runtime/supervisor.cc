@@ -32,6 +32,7 @@
 #include "runtime/log_file.h"
 #include "runtime/private_folders.h"
 #include "runtime/processes.h"
+#include "runtime/room_watch.h"
 #include "runtime/sandbox.h"
 #include "runtime/sandbox_init.h"
 #include "runtime/supervisor_process.h"
@@ -82,14 +83,6 @@ bool publish(const std::string& name, std::string_view bytes) {
   return file && write_all(*file, bytes, name) && ::rename(beside.c_str(), name.c_str()) == 0;
 }
 
-tl::unexpected<Error> too_little_left(std::string_view what, std::uint64_t left,
-                                      std::uint64_t room_min) {
-  return fail(ErrorCode::kFailed,
-              "the node has too little {} left for a workload that asks for none: {} MB, and {} MB "
-              "of it stay free for others",
-              what, left >> 20, room_min >> 20);
-}
-
 class Supervisor {
  public:
   // `folder` is also the working folder: once the mounts have changed its path may lead elsewhere.
@@ -116,8 +109,6 @@ class Supervisor {
   void note_start();
   void check_fence();
   void watch_limits();
-  // A workload that asked for nothing does not begin where others' room is all that is left.
-  Status check_room() const;
   void watch_room();
   void reap();
   void suspend(bool suspended);
@@ -150,9 +141,8 @@ class Supervisor {
 
   bool started_ = false;  // and said so
   bool suspended_ = false;
-  // The machine has less left than what asked for nothing must leave.
-  bool lacks_memory_ = false;
-  bool lacks_disk_ = false;
+  RoomWatch room_{launch_.meminfo, launch_.spec.memory_room_bytes_min,
+                  launch_.spec.disk_room_bytes_min};
   Time over_at_;  // its end: what clearing up takes after it is not the renter's to pay
 
   bool killed_ = false;
@@ -199,7 +189,8 @@ Status Supervisor::begin() {
     FALLOW_ASSIGN(Fd folder, open_file(path(name), O_RDONLY | O_DIRECTORY));
     private_folders_.push_back(std::move(folder));
   }
-  FALLOW_TRY(check_room());
+  // A workload that asked for nothing does not begin where others' room is all that is left.
+  FALLOW_TRY(room_.check(private_folders_[0]));
   FALLOW_ASSIGN(PrivateFolders folders,
                 make_private_folders(folder_, launch_.uid, launch_.init, launch_.spec.image_root));
   // What it changes of its image's files is on its disk, too.
@@ -321,51 +312,27 @@ void Supervisor::watch_limits() {
       sandbox_->memory_bytes() > spec.memory_bytes_max) {
     kill_all(ExitCause::kOutOfMemory, "");
   }
-  if (lacks_memory_ && memory_bytes() >= spec.memory_room_bytes_min) {
+  if (room_.lacks_memory() && memory_bytes() >= spec.memory_room_bytes_min) {
     kill_all(ExitCause::kHostOutOfMemory, "");
   }
-  if (lacks_disk_ && holds_disk(spec.disk_room_bytes_min)) kill_all(ExitCause::kHostDiskFull, "");
+  if (room_.lacks_disk() && holds_disk(spec.disk_room_bytes_min)) {
+    kill_all(ExitCause::kHostDiskFull, "");
+  }
   const Duration took = boot_time() - began;
   set_timer(watch_timer_,
             boot_time() + std::clamp(Duration(took.value * kWatchShare), kWatchMin, kWatchMax));
 }
 
-Status Supervisor::check_room() const {
-  const agent::LaunchSpec& spec = launch_.spec;
-  if (spec.memory_room_bytes_min > 0) {
-    const auto left = memory_bytes_left(launch_.meminfo);
-    if (left && *left < spec.memory_room_bytes_min) {
-      return too_little_left("memory", *left, spec.memory_room_bytes_min);
-    }
-  }
-  if (spec.disk_room_bytes_min > 0) {
-    const auto disk = disk_room(private_folders_[0]);
-    if (disk && disk->left < spec.disk_room_bytes_min) {
-      return too_little_left("disk", disk->left, spec.disk_room_bytes_min);
-    }
-  }
-  return {};
-}
-
 // A look is cheap, so none is left out, however slow the looks at its own folders are. What is
 // scarce is given back by who has it (watch_limits()): the end of all others would give nothing.
-// Only where that does not help in time, all go.
 void Supervisor::watch_room() {
   drain(room_timer_);
-  const agent::LaunchSpec& spec = launch_.spec;
-  if (spec.memory_room_bytes_min == 0 && spec.disk_room_bytes_min == 0) return;
-  const bool had_lacked = lacks_memory_ || lacks_disk_;
-  if (spec.memory_room_bytes_min > 0) {
-    const auto left = memory_bytes_left(launch_.meminfo);
-    lacks_memory_ = left && *left < spec.memory_room_bytes_min;
-    if (left && *left < spec.memory_room_bytes_min / 2) kill_all(ExitCause::kHostOutOfMemory, "");
+  if (!room_.is_needed()) return;
+  const bool had_lacked = room_.lacks_memory() || room_.lacks_disk();
+  if (const auto cause = room_.look(private_folders_[0])) kill_all(*cause, "");
+  if (!had_lacked && (room_.lacks_memory() || room_.lacks_disk())) {
+    set_timer(watch_timer_, boot_time());
   }
-  if (spec.disk_room_bytes_min > 0) {
-    const auto disk = disk_room(private_folders_[0]);
-    lacks_disk_ = disk && disk->left < spec.disk_room_bytes_min;
-    if (disk && disk->left < spec.disk_room_bytes_min / 2) kill_all(ExitCause::kHostDiskFull, "");
-  }
-  if (!had_lacked && (lacks_memory_ || lacks_disk_)) set_timer(watch_timer_, boot_time());
   set_timer(room_timer_, boot_time() + kWatchMin);
 }
 

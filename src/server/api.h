@@ -90,9 +90,10 @@ class Api {
   net::Task<void> serve_stream(net::Exchange& exchange, const Route& route, Call& call,
                                const google::protobuf::Message& request, Outcome& outcome);
   // Of a stream that is a file: what the source gives, as it is. Without an end when the source
-  // fails under way, or the caller is no longer let in.
+  // fails under way, or the caller is no longer let in, or while it finds nothing the client goes
+  // or the server stops.
   net::Task<void> send_file(net::Exchange& exchange, const Route& route, Call& call,
-                            EventSource& source, Outcome& outcome);
+                            EventSource& source, const net::Notifier& wake, Outcome& outcome);
   net::Task<void> pump(net::Exchange& exchange, const Call& call, EventSource& source,
                        const net::Notifier& wake);
 

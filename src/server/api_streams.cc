@@ -6,6 +6,12 @@
 #include "server/json.h"
 
 namespace fallow::server {
+namespace {
+
+// How long a file that finds nothing looks whether somebody still waits for it.
+constexpr Duration kLookAround = milliseconds(1);
+
+}  // namespace
 
 net::Task<void> Api::serve_stream(net::Exchange& exchange, const Route& route, Call& call,
                                   const google::protobuf::Message& request, Outcome& outcome) {
@@ -16,7 +22,7 @@ net::Task<void> Api::serve_stream(net::Exchange& exchange, const Route& route, C
     co_return;
   }
   if (!route.media_type.empty()) {
-    co_await send_file(exchange, route, call, **source, outcome);
+    co_await send_file(exchange, route, call, **source, wake, outcome);
     co_return;
   }
   outcome.status = 200;
@@ -26,7 +32,7 @@ net::Task<void> Api::serve_stream(net::Exchange& exchange, const Route& route, C
 }
 
 net::Task<void> Api::send_file(net::Exchange& exchange, const Route& route, Call& call,
-                               EventSource& source, Outcome& outcome) {
+                               EventSource& source, const net::Notifier& wake, Outcome& outcome) {
   Answer<EventSource::Chunk> chunk = co_await source.next();
   if (!chunk) {
     co_await respond_problem(exchange, outcome, std::move(chunk).error());
@@ -49,6 +55,13 @@ net::Task<void> Api::send_file(net::Exchange& exchange, const Route& route, Call
     // no end, so that nobody takes the part for the whole.
     const bool known = co_await still_known(exchange, call.caller());
     if (!known) co_return;
+    // While nothing is found nothing is written, which would tell that nobody is there any more.
+    if (chunk->events.empty()) {
+      const net::Exchange::Wake woken = co_await exchange.wait(wake, kLookAround);
+      if (woken == net::Exchange::Wake::kPeerGone || woken == net::Exchange::Wake::kStopping) {
+        co_return;
+      }
+    }
     chunk = co_await source.next();
     if (!chunk) co_return;
   }

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "net/loopback_test_support.h"
@@ -101,6 +103,9 @@ class FileApi {
     net::BlockingHttpClient client(http_->client_options());
     return client.send(std::move(request));
   }
+  bool is_serving() const { return http_->server->connection_count() > 0; }
+  // Whether all has ended by itself.
+  bool stop() { return http_->server->stop(seconds(30)); }
   void revoke_key() {
     v1::Command command;
     command.mutable_revoke_key()->set_secret_hash(to_bytes(digest_of(kOperatorSecret)));
@@ -147,6 +152,46 @@ TEST(ApiFiles, TheAnswerBeginsBeforeAllIsLookedThrough) {
   EXPECT_EQ(file->status, 200) << file->body;
   EXPECT_EQ(file->body, "");
   EXPECT_EQ(audit.begun(), 100U);
+}
+
+// They find nothing for far longer than the test has patience.
+TEST(ApiFiles, AClientThatIsGoneEndsThemThoughTheyFindNothing) {
+  constexpr std::size_t kForLong = 100'000'000;
+  HeldAudit audit(kForLong, false);
+  FileApi api(audit);
+  audit.let(kForLong);
+  net::ClientRequest request;
+  request.target = "/v1/audit.ndjson";
+  request.on_head = [&](const net::Response&) -> Status {
+    EXPECT_TRUE(api.is_serving());
+    return fail(ErrorCode::kFailed, "enough");
+  };
+  EXPECT_FALSE(api.get(std::move(request)));
+  EXPECT_TRUE(net::eventually([&] { return !api.is_serving(); }));
+  EXPECT_LT(audit.begun(), kForLong);
+}
+
+TEST(ApiFiles, AStoppingServerEndsThemThoughTheyFindNothing) {
+  constexpr std::size_t kForLong = 100'000'000;
+  HeldAudit audit(kForLong, false);
+  FileApi api(audit);
+  audit.let(kForLong);
+  std::atomic<bool> has_begun = false;
+  Result<net::Response> file = net::Response();
+  std::thread asking([&] {
+    net::ClientRequest request;
+    request.target = "/v1/audit.ndjson";
+    request.on_head = [&](const net::Response&) -> Status {
+      has_begun = true;
+      return {};
+    };
+    file = api.get(std::move(request));
+  });
+  EXPECT_TRUE(net::eventually([&] { return has_begun.load(); }));
+  EXPECT_TRUE(api.stop());
+  asking.join();
+  EXPECT_FALSE(file) << "it looks whole";
+  EXPECT_LT(audit.begun(), kForLong);
 }
 
 TEST(ApiFiles, ARevokedKeyEndsThemWithoutAnEnd) {

@@ -48,6 +48,9 @@ Concerned concerned_by(const v1::Event& event, const core::Machine& machine) {
     case v1::Event::kPayoutRequested:
       concerned.add(AccountId(event.payout_requested().account()));
       break;
+    case v1::Event::kPayoutSettled:
+      concerned.add(AccountId(event.payout_settled().account()));
+      break;
     case v1::Event::kDepositReversed:
       concerned.add(AccountId(event.deposit_reversed().account()));
       break;

@@ -236,6 +236,18 @@ run: |
                                   env=dict(self.market.environment, FALLOW_API_KEY=self.renter))
             self.assertEqual(done.returncode, 2, more)
 
+    def test_a_quote_is_taken_as_it_is(self):
+        self.join("node", count=2)
+        quote = self.market.run("quote", self.query, "--tasks", "2", "--hours", "0.1", key=self.renter)[0]
+        for more in (["--tasks", "3"], ["--hours", "1"], ["gpu_ram>=1"]):
+            done = subprocess.run([FALLOW, "run", "--quote", quote["id"], *more, "--", "true"], capture_output=True,
+                                  text=True, env=dict(self.market.environment, FALLOW_API_KEY=self.renter))
+            self.assertEqual(done.returncode, 2, more)
+            self.assertIn("--quote", done.stderr)
+        order = self.market.run("run", "--quote", quote["id"], "--name", "quoted", "--", "true", key=self.renter)[0]
+        self.assertEqual((order["name"], order["state"], order["tasks_total"]), ("quoted", "ORDER_DONE", 2))
+        self.assertEqual(order["budget"], quote["total"])
+
 
 if __name__ == "__main__":
     main()

@@ -46,6 +46,33 @@ class OfferTest(SystemTest):
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertEqual(json.loads(done.stdout or done.stderr)["field"], "price_per_hour")
 
+    def test_floors_pay_for_the_electricity_whatever_the_market_does(self):
+        self.join("node")
+        node = self.market.run("nodes", key=self.provider)[0]["id"]
+        fee = self.market.run("market", key=self.provider)[0]["policy"].get("fee_basis_points", 0)
+        electricity = ("--kwh-price", "0.30", "--device-watts", "320")
+
+        def offer(*words):
+            self.market.run("nodes", "offer", node, *words, key=self.provider)
+            return self.market.run("nodes", key=self.provider)[0]["offer"]
+
+        def earns(price):
+            return float(price) * (1 - fee / 10_000)
+
+        seen = offer("--floor", "0.01", "--ceiling", "0.70", "--spot-floor", "0.01", "--discount", "month=2000", *electricity)
+        self.assertGreater(earns(seen["price_floor_per_hour"]) * 0.8, 0.096)
+        self.assertLess(earns(seen["price_floor_per_hour"]) * 0.8, 0.0961)
+        self.assertGreater(earns(seen["spot_floor_set_per_hour"]), 0.096)
+        self.assertLess(earns(seen["spot_floor_set_per_hour"]), 0.0961)
+        floors = [seen["price_floor_per_hour"], seen["spot_floor_set_per_hour"]]
+        seen = offer("--ceiling", "0.80")
+        self.assertEqual([seen["price_floor_per_hour"], seen["spot_floor_set_per_hour"]], floors)
+        for words, why in ((("0.09", *electricity), "does not pay for the electricity"), (("0.5", "--kwh-price", "0.3"), "--device-watts")):
+            done = subprocess.run([self.market.fallow, "nodes", "offer", node, *words], capture_output=True, text=True,
+                                  env=dict(self.market.environment, FALLOW_API_KEY=self.provider), timeout=60 * PATIENCE)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(why, done.stderr)
+
     def test_an_agent_says_its_lan_and_rack(self):
         self.sandboxes()
         self.market.join_agent("node", self.provider, "--price", "0.36", "--device", f"{self.device},count=1",

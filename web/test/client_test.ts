@@ -5,6 +5,7 @@ import { ApiError, Client, follow } from 'fallow';
 import { follow as follow_of_console } from '../src/api/client';
 
 type Answer = (request: Request) => Promise<Response> | Response;
+const events = (body: BodyInit) => new Response(body, { headers: { 'Content-Type': 'text/event-stream' } });
 const json = (body: unknown, status = 200) => new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json' } });
 function client_of(answers: Answer[]) {
   const seen: Request[] = [];
@@ -28,7 +29,7 @@ describe('the client', () => {
     const seen: (string | null)[] = [];
     const ask = (async (asked: Request | string, init?: RequestInit) => {
       seen.push((typeof asked === 'string' ? new Headers(init?.headers) : asked.headers).get('Fallow-Team'));
-      return typeof asked === 'string' ? new Response('event: end\ndata: {}\n\n') : json({});
+      return typeof asked === 'string' ? events('event: end\ndata: {}\n\n') : json({});
     }) as typeof fetch;
     for (const team of ['8192', undefined]) {
       const client = new Client({ url: 'https://market.example', key: 'fk_1', team, fetch: ask });
@@ -66,7 +67,7 @@ describe('the client', () => {
     const texts = ['id: 1\ndata: {"n":1}\n\nid: 2\ndata: {"n":2}\n\n', 'id: 3\ndata: {"n":3}\n\nevent: end\ndata: {}\n\n'];
     const ask = (async (_: string, init: RequestInit) => {
       asked.push(new Headers(init.headers).get('Last-Event-ID'));
-      return new Response(texts[asked.length - 1]);
+      return events(texts[asked.length - 1]!);
     }) as unknown as typeof fetch;
     const got: unknown[] = [];
     const error = await new Promise((done) => follow('/v1/events', { on_event: (data) => got.push((data as { n: number }).n), on_end: done }, { fetch: ask }));
@@ -79,7 +80,7 @@ describe('the client', () => {
     const texts = ['id: 41\n\n', 'event: end\ndata: {}\n\n'];
     const ask = (async (_: string, init: RequestInit) => {
       asked.push(new Headers(init.headers).get('Last-Event-ID'));
-      return new Response(texts[asked.length - 1]);
+      return events(texts[asked.length - 1]!);
     }) as unknown as typeof fetch;
     await new Promise((done) => follow('/v1/events', { on_event: () => undefined, on_end: done }, { fetch: ask }));
     expect(asked).toEqual([null, '41']);
@@ -90,12 +91,36 @@ describe('the client', () => {
       const last_id = new Headers(init.headers).get('Last-Event-ID');
       asked.push([path, last_id]);
       if (last_id || path.includes('after=')) return json({ code: 'events_gone', status: 410 }, 410);
-      return new Response('event: end\ndata: {}\n\n');
+      return events('event: end\ndata: {}\n\n');
     }) as unknown as typeof fetch;
     let gaps = 0;
     await new Promise((done) => follow('/v1/events?after=5&wide=true', { on_event: () => undefined, on_gap: () => (gaps += 1), on_end: done }, { fetch: ask, last_id: '7' }));
     expect(asked).toEqual([['/v1/events?after=5&wide=true', '7'], ['/v1/events?wide=true', null]]);
     expect(gaps).toBe(1);
+  });
+  it('takes no page for a stream of events, and does not ask for it again and again', async () => {
+    const answers = [new Response('data: {"n":1}\n\n', { headers: { 'Content-Type': 'text/html; charset=utf-8' } }), new Response(new Blob(['data: {"n":1}\n\n']))];
+    for (const answer of answers) {
+      let asked = 0;
+      const heard: unknown[] = [];
+      const ask = (async () => {
+        asked += 1;
+        return answer;
+      }) as unknown as typeof fetch;
+      const error = await new Promise<ApiError | null>((done) => follow('/v1/events', { on_event: (data) => heard.push(data), on_state: (connected) => heard.push(connected), on_end: done }, { fetch: ask }));
+      expect(error).toMatchObject({ code: 'garbled', status: 200 });
+      expect([asked, heard]).toEqual([1, []]);
+    }
+    const typed = (async () => new Response('event: end\ndata: {}\n\n', { headers: { 'Content-Type': 'Text/Event-Stream;charset=utf-8' } })) as unknown as typeof fetch;
+    expect(await new Promise((done) => follow('/v1/events', { on_event: () => undefined, on_end: done }, { fetch: typed }))).toBeNull();
+  });
+  it('waits for a market whose proxy shows a page in its place', async () => {
+    const answers = [events('id: 1\ndata: {"n":1}\n\n'), new Response('<html>', { headers: { 'Content-Type': 'text/html' } }), events('id: 2\ndata: {"n":2}\n\nevent: end\ndata: {}\n\n')];
+    const heard: unknown[] = [];
+    let asked = 0;
+    const ask = (async () => answers[(asked += 1) - 1]!) as unknown as typeof fetch;
+    const error = await new Promise((done) => follow('/v1/events', { on_event: (data) => heard.push((data as { n: number }).n), on_end: done }, { fetch: ask }));
+    expect([error, heard, asked]).toEqual([null, [1, 2], 3]);
   });
   it('closes a stream in the middle of what has come', async () => {
     const got: unknown[] = [];
@@ -106,7 +131,7 @@ describe('the client', () => {
           close();
           setTimeout(done, 20);
         },
-      }, { fetch: (async () => new Response('data: {"n":1}\n\ndata: {"n":2}\n\n')) as typeof fetch });
+      }, { fetch: (async () => events('data: {"n":1}\n\ndata: {"n":2}\n\n')) as typeof fetch });
     });
     expect(got).toEqual([1]);
   });
@@ -119,7 +144,7 @@ describe('the client', () => {
     const urls: string[] = [];
     const market = new Client({ url: 'https://market.example/', fetch: (async (asked: Request | string) => {
       urls.push(typeof asked === 'string' ? asked : asked.url);
-      return typeof asked === 'string' ? new Response('event: end\ndata: {}\n\n') : json({});
+      return typeof asked === 'string' ? events('event: end\ndata: {}\n\n') : json({});
     }) as typeof fetch });
     await market.call(market.routes.GET('/v1/account'));
     await new Promise((done) => market.follow('/v1/events', { on_event: () => undefined, on_end: done }));
@@ -133,8 +158,8 @@ describe("the console's own streams", () => {
     const asked: RequestInit[] = [];
     vi.stubGlobal('fetch', (async (_: string, init: RequestInit = {}) => {
       asked.push(init);
-      if (asked.length === 1) return new Response('id: 8\ndata: {"n":1}\n\n');
-      return new Response(new ReadableStream({ start: () => undefined })); // stands, silent
+      if (asked.length === 1) return events('id: 8\ndata: {"n":1}\n\n');
+      return events(new ReadableStream({ start: () => undefined })); // stands, silent
     }) as typeof fetch);
     const close = follow_of_console('/v1/events', { on_event: () => undefined });
     await vi.waitFor(() => expect(asked).toHaveLength(2), { timeout: 5_000 });

@@ -18,7 +18,7 @@ describe('a stream of a page', () => {
       let say!: (text: string) => void;
       const body = new ReadableStream({ start: (controller) => void (say = (text) => controller.enqueue(new TextEncoder().encode(text))) });
       streams.push({ last_id: new Headers(init.headers).get('Last-Event-ID'), signal: init.signal!, say });
-      return new Response(body);
+      return new Response(body, { headers: { 'Content-Type': 'text/event-stream' } });
     }) as typeof fetch);
   });
   afterEach(() => void vi.unstubAllGlobals());

@@ -93,7 +93,7 @@ describe('a switch', () => {
     vi.stubGlobal('fetch', (async (input: Request | string, init?: RequestInit) => {
       const [url, headers] = typeof input === 'string' ? [absolute(input), new Headers(init?.headers)] : [new URL(input.url), input.headers];
       asked.push([url.pathname, headers.get('Fallow-Team')]);
-      return typeof input === 'string' ? new Response('event: end\ndata: {}\n\n') : new Response('{}', { headers: { 'Content-Type': 'application/json' } });
+      return typeof input === 'string' ? new Response('event: end\ndata: {}\n\n', { headers: { 'Content-Type': 'text/event-stream' } }) : new Response('{}', { headers: { 'Content-Type': 'application/json' } });
     }) as typeof fetch);
     const { call, client, follow, own } = await import('../src/api/client');
     await call(client.GET('/v1/wallet'));

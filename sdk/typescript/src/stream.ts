@@ -46,7 +46,8 @@ export interface Follower {
   on_event: (data: unknown, event: SseEvent) => void;
   // The stream stands (true), or was lost and is being resumed (false).
   on_state?: (connected: boolean) => void;
-  // It ended for good: by the server's word (null), or a problem that trying again does not help.
+  // It ended for good: by the server's word (null), or a problem that trying again does not help, such as an answer that
+  // is no stream of events.
   on_end?: (error: ApiError | null) => void;
   // Events may have been missed: begin with what is now.
   on_gap?: () => void;
@@ -72,11 +73,15 @@ export function follow(path: string, follower: Follower, way: Way = {}): () => v
 async function run(path: string, follower: Follower, way: Way, closed: AbortSignal): Promise<void> {
   const place = { id: way.last_id ?? '' }; // where to go on
   let wait_ms = wait_ms_min;
+  let stood = false;
   while (!closed.aborted) {
     const outcome = await read_once(path, place, way, closed, (event) => {
       wait_ms = wait_ms_min;
       follower.on_event(JSON.parse(event.data), event);
-    }, () => follower.on_state?.(true));
+    }, () => {
+      stood = true;
+      follower.on_state?.(true);
+    });
     if (closed.aborted) return;
     if (outcome === 'ended') return follower.on_end?.(null);
     if (outcome instanceof ApiError) {
@@ -84,7 +89,7 @@ async function run(path: string, follower: Follower, way: Way, closed: AbortSign
         place.id = '';
         path = without_start(path);
         follower.on_gap?.();
-      } else if (outcome.status >= 400 && outcome.status < 500 && outcome.status !== 408 && outcome.status !== 429) {
+      } else if (is_final(outcome, stood)) {
         return follower.on_end?.(outcome);
       }
     }
@@ -92,6 +97,12 @@ async function run(path: string, follower: Follower, way: Way, closed: AbortSign
     await pause(wait_ms * (0.7 + 0.6 * Math.random()), closed);
     wait_ms = Math.min(wait_ms * 2, wait_ms_max);
   }
+}
+
+// A page in the place of a stream: where there has been a stream before, a proxy tells so that the market is away.
+function is_final(error: ApiError, stood: boolean): boolean {
+  if (error.status >= 200 && error.status < 300) return !stood;
+  return error.status >= 400 && error.status < 500 && error.status !== 408 && error.status !== 429;
 }
 
 // "/v1/events?after=7" begins behind what is gone.
@@ -113,6 +124,11 @@ async function read_once(path: string, place: { id: string }, way: Way, closed: 
     const response = await (way.fetch ?? fetch)(path, { headers, credentials: 'same-origin', cache: 'no-store', signal: stop.signal });
     if (!response.ok || !response.body) {
       return error_of(await response.json().catch(() => null), response.status);
+    }
+    // What stands between may answer in the market's place, and says 200 to it.
+    const kind = (response.headers.get('Content-Type') ?? 'an answer without a type').split(';')[0]!.trim();
+    if (kind.toLowerCase() !== 'text/event-stream') {
+      return new ApiError({ code: 'garbled', status: response.status, detail: `The server has sent no stream of events but ${kind}: is this a Fallow market?` });
     }
     on_open();
     const reader = response.body.getReader();
