@@ -1,14 +1,13 @@
 // Memory in large pieces that the kernel may back with huge pages: what is looked up all over
 // hundreds of megabytes spends a good part of its time in the page tables otherwise.
 //
-// A HugeArray owns its memory; one thread at a time. Where the kernel has no huge pages it is plain
+// A HugeList owns its memory; one thread at a time. Where the kernel has no huge pages it is plain
 // memory. Running out of memory ends the process, as everywhere.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
-#include <new>
-#include <utility>
 #include <vector>
 
 namespace fallow {
@@ -19,29 +18,39 @@ constexpr std::size_t kHugePageBytes = std::size_t{2} << 20U;
 void* allocate_huge(std::size_t bytes);
 void free_huge(void* memory);
 
-// `size` value-initialised objects; their addresses stay.
+// Objects one behind another, made as they are added, so that a short list costs little of its
+// large piece; their addresses stay.
 template <class T>
-class HugeArray {
+class HugeList {
  public:
-  explicit HugeArray(std::size_t size)
-      : values_(static_cast<T*>(allocate_huge(size * sizeof(T)))), size_(size) {
-    std::uninitialized_value_construct_n(values_, size);
+  HugeList() = default;
+  HugeList(const HugeList&) = delete;
+  HugeList& operator=(const HugeList&) = delete;
+  ~HugeList() {
+    for (std::size_t at = 0; at < chunks_.size(); ++at) {
+      std::destroy_n(chunks_[at], std::min(kChunk, size_ - at * kChunk));
+      free_huge(chunks_[at]);
+    }
   }
-  ~HugeArray() {
-    if (values_ == nullptr) return;
-    std::destroy_n(values_, size_);
-    free_huge(values_);
-  }
-  HugeArray(HugeArray&& other) noexcept
-      : values_(std::exchange(other.values_, nullptr)), size_(other.size_) {}
-  HugeArray& operator=(HugeArray&&) = delete;
 
-  T& operator[](std::size_t i) { return values_[i]; }
-  const T& operator[](std::size_t i) const { return values_[i]; }
+  // The new last one, value-initialised.
+  T& add() {
+    if (size_ == chunks_.size() * kChunk) {
+      chunks_.push_back(static_cast<T*>(allocate_huge(kChunk * sizeof(T))));
+    }
+    T* const added = std::construct_at(chunks_.back() + size_ % kChunk);
+    ++size_;
+    return *added;
+  }
+
+  std::size_t size() const { return size_; }
+  T& operator[](std::size_t i) { return chunks_[i / kChunk][i % kChunk]; }
+  const T& operator[](std::size_t i) const { return chunks_[i / kChunk][i % kChunk]; }
 
  private:
-  T* values_;
-  std::size_t size_;
+  static constexpr std::size_t kChunk = kHugePageBytes / sizeof(T);
+  std::vector<T*> chunks_;  // all but the last are full
+  std::size_t size_ = 0;
 };
 
 // Objects that come and go one by one; their addresses stay. The last one freed is the next one
@@ -51,10 +60,7 @@ class HugePool {
  public:
   // As value-initialised.
   T& take() {
-    if (free_.empty()) {
-      chunks_.emplace_back(kChunk);
-      for (std::size_t i = kChunk; i > 0; --i) free_.push_back(&chunks_.back()[i - 1]);
-    }
+    if (free_.empty()) return objects_.add();
     T& object = *free_.back();
     free_.pop_back();
     return object;
@@ -65,8 +71,7 @@ class HugePool {
   }
 
  private:
-  static constexpr std::size_t kChunk = kHugePageBytes / sizeof(T);
-  std::vector<HugeArray<T>> chunks_;
+  HugeList<T> objects_;
   std::vector<T*> free_;  // at most as many as there are
 };
 

@@ -32,9 +32,10 @@ Slot OfferStore::take() {
     free_.pop_back();
     return slot;
   }
-  if (size_ % kOffers == 0) offers_.emplace_back(kOffers);
-  if (size_ % kPlaces == 0) places_.emplace_back(kPlaces);
-  return size_++;
+  const Slot slot = size();
+  offers_.add();
+  places_.add();
+  return slot;
 }
 
 void OfferStore::free(Slot slot) {

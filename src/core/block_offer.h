@@ -122,26 +122,23 @@ class OfferStore {
     bool several() const { return more != nullptr && !more->of_device.empty(); }
   };
 
-  Offer& operator[](Slot slot) { return offers_[slot / kOffers][slot % kOffers]; }
-  const Offer& operator[](Slot slot) const { return offers_[slot / kOffers][slot % kOffers]; }
+  Offer& operator[](Slot slot) { return offers_[slot]; }
+  const Offer& operator[](Slot slot) const { return offers_[slot]; }
   // In the tree of its first class; empty: it is not offered. By themselves, so that the places of
   // many offers share a line of the cache: a change of an offer begins with its place.
-  BlockPlace& place(Slot slot) { return places_[slot / kPlaces][slot % kPlaces]; }
-  const BlockPlace& place(Slot slot) const { return places_[slot / kPlaces][slot % kPlaces]; }
+  BlockPlace& place(Slot slot) { return places_[slot]; }
+  const BlockPlace& place(Slot slot) const { return places_[slot]; }
 
   Slot take();
   void free(Slot slot);
   // Slots ever taken: all below are valid, free ones have no node.
-  Slot size() const { return size_; }
+  Slot size() const { return static_cast<Slot>(offers_.size()); }
   static constexpr std::size_t kBytesEach = sizeof(Offer) + sizeof(BlockPlace);
 
  private:
-  static constexpr std::size_t kOffers = kHugePageBytes / sizeof(Offer);
-  static constexpr std::size_t kPlaces = kHugePageBytes / sizeof(BlockPlace);
-  std::vector<HugeArray<Offer>> offers_;
-  std::vector<HugeArray<BlockPlace>> places_;
-  std::vector<Slot> free_;  // at most size_
-  Slot size_ = 0;
+  HugeList<Offer> offers_;
+  HugeList<BlockPlace> places_;  // as many
+  std::vector<Slot> free_;       // at most as many
 };
 
 }  // namespace fallow::core

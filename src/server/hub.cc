@@ -19,7 +19,8 @@ std::string nonce_of(Random& random, std::size_t count) {
   return {bytes.begin(), bytes.end()};
 }
 
-bool meters_hold(const v1::Observed& observed, std::string_view node_key, std::size_t count_max) {
+bool meters_hold(const v1::Observed& observed, std::string_view node_key, std::size_t count_max,
+                 VerifySignature verify) {
   const auto key = public_key_from_bytes(node_key);
   if (!key) return false;
   std::size_t count = 0;
@@ -29,7 +30,7 @@ bool meters_hold(const v1::Observed& observed, std::string_view node_key, std::s
       const std::string bytes = meter_bytes(
           *key, LeaseId(record.lease()), record.sequence(), Duration(record.running_us()),
           Time{record.measured_at_us()}, Duration(record.slowed_us()));
-      if (!verify_signature(node_key, bytes, record.signature())) return false;
+      if (!verify(node_key, bytes, record.signature())) return false;
     }
   }
   return true;
@@ -49,11 +50,13 @@ std::optional<std::uint32_t> meters_taken(const core::Machine& market, LeaseId i
 
 }  // namespace
 
-Hub::Hub(HubPort& port, const Clock& clock, Random& random, HubLimits limits)
+Hub::Hub(HubPort& port, const Clock& clock, Random& random, HubLimits limits,
+         VerifySignature verify)
     : port_(port),
       clock_(clock),
       random_(random),
       limits_(limits),
+      verify_(verify),
       proofs_(port, clock, random, mutex_, limits.proofs) {}
 
 Hub::Session* Hub::find(SessionId id) {
@@ -93,13 +96,13 @@ void Hub::received(SessionId id, std::string_view bytes) {
   }
   const bool meters_good =
       !parsed || !message.has_observed() || node_key.empty() ||
-      meters_hold(message.observed(), node_key, limits_.meters_per_message_max);
+      meters_hold(message.observed(), node_key, limits_.meters_per_message_max, verify_);
   // One that nobody could take for the node's would only hold up who hands over the others.
   const bool ask_good = !parsed || !message.has_secret_ask() || node_key.empty() ||
-                        verify_signature(node_key,
-                                         secret_ask_bytes(LeaseId(message.secret_ask().lease()),
-                                                          message.secret_ask().public_key()),
-                                         message.secret_ask().signature());
+                        verify_(node_key,
+                                secret_ask_bytes(LeaseId(message.secret_ask().lease()),
+                                                 message.secret_ask().public_key()),
+                                message.secret_ask().signature());
 
   const std::lock_guard lock(mutex_);
   Session* session = find(id);
@@ -150,7 +153,7 @@ void Hub::proven(SessionId id, const v1::Hello& hello, const core::Machine& mach
                 "the market does not know this node; join again with a new token");
     return;
   }
-  if (!verify_signature(node->public_key, signed_bytes, hello.signature())) {
+  if (!verify_(node->public_key, signed_bytes, hello.signature())) {
     say_goodbye(id, *session, "denied", "the proof is not signed by this node's key");
     return;
   }

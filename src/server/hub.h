@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/env.h"
+#include "base/signing.h"
 #include "base/types.h"
 #include "core/machine.h"
 #include "fallow/v1/agent.pb.h"
@@ -50,10 +51,15 @@ struct HubLimits {
   ProofLimits proofs;
 };
 
+// Does a node's key hold for the signature? As verify_signature() of base/signing.h. Any thread.
+using VerifySignature = bool (*)(std::string_view key, std::string_view bytes,
+                                 std::string_view signature);
+
 class Hub {
  public:
-  // All three outlive the hub.
-  Hub(HubPort& port, const Clock& clock, Random& random, HubLimits limits = {});
+  // The first three outlive the hub. Another `verify` than the nodes' own scheme lets nobody in.
+  Hub(HubPort& port, const Clock& clock, Random& random, HubLimits limits = {},
+      VerifySignature verify = verify_signature);
 
   // A connection stands: it is challenged, or closed when there are too many.
   void opened(SessionId session);
@@ -143,6 +149,7 @@ class Hub {
   const Clock& clock_;
   Random& random_;
   const HubLimits limits_;
+  const VerifySignature verify_;
 
   mutable std::mutex mutex_;
   bool stopping_ = false;

@@ -18,11 +18,10 @@ constexpr Duration kCheckpointInterval = seconds(10);
 SimAgent::SimAgent(World& world, Watch& watch, SimNetwork& network, std::size_t index,
                    v1::NodeFacts facts)
     : world_(world),
-      watch_(watch),
       network_(network),
       index_(index),
       facts_(std::move(facts)),
-      signer_(SigningKey::generate(world.random())),
+      signer_(world.random()),
       clock_{world.now(), static_cast<std::int64_t>(world.random().below(201)) - 100},
       wall_off_(world.between(-minutes(30), minutes(30))),
       runtime_(world, watch, index, clock_,

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "agent/reconciler.h"
-#include "agent/signer.h"
 #include "sim/sim_network.h"
 #include "sim/sim_runtime.h"
+#include "sim/sim_signer.h"
 #include "sim/world.h"
 
 namespace fallow::sim {
@@ -65,11 +65,10 @@ class SimAgent final : public AgentEnd {
   void died();
 
   World& world_;
-  Watch& watch_;
   SimNetwork& network_;
   const std::size_t index_;
   const v1::NodeFacts facts_;
-  const agent::KeySigner signer_;
+  const SimSigner signer_;
   MachineClock clock_;
   const Duration wall_off_;  // its wall clock is wrong by this much
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/replay.h"
+#include "sim/sim_signer.h"
 
 namespace fallow::sim {
 namespace {
@@ -52,7 +53,8 @@ void SimServer::start() {
   machine_->check_invariants();
   sequencer_ = std::make_unique<engine::Sequencer>(log_, recovered->head, *machine_, clock_,
                                                    std::vector<engine::Subscriber*>{this});
-  hub_ = std::make_unique<server::Hub>(*this, clock_, world_.random());
+  hub_ = std::make_unique<server::Hub>(*this, clock_, world_.random(), server::HubLimits{},
+                                       verify_simulated);
   ahead_ = 0;
   wake_at_ = Time{};
   open_market(recovered->head.last.value == 0);
