@@ -11,13 +11,21 @@ option(FALLOW_FUZZ "Build fuzz/" OFF)
 set(FALLOW_SANITIZE "" CACHE STRING "Sanitizers: empty, 'address,undefined', or 'thread'")
 option(FALLOW_SANITIZE_ALL "Under sanitizers, also the tests that are left to the release build for their time" OFF)
 
+# What runs the compiler. Of clang's time a tenth is its memory, which jemalloc on huge pages gives out faster than glibc.
+find_library(FALLOW_COMPILER_ALLOCATOR jemalloc)
+if(FALLOW_COMPILER_ALLOCATOR)
+  list(APPEND launcher LD_PRELOAD=${FALLOW_COMPILER_ALLOCATOR}
+    MALLOC_CONF=thp:always,metadata_thp:auto,dirty_decay_ms:-1)
+endif()
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   # Without this laxness ccache stores nothing that was compiled with precompiled headers; with paths
   # below the checkout made relative it serves another checkout, too.
-  set(CMAKE_C_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros
-    CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${CCACHE_PROGRAM})
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_C_COMPILER_LAUNCHER})
+  list(APPEND launcher CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${CCACHE_PROGRAM})
+endif()
+if(launcher)
+  set(CMAKE_C_COMPILER_LAUNCHER env ${launcher})
+  set(CMAKE_CXX_COMPILER_LAUNCHER env ${launcher})
 endif()
 option(FALLOW_PRECOMPILE "Parse the headers of libraries once for many files" ON)
 if(FALLOW_PRECOMPILE)
