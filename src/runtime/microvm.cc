@@ -49,7 +49,7 @@ std::uint32_t processors(const LaunchFile& launch) {
   return std::clamp((launch.spec.cpu_thousandths + 999) / 1'000, 1U, there);
 }
 
-void add(std::vector<std::string>& to, std::initializer_list<std::string_view> words) {
+void add_words(std::vector<std::string>& to, std::initializer_list<std::string_view> words) {
   for (const std::string_view word : words) to.emplace_back(word);
 }
 
@@ -97,37 +97,38 @@ std::vector<std::string> MicrovmSandbox::arguments(const LaunchFile& launch,
   add_namespaces(words, true);
   // qemu's own root: what a workload without an image sees of the host.
   const HostRoot host = host_root(agent::LaunchSpec());
-  for (const auto& [path, target] : host.links) add(words, {"--symlink", target, path});
-  for (const std::string& path : host.shown) add(words, {"--ro-bind", path, path});
+  for (const auto& [path, target] : host.links) add_words(words, {"--symlink", target, path});
+  for (const std::string& path : host.shown) add_words(words, {"--ro-bind", path, path});
   add_kernel_files(words, launch.spec);
-  add(words, {"--remount-ro", "/dev", "--ro-bind", folders.init, kInitPath});
+  add_words(words, {"--remount-ro", "/dev", "--ro-bind", folders.init, kInitPath});
   // The machine's. What bubblewrap makes unasked is nobody else's to read.
-  add(words, {"--dir", root, "--dir", root + "/etc"});
-  add(words, {"--ro-bind", launch.microvm.kernel, kGuestKernel, "--file", std::to_string(kFreeFd),
-              kGuestArchive});
+  add_words(words, {"--dir", root, "--dir", root + "/etc"});
+  add_words(words, {"--ro-bind", launch.microvm.kernel, kGuestKernel, "--file",
+                    std::to_string(kFreeFd), kGuestArchive});
   if (!folders.root.empty()) {
-    add(words, {folders.root_writable ? "--bind" : "--ro-bind", folders.root, root});
+    add_words(words, {folders.root_writable ? "--bind" : "--ro-bind", folders.root, root});
   } else {
-    for (const auto& [path, target] : host.links) add(words, {"--symlink", target, root + path});
+    for (const auto& [path, target] : host.links)
+      add_words(words, {"--symlink", target, root + path});
     for (const std::string& path : host.shown) {
       // Of processors and memory the machine knows its own.
       if (path.starts_with("/sys/")) {
-        add(words, {"--dir", root + path});
+        add_words(words, {"--dir", root + path});
       } else {
-        add(words, {"--ro-bind", path, root + path});
+        add_words(words, {"--ro-bind", path, root + path});
       }
     }
     for (const char* point : {"/proc", "/dev", "/work", "/out", "/tmp", "/checkpoint"}) {
-      add(words, {"--dir", root + point});
+      add_words(words, {"--dir", root + point});
     }
   }
   for (const auto& [name, text] : inner_etc()) {
-    add(words, {"--ro-bind", folders.etc + "/" + name, root + "/etc/" + name});
+    add_words(words, {"--ro-bind", folders.etc + "/" + name, root + "/etc/" + name});
   }
   const std::string own(kGuestPrivate);
-  add(words, {"--bind", folders.work, own + "/work", "--bind", folders.out, own + "/out", "--bind",
-              folders.tmp, own + "/tmp", "--bind", folders.checkpoint, own + "/checkpoint",
-              "--remount-ro", "/", "--chdir", "/"});
+  add_words(words, {"--bind", folders.work, own + "/work", "--bind", folders.out, own + "/out",
+                    "--bind", folders.tmp, own + "/tmp", "--bind", folders.checkpoint,
+                    own + "/checkpoint", "--remount-ro", "/", "--chdir", "/"});
   return words;
 }
 
@@ -137,25 +138,26 @@ std::vector<std::string> MicrovmSandbox::emulator(const LaunchFile& launch, bool
                                     "-display", "none",        "-no-reboot",
                                     "-nic",     "none"};
   // What qemu needs no more once it runs; the list of bubblewrap's filter stands behind it.
-  add(words, {"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny"});
-  add(words, {"-machine", "q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off"});
+  add_words(words, {"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny"});
+  add_words(words, {"-machine", "q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off"});
   if (tools.emulated) {
-    add(words, {"-accel", "tcg,tb-size=64", "-cpu", "max"});
+    add_words(words, {"-accel", "tcg,tb-size=64", "-cpu", "max"});
   } else {
-    add(words, {"-accel", "kvm", "-cpu", "host"});
+    add_words(words, {"-accel", "kvm", "-cpu", "host"});
   }
-  add(words, {"-m", std::to_string(machine_bytes(launch) >> 20) + "M", "-smp",
-              std::to_string(processors(launch))});
+  add_words(words, {"-m", std::to_string(machine_bytes(launch) >> 20) + "M", "-smp",
+                    std::to_string(processors(launch))});
   // Panics are seen; what else the kernel says is not the workload's.
-  add(words, {"-kernel", kGuestKernel, "-initrd", kGuestArchive, "-append",
-              "rdinit=/init console=ttyS0 quiet loglevel=1 panic=-1 reboot=t audit=0 "
-              "tsc=reliable no_timer_check -- machine"});
-  add(words, {"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"});
-  add(words,
-      {"-chardev", "socket,id=talk,fd=" + std::to_string(init::kTalkFd), "-device",
-       "virtio-serial-pci,max_ports=2", "-device", "virtserialport,chardev=talk,name=fallow,nr=1"});
+  add_words(words, {"-kernel", kGuestKernel, "-initrd", kGuestArchive, "-append",
+                    "rdinit=/init console=ttyS0 quiet loglevel=1 panic=-1 reboot=t audit=0 "
+                    "tsc=reliable no_timer_check -- machine"});
+  add_words(words, {"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"});
+  add_words(words, {"-chardev", "socket,id=talk,fd=" + std::to_string(init::kTalkFd), "-device",
+                    "virtio-serial-pci,max_ports=2", "-device",
+                    "virtserialport,chardev=talk,name=fallow,nr=1"});
   const auto share = [&words](std::string_view tag, std::string_view path, bool writable) {
-    add(words,
+    add_words(
+        words,
         {"-fsdev",
          "local,id=" + std::string(tag) + ",path=" + std::string(path) +
              ",security_model=none,multidevs=remap,readonly=" + (writable ? "off" : "on"),
