@@ -126,7 +126,7 @@ void add_agent(Parser& app, Context& context, Host& host) {
                    "who ask")
       ->check(one_of(kSandboxes));
   command->add_flag("--emulate-processors", arguments->emulate_processors,
-                    "give microvm also without KVM, by an emulated processor: tens of times "
+                    "give microvm also without KVM, by an emulated processor: many times "
                     "slower, for tests");
   command
       ->add_option("--images-gb", arguments->images_gb_max,

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "runtime/guest_archive.h"
 #include "runtime/host_machines.h"
+#include "runtime/levels.h"
 #include "runtime/processes.h"
 
 namespace fallow::runtime {
@@ -80,6 +81,28 @@ TEST_F(GuestKernelTest, WhatTheHostLacksIsSaidAndHowToGetIt) {
   std::filesystem::create_directories(root_ + "/sys/bus/pci/drivers/vfio-pci");
   write("/dev/vfio/vfio");
   EXPECT_EQ(why_no_vfio(root_), "");
+}
+
+TEST_F(GuestKernelTest, AMachineIsNotTriedWhereItCannotBe) {
+  SandboxTools tools;
+  const auto tried = [&tools] {
+    auto levels = try_levels(tools, {"/bin/false"}, testing::TempDir(), "", {}, v1::MICROVM);
+    EXPECT_TRUE(levels && levels->size() == 1 && !levels->front().works);
+    return levels->front();
+  };
+  tools.qemu = root_ + "/qemu";
+  EXPECT_EQ(tried().why, tools.qemu + " is not installed");
+  EXPECT_THAT(tried().remedy, HasSubstr("--microvm"));
+  tools.qemu = "/bin/false";
+  tools.guest_kernels = {root_};
+  EXPECT_THAT(tried().why, HasSubstr("no kernel"));
+  install("6.1", all_);
+  tools.kvm = root_ + "/kvm";
+  EXPECT_EQ(tried().why, "there is no " + root_ + "/kvm");
+  EXPECT_THAT(tried().remedy, HasSubstr("firmware"));
+  // Only who says so gets an emulated processor, and that is tried.
+  tools.emulates_processors = true;
+  EXPECT_EQ(tried().why, "it gave no answer");
 }
 
 // The format is the kernel's: every byte counts.

@@ -22,7 +22,7 @@ struct SandboxTools {
   std::string qemu = "/usr/bin/qemu-system-x86_64";
   std::vector<std::string> guest_kernels = guest_kernel_folders();  // for find_guest_kernel()
   std::string kvm = "/dev/kvm";
-  // Virtual machines are offered without KVM, too: tens of times slower, for tests.
+  // Virtual machines are offered without KVM, too: many times slower, for tests.
   bool emulates_processors = false;
 };
 

@@ -32,7 +32,7 @@ constexpr std::size_t kModuleBytesMax = std::size_t{16} << 20;
 constexpr std::uint64_t kEmulatorBytes = std::uint64_t{128} << 20;
 constexpr std::uint64_t kMachineBytesMin = std::uint64_t{192} << 20;
 constexpr std::uint32_t kEmulatorThreadsMax = 512;
-// An emulated processor takes half a minute for what a real one does in a second.
+// An emulated processor is many times slower, and slower still on a machine with other work.
 constexpr int kBootMsMax = 60'000;
 constexpr int kEmulatedBootMsMax = 600'000;
 

@@ -8,7 +8,7 @@
 //
 // The host's system folders, or the image, and the private folders come into the machine by 9p,
 // which is served by qemu itself. The machine's processor is the host's by KVM; without KVM it is
-// emulated, tens of times slower, where the provider says so. No devices: those of GPUs would need
+// emulated, many times slower, where the provider says so. No devices: those of GPUs would need
 // VFIO. No network.
 #pragma once
 
