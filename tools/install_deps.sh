@@ -7,6 +7,8 @@
 #              tests do without them where they are not there, and say so
 #   --gvisor   also gVisor's runsc, of bookworm-backports, without adding that to the machine's sources;
 #              tests and agents do without it where it is not there, and say so
+#   --microvm  also qemu and, unless the machine's own will do, a kernel for virtual machines, unpacked below
+#              /usr/local/lib/fallow/guest and not installed; tests and agents do without, and say so
 #   --package  also what makes .deb packages and the server's image, and the system that they are tried in
 #   --site     also mkdocs, which makes the documents a site
 set -euo pipefail
@@ -67,6 +69,26 @@ if [[ "${1:-}" == "--gvisor" ]]; then
     -o "Dir::State::lists=$folder/lists" -o "Dir::Cache=$folder/cache")
   apt-get "${options[@]}" update
   DEBIAN_FRONTEND=noninteractive apt-get "${options[@]}" install -y --no-install-recommends -t bookworm-backports runsc
+  exit 0
+fi
+
+if [[ "${1:-}" == "--microvm" ]]; then
+  guest=/usr/local/lib/fallow/guest
+  has_kernel() { compgen -G "$1/boot/vmlinuz-*" >/dev/null && compgen -G "$1/lib/modules/*/kernel/net/9p/9pnet_virtio.ko" >/dev/null; }
+  command -v qemu-system-x86_64 >/dev/null && { has_kernel "" || has_kernel "$guest"; } && exit 0
+  [[ $EUID -eq 0 ]] || { echo "deps: installing qemu and a kernel for it needs root" >&2; exit 1; }
+  apt-get update -qq
+  command -v qemu-system-x86_64 >/dev/null ||
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-system-x86
+  { has_kernel "" || has_kernel "$guest"; } && exit 0
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' EXIT
+  package=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -1)
+  [[ -n "$package" ]] || { echo "deps: apt knows no linux-image-amd64" >&2; exit 1; }
+  (cd "$folder" && apt-get -qq -o APT::Sandbox::User=root download "$package")
+  mkdir -p "$guest"
+  dpkg-deb --fsys-tarfile "$folder"/*.deb | tar -x -C "$guest" --wildcards './boot/vmlinuz-*' \
+    './lib/modules/*/modules.builtin' '*/drivers/virtio/*' '*/virtio_console.ko' '*/9p/*' '*/netfs/*' '*/fscache/*'
   exit 0
 fi
 

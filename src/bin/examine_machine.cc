@@ -10,6 +10,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/disk_of.h"
 #include "runtime/driver_files.h"
+#include "runtime/host_machines.h"
 #include "runtime/image_tools.h"
 #include "runtime/levels.h"
 #include "runtime/processes.h"
@@ -124,6 +125,17 @@ cli::DoctorLine driver_files() {
   return line;
 }
 
+// What is to be known of virtual machines here, beyond whether they work.
+std::string of_machines(const runtime::Level& level) {
+  std::string detail;
+  if (level.works) detail = level.microvm.emulated ? ", by an emulated processor" : ", by KVM";
+  detail += "; not for leases with GPUs, nor together with --egress";
+  const std::string no_vfio = runtime::why_no_vfio();
+  if (no_vfio.empty()) return detail + " (VFIO is there, but Fallow does not use it yet)";
+  return detail + " (VFIO, which GPUs would need: " + no_vfio + "; " +
+         runtime::vfio_remedy(no_vfio) + ")";
+}
+
 // Tried as `fallow agent --egress` would do it, with the same options.
 cli::DoctorLine egress(const cli::AgentArguments& arguments,
                        const std::vector<runtime::Level>& levels, const std::string& folder,
@@ -158,7 +170,9 @@ Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine(
   const std::vector<std::string> parents = runtime::find_cgroup_parents();
   const Status written = replace_file(folder + "/init", runtime::sandbox_init(), 0755);
   const std::string init = folder + "/init";
-  auto levels = written ? runtime::try_levels({}, kSupervisor, folder, init, parents)
+  runtime::SandboxTools tools;
+  tools.emulates_processors = arguments.emulate_processors;
+  auto levels = written ? runtime::try_levels(tools, kSupervisor, folder, init, parents)
                         : Result<std::vector<runtime::Level>>(tl::unexpected(written.error()));
   if (!levels) {
     runtime::remove_tree(folder);
@@ -177,6 +191,7 @@ Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine(
       line.detail = &level == usual ? "what orders get" : "for orders that ask for it";
     if (level.works && usual != nullptr && level.isolation < usual->isolation)
       line.detail = "not needed";
+    if (level.isolation == v1::MICROVM) line.detail += of_machines(level);
     lines.push_back(std::move(line));
   }
   lines.push_back(std::move(of_devices));

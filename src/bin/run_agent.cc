@@ -80,6 +80,7 @@ v1::Isolation sandbox_named(const std::string& name) {
   return name == "bubblewrap" ? v1::BUBBLEWRAP
          : name == "runc"     ? v1::RUNC
          : name == "gvisor"   ? v1::GVISOR
+         : name == "microvm"  ? v1::MICROVM
                               : v1::ISOLATION_UNSPECIFIED;
 }
 
@@ -94,7 +95,7 @@ v1::NodeFacts facts_of(const cli::AgentArguments& arguments, const std::string& 
   if (arguments.memory_mb > 0) facts.set_memory_mb(arguments.memory_mb);
   const bool has_files = std::any_of(devices.begin(), devices.end(),
                                      [](const auto& device) { return !device.files.empty(); });
-  facts.set_isolation(runtime::strongest(sandboxes.levels(), has_files));
+  facts.set_isolation(runtime::strongest(sandboxes.levels(), has_files, sandboxes.offers_egress()));
   facts.set_images(images);
   facts.set_proves_beside_leases(true);
   facts.set_network(sandboxes.offers_egress() ? v1::EGRESS : v1::NETWORK_NONE);
@@ -163,6 +164,7 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
   FALLOW_ASSIGN(const SigningKey key, agent::load_or_make_node_key(data, random));
   runtime::SandboxOptions options{.folder = data + "/workloads",
                                   .only = sandbox_named(arguments.sandbox)};
+  options.tools.emulates_processors = arguments.emulate_processors;
   if (arguments.egress) {
     FALLOW_ASSIGN(options.egress, egress_policy(arguments));
   } else if (!arguments.resolvers.empty() || !arguments.egress_denied.empty() ||
@@ -199,8 +201,8 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
   if (facts.isolation() == v1::ISOLATION_UNSPECIFIED) {
     return fail(
         ErrorCode::kInvalid,
-        "gVisor is the only sandbox that may be given here, and it cannot be given devices; "
-        "leave out --sandbox");
+        "the only sandbox that may be given here cannot be given devices (gVisor, microVM), or not "
+        "be let out (microVM); leave out --sandbox, or --egress");
   }
   FALLOW_ASSIGN(const auto membership, member(arguments, data, key, facts, random));
   const client::Config market = agent::config_of(membership);

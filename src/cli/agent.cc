@@ -26,7 +26,7 @@ int tell(const Context& context, Host& host, const std::string& data, v1::OwnerS
   return kDone;
 }
 
-const std::vector<std::string> kSandboxes{"bubblewrap", "runc", "gvisor"};
+const std::vector<std::string> kSandboxes{"bubblewrap", "runc", "gvisor", "microvm"};
 
 void print_line(const DoctorLine& line) {
   JsonText json;
@@ -122,8 +122,12 @@ void add_agent(Parser& app, Context& context, Host& host) {
       ->check(range(1U, 100'000'000U));
   command
       ->add_option("--sandbox", arguments->sandbox,
-                   "give no other kind; default: runc where it works, gvisor to those who ask")
+                   "give no other kind; default: runc where it works, gvisor and microvm to those "
+                   "who ask")
       ->check(one_of(kSandboxes));
+  command->add_flag("--emulate-processors", arguments->emulate_processors,
+                    "give microvm also without KVM, by an emulated processor: many times "
+                    "slower, for tests");
   command
       ->add_option("--images-gb", arguments->images_gb_max,
                    "disk for images and their layers; 0: run no images")

@@ -66,7 +66,8 @@ struct AgentArguments {
   std::uint32_t egress_connections = 1024;  // of each workload at a time
   std::uint32_t disk_mb_per_s = 0;          // of each workload, each way; 0: no limit
   std::uint32_t disk_iops = 0;              // likewise
-  std::string sandbox;  // "bubblewrap", "runc", "gvisor": no other kind; empty: all
+  std::string sandbox;  // "bubblewrap", "runc", "gvisor", "microvm": no other kind; empty: all
+  bool emulate_processors = false;  // for microvm, where KVM is not to be had
   std::uint64_t images_gb_max =
       50;  // for images and their layers; 0: orders with images go elsewhere
   std::uint32_t checkpoint_seconds = 60;  // between two savings of a workload's checkpoint

@@ -56,17 +56,30 @@ void mask(std::vector<std::string>& to) {
 
 }  // namespace
 
-std::vector<std::string> BubblewrapSandbox::arguments(const LaunchFile& launch,
-                                                      const PrivateFolders& folders) {
-  const agent::LaunchSpec& spec = launch.spec;
+void BubblewrapSandbox::add_namespaces(std::vector<std::string>& words, bool own_network) {
   const std::string inner = std::to_string(kInnerUid);
-  std::vector<std::string> words;
   append(words,
          {"--unshare-user", "--disable-userns", "--uid", inner, "--gid", inner, "--unshare-ipc",
           "--unshare-pid", "--as-pid-1", "--unshare-uts", "--unshare-cgroup-try", "--hostname",
           "fallow", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"});
+  if (own_network) append(words, {"--unshare-net"});
+}
+
+void BubblewrapSandbox::add_kernel_files(std::vector<std::string>& words,
+                                         const agent::LaunchSpec& spec) {
+  append(words, {"--proc", "/proc", "--dev", "/dev"});
+  mask(words);
+  for (const std::string& device : spec.device_files) {
+    append(words, {"--dev-bind-try", device, device});
+  }
+}
+
+std::vector<std::string> BubblewrapSandbox::arguments(const LaunchFile& launch,
+                                                      const PrivateFolders& folders) {
+  const agent::LaunchSpec& spec = launch.spec;
+  std::vector<std::string> words;
   // With a network it is entered before bubblewrap begins.
-  if (spec.network == v1::NETWORK_NONE) append(words, {"--unshare-net"});
+  add_namespaces(words, spec.network == v1::NETWORK_NONE);
   if (!folders.root.empty()) {
     append(words, {folders.root_writable ? "--bind" : "--ro-bind", folders.root, "/"});
   }
@@ -84,14 +97,10 @@ std::vector<std::string> BubblewrapSandbox::arguments(const LaunchFile& launch,
     for (const auto& [from, at] : launch.driver_files) append(words, {"--ro-bind", from, at});
     append(words, {"--remount-ro", kDriverFolder});
   }
-  append(words, {"--proc", "/proc", "--dev", "/dev"});
-  mask(words);
+  add_kernel_files(words, spec);
   append(words, {"--ro-bind", folders.init, kInitPath});
   append(words, {"--perms", "1777", "--size", std::to_string(shared_memory_bytes(spec)), "--tmpfs",
                  "/dev/shm"});
-  for (const std::string& device : spec.device_files) {
-    append(words, {"--dev-bind-try", device, device});
-  }
   append(words,
          {"--bind", folders.work, "/work", "--bind", folders.out, "/out", "--bind", folders.tmp,
           "/tmp", "--bind", folders.checkpoint, "/checkpoint", "--remount-ro", "/dev"});
@@ -102,6 +111,15 @@ std::vector<std::string> BubblewrapSandbox::arguments(const LaunchFile& launch,
 }
 
 Status BubblewrapSandbox::start() {
+  std::vector<std::string> command = {std::string(kInitPath), "-"};
+  command.insert(command.end(), launch_.spec.command.begin(), launch_.spec.command.end());
+  return start_in(arguments(launch_, folders_), command, {}, true);
+}
+
+Status BubblewrapSandbox::start_in(std::vector<std::string> words,
+                                   const std::vector<std::string>& command,
+                                   const std::vector<std::pair<int, int>>& kept,
+                                   bool limits_files) {
   std::array<int, 2> status{};
   if (::pipe2(status.data(), O_CLOEXEC) != 0) {
     return tl::unexpected(file_error("make", "a pipe", errno));
@@ -110,7 +128,6 @@ Status BubblewrapSandbox::start() {
   status_ = Fd(status[0]);
   const Fd status_end(status[1]);
 
-  std::vector<std::string> words = arguments(launch_, folders_);
   append(words,
          {"--json-status-fd", std::to_string(kStatusFd), "--seccomp", std::to_string(kSeccompFd)});
   std::string text;
@@ -124,15 +141,15 @@ Status BubblewrapSandbox::start() {
 
   // bubblewrap takes its options from the descriptor, but the command only from its own arguments.
   Start start;
-  start.words = {launch_.tool,           "--args", std::to_string(kArgumentsFd), "--",
-                 std::string(kInitPath), "-"};
-  start.words.insert(start.words.end(), launch_.spec.command.begin(), launch_.spec.command.end());
+  start.words = {launch_.tool, "--args", std::to_string(kArgumentsFd), "--"};
+  start.words.insert(start.words.end(), command.begin(), command.end());
   start.kept = {{arguments_file.get(), kArgumentsFd},
                 {status_end.get(), kStatusFd},
                 {seccomp.get(), kSeccompFd}};
+  start.kept.insert(start.kept.end(), kept.begin(), kept.end());
   start.enters_network = true;
   start.becomes_user = true;
-  start.limits_files = true;
+  start.limits_files = limits_files;
   return run(std::move(start));
 }
 
@@ -143,7 +160,7 @@ void BubblewrapSandbox::follow() {
     if (said_.size() < kStatusBytesMax) said_.append(buffer.data(), static_cast<std::size_t>(n));
   }
   if (n == 0) status_.reset();
-  if (begun_) return;
+  if (init_ > 0) return;
   const auto pid = status_number(said_, "\"child-pid\"");
   const auto pid_namespace = status_number(said_, "\"pid-namespace\"");
   if (!pid || !pid_namespace) return;

@@ -4,13 +4,14 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/sandbox.h"
 
 namespace fallow::runtime {
 
-class BubblewrapSandbox final : public NamespaceSandbox {
+class BubblewrapSandbox : public NamespaceSandbox {
  public:
   BubblewrapSandbox(const LaunchFile& launch, PrivateFolders folders, const Cgroup& cgroup)
       : NamespaceSandbox(launch, std::move(folders), cgroup) {}
@@ -25,6 +26,18 @@ class BubblewrapSandbox final : public NamespaceSandbox {
   // environment: hand them over by descriptor (--args), not by command line.
   static std::vector<std::string> arguments(const LaunchFile& launch,
                                             const PrivateFolders& folders);
+
+ protected:
+  // Starts bubblewrap with these arguments, and `command` in it as process 1. `kept` are
+  // descriptors for bubblewrap and for it, from kFreeFd up.
+  static constexpr int kFreeFd = 6;
+  Status start_in(std::vector<std::string> words, const std::vector<std::string>& command,
+                  const std::vector<std::pair<int, int>>& kept, bool limits_files);
+
+  // Parts of arguments(): own namespaces and no rights, which comes first; and the kernel's own
+  // file systems with the lease's device files.
+  static void add_namespaces(std::vector<std::string>& words, bool own_network);
+  static void add_kernel_files(std::vector<std::string>& words, const agent::LaunchSpec& spec);
 
  private:
   Fd status_;         // where bubblewrap writes { "child-pid": 42, ... }

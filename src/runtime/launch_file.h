@@ -49,6 +49,14 @@ struct DriverPaths {
   std::vector<std::string> ldconfig = {"/sbin/ldconfig", "-p"};  // prints the linker's cache
 };
 
+// What a virtual machine is made with (runtime/microvm.h).
+struct MicrovmTools {
+  std::string qemu = "/usr/bin/qemu-system-x86_64";
+  std::string kernel;                // its image, and
+  std::vector<std::string> modules;  // its drivers, in the order in which they are loaded
+  bool emulated = false;             // the processor, for want of KVM
+};
+
 // What the supervisor needs beside the workload's own wishes.
 struct LaunchFile {
   agent::LaunchSpec spec;
@@ -60,6 +68,7 @@ struct LaunchFile {
   EgressPolicy egress;                       // for spec.network
   DiskPace disk = {};                        // of the disk of its folders
   DriverPaths driver = {};                   // for a workload on an image
+  MicrovmTools microvm = {};                 // for that kind
   std::string meminfo = kMeminfo;            // where the machine's memory is read
   // Files of the driver on the host, and where they are seen inside. Not in the file: the
   // supervisor finds them, which may take as long as a slow disk does.

@@ -28,6 +28,7 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   launch.disk = {"8:0", 10, 11};
   launch.driver = {{"/x/cdi"}, {"/x/ldconfig", "-p"}};
   launch.meminfo = "/x/meminfo";
+  launch.microvm = {"/x/qemu", "/x/kernel", {"/x/a.ko", "/x/b.ko"}, true};
   const std::string bytes = encode_launch(launch);
   const auto back = decode_launch(bytes);
   ASSERT_TRUE(back);
@@ -41,6 +42,10 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   EXPECT_EQ(back->driver.cdi_folders, launch.driver.cdi_folders);
   EXPECT_EQ(back->driver.ldconfig, launch.driver.ldconfig);
   EXPECT_EQ(back->meminfo, "/x/meminfo");
+  EXPECT_EQ(back->microvm.qemu, "/x/qemu");
+  EXPECT_EQ(back->microvm.kernel, "/x/kernel");
+  EXPECT_EQ(back->microvm.modules, launch.microvm.modules);
+  EXPECT_TRUE(back->microvm.emulated);
   EXPECT_EQ(back->spec.environment[0].second.size(), 3U);
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_FALSE(decode_launch(bytes.substr(0, size))) << size;

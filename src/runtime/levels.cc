@@ -8,13 +8,16 @@
 
 #include "agent/program.h"
 #include "base/file.h"
+#include "runtime/host_machines.h"
 #include "runtime/host_network.h"
+#include "runtime/microvm.h"
 #include "runtime/processes.h"
 
 namespace fallow::runtime {
 namespace {
 
 constexpr Duration kTrialMax = seconds(20);
+constexpr Duration kEmulatedTrialMax = minutes(11);
 constexpr std::size_t kTrialBytesMax = 4096;
 // A user for trials, beyond those of leases.
 constexpr std::uint32_t kTrialUid = 0x70010000;
@@ -27,6 +30,9 @@ const char* remedy_of(v1::Isolation isolation) {
     case v1::GVISOR:
       return "run the agent as root with control groups and install runsc: tools/install_deps.sh "
              "--gvisor, or apt-get install -t bookworm-backports runsc";
+    case v1::MICROVM:
+      return "install qemu and a kernel for the machines: tools/install_deps.sh --microvm, or "
+             "apt-get install qemu-system-x86 linux-image-amd64";
     default:
       return "install bubblewrap (apt-get install bubblewrap) and allow user namespaces: sysctl "
              "user.max_user_namespaces=10000 kernel.apparmor_restrict_unprivileged_userns=0";
@@ -46,7 +52,8 @@ struct Trial {
     const Status written = replace_file(place + "/spec", encode_launch(launch));
     std::vector<std::string> words = supervisor;
     words.insert(words.end(), {"--probe", place});
-    auto answer = written ? agent::run_program(words, kTrialMax, kTrialBytesMax)
+    const Duration wait_max = launch.microvm.emulated ? kEmulatedTrialMax : kTrialMax;
+    auto answer = written ? agent::run_program(words, wait_max, kTrialBytesMax)
                           : Result<agent::ProgramOutput>(tl::unexpected(written.error()));
     remove_tree(place);
     if (!answer) return answer.error().message;
@@ -61,11 +68,28 @@ LaunchFile launch_of(const Level& level, const std::string& init,
   LaunchFile launch;
   launch.isolation = level.isolation;
   launch.tool = level.tool;
+  launch.microvm = level.microvm;
   launch.init = init;
   launch.uid = level.has_own_users ? kTrialUid : 0;
   launch.cgroup_parents = cgroup_parents;
   launch.spec.command = {"true"};
+  if (level.isolation == v1::MICROVM) launch.spec.device_files = microvm_devices(level.microvm);
   return launch;
+}
+
+// What a virtual machine is made with here; else why there can be none, and what would help.
+void find_microvm_tools(const SandboxTools& tools, Level& level) {
+  level.microvm.qemu = tools.qemu;
+  const std::string no_kvm = why_no_kvm(tools.kvm);
+  level.microvm.emulated = !no_kvm.empty();
+  if (::access(tools.qemu.c_str(), X_OK) != 0) {
+    level.why = tools.qemu + " is not installed";
+  } else if (const Status found = find_guest_kernel(tools.guest_kernels, level.microvm); !found) {
+    level.why = found.error().message;
+  } else if (level.microvm.emulated && !tools.emulates_processors) {
+    level.why = no_kvm;
+    level.remedy = kvm_remedy(no_kvm);
+  }
 }
 
 }  // namespace
@@ -79,7 +103,7 @@ std::string isolation_name(v1::Isolation isolation) {
     case v1::GVISOR:
       return "gVisor";
     default:
-      return "microvm";
+      return "microVM";
   }
 }
 
@@ -92,20 +116,25 @@ Result<std::vector<Level>> try_levels(const SandboxTools& tools,
   const bool is_root = ::geteuid() == 0;
   std::vector<Level> levels = {{v1::BUBBLEWRAP, false, is_root, tools.bwrap, "", ""},
                                {v1::RUNC, false, true, tools.runc, "", ""},
-                               {v1::GVISOR, false, true, tools.runsc, "", ""}};
+                               {v1::GVISOR, false, true, tools.runsc, "", ""},
+                               {v1::MICROVM, false, is_root, tools.bwrap, "", ""}};
   if (only != v1::ISOLATION_UNSPECIFIED) {
     std::erase_if(levels, [only](const Level& level) { return level.isolation != only; });
   }
   for (Level& level : levels) {
+    if (level.isolation == v1::MICROVM) find_microvm_tools(tools, level);
     LaunchFile launch = launch_of(level, init, cgroup_parents);
-    launch.uid = is_root ? kTrialUid : 0;
-    if (::access(level.tool.c_str(), X_OK) != 0) {
+    const bool needs_root = level.isolation == v1::RUNC || level.isolation == v1::GVISOR;
+    if (!level.why.empty()) {
+      // Known without a trial.
+    } else if (::access(level.tool.c_str(), X_OK) != 0) {
       level.why = level.tool + " is not installed";
-    } else if (level.isolation != v1::BUBBLEWRAP && !is_root) {
+    } else if (needs_root && !is_root) {
       level.why = "the agent does not run as root";
     } else {
+      launch.uid = is_root ? kTrialUid : 0;
       FALLOW_ASSIGN(level.why, trial.run(launch));
-      if (!level.why.empty() && level.isolation == v1::BUBBLEWRAP && is_root) {
+      if (!level.why.empty() && !needs_root && is_root) {
         // Some machines let only root make user namespaces.
         launch.uid = 0;
         level.has_own_users = false;
@@ -113,7 +142,7 @@ Result<std::vector<Level>> try_levels(const SandboxTools& tools,
       }
     }
     level.works = level.why.empty();
-    if (!level.works) level.remedy = remedy_of(level.isolation);
+    if (!level.works && level.remedy.empty()) level.remedy = remedy_of(level.isolation);
   }
   return levels;
 }
@@ -129,7 +158,7 @@ Result<std::string> try_egress(const std::vector<Level>& levels, const EgressPol
   const Level* last = nullptr;
   for (const v1::Isolation least : {v1::BUBBLEWRAP, v1::RUNC, v1::GVISOR}) {
     const Level* level = choose_level(levels, least);
-    if (level == nullptr || level == last) continue;
+    if (level == nullptr || level == last || !takes_network(level->isolation)) continue;
     last = level;
     LaunchFile launch = launch_of(*level, init, cgroup_parents);
     launch.spec.network = v1::EGRESS;
@@ -164,10 +193,17 @@ const Level* choose_level(const std::vector<Level>& levels, v1::Isolation isolat
   return chosen;
 }
 
-v1::Isolation strongest(const std::vector<Level>& levels, bool with_device_files) {
+bool takes_devices(v1::Isolation isolation) { return isolation < v1::GVISOR; }
+bool takes_network(v1::Isolation isolation) { return isolation != v1::MICROVM; }
+
+v1::Isolation strongest(const std::vector<Level>& levels, bool with_device_files,
+                        bool with_network) {
   v1::Isolation found = v1::ISOLATION_UNSPECIFIED;
   for (const Level& level : levels) {
-    if (!level.works || (with_device_files && level.isolation == v1::GVISOR)) continue;
+    if (!level.works || (with_device_files && !takes_devices(level.isolation)) ||
+        (with_network && !takes_network(level.isolation))) {
+      continue;
+    }
     found = std::max(found, level.isolation);
   }
   return found;

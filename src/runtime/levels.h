@@ -1,6 +1,7 @@
 // Levels: which kinds of sandbox really work on this machine, found by starting one of each.
 //
-// Blocks for as long as those starts take (about a quarter of a second together); any thread.
+// Blocks for as long as those starts take (about a quarter of a second together; a second more
+// where a virtual machine is tried); any thread.
 #pragma once
 
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "agent/runtime.h"
 #include "base/result.h"
+#include "runtime/guest_kernel.h"
 #include "runtime/launch_file.h"
 
 namespace fallow::runtime {
@@ -17,9 +19,14 @@ struct SandboxTools {
   std::string bwrap = "/usr/bin/bwrap";
   std::string runc = "/usr/sbin/runc";
   std::string runsc = "/usr/bin/runsc";
+  std::string qemu = "/usr/bin/qemu-system-x86_64";
+  std::vector<std::string> guest_kernels = guest_kernel_folders();  // for find_guest_kernel()
+  std::string kvm = "/dev/kvm";
+  // Virtual machines are offered without KVM, too: many times slower, for tests.
+  bool emulates_processors = false;
 };
 
-// "bubblewrap", "runc", "gVisor".
+// "bubblewrap", "runc", "gVisor", "microVM".
 std::string isolation_name(v1::Isolation isolation);
 
 struct Level {
@@ -28,12 +35,19 @@ struct Level {
   // bubblewrap under root: sandboxes can be made by users without rights, so each lease gets one.
   bool has_own_users = true;
   std::string tool;
-  std::string why;     // when it does not work, a sentence
-  std::string remedy;  // and how to get it
+  std::string why;            // when it does not work, a sentence
+  std::string remedy;         // and how to get it
+  MicrovmTools microvm = {};  // of that kind
 };
 
-// bubblewrap, runc, gVisor in this order. `supervisor` is how to run this program as one; folders
-// for the trials are made in `folder` and removed. `only`: no other kind is tried, or answered.
+// Whether this kind can be given the lease's device files: a kernel of its own does not know them.
+bool takes_devices(v1::Isolation isolation);
+// Whether it can be let out to the internet.
+bool takes_network(v1::Isolation isolation);
+
+// bubblewrap, runc, gVisor, microVM in this order. `supervisor` is how to run this program as one;
+// folders for the trials are made in `folder` and removed. `only`: no other kind is tried, or
+// answered.
 Result<std::vector<Level>> try_levels(const SandboxTools& tools,
                                       const std::vector<std::string>& supervisor,
                                       const std::string& folder, const std::string& init,
@@ -53,7 +67,9 @@ std::string egress_remedy(const std::string& why);
 // stronger one when it asks for more. nullptr: this machine has none that is strong enough.
 const Level* choose_level(const std::vector<Level>& levels, v1::Isolation isolation_min);
 
-// The strongest kind that works for leases with these device files; unspecified: none does.
-v1::Isolation strongest(const std::vector<Level>& levels, bool with_device_files);
+// The strongest kind that works for leases with device files, and with a way out; unspecified: none
+// does.
+v1::Isolation strongest(const std::vector<Level>& levels, bool with_device_files,
+                        bool with_network);
 
 }  // namespace fallow::runtime

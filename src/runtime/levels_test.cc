@@ -5,14 +5,16 @@
 namespace fallow::runtime {
 namespace {
 
-std::vector<Level> levels(bool bubblewrap, bool runc, bool gvisor) {
-  std::vector<Level> all(3);
+std::vector<Level> levels(bool bubblewrap, bool runc, bool gvisor, bool microvm = false) {
+  std::vector<Level> all(4);
   all[0].isolation = v1::BUBBLEWRAP;
   all[0].works = bubblewrap;
   all[1].isolation = v1::RUNC;
   all[1].works = runc;
   all[2].isolation = v1::GVISOR;
   all[2].works = gvisor;
+  all[3].isolation = v1::MICROVM;
+  all[3].works = microvm;
   return all;
 }
 
@@ -27,6 +29,8 @@ TEST(Levels, RuncIsTheDefaultAndNothingWeakerThanAskedForIsGiven) {
   EXPECT_EQ(chosen(all, v1::RUNC), v1::RUNC);
   EXPECT_EQ(chosen(all, v1::GVISOR), v1::GVISOR);
   EXPECT_EQ(chosen(all, v1::MICROVM), v1::ISOLATION_UNSPECIFIED);
+  EXPECT_EQ(chosen(levels(true, true, true, true), v1::MICROVM), v1::MICROVM);
+  EXPECT_EQ(chosen(levels(true, true, true, true), v1::GVISOR), v1::GVISOR);
 
   const auto weak = levels(true, false, false);
   EXPECT_EQ(chosen(weak, v1::BUBBLEWRAP), v1::BUBBLEWRAP);
@@ -42,10 +46,15 @@ TEST(Levels, RuncIsTheDefaultAndNothingWeakerThanAskedForIsGiven) {
 }
 
 TEST(Levels, TheStrongestThatCanTakeTheDevicesIsOffered) {
-  EXPECT_EQ(strongest(levels(true, true, true), false), v1::GVISOR);
-  EXPECT_EQ(strongest(levels(true, true, true), true), v1::RUNC);
-  EXPECT_EQ(strongest(levels(true, false, true), true), v1::BUBBLEWRAP);
-  EXPECT_EQ(strongest(levels(false, false, true), true), v1::ISOLATION_UNSPECIFIED);
+  EXPECT_EQ(strongest(levels(true, true, true), false, false), v1::GVISOR);
+  EXPECT_EQ(strongest(levels(true, true, true), true, false), v1::RUNC);
+  EXPECT_EQ(strongest(levels(true, false, true), true, false), v1::BUBBLEWRAP);
+  EXPECT_EQ(strongest(levels(false, false, true), true, false), v1::ISOLATION_UNSPECIFIED);
+  const auto all = levels(true, true, true, true);
+  EXPECT_EQ(strongest(all, false, false), v1::MICROVM);
+  EXPECT_EQ(strongest(all, true, false), v1::RUNC);
+  // What would be refused when it starts is not offered.
+  EXPECT_EQ(strongest(all, false, true), v1::GVISOR);
 }
 
 TEST(Levels, WhatIsNotInstalledSaysSoAndHowToGetIt) {

@@ -20,6 +20,7 @@
 #include "runtime/bubblewrap.h"
 #include "runtime/core_dumps.h"
 #include "runtime/gvisor.h"
+#include "runtime/microvm.h"
 #include "runtime/processes.h"
 #include "runtime/runc.h"
 
@@ -90,6 +91,8 @@ std::unique_ptr<Sandbox> Sandbox::make(const LaunchFile& launch, PrivateFolders 
       return std::make_unique<RuncSandbox>(launch, std::move(folders), cgroup);
     case v1::GVISOR:
       return std::make_unique<GvisorSandbox>(launch, std::move(folders), cgroup);
+    case v1::MICROVM:
+      return std::make_unique<MicrovmSandbox>(launch, std::move(folders), cgroup);
     default:
       return std::make_unique<BubblewrapSandbox>(launch, std::move(folders), cgroup);
   }
@@ -227,6 +230,12 @@ std::uint64_t NamespaceSandbox::memory_bytes() const {
   if (init_ <= 0) return 0;
   return resident_bytes(processes_of(pid_namespace_)) +
          file_system_bytes("/proc/" + std::to_string(init_) + "/root/dev/shm");
+}
+
+CgroupLimits cgroup_limits(const LaunchFile& launch) {
+  if (launch.isolation == v1::MICROVM) return MicrovmSandbox::limits(launch);
+  const agent::LaunchSpec& spec = launch.spec;
+  return {spec.memory_bytes_max, spec.processes_max, spec.cpu_thousandths, launch.disk};
 }
 
 std::uint64_t open_files_max() {

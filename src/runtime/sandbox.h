@@ -1,6 +1,6 @@
 // Sandbox: one workload's sandbox as its supervisor sees it. How it is built and entered differs by
-// kind: bubblewrap.h, runc.h, gvisor.h. What is around it does not: folders, limits, logs, fences
-// and the account of its end are the supervisor's.
+// kind: bubblewrap.h, runc.h, gvisor.h, microvm.h. What is around it does not: folders, limits,
+// logs, fences and the account of its end are the supervisor's.
 //
 // Inside every kind: own user, process, IPC, host-name, mount and network namespace, the last one
 // empty, or made for the lease (runtime/lease_network.h); no capabilities, no way to new
@@ -36,6 +36,8 @@ struct SandboxEnd {
   std::string command_error;
   // The sandbox could not be made: why.
   std::string start_error;
+  // A kernel of the sandbox's own has ended something of it for want of its own memory.
+  bool out_of_memory = false;
 };
 
 class Sandbox {
@@ -138,6 +140,9 @@ inline constexpr std::string_view kForkFailed = "fallow-sandbox: ";
 
 // Host groups of the lease's device files: /dev/dri/renderD128 belongs to "render".
 std::vector<gid_t> device_groups(const agent::LaunchSpec& spec);
+
+// What the control groups of its sandbox hold the workload to.
+CgroupLimits cgroup_limits(const LaunchFile& launch);
 
 // The most files a workload may have open: 65,536, or what the agent itself may.
 std::uint64_t open_files_max();

@@ -28,6 +28,7 @@
 #include "runtime/host_room.h"
 #include "runtime/launch_file.h"
 #include "runtime/lease_network.h"
+#include "runtime/microvm.h"
 #include "runtime/private_folders.h"
 #include "runtime/sandbox_init.h"
 #include "runtime/supervisor_process.h"
@@ -228,12 +229,17 @@ Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
   if (level == nullptr) {
     return fail(ErrorCode::kFailed, "this node cannot give the isolation that the order asks for");
   }
-  if (level->isolation == v1::GVISOR && !spec.device_files.empty()) {
-    return fail(ErrorCode::kFailed, "this node cannot give its devices to a gVisor sandbox");
+  if (!takes_devices(level->isolation) && !spec.device_files.empty()) {
+    return fail(ErrorCode::kFailed, "this node cannot give its devices to a {} sandbox",
+                isolation_name(level->isolation));
   }
   if (spec.network != v1::NETWORK_NONE) {
     if (!offers_egress()) {
       return fail(ErrorCode::kFailed, "this node lets no workload out to the internet");
+    }
+    if (!takes_network(level->isolation)) {
+      return fail(ErrorCode::kFailed, "this node cannot let a {} sandbox out to the internet",
+                  isolation_name(level->isolation));
     }
     launch.egress = *impl_->options.egress;
   }
@@ -242,6 +248,8 @@ Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
   launch.meminfo = impl_->options.meminfo;
   launch.isolation = level->isolation;
   launch.tool = level->tool;
+  launch.microvm = level->microvm;
+  if (level->isolation == v1::MICROVM) launch.spec.device_files = microvm_devices(level->microvm);
   launch.init = impl_->options.folder + "/init";
   if (level->has_own_users) {
     launch.uid = kUidFirst + static_cast<std::uint32_t>(NamedHash()(spec.lease) % kUidCount);

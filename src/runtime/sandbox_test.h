@@ -85,7 +85,7 @@ class SandboxTest : public testing::TestWithParam<v1::Isolation> {
 
   void open() {
     SandboxOptions options{
-        folder_ + "/leases", {"/proc/self/exe", kSupervisorMode}, {}, GetParam()};
+        folder_ + "/leases", {"/proc/self/exe", kSupervisorMode}, tools_, GetParam()};
     options.driver = driver_;
     options.meminfo = meminfo_;
     auto opened = SandboxRuntime::open(std::move(options));
@@ -197,6 +197,7 @@ class SandboxTest : public testing::TestWithParam<v1::Isolation> {
 
   std::string folder_;
   std::string error_;
+  SandboxTools tools_;
   DriverPaths driver_;
   std::string meminfo_ = kMeminfo;
   std::set<std::string> others_;  // groups that were there before

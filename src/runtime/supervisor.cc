@@ -55,6 +55,7 @@ constexpr int kReapMsMax = 5'000;
 constexpr int kSignalBase = 128;
 constexpr std::uint64_t kProbeMemoryBytes = std::uint64_t{512} << 20;
 constexpr Duration kProbeMax = seconds(15);
+constexpr Duration kEmulatedProbeMax = minutes(10);
 constexpr std::size_t kHeadBytesMax = 4096;
 // A disk with less room than this is full: file systems keep some for themselves.
 constexpr std::uint64_t kHostRoomMin = std::uint64_t{1} << 20;
@@ -89,9 +90,8 @@ class Supervisor {
   Supervisor(std::string folder, LaunchFile launch)
       : folder_(std::move(folder)),
         launch_(std::move(launch)),
-        cgroup_(launch_.cgroup_parents, cgroup_name(launch_.spec.lease, ::getpid()),
-                CgroupLimits{launch_.spec.memory_bytes_max, launch_.spec.processes_max,
-                             launch_.spec.cpu_thousandths, launch_.disk}) {}
+        limits_(cgroup_limits(launch_)),
+        cgroup_(launch_.cgroup_parents, cgroup_name(launch_.spec.lease, ::getpid()), limits_) {}
 
   // Returns when nothing of the workload is left and its end is written down.
   void run();
@@ -125,6 +125,7 @@ class Supervisor {
 
   const std::string folder_;
   const LaunchFile launch_;
+  const CgroupLimits limits_;
   Cgroup cgroup_;
 
   Fd control_;
@@ -308,8 +309,8 @@ void Supervisor::watch_limits() {
   const Time began = boot_time();
   const agent::LaunchSpec& spec = launch_.spec;
   if (is_disk_full()) kill_all(ExitCause::kDiskFull, "");
-  if (spec.memory_bytes_max > 0 && !cgroup_.limits_memory() &&
-      sandbox_->memory_bytes() > spec.memory_bytes_max) {
+  if (limits_.memory_bytes_max > 0 && !cgroup_.limits_memory() &&
+      sandbox_->memory_bytes() > limits_.memory_bytes_max) {
     kill_all(ExitCause::kOutOfMemory, "");
   }
   if (room_.lacks_memory() && memory_bytes() >= spec.memory_room_bytes_min) {
@@ -425,7 +426,7 @@ ExitFile Supervisor::outcome() {
     file.detail = "the sandbox could not be made: " + end.start_error;
   }
   if (file.cause == ExitCause::kExited && file.exit_code != 0 && !killed_) {
-    const OutOfMemory memory = cgroup_.out_of_memory();
+    const OutOfMemory memory = end.out_of_memory ? OutOfMemory::kOwnLimit : cgroup_.out_of_memory();
     if (memory != OutOfMemory::kNo) {
       file.cause =
           memory == OutOfMemory::kOwnLimit ? ExitCause::kOutOfMemory : ExitCause::kHostOutOfMemory;
@@ -479,7 +480,7 @@ int probe(const std::string& folder, LaunchFile launch) {
   launch.spec.command = {"true"};
   launch.spec.environment = {{"PATH", "/usr/bin:/bin"}};
   launch.spec.memory_bytes_max = kProbeMemoryBytes;
-  launch.spec.fence_at = boot_time() + kProbeMax;
+  launch.spec.fence_at = boot_time() + (launch.microvm.emulated ? kEmulatedProbeMax : kProbeMax);
   for (const std::string_view name : kPrivateNames) ::mkdir(std::string(name).c_str(), 0755);
   ::mkfifo("control", 0600);
   publish("fence", encode_time(launch.spec.fence_at));

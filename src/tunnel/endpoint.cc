@@ -233,8 +233,11 @@ bool Endpoint::write_carrier() {
       mux_.take_output(out_, kOutBytes);
       if (out_.empty()) return true;
     }
-    const ssize_t n = ::send(carrier_->get(), out_.data() + out_written_,
-                             out_.size() - out_written_, MSG_NOSIGNAL);
+    const char* const from = out_.data() + out_written_;
+    const std::size_t count = out_.size() - out_written_;
+    ssize_t n = ::send(carrier_->get(), from, count, MSG_NOSIGNAL);
+    // A virtual machine's port, which raises no signal either.
+    if (n < 0 && errno == ENOTSOCK) n = ::write(carrier_->get(), from, count);
     if (n < 0 && again(errno)) return true;
     if (n < 0) return false;
     out_written_ += static_cast<std::size_t>(n);

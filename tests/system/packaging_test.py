@@ -41,7 +41,7 @@ class WordsTest(unittest.TestCase):
         self.assertIn("agent", complete_in_bash("fallow", "ag"))
         self.assertIn("doctor", complete_in_bash("fallow", "agent", ""))
         self.assertEqual(complete_in_bash("fallow", "agent", "doc"), ["doctor"])
-        self.assertEqual(complete_in_bash("fallow", "agent", "--sandbox", ""), ["bubblewrap", "runc", "gvisor"])
+        self.assertEqual(complete_in_bash("fallow", "agent", "--sandbox", ""), ["bubblewrap", "runc", "gvisor", "microvm"])
         self.assertEqual(complete_in_bash("fallow", "completion", "z"), ["zsh"])
         self.assertIn("--print", complete_in_bash("fallow", "agent", "install", "--p"))
         self.assertIn("--json", complete_in_bash("fallow", "wallet", "history", "--"))
@@ -54,7 +54,7 @@ class WordsTest(unittest.TestCase):
         complete = lambda line: {each.split("\t")[0] for each in run("fish", "--no-config", "-c", with_script + f"'{line}'").stdout.splitlines()}
         self.assertIn("doctor", complete("fallow agent "))
         self.assertNotIn("doctor", complete("fallow "))
-        self.assertEqual(complete("fallow agent --sandbox "), {"bubblewrap", "runc", "gvisor"})
+        self.assertEqual(complete("fallow agent --sandbox "), {"bubblewrap", "runc", "gvisor", "microvm"})
         self.assertIn("--print", complete("fallow agent install --pri"))
 
     def test_zsh_reads_its_completion(self):
@@ -67,7 +67,7 @@ class WordsTest(unittest.TestCase):
         ask = lambda line, current: run("zsh", "-f", "-c", stand_in + script + f"\nwords=({line}); CURRENT={current}; _fallow").stdout
         self.assertIn("doctor:which sandboxes", ask("fallow agent ''", 3))
         self.assertIn("--print:only print", ask("fallow agent install --p", 4))
-        self.assertEqual(ask("fallow agent --sandbox ''", 4).split(), ["bubblewrap", "runc", "gvisor"])
+        self.assertEqual(ask("fallow agent --sandbox ''", 4).split(), ["bubblewrap", "runc", "gvisor", "microvm"])
         self.assertEqual(ask("fallow run -- ''", 4), "files\n")
 
     def test_there_is_a_man_page_of_every_command(self):

@@ -13,12 +13,12 @@
 #include <cstring>
 #include <vector>
 
+#include "runtime/init/first_process.h"
+
 namespace fallow::init {
 namespace {
 
-constexpr int kNotFoundCode = 127;
 constexpr int kCannotRunCode = 126;
-constexpr int kSignalBase = 128;
 constexpr int kInheritedMax = 1024;
 
 struct Ends {
