@@ -87,6 +87,7 @@ std::vector<std::string> BubblewrapSandbox::arguments(const LaunchFile& launch,
   append(words, {"--proc", "/proc", "--dev", "/dev"});
   mask(words);
   append(words, {"--ro-bind", folders.init, kInitPath});
+  if (!folders.prover.empty()) append(words, {"--ro-bind", folders.prover, kProverPath});
   append(words, {"--perms", "1777", "--size", std::to_string(shared_memory_bytes(spec)), "--tmpfs",
                  "/dev/shm"});
   for (const std::string& device : spec.device_files) {
@@ -124,8 +125,12 @@ Status BubblewrapSandbox::start() {
 
   // bubblewrap takes its options from the descriptor, but the command only from its own arguments.
   Start start;
-  start.words = {launch_.tool,           "--args", std::to_string(kArgumentsFd), "--",
-                 std::string(kInitPath), "-"};
+  start.words = {launch_.tool,
+                 "--args",
+                 std::to_string(kArgumentsFd),
+                 "--",
+                 std::string(kInitPath),
+                 init_tie("-", launch_.spec.is_prover)};
   start.words.insert(start.words.end(), launch_.spec.command.begin(), launch_.spec.command.end());
   start.kept = {{arguments_file.get(), kArgumentsFd},
                 {status_end.get(), kStatusFd},

@@ -10,7 +10,7 @@
 namespace fallow::runtime {
 namespace {
 
-constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH9\n";
+constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH10\n";
 constexpr std::string_view kSecretsMagic = "FALLOWSECRETS1\n";
 constexpr std::string_view kExitMagic = "FALLOWEXIT1\n";
 constexpr std::size_t kSecretsBytesMax = std::size_t{1} << 20;
@@ -130,6 +130,8 @@ std::string encode_launch(const LaunchFile& launch) {
   put(bytes, launch.driver.cdi_folders);
   put(bytes, launch.driver.ldconfig);
   put(bytes, launch.meminfo);
+  put(bytes, std::uint64_t{spec.is_prover ? 1U : 0U});
+  put(bytes, launch.prover);
   return bytes;
 }
 
@@ -173,6 +175,8 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
   launch.driver.cdi_folders = read_texts(reader);
   launch.driver.ldconfig = read_texts(reader);
   launch.meminfo = reader.text();
+  spec.is_prover = reader.number() != 0;
+  launch.prover = reader.text();
   if (!reader.is_whole() || spec.command.empty() || !v1::Isolation_IsValid(spec.isolation_min) ||
       !v1::Isolation_IsValid(launch.isolation) || !v1::Network_IsValid(spec.network)) {
     return fail(ErrorCode::kCorrupt, "the description of the workload is damaged");

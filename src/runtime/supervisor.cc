@@ -201,7 +201,8 @@ Status Supervisor::begin() {
   }
   FALLOW_TRY(check_room());
   FALLOW_ASSIGN(PrivateFolders folders,
-                make_private_folders(folder_, launch_.uid, launch_.init, launch_.spec.image_root));
+                make_private_folders(folder_, launch_.uid, launch_.init, launch_.spec.image_root,
+                                     launch_.prover));
   // What it changes of its image's files is on its disk, too.
   if (auto layer = open_file(path("layer"), O_RDONLY | O_DIRECTORY)) {
     private_folders_.push_back(std::move(*layer));

@@ -11,6 +11,9 @@
 // TIE is the number of a descriptor, or "-": the reading end of a pipe whose writing end only the
 // supervisor holds. When that closes, the supervisor is dead, and the sandbox ends with it: nothing
 // runs that nobody watches. A command that cannot be run gives the exit code 127 and one line.
+//
+// With a "+" behind TIE the command begins with the first connection, which is its standard input
+// and output, and there is no other.
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -68,9 +71,16 @@ void read_nothing() {
   if (null != STDIN_FILENO) ::close(null);
 }
 
-[[noreturn]] void run(char** command, const sigset_t& signals) {
+// Joined to `connection`, or to nothing.
+[[noreturn]] void run(char** command, const sigset_t& signals, int connection) {
   ::sigprocmask(SIG_SETMASK, &signals, nullptr);
-  read_nothing();
+  if (connection < 0) {
+    read_nothing();
+  } else {
+    ::fcntl(connection, F_SETFL, 0);  // it waits for what it reads
+    ::dup2(connection, STDIN_FILENO);
+    ::dup2(connection, STDOUT_FILENO);
+  }
   close_others(-1);
   ::setsid();
   ::execvp(command[0], command);
@@ -125,7 +135,7 @@ void serve(int connection) {
 
 int main(int argc, char** argv) {
   if (argc < 3) return kBrokenCode;
-  const int tie = std::strcmp(argv[1], "-") == 0 ? -1 : std::atoi(argv[1]);
+  const int tie = argv[1][0] == '-' ? -1 : std::atoi(argv[1]);
   // Nobody inside may trace it or read its memory and descriptors.
   ::prctl(PR_SET_DUMPABLE, 0);
   if (!forbid_clone3()) return kBrokenCode;
@@ -140,9 +150,14 @@ int main(int argc, char** argv) {
   const int ended = ::signalfd(-1, &child_signal, SFD_CLOEXEC);
   if (ended < 0) return kBrokenCode;
 
-  const pid_t child = ::fork();
-  if (child < 0) return kBrokenCode;
-  if (child == 0) run(argv + 2, before);
+  const bool is_joined = argv[1][std::strlen(argv[1]) - 1] == '+';
+  pid_t child = -1;
+  const auto begin = [&](int connection) {
+    child = ::fork();
+    if (child == 0) run(argv + 2, before, connection);
+    return child > 0;
+  };
+  if (!is_joined && !begin(-1)) return kBrokenCode;
   int door = STDIN_FILENO;
   while (true) {
     // A negative one is passed over.
@@ -151,7 +166,12 @@ int main(int argc, char** argv) {
     if (polled[1].revents != 0) return kSignalBase + SIGKILL;
     int connection = -1;
     if (polled[2].revents != 0 && !take_connection(door, connection)) door = -1;
-    if (connection >= 0) serve(connection);
+    if (connection >= 0 && !is_joined) {
+      serve(connection);
+    } else if (connection >= 0) {
+      if (child < 0 && !begin(connection)) return kBrokenCode;
+      ::close(connection);
+    }
     signalfd_siginfo info{};
     if (polled[0].revents != 0 && ::read(ended, &info, sizeof(info)) < 0) return kBrokenCode;
     int status = 0;
