@@ -131,14 +131,11 @@ AgentEnd Agent::Impl::run() {
     pump_logs();
     finish_forgetting();
     if (stopping || (removed && reconciler.workloads().empty() && forgetting.empty())) break;
-    std::vector<pollfd> polled{{wake.get(), POLLIN, 0},
-                               {inbox->event_fd(), POLLIN, 0},
-                               {runtime.event_fd(), POLLIN, 0},
-                               {transfers.event_fd(), POLLIN, 0},
-                               {owner.event_fd(), POLLIN, 0},
-                               {proofs.fd(), POLLIN, 0},
-                               {owner_watch_fd, POLLIN, 0},
-                               {device_watch.event_fd(), POLLIN, 0}};
+    std::vector<pollfd> polled{
+        {wake.get(), POLLIN, 0},         {inbox->event_fd(), POLLIN, 0},
+        {runtime.event_fd(), POLLIN, 0}, {transfers.event_fd(), POLLIN, 0},
+        {owner.event_fd(), POLLIN, 0},   {proofs.fd(), POLLIN, 0},
+        {owner_watch_fd, POLLIN, 0},     {device_watch.event_fd(), POLLIN, 0}};
     lease_provers.add_polled(polled);
     ::poll(polled.data(), polled.size(), own_events.empty() ? poll_ms() : 0);
   }

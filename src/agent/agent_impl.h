@@ -1,7 +1,7 @@
 // What the agent is made of, for its own files: agent.cc turns the loop, agent_adopt.cc takes over
 // what an earlier agent left, agent_actions.cc does what the reconciler asks, agent_secrets.cc gets
-// what leases need of their renters, agent_proofs.cc has devices proven, agent_logs.cc brings logs and ends to the market,
-// agent_telemetry.cc measures.
+// what leases need of their renters, agent_proofs.cc has devices proven, agent_logs.cc brings logs
+// and ends to the market, agent_telemetry.cc measures.
 //
 // One thread, but for `stopping`, `wake`, metrics() and what that names.
 #pragma once

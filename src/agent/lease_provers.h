@@ -1,9 +1,10 @@
-// LeaseProvers: proofs inside leases. The process that proves (agent/prove.h) runs in a sandbox made
-// as the lease's own is: of the same kind, with the lease's devices and no others; before the
+// LeaseProvers: proofs inside leases. The process that proves (agent/prove.h) runs in a sandbox
+// made as the lease's own is: of the same kind, with the lease's devices and no others; before the
 // workload, which begins only once that sandbox is gone.
 //
-// It is a workload of the runtime's with an id of its own, so that it has a supervisor, limits and a
-// fence; one that a dead agent left behind is a lease without a record, which the next one removes.
+// It is a workload of the runtime's with an id of its own, so that it has a supervisor, limits and
+// a fence; one that a dead agent left behind is a lease without a record, which the next one
+// removes.
 //
 // One thread, the agent's; no call waits.
 #pragma once
@@ -60,7 +61,7 @@ class LeaseProvers {
     v1::DesiredLease desired;
     std::uint64_t proof = 0;
     Stage stage = Stage::kWaiting;
-    ProofTalk talk;                   // by the devices' places in the lease
+    ProofTalk talk;                    // by the devices' places in the lease
     std::vector<v1::ProofAsk> unsent;  // until the sandbox is there; at most one a device
     Fd channel;
     Time kill_at;

@@ -190,23 +190,23 @@ TEST_F(LeaseProofsTest, TheMarketsOwnAbsenceLetsItBegin) {
 }
 
 TEST_F(LeaseProofsTest, NotEveryLeaseCanBeAsked) {
-  const Lease& lease = leased();
-  EXPECT_EQ(start(lease.id, renter_), v1::NOT_ALLOWED);
+  const LeaseId lease = leased().id;
+  EXPECT_EQ(start(lease, renter_), v1::NOT_ALLOWED);
   EXPECT_EQ(start(LeaseId(1)), v1::NOT_FOUND);
   set_able(false);
-  EXPECT_EQ(start(lease.id), v1::NOT_ALLOWED) << "an agent of before";
+  EXPECT_EQ(start(lease), v1::NOT_ALLOWED) << "an agent of before";
   set_able(true);
   change_policy([](v1::Policy& policy) { policy.set_lease_proof_basis_points(0); });
-  EXPECT_EQ(start(lease.id), v1::NOT_ALLOWED);
+  EXPECT_EQ(start(lease), v1::NOT_ALLOWED);
   change_policy([](v1::Policy& policy) { policy.set_lease_proof_basis_points(10'000); });
   change_policy([](v1::Policy& policy) { policy.set_proof_interval_us(0); });
-  EXPECT_EQ(start(lease.id), v1::NOT_ALLOWED);
+  EXPECT_EQ(start(lease), v1::NOT_ALLOWED);
   change_policy([](v1::Policy& policy) { policy.set_proof_interval_us(kHour.value); });
-  ASSERT_EQ(start(lease.id), v1::REFUSAL_UNSPECIFIED);
-  EXPECT_EQ(start(lease.id), v1::NOT_ALLOWED) << "twice";
-  ASSERT_EQ(refusal_of(finishing(lease.id, v1::PROOF_PASSED)), v1::REFUSAL_UNSPECIFIED);
-  report(lease.id, v1::RUNNING, v1::END_REASON_UNSPECIFIED);
-  EXPECT_EQ(start(lease.id), v1::NOT_ALLOWED) << "it runs";
+  ASSERT_EQ(start(lease), v1::REFUSAL_UNSPECIFIED);
+  EXPECT_EQ(start(lease), v1::NOT_ALLOWED) << "twice";
+  ASSERT_EQ(refusal_of(finishing(lease, v1::PROOF_PASSED)), v1::REFUSAL_UNSPECIFIED);
+  report(lease, v1::RUNNING, v1::END_REASON_UNSPECIFIED);
+  EXPECT_EQ(start(lease), v1::NOT_ALLOWED) << "it runs";
 }
 
 TEST_F(LeaseProofsTest, ResultsAreOfTheLeasesDevices) {

@@ -109,8 +109,7 @@ Status write_open_file(const std::string& path, std::string_view text) {
 }
 
 Result<PrivateFolders> make_private_folders(const std::string& lease_folder, std::uint32_t uid,
-                                            const std::string& init,
-                                            const std::string& image_root,
+                                            const std::string& init, const std::string& image_root,
                                             const std::string& prover) {
   if (::geteuid() == 0) {
     for (const std::string_view name : kPrivateNames) {

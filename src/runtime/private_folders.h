@@ -32,8 +32,9 @@ struct PrivateFolders {
 };
 
 // Readies the lease's folder for the sandbox's user (0: the caller's own). `init` and `prover` are
-// the paths of those programs on the disk, `image_root` that of the image's file system, which nobody writes to;
-// what the workload changes of it goes to the lease's folder "layer", where the caller may mount.
+// the paths of those programs on the disk, `image_root` that of the image's file system, which
+// nobody writes to; what the workload changes of it goes to the lease's folder "layer", where the
+// caller may mount.
 Result<PrivateFolders> make_private_folders(const std::string& lease_folder, std::uint32_t uid,
                                             const std::string& init, const std::string& image_root,
                                             const std::string& prover = "");

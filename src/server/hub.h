@@ -128,8 +128,8 @@ class Hub {
   void ask_watched();
   void store_chunk(SessionId id, const v1::LogChunk& chunk);
   void send_desired(SessionId id, Session& session, const core::Machine& machine);
-  // Some leases prove their devices first. Their nodes hear of nothing until that is in the log: else
-  // they might have begun them.
+  // Some leases prove their devices first. Their nodes hear of nothing until that is in the log:
+  // else they might have begun them.
   void draw_proof(LeaseId lease, const core::Machine& machine);
   void drawn(NodeId node, LeaseId lease, const core::Machine* market);
   // Takes out of the set what the agent would start without its secrets, and ends those leases.

@@ -303,12 +303,12 @@ void Proofs::answered(NodeId node, v1::ProofAnswer answer) {
 // Where the workers are busy, tick() tries again: the answer's time has been taken.
 void Proofs::judge(Run& run, std::uint32_t device) {
   Seat& seat = run.seats.at(device);
-  const bool taken = port_.work(
-      [this, node = run.node, proof = run.proof, device, exam = seat.exam, answer = seat.waiting, came_at = seat.came_at] {
-        const bool was_taken = exam->judge(*answer, came_at);
-        const std::lock_guard lock(mutex_);
-        judged(node, proof, device, was_taken);
-      });
+  const bool taken = port_.work([this, node = run.node, proof = run.proof, device, exam = seat.exam,
+                                 answer = seat.waiting, came_at = seat.came_at] {
+    const bool was_taken = exam->judge(*answer, came_at);
+    const std::lock_guard lock(mutex_);
+    judged(node, proof, device, was_taken);
+  });
   if (!taken) return;
   seat.judging = true;
   seat.waiting.reset();

@@ -44,9 +44,8 @@ void Proofs::lease_started(const v1::ProofStarted& event, const core::Machine& m
   run.proof = lease->proof;
   const bool is_whole = lease->device_thousandths == core::kWholeDevice;
   for (const std::uint32_t device : drawn.devices) {
-    run.seats[device].exam =
-        std::make_shared<proof::Exam>(lease_plan_for(node.devices[device].facts, is_whole),
-                                      drawn.seed, event.proof(), device);
+    run.seats[device].exam = std::make_shared<proof::Exam>(
+        lease_plan_for(node.devices[device].facts, is_whole), drawn.seed, event.proof(), device);
   }
 }
 
