@@ -23,6 +23,7 @@ class NaiveBook final : public Book {
   void remove(NodeId node) override { nodes_.erase(node); }
   std::optional<Placement> match(const Demand& demand) const override;
   std::vector<Placement> match_gang(const Demand& demand) const override;
+  using Book::list;
   std::vector<Placement> list(const Demand& demand, const ListOptions& options) const override;
   bool possible(const Demand& demand) const override;
   std::vector<v1::Relaxation> relaxations(const Demand& demand) const override;
