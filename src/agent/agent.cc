@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <utility>
 #include <variant>
@@ -53,6 +52,7 @@ Agent::Impl::Impl(AgentOptions given, Runtime& the_runtime, HubLink& the_link, F
                   std::size_t bytes_max) { return read_log(lease, stream, offset, bytes_max); }),
       transfers(store, options.images, options.transfer_threads),
       proofs(options.devices, options.data_folder + "/kernels"),
+      lease_provers(runtime, options.devices),
       device_watch(options.devices),
       energy(options.data_folder + "/energy") {
   FALLOW_CHECK(static_cast<bool>(wake), "no descriptor is left for an event");
@@ -114,6 +114,7 @@ AgentEnd Agent::Impl::run() {
   adopt();
   while (true) {
     take_everything();
+    tend_lease_proofs();
     while (true) {
       act(reconciler.step(read_now()));
       finish_collections();
@@ -130,14 +131,12 @@ AgentEnd Agent::Impl::run() {
     pump_logs();
     finish_forgetting();
     if (stopping || (removed && reconciler.workloads().empty() && forgetting.empty())) break;
-    std::array<pollfd, 8> polled{{{wake.get(), POLLIN, 0},
-                                  {inbox->event_fd(), POLLIN, 0},
-                                  {runtime.event_fd(), POLLIN, 0},
-                                  {transfers.event_fd(), POLLIN, 0},
-                                  {owner.event_fd(), POLLIN, 0},
-                                  {proofs.fd(), POLLIN, 0},
-                                  {owner_watch_fd, POLLIN, 0},
-                                  {device_watch.event_fd(), POLLIN, 0}}};
+    std::vector<pollfd> polled{
+        {wake.get(), POLLIN, 0},         {inbox->event_fd(), POLLIN, 0},
+        {runtime.event_fd(), POLLIN, 0}, {transfers.event_fd(), POLLIN, 0},
+        {owner.event_fd(), POLLIN, 0},   {proofs.fd(), POLLIN, 0},
+        {owner_watch_fd, POLLIN, 0},     {device_watch.event_fd(), POLLIN, 0}};
+    lease_provers.add_polled(polled);
     ::poll(polled.data(), polled.size(), own_events.empty() ? poll_ms() : 0);
   }
   store_energy();
@@ -150,8 +149,12 @@ void Agent::Impl::take_everything() {
   eventfd_t count = 0;
   ::eventfd_read(wake.get(), &count);
   Runtime::Events events = runtime.take_events();
-  for (const RuntimeEvent& event : events.events) tell(event);
-  for (const LeaseId lease : events.logs_grown) pump.grown(lease);
+  for (const RuntimeEvent& event : events.events) {
+    if (!lease_provers.happened(event)) tell(event);
+  }
+  for (const LeaseId lease : events.logs_grown) {
+    if (!LeaseProvers::is_prover(lease)) pump.grown(lease);
+  }
   note_sleep();
   hear_transfers();
   tell_prepared();
@@ -260,6 +263,7 @@ void Agent::Impl::hear_link() {
             [this](const Inbox::Closed& closed) {
               link_open = false;
               proofs.stop("the connection to the market ended");
+              lease_provers.end_all("the connection to the market ended");
               if (connect_pending) {
                 connect();
                 return;
@@ -295,6 +299,7 @@ int Agent::Impl::poll_ms() const {
     at = now;
   }
   if (!prepared.empty()) at = std::min(at, now + kReapPoll);
+  at = std::min(at, lease_provers.next_deadline(now));
   if (measures) at = std::min(at, measure_at);
   if (at == kNever) return -1;
   const std::int64_t left_us = std::clamp<std::int64_t>(at.us - now.us, 0, 60'000'000);

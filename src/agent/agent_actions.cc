@@ -143,24 +143,6 @@ void Agent::Impl::prepare(const Prepare& action) {
   }
 }
 
-// A proof takes all of a device: it is for idle ones, and ends when a lease is first heard of. No
-// workload begins before the process that proved is gone, and its devices' memory is free.
-void Agent::Impl::prove(const v1::ProofAsk& ask) {
-  if (reconciler.has_work_on(ask.device())) {
-    proofs.refuse(ask, "the device has work to do");
-  } else {
-    proofs.ask(ask);
-  }
-}
-
-void Agent::Impl::send_proofs() {
-  for (v1::ProofAnswer& answer : proofs.take_answers()) {
-    v1::AgentMessage message;
-    *message.mutable_proof_answer() = std::move(answer);
-    send(message);
-  }
-}
-
 Result<LaunchSpec> Agent::Impl::ready_spec(const Start& action) const {
   const LeaseId lease(action.desired.lease());
   const v1::Workload& workload = action.desired.workload();

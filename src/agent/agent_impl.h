@@ -1,7 +1,7 @@
 // What the agent is made of, for its own files: agent.cc turns the loop, agent_adopt.cc takes over
 // what an earlier agent left, agent_actions.cc does what the reconciler asks, agent_secrets.cc gets
-// what leases need of their renters, agent_logs.cc brings logs and ends to the market,
-// agent_telemetry.cc measures.
+// what leases need of their renters, agent_proofs.cc has devices proven, agent_logs.cc brings logs
+// and ends to the market, agent_telemetry.cc measures.
 //
 // One thread, but for `stopping`, `wake`, metrics() and what that names.
 #pragma once
@@ -24,6 +24,7 @@
 #include "agent/device_watch.h"
 #include "agent/energy_book.h"
 #include "agent/inbox.h"
+#include "agent/lease_provers.h"
 #include "agent/log_pump.h"
 #include "agent/notes.h"
 #include "agent/owner_file.h"
@@ -77,6 +78,8 @@ struct Agent::Impl {
   void connect();
   bool send(const v1::AgentMessage& message);
   void prove(const v1::ProofAsk& ask);
+  void prove_in_lease(const v1::ProofAsk& ask);
+  void tend_lease_proofs();
   void send_proofs();
   void watch_telemetry(const v1::WatchTelemetry& watch);
   void hear_devices();
@@ -117,6 +120,7 @@ struct Agent::Impl {
   LogPump pump;
   Transfers transfers;
   ProofRunner proofs;
+  LeaseProvers lease_provers;
   DeviceWatch device_watch;
   TelemetrySums sums;
   EnergyBook energy;

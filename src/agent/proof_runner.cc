@@ -1,12 +1,9 @@
 #include "agent/proof_runner.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
 #include <csignal>
 #include <utility>
 
@@ -51,85 +48,29 @@ void ProofRunner::ask(const v1::ProofAsk& ask) {
   }
   if (ask.proof() != proof_) {
     end();
-    open_.clear();
+    talk_.forget_asks();
     asked_.clear();
     proof_ = ask.proof();
   }
   asked_.insert(ask.device());
-  open_[ask.device()] = ask;
+  talk_.add(ask);
   // Only a proof's first ask starts the process: what a device held is gone with it.
   if (!is_running() && (ask.step() != v1::PROOF_ECHO || !start())) {
-    return fail_asks("the process that proves has ended");
+    return talk_.fail("the process that proves has ended");
   }
-  const std::string frame = proof_frame(ask.SerializeAsString());
-  // Far less than a socket holds, and one ask a device at a time.
-  if (::send(child_.in.get(), frame.data(), frame.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
-      static_cast<ssize_t>(frame.size())) {
-    end();
-    fail_asks("the process that proves takes no asks");
-  }
-}
-
-void ProofRunner::read() {
-  std::array<char, 65'536> piece{};
-  while (is_running()) {
-    const ssize_t n = ::read(child_.out.get(), piece.data(), piece.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) return;
-    if (n > 0) {
-      buffer_.append(piece.data(), static_cast<std::size_t>(n));
-      parse();
-      continue;
-    }
-    end();
-    fail_asks("the device's driver ended the process that proves");
-  }
-}
-
-void ProofRunner::parse() {
-  constexpr std::size_t kHead = 4;
-  while (buffer_.size() >= kHead) {
-    std::size_t bytes = 0;
-    for (std::size_t i = 0; i < kHead; ++i) {
-      bytes |= std::size_t{static_cast<unsigned char>(buffer_[i])} << (8 * i);
-    }
-    v1::ProofAnswer answer;
-    if (bytes > kProofFrameBytesMax) {
-      end();
-      return fail_asks("the process that proves spoke nonsense");
-    }
-    if (buffer_.size() < kHead + bytes) return;
-    if (answer.ParseFromArray(buffer_.data() + kHead, static_cast<int>(bytes)) &&
-        open_.erase(answer.device()) > 0) {
-      answers_.push_back(std::move(answer));
-    }
-    buffer_.erase(0, kHead + bytes);
-  }
+  if (!ProofTalk::send(child_.in.get(), ask)) stop("the process that proves takes no asks");
 }
 
 std::vector<v1::ProofAnswer> ProofRunner::take_answers() {
   reap();
-  read();
-  return std::exchange(answers_, {});
-}
-
-void ProofRunner::refuse(const v1::ProofAsk& ask, const std::string& why) {
-  if (ask.step() == v1::PROOF_OVER) return;
-  v1::ProofAnswer& answer = answers_.emplace_back();
-  answer.set_proof(ask.proof());
-  answer.set_device(ask.device());
-  answer.set_step(ask.step());
-  answer.set_failure(why);
-}
-
-void ProofRunner::fail_asks(const std::string& why) {
-  for (const auto& [device, ask] : open_) refuse(ask, why);
-  open_.clear();
+  const std::string over = is_running() ? talk_.read(child_.out.get()) : "";
+  if (!over.empty()) stop(over);
+  return talk_.take_answers();
 }
 
 void ProofRunner::stop(const std::string& why) {
   end();
-  fail_asks(why);
+  talk_.fail(why);
 }
 
 void ProofRunner::end() {
@@ -137,7 +78,7 @@ void ProofRunner::end() {
   ::kill(child_.pid, SIGKILL);
   ending_.push_back(child_.pid);
   child_ = Child{};
-  buffer_.clear();
+  talk_.begin_anew();
   reap();
 }
 

@@ -6,13 +6,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "agent/launch.h"
 #include "agent/program.h"
+#include "agent/proof_talk.h"
 #include "agent/prove.h"
 #include "base/file.h"
 #include "fallow/v1/agent.pb.h"
@@ -32,7 +32,7 @@ class ProofRunner {
 
   void ask(const v1::ProofAsk& ask);
   // Answers it with the reason.
-  void refuse(const v1::ProofAsk& ask, const std::string& why);
+  void refuse(const v1::ProofAsk& ask, const std::string& why) { talk_.refuse(ask, why); }
   // Readable when take_answers() has something; -1: no process runs, and poll() passes over it.
   int fd() const { return child_.out.get(); }
   std::vector<v1::ProofAnswer> take_answers();
@@ -47,19 +47,14 @@ class ProofRunner {
  private:
   bool start();
   void end();
-  void read();
-  void parse();
-  void fail_asks(const std::string& why);
   void reap();
 
   const std::vector<std::string> program_;
   const std::vector<std::string> words_;  // one a device
   const std::string cache_;
   Child child_;
-  std::string buffer_;  // at most a frame and a read
+  ProofTalk talk_;
   std::uint64_t proof_ = 0;
-  std::map<std::uint32_t, v1::ProofAsk> open_;  // by device: asked and not answered
-  std::vector<v1::ProofAnswer> answers_;
   std::set<std::uint32_t> asked_;  // devices that may not let go yet
   std::vector<int> ending_;        // killed, not yet reaped: a driver may keep them a while
 };

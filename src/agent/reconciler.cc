@@ -229,11 +229,13 @@ void Reconciler::accept(const v1::Desired& desired, Now now) {
     entry.wanted = true;
     if (entry.record.desired.stop() != wanted.stop() ||
         entry.record.desired.time_us_max() != wanted.time_us_max() ||
-        entry.record.desired.stop_grace_us() != wanted.stop_grace_us()) {
+        entry.record.desired.stop_grace_us() != wanted.stop_grace_us() ||
+        entry.record.desired.proof() != wanted.proof()) {
       entry.record.desired.set_stop(wanted.stop());
       entry.record.desired.set_stop_reason(wanted.stop_reason());
       entry.record.desired.set_time_us_max(wanted.time_us_max());
       entry.record.desired.set_stop_grace_us(wanted.stop_grace_us());
+      entry.record.desired.set_proof(wanted.proof());
       entry.changed = true;
     }
   }
@@ -316,6 +318,7 @@ void Reconciler::report(Now now) {
       workload.set_image_digest(record.end.image_digest());
       workload.set_pulling(record.phase == Phase::kPreparing &&
                            !record.desired.workload().image().empty());
+      workload.set_proves(entry.proves);
       workload.set_state(!record.started    ? v1::STARTING
                          : record.suspended ? v1::SUSPENDED
                                             : v1::RUNNING);

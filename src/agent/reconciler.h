@@ -100,6 +100,8 @@ class Reconciler {
     WorkloadRecord record;
     bool wanted = true;    // in the last desired set
     bool changed = false;  // not as it was stored
+    bool proves = false;   // as last reported: its devices can be proven
+    bool held = false;     // by the process that proves them
     // Its checkpoint is being saved since then, or is to be saved then; monotonic.
     bool saving = false;
     Time saving_since{};
@@ -108,6 +110,10 @@ class Reconciler {
   };
   // In the order of leases. For the edge (is anything left?) and tests.
   const std::map<LeaseId, Entry>& workloads() const { return workloads_; }
+  // Are the devices of a lease that has not begun free for the proof that it waits for?
+  bool may_prove(LeaseId lease, std::uint64_t proof, Now now) const;
+  // The process that proves them has them: until it is gone, nothing of the lease begins.
+  void set_held(LeaseId lease, bool held);
   // Does a workload have the device that still runs, is made ready or is cleared up?
   bool has_work_on(std::uint32_t device) const;
   const HubSession& session() const { return session_; }
@@ -121,7 +127,9 @@ class Reconciler {
   void take_up(const v1::DesiredLease& desired, Now now);
   void advance(Entry& entry, Now now);
   void advance_owner(Entry& entry, Now now);
+  bool may_have_devices(const Entry& entry, Now now) const;
   bool may_start(const Entry& entry, Now now) const;
+  bool may_prove(const Entry& entry, Now now) const;
   static bool wants_outputs(const WorkloadRecord& record);
   static bool wants_checkpoint(const WorkloadRecord& record);
   Time save_due_at(const Entry& entry) const;

@@ -75,6 +75,10 @@ void Reconciler::advance(Entry& entry, Now now) {
   if (record.phase <= Phase::kRunning) advance_owner(entry, now);
   // Whatever it is stopped for.
   if (record.phase == Phase::kStopping) record.kill_at = std::min(record.kill_at, evicted_by());
+  if (entry.proves != may_prove(entry, now)) {
+    entry.proves = !entry.proves;
+    dirty_ = true;
+  }
   if (record.phase == Phase::kPrepared && entry.wanted && may_start(entry, now)) {
     record.phase = Phase::kStarting;
     entry.changed = true;
@@ -124,12 +128,35 @@ void Reconciler::advance_owner(Entry& entry, Now now) {
 }
 
 bool Reconciler::may_start(const Entry& entry, Now now) const {
+  return entry.record.desired.proof() == 0 && !entry.held && may_have_devices(entry, now);
+}
+
+// Beside whatever is still made ready for it.
+bool Reconciler::may_prove(const Entry& entry, Now now) const {
+  const WorkloadRecord& record = entry.record;
+  return record.desired.proof() != 0 && record.phase <= Phase::kPrepared && entry.wanted &&
+         !record.desired.stop() && may_have_devices(entry, now);
+}
+
+bool Reconciler::may_prove(LeaseId lease, std::uint64_t proof, Now now) const {
+  const auto found = workloads_.find(lease);
+  return found != workloads_.end() && found->second.record.desired.proof() == proof &&
+         may_prove(found->second, now);
+}
+
+void Reconciler::set_held(LeaseId lease, bool held) {
+  const auto found = workloads_.find(lease);
+  if (found != workloads_.end()) found->second.held = held;
+}
+
+bool Reconciler::may_have_devices(const Entry& entry, Now now) const {
   const WorkloadRecord& record = entry.record;
   if (record.fence_at <= now.monotonic || owner_ == v1::OWNER_PRESENT) return false;
   for (const std::uint32_t device : record.desired.devices()) {
     std::uint32_t taken = share_of(record);
     for (const auto& [lease, other] : workloads_) {
-      if (other.record.is_live() && uses_device(other.record, device)) {
+      const bool has_it = other.record.is_live() || (other.held && &other != &entry);
+      if (has_it && uses_device(other.record, device)) {
         taken += share_of(other.record);
       }
     }
@@ -139,7 +166,7 @@ bool Reconciler::may_start(const Entry& entry, Now now) const {
 }
 
 bool Reconciler::is_idle_unwanted(const Entry& entry) const {
-  return !entry.wanted && !entry.record.is_live();
+  return !entry.wanted && !entry.record.is_live() && !entry.held;
 }
 
 void Reconciler::stop(Entry& entry, v1::EndReason reason, std::string detail, Now now) {

@@ -26,6 +26,9 @@ namespace fallow::agent {
 struct LaunchSpec {
   LeaseId lease;
   std::vector<std::string> command;  // never empty
+  // The command's words are for the agent's own program, which lies on every machine that runs one:
+  // it begins with the first who enters, whose connection is its standard input and output.
+  bool is_prover = false;
   std::string image_root;  // the file system of its image (agent/images.h); empty: the host's /usr
   std::vector<std::pair<std::string, std::string>> environment;
   // What the workload sees beside that, and what is written to no disk.

@@ -52,6 +52,10 @@ int market(const Context& context) {
   if (policy.proof_interval_us() > 0) {
     std::printf("proofs      each node proves its devices about every %lld s\n",
                 static_cast<long long>(policy.proof_interval_us() / 1'000'000));
+    if (policy.lease_proof_basis_points() > 0) {
+      std::printf("            and before %.2f %% of the leases of verified ones\n",
+                  policy.lease_proof_basis_points() / 100.0);
+    }
   }
   if (policy.credit_basis_points_max() > 0) {
     std::printf("credits     for devices that are slowed down, at most %.0f %% of a charge\n",

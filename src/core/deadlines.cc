@@ -164,6 +164,10 @@ void handle(Step& step, const v1::Resume&) {
       lease.start_by =
           std::max(lease.start_by, step.now + Duration(state.policy.start_timeout_us()));
       if (lease.state == v1::STOPPING) lease.stopping_at = step.now;
+      if (lease.proof) {
+        lease.proof = ProofId();
+        ++node.desired_revision;  // it may begin
+      }
       set_deadline(state, lease, node);
     }
   });

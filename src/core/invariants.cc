@@ -140,6 +140,8 @@ class Verifier {
            "lease {} may run for longer than its hold pays for", lease.id.value);
     expect(lease.stop_proven_max.value == 0 || lease.state == v1::STOPPING,
            "lease {} may prove what ran until its stop, and does not stop", lease.id.value);
+    expect(!lease.proof || (lease.started_at.us == 0 && lease.proven.value == 0),
+           "lease {} has begun before its devices were proven", lease.id.value);
     expect(!lease.claimant || (lease.state == v1::STOPPING && lease.spot),
            "lease {} makes room and does not stop", lease.id.value);
     const Order* const claimant = state_.orders.find(lease.claimant);

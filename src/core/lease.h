@@ -92,6 +92,7 @@ struct Lease {
   LogIndex metered_index;    // the command with the last accepted meter record
   DeadlineQueue::Place due;  // while it is open, or its task is to be tried again; derived
   LogIndex named_index;      // the last Observe that named it; means nothing between commands
+  ProofId proof;             // of its devices, that must be passed before it begins; 0: none
 
   std::uint32_t meter_sequence = 0;  // of the last accepted record
   Duration unseen;  // that may have passed while the market was away, by none of its clocks

@@ -9,6 +9,7 @@
 #include "core/deadlines.h"
 #include "core/device_records.h"
 #include "core/gangs.h"
+#include "core/lease_proofs.h"
 #include "core/meter.h"
 #include "core/nodes.h"
 #include "core/orders.h"
@@ -245,6 +246,7 @@ void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) 
         state.policy.firm_turns() ? state.gangs_waiting : state.big_waiting;
     state.dirty.insert(several.begin(), several.end());
   }
+  if (lease.proof) drop_lease_proof(step, lease, ending.by_node);
   leave_node(step, lease, ending);
 
   v1::LeaseEnded& told = *step.tell().mutable_lease_ended();

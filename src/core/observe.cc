@@ -8,6 +8,7 @@
 #include "core/deadlines.h"
 #include "core/gangs.h"
 #include "core/handlers.h"
+#include "core/lease_proofs.h"
 #include "core/leases.h"
 #include "core/meter.h"
 #include "core/nodes.h"
@@ -118,6 +119,10 @@ void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& re
   // Once: what ran does not change afterwards.
   if (lease->image_digest.empty() && report.image_digest().size() == kDigestBytes) {
     lease->image_digest = report.image_digest();
+  }
+  if (lease->proof && says_it_ran(report)) {
+    return end_lease(step, *lease, v1::DEVICE_FAULT,
+                     {0, "its node began it before its devices had proven themselves in it", ""});
   }
   const LogIndex proven_before = std::max(lease->metered_index, lease->placed_index);
   for (const v1::MeterRecord& record : report.meters()) {

@@ -68,6 +68,7 @@ v1::Policy default_policy() {
   policy.set_firm_proofs(true);
   policy.set_holds_deposits(true);
   policy.set_keeps_device_records(true);
+  policy.set_lease_proof_basis_points(500);
   return policy;
 }
 
@@ -140,6 +141,11 @@ std::optional<Refusal> check_policy(const v1::Policy& policy) {
     return refusal(v1::VALUE_INVALID, "policy.credit_basis_points_max",
                    "{} basis points of a charge cannot be credited: at most {}, all of it",
                    policy.credit_basis_points_max(), kBasisPoints);
+  }
+  if (policy.lease_proof_basis_points() > kBasisPoints) {
+    return refusal(v1::VALUE_INVALID, "policy.lease_proof_basis_points",
+                   "{} of {} leases cannot be asked for a proof: at most {}, every one",
+                   policy.lease_proof_basis_points(), kBasisPoints, kBasisPoints);
   }
   if (auto why = check_volume(policy)) return why;
   const bool keeps_index = policy.price_interval_us() > 0;

@@ -6,6 +6,7 @@
 #include "core/authority.h"
 #include "core/checks.h"
 #include "core/handlers.h"
+#include "core/lease_proofs.h"
 #include "core/nodes.h"
 #include "core/query.h"
 #include "core/reservation.h"
@@ -145,6 +146,22 @@ void forget_shown_devices(MarketState& state, const Node& node) {
   }
 }
 
+bool are_results(Step& step, const Node& node,
+                 const google::protobuf::RepeatedPtrField<v1::ProofResult>& results) {
+  std::uint32_t next = 0;
+  for (const v1::ProofResult& result : results) {
+    if (result.device() < next || result.device() >= node.devices.size() ||
+        !v1::ProofOutcome_IsValid(result.outcome()) ||
+        result.outcome() == v1::PROOF_OUTCOME_UNSPECIFIED) {
+      step.refuse(v1::VALUE_INVALID, "results",
+                  "results must name devices of the node, ascending, and an outcome");
+      return false;
+    }
+    next = result.device() + 1;
+  }
+  return true;
+}
+
 // Devices that are leased, or their owner's, are left alone: a proof takes all of their memory.
 // Which of a node's are asked is the hub's to say, by devices_to_prove().
 void handle(Step& step, const v1::StartProof& command) {
@@ -155,6 +172,7 @@ void handle(Step& step, const v1::StartProof& command) {
     return step.refuse(v1::NOT_FOUND, "node", "node {} is not there to prove anything",
                        command.node());
   }
+  if (command.lease() != 0) return start_lease_proof(step, *node, command);
   if (devices_to_prove(step.state.policy, *node).empty()) {
     return step.refuse(v1::NOT_ALLOWED, "node", "node {} has work to do, or its owner is there",
                        command.node());
@@ -170,20 +188,14 @@ void handle(Step& step, const v1::StartProof& command) {
 void handle(Step& step, const v1::FinishProof& command) {
   if (!require_market(step)) return;
   Node* const node = step.state.nodes.find(NodeId(command.node()));
+  if (node != nullptr && !node->removed && command.lease() != 0) {
+    return finish_lease_proof(step, *node, command);
+  }
   if (node == nullptr || node->removed || !node->proof || node->proof.value != command.proof()) {
     return step.refuse(v1::STALE, "proof", "no proof {} of node {} runs", command.proof(),
                        command.node());
   }
-  std::uint32_t next = 0;
-  for (const v1::ProofResult& result : command.results()) {
-    if (result.device() < next || result.device() >= node->devices.size() ||
-        !v1::ProofOutcome_IsValid(result.outcome()) ||
-        result.outcome() == v1::PROOF_OUTCOME_UNSPECIFIED) {
-      return step.refuse(v1::VALUE_INVALID, "results",
-                         "results must name devices of the node, ascending, and an outcome");
-    }
-    next = result.device() + 1;
-  }
+  if (!are_results(step, *node, command.results())) return;
   step.entity = node->proof.value;
   for (const v1::ProofResult& result : command.results()) take_result(step, *node, result);
   forget_shown_devices(step.state, *node);

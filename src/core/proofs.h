@@ -27,6 +27,10 @@ std::vector<std::uint32_t> devices_to_prove(const v1::Policy& policy, const Node
 // old only while nobody could ask.
 void lapse_proofs(Step& step, Node& node);
 
+// Results that name devices of the node, ascending, each with an outcome. Else: refused.
+bool are_results(Step& step, const Node& node,
+                 const google::protobuf::RepeatedPtrField<v1::ProofResult>& results);
+
 // Whether no other device has its UUID: the driver of an NVIDIA device names it so, other names are
 // only unique within a machine. A processor, whose proof is easy, can block no card's name.
 bool is_one_of_its_kind(const v1::Device& device);

@@ -147,6 +147,7 @@ v1::Desired Machine::desired(NodeId node_id) const {
     wanted.set_stop_grace_us(stop_grace(state_->policy, bound).value);
     wanted.set_close_after_us(bound.close_after.value);
     wanted.set_checkpoint_manifest(bound.checkpoint);
+    wanted.set_proof(bound.proof.value);
   }
   return desired;
 }

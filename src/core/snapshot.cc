@@ -52,8 +52,18 @@ bool keeps_stops(const MarketState& state) {
   return any;
 }
 
+bool keeps_lease_proofs(const MarketState& state) {
+  bool any = false;
+  state.leases.visit(LeaseId(), [&](const Lease& lease) {
+    any = static_cast<bool>(lease.proof);
+    return !any;
+  });
+  return any;
+}
+
 // The oldest that can hold it, so that a market keeps its digest until it has something new.
 std::uint32_t version_of(const MarketState& state) {
+  if (keeps_lease_proofs(state)) return kLeaseProofsSnapshotVersion;
   if (!state.reversible.empty() || !state.reversals.empty() || !state.device_records.empty()) {
     return kRecordsSnapshotVersion;
   }
@@ -112,6 +122,15 @@ void write_stops(SnapshotWriter& writer, const MarketState& state) {
   writer(count);
   state.leases.each([&](const Lease& lease) {
     if (lease.stop_proven_max.value > 0) writer(lease.id, lease.stop_proven_max);
+  });
+}
+
+void write_lease_proofs(SnapshotWriter& writer, const MarketState& state) {
+  std::uint64_t count = 0;
+  state.leases.each([&](const Lease& lease) { count += lease.proof ? 1 : 0; });
+  writer(count);
+  state.leases.each([&](const Lease& lease) {
+    if (lease.proof) writer(lease.id, lease.proof);
   });
 }
 
@@ -177,6 +196,7 @@ Digest write_state(const MarketState& state, const SnapshotWriter::Sink& sink) {
     write_reversals(writer, state);
     write_device_records(writer, state);
   }
+  if (version >= kLeaseProofsSnapshotVersion) write_lease_proofs(writer, state);
   return writer.finish();
 }
 
@@ -347,6 +367,17 @@ void read_stops(SnapshotReader& reader, MarketState& state) {
   });
 }
 
+void read_lease_proofs(SnapshotReader& reader, MarketState& state) {
+  read_each(reader, [&] {
+    LeaseId id;
+    ProofId proof;
+    reader(id, proof);
+    Lease* const lease = state.leases.find(id);
+    if (lease == nullptr || !proof) return reader.fail("a lease waits for a proof that cannot be");
+    lease->proof = proof;
+  });
+}
+
 void read_reversals(SnapshotReader& reader, MarketState& state) {
   read_each(reader, [&] {
     std::pair<Time, LogIndex> due;
@@ -388,7 +419,7 @@ void read_state(SnapshotReader& reader, MarketState& state) {
   std::uint32_t version = 0;
   reader(magic, version);
   if (magic != kMagic) return reader.fail("it is no snapshot of a market");
-  if (version < kSnapshotVersion || version > kRecordsSnapshotVersion) {
+  if (version < kSnapshotVersion || version > kLeaseProofsSnapshotVersion) {
     return reader.fail("it is of a version that is not known here");
   }
   market_fields(reader, state);
@@ -407,6 +438,7 @@ void read_state(SnapshotReader& reader, MarketState& state) {
     read_reversals(reader, state);
     read_device_records(reader, state);
   }
+  if (version >= kLeaseProofsSnapshotVersion) read_lease_proofs(reader, state);
 }
 
 }  // namespace

@@ -16,6 +16,8 @@ constexpr std::uint32_t kStopsSnapshotVersion = 14;
 // With deposits that can be reversed or were, and the records of devices, at the very end, and all
 // of the version before. Likewise.
 constexpr std::uint32_t kRecordsSnapshotVersion = 15;
+// With the proofs that leases wait for, at the very end, and all of the version before. Likewise.
+constexpr std::uint32_t kLeaseProofsSnapshotVersion = 16;
 
 template <class Archive, class List, class Each>
 void list_fields(Archive& archive, List& list, Each&& each) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/env.h"
+#include "core/lease_proofs.h"
 #include "core/machine.h"
 #include "core/policy.h"
 #include "core/test_team.h"
@@ -159,6 +160,7 @@ class RandomCommands {
     facts.set_region(chance(2) ? "eu" : "us");
     if (chance(2)) facts.set_lan(chance(2) ? "rack 1" : "rack 2");
     facts.set_cpu_thousandths(static_cast<std::uint32_t>(below(32'000)));
+    facts.set_proves_in_leases(facts.cpu_thousandths() % 2 == 0);
     facts.set_memory_mb(static_cast<std::uint32_t>(below(64'000)));
     facts.set_disk_mb(static_cast<std::uint32_t>(below(500'000)));
     facts.set_isolation(chance(40) ? static_cast<v1::Isolation>(9) : v1::BUBBLEWRAP);
@@ -204,9 +206,36 @@ class RandomCommands {
     return wanted;
   }
 
+  // Of a lease that can be asked, or that waits for its proof; false: there is none. No chance is
+  // drawn where nothing comes of it.
+  bool fill_lease_proof(const Machine& machine, const Node& node, v1::Command& command) {
+    for (const LeaseId id : node.leases) {
+      const Lease& lease = *machine.lease(id);
+      if (!lease.proof && devices_to_prove(machine.policy(), node, lease).empty()) continue;
+      if (!lease.proof) {
+        command.mutable_start_proof()->set_node(node.id.value);
+        command.mutable_start_proof()->set_seed(test_hash(4));
+        command.mutable_start_proof()->set_lease(id.value);
+        return true;
+      }
+      v1::FinishProof& finish = *command.mutable_finish_proof();
+      finish.set_node(node.id.value);
+      finish.set_proof(lease.proof.value + (chance(20) ? 1 : 0));
+      finish.set_lease(id.value);
+      for (const std::uint32_t device : lease.devices) {
+        v1::ProofResult& result = *finish.add_results();
+        result.set_device(device);
+        result.set_outcome(static_cast<v1::ProofOutcome>(chance(3) ? below(6) : 1));
+      }
+      return true;
+    }
+    return false;
+  }
+
   void fill_proof(const Machine& machine, v1::Command& command) {
     const std::uint64_t id = any_node(machine);
     const Node* const node = machine.node(NodeId(id));
+    if (node != nullptr && fill_lease_proof(machine, *node, command)) return;
     if (node == nullptr || !node->proof) {
       command.mutable_start_proof()->set_node(id);
       command.mutable_start_proof()->set_seed(test_hash(4).substr(0, chance(20) ? 31 : 32));
@@ -483,6 +512,7 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     policy.set_price_step_basis_points(static_cast<std::uint32_t>(below(2'000)));
     policy.set_use_target_basis_points(static_cast<std::uint32_t>(below(10'500)));
     policy.set_fee_basis_points(static_cast<std::uint32_t>(below(11'000)));
+    policy.set_proof_interval_us(policy.fee_basis_points() % 2 == 0 ? seconds(1).value : 0);
     policy.set_close_after_us(chance(6) ? hostile() : seconds(30).value);
     policy.set_spot_min_run_us(chance(2) ? 0 : seconds(2).value);
     policy.set_spot_cool_down_us(chance(2) ? 0 : seconds(20).value);

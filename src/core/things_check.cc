@@ -177,7 +177,8 @@ void check_lease(Complaint& complaint, const MarketState& state, const Lease& le
       is_span(lease.term) && is_span(lease.time_known) && lease.placed_at.us > 0 &&
       is_span(lease.close_after) && is_moment(lease.fenced_at) &&
       (lease.fenced_at.us == 0 || lease.state == v1::ENDED) && is_span(lease.stop_proven_max) &&
-      (lease.stop_proven_max.value == 0 || lease.state == v1::STOPPING);
+      (lease.stop_proven_max.value == 0 || lease.state == v1::STOPPING) &&
+      (!lease.proof || (is_open(lease) && lease.started_at.us == 0));
   complaint.unless(sound_times, "lease {} has times that cannot be", lease.id.value);
   const Order* const order = state.orders.find(lease.order);
   const Node* const node = state.nodes.find(lease.node);

@@ -163,7 +163,7 @@ bool Exam::judge(const v1::ProofAnswer& answer, Time now) {
 void Exam::go_on() {
   // The first echo waits for the driver, and the second is the way.
   if (step_ == v1::PROOF_ECHO && !std::exchange(opened_, true)) return;
-  if (step_ == v1::PROOF_SPEED) {
+  if (step_ == (plan_.asks_speeds ? v1::PROOF_SPEED : v1::PROOF_CONTENTS)) {
     return slow_.empty() ? end(v1::PROOF_PASSED, "") : end(v1::PROOF_SLOW, slow_);
   }
   step_ = static_cast<v1::ProofStep>(step_ + 1);

@@ -32,6 +32,7 @@ struct ExamPlan {
   Duration answer_max;  // of any ask; then it is missed
   Duration way_max = milliseconds(300);
   std::uint32_t fp64_ppm_min = 0;  // FP64 rate over FP32 rate, of models known for theirs
+  bool asks_speeds = true;         // at the end, by its own clock
 };
 
 class Exam {

@@ -99,6 +99,7 @@ std::vector<std::string> BubblewrapSandbox::arguments(const LaunchFile& launch,
   }
   add_kernel_files(words, spec);
   append(words, {"--ro-bind", folders.init, kInitPath});
+  if (!folders.prover.empty()) append(words, {"--ro-bind", folders.prover, kProverPath});
   append(words, {"--perms", "1777", "--size", std::to_string(shared_memory_bytes(spec)), "--tmpfs",
                  "/dev/shm"});
   append(words,
@@ -111,7 +112,8 @@ std::vector<std::string> BubblewrapSandbox::arguments(const LaunchFile& launch,
 }
 
 Status BubblewrapSandbox::start() {
-  std::vector<std::string> command = {std::string(kInitPath), "-"};
+  std::vector<std::string> command = {std::string(kInitPath),
+                                      init_tie("-", launch_.spec.is_prover)};
   command.insert(command.end(), launch_.spec.command.begin(), launch_.spec.command.end());
   return start_in(arguments(launch_, folders_), command, {}, true);
 }

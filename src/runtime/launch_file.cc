@@ -134,6 +134,8 @@ std::string encode_launch(const LaunchFile& launch) {
   put(bytes, launch.microvm.kernel);
   put(bytes, launch.microvm.modules);
   put(bytes, std::uint64_t{launch.microvm.emulated ? 1U : 0U});
+  put(bytes, std::uint64_t{spec.is_prover ? 1U : 0U});
+  put(bytes, launch.prover);
   return bytes;
 }
 
@@ -181,6 +183,8 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
   launch.microvm.kernel = reader.text();
   launch.microvm.modules = read_texts(reader);
   launch.microvm.emulated = reader.number() != 0;
+  spec.is_prover = reader.number() != 0;
+  launch.prover = reader.text();
   if (!reader.is_whole() || spec.command.empty() || !v1::Isolation_IsValid(spec.isolation_min) ||
       !v1::Isolation_IsValid(launch.isolation) || !v1::Network_IsValid(spec.network)) {
     return fail(ErrorCode::kCorrupt, "the description of the workload is damaged");

@@ -63,6 +63,7 @@ struct LaunchFile {
   v1::Isolation isolation = v1::BUBBLEWRAP;  // the kind of sandbox
   std::string tool;                          // path of the program that makes it
   std::string init;                          // path of the program of runtime/sandbox_init.h
+  std::string prover = {};                   // the agent's own program, for spec.is_prover
   std::uint32_t uid = 0;                     // the host's user it runs as; 0: the supervisor's own
   std::vector<std::string> cgroup_parents;   // folders to make its control groups in
   EgressPolicy egress;                       // for spec.network

@@ -48,7 +48,8 @@ void put_process(JsonText& json, const LaunchFile& launch, const OciOptions& opt
   const auto groups = static_cast<std::uint32_t>(device_groups(spec).size());
   for (std::uint32_t i = 0; i < groups; ++i) json.value(kDeviceGroupFirst + i);
   json.close_array().close_object();
-  json.key("args").open_array().value(kInitPath).value(options.tie);
+  json.key("args").open_array().value(kInitPath);
+  json.value(init_tie(options.tie, spec.is_prover));
   for (const std::string& word : spec.command) json.value(word);
   json.close_array().key("env").open_array();
   for (const auto& [name, value] : spec.environment) json.value(name + "=" + value);
@@ -114,6 +115,10 @@ void put_mounts(JsonText& json, const LaunchFile& launch, const PrivateFolders& 
   }
   points.emplace_back(kInitPath);
   put_mount(json, kInitPath, "bind", folders.init, {"bind", "ro", "nosuid", "nodev"});
+  if (!folders.prover.empty()) {
+    points.emplace_back(kProverPath);
+    put_mount(json, kProverPath, "bind", folders.prover, {"bind", "ro", "nosuid", "nodev"});
+  }
   for (const auto& [at, from] :
        {std::pair<std::string_view, const std::string&>{"/work", folders.work},
         {"/out", folders.out},

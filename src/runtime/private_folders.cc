@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
+#include <vector>
 
 #include "base/file.h"
 #include "runtime/host_root.h"
@@ -32,7 +34,7 @@ struct Staged {
 
 // A mount namespace of our own with the folders in a place that every user can reach.
 Result<Staged> stage(const std::string& lease_folder, std::uint32_t uid, const std::string& init,
-                     const std::string& image_root) {
+                     const std::string& image_root, const std::string& prover) {
   if (::unshare(CLONE_NEWNS) != 0) return Staged{};
   // Only now, for nothing of another namespace can be bound; and before its path is covered.
   Fd tree;
@@ -44,9 +46,11 @@ Result<Staged> stage(const std::string& lease_folder, std::uint32_t uid, const s
     FALLOW_ASSIGN(layer, open_file(path, O_RDONLY | O_DIRECTORY));
   }
   FALLOW_ASSIGN(const Fd folder, open_file(lease_folder, O_RDONLY | O_DIRECTORY));
-  Fd program;
-  if (!init.empty()) {
-    FALLOW_ASSIGN(program, open_file(init, O_PATH));
+  std::vector<std::pair<std::string, Fd>> programs;
+  for (const auto& [name, path] : {std::pair("/init", init), std::pair("/prover", prover)}) {
+    if (path.empty()) continue;
+    FALLOW_ASSIGN(Fd program, open_file(path, O_PATH));
+    programs.emplace_back(name, std::move(program));
   }
   if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     if (errno == EINVAL) {
@@ -66,8 +70,8 @@ Result<Staged> stage(const std::string& lease_folder, std::uint32_t uid, const s
     FALLOW_TRY(
         bind_mount("/proc/self/fd/" + std::to_string(folder.get()) + "/" + std::string(name), at));
   }
-  if (program) {
-    const std::string at = std::string(kStage) + "/init";
+  for (const auto& [name, program] : programs) {
+    const std::string at = kStage + name;
     FALLOW_TRY(write_open_file(at, ""));
     FALLOW_TRY(bind_mount("/proc/self/fd/" + std::to_string(program.get()), at));
   }
@@ -105,8 +109,8 @@ Status write_open_file(const std::string& path, std::string_view text) {
 }
 
 Result<PrivateFolders> make_private_folders(const std::string& lease_folder, std::uint32_t uid,
-                                            const std::string& init,
-                                            const std::string& image_root) {
+                                            const std::string& init, const std::string& image_root,
+                                            const std::string& prover) {
   if (::geteuid() == 0) {
     for (const std::string_view name : kPrivateNames) {
       const std::string path = lease_folder + "/" + std::string(name);
@@ -114,7 +118,7 @@ Result<PrivateFolders> make_private_folders(const std::string& lease_folder, std
         return fail(ErrorCode::kFailed, "cannot give {} to the sandbox's user", path);
       }
     }
-    FALLOW_ASSIGN(const Staged staged, stage(lease_folder, uid, init, image_root));
+    FALLOW_ASSIGN(const Staged staged, stage(lease_folder, uid, init, image_root, prover));
     if (staged.done) {
       const std::string at = kStage;
       PrivateFolders folders{at + "/work",
@@ -125,7 +129,8 @@ Result<PrivateFolders> make_private_folders(const std::string& lease_folder, std
                              at + "/stage",
                              init.empty() ? "" : at + "/init",
                              image_root.empty() ? "" : at + "/root",
-                             staged.root_writable};
+                             staged.root_writable,
+                             prover.empty() ? "" : at + "/prover"};
       FALLOW_TRY(make_open_folder(folders.stage));
       FALLOW_TRY(write_etc(folders.etc));
       return folders;
@@ -139,7 +144,8 @@ Result<PrivateFolders> make_private_folders(const std::string& lease_folder, std
                          "",
                          init,
                          image_root,
-                         false};
+                         false,
+                         prover};
   FALLOW_TRY(write_etc(folders.etc));
   return folders;
 }

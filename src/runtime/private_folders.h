@@ -28,13 +28,16 @@ struct PrivateFolders {
   std::string init;   // the program of runtime/sandbox_init.h
   std::string root;   // the image's file system, ready to be the root; empty: no image
   bool root_writable = false;
+  std::string prover = {};  // the agent's own program; empty: it is not shown
 };
 
-// Readies the lease's folder for the sandbox's user (0: the caller's own). `init` is the path of
-// that program on the disk, `image_root` that of the image's file system, which nobody writes to;
-// what the workload changes of it goes to the lease's folder "layer", where the caller may mount.
+// Readies the lease's folder for the sandbox's user (0: the caller's own). `init` and `prover` are
+// the paths of those programs on the disk, `image_root` that of the image's file system, which
+// nobody writes to; what the workload changes of it goes to the lease's folder "layer", where the
+// caller may mount.
 Result<PrivateFolders> make_private_folders(const std::string& lease_folder, std::uint32_t uid,
-                                            const std::string& init, const std::string& image_root);
+                                            const std::string& init, const std::string& image_root,
+                                            const std::string& prover = "");
 
 // For whoever builds below the stage: folders need not be new, texts replace what was there. Both
 // are readable by everyone, whatever the umask.

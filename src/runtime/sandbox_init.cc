@@ -23,6 +23,10 @@ std::string_view sandbox_init() {
           static_cast<std::size_t>(fallow_sandbox_init_end - fallow_sandbox_init_begin)};
 }
 
+std::string init_tie(std::string_view tie, bool is_joined) {
+  return std::string(tie) + (is_joined ? "+" : "");
+}
+
 std::string init_error(std::string_view err_head) {
   if (!err_head.starts_with(kInitExecFailed)) return "";
   return std::string(

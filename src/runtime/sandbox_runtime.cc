@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
@@ -181,6 +182,11 @@ Result<std::unique_ptr<SandboxRuntime>> SandboxRuntime::open(SandboxOptions opti
   }
   impl->options = std::move(options);
   SandboxOptions& kept = impl->options;
+  // By its name, and before a newer one may lie there: that proves as well.
+  std::error_code unread;
+  if (kept.prover.empty()) {
+    kept.prover = std::filesystem::read_symlink("/proc/self/exe", unread).string();
+  }
   sweep_networks(owner, [&impl](LeaseId lease, pid_t supervisor) {
     return impl->has_supervisor(lease, supervisor);
   });
@@ -246,6 +252,10 @@ Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
   launch.disk = impl_->options.disk;
   launch.driver = impl_->options.driver;
   launch.meminfo = impl_->options.meminfo;
+  if (spec.is_prover) {
+    launch.prover = impl_->options.prover;
+    launch.spec.command.insert(launch.spec.command.begin(), std::string(kProverPath));
+  }
   launch.isolation = level->isolation;
   launch.tool = level->tool;
   launch.microvm = level->microvm;

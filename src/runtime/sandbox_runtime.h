@@ -40,6 +40,8 @@ struct SandboxOptions {
   DriverPaths driver = {};
   // Where the machine's memory is read; tests have their own.
   std::string meminfo = kMeminfo;
+  // The program that proves devices in sandboxes; empty: this one.
+  std::string prover = {};
 };
 
 class SandboxRuntime final : public agent::Runtime {

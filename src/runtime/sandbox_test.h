@@ -88,6 +88,7 @@ class SandboxTest : public testing::TestWithParam<v1::Isolation> {
         folder_ + "/leases", {"/proc/self/exe", kSupervisorMode}, tools_, GetParam()};
     options.driver = driver_;
     options.meminfo = meminfo_;
+    options.prover = prover_;
     auto opened = SandboxRuntime::open(std::move(options));
     if (opened) {
       runtime_ = std::move(*opened);
@@ -200,6 +201,7 @@ class SandboxTest : public testing::TestWithParam<v1::Isolation> {
   SandboxTools tools_;
   DriverPaths driver_;
   std::string meminfo_ = kMeminfo;
+  std::string prover_;
   std::set<std::string> others_;  // groups that were there before
   std::unique_ptr<SandboxRuntime> runtime_;
   std::vector<agent::RuntimeEvent> events_;

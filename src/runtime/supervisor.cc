@@ -193,7 +193,8 @@ Status Supervisor::begin() {
   // A workload that asked for nothing does not begin where others' room is all that is left.
   FALLOW_TRY(room_.check(private_folders_[0]));
   FALLOW_ASSIGN(PrivateFolders folders,
-                make_private_folders(folder_, launch_.uid, launch_.init, launch_.spec.image_root));
+                make_private_folders(folder_, launch_.uid, launch_.init, launch_.spec.image_root,
+                                     launch_.prover));
   // What it changes of its image's files is on its disk, too.
   if (auto layer = open_file(path("layer"), O_RDONLY | O_DIRECTORY)) {
     private_folders_.push_back(std::move(*layer));

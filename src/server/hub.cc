@@ -199,7 +199,10 @@ void Hub::proven(SessionId id, const v1::Hello& hello, const core::Machine& mach
 }
 
 void Hub::observed(SessionId id, Session& session, const v1::Observed& observed) {
-  repeat_desired(id, session, observed.desired_revision());
+  repeat_lost_desired(id, session, observed.desired_revision());
+  for (const v1::WorkloadReport& workload : observed.workloads()) {
+    if (workload.proves()) proofs_.lease_ready(session.node, LeaseId(workload.lease()));
+  }
   const bool news = observed.workloads_size() > 0 || observed.owner() != session.owner ||
                     observed.desired_revision() != session.revision_logged;
   if (!news) {
@@ -298,13 +301,20 @@ void Hub::applied(const core::Machine& machine, std::span<const v1::Event> event
     if (event.has_lease_extended()) changed.insert(NodeId(event.lease_extended().node()));
     if (event.has_lease_ended()) changed.insert(NodeId(event.lease_ended().node()));
     if (event.has_node_removed()) changed.insert(NodeId(event.node_removed().node()));
+    if (event.has_device_checked() && event.device_checked().lease() != 0) {
+      changed.insert(NodeId(event.device_checked().node()));
+    }
   }
   const std::lock_guard lock(mutex_);
   for (const v1::Event& event : events) {
     if (event.has_lease_ended()) {
       const core::Lease* const lease = machine.lease(LeaseId(event.lease_ended().lease()));
-      if (lease != nullptr) proofs_.lease_ended(lease->node, lease->devices);
+      if (lease != nullptr) {
+        proofs_.lease_ended(lease->node, lease->devices);
+        proofs_.lease_over(lease->node, lease->id);
+      }
     }
+    if (event.has_lease_placed()) draw_proof(LeaseId(event.lease_placed().lease()), machine);
     if (event.has_proof_started()) proofs_.started(event.proof_started(), machine);
     if (event.has_policy_set()) {
       proofs_.set_interval(Duration(machine.policy().proof_interval_us()));

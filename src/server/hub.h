@@ -134,10 +134,15 @@ class Hub {
   void ask_watched();
   void store_chunk(SessionId id, const v1::LogChunk& chunk);
   void send_desired(SessionId id, Session& session, const core::Machine& machine);
+  // Some leases prove their devices first. Their nodes hear of nothing until that is in the log:
+  // else they might have begun them.
+  void draw_proof(LeaseId lease, const core::Machine& machine);
+  void drawn(NodeId node, LeaseId lease, const core::Machine* market);
   // Takes out of the set what the agent would start without its secrets, and ends those leases.
   void refuse_secrets(const Session& session, const core::Machine& machine, v1::Desired& desired);
   // A desired set that was lost would leave a workload running where none is wanted.
-  void repeat_desired(SessionId id, Session& session, std::uint64_t acted_upon);
+  void repeat_lost_desired(SessionId id, Session& session, std::uint64_t acted_upon);
+  void repeat_desired(SessionId id, Session& session);
   void say_goodbye(SessionId id, Session& session, std::string_view code, std::string message);
   // The same where the market is to blame.
   void turn_away(SessionId id, Session& session, std::string_view code, std::string message);
@@ -157,6 +162,7 @@ class Hub {
   std::map<NodeId, SessionId> by_node_;    // the session that speaks for the node
   std::map<std::string, NodeId, std::less<>> by_token_;
   std::map<NodeId, Link> links_wanted_;  // to be logged; repeated until the engine takes it
+  std::map<NodeId, std::size_t> drawn_;  // leases whose proofs are on their way into the log
   Proofs proofs_;
   SecretAsks secret_asks_;
 };

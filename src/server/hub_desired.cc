@@ -1,4 +1,5 @@
 // What is to run on each node, as the hub tells its agent: see hub.h.
+#include <optional>
 #include <utility>
 
 #include "server/hub.h"
@@ -16,7 +17,35 @@ bool waits_for_secrets(const v1::DesiredLease& wanted, const core::Machine& mark
 
 }  // namespace
 
+void Hub::draw_proof(LeaseId lease, const core::Machine& machine) {
+  std::optional<v1::Command> command = proofs_.draw(lease, machine);
+  if (!command) return;
+  const NodeId node(command->start_proof().node());
+  const auto stored = [this, node, lease](const core::Machine* market) {
+    const std::lock_guard lock(mutex_);
+    drawn(node, lease, market);
+  };
+  if (port_.submit(*std::move(command), stored)) {
+    ++drawn_[node];
+  } else {
+    proofs_.not_started(lease);
+  }
+}
+
+// Refused or lost, the lease begins as any other.
+void Hub::drawn(NodeId node, LeaseId lease, const core::Machine* market) {
+  if (--drawn_[node] == 0) drawn_.erase(node);
+  const core::Lease* const asked = market == nullptr ? nullptr : market->lease(lease);
+  if (asked == nullptr || !asked->proof) proofs_.not_started(lease);
+  const auto speaker = by_node_.find(node);
+  Session* const session = speaker == by_node_.end() ? nullptr : find(speaker->second);
+  if (session == nullptr || session->stage != Stage::kOpen) return;
+  if (market != nullptr) return send_desired(speaker->second, *session, *market);
+  repeat_desired(speaker->second, *session);
+}
+
 void Hub::send_desired(SessionId id, Session& session, const core::Machine& machine) {
+  if (drawn_.contains(session.node)) return;
   v1::Desired desired = machine.desired(session.node);
   if (session.desired_known && desired.revision() == session.desired_sent) return;
   session.desired_known = true;
@@ -52,12 +81,13 @@ void Hub::refuse_secrets(const Session& session, const core::Machine& machine,
   (void)port_.submit(std::move(command), [](const core::Machine*) {});
 }
 
-void Hub::repeat_desired(SessionId id, Session& session, std::uint64_t acted_upon) {
-  const Time now = clock_.monotonic();
-  if (acted_upon >= session.desired_sent || now - session.desired_sent_at < limits_.heartbeat) {
-    return;
-  }
-  session.desired_sent_at = now;
+void Hub::repeat_lost_desired(SessionId id, Session& session, std::uint64_t acted_upon) {
+  const Duration since = clock_.monotonic() - session.desired_sent_at;
+  if (acted_upon < session.desired_sent && since >= limits_.heartbeat) repeat_desired(id, session);
+}
+
+void Hub::repeat_desired(SessionId id, Session& session) {
+  session.desired_sent_at = clock_.monotonic();
   // Refused by a full queue: the next report asks again.
   (void)port_.read([this, id](const core::Machine& machine) {
     const std::lock_guard lock(mutex_);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <string>
@@ -196,6 +197,95 @@ TEST_F(HubTest, AProvenNodeIsWelcomedAndGetsItsWholeDesiredSet) {
   run();
   EXPECT_FALSE(machine_.node(NodeId(node_))->connected);
   EXPECT_EQ(hub_->node_of_token(sent_[one_][1].welcome().session_token()), NodeId());
+}
+
+// A market that asks every lease for a proof, and a connected node whose device is verified.
+class HubLeaseProofTest : public HubTest {
+ protected:
+  void SetUp() override {
+    v1::Command policy;
+    *policy.mutable_set_policy()->mutable_policy() = machine_.policy();
+    policy.mutable_set_policy()->mutable_policy()->set_proof_interval_us(kHour.value);
+    policy.mutable_set_policy()->mutable_policy()->set_lease_proof_basis_points(10'000);
+    apply(policy);
+    connect(one_);
+    v1::Command report;
+    report.mutable_report_node()->set_node(node_);
+    *report.mutable_report_node()->mutable_facts() = facts();
+    report.mutable_report_node()->mutable_facts()->set_proves_in_leases(true);
+    apply(report);
+    v1::Command start;
+    start.mutable_start_proof()->set_node(node_);
+    start.mutable_start_proof()->set_seed(std::string(32, 's'));
+    apply(start);
+    v1::Command finish = passed(machine_.node(NodeId(node_))->proof);
+    apply(finish);
+    ASSERT_EQ(machine_.node(NodeId(node_))->devices[0].facts.proof().state(), v1::PROVEN);
+  }
+  v1::Command passed(ProofId proof) const {
+    v1::Command finish;
+    finish.mutable_finish_proof()->set_node(node_);
+    finish.mutable_finish_proof()->set_proof(proof.value);
+    finish.mutable_finish_proof()->add_results()->set_outcome(v1::PROOF_PASSED);
+    return finish;
+  }
+  std::size_t desired_sent() {
+    return static_cast<std::size_t>(
+        std::count_if(sent_[one_].begin(), sent_[one_].end(),
+                      [](const v1::HubMessage& message) { return message.has_desired(); }));
+  }
+};
+
+TEST_F(HubLeaseProofTest, ANodeHearsOfALeaseOnlyWithTheProofThatItWaitsFor) {
+  const std::size_t before = desired_sent();
+  const std::uint64_t lease = placed_here();
+  EXPECT_EQ(desired_sent(), before) << "it could begin the lease at once";
+  run();
+  ASSERT_EQ(desired_sent(), before + 1);
+  ASSERT_TRUE(last(one_).has_desired());
+  EXPECT_EQ(last(one_).desired().leases(0).lease(), lease);
+  const ProofId proof = machine_.lease(LeaseId(lease))->proof;
+  EXPECT_TRUE(proof);
+  EXPECT_EQ(last(one_).desired().leases(0).proof(), proof.value);
+
+  v1::AgentMessage report;
+  v1::WorkloadReport& workload = *report.mutable_observed()->add_workloads();
+  workload.set_lease(lease);
+  workload.set_state(v1::STARTING);
+  const auto asks = [this] {
+    return std::count_if(sent_[one_].begin(), sent_[one_].end(),
+                         [](const v1::HubMessage& message) { return message.has_proof_ask(); });
+  };
+  say(one_, report);
+  EXPECT_EQ(asks(), 0) << "its devices are not free yet";
+  workload.set_proves(true);
+  say(one_, report);
+  EXPECT_EQ(asks(), 1);
+
+  v1::Command finish = passed(proof);
+  finish.mutable_finish_proof()->set_lease(lease);
+  apply(finish);
+  run();
+  ASSERT_TRUE(last(one_).has_desired());
+  EXPECT_EQ(last(one_).desired().leases(0).proof(), 0U) << "it may begin";
+}
+
+TEST_F(HubLeaseProofTest, WhereTheLogTakesNoProofTheLeaseBeginsAsAnyOther) {
+  const std::size_t before = desired_sent();
+  stored_ = false;
+  const std::uint64_t lease = placed_here();
+  run();
+  ASSERT_EQ(desired_sent(), before + 1);
+  EXPECT_EQ(last(one_).desired().leases(0).lease(), lease);
+  EXPECT_EQ(last(one_).desired().leases(0).proof(), 0U);
+}
+
+TEST_F(HubLeaseProofTest, AFullEngineHoldsNoLeaseUp) {
+  const std::size_t before = desired_sent();
+  full_ = true;
+  placed_here();
+  EXPECT_EQ(desired_sent(), before + 1);
+  EXPECT_EQ(last(one_).desired().leases(0).proof(), 0U);
 }
 
 TEST_F(HubTest, ANodeHearsOfMoreTimeAtOnce) {

@@ -33,6 +33,13 @@ Duration span_of(std::uint64_t units, std::int64_t units_a_second) {
                                             static_cast<std::uint64_t>(units_a_second)));
 }
 
+// Before a lease: a sixteenth of a card's memory, but no more than so much.
+constexpr std::uint32_t kLeaseSpots = 16;
+constexpr std::uint64_t kLeaseMemoryMbMax = 512;
+constexpr std::uint64_t kLeaseMemoryShare = 16;
+// The product is so short that a stall of the network would count for much of it.
+constexpr Duration kLeaseStall = milliseconds(250);
+
 }  // namespace
 
 proof::ExamPlan plan_for(const v1::Device& device) {
@@ -64,6 +71,36 @@ proof::ExamPlan plan_for(const v1::Device& device) {
   const bool full =
       std::count(kFullFp64.begin(), kFullFp64.end(), core::vendor_model(device.model())) > 0;
   plan.fp64_ppm_min = full ? kFullFp64Ppm : 0;
+  return plan;
+}
+
+proof::ExamPlan lease_plan_for(const v1::Device& device, bool is_whole) {
+  proof::ExamPlan plan = plan_for(device);
+  plan.asks_speeds = false;
+  plan.fp64_ppm_min = 0;
+  plan.spots = kLeaseSpots;
+  if (device.kind() == v1::GPU) {
+    plan.matrix_size = device.memory_mb() >= 4'096 ? 8'192 : 4'096;
+    plan.rounds = 1;
+    const std::uint64_t leaves =
+        std::min(device.memory_mb() / kLeaseMemoryShare, kLeaseMemoryMbMax) * kLeavesPerMb;
+    plan.shape.chunk_leaves =
+        static_cast<std::uint32_t>(std::max<std::uint64_t>(leaves / kChunks, 1));
+    const std::uint64_t n = plan.matrix_size;
+    const std::int64_t speed =
+        core::mean_speed(core::vendor_speeds(device.model(), device.memory_mb(), device.kind()));
+    plan.matrix_max = kLeaseStall + span_of(2 * n * n * n, speed * kInt8OpsMin);
+    plan.fill_max = seconds(1) + span_of(plan.shape.bytes(), kFillBytesMin);
+  } else {
+    plan.matrix_size = 256;
+    plan.rounds = 1;
+    plan.shape = {16, kLeavesPerMb / 16};
+  }
+  plan.answer_max = seconds(60);
+  if (is_whole) return plan;
+  plan.matrix_max = Duration();
+  plan.fill_max = Duration();
+  plan.leaves_max = Duration();
   return plan;
 }
 

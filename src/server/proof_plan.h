@@ -10,5 +10,8 @@ namespace fallow::server {
 
 // A processor has no model to be held to: it is asked for little, and counts for what it shows.
 proof::ExamPlan plan_for(const v1::Device& device);
+// Before a lease begins: about a tenth of a second of the device, and a small part of its memory.
+// `is_whole`: the lease has all of it; else others may be at work on it, and times say nothing.
+proof::ExamPlan lease_plan_for(const v1::Device& device, bool is_whole);
 
 }  // namespace fallow::server

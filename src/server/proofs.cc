@@ -55,7 +55,7 @@ void Proofs::lease_ended(NodeId node, std::span<const std::uint32_t> devices) {
     was_left_out = peer.left_out.erase(device) > 0 || was_left_out;
   }
   if (!was_left_out) return;
-  const auto run = runs_.find(node);
+  const auto run = runs_.find({node, LeaseId()});
   if (run != runs_.end()) run->second.leaves_idle_out = true;
   if (peer.due_at > peer.settled_at + limits_.idle) plan(node, limits_.idle + limits_.idle, false);
 }
@@ -65,6 +65,7 @@ void Proofs::shut_down() {
   interval_ = Duration();
   due_.clear();
   pending_.clear();
+  drawn_.clear();
   runs_.clear();  // what a job judges finds no run
 }
 
@@ -74,32 +75,35 @@ void Proofs::closed(NodeId node) {
   due_.erase({peer->second.due_at, node});
   by_provider_.erase({peer->second.provider, node});
   peers_.erase(peer);
-  const auto run = runs_.find(node);
-  if (run == runs_.end()) return;
-  // What a job judges at this moment is told by the job.
-  for (auto& [device, seat] : run->second.seats) {
-    seat.waiting.reset();
-    if (!seat.judging) seat.exam->miss(kGone);
+  for (const auto& [on, proof] : running_on(node)) {
+    Run& run = *find(on, proof);
+    if (!run.asked) continue;  // its lease may become ready after the next connection
+    // What a job judges at this moment is told by the job.
+    for (auto& [device, seat] : run.seats) {
+      seat.waiting.reset();
+      if (!seat.judging) seat.exam->miss(kGone);
+    }
+    finish_if_over(run);
   }
-  finish_if_over(node);
 }
 
 void Proofs::tick() {
   const Time now = clock_.monotonic();
   std::erase_if(pending_,
                 [&](const auto& one) { return now - one.second.since > limits_.start_wait_max; });
-  std::vector<NodeId> running;
-  for (const auto& [node, run] : runs_) running.push_back(node);
-  for (const NodeId node : running) {
-    Run& run = runs_.at(node);
+  std::vector<RunKey> running;
+  for (const auto& [key, run] : runs_) running.push_back(key);
+  for (const RunKey& key : running) {
+    Run& run = runs_.at(key);
+    if (!run.asked) continue;
     for (auto& [device, seat] : run.seats) {
       if (seat.waiting) {
-        judge(node, run.proof, device);
+        judge(run, device);
       } else if (!seat.judging && !seat.exam->is_over() && now > seat.exam->deadline()) {
         seat.exam->miss("no answer came in time");
       }
     }
-    finish_if_over(node);
+    finish_if_over(run);
   }
   if (reading_ || due_.empty() || due_.begin()->first > now) return;
   reading_ = port_.read([this](const core::Machine& machine) {
@@ -172,22 +176,25 @@ void Proofs::begin_round(const core::Machine& machine) {
     const core::Node* const known = machine.node(node);
     if (known == nullptr) continue;
     const std::size_t devices = devices_to_ask(machine, *known).size();
-    if (devices > 0 && runs_.size() + pending_.size() < limits_.runs_max &&
-        devices_proving() + devices <= limits_.devices_max) {
-      begin(node, devices);
-    }
+    if (devices > 0 && has_room(devices)) begin(node, devices);
   }
+}
+
+bool Proofs::has_room(std::size_t devices) const {
+  return runs_.size() + pending_.size() + drawn_.size() < limits_.runs_max &&
+         devices_proving() + devices <= limits_.devices_max;
 }
 
 std::size_t Proofs::devices_proving() const {
   std::size_t devices = 0;
-  for (const auto& [node, run] : runs_) devices += run.seats.size();
+  for (const auto& [key, run] : runs_) devices += run.seats.size();
   for (const auto& [node, pending] : pending_) devices += pending.devices;
+  for (const auto& [lease, drawn] : drawn_) devices += drawn.devices.size();
   return devices;
 }
 
 void Proofs::begin(NodeId node, std::size_t devices) {
-  if (runs_.contains(node) || pending_.contains(node)) return;
+  if (runs_.contains({node, LeaseId()}) || pending_.contains(node)) return;
   Pending pending{.since = clock_.monotonic(), .devices = devices};
   random_.fill(pending.seed);
   v1::Command command;
@@ -202,15 +209,19 @@ void Proofs::begin(NodeId node, std::size_t devices) {
 }
 
 void Proofs::started(const v1::ProofStarted& event, const core::Machine& machine) {
+  if (event.lease() != 0) return lease_started(event, machine);
   const NodeId id(event.node());
   const auto pending = pending_.find(id);
   const core::Node* const node = machine.node(id);
   if (pending == pending_.end() || node == nullptr) return;
   const Digest seed = pending->second.seed;
   pending_.erase(pending);
-  if (runs_.contains(id)) return;
-  Run& run = runs_[id];
+  const RunKey key(id, LeaseId());
+  if (runs_.contains(key)) return;
+  Run& run = runs_[key];
+  run.node = id;
   run.proof = ProofId(event.proof());
+  run.asked = true;
   for (const std::uint32_t device : devices_to_ask(machine, *node)) {
     run.seats[device].exam = std::make_shared<proof::Exam>(plan_for(node->devices[device].facts),
                                                            seed, event.proof(), device);
@@ -218,7 +229,7 @@ void Proofs::started(const v1::ProofStarted& event, const core::Machine& machine
   const auto peer = peers_.find(id);
   if (peer == peers_.end()) {
     for (auto& [device, seat] : run.seats) seat.exam->miss(kGone);
-    return finish_if_over(id);
+    return finish_if_over(run);
   }
   run.session = peer->second.session;
   peer->second.left_out.clear();
@@ -228,23 +239,40 @@ void Proofs::started(const v1::ProofStarted& event, const core::Machine& machine
     run.leaves_idle_out = run.leaves_idle_out || !is_settled(machine, *node, device);
   }
   // A lease that came in between may leave nothing to ask.
-  if (run.seats.empty()) return finish_if_over(id);
+  if (run.seats.empty()) return finish_if_over(run);
+  ask_all(run);
+}
+
+void Proofs::ask_all(Run& run) {
   for (auto& [device, seat] : run.seats) ask(run, seat);
 }
 
 void Proofs::ask(const Run& run, Seat& seat) {
   v1::HubMessage message;
   *message.mutable_proof_ask() = seat.exam->ask(clock_.monotonic());
+  message.mutable_proof_ask()->set_lease(run.lease.value);
   port_.send(run.session, message);
 }
 
 Proofs::Run* Proofs::find(NodeId node, ProofId proof) {
-  const auto run = runs_.find(node);
-  return run == runs_.end() || run->second.proof != proof ? nullptr : &run->second;
+  const auto first = runs_.lower_bound({node, LeaseId()});
+  for (auto run = first; run != runs_.end() && run->first.first == node; ++run) {
+    if (run->second.proof == proof) return &run->second;
+  }
+  return nullptr;
 }
 
-bool Proofs::is_present(NodeId node, const Run& run) const {
-  const auto peer = peers_.find(node);
+std::vector<std::pair<NodeId, ProofId>> Proofs::running_on(NodeId node) const {
+  std::vector<std::pair<NodeId, ProofId>> running;
+  const auto first = runs_.lower_bound({node, LeaseId()});
+  for (auto run = first; run != runs_.end() && run->first.first == node; ++run) {
+    running.emplace_back(node, run->second.proof);
+  }
+  return running;
+}
+
+bool Proofs::is_present(const Run& run) const {
+  const auto peer = peers_.find(run.node);
   return peer != peers_.end() && peer->second.session == run.session;
 }
 
@@ -265,22 +293,22 @@ void Proofs::answered(NodeId node, v1::ProofAnswer answer) {
   } else if (held_bytes > limits_.node_bytes_max) {
     seat.exam->miss("more answers of the node came at once than the market keeps");
   }
-  if (seat.exam->is_over()) return finish_if_over(node);
+  if (seat.exam->is_over()) return finish_if_over(*run);
   seat.waiting = std::make_shared<const v1::ProofAnswer>(std::move(answer));
   seat.held_bytes = bytes;
   seat.came_at = clock_.monotonic();
-  judge(node, run->proof, device);
+  judge(*run, device);
 }
 
 // Where the workers are busy, tick() tries again: the answer's time has been taken.
-void Proofs::judge(NodeId node, ProofId proof, std::uint32_t device) {
-  Seat& seat = runs_.at(node).seats.at(device);
-  const bool taken = port_.work(
-      [this, node, proof, device, exam = seat.exam, answer = seat.waiting, came_at = seat.came_at] {
-        const bool was_taken = exam->judge(*answer, came_at);
-        const std::lock_guard lock(mutex_);
-        judged(node, proof, device, was_taken);
-      });
+void Proofs::judge(Run& run, std::uint32_t device) {
+  Seat& seat = run.seats.at(device);
+  const bool taken = port_.work([this, node = run.node, proof = run.proof, device, exam = seat.exam,
+                                 answer = seat.waiting, came_at = seat.came_at] {
+    const bool was_taken = exam->judge(*answer, came_at);
+    const std::lock_guard lock(mutex_);
+    judged(node, proof, device, was_taken);
+  });
   if (!taken) return;
   seat.judging = true;
   seat.waiting.reset();
@@ -293,18 +321,20 @@ void Proofs::judged(NodeId node, ProofId proof, std::uint32_t device, bool taken
   Seat& seat = run->seats.at(device);
   seat.judging = false;
   seat.held_bytes = 0;
-  if (!is_present(node, *run)) {
+  if (!is_present(*run)) {
     seat.exam->miss(kGone);
   } else if (!seat.exam->is_over()) {
     if (taken) ask(*run, seat);
     return;
   }
-  finish_if_over(node);
+  finish_if_over(*run);
 }
 
 // Once a run: when the node is asked again, and that it may let go of what it holds.
-void Proofs::close(NodeId node, Run& run) {
+void Proofs::close(Run& run) {
   run.closed = true;
+  if (run.lease) return close_lease(run);
+  const NodeId node = run.node;
   const auto peer = peers_.find(node);
   if (peer == peers_.end()) return;
   // A miss or a slow answer may be a stall of the network.
@@ -319,7 +349,7 @@ void Proofs::close(NodeId node, Run& run) {
   } else {
     plan(node, soon ? limits_.retry_max : std::max(interval_, limits_.idle), !soon);
   }
-  if (!is_present(node, run)) return;
+  if (!is_present(run)) return;
   for (const auto& [device, seat] : run.seats) {
     v1::HubMessage over;
     over.mutable_proof_ask()->set_proof(run.proof.value);
@@ -330,34 +360,34 @@ void Proofs::close(NodeId node, Run& run) {
 }
 
 // Where the engine's queue is full, tick() hands the outcome in again.
-void Proofs::finish_if_over(NodeId node) {
-  const auto found = runs_.find(node);
-  Run& run = found->second;
+void Proofs::finish_if_over(Run& run) {
   if (run.handed_in || std::any_of(run.seats.begin(), run.seats.end(), [](const auto& one) {
         return one.second.judging || !one.second.exam->is_over();
       })) {
     return;
   }
-  if (!run.closed) close(node, run);
+  if (!run.closed) close(run);
   v1::Command command;
   v1::FinishProof& finish = *command.mutable_finish_proof();
-  finish.set_node(node.value);
+  finish.set_node(run.node.value);
   finish.set_proof(run.proof.value);
+  finish.set_lease(run.lease.value);
   for (const auto& [device, seat] : run.seats) *finish.add_results() = seat.exam->result();
-  const Status taken = port_.submit(std::move(command),
-                                    [this, node, proof = run.proof](const core::Machine* market) {
-                                      const std::lock_guard lock(mutex_);
-                                      Run* const done = find(node, proof);
-                                      if (done == nullptr) return;
-                                      if (market != nullptr) {
-                                        runs_.erase(node);
-                                      } else {
-                                        done->handed_in = false;
-                                      }
-                                    });
+  const RunKey key(run.node, run.lease);
+  const Status taken =
+      port_.submit(std::move(command), [this, key, proof = run.proof](const core::Machine* market) {
+        const std::lock_guard lock(mutex_);
+        Run* const done = find(key.first, proof);
+        if (done == nullptr) return;
+        if (market != nullptr) {
+          runs_.erase(key);
+        } else {
+          done->handed_in = false;
+        }
+      });
   run.handed_in = taken.has_value();
   // What the engine calls invalid it will never take: the market asks anew some time.
-  if (!taken && taken.error().code == ErrorCode::kInvalid) runs_.erase(found);
+  if (!taken && taken.error().code == ErrorCode::kInvalid) runs_.erase(key);
 }
 
 }  // namespace fallow::server

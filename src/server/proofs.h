@@ -7,6 +7,9 @@
 // those that stand idle (core/proofs.h): what was left out is asked soon after its lease. A miss or
 // a slow answer is followed by another proof soon, at most twice in a row.
 //
+// Some leases, which chance draws, begin only once their verified devices have proven themselves in
+// their sandboxes: a smaller proof, beside what else the node is asked (core/lease_proofs.h).
+//
 // Owner: the hub, whose lock is held in every call and taken by what is handed to the port. Answers
 // are checked off that lock, by HubPort::work().
 #pragma once
@@ -15,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -57,6 +61,13 @@ class Proofs {
   void started(const v1::ProofStarted& event, const core::Machine& machine);
   // Answers to anything but the present ask are nothing: they move no clock.
   void answered(NodeId node, v1::ProofAnswer answer);
+  // Of a lease that was just placed: the command by which it is asked, if chance has drawn it. Its
+  // node must not hear of the lease before started() or not_started().
+  std::optional<v1::Command> draw(LeaseId lease, const core::Machine& machine);
+  void not_started(LeaseId lease);
+  // The node says that the lease's devices can be asked.
+  void lease_ready(NodeId node, LeaseId lease);
+  void lease_over(NodeId node, LeaseId lease);
   // The agent clears up these devices of the lease for a while yet, and would refuse a proof.
   void lease_ended(NodeId node, std::span<const std::uint32_t> devices);
   // For good: every proof is dropped as it stands, and no node is to blame.
@@ -76,9 +87,12 @@ class Proofs {
     Time came_at;
   };
   struct Run {
+    NodeId node;
+    LeaseId lease;  // before which it runs; 0: none
     ProofId proof;
     SessionId session;                    // that is asked: another one of the node's is not
     std::map<std::uint32_t, Seat> seats;  // by device, those that are asked
+    bool asked = false;                   // else a lease's that is not ready yet
     bool leaves_idle_out = false;         // a device that it leaves out is idle, or became so
     bool closed = false;                  // all seats are over, and what follows was done
     bool handed_in = false;               // the outcome is on its way into the log
@@ -98,6 +112,12 @@ class Proofs {
     Time since;
     std::size_t devices = 0;
   };
+  // A lease that is to be asked, until that is in the log.
+  struct Drawn {
+    Digest seed{};
+    std::vector<std::uint32_t> devices;
+  };
+  using RunKey = std::pair<NodeId, LeaseId>;
 
   void plan(NodeId node, Duration about, bool by_interval);
   void begin_round(const core::Machine& machine);
@@ -107,14 +127,20 @@ class Proofs {
   std::set<NodeId> choose_round();
   std::size_t devices_proving() const;
   void begin(NodeId node, std::size_t devices);
+  void lease_started(const v1::ProofStarted& event, const core::Machine& machine);
+  bool has_room(std::size_t devices) const;
   void ask(const Run& run, Seat& seat);
-  void judge(NodeId node, ProofId proof, std::uint32_t device);
+  void ask_all(Run& run);
+  void judge(Run& run, std::uint32_t device);
   void judged(NodeId node, ProofId proof, std::uint32_t device, bool taken);
   void add_strangers(std::set<NodeId>& round);
-  bool is_present(NodeId node, const Run& run) const;
-  void close(NodeId node, Run& run);
-  void finish_if_over(NodeId node);
+  bool is_present(const Run& run) const;
+  void close(Run& run);
+  void close_lease(const Run& run);
+  // `run` may be gone afterwards.
+  void finish_if_over(Run& run);
   Run* find(NodeId node, ProofId proof);
+  std::vector<std::pair<NodeId, ProofId>> running_on(NodeId node) const;
 
   HubPort& port_;
   const Clock& clock_;
@@ -125,7 +151,8 @@ class Proofs {
   std::set<std::pair<AccountId, NodeId>> by_provider_;  // likewise
   std::set<std::pair<Time, NodeId>> due_;               // of every peer, while there is an interval
   std::map<NodeId, Pending> pending_;                   // handed to the engine, not yet in the log
-  std::map<NodeId, Run> runs_;                          // at most runs_max, of devices_max
+  std::map<LeaseId, Drawn> drawn_;                      // likewise, of leases
+  std::map<RunKey, Run> runs_;  // all three: at most runs_max, of devices_max
   Duration interval_;
   bool stopped_ = false;
   bool reading_ = false;  // a look at the market is under way

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -608,6 +609,157 @@ TEST_F(ProofsTest, AMarketWithoutAnIntervalAsksNobody) {
   apply(policy);
   pass(seconds(10));
   EXPECT_FALSE(take_asks(one).empty()) << "until it has one";
+}
+
+// A market that asks every lease it can, and an offered node of a verified processor.
+class LeaseProofsTest : public ProofsTest {
+ protected:
+  void SetUp() override {
+    set_share(10'000);
+    node_ = node(account());
+    v1::Command report;
+    report.mutable_report_node()->set_node(node_.value);
+    v1::NodeFacts& facts = *report.mutable_report_node()->mutable_facts();
+    facts = machine_.node(node_)->facts;
+    facts.set_region("eu");
+    facts.set_cpu_thousandths(16'000);
+    facts.set_memory_mb(64'000);
+    facts.set_disk_mb(100'000);
+    facts.set_isolation(v1::BUBBLEWRAP);
+    facts.set_proves_in_leases(true);
+    *facts.add_devices() = machine_.node(node_)->devices[0].facts;
+    apply(report);
+    v1::Command offer;
+    offer.mutable_set_offer()->set_node(node_.value);
+    offer.mutable_set_offer()->set_device_hour_micros(360'000);
+    apply(offer);
+    connect(node_);
+    pass(seconds(10));
+    ProofsTest::prove(node_);
+    ASSERT_EQ(proof_of(node_).state(), v1::PROVEN);
+    renter_ = renter_account();
+  }
+  void set_share(std::uint32_t basis_points) {
+    v1::Command policy;
+    *policy.mutable_set_policy()->mutable_policy() = machine_.policy();
+    policy.mutable_set_policy()->mutable_policy()->set_lease_proof_basis_points(basis_points);
+    apply(policy);
+  }
+  LeaseId leased() {
+    v1::Command command;
+    v1::SubmitOrder& submit = *command.mutable_submit_order();
+    submit.set_account(renter_);
+    submit.set_tasks(1);
+    submit.set_attempts_max(1);
+    submit.mutable_workload()->add_command("true");
+    submit.mutable_requirements()->set_duration_us(hours(1).value);
+    submit.mutable_requirements()->set_query("device_kind=cpu");
+    command.set_actor(renter_);
+    apply(command);
+    return machine_.node(node_)->leases.at(0);
+  }
+  std::optional<v1::Command> draw(LeaseId lease) {
+    const std::lock_guard lock(mutex_);
+    return proofs_->draw(lease, machine_);
+  }
+  LeaseId drawn() {
+    const LeaseId lease = leased();
+    const auto command = draw(lease);
+    EXPECT_TRUE(command);
+    if (command) apply(*command);
+    return lease;
+  }
+  void ready(LeaseId lease) {
+    const std::lock_guard lock(mutex_);
+    proofs_->lease_ready(node_, lease);
+  }
+  void closed() {
+    {
+      const std::lock_guard lock(mutex_);
+      proofs_->closed(node_);
+    }
+    run();
+  }
+
+  NodeId node_;
+  std::uint64_t renter_ = 0;
+};
+
+TEST_F(LeaseProofsTest, OneThatIsDrawnIsAskedOnceItsNodeIsReady) {
+  const LeaseId lease = drawn();
+  EXPECT_TRUE(machine_.lease(lease)->proof);
+  pass(minutes(10));
+  EXPECT_TRUE(take_asks(node_).empty());
+  ready(lease);
+  ASSERT_EQ(asks_[SessionId(node_.value)].size(), 1U);
+  const v1::ProofAsk first = asks_[SessionId(node_.value)][0];
+  EXPECT_EQ(first.lease(), lease.value);
+  EXPECT_EQ(first.proof(), machine_.lease(lease)->proof.value);
+  ready(lease);
+  EXPECT_EQ(asks_[SessionId(node_.value)].size(), 1U) << "a report is repeated, an ask is not";
+  ProofsTest::prove(node_);
+  EXPECT_FALSE(machine_.lease(lease)->proof);
+  EXPECT_EQ(machine_.lease(lease)->state, v1::PLACED);
+  EXPECT_EQ(checked_.back().lease(), lease.value);
+  EXPECT_EQ(checked_.back().outcome(), v1::PROOF_PASSED);
+  EXPECT_EQ(proofs_->running(), 0U);
+}
+
+TEST_F(LeaseProofsTest, WhoFailsIsAskedForAllOfItSoon) {
+  const LeaseId lease = drawn();
+  ready(lease);
+  v1::ProofAnswer answer;
+  for (const v1::ProofAsk& ask : take_asks(node_)) {
+    answer.set_proof(ask.proof());
+    answer.set_step(ask.step());
+  }
+  answer.set_failure("no OpenCL device stands for it");
+  ProofsTest::answer(node_, answer);
+  EXPECT_EQ(machine_.lease(lease)->reason, v1::DEVICE_FAULT);
+  EXPECT_EQ(proof_of(node_).state(), v1::UNANSWERED);
+  bool asked = false;
+  for (int i = 0; i < 8 && !asked; ++i) {
+    pass(minutes(1));
+    asked = !take_asks(node_).empty();
+  }
+  EXPECT_TRUE(asked) << "and not only after its interval";
+}
+
+TEST_F(LeaseProofsTest, AConnectionThatEndsBeforeTheAskIsNoMiss) {
+  const LeaseId lease = drawn();
+  closed();
+  EXPECT_TRUE(machine_.lease(lease)->proof);
+  connect(node_);
+  ready(lease);
+  EXPECT_EQ(take_asks(node_).size(), 1U);
+  closed();
+  EXPECT_EQ(machine_.lease(lease)->reason, v1::DEVICE_FAULT);
+}
+
+TEST_F(LeaseProofsTest, AnEndedLeaseIsAskedNoMore) {
+  const LeaseId lease = drawn();
+  {
+    const std::lock_guard lock(mutex_);
+    proofs_->lease_over(node_, lease);
+  }
+  ready(lease);
+  EXPECT_TRUE(take_asks(node_).empty());
+  EXPECT_EQ(proofs_->running(), 0U);
+}
+
+TEST_F(LeaseProofsTest, TheShareIsThePolicys) {
+  const LeaseId lease = leased();
+  set_share(0);
+  EXPECT_FALSE(draw(lease));
+  set_share(5'000);
+  int count = 0;
+  for (int i = 0; i < 400; ++i) {
+    if (!draw(lease)) continue;
+    ++count;
+    proofs_->not_started(lease);
+  }
+  EXPECT_GT(count, 100);
+  EXPECT_LT(count, 300);
 }
 
 }  // namespace

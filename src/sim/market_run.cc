@@ -50,6 +50,7 @@ v1::Policy policy(const MarketRules& rules) {
   policy.set_firm_proofs(false);
   policy.set_holds_deposits(false);
   policy.set_keeps_device_records(false);
+  policy.set_lease_proof_basis_points(0);
   policy.set_price_interval_us(minutes(rules.price_interval_minutes).value);
   return policy;
 }

@@ -115,6 +115,7 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_proof_interval_us(span("proofs", "0s"));
   policy.set_holds_deposits(line.has("holds"));
   policy.set_keeps_device_records(line.has("records"));
+  policy.set_lease_proof_basis_points(number(line, "inside", "0"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');
@@ -262,13 +263,20 @@ Result<v1::Command> Scenario::observe_of(const Line& line) {
   return command;
 }
 
-// proved attic 0=passed 1=slow/4000000: the outcome of the proof that runs, and the speed.
+// proved attic 0=passed 1=slow/4000000 lease=L1: the outcome of the proof that runs, or that the
+// lease waits for, and the speed.
 Result<v1::Command> Scenario::proved_of(const Line& line, std::uint64_t id) {
   v1::Command command;
   v1::FinishProof& finish = *command.mutable_finish_proof();
   finish.set_node(id);
   const core::Node* const node = machine_.node(NodeId(id));
   if (node != nullptr) finish.set_proof(node->proof.value);
+  if (line.options.contains("lease")) {
+    FALLOW_ASSIGN(const std::uint64_t lease, id_of(line.option("lease")));
+    finish.set_lease(lease);
+    const core::Lease* const asked = machine_.lease(LeaseId(lease));
+    if (asked != nullptr) finish.set_proof(asked->proof.value);
+  }
   for (std::size_t i = 1; i < line.words.size(); ++i) {
     const std::vector<std::string> parts = split_at(line.words[i], '=');
     v1::ProofResult& result = *finish.add_results();
@@ -310,6 +318,7 @@ Result<std::string> Scenario::run_node(const Line& line) {
   facts.set_isolation(v1::BUBBLEWRAP);
   facts.set_images(line.options.contains("images"));
   facts.set_proves_beside_leases(line.has("beside"));
+  facts.set_proves_in_leases(line.has("inside"));
   if (line.option("network") == "egress") facts.set_network(v1::EGRESS);
   for (std::uint32_t i = 0; i < number(line, "gpus", "1"); ++i) {
     v1::Device& device = *facts.add_devices();
@@ -446,6 +455,10 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
   } else if (line.verb == "prove") {
     command.mutable_start_proof()->set_node(id);
     command.mutable_start_proof()->set_seed(secret(9));
+    if (line.options.contains("lease")) {
+      FALLOW_ASSIGN(const std::uint64_t lease, id_of(line.option("lease")));
+      command.mutable_start_proof()->set_lease(lease);
+    }
   } else if (line.verb == "proved") {
     return proved_of(line, id);
   } else if (line.verb == "stop") {

@@ -108,11 +108,15 @@ std::string Scenario::text_of(const v1::Event& event) {
                          event.node_changed().connected() ? "connected" : "not connected",
                          lower(v1::OwnerState_Name(event.node_changed().owner())));
     case v1::Event::kProofStarted:
-      return fmt::format("{} is to prove its devices", name_of(event.proof_started().node()));
+      return fmt::format("{} is to prove its devices{}", name_of(event.proof_started().node()),
+                         event.proof_started().lease() == 0
+                             ? ""
+                             : " before " + name_of(event.proof_started().lease()) + " begins");
     case v1::Event::kDeviceChecked: {
       const v1::DeviceChecked& checked = event.device_checked();
       return fmt::format(
-          "device {} of {}: {}{} -> {}{}{}", checked.device(), name_of(checked.node()),
+          "device {} of {}{}: {}{} -> {}{}{}", checked.device(), name_of(checked.node()),
+          checked.lease() == 0 ? "" : " in " + name_of(checked.lease()),
           lower(v1::ProofOutcome_Name(checked.outcome())), checked.excused() ? ", excused" : "",
           lower(v1::ProofState_Name(checked.state().state())),
           checked.state().misses() > 0 ? fmt::format(", {} missed", checked.state().misses()) : "",

@@ -53,9 +53,16 @@ void read_nothing() {
   if (null != STDIN_FILENO) ::close(null);
 }
 
-[[noreturn]] void become_command(char** command, const sigset_t& signals) {
+// Joined to `connection`, or to nothing.
+[[noreturn]] void become_command(char** command, const sigset_t& signals, int connection) {
   ::sigprocmask(SIG_SETMASK, &signals, nullptr);
-  read_nothing();
+  if (connection < 0) {
+    read_nothing();
+  } else {
+    ::fcntl(connection, F_SETFL, 0);  // it waits for what it reads
+    ::dup2(connection, STDIN_FILENO);
+    ::dup2(connection, STDOUT_FILENO);
+  }
   close_others(-1);
   ::setsid();
   ::execvp(command[0], command);
@@ -107,7 +114,7 @@ bool take_connection(int door, int& connection) {
   return n > 0;
 }
 
-int be_first(int tie, char** command) {
+int be_first(int tie, bool is_joined, char** command) {
   // Nobody inside may trace it or read its memory and descriptors.
   ::prctl(PR_SET_DUMPABLE, 0);
   if (!forbid_clone3()) return kBrokenCode;
@@ -122,9 +129,13 @@ int be_first(int tie, char** command) {
   const int ended = ::signalfd(-1, &child_signal, SFD_CLOEXEC);
   if (ended < 0) return kBrokenCode;
 
-  const pid_t child = ::fork();
-  if (child < 0) return kBrokenCode;
-  if (child == 0) become_command(command, before);
+  pid_t child = -1;
+  const auto begin = [&](int connection) {
+    child = ::fork();
+    if (child == 0) become_command(command, before, connection);
+    return child > 0;
+  };
+  if (!is_joined && !begin(-1)) return kBrokenCode;
   int door = STDIN_FILENO;
   while (true) {
     // A negative one is passed over.
@@ -133,7 +144,12 @@ int be_first(int tie, char** command) {
     if (polled[1].revents != 0) return kSignalBase + SIGKILL;
     int connection = -1;
     if (polled[2].revents != 0 && !take_connection(door, connection)) door = -1;
-    if (connection >= 0) serve(connection);
+    if (connection >= 0 && !is_joined) {
+      serve(connection);
+    } else if (connection >= 0) {
+      if (child < 0 && !begin(connection)) return kBrokenCode;
+      ::close(connection);
+    }
     signalfd_siginfo info{};
     if (polled[0].revents != 0 && ::read(ended, &info, sizeof(info)) < 0) return kBrokenCode;
     int status = 0;

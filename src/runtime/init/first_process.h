@@ -12,8 +12,9 @@ constexpr int kNotFoundCode = 127;  // the command cannot be run
 constexpr int kBrokenCode = 126;    // the sandbox itself is broken
 
 // Becomes it, with the door as standard input. Answers its exit code, after which the process ends.
-// `tie`: TIE of init.cc; -1: none.
-int be_first(int tie, char** command);
+// `tie`: TIE of init.cc; -1: none. `is_joined`: the command begins with the first connection at the
+// door, which is its standard input and output, and there is no other.
+int be_first(int tie, bool is_joined, char** command);
 
 // Of a status of wait(2).
 int code_of(int status);

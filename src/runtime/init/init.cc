@@ -12,6 +12,9 @@
 // supervisor holds. When that closes, the supervisor is dead, and the sandbox ends with it: nothing
 // runs that nobody watches. A command that cannot be run gives the exit code 127 and one line.
 //
+// With a "+" behind TIE the command begins with the first connection, which is its standard input
+// and output, and there is no other.
+//
 //   init keep WORD_FD BOOT_MS_MAX QEMU...     instead of a command: a virtual machine (keeper.h)
 //   init machine                              process 1 of that machine (machine.h)
 #include <cstdlib>
@@ -28,6 +31,7 @@ int main(int argc, char** argv) {
   if (std::strcmp(argv[1], "keep") == 0) {
     return argc < 5 ? kBrokenCode : keep_machine(std::atoi(argv[2]), std::atoi(argv[3]), argv + 4);
   }
-  const int tie = std::strcmp(argv[1], "-") == 0 ? -1 : std::atoi(argv[1]);
-  return be_first(tie, argv + 2);
+  const int tie = argv[1][0] == '-' ? -1 : std::atoi(argv[1]);
+  const bool is_joined = argv[1][std::strlen(argv[1]) - 1] == '+';
+  return be_first(tie, is_joined, argv + 2);
 }

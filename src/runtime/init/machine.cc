@@ -144,7 +144,7 @@ int open_port() {
   argv.push_back(nullptr);
   ::umask(022);
   ::signal(SIGPIPE, SIG_DFL);
-  ::_exit(be_first(-1, argv.data()));
+  ::_exit(be_first(-1, false, argv.data()));
 }
 
 // Whether the machine's kernel has ended something for want of memory.

@@ -228,6 +228,7 @@ const policy_rules: Record<RuleKey, RuleWords> = {
   locality_basis_points: { name: 'Weight of the region', about: "Of a task's price: what a node in another region counts.", unit: '%', zero: 'it does not count' },
   scarcity_basis_points: { name: 'Weight of scarcity', about: "Of a task's price: what a device counts of a class of which all is expected to be asked for.", unit: '%', zero: 'it does not count' },
   proof_interval_us: { name: 'Proof interval', about: 'About how often a node proves its devices.', unit: 's', zero: 'never' },
+  lease_proof_basis_points: { name: 'Proofs before leases', about: 'Of leases of verified devices, how many begin only once these were proven in their sandboxes.', unit: '%', zero: 'none' },
 };
 const policy_switches: Record<SwitchKey, { name: string; about: string }> = {
   deadlines_by_forecast: { name: 'Deadlines look ahead', about: 'Orders with a deadline go by what is expected of a class, too.' },
