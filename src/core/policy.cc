@@ -68,6 +68,7 @@ v1::Policy default_policy() {
   policy.set_firm_proofs(true);
   policy.set_holds_deposits(true);
   policy.set_keeps_device_records(true);
+  policy.set_prices_egress(true);
   return policy;
 }
 
