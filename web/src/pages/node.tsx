@@ -174,6 +174,7 @@ function OfferEditor({ node, mine, currency }: { node: NodeOfMarket; mine: boole
         {form.kind === 'fixed' ? term('price', 'Price', 'Running leases keep theirs.') : term('floor', 'Not below', 'Your electricity, at least.')}
         {form.kind === 'follows' && term('ceiling', 'Not above', 'The index moves it in between.')}
         {term('disk', 'Disk, a GB and hour', 'Empty: free.')}
+        {term('egress', 'A GB that workloads send', 'Empty: free.')}
         {term('spot', 'Spot from', 'Empty: takes no spot leases.')}
         {term('share', 'Smallest share of a device', 'From 0.001 on. Empty: whole devices alone.')}
         {term('hours', 'Longest lease, hours', 'Empty: no limit.')}
