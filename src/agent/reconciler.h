@@ -84,8 +84,8 @@ class Reconciler {
   // What devices have lost of their full speed since the last call, in time that full speed would
   // not have needed: it counts against what runs on them, where the market credits that.
   void devices_slowed(const std::map<std::uint32_t, Duration>& lost, Now now);
-  // What the lease has sent over its network since its start, as it was last counted: that goes with
-  // its running time, where the market puts a price on it.
+  // What the lease has sent over its network since its start, as it was last counted: that goes
+  // with its running time, where the market puts a price on it.
   void sent(LeaseId lease, std::int64_t egress_bytes);
   // The machine slept: nothing ran meanwhile, so nothing of it is running time.
   void slept(Duration duration, Now now);

@@ -313,9 +313,9 @@ void Reconciler::issue_meter(Entry& entry, Now now) {
   const Duration slowed = std::min(record.slowed, running);
   meter.set_slowed_us(slowed.value);
   meter.set_egress_bytes(record.egress_bytes);
-  meter.set_signature(to_bytes(
-      signer_.sign(meter_bytes(signer_.public_key(), record.lease(), record.meter_sequence, running,
-                               now.wall, slowed, record.egress_bytes))));
+  meter.set_signature(
+      to_bytes(signer_.sign(meter_bytes(signer_.public_key(), record.lease(), record.meter_sequence,
+                                        running, now.wall, slowed, record.egress_bytes))));
   record.meters.push_back(std::move(meter));
   record.metered = running;
   entry.changed = dirty_ = true;

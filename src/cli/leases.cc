@@ -17,8 +17,9 @@ struct LeasesOptions {
 // "1.500 of 2 GB": what it sent, and the most that it may.
 std::string sent_text(const v1::LeaseView& lease) {
   if (lease.egress_gb() == 0 && lease.egress_gb_max() == 0) return "";
-  return fmt::format("{:.3f}{} GB", lease.egress_gb(),
-                     lease.egress_gb_max() > 0 ? fmt::format(" of {:g}", lease.egress_gb_max()) : "");
+  return fmt::format(
+      "{:.3f}{} GB", lease.egress_gb(),
+      lease.egress_gb_max() > 0 ? fmt::format(" of {:g}", lease.egress_gb_max()) : "");
 }
 
 int leases(const Context& context, const LeasesOptions& options) {

@@ -51,15 +51,15 @@ int offers(const Context& context, const OffersOptions& options) {
         print_json(offer);
         continue;
       }
-      table.add(
-          {std::to_string(offer.node()), offer.node_name(), offer.gpu_name(),
-           std::to_string(offer.num_gpus()),
-           fmt::format("{:.2f}", offer.free_thousandths() / 1000.0),
-           fmt::format("{:.0f}", offer.gpu_ram_gb()), fmt::format("{:.2f}", offer.speed()),
-           offer.price_per_hour(), place_of(offer), fmt::format("{:.3f}", offer.reliability()),
-           lower(v1::Isolation_Name(offer.isolation())),
-           offer.network() == v1::EGRESS ? "egress" : "none", egress_price_of(offer),
-           offer.available() ? "yes" : "no"});
+      table.add({std::to_string(offer.node()), offer.node_name(), offer.gpu_name(),
+                 std::to_string(offer.num_gpus()),
+                 fmt::format("{:.2f}", offer.free_thousandths() / 1000.0),
+                 fmt::format("{:.0f}", offer.gpu_ram_gb()), fmt::format("{:.2f}", offer.speed()),
+                 offer.price_per_hour(), place_of(offer),
+                 fmt::format("{:.3f}", offer.reliability()),
+                 lower(v1::Isolation_Name(offer.isolation())),
+                 offer.network() == v1::EGRESS ? "egress" : "none", egress_price_of(offer),
+                 offer.available() ? "yes" : "no"});
     }
     request.set_page_token(page->next_page_token());
   } while (!request.page_token().empty() && shown_count < options.count_max);

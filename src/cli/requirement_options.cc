@@ -175,8 +175,7 @@ std::string describe_quote(const v1::QuoteView& quote) {
           ? ""
           : fmt::format(" and {} per GB sent, at most {:g} GB each", quote.egress_price_per_gb(),
                         needs.egress_mb_max() / 1e3),
-      quote.total(),
-      google::protobuf::util::TimeUtil::ToString(quote.expires_at()));
+      quote.total(), google::protobuf::util::TimeUtil::ToString(quote.expires_at()));
 }
 
 std::string join(const std::vector<std::string>& words) {

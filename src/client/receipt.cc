@@ -181,8 +181,7 @@ Parts parts_of(const v1::ReceiptBody& body, Micros gross) {
 // What it sent costs by its price, up to what the hold pays for.
 Status check_egress(const v1::ReceiptBody& body) {
   const Micros price(body.egress_gb_micros());
-  const Micros cost =
-      price_of_bytes(price, std::min(body.egress_bytes(), body.egress_bytes_max()));
+  const Micros cost = price_of_bytes(price, std::min(body.egress_bytes(), body.egress_bytes_max()));
   if (cost.value != body.egress_micros()) {
     return wrong("what was sent is charged {}, its bytes come to {}",
                  format_money(Micros(body.egress_micros())), format_money(cost));

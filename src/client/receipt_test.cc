@@ -286,9 +286,11 @@ TEST_F(ReceiptTest, WhatWasSentIsBilledBesideTheTime) {
       {[](v1::ReceiptBody& b) { b.set_hold_micros(99'999); }, "cover"},
       {[](v1::ReceiptBody& b) { b.set_hold_micros(109'999); }, "what was sent"},
       {[](v1::ReceiptBody& b) { b.set_charged_micros(10'000); }, "what was sent"},
-      {[](v1::ReceiptBody& b) { b.mutable_meters(1)->set_egress_bytes(499'999'999); }, "takes back"},
+      {[](v1::ReceiptBody& b) { b.mutable_meters(1)->set_egress_bytes(499'999'999); },
+       "takes back"},
   });
-  // What is held for the time pays for nothing that is sent, and slow devices credit their time only.
+  // What is held for the time pays for nothing that is sent, and slow devices credit their time
+  // only.
   body_.mutable_meters()->DeleteSubrange(0, 2);
   add_meter(1, 10'000'000, 5'000'000, 1'500'000'000);
   body_.set_slowed_us(5'000'000);

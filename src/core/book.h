@@ -31,9 +31,10 @@ constexpr Micros kNoEgressLimit{std::numeric_limits<std::int64_t>::max()};
 struct Demand {
   Query query;
   v1::Requirements requirements;
-  Time quoted_at;                 // prices as they stood then, when 0 < quoted_at
-  Micros rate_hour_max;           // 0: none; counts beside requirements.price_per_hour_micros_max
-  Micros egress_gb_max = kNoEgressLimit;  // what 10^9 bytes may cost, where egress_mb_max is asked for
+  Time quoted_at;        // prices as they stood then, when 0 < quoted_at
+  Micros rate_hour_max;  // 0: none; counts beside requirements.price_per_hour_micros_max
+  Micros egress_gb_max =
+      kNoEgressLimit;             // what 10^9 bytes may cost, where egress_mb_max is asked for
   bool at_floor = false;          // of spot: whatever it clears at now
   bool by_price = false;          // ranked by the objective alone, whatever else the policy weighs
   std::span<const NodeId> avoid;  // taken only when nothing else matches

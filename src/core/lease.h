@@ -50,9 +50,9 @@ struct Lease {
   // their verified speed when it was placed.
   std::uint32_t credit_basis_points_max = 0;
   std::uint32_t slow_basis_points = 0;
-  Micros hold;        // for its time and for what it sends: see core/egress.h
-  Duration time_max;  // running time that the hold pays for
-  Micros egress_gb;   // for 10^9 bytes; 0: it pays nothing for what it sends
+  Micros hold;                        // for its time and for what it sends: see core/egress.h
+  Duration time_max;                  // running time that the hold pays for
+  Micros egress_gb;                   // for 10^9 bytes; 0: it pays nothing for what it sends
   std::int64_t egress_bytes_max = 0;  // that the hold pays for
   // It was extended by this desired set, of which its node may not have heard: then the node stops
   // it at the time that it knows. 0: the node knows time_max.
@@ -104,10 +104,10 @@ struct Lease {
   Duration proven;
   Duration slowed;  // of it, what full speed would not have needed, as its node counts it
   std::int64_t egress_bytes = 0;  // that it has sent, as its node counts it
-  Micros charged;   // posted so far, less what the renter was let off
-  Micros fee;       // of it, the market's; at the end net of what it gave back
-  Micros refunded;  // with what was credited
-  Micros credited;  // of it, for devices that were slowed down
+  Micros charged;                 // posted so far, less what the renter was let off
+  Micros fee;                     // of it, the market's; at the end net of what it gave back
+  Micros refunded;                // with what was credited
+  Micros credited;                // of it, for devices that were slowed down
 
   v1::EndReason reason = v1::END_REASON_UNSPECIFIED;
   v1::Blame blame = v1::BLAME_NONE;

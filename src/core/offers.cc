@@ -65,8 +65,8 @@ bool ask(const Step& step, Offer& offer, const OfferPrices& asked) {
   if (raised && standing >= kFormerPricesMax) return false;
   std::erase_if(offer.former, outlived);
   if (raised) {
-    offer.former.push_back({step.now, offer.device_hour, offer.disk_gb_hour, offer.discounts,
-                            offer.egress_gb});
+    offer.former.push_back(
+        {step.now, offer.device_hour, offer.disk_gb_hour, offer.discounts, offer.egress_gb});
   }
   offer.device_hour = asked.device_hour;
   offer.disk_gb_hour = asked.disk_gb_hour;

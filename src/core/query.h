@@ -30,19 +30,19 @@ enum class Field : std::uint8_t {
   kReliability,  // 0..1
   kRegion,       // word
   kCpuCores,
-  kCpuRam,      // GB
-  kDiskSpace,   // GB
-  kInetDown,    // Mbit/s
-  kInetUp,      // Mbit/s
-  kIsolation,   // number: v1::Isolation; written as a word: bubblewrap < runc < gvisor < microvm
-  kDeviceKind,  // word: gpu, cpu
-  kNode,        // id
-  kProvider,    // id
-  kLan,         // word, within a provider and region
-  kVerified,    // word of single devices: true where the last proof was passed, else false
-  kImages,      // number: 1 where the node runs OCI images, else 0; written as true or false
-  kRack,        // word, within a provider, region and LAN
-  kEgressPrice, // of 10^9 bytes that leases send
+  kCpuRam,       // GB
+  kDiskSpace,    // GB
+  kInetDown,     // Mbit/s
+  kInetUp,       // Mbit/s
+  kIsolation,    // number: v1::Isolation; written as a word: bubblewrap < runc < gvisor < microvm
+  kDeviceKind,   // word: gpu, cpu
+  kNode,         // id
+  kProvider,     // id
+  kLan,          // word, within a provider and region
+  kVerified,     // word of single devices: true where the last proof was passed, else false
+  kImages,       // number: 1 where the node runs OCI images, else 0; written as true or false
+  kRack,         // word, within a provider, region and LAN
+  kEgressPrice,  // of 10^9 bytes that leases send
 };
 constexpr std::size_t kFields = 20;
 
@@ -142,7 +142,8 @@ int decimals_of(Field field);
 // A number of the field as a query writes it: "16", "0.31", "gvisor".
 std::string number_text(Field field, std::int64_t number);
 
-// A number field of a node and its offer, at these prices; not of the device fields and num_gpus (bug: CHECK).
+// A number field of a node and its offer, at these prices; not of the device fields and num_gpus
+// (bug: CHECK).
 std::int64_t number_of(const Node& node, Field field, Micros device_hour, Micros egress_gb);
 // A number field of a device: gpu_ram (else CHECK).
 std::int64_t number_of(const v1::Device& device, Field field);

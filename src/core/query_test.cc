@@ -100,9 +100,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"node!=4096", false}, Case{"provider=8193", true}, Case{"lan='RACK 7'", true},
         Case{"lan!=rack_7", false}, Case{"rack=a_3", true}, Case{"rack in [a_4,\"\"]", false},
         Case{"egress_price<=0.02", true}, Case{"egress_price<0.02", false},
-        Case{"egress_price in [0,0.019999]", false}, Case{"lan in [rack_6,rack_7]", true}, Case{"GPU_NAME = 'rtx 4090'", true},
-        Case{"gpu_name!=RTX_4090", false}, Case{"gpu_name notin [RTX_3090]", true},
-        Case{"gpu_ram>=24.564", true}, Case{"gpu_ram>24.564", false}, Case{"region=\"EU\"", true},
+        Case{"egress_price in [0,0.019999]", false}, Case{"lan in [rack_6,rack_7]", true},
+        Case{"GPU_NAME = 'rtx 4090'", true}, Case{"gpu_name!=RTX_4090", false},
+        Case{"gpu_name notin [RTX_3090]", true}, Case{"gpu_ram>=24.564", true},
+        Case{"gpu_ram>24.564", false}, Case{"region=\"EU\"", true},
         Case{"region in [\"eu\" , us]num_gpus>1", true}, Case{"gpu_ram>=24 gpu_ram<24", false}));
 
 TEST(Query, SpeaksOfSingleDevices) {

@@ -48,18 +48,18 @@ RelaxationValues::Failures RelaxationValues::failures_of(const Node& node) const
   check(node.facts.isolation() >= wanted.isolation_min(), Change::kIsolation);
   check(!too_long, Change::kDuration);
   check(matcher_.share() >= node.offer.share_thousandths_min, Change::kShare);
-  const OfferPrice price = matcher_.spot() ? matcher_.price_of(node)
-                                           : price_at(node.offer, demand_.quoted_at, term);
+  const OfferPrice price =
+      matcher_.spot() ? matcher_.price_of(node) : price_at(node.offer, demand_.quoted_at, term);
   check(node.facts.network() >= wanted.network() && takes_egress(demand_, price.egress_gb),
         Change::kNetwork);
   const std::vector<Predicate>& predicates = demand_.query.predicates();
   for (std::size_t i = 0; i < predicates.size() && failures.count < 2; ++i) {
     const Predicate& predicate = predicates[i];
     if (is_of_devices(predicate)) continue;
-    const bool holds = is_word(predicate.field)
-                           ? predicate.holds(word_of(node, predicate.field))
-                           : predicate.holds(number_of(node, predicate.field, price.device_hour,
-                                                         price.egress_gb));
+    const bool holds =
+        is_word(predicate.field)
+            ? predicate.holds(word_of(node, predicate.field))
+            : predicate.holds(number_of(node, predicate.field, price.device_hour, price.egress_gb));
     if (holds) continue;
     failures.predicate = i;
     ++failures.count;

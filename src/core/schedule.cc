@@ -38,9 +38,10 @@ struct Share {
   Duration time_max;
 };
 
-// As much of each task's time as the unassigned money pays for, the same for all; what they may send
-// is set aside first, and where not even that is covered they get no time. Empty: of the order's
-// other leases money may come back, and the tasks wait for it rather than starting with less.
+// As much of each task's time as the unassigned money pays for, the same for all; what they may
+// send is set aside first, and where not even that is covered they get no time. Empty: of the
+// order's other leases money may come back, and the tasks wait for it rather than starting with
+// less.
 std::vector<Share> shares_of(const Order& order, std::uint32_t first,
                              const std::vector<Placement>& placements) {
   std::vector<Share> shares;
@@ -71,8 +72,7 @@ std::vector<Share> shares_of(const Order& order, std::uint32_t first,
     return shares;
   }
   const Micros of_time = unassigned - Micros(static_cast<std::int64_t>(egresses));
-  const Duration time =
-      time_for(of_time, Micros(static_cast<std::int64_t>(std::min(rates, kMax))));
+  const Duration time = time_for(of_time, Micros(static_cast<std::int64_t>(std::min(rates, kMax))));
   for (Share& share : shares) {
     // One task takes all there is, gangs share it by what they cost.
     const Micros part = shares.size() == 1 ? of_time : price_of(share.rate, time);

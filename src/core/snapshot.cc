@@ -173,12 +173,9 @@ void write_egress_of(SnapshotWriter& writer, const Table<Id, T>& table, Fields&&
 }
 
 void write_egress(SnapshotWriter& writer, const MarketState& state) {
-  write_egress_of(writer, state.nodes,
-                  [](auto& a, const Node& x) { offer_egress_fields(a, x); });
-  write_egress_of(writer, state.orders,
-                  [](auto& a, const Order& x) { order_egress_fields(a, x); });
-  write_egress_of(writer, state.leases,
-                  [](auto& a, const Lease& x) { lease_egress_fields(a, x); });
+  write_egress_of(writer, state.nodes, [](auto& a, const Node& x) { offer_egress_fields(a, x); });
+  write_egress_of(writer, state.orders, [](auto& a, const Order& x) { order_egress_fields(a, x); });
+  write_egress_of(writer, state.leases, [](auto& a, const Lease& x) { lease_egress_fields(a, x); });
 }
 
 // A role, and a bit for an invitation: markets without any keep the bytes that they had before

@@ -16,8 +16,8 @@ constexpr std::uint32_t kStopsSnapshotVersion = 14;
 // With deposits that can be reversed or were, and the records of devices, at the very end, and all
 // of the version before. Likewise.
 constexpr std::uint32_t kRecordsSnapshotVersion = 15;
-// With what offers, orders and leases say of egress, at the very end, and all of the version before.
-// Likewise.
+// With what offers, orders and leases say of egress, at the very end, and all of the version
+// before. Likewise.
 constexpr std::uint32_t kEgressSnapshotVersion = 16;
 
 template <class Archive, class List, class Each>

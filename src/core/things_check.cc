@@ -50,9 +50,8 @@ void check_shown_offer(Complaint& complaint, const Node& node, const Limits& lim
   Time before;
   for (const FormerPrice& former : offer.former) {
     sound = sound && is_price(former.device_hour) && is_price(former.disk_gb_hour) &&
-            is_price(former.egress_gb) &&
-            is_moment(former.raised_at) && before <= former.raised_at &&
-            are_discounts(message_of(former.discounts));
+            is_price(former.egress_gb) && is_moment(former.raised_at) &&
+            before <= former.raised_at && are_discounts(message_of(former.discounts));
     before = former.raised_at;
   }
   complaint.unless(sound, "node {} has an offer that cannot be", node.id.value);

@@ -16,10 +16,10 @@ std::string kernels_answer() {
       "\x08\0\x02\0\0\0\0\x01"s               // NFTA_QUOTA_FLAGS
       "\x0c\0\x04\0\0\0\0\0\0\x12\xd6\x87"s;  // NFTA_QUOTA_CONSUMED
   std::string attributes =
-      "\x06\0\x01\0t\0\0\0"s      // NFTA_OBJ_TABLE, padded
-      "\x09\0\x02\0sent\0\0\0\0"s // NFTA_OBJ_NAME, padded
-      "\x08\0\x03\0\0\0\0\x02"s   // NFTA_OBJ_TYPE
-      "\x24\0\x04\x80"s;          // NFTA_OBJ_DATA, nested
+      "\x06\0\x01\0t\0\0\0"s       // NFTA_OBJ_TABLE, padded
+      "\x09\0\x02\0sent\0\0\0\0"s  // NFTA_OBJ_NAME, padded
+      "\x08\0\x03\0\0\0\0\x02"s    // NFTA_OBJ_TYPE
+      "\x24\0\x04\x80"s;           // NFTA_OBJ_DATA, nested
   attributes += data;
   std::string answer = "\0\0\0\0\x12\x0a\0\0\0\0\0\0\0\0\0\0\x01\0\0\0"s + attributes;
   answer[0] = static_cast<char>(answer.size());

@@ -101,8 +101,8 @@ bool answers(const std::string& resolver) {
 
 }  // namespace
 
-Result<LeaseNetwork> LeaseNetwork::make(const EgressPolicy& policy, LeaseId lease,
-                                        pid_t supervisor, std::uint64_t bytes_max) {
+Result<LeaseNetwork> LeaseNetwork::make(const EgressPolicy& policy, LeaseId lease, pid_t supervisor,
+                                        std::uint64_t bytes_max) {
   FALLOW_ASSIGN(const Fd lock, lock_host_network());
   LeaseNetwork network;
   FALLOW_ASSIGN(network.host_, open_file(kOwnNamespace, O_RDONLY));

@@ -77,10 +77,10 @@ class NaiveLedger {
     std::int64_t egress_gb = 0;  // for 10^9 bytes
     std::int64_t egress_bytes_max = 0;
     std::int64_t egress_bytes = 0;  // by the node's records
-    std::int64_t charged = 0;   // that the formula comes to
-    std::int64_t moved = 0;     // that was really moved for it
-    std::int64_t fee = 0;       // of it, to the market
-    std::int64_t returned = 0;  // and what came back
+    std::int64_t charged = 0;       // that the formula comes to
+    std::int64_t moved = 0;         // that was really moved for it
+    std::int64_t fee = 0;           // of it, to the market
+    std::int64_t returned = 0;      // and what came back
   };
 
   void see_policy(const v1::Policy& policy);

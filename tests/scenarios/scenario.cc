@@ -193,8 +193,8 @@ Result<std::string> Scenario::run_quote(const Line& line) {
       quote.egress_gb_micros() == 0
           ? ""
           : fmt::format(" and {}/GB sent", format_money(Micros(quote.egress_gb_micros()))),
-      format_money(Micros(quote.total_micros())),
-      estimate->tasks_at_once, span_text(Time{quote.expires_at_us()} - kStart));
+      format_money(Micros(quote.total_micros())), estimate->tasks_at_once,
+      span_text(Time{quote.expires_at_us()} - kStart));
   for (const core::Placement& placement : estimate->offers) {
     text += fmt::format("    {} at {}/h\n", name_of(placement.node->id.value),
                         format_money(placement.rate_hour));

@@ -380,7 +380,7 @@ class ReceiptFieldsTest(unittest.TestCase):
         sent = dict(self.credited(), egress_gb_micros=50_000, egress_bytes_max=2_000_000_000, egress_bytes=1_500_000_000,
                     egress_micros=75_000, charged_micros=85_000, fee_micros=4_250, paid_micros=82_000)
         receipts._check_amounts(sent)
-        for changes, word in (({"egress_bytes": 1_500_000_100}, "what was sent"), ({"egress_micros": 74_999}, "what was sent"),
+        for changes, word in (({"egress_bytes": 1_500_020_000}, "what was sent"), ({"egress_micros": 74_999}, "what was sent"),
                               ({"egress_bytes_max": 1_400_000_000}, "what was sent"), ({"egress_bytes": -1}, "negative"),
                               ({"hold_micros": 99_999}, "does not cover"), ({"hold_micros": 109_999}, "what was sent"),
                               ({"charged_micros": 10_000}, "what was sent"), ({"credited_micros": 25_500}, "credit")):
