@@ -228,14 +228,17 @@ TEST_F(ReconcilerTest, WhatDevicesLoseIsSignedWithTheRunningTime) {
 }
 
 TEST_F(ReconcilerTest, WhatIsSentIsSignedWithTheRunningTime) {
-  policy_.set_prices_egress(true);
   connect();
-  bring_up(lease(7));
+  v1::DesiredLease desired = lease(7);
+  desired.set_egress_bytes_max(1'000'000);
+  bring_up(desired);
+  acknowledges_ = false;
   const auto record = [&] { return reconciler_->workloads().at(LeaseId(7)).record; };
   reconciler_->sent(LeaseId(7), 1'000);
   reconciler_->sent(LeaseId(8), 1'000);
   run_for(seconds(6));
-  const v1::MeterRecord meter = record().meters.empty() ? report(7).meters(0) : record().meters[0];
+  ASSERT_FALSE(record().meters.empty());
+  const v1::MeterRecord meter = record().meters.back();
   EXPECT_EQ(meter.egress_bytes(), 1'000);
   EXPECT_TRUE(verify_signature(
       to_bytes(signer_.public_key()),
@@ -260,6 +263,14 @@ TEST_F(ReconcilerTest, WhatIsSentIsNotToldToAMarketThatPutsNoPriceOnIt) {
   bring_up(lease(7));
   reconciler_->sent(LeaseId(7), 1'000);
   EXPECT_EQ(reconciler_->workloads().at(LeaseId(7)).record.egress_bytes, 0);
+}
+
+TEST_F(ReconcilerTest, WhatIsSentForNothingIsToldWhereItMayHaveAPrice) {
+  policy_.set_prices_egress(true);
+  connect();
+  bring_up(lease(7));
+  reconciler_->sent(LeaseId(7), 1'000);
+  EXPECT_EQ(reconciler_->workloads().at(LeaseId(7)).record.egress_bytes, 1'000);
 }
 
 TEST_F(ReconcilerTest, WhoeverFailsWithNothingLeftToSendIsToldSo) {
