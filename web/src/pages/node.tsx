@@ -56,6 +56,7 @@ export default function NodePage({ node: id, session }: { node: string; session:
                     ['Memory', `${((data.facts?.memory_mb ?? 0) / 1000).toFixed(1)} GB`],
                     ['Disk', `${((data.facts?.disk_mb ?? 0) / 1000).toFixed(0)} GB`],
                     ['Network for workloads', data.facts?.network === 'EGRESS' ? 'egress' : 'none'],
+                    !!data.offer?.egress_price_per_gb && ['A GB that they send', <Money key="egress" of={data.offer.egress_price_per_gb} />],
                     ['Sandbox', (data.facts?.isolation ?? '–').toLowerCase()],
                     ['Agent', data.facts?.agent_version || '–'],
                     ['Joined', show_moment(data.joined_at)],
