@@ -128,6 +128,7 @@ struct Exited {
   int exit_code = 0;
   int signal = 0;
   std::string detail;
+  std::int64_t egress_bytes = 0;  // that it sent over its network, as that was counted last
 };
 struct Saved {
   LeaseId lease;

@@ -76,7 +76,12 @@ void Agent::Impl::measure() {
   reconciler.devices_slowed(time_lost(devices, span), read);
   note_energy(devices, span);
   std::map<LeaseId, WorkloadUse> uses;
-  for (const LeaseId lease : running) uses[lease] = runtime.use(lease);
+  for (const LeaseId lease : running) {
+    const WorkloadUse use = uses[lease] = runtime.use(lease);
+    if (use.egress_bytes) {
+      reconciler.sent(lease, static_cast<std::int64_t>(*use.egress_bytes));
+    }
+  }
   const v1::TelemetrySample sample = sums.add(devices, uses, now);
   const std::optional<v1::TelemetryMinute> minute = sums.take_minute(now, false);
   if (minute) store_energy();

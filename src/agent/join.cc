@@ -14,7 +14,7 @@ client::Config config_of(const Membership& membership) {
 
 Result<Membership> join_market(const JoinToken& token, const PublicKey& key,
                                const v1::NodeFacts& facts, const std::string& price_per_hour,
-                               Random& random) {
+                               const std::string& egress_price_per_gb, Random& random) {
   Membership membership{NodeId(), token.url, token.certificate};
   FALLOW_ASSIGN(const auto api, client::Api::make(config_of(membership), random));
   v1::JoinNodeRequest request;
@@ -22,6 +22,7 @@ Result<Membership> join_market(const JoinToken& token, const PublicKey& key,
   request.set_public_key(to_hex(key));
   *request.mutable_facts() = facts;
   request.set_price_per_hour(price_per_hour);
+  request.set_egress_price_per_gb(egress_price_per_gb);
   const auto node = api->call<v1::NodeView>("Nodes.JoinNode", request);
   if (!node) {
     Error error = client::plain_error(node.error());

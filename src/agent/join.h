@@ -14,10 +14,10 @@ namespace fallow::agent {
 client::Config config_of(const Membership& membership);
 
 // Makes the key's owner a node of the market that the token names, offered at the price per device
-// and hour (empty: not offered yet). Blocks. kDenied when the market
-// refused the token.
+// and hour (empty: not offered yet), and that for 10^9 bytes sent (empty: nothing). Blocks. kDenied
+// when the market refused the token.
 Result<Membership> join_market(const JoinToken& token, const PublicKey& key,
                                const v1::NodeFacts& facts, const std::string& price_per_hour,
-                               Random& random);
+                               const std::string& egress_price_per_gb, Random& random);
 
 }  // namespace fallow::agent

@@ -123,6 +123,7 @@ Result<LaunchSpec> launch_spec(const v1::DesiredLease& desired,
   spec.asks_for_disk = desired.disk_mb() > 0;
   spec.cpu_thousandths = desired.cpu_thousandths();
   spec.network = desired.network();
+  spec.egress_bytes_max = static_cast<std::uint64_t>(desired.egress_bytes_max());
   spec.isolation_min = std::max(desired.isolation(), v1::BUBBLEWRAP);
   spec.fence_at = fence_at;
   return spec;

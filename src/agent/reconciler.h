@@ -84,6 +84,9 @@ class Reconciler {
   // What devices have lost of their full speed since the last call, in time that full speed would
   // not have needed: it counts against what runs on them, where the market credits that.
   void devices_slowed(const std::map<std::uint32_t, Duration>& lost, Now now);
+  // What the lease has sent over its network since its start, as it was last counted: that goes
+  // with its running time, where the market puts a price on it.
+  void sent(LeaseId lease, std::int64_t egress_bytes);
   // The machine slept: nothing ran meanwhile, so nothing of it is running time.
   void slept(Duration duration, Now now);
 
@@ -147,6 +150,7 @@ class Reconciler {
   Time deadline_of(const Entry& entry) const;
   Duration fence_span(const WorkloadRecord& record) const;
   Duration grace(const WorkloadRecord& record) const;
+  void count_sent(WorkloadRecord& record, std::int64_t egress_bytes) const;
   static v1::EndReason notice_reason(const WorkloadRecord& record);
   Time evict_at() const;
   Time evicted_by() const;

@@ -1,4 +1,6 @@
 // The life of one workload: see reconciler.h. The messages and the loop are in reconciler.cc.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -36,6 +38,23 @@ Exited borne_by_order(const v1::DesiredLease& desired, Exited event) {
     event.detail = "the node ran out of memory, and it had asked for none";
   }
   return event;
+}
+
+// It has sent all that it may, and its network is closed.
+bool has_sent_all(const WorkloadRecord& record) {
+  const std::int64_t most = record.desired.egress_bytes_max();
+  return most > 0 && record.egress_bytes >= most;
+}
+
+std::string closed_network(const WorkloadRecord& record) {
+  const std::int64_t most = record.desired.egress_bytes_max();
+  if (most == 1) {
+    return "earlier attempts had sent all that the order allows, so its network was closed: allow "
+           "it more";
+  }
+  return fmt::format(
+      "it had sent the {:g} GB that the order allows, so its network was closed: allow it more",
+      static_cast<double>(most) / 1e9);
 }
 
 }  // namespace
@@ -220,6 +239,7 @@ void Reconciler::exited(Entry& entry, const Exited& told, Now now) {
     record.ran = std::max(record.ran, record.metered);
     record.running = false;
   }
+  count_sent(record, event.egress_bytes);
   settle(entry, at, now);
   const v1::EndReason own = verdict_of(evidence_of(event)).reason;
   // A device at fault may be noticed only after it has made the program fail.
@@ -235,6 +255,9 @@ void Reconciler::exited(Entry& entry, const Exited& told, Now now) {
   record.end.set_detail(!stopped       ? words_of(event)
                         : is_explained ? record.stop_detail
                                        : event.detail);
+  if (record.end.reason() == v1::EXIT_CODE && has_sent_all(record)) {
+    record.end.set_detail(closed_network(record));
+  }
   entry.changed = dirty_ = true;
   record.phase = Phase::kCollecting;
   if (entry.wanted) {
@@ -275,6 +298,17 @@ void Reconciler::devices_slowed(const std::map<std::uint32_t, Duration>& lost, N
   }
 }
 
+void Reconciler::sent(LeaseId lease, std::int64_t egress_bytes) {
+  const auto found = workloads_.find(lease);
+  if (found != workloads_.end()) count_sent(found->second.record, egress_bytes);
+}
+
+// Stored with the next record, likewise.
+void Reconciler::count_sent(WorkloadRecord& record, std::int64_t egress_bytes) const {
+  const bool counts = session_.policy().prices_egress() || record.desired.egress_bytes_max() > 0;
+  if (counts) record.egress_bytes = std::max(record.egress_bytes, egress_bytes);
+}
+
 void Reconciler::finish(Entry& entry) {
   WorkloadRecord& record = entry.record;
   record.phase = Phase::kEnded;
@@ -305,8 +339,10 @@ void Reconciler::issue_meter(Entry& entry, Now now) {
   // Less may have run than was counted when nobody saw the end.
   const Duration slowed = std::min(record.slowed, running);
   meter.set_slowed_us(slowed.value);
-  meter.set_signature(to_bytes(signer_.sign(meter_bytes(
-      signer_.public_key(), record.lease(), record.meter_sequence, running, now.wall, slowed))));
+  meter.set_egress_bytes(record.egress_bytes);
+  meter.set_signature(
+      to_bytes(signer_.sign(meter_bytes(signer_.public_key(), record.lease(), record.meter_sequence,
+                                        running, now.wall, slowed, record.egress_bytes))));
   record.meters.push_back(std::move(meter));
   record.metered = running;
   entry.changed = dirty_ = true;

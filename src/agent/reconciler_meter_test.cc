@@ -50,7 +50,7 @@ TEST_F(ReconcilerTest, MetersAreCumulativeInOrderAndSigned) {
             verify_signature(to_bytes(signer_.public_key()),
                              meter_bytes(signer_.public_key(), LeaseId(7), meter.sequence(),
                                          Duration(meter.running_us()), Time{meter.measured_at_us()},
-                                         Duration(meter.slowed_us())),
+                                         Duration(meter.slowed_us()), meter.egress_bytes()),
                              meter.signature()));
         sequence = meter.sequence();
         running = meter.running_us();
@@ -221,10 +221,70 @@ TEST_F(ReconcilerTest, WhatDevicesLoseIsSignedWithTheRunningTime) {
   EXPECT_TRUE(verify_signature(
       to_bytes(signer_.public_key()),
       meter_bytes(signer_.public_key(), LeaseId(7), meter.sequence(), Duration(meter.running_us()),
-                  Time{meter.measured_at_us()}, counted),
+                  Time{meter.measured_at_us()}, counted, 0),
       meter.signature()));
   restart({});
   EXPECT_EQ(record().slowed, counted) << "a new agent goes on from there";
+}
+
+TEST_F(ReconcilerTest, WhatIsSentIsSignedWithTheRunningTime) {
+  connect();
+  v1::DesiredLease desired = lease(7);
+  desired.set_egress_bytes_max(1'000'000);
+  bring_up(desired);
+  acknowledges_ = false;
+  const auto record = [&] { return reconciler_->workloads().at(LeaseId(7)).record; };
+  reconciler_->sent(LeaseId(7), 1'000);
+  reconciler_->sent(LeaseId(8), 1'000);
+  run_for(seconds(6));
+  ASSERT_FALSE(record().meters.empty());
+  const v1::MeterRecord meter = record().meters.back();
+  EXPECT_EQ(meter.egress_bytes(), 1'000);
+  EXPECT_TRUE(verify_signature(
+      to_bytes(signer_.public_key()),
+      meter_bytes(signer_.public_key(), LeaseId(7), meter.sequence(), Duration(meter.running_us()),
+                  Time{meter.measured_at_us()}, Duration(0), 1'000),
+      meter.signature()));
+  reconciler_->sent(LeaseId(7), 900);
+  EXPECT_EQ(record().egress_bytes, 1'000) << "what was counted once stays so";
+  restart({});
+  EXPECT_EQ(record().egress_bytes, 1'000) << "a new agent goes on from there";
+  Exited end{LeaseId(7), clock_, ExitCause::kExited, 0, 0, ""};
+  end.egress_bytes = 5'000;
+  pass(seconds(1));
+  end.at = clock_;
+  reconciler_->happened(end, now());
+  ASSERT_FALSE(record().meters.empty());
+  EXPECT_EQ(record().meters.back().egress_bytes(), 5'000) << "what its network had counted last";
+}
+
+TEST_F(ReconcilerTest, WhatIsSentIsNotToldToAMarketThatPutsNoPriceOnIt) {
+  connect();
+  bring_up(lease(7));
+  reconciler_->sent(LeaseId(7), 1'000);
+  EXPECT_EQ(reconciler_->workloads().at(LeaseId(7)).record.egress_bytes, 0);
+}
+
+TEST_F(ReconcilerTest, WhatIsSentForNothingIsToldWhereItMayHaveAPrice) {
+  policy_.set_prices_egress(true);
+  connect();
+  bring_up(lease(7));
+  reconciler_->sent(LeaseId(7), 1'000);
+  EXPECT_EQ(reconciler_->workloads().at(LeaseId(7)).record.egress_bytes, 1'000);
+}
+
+TEST_F(ReconcilerTest, WhoeverFailsWithNothingLeftToSendIsToldSo) {
+  policy_.set_prices_egress(true);
+  connect();
+  v1::DesiredLease desired = lease(7);
+  desired.set_egress_bytes_max(2'000'000);
+  bring_up(desired);
+  reconciler_->sent(LeaseId(7), 2'000'000);
+  run_for(seconds(1));
+  exit_with(7, 1);
+  EXPECT_EQ(reconciler_->workloads().at(LeaseId(7)).record.end.detail(),
+            "it had sent the 0.002 GB that the order allows, so its network was closed: allow it "
+            "more");
 }
 
 TEST_F(ReconcilerTest, AMarketThatCreditsNothingIsToldNothing) {

@@ -45,6 +45,7 @@ struct LaunchSpec {
   std::uint32_t cpu_thousandths = 0;  // 0: no limit
   std::uint32_t processes_max = 1024;
   v1::Network network = v1::NETWORK_NONE;
+  std::uint64_t egress_bytes_max = 0;  // that it may send; then its network is closed. 0: no limit
   // The weakest sandbox that will do; the runtime refuses the start rather than give a weaker one.
   v1::Isolation isolation_min = v1::BUBBLEWRAP;
   Time fence_at;  // CLOCK_BOOTTIME
@@ -68,6 +69,8 @@ struct WorkloadUse {
   std::optional<std::uint64_t> disk_written_bytes;
   std::optional<std::uint64_t> network_in_bytes;  // into the workload
   std::optional<std::uint64_t> network_out_bytes;
+  // Of it, the IP packets that were let out into the internet: what is paid for.
+  std::optional<std::uint64_t> egress_bytes;
 };
 
 enum class AdoptState : std::uint8_t {

@@ -90,7 +90,8 @@ std::string encode_record(const WorkloadRecord& record) {
   for (const v1::MeterRecord& meter : record.meters) writer.text(meter.SerializeAsString());
   writer.number(record.fence_at.us).text(record.end.SerializeAsString());
   // At the end and only then: an agent that does not count it reads all other records.
-  if (record.slowed.value > 0) writer.number(record.slowed.value);
+  if (record.slowed.value > 0 || record.egress_bytes > 0) writer.number(record.slowed.value);
+  if (record.egress_bytes > 0) writer.number(record.egress_bytes);
   return writer.finish();
 }
 
@@ -130,6 +131,7 @@ Result<WorkloadRecord> decode_record(std::string_view bytes) {
   record.fence_at = Time{reader.number()};
   parsed = parsed && parse(record.end);
   if (reader.has_more()) record.slowed = Duration(reader.number());
+  if (reader.has_more()) record.egress_bytes = reader.number();
   if (!parsed || !reader.is_whole() || phase < 1 ||
       phase > static_cast<std::int64_t>(Phase::kEnded) ||
       !v1::EndReason_IsValid(record.stop_reason)) {

@@ -51,7 +51,8 @@ struct WorkloadRecord {
   // One that was issued is never issued again with another content.
   std::uint32_t meter_sequence = 0;
   Duration metered;
-  Duration slowed;  // of the running time: what its devices lost of their full speed
+  Duration slowed;                // of the running time: what its devices lost of their full speed
+  std::int64_t egress_bytes = 0;  // that it sent over its network
   std::deque<v1::MeterRecord> meters;
 
   // Until here it may run without another word of the market.

@@ -14,6 +14,7 @@ TEST(WorkloadRecordTest, WhatItsDevicesLostComesBack) {
   const auto back = decode_record(bytes);
   ASSERT_TRUE(back);
   EXPECT_EQ(back->slowed, seconds(2));
+  EXPECT_EQ(back->egress_bytes, 0);
 }
 
 TEST(WorkloadRecordTest, ComesBackAndNoticesEveryAlteredByte) {

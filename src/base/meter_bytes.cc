@@ -14,15 +14,20 @@ void append_little_endian(std::string& bytes, T value) {
 }  // namespace
 
 std::string meter_bytes(const PublicKey& node_key, LeaseId lease, std::uint32_t sequence,
-                        Duration running, Time measured_at, Duration slowed) {
+                        Duration running, Time measured_at, Duration slowed,
+                        std::int64_t egress_bytes) {
+  const bool has_sent = egress_bytes != 0;
   const bool is_slowed = slowed.value != 0;
-  std::string bytes = is_slowed ? "fallow meter v2" : "fallow meter v1";
+  std::string bytes = has_sent    ? "fallow meter v3"
+                      : is_slowed ? "fallow meter v2"
+                                  : "fallow meter v1";
   bytes.append(node_key.begin(), node_key.end());
   append_little_endian(bytes, lease.value);
   append_little_endian(bytes, sequence);
   append_little_endian(bytes, running.value);
   append_little_endian(bytes, measured_at.us);
-  if (is_slowed) append_little_endian(bytes, slowed.value);
+  if (is_slowed || has_sent) append_little_endian(bytes, slowed.value);
+  if (has_sent) append_little_endian(bytes, egress_bytes);
   return bytes;
 }
 

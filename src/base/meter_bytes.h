@@ -7,6 +7,10 @@
 //
 //   "fallow meter v2" || the same || slowed_us i64                                (83 bytes)
 //
+// and of a record that counts what was sent (egress_bytes > 0)
+//
+//   "fallow meter v3" || the same || slowed_us i64 || egress_bytes i64            (91 bytes)
+//
 // For ever: receipts made years ago are checked with this function. docs/formats/receipt.md has a
 // worked example.
 #pragma once
@@ -20,6 +24,7 @@
 namespace fallow {
 
 std::string meter_bytes(const PublicKey& node_key, LeaseId lease, std::uint32_t sequence,
-                        Duration running, Time measured_at, Duration slowed);
+                        Duration running, Time measured_at, Duration slowed,
+                        std::int64_t egress_bytes);
 
 }  // namespace fallow

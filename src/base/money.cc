@@ -86,6 +86,13 @@ Micros price_of(Micros rate_per_hour, Duration time) {
   return portion_of(rate_per_hour.value, time.value, kHour.value);
 }
 
+Micros price_of_bytes(Micros price_per_gb, std::int64_t bytes) {
+  constexpr std::int64_t kBytesPerGb = 1'000'000'000;
+  FALLOW_CHECK(price_per_gb.value >= 0 && bytes >= 0, "a price of {} for {} bytes is negative",
+               price_per_gb.value, bytes);
+  return saturate(Wide{price_per_gb.value} * bytes / kBytesPerGb);
+}
+
 Micros fraction_of(Micros amount, std::int64_t parts, std::int64_t whole) {
   FALLOW_CHECK(amount.value >= 0 && parts >= 0 && whole > 0, "a fraction {}/{} of {} is negative",
                parts, whole, amount.value);

@@ -24,6 +24,9 @@ std::string format_money(Micros amount);
 // The result saturates at the largest Micros.
 Micros price_of(Micros rate_per_hour, Duration time);
 
+// floor(price_per_gb * bytes / 10^9), likewise.
+Micros price_of_bytes(Micros price_per_gb, std::int64_t bytes);
+
 // floor(amount * parts / whole) in 128 bits; whole > 0. Used for fees in basis points.
 Micros fraction_of(Micros amount, std::int64_t parts, std::int64_t whole);
 

@@ -151,8 +151,9 @@ Result<agent::Membership> member(const cli::AgentArguments& arguments, const std
   }
   FALLOW_TRY(check_pays_electricity(arguments));
   FALLOW_ASSIGN(const JoinToken token, parse_join_token(arguments.join));
-  FALLOW_ASSIGN(const auto membership, agent::join_market(token, key.public_key(), facts,
-                                                          arguments.price_per_hour, random));
+  FALLOW_ASSIGN(const auto membership,
+                agent::join_market(token, key.public_key(), facts, arguments.price_per_hour,
+                                   arguments.egress_price_per_gb, random));
   FALLOW_TRY(agent::save_membership(data, membership));
   return membership;
 }

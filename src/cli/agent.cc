@@ -5,6 +5,7 @@
 #include "cli/agent_owner.h"
 #include "cli/agent_service.h"
 #include "cli/command.h"
+#include "cli/requirement_options.h"
 
 namespace fallow::cli {
 namespace {
@@ -100,6 +101,11 @@ void add_agent(Parser& app, Context& context, Host& host) {
   command->add_option("--egress-port", arguments->egress_ports,
                       "with --egress: a port that they may reach, and none that is not named so, "
                       "e.g. 80 and 443; default: all but mail's");
+  command
+      ->add_option("--egress-price", arguments->egress_price_per_gb,
+                   "with --egress and --price: what a GB costs that they send, e.g. 0.02; first "
+                   "start only, then `fallow nodes offer`")
+      ->check(amount_complaint);
   command
       ->add_option("--egress-mbps", arguments->egress_mbps,
                    "with --egress: the most of one workload, each way")

@@ -53,6 +53,7 @@ struct AgentArguments {
   std::string rack;  // of that LAN; empty: none
   std::vector<std::string> devices;         // "model=RTX_4090,memory_gb=24": declared, for tests
   std::string price_per_hour;               // offers the devices on joining; empty: not offered yet
+  std::string egress_price_per_gb;          // with that: for what workloads send; empty: nothing
   std::string kwh_price;                    // of electricity; empty: not reckoned with
   std::uint32_t device_watts = 0;           // that one device takes at work; 0: not said
   bool cpu = false;                         // list the processor as an OpenCL device, too

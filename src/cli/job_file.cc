@@ -264,6 +264,7 @@ struct Reader {
                        : name == "hours"           ? needs.hours
                        : name == "memory_gb"       ? needs.memory_gb
                        : name == "cpus"            ? needs.cpu_cores
+                       : name == "egress_gb"       ? needs.egress_gb
                                                    : needs.disk_gb),
                       number(node, field));
         if (needs.device_share > 1) return wrong(node.Mark(), "'share' is at most 1");

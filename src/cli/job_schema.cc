@@ -117,6 +117,8 @@ const std::vector<JobField>& job_fields() {
        JobFieldKind::kWord,
        "egress lets the tasks out to the internet, on nodes that offer it",
        {"none", "egress"}},
+      {"resources", "egress_gb", JobFieldKind::kNumber,
+       "the most that a task may send, and that is held for it; means network: egress"},
       {"resources", "max_price", JobFieldKind::kMoney,
        "an hour of one task; of spot it is the bid"},
       {"resources",

@@ -14,6 +14,14 @@ struct LeasesOptions {
   std::uint32_t count_max = 100;
 };
 
+// "1.500 of 2 GB": what it sent, and the most that it may.
+std::string sent_text(const v1::LeaseView& lease) {
+  if (lease.egress_gb() == 0 && lease.egress_gb_max() == 0) return "";
+  return fmt::format(
+      "{:.3f}{} GB", lease.egress_gb(),
+      lease.egress_gb_max() > 0 ? fmt::format(" of {:g}", lease.egress_gb_max()) : "");
+}
+
 int leases(const Context& context, const LeasesOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
@@ -25,7 +33,7 @@ int leases(const Context& context, const LeasesOptions& options) {
   const auto page = api->call<v1::ListLeasesResponse>("Leases.ListLeases", request);
   if (!page) return report(context, page.error());
   Table table({"LEASE", "JOB", ">TASK", ">TRY", "NODE", "STATE", "ENDING", "BLAME", ">PROVEN",
-               ">CHARGED", ">REFUNDED", ">CREDITED"});
+               ">CHARGED", ">REFUNDED", ">CREDITED", ">SENT"});
   for (const v1::LeaseView& lease : page->leases()) {
     if (context.json) {
       print_json(lease);
@@ -41,7 +49,7 @@ int leases(const Context& context, const LeasesOptions& options) {
          span_text(static_cast<double>(
                        google::protobuf::util::TimeUtil::DurationToMicroseconds(lease.proven())) /
                    1e6),
-         lease.charged(), lease.refunded(), lease.credited()});
+         lease.charged(), lease.refunded(), lease.credited(), sent_text(lease)});
   }
   if (!context.json) table.print("no leases");
   return kDone;

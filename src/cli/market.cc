@@ -61,6 +61,9 @@ int market(const Context& context) {
     std::printf("credits     for devices that are slowed down, at most %.0f %% of a charge\n",
                 policy.credit_basis_points_max() / 100.0);
   }
+  if (policy.prices_egress()) {
+    std::printf("egress      offers may have a price for what leases send\n");
+  }
   for (const v1::VolumeDiscount& step : policy.volume_discounts()) {
     std::printf("volume      %.2f %% off the fee from %s spent within 30 days\n",
                 step.fee_basis_points() / 100.0,

@@ -20,6 +20,7 @@ struct OfferOptions {
   std::uint64_t node = 0;
   std::string price;
   std::string disk_price;
+  std::string egress_price;
   std::string floor;
   std::string ceiling;
   std::optional<double> share_min;
@@ -115,6 +116,7 @@ v1::SetOfferRequest standing_terms(const v1::OfferView& view) {
   terms.set_price_floor_per_hour(view.price_floor_per_hour());
   terms.set_price_ceiling_per_hour(view.price_ceiling_per_hour());
   terms.set_disk_price_per_gb_hour(view.disk_price_per_gb_hour());
+  terms.set_egress_price_per_gb(view.egress_price_per_gb());
   terms.set_share_min(view.share_min());
   terms.set_hours_max(view.hours_max());
   terms.set_spot_floor_per_hour(view.spot_floor_set_per_hour());
@@ -133,6 +135,7 @@ void change_terms(const OfferOptions& options, v1::SetOfferRequest& terms) {
   if (!options.floor.empty()) terms.set_price_floor_per_hour(options.floor);
   if (!options.ceiling.empty()) terms.set_price_ceiling_per_hour(options.ceiling);
   if (!options.disk_price.empty()) terms.set_disk_price_per_gb_hour(options.disk_price);
+  if (!options.egress_price.empty()) terms.set_egress_price_per_gb(options.egress_price);
   if (options.share_min) terms.set_share_min(*options.share_min);
   if (options.hours_max) terms.set_hours_max(*options.hours_max);
   if (options.spot_floor == kNoneOfThem) {
@@ -172,12 +175,15 @@ int offer(const Context& context, const OfferOptions& options) {
   if (context.json) {
     print_json(*view);
   } else {
-    fmt::print("node {} is offered at {} per device and hour{}\n", options.node,
+    fmt::print("node {} is offered at {} per device and hour{}{}\n", options.node,
                view->price_per_hour(),
                view->price_ceiling_per_hour().empty()
                    ? ""
                    : fmt::format(", following the market from {} to {}",
-                                 view->price_floor_per_hour(), view->price_ceiling_per_hour()));
+                                 view->price_floor_per_hour(), view->price_ceiling_per_hour()),
+               view->egress_price_per_gb().empty()
+                   ? ""
+                   : fmt::format(", and {} per GB sent", view->egress_price_per_gb()));
   }
   return kDone;
 }
@@ -315,6 +321,8 @@ void add_nodes(Parser& app, Context& context, Host& /*host*/) {
                         "let the price follow the market's index, up to this");
   set_offer->add_option("--floor", options->floor, "and down to this");
   set_offer->add_option("--disk-price", options->disk_price, "per GB of disk and hour; 0: free");
+  set_offer->add_option("--egress-price", options->egress_price,
+                        "per GB that leases send over their network; 0: free");
   set_offer->add_option_function<double>(
       "--share-min", [options](const double& value) { options->share_min = value; },
       "smallest share of a device, 0.001 to 1: whole ones, as in a new offer");

@@ -24,6 +24,11 @@ std::string place_of(const v1::OfferView& offer) {
   return place;
 }
 
+std::string egress_price_of(const v1::OfferView& offer) {
+  if (offer.network() != v1::EGRESS) return "";
+  return offer.egress_price_per_gb().empty() ? "free" : offer.egress_price_per_gb();
+}
+
 int offers(const Context& context, const OffersOptions& options) {
   const auto api = context.connect();
   if (!api) return kUsage;
@@ -34,7 +39,7 @@ int offers(const Context& context, const OffersOptions& options) {
   if (!options.objective.empty()) request.set_objective(objectives().at(options.objective));
   request.set_workload_class(workload_classes().at(options.workload));
   Table table({"NODE", "NAME", "GPU", ">GPUS", ">FREE", ">GB", ">SPEED", ">PRICE/H", "REGION",
-               ">RELIABILITY", "SANDBOX", "NETWORK", "AVAILABLE"});
+               ">RELIABILITY", "SANDBOX", "NETWORK", ">EGRESS/GB", "AVAILABLE"});
   std::uint32_t shown_count = 0;
   do {
     request.set_page_size(std::min<std::uint32_t>(options.count_max - shown_count, 1'000));
@@ -46,14 +51,15 @@ int offers(const Context& context, const OffersOptions& options) {
         print_json(offer);
         continue;
       }
-      table.add(
-          {std::to_string(offer.node()), offer.node_name(), offer.gpu_name(),
-           std::to_string(offer.num_gpus()),
-           fmt::format("{:.2f}", offer.free_thousandths() / 1000.0),
-           fmt::format("{:.0f}", offer.gpu_ram_gb()), fmt::format("{:.2f}", offer.speed()),
-           offer.price_per_hour(), place_of(offer), fmt::format("{:.3f}", offer.reliability()),
-           lower(v1::Isolation_Name(offer.isolation())),
-           offer.network() == v1::EGRESS ? "egress" : "none", offer.available() ? "yes" : "no"});
+      table.add({std::to_string(offer.node()), offer.node_name(), offer.gpu_name(),
+                 std::to_string(offer.num_gpus()),
+                 fmt::format("{:.2f}", offer.free_thousandths() / 1000.0),
+                 fmt::format("{:.0f}", offer.gpu_ram_gb()), fmt::format("{:.2f}", offer.speed()),
+                 offer.price_per_hour(), place_of(offer),
+                 fmt::format("{:.3f}", offer.reliability()),
+                 lower(v1::Isolation_Name(offer.isolation())),
+                 offer.network() == v1::EGRESS ? "egress" : "none", egress_price_of(offer),
+                 offer.available() ? "yes" : "no"});
     }
     request.set_page_token(page->next_page_token());
   } while (!request.page_token().empty() && shown_count < options.count_max);

@@ -16,8 +16,10 @@ int quote(const Context& context, const RequirementOptions& options) {
   }
   std::printf("quote: %s\n", describe_quote(*quote).c_str());
   for (const v1::PricePart& part : quote->parts()) {
-    std::printf("  %-16s %s per hour and task, %s in all\n", part.name().c_str(),
-                part.price_per_hour().c_str(), part.total().c_str());
+    const std::string by_time =
+        part.price_per_hour().empty() ? "" : part.price_per_hour() + " per hour and task, ";
+    std::printf("  %-16s %s%s in all\n", part.name().c_str(), by_time.c_str(),
+                part.total().c_str());
   }
   std::printf("  %u of %u tasks could start now\n", quote->tasks_at_once(), quote->tasks());
   std::printf("take it with:  fallow run --quote %s -- COMMAND\n", quote->id().c_str());

@@ -105,6 +105,12 @@ std::shared_ptr<RequirementOptions> add_requirement_options(Parser& command) {
                   "(docs/security.md)")
       ->check(one_of(keys(kNetworks)))
       ->capture_default_str();
+  command
+      .add_option("--egress-gb", options->egress_gb,
+                  "the most GB that a task may send, which is held for it; what it sends is paid "
+                  "by the offer's price. Means --network egress; without it only offers are taken "
+                  "that charge nothing for that")
+      ->check(range(0.001, 1e6));
   command.add_option("--max-price", options->max_price, "per hour of one task, e.g. 0.40")
       ->check(amount_complaint);
   command
@@ -146,7 +152,8 @@ v1::CreateQuoteRequest to_request(const RequirementOptions& options) {
   request.set_memory_gb(options.memory_gb);
   request.set_cpu_cores(options.cpu_cores);
   request.set_disk_gb(options.disk_gb);
-  request.set_network(kNetworks.at(options.network));
+  request.set_network(options.egress_gb > 0 ? v1::EGRESS : kNetworks.at(options.network));
+  request.set_egress_gb(options.egress_gb);
   request.set_max_price_per_hour(options.bid.empty() ? options.max_price : options.bid);
   request.set_tier(kTiers.at(options.tier));
   request.set_objective(objectives().at(options.objective));
@@ -159,12 +166,16 @@ v1::CreateQuoteRequest to_request(const RequirementOptions& options) {
 std::string describe_quote(const v1::QuoteView& quote) {
   const v1::Requirements& needs = quote.requirements();
   return fmt::format(
-      "{} task{}{}, each {} GPU{} for up to {}: {} per hour and task, {} in all, firm until {}",
+      "{} task{}{}, each {} GPU{} for up to {}: {} per hour and task{}, {} in all, firm until {}",
       quote.tasks(), quote.tasks() == 1 ? "" : "s",
       needs.nodes() > 1 ? fmt::format(" in gangs of {} nodes", needs.nodes()) : "", needs.gpus(),
       needs.gpus() == 1 ? "" : "s", span_text(static_cast<double>(needs.duration_us()) / 1e6),
-      quote.task_price_per_hour(), quote.total(),
-      google::protobuf::util::TimeUtil::ToString(quote.expires_at()));
+      quote.task_price_per_hour(),
+      quote.egress_price_per_gb().empty()
+          ? ""
+          : fmt::format(" and {} per GB sent, at most {:g} GB each", quote.egress_price_per_gb(),
+                        needs.egress_mb_max() / 1e3),
+      quote.total(), google::protobuf::util::TimeUtil::ToString(quote.expires_at()));
 }
 
 std::string join(const std::vector<std::string>& words) {

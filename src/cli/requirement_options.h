@@ -23,6 +23,7 @@ struct RequirementOptions {
   double cpu_cores = 0;
   double disk_gb = 0;
   std::string network = "none";
+  double egress_gb = 0;  // above 0 it means the network egress
   std::string max_price;
   std::string tier = "on_demand";
   std::string term;

@@ -30,6 +30,7 @@ Status check_meters(const v1::ReceiptBody& body) {
   MerkleTree tree;
   std::int64_t running_us = 0;
   std::int64_t slowed_us = 0;
+  std::int64_t egress_bytes = 0;
   std::uint32_t sequence = 0;
   for (const v1::MeterRecord& record : body.meters()) {
     if (record.lease() != body.lease()) return wrong("a meter record belongs to another lease");
@@ -41,9 +42,13 @@ Status check_meters(const v1::ReceiptBody& body) {
       return wrong("meter record {} counts slowed time that cannot be", sequence);
     }
     slowed_us = record.slowed_us();
+    if (record.egress_bytes() < egress_bytes) {
+      return wrong("meter record {} takes back what was sent", sequence);
+    }
+    egress_bytes = record.egress_bytes();
     const std::string bytes = meter_bytes(
         *node_key, LeaseId(record.lease()), record.sequence(), Duration(record.running_us()),
-        Time{record.measured_at_us()}, Duration(record.slowed_us()));
+        Time{record.measured_at_us()}, Duration(record.slowed_us()), record.egress_bytes());
     if (!verify_signature(body.node_public_key(), bytes, record.signature())) {
       return wrong("meter record {} is not signed by the node", sequence);
     }
@@ -58,6 +63,10 @@ Status check_meters(const v1::ReceiptBody& body) {
   if (slowed_us != body.slowed_us()) {
     return wrong("{} us are said to be slowed down, the meter records say {} us", body.slowed_us(),
                  slowed_us);
+  }
+  if (egress_bytes != body.egress_bytes()) {
+    return wrong("{} bytes are said to be sent, the meter records say {}", body.egress_bytes(),
+                 egress_bytes);
   }
   return {};
 }
@@ -156,8 +165,36 @@ bool has_refunding_end(const v1::ReceiptBody& body) {
   return body.blame() == v1::BLAME_PROVIDER || body.reason() == v1::MARKET_FAULT;
 }
 
-// What the provider gives back for devices that were slowed down: beside a refund, nothing.
-Status check_credit(const v1::ReceiptBody& body, Micros provider_part) {
+// Of a price before the market's fee: what the renter pays, and what of it is the provider's.
+struct Parts {
+  Micros charged;
+  Micros provider_part;
+  Micros whole_fee;
+  Micros let_off;
+};
+Parts parts_of(const v1::ReceiptBody& body, Micros gross) {
+  const Micros whole_fee = fraction_of(gross, body.fee_basis_points(), kBasisPoints);
+  const Micros let_off = fraction_of(whole_fee, body.volume_basis_points(), kBasisPoints);
+  return {gross - let_off, gross - whole_fee, whole_fee, let_off};
+}
+
+// What it sent costs by its price, up to what the hold pays for.
+Status check_egress(const v1::ReceiptBody& body) {
+  const Micros price(body.egress_gb_micros());
+  const Micros cost = price_of_bytes(price, std::min(body.egress_bytes(), body.egress_bytes_max()));
+  if (cost.value != body.egress_micros()) {
+    return wrong("what was sent is charged {}, its bytes come to {}",
+                 format_money(Micros(body.egress_micros())), format_money(cost));
+  }
+  if (price_of_bytes(price, body.egress_bytes_max()).value > body.hold_micros()) {
+    return wrong("its hold does not cover what it may send");
+  }
+  return {};
+}
+
+// What the provider gives back for devices that were slowed down, of the time's charge: beside a
+// refund, nothing.
+Status check_credit(const v1::ReceiptBody& body, const Parts& time) {
   if (body.slow_basis_points() > kBasisPoints || body.credit_basis_points_max() > kBasisPoints) {
     return wrong("a share of its credit is more than all");
   }
@@ -166,10 +203,9 @@ Status check_credit(const v1::ReceiptBody& body, Micros provider_part) {
     const Wide by_proof = Wide{body.proven_us()} * body.slow_basis_points() / kBasisPoints;
     const Wide slowed = std::max(Wide{body.slowed_us()}, by_proof);
     const Wide whole =
-        (Wide{body.charged_micros()} * slowed + body.proven_us() - 1) / body.proven_us();
-    const Micros most =
-        fraction_of(Micros(body.charged_micros()), body.credit_basis_points_max(), kBasisPoints);
-    credit = std::min({Micros(static_cast<std::int64_t>(whole)), most, provider_part});
+        (Wide{time.charged.value} * slowed + body.proven_us() - 1) / body.proven_us();
+    const Micros most = fraction_of(time.charged, body.credit_basis_points_max(), kBasisPoints);
+    credit = std::min({Micros(static_cast<std::int64_t>(whole)), most, time.provider_part});
   }
   if (credit.value != body.credited_micros()) {
     return wrong("the credit is {}, that of its slowed time comes to {}",
@@ -183,9 +219,12 @@ Status check_amounts(const v1::ReceiptBody& body) {
        {body.device_hour_micros(), body.disk_gb_hour_micros(), body.rate_hour_micros(),
         body.hold_micros(), body.time_us_max(), body.charged_micros(), body.refunded_micros(),
         body.fee_micros(), body.term_us(), body.term_before_us(), body.rerated_hour_micros(),
-        body.spot_floor_micros(), body.spot_bid_micros(), body.credited_micros()}) {
+        body.spot_floor_micros(), body.spot_bid_micros(), body.credited_micros(),
+        body.egress_gb_micros(), body.egress_bytes_max(), body.egress_bytes(),
+        body.egress_micros()}) {
     if (amount < 0) return wrong("an amount is negative");
   }
+  FALLOW_TRY(check_egress(body));
   const std::int64_t billed_us = std::min(body.proven_us(), body.time_us_max());
   FALLOW_TRY(check_term(body, billed_us));
   const Micros rate(std::max(body.rate_hour_micros(), body.rerated_hour_micros()));
@@ -195,19 +234,22 @@ Status check_amounts(const v1::ReceiptBody& body) {
   } else if (body.price_runs_size() > 0) {
     return wrong("it has prices of intervals, but is no spot lease");
   }
-  const Micros gross = std::min(Micros(body.hold_micros()), cost);
-  const Micros whole_fee = fraction_of(gross, body.fee_basis_points(), kBasisPoints);
-  const Micros let_off = fraction_of(whole_fee, body.volume_basis_points(), kBasisPoints);
+  // What is held for egress pays for no time.
+  const Micros egress_hold =
+      price_of_bytes(Micros(body.egress_gb_micros()), body.egress_bytes_max());
+  const Micros of_time = std::min(Micros(body.hold_micros()) - egress_hold, cost);
+  const auto [charged, provider_part, whole_fee, let_off] =
+      parts_of(body, of_time + Micros(body.egress_micros()));
   if (body.volume_basis_points() > kBasisPoints || let_off.value != body.volume_discount_micros()) {
     return wrong("the volume discount is {}, its share of the fee comes to {}",
                  format_money(Micros(body.volume_discount_micros())), format_money(let_off));
   }
-  const std::int64_t charge = (gross - let_off).value;
-  if (charge != body.charged_micros()) {
-    return wrong("the charge is {}, the proven time at its rate comes to {}",
-                 format_money(Micros(body.charged_micros())), format_money(Micros(charge)));
+  if (charged.value != body.charged_micros()) {
+    return wrong("the charge is {}, the proven time at its rate{} comes to {}",
+                 format_money(Micros(body.charged_micros())),
+                 body.egress_micros() > 0 ? " and what was sent" : "", format_money(charged));
   }
-  FALLOW_TRY(check_credit(body, gross - whole_fee));
+  FALLOW_TRY(check_credit(body, parts_of(body, of_time)));
   if (body.refunded_micros() > body.charged_micros())
     return wrong("more is refunded than was charged");
   if (body.blame() == v1::BLAME_PROVIDER && body.refunded_micros() != body.charged_micros()) {
@@ -324,6 +366,16 @@ std::string describe_receipt(const v1::ReceiptBody& body) {
     line("let off", fmt::format("{}, {} % of the market's fee",
                                 format_money(Micros(body.volume_discount_micros())),
                                 body.volume_basis_points() / 100.0));
+  }
+  if (body.egress_bytes() > 0 || body.egress_gb_micros() > 0) {
+    line("egress", fmt::format("{} for {:.6f} GB sent, at {} {} per GB{}",
+                               format_money(Micros(body.egress_micros())),
+                               static_cast<double>(body.egress_bytes()) / 1e9,
+                               format_money(Micros(body.egress_gb_micros())), body.currency(),
+                               body.egress_bytes_max() > 0
+                                   ? fmt::format(", at most {:.6f} GB",
+                                                 static_cast<double>(body.egress_bytes_max()) / 1e9)
+                                   : ""));
   }
   line("charged", format_money(Micros(body.charged_micros())));
   line("refunded", format_money(Micros(body.refunded_micros())));

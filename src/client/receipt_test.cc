@@ -38,20 +38,22 @@ class ReceiptTest : public testing::Test {
 
   static std::string bytes_of(const PublicKey& key) { return {key.begin(), key.end()}; }
 
-  void add_meter(std::uint32_t sequence, std::int64_t running_us, std::int64_t slowed_us = 0) {
+  void add_meter(std::uint32_t sequence, std::int64_t running_us, std::int64_t slowed_us = 0,
+                 std::int64_t egress_bytes = 0) {
     v1::MeterRecord& record = *body_.add_meters();
     record.set_lease(body_.lease());
     record.set_sequence(sequence);
     record.set_running_us(running_us);
     record.set_measured_at_us(running_us + 7);
     record.set_slowed_us(slowed_us);
+    record.set_egress_bytes(egress_bytes);
     record.set_signature(to_bytes(node_key_.sign(signed_bytes(record))));
   }
 
   std::string signed_bytes(const v1::MeterRecord& record) const {
     return meter_bytes(node_key_.public_key(), LeaseId(record.lease()), record.sequence(),
                        Duration(record.running_us()), Time{record.measured_at_us()},
-                       Duration(record.slowed_us()));
+                       Duration(record.slowed_us()), record.egress_bytes());
   }
 
   // The root over whatever records there are, then the market's signature.
@@ -257,6 +259,49 @@ TEST_F(ReceiptTest, ACreditFollowsFromTheMeterRecords) {
 }
 
 // Ten seconds: four at 1.80 an hour, six at 2.70, under a bid of 3.60.
+// 10 s for 0.01, and of 2 GB at 0.05 that were held for 1.5 were sent.
+TEST_F(ReceiptTest, WhatWasSentIsBilledBesideTheTime) {
+  body_.clear_meters();
+  add_meter(1, 5'000'000, 0, 500'000'000);
+  add_meter(2, 10'000'000, 0, 1'500'000'000);
+  body_.set_egress_gb_micros(50'000);
+  body_.set_egress_bytes_max(2'000'000'000);
+  body_.set_egress_bytes(1'500'000'000);
+  body_.set_egress_micros(75'000);
+  body_.set_charged_micros(85'000);
+  body_.set_fee_micros(4'250);
+  body_.set_paid_micros(85'000);
+  const auto verified = verify_receipt(sign(), &market_key_.public_key());
+  ASSERT_TRUE(verified) << verified.error().message;
+  EXPECT_NE(describe_receipt(verified->body)
+                .find("0.075 for 1.500000 GB sent, at 0.05  per GB, at most 2.000000 GB"),
+            std::string::npos)
+      << describe_receipt(verified->body);
+  expect_refused({
+      {[](v1::ReceiptBody& b) { b.set_egress_bytes(1'500'000'001); }, "sent"},
+      {[](v1::ReceiptBody& b) { b.set_egress_micros(75'001); }, "sent"},
+      {[](v1::ReceiptBody& b) { b.set_egress_gb_micros(50'001); }, "sent"},
+      {[](v1::ReceiptBody& b) { b.set_egress_bytes_max(1'400'000'000); }, "sent"},
+      {[](v1::ReceiptBody& b) { b.set_egress_bytes_max(-1); }, "negative"},
+      {[](v1::ReceiptBody& b) { b.set_hold_micros(99'999); }, "cover"},
+      {[](v1::ReceiptBody& b) { b.set_hold_micros(109'999); }, "what was sent"},
+      {[](v1::ReceiptBody& b) { b.set_charged_micros(10'000); }, "what was sent"},
+      {[](v1::ReceiptBody& b) { b.mutable_meters(1)->set_egress_bytes(499'999'999); },
+       "takes back"},
+  });
+  // What is held for the time pays for nothing that is sent, and slow devices credit their time
+  // only.
+  body_.mutable_meters()->DeleteSubrange(0, 2);
+  add_meter(1, 10'000'000, 5'000'000, 1'500'000'000);
+  body_.set_slowed_us(5'000'000);
+  body_.set_credit_basis_points_max(10'000);
+  body_.set_credited_micros(5'000);
+  body_.set_refunded_micros(5'000);
+  body_.set_paid_micros(80'000);
+  const auto credited = verify_receipt(sign(), &market_key_.public_key());
+  EXPECT_TRUE(credited) << credited.error().message;
+}
+
 TEST_F(ReceiptTest, ASpotLeaseIsBilledRunByRun) {
   body_.set_tier(v1::SPOT);
   body_.add_devices()->set_index(0);

@@ -139,10 +139,11 @@ class SnapshotReader {
     value = static_cast<T>(wide);
     if (static_cast<std::int64_t>(value) != wide) fail("a number is out of range");
   }
-  // Only the schema's enumerations are stored; the validity of each is checked with its thing.
+  // Only the schema's enumerations are stored, whose numbers are all below this; the validity of
+  // each is checked with its thing.
   template <Enumeration T>
   void get(T& value) {
-    constexpr std::uint64_t kNumbersMax = 64;
+    constexpr std::uint64_t kNumbersMax = 1'024;
     const std::uint64_t wide = number();
     if (wide >= kNumbersMax) return fail("an enumeration is out of range");
     value = static_cast<T>(wide);

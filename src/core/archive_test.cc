@@ -70,8 +70,20 @@ TEST(Archive, GivesBackWhatWasWritten) {
   }
 }
 
+TEST(Archive, TakesEveryEnumerationThatAMarketKeeps) {
+  for (int number = v1::EndReason_MIN; number <= v1::EndReason_MAX; ++number) {
+    if (!v1::EndReason_IsValid(number)) continue;
+    const auto reason = static_cast<v1::EndReason>(number);
+    const std::string bytes = written([&](SnapshotWriter& writer) { writer(reason); });
+    const Status status = read(bytes, bytes.size(), [&](SnapshotReader& reader) {
+      EXPECT_EQ(reader.value<v1::EndReason>(), reason);
+    });
+    EXPECT_TRUE(status) << v1::EndReason_Name(reason) << ": " << status.error().message;
+  }
+}
+
 TEST(Archive, RefusesWhatWasNotWritten) {
-  const std::string bytes = written([](SnapshotWriter& writer) { writer(std::uint64_t{300}); });
+  const std::string bytes = written([](SnapshotWriter& writer) { writer(std::uint64_t{3'000}); });
   const auto number = [](SnapshotReader& reader) { (void)reader.value<std::uint64_t>(); };
   EXPECT_TRUE(read(bytes, 1, number));
   EXPECT_FALSE(read(bytes + "x", 1, number));

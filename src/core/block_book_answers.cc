@@ -199,6 +199,7 @@ Placement BlockBook::placement(const BlockAsk& ask, const Hit& hit) const {
   placement.disk_gb_hour = hit.candidate.disk_gb_hour;
   placement.rate_hour = hit.candidate.rate_hour;
   placement.list_hour = hit.candidate.device_hour;
+  placement.egress_gb = node.offer.egress_gb;
   if (offers_[block.offers[lane].slot].more != nullptr) placement.discounts = node.offer.discounts;
   return placement;
 }

@@ -7,6 +7,7 @@
 
 #include <boost/container/small_vector.hpp>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,11 +27,14 @@ namespace fallow::core {
 
 // Requirements with their query parsed and their prices made whole. requirements.gpus of 0 counts
 // as 1, device_thousandths of 0 as a whole device; requirements.query is not read.
+constexpr Micros kNoEgressLimit{std::numeric_limits<std::int64_t>::max()};
 struct Demand {
   Query query;
   v1::Requirements requirements;
-  Time quoted_at;                 // prices as they stood then, when 0 < quoted_at
-  Micros rate_hour_max;           // 0: none; counts beside requirements.price_per_hour_micros_max
+  Time quoted_at;        // prices as they stood then, when 0 < quoted_at
+  Micros rate_hour_max;  // 0: none; counts beside requirements.price_per_hour_micros_max
+  Micros egress_gb_max =
+      kNoEgressLimit;             // what 10^9 bytes may cost, where egress_mb_max is asked for
   bool at_floor = false;          // of spot: whatever it clears at now
   bool by_price = false;          // ranked by the objective alone, whatever else the policy weighs
   std::span<const NodeId> avoid;  // taken only when nothing else matches
@@ -49,6 +53,7 @@ struct Placement {
   Micros rate_hour;       // of one task: devices and disk together
   Micros list_hour;       // device_hour before the discount
   Discounts discounts{};  // that go with it
+  Micros egress_gb{};     // for 10^9 bytes that it sends
   bool free = true;       // could start now; false only in a list of all offers
 };
 

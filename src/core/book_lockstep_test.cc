@@ -183,6 +183,7 @@ class Lockstep {
   void set_price(Node& node) {
     const Micros device_hour(static_cast<std::int64_t>(below(6) * 100));
     const Micros disk_gb_hour(static_cast<std::int64_t>(below(3) * 1'000));
+    const Micros egress_gb(static_cast<std::int64_t>(below(3) * 50));
     Discounts discounts{};
     if (one_in(2)) {
       for (std::uint16_t& discount : discounts)
@@ -190,15 +191,16 @@ class Lockstep {
       std::sort(discounts.begin(), discounts.end());
     }
     if (device_hour > node.offer.device_hour || disk_gb_hour > node.offer.disk_gb_hour ||
-        discounts < node.offer.discounts) {
+        egress_gb > node.offer.egress_gb || discounts < node.offer.discounts) {
       const FormerPrice former{now_, node.offer.device_hour, node.offer.disk_gb_hour,
-                               node.offer.discounts};
+                               node.offer.discounts, node.offer.egress_gb};
       if (node.offer.former.size() < kFormerPricesMax) node.offer.former.push_back(former);
     } else if (one_in(2)) {
       node.offer.former.clear();
     }
     node.offer.device_hour = device_hour;
     node.offer.disk_gb_hour = disk_gb_hour;
+    node.offer.egress_gb = egress_gb;
     node.offer.discounts = discounts;
     node.offer.spot = one_in(2);
     node.offer.spot_floor = Micros(node.offer.spot ? static_cast<std::int64_t>(below(5) * 80) : 0);
@@ -289,7 +291,9 @@ class Lockstep {
                                         "lan=rack-1",
                                         "lan notin [rack-1,rack_2]",
                                         "rack=a",
-                                        "rack!=b"};
+                                        "rack!=b",
+                                        "egress_price<=0.00005",
+                                        "egress_price in [0,0.0001]"};
     std::string text;
     for (std::uint64_t n = below(4); n > 0; --n) text += std::string(pick(kConditions)) + " ";
     Demand demand = test_demand(text);
@@ -315,7 +319,11 @@ class Lockstep {
     if (one_in(3)) wanted.set_memory_mb(static_cast<std::uint32_t>(below(6) * 10));
     if (one_in(3)) wanted.set_cpu_thousandths(static_cast<std::uint32_t>(below(4) * 1'000));
     if (one_in(3)) wanted.set_disk_mb(static_cast<std::uint32_t>(below(7) * 10));
-    if (one_in(4)) wanted.set_network(v1::EGRESS);
+    if (one_in(4)) {
+      wanted.set_network(v1::EGRESS);
+      wanted.set_egress_mb_max(static_cast<std::uint32_t>(below(2)));
+      if (one_in(2)) demand.egress_gb_max = Micros(static_cast<std::int64_t>(below(3) * 50));
+    }
     if (one_in(4)) wanted.set_isolation_min(pick(std::array{v1::RUNC, v1::GVISOR, v1::MICROVM}));
     if (one_in(3)) wanted.set_price_per_hour_micros_max(static_cast<std::int64_t>(below(800)));
     if (one_in(3)) demand.rate_hour_max = Micros(static_cast<std::int64_t>(below(800)));
@@ -339,7 +347,8 @@ class Lockstep {
                                     "region,reliability-",
                                     "gpu_name-,num_gpus",
                                     "node-",
-                                    "isolation,device_kind"};
+                                    "isolation,device_kind",
+                                    "egress_price-"};
     QueryError error;
     ListOptions options;
     options.free_only = one_in(2);
@@ -365,6 +374,7 @@ class Lockstep {
     EXPECT_EQ(actual->device_hour, expected->device_hour);
     EXPECT_EQ(actual->disk_gb_hour, expected->disk_gb_hour);
     EXPECT_EQ(actual->rate_hour, expected->rate_hour);
+    EXPECT_EQ(actual->egress_gb, expected->egress_gb);
     EXPECT_EQ(actual->free, expected->free);
     EXPECT_EQ(actual->list_hour, expected->list_hour);
     EXPECT_EQ(actual->discounts, expected->discounts);

@@ -26,11 +26,12 @@ Duration slowed_time(const Lease& lease) {
 
 Micros credit_of(const Lease& lease) {
   if (lease.proven.value == 0) return Micros(0);
-  const Wide lost = Wide{lease.charged.value} * slowed_time(lease).value;
+  const Bill time = bill_of_time(lease);
+  const Wide lost = Wide{time.charged.value} * slowed_time(lease).value;
   const Micros whole(
       static_cast<std::int64_t>((lost + lease.proven.value - 1) / lease.proven.value));
-  const Micros most = fraction_of(lease.charged, lease.credit_basis_points_max, kBasisPoints);
-  return std::min({whole, most, lease.charged - lease.fee});
+  const Micros most = fraction_of(time.charged, lease.credit_basis_points_max, kBasisPoints);
+  return std::min({whole, most, time.charged - time.fee});
 }
 
 Micros credit_slowed(Step& step, Lease& lease) {

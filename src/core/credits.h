@@ -15,7 +15,8 @@ std::uint32_t slow_basis_points(const Node& node, const std::vector<std::uint32_
 Duration slowed_time(const Lease& lease);
 
 // ceil(charged * slowed / proven), at most floor(charged * credit_basis_points_max / 10,000) and at
-// most the provider's part of the charge.
+// most the provider's part of the charge: of what the time alone was charged, for a slow device
+// sends what it sends.
 Micros credit_of(const Lease& lease);
 
 // Of a lease that ends and refunds nothing: gives its credit back from what the provider has

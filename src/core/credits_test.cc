@@ -11,8 +11,11 @@ namespace {
 
 Lease billed(std::int64_t charged, std::int64_t fee, Duration proven, Duration slowed) {
   Lease lease;
-  lease.charged = Micros(charged);
+  lease.hold = lease.charged = Micros(charged);
+  lease.rate_hour = Micros(1'000'000'000'000);  // any time takes all that is held
+  lease.time_max = proven;
   lease.fee = Micros(fee);
+  if (fee > 0) lease.fee_basis_points = static_cast<std::uint32_t>(fee * 10'000 / charged);
   lease.proven = proven;
   lease.slowed = slowed;
   lease.credit_basis_points_max = 10'000;

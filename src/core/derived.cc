@@ -81,6 +81,7 @@ Status derive_orders(MarketState& state) {
     }
     order.demand = std::move(*demand);
     order.demand.rate_hour_max = order.rate_hour_max;
+    order.demand.egress_gb_max = order.egress_gb_max;
     demand_now(state, order);
     if (order.on_spot) {
       const std::uint64_t turn = std::exchange(order.turn, 0);

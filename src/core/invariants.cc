@@ -15,6 +15,7 @@
 #include "core/checks.h"
 #include "core/credits.h"
 #include "core/deadlines.h"
+#include "core/egress.h"
 #include "core/gangs.h"
 #include "core/machine.h"
 #include "core/meter.h"
@@ -136,8 +137,10 @@ class Verifier {
 
   void open_lease_holds(const Lease& lease, const Order& order) {
     ++leases_open_;
-    expect(lease.hold >= price_of(lease.rate_hour, lease.time_max),
-           "lease {} may run for longer than its hold pays for", lease.id.value);
+    expect(lease.hold >= price_of(lease.rate_hour, lease.time_max) + egress_hold(lease),
+           "lease {} may run for longer, or send more, than its hold pays for", lease.id.value);
+    expect(lease.egress_bytes_max == egress_left(order, order.tasks[lease.task]),
+           "lease {} may send another amount than is left of its task's", lease.id.value);
     expect(lease.stop_proven_max.value == 0 || lease.state == v1::STOPPING,
            "lease {} may prove what ran until its stop, and does not stop", lease.id.value);
     expect(!lease.proof || (lease.started_at.us == 0 && lease.proven.value == 0),

@@ -1,9 +1,9 @@
 // The contract that binds a task of an order to devices of a node, and its meter.
 //
 // Owner: Machine, market thread only; pointers live until the next apply(). Charge rule:
-// gross = min(hold, floor(rate * proven / 1 h)), cumulative, so that it never drifts; charged is
-// gross less what the renter is let off of the fee. The end of a reserved lease may bring a dearer
-// rate: see core/meter.h.
+// gross = min(hold of the time, floor(rate * proven / 1 h)) + floor(egress_gb * sent / 10^9),
+// cumulative, so that it never drifts; charged is gross less what the renter is let off of the fee.
+// The end of a reserved lease may bring a dearer rate: see core/meter.h.
 #pragma once
 
 #include <cstdint>
@@ -50,8 +50,10 @@ struct Lease {
   // their verified speed when it was placed.
   std::uint32_t credit_basis_points_max = 0;
   std::uint32_t slow_basis_points = 0;
-  Micros hold;
-  Duration time_max;  // running time that the hold pays for
+  Micros hold;                        // for its time and for what it sends: see core/egress.h
+  Duration time_max;                  // running time that the hold pays for
+  Micros egress_gb;                   // for 10^9 bytes; 0: it pays nothing for what it sends
+  std::int64_t egress_bytes_max = 0;  // that the hold pays for
   // It was extended by this desired set, of which its node may not have heard: then the node stops
   // it at the time that it knows. 0: the node knows time_max.
   std::uint64_t extended_revision = 0;
@@ -102,10 +104,11 @@ struct Lease {
   Duration idle;
   Duration proven;
   Duration slowed;  // of it, what full speed would not have needed, as its node counts it
-  Micros charged;   // posted so far, less what the renter was let off
-  Micros fee;       // of it, the market's; at the end net of what it gave back
-  Micros refunded;  // with what was credited
-  Micros credited;  // of it, for devices that were slowed down
+  std::int64_t egress_bytes = 0;  // that it has sent, as its node counts it
+  Micros charged;                 // posted so far, less what the renter was let off
+  Micros fee;                     // of it, the market's; at the end net of what it gave back
+  Micros refunded;                // with what was credited
+  Micros credited;                // of it, for devices that were slowed down
 
   v1::EndReason reason = v1::END_REASON_UNSPECIFIED;
   v1::Blame blame = v1::BLAME_NONE;

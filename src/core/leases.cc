@@ -8,6 +8,7 @@
 #include "core/credits.h"
 #include "core/deadlines.h"
 #include "core/device_records.h"
+#include "core/egress.h"
 #include "core/gangs.h"
 #include "core/lease_proofs.h"
 #include "core/meter.h"
@@ -126,6 +127,8 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   }
   lease.hold = hold;
   lease.time_max = time_max;
+  lease.egress_bytes_max = egress_left(order, task);
+  if (lease.egress_bytes_max > 0) lease.egress_gb = placement.egress_gb;
   lease.placed_at = step.now;
   lease.heard_at = step.now;
   lease.idle_since = step.now;
@@ -169,6 +172,8 @@ void place_lease(Step& step, Order& order, std::uint32_t task_index, const Place
   told.set_spot_bid_micros(lease.spot_bid.value);
   told.set_spot_floor_micros(lease.spot_floor.value);
   told.set_slow_basis_points(lease.slow_basis_points);
+  told.set_egress_gb_micros(lease.egress_gb.value);
+  told.set_egress_bytes_max(lease.egress_bytes_max);
   if (wanted.tier() == v1::RESERVED) *told.mutable_discounts() = message_of(lease.discounts);
 }
 
@@ -179,7 +184,7 @@ void extend_lease(Step& step, Lease& lease, Duration more) {
   lease.extended_revision = ++node_of(step.state, lease).desired_revision;
   lease.time_max += more;
   // A hold that the budget had cut may be a little more than its time costs.
-  lease.hold = std::max(before, price_of(lease.rate_hour, lease.time_max));
+  lease.hold = std::max(before, price_of(lease.rate_hour, lease.time_max) + egress_hold(lease));
   order.assigned += lease.hold - before;
   v1::LeaseExtended& told = *step.tell().mutable_lease_extended();
   told.set_lease(lease.id.value);
@@ -262,6 +267,8 @@ void end_lease(Step& step, Lease& lease, v1::EndReason reason, LastWords words) 
   told.set_refunded_micros(lease.refunded.value);
   told.set_fee_micros(lease.fee.value);
   told.set_rerated_hour_micros(lease.rerated_hour.value);
+  told.set_egress_bytes(lease.egress_bytes);
+  told.set_egress_micros(egress_cost(lease).value);
   if (auto wait = paid_wait(state, lease, ending)) *told.mutable_paid_wait() = std::move(*wait);
   stop_gang(step, lease, reason);
   after_lease(step, lease, ending);

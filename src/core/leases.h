@@ -14,7 +14,7 @@ void place_lease(Step& step, Order& order, std::uint32_t task, const Placement& 
                  Micros hold, Duration time_max);
 
 // Of an open lease that does not stop: it may run for so much longer, and holds what that costs at
-// its rate. The order holds it already, unassigned.
+// its rate, beside what it may send. The order holds it already, unassigned.
 void extend_lease(Step& step, Lease& lease, Duration more);
 
 // Changes the state and tells so; nothing when it is that already. Not to ENDED.

@@ -83,7 +83,7 @@ SortValue value_of(const Demand& demand, Field field, const Node& node, Micros d
   } else if (is_word(field)) {
     value.word = canonical_word(word_of(node, field));
   } else {
-    value.number = number_of(node, field, device_hour);
+    value.number = number_of(node, field, device_hour, node.offer.egress_gb);
   }
   return value;
 }

@@ -6,6 +6,7 @@
 #include "base/money.h"
 #include "core/blame.h"
 #include "core/deadlines.h"
+#include "core/egress.h"
 #include "core/leases.h"
 #include "core/spot.h"
 
@@ -50,17 +51,31 @@ Duration time_for(Micros hold, Micros rate_hour) {
 
 Duration charged_time(const Lease& lease) { return std::min(lease.proven, lease.time_max); }
 
-Bill bill_of(const Lease& lease) {
-  const Micros rate = std::max(lease.rate_hour, lease.rerated_hour);
+namespace {
+
+Bill bill_for(const Lease& lease, Micros gross) {
   Bill bill;
-  bill.gross =
-      std::min(lease.hold, lease.spot ? cost_of_runs(lease) : price_of(rate, charged_time(lease)));
+  bill.gross = gross;
   const Micros whole_fee = fee_of(bill.gross, lease.fee_basis_points);
   bill.let_off = fee_of(whole_fee, lease.volume_basis_points);
   bill.charged = bill.gross - bill.let_off;
   bill.fee = whole_fee - bill.let_off;
   return bill;
 }
+
+Micros cost_of_time(const Lease& lease) {
+  const Micros rate = std::max(lease.rate_hour, lease.rerated_hour);
+  return std::min(lease.hold - egress_hold(lease),
+                  lease.spot ? cost_of_runs(lease) : price_of(rate, charged_time(lease)));
+}
+
+}  // namespace
+
+Bill bill_of(const Lease& lease) {
+  return bill_for(lease, cost_of_time(lease) + egress_cost(lease));
+}
+
+Bill bill_of_time(const Lease& lease) { return bill_for(lease, cost_of_time(lease)); }
 
 Micros rerated_hour(const Order& order, const Lease& lease, v1::EndReason reason) {
   const v1::Requirements& wanted = order.requirements;
@@ -134,6 +149,7 @@ void accept_meter(Step& step, Lease& lease, const v1::MeterRecord& record) {
   if (lease.state == v1::STOPPING && running > lease.stop_proven_max) return;
   const Duration slowed(record.slowed_us());
   if (slowed < lease.slowed || slowed > running) return;
+  if (record.egress_bytes() < lease.egress_bytes) return;
 
   if (lease.started_at.us == 0) {
     lease.started_at = std::max(lease.placed_at, step.now - running);
@@ -142,6 +158,7 @@ void accept_meter(Step& step, Lease& lease, const v1::MeterRecord& record) {
   lease.meter_sequence = record.sequence();
   lease.proven = running;
   lease.slowed = slowed;
+  lease.egress_bytes = record.egress_bytes();
   lease.metered_index = step.index;
   if (lease.spot) extend_runs(step.state, lease);
   charge(step, lease);

@@ -48,14 +48,19 @@ void accept_meter(Step& step, Lease& lease, const v1::MeterRecord& record);
 Micros rerated_hour(const Order& order, const Lease& lease, v1::EndReason reason);
 // Charges the difference of a lease that ends.
 void rerate(Step& step, Lease& lease, v1::EndReason reason);
-// What follows from the lease's rate and time. Every part only ever grows with the time.
+// What follows from the lease's rate, its time and what it sent. Every part only ever grows with
+// both.
 struct Bill {
-  Micros gross;    // min(hold, floor(rate * time / 1 h)), or of a spot lease the sum over its runs
+  // min(hold, floor(rate * time / 1 h)), or of a spot lease the sum over its runs; and what it sent
+  // at its price. What is held for that is kept apart from what is held for the time.
+  Micros gross;
   Micros let_off;  // floor(fee of gross * volume basis points): out of the market's fee
   Micros charged;  // gross - let_off: what the renter pays
   Micros fee;      // of it, the market's: fee of gross - let_off
 };
 Bill bill_of(const Lease& lease);
+// The same if it had sent nothing.
+Bill bill_of_time(const Lease& lease);
 
 // The time that the renter was charged for, refunds apart.
 Duration charged_time(const Lease& lease);

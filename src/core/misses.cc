@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
 
 #include "core/term.h"
 
@@ -14,6 +15,7 @@ std::string kind_of_demand(const Demand& demand) {
   kind.clear_price_per_hour_micros_max();
   std::string key = kind.SerializeAsString();
   key += static_cast<char>(bracket_of(demand.requirements));
+  key += std::to_string(demand.egress_gb_max.value);
   return key;
 }
 

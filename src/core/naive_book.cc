@@ -47,6 +47,7 @@ void put_price(const Node& node, const Demand& demand, Placement& out) {
   if (demand.requirements.tier() == v1::SPOT) {
     out.list_hour = offer.device_hour;
     out.disk_gb_hour = offer.disk_gb_hour;
+    out.egress_gb = offer.egress_gb;
     out.device_hour = std::min(offer.spot_floor, offer.device_hour);
     if (node.counted.index != nullptr && !demand.at_floor) {
       out.device_hour = std::max(out.device_hour, node.counted.index->spot);
@@ -57,6 +58,7 @@ void put_price(const Node& node, const Demand& demand, Placement& out) {
   out.discounts = offer.discounts;
   out.device_hour = paid(demand, offer.device_hour, offer.discounts);
   out.disk_gb_hour = offer.disk_gb_hour;
+  out.egress_gb = offer.egress_gb;
   if (demand.quoted_at.us <= 0) return;
   const auto raised =
       std::find_if(offer.former.begin(), offer.former.end(),
@@ -69,6 +71,7 @@ void put_price(const Node& node, const Demand& demand, Placement& out) {
     out.discounts = raised->discounts;
   }
   out.disk_gb_hour = std::min(out.disk_gb_hour, raised->disk_gb_hour);
+  out.egress_gb = std::min(out.egress_gb, raised->egress_gb);
 }
 
 }  // namespace
@@ -106,7 +109,13 @@ std::optional<NaiveBook::Row> NaiveBook::row(const Node& node, const Demand& dem
   for (const std::int64_t max : {wanted.price_per_hour_micros_max(), demand.rate_hour_max.value}) {
     if (max > 0 && row.placement.rate_hour.value > max) return std::nullopt;
   }
-  if (!demand.query.admits(node, row.placement.device_hour)) return std::nullopt;
+  if (wanted.network() == v1::EGRESS) {
+    const Micros most = wanted.egress_mb_max() > 0 ? demand.egress_gb_max : Micros(0);
+    if (row.placement.egress_gb > most) return std::nullopt;
+  }
+  if (!demand.query.admits(node, row.placement.device_hour, row.placement.egress_gb)) {
+    return std::nullopt;
+  }
 
   // (free share, index, position) of every admitted device with room.
   std::set<std::tuple<std::uint32_t, std::uint32_t, std::size_t>> devices;
@@ -324,7 +333,7 @@ std::set<std::pair<std::int64_t, std::string>> NaiveBook::values_of(
     } else {
       Placement priced;
       put_price(*node, demand, priced);
-      values.emplace(number_of(*node, predicate.field, priced.device_hour), "");
+      values.emplace(number_of(*node, predicate.field, priced.device_hour, priced.egress_gb), "");
     }
   }
   return values;

@@ -29,6 +29,7 @@ struct FormerPrice {
   Micros device_hour;
   Micros disk_gb_hour;
   Discounts discounts{};
+  Micros egress_gb{};
 };
 
 struct Offer {
@@ -42,6 +43,7 @@ struct Offer {
   Discounts discounts{};            // of reserved leases
   bool spot = false;                // may be leased to spot
   Micros spot_floor;                // for at least this
+  Micros egress_gb;                 // for 10^9 bytes that leases send; 0: nothing
   std::vector<FormerPrice> former;  // at most kFormerPricesMax, oldest first; pruned by quote TTL
 };
 constexpr std::size_t kFormerPricesMax = 8;

@@ -37,6 +37,14 @@ void tell_offer(Step& step, const Node& node, bool withdrawn) {
   told.set_withdrawn(withdrawn);
 }
 
+// What an offer asks for all that it asks anything for.
+struct OfferPrices {
+  Micros device_hour;
+  Micros disk_gb_hour;
+  Discounts discounts{};
+  Micros egress_gb{};
+};
+
 bool is_less_anywhere(const Discounts& discounts, const Discounts& than) {
   for (std::size_t i = 0; i < kBrackets; ++i) {
     if (discounts[i] < than[i]) return true;
@@ -45,23 +53,25 @@ bool is_less_anywhere(const Discounts& discounts, const Discounts& than) {
 }
 
 // Lets the offer ask for the price, as far as quotes allow.
-bool ask(const Step& step, Offer& offer, Micros device_hour, Micros disk_gb_hour,
-         const Discounts& discounts) {
+bool ask(const Step& step, Offer& offer, const OfferPrices& asked) {
   const Time oldest_quote = step.now - Duration(step.state.policy.quote_ttl_us());
-  const bool raised = offer.id.value != 0 &&
-                      (device_hour > offer.device_hour || disk_gb_hour > offer.disk_gb_hour ||
-                       is_less_anywhere(discounts, offer.discounts));
+  const bool raised =
+      offer.id.value != 0 &&
+      (asked.device_hour > offer.device_hour || asked.disk_gb_hour > offer.disk_gb_hour ||
+       asked.egress_gb > offer.egress_gb || is_less_anywhere(asked.discounts, offer.discounts));
   const auto outlived = [&](const FormerPrice& former) { return former.raised_at <= oldest_quote; };
   const auto standing = static_cast<std::size_t>(
       std::count_if(offer.former.begin(), offer.former.end(), std::not_fn(outlived)));
   if (raised && standing >= kFormerPricesMax) return false;
   std::erase_if(offer.former, outlived);
   if (raised) {
-    offer.former.push_back({step.now, offer.device_hour, offer.disk_gb_hour, offer.discounts});
+    offer.former.push_back(
+        {step.now, offer.device_hour, offer.disk_gb_hour, offer.discounts, offer.egress_gb});
   }
-  offer.device_hour = device_hour;
-  offer.disk_gb_hour = disk_gb_hour;
-  offer.discounts = discounts;
+  offer.device_hour = asked.device_hour;
+  offer.disk_gb_hour = asked.disk_gb_hour;
+  offer.discounts = asked.discounts;
+  offer.egress_gb = asked.egress_gb;
   return true;
 }
 
@@ -73,7 +83,8 @@ std::optional<Refusal> check_offer(const v1::SetOffer& command, const MarketStat
                 {"disk_gb_hour_micros", command.disk_gb_hour_micros()},
                 {"device_hour_micros_min", command.device_hour_micros_min()},
                 {"device_hour_micros_max", command.device_hour_micros_max()},
-                {"spot_floor_micros", command.spot_floor_micros()}};
+                {"spot_floor_micros", command.spot_floor_micros()},
+                {"egress_gb_micros", command.egress_gb_micros()}};
   for (const auto& price : prices) {
     if (auto why = check_price(price.field, price.micros, state.limits)) return why;
   }
@@ -91,6 +102,10 @@ std::optional<Refusal> check_offer(const v1::SetOffer& command, const MarketStat
     return refusal(v1::VALUE_INVALID, "spot_floor_micros",
                    "the least that spot pays is not above the price, and stands only where spot "
                    "is taken");
+  }
+  if (command.egress_gb_micros() > 0 && !state.policy.prices_egress()) {
+    return refusal(v1::VALUE_INVALID, "egress_gb_micros",
+                   "in this market nothing is charged for what leases send: leave that price out");
   }
   if (!are_discounts(command.discounts())) {
     return refusal(v1::VALUE_INVALID, "discounts",
@@ -124,7 +139,9 @@ bool change_price(Step& step, Node& node, Micros device_hour, Micros disk_gb_hou
   Offer& offer = node.offer;
   if (device_hour == offer.device_hour && disk_gb_hour == offer.disk_gb_hour) return true;
   const bool lowered = device_hour < offer.device_hour || disk_gb_hour < offer.disk_gb_hour;
-  if (!ask(step, offer, device_hour, disk_gb_hour, offer.discounts)) return false;
+  if (!ask(step, offer, {device_hour, disk_gb_hour, offer.discounts, offer.egress_gb})) {
+    return false;
+  }
   offer_changed(step.state, node);
   if (lowered) node_gained(step.state, node);
   tell_offer(step, node, false);
@@ -148,8 +165,9 @@ void handle(Step& step, const v1::SetOffer& command) {
   Micros device_hour(command.device_hour_micros());
   if (ceiling.value > 0) device_hour = price_within(*node, floor, ceiling, device_hour);
   Offer& offer = node->offer;
-  if (!ask(step, offer, device_hour, Micros(command.disk_gb_hour_micros()),
-           discounts_of(command.discounts()))) {
+  if (!ask(step, offer,
+           {device_hour, Micros(command.disk_gb_hour_micros()), discounts_of(command.discounts()),
+            Micros(command.egress_gb_micros())})) {
     return step.refuse(v1::LIMIT_REACHED, "device_hour_micros",
                        "the price was raised {} times while quotes at the former ones stand: "
                        "try again in a few minutes",

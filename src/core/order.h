@@ -19,12 +19,13 @@ struct WaitingGroup;
 struct Task {
   v1::TaskState state = v1::WAITING;
   std::uint32_t attempts = 0;
-  std::uint32_t preempted = 0;  // of them: no fault of the task, so they count for no limit
-  std::uint32_t failures = 0;   // of them: what ended them may lie in the task. See core/retry.h
-  LeaseId lease;                // the latest attempt's
-  Duration proven;              // charged time of ended attempts, net of refunded ones
-  std::vector<NodeId> avoid;    // nodes that failed it, latest last; at most kAvoidMax
-  Time retry_at;                // WAITING: not placed before; 0: at once. See core/retry.h
+  std::uint32_t preempted = 0;    // of them: no fault of the task, so they count for no limit
+  std::uint32_t failures = 0;     // of them: what ended them may lie in the task. See core/retry.h
+  LeaseId lease;                  // the latest attempt's
+  Duration proven;                // charged time of ended attempts, net of refunded ones
+  std::int64_t egress_bytes = 0;  // likewise what they sent, as far as it was charged
+  std::vector<NodeId> avoid;      // nodes that failed it, latest last; at most kAvoidMax
+  Time retry_at;                  // WAITING: not placed before; 0: at once. See core/retry.h
 };
 constexpr std::size_t kAvoidMax = 8;
 
@@ -40,6 +41,7 @@ struct Order {
   Time quoted_at;        // prices as they stood then bind until quote_until
   Time quote_until;      // 0: no quote
   Micros rate_hour_max;  // no task is placed above it; 0: none
+  Micros egress_gb_max;  // with egress_mb_max: nor where 10^9 bytes cost more than this
   Micros budget;         // hard: held + charged never pass it
   Micros held;           // budget - charged while open, then 0
   Micros assigned;       // of held, to open leases: the sum of their hold - charged

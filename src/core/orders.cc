@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/money.h"
 #include "core/authority.h"
+#include "core/egress.h"
 #include "core/funds.h"
 #include "core/gangs.h"
 #include "core/handlers.h"
@@ -146,7 +147,10 @@ bool may_begin_after(const Order& order, const Lease& lease) {
 void after_lease(Step& step, const Lease& lease, const Ending& ending) {
   Order& order = *step.state.orders.find(lease.order);
   Task& task = order.tasks[lease.task];
-  if (!ending.refund) task.proven += std::min(lease.proven, lease.time_max);
+  if (!ending.refund) {
+    task.proven += std::min(lease.proven, lease.time_max);
+    task.egress_bytes += charged_egress(lease);
+  }
   const bool by_provider = ending.blame == v1::BLAME_PROVIDER && ending.by_node;
   const bool may_be_of_node =
       lease.reason == v1::IMAGE_UNAVAILABLE || lease.reason == v1::STORE_FULL;

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/money.h"
+#include "core/egress.h"
 #include "core/price_index.h"
 #include "core/spot.h"
 
@@ -49,7 +50,7 @@ std::uint32_t free_of(const NodeDevice& device, Supply supply) {
 
 OfferPrice price_at(const Offer& offer, Time quoted_at, Bracket term) {
   OfferPrice price{discounted(offer.device_hour, discount_in(offer.discounts, term)),
-                   offer.disk_gb_hour, offer.device_hour, offer.discounts};
+                   offer.disk_gb_hour, offer.device_hour, offer.discounts, offer.egress_gb};
   if (quoted_at.us <= 0) return price;
   for (const FormerPrice& former : offer.former) {
     if (former.raised_at <= quoted_at) continue;
@@ -60,6 +61,7 @@ OfferPrice price_at(const Offer& offer, Time quoted_at, Bracket term) {
       price.discounts = former.discounts;
     }
     price.disk_gb_hour = std::min(price.disk_gb_hour, former.disk_gb_hour);
+    price.egress_gb = std::min(price.egress_gb, former.egress_gb);
     break;  // the first raise behind the quote ended the price that was quoted
   }
   return price;
@@ -169,7 +171,8 @@ std::optional<Candidate> Matcher::fit(const Node& node, Supply supply, const Hin
   if (!is_offered(node) || !has_room(node, supply)) return std::nullopt;
   Candidate candidate = priced(node);
   if (candidate.rate_hour > rate_hour_max_) return std::nullopt;
-  if (!demand_.query.admits(node, candidate.device_hour)) return std::nullopt;
+  if (!takes_egress(demand_, candidate.egress_gb)) return std::nullopt;
+  if (!demand_.query.admits(node, candidate.device_hour, candidate.egress_gb)) return std::nullopt;
   std::uint32_t admitted = 0;
   std::uint32_t with_room = 0;
   for (const NodeDevice& device : node.devices) {
@@ -206,14 +209,16 @@ OfferPrice Matcher::price_of(const Node& node) const {
   return {std::max(spot_floor(node.offer), clearing),
           node.offer.disk_gb_hour,
           node.offer.device_hour,
-          {}};
+          {},
+          node.offer.egress_gb};
 }
 
 Candidate Matcher::priced(const Node& node) const {
   const OfferPrice price = price_of(node);
   return Candidate{.device_hour = price.device_hour,
                    .disk_gb_hour = price.disk_gb_hour,
-                   .rate_hour = rate(price.device_hour, price.disk_gb_hour)};
+                   .rate_hour = rate(price.device_hour, price.disk_gb_hour),
+                   .egress_gb = price.egress_gb};
 }
 
 Micros Matcher::rate(Micros device_hour, Micros disk_gb_hour) const {
@@ -247,6 +252,7 @@ Placement Matcher::placement(const Node& node, const Candidate& candidate, Suppl
   }
   const OfferPrice price = price_of(node);
   placement.list_hour = price.list_hour;
+  placement.egress_gb = price.egress_gb;
   placement.discounts = price.discounts;
   placement.device_hour = candidate.device_hour;
   placement.disk_gb_hour = candidate.disk_gb_hour;

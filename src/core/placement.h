@@ -30,6 +30,7 @@ struct Candidate {
   std::uint32_t stranded = 0;           // thousandths of devices that become useless by it
   std::uint32_t scarce = 0;             // of its class, basis points: see PriceIndex::scarcity()
   bool elsewhere = false;               // than where the order's data are
+  Micros egress_gb{};                   // the node itself tells it, so not that of a column
 };
 
 // Total order of fitting nodes; less is better.
@@ -49,6 +50,7 @@ struct OfferPrice {
   Micros disk_gb_hour;
   Micros list_hour;  // the same without the discounts
   Discounts discounts{};
+  Micros egress_gb{};
 };
 OfferPrice price_at(const Offer& offer, Time quoted_at, Bracket term);
 

@@ -69,6 +69,7 @@ v1::Policy default_policy() {
   policy.set_holds_deposits(true);
   policy.set_keeps_device_records(true);
   policy.set_lease_proof_basis_points(500);
+  policy.set_prices_egress(true);
   return policy;
 }
 

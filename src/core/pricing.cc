@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/money.h"
+#include "core/egress.h"
 #include "core/reservation.h"
 #include "core/spot.h"
 
@@ -14,13 +15,15 @@ constexpr std::size_t kWaveNodesMax = 1'024;
 // And so many gangs; the others are priced as these.
 constexpr std::size_t kWaveGangsMax = 4;
 
-// What the tasks that could start now would take, and the dearest of it.
+// What the tasks that could start now would take, and the dearest of it; of what they send, too.
 struct Wave {
   std::vector<Placement> offers;
   std::uint32_t tasks = 0;
   Placement dearest;
+  Micros egress_gb;
 
   void take(const Placement& placement, std::uint32_t count) {
+    egress_gb = std::max(egress_gb, placement.egress_gb);
     if (offers.empty() || placement.rate_hour > dearest.rate_hour) dearest = placement;
     tasks += count;
     if (offers.size() < kEstimateOffersMax) offers.push_back(placement);
@@ -73,6 +76,16 @@ Wave wave_of(const MarketState& state, const Demand& demand, std::uint32_t tasks
   return wave;
 }
 
+// Would it match, now or later, if it said how much it sends?
+bool lacks_only_egress(const MarketState& state, const Demand& demand) {
+  const v1::Requirements& wanted = demand.requirements;
+  if (wanted.network() != v1::EGRESS || wanted.egress_mb_max() > 0) return false;
+  if (state.book->possible(demand)) return false;
+  Demand paying = demand;
+  paying.requirements.set_egress_mb_max(1);
+  return state.book->possible(paying);
+}
+
 }  // namespace
 
 std::optional<Refusal> check_tasks(std::uint32_t tasks, const v1::Requirements& requirements,
@@ -93,6 +106,9 @@ Refusal no_match(const MarketState& state, const Demand& demand, bool under_quot
                               "the offers behind the quote are gone: ask for a new quote")
                     : refusal(v1::NO_MATCH, "requirements", "no offer meets the requirements now");
   why.relaxations = state.book->relaxations(demand);
+  if (lacks_only_egress(state, demand)) {
+    why.message += "; offers that charge for what a task sends would do: say how much it may send";
+  }
   return why;
 }
 
@@ -110,13 +126,15 @@ tl::expected<Estimate, Refusal> estimate_of(const MarketState& state, const Dema
   const Micros now_hour = wave.dearest.rate_hour;
   const Micros task_hour = spot ? Micros(wanted.price_per_hour_micros_max()) : now_hour;
   const Micros task_total = price_of(task_hour, Duration(wanted.duration_us()));
-  const Wide total = Wide{task_total.value} * tasks;
+  const bool pays_egress = egress_bytes_max(wanted) > 0;
+  const Micros task_egress = price_of_bytes(wave.egress_gb, egress_bytes_max(wanted));
+  const Wide total = (Wide{task_total.value} + task_egress.value) * tasks;
   // The rate, too: an order for a moment may cost little at a price that nothing else could hold.
   if (total > state.limits.money_max.value || task_hour > state.limits.money_max) {
     return tl::unexpected(
         refusal(v1::VALUE_INVALID, "tasks",
                 "the order, or an hour of a task, would cost more than {}: ask for "
-                "less time, fewer tasks or a cheaper offer",
+                "less time, fewer tasks, less to be sent or a cheaper offer",
                 format_money(state.limits.money_max)));
   }
   Estimate estimate;
@@ -127,6 +145,7 @@ tl::expected<Estimate, Refusal> estimate_of(const MarketState& state, const Dema
   quote.set_total_micros(static_cast<std::int64_t>(total));
   quote.set_tasks(tasks);
   *quote.mutable_requirements() = wanted;
+  if (pays_egress) quote.set_egress_gb_micros(wave.egress_gb.value);
   v1::Requirements without_disk = wanted;
   without_disk.set_disk_mb(0);
   estimate.gpu_hour = rate_of(without_disk, wave.dearest.device_hour, Micros(0));
@@ -136,6 +155,7 @@ tl::expected<Estimate, Refusal> estimate_of(const MarketState& state, const Dema
         rate_of(without_disk, wave.dearest.list_hour, Micros(0)) - estimate.gpu_hour;
   }
   estimate.fee_hour = fraction_of(now_hour, state.policy.fee_basis_points(), kBasisPoints);
+  estimate.egress = Micros(task_egress.value * tasks);
   estimate.tasks_at_once = wave.tasks;
   estimate.offers = std::move(wave.offers);
   return estimate;

@@ -19,6 +19,7 @@ struct Estimate {
   Micros fee_hour;       // contained in the two above
   Micros let_off_hour;   // of fee_hour, by what the renter has spent; not in the quote
   Micros discount_hour;  // that the term took off gpu_hour
+  Micros egress;         // in the quote's total: the most that all tasks pay for what they send
 };
 constexpr std::size_t kEstimateOffersMax = 10;
 

@@ -34,7 +34,7 @@ constexpr std::array<FieldFacts, kFields> kFieldFacts = {{
     {"device_kind", Kind::kWord, Of::kDevice, 0},  {"node", Kind::kNumber, Of::kOffer, 0},
     {"provider", Kind::kNumber, Of::kOffer, 0},    {"lan", Kind::kWord, Of::kOffer, 0},
     {"verified", Kind::kWord, Of::kDevice, 0},     {"images", Kind::kNumber, Of::kOffer, 0},
-    {"rack", Kind::kWord, Of::kOffer, 0},
+    {"rack", Kind::kWord, Of::kOffer, 0},          {"egress_price", Kind::kNumber, Of::kOffer, 6},
 }};
 
 const FieldFacts& facts_of(Field field) { return kFieldFacts[static_cast<std::size_t>(field)]; }
@@ -157,7 +157,7 @@ Query::Query(std::vector<Predicate> predicates) : predicates_(std::move(predicat
 }
 
 bool Query::matches(const Node& node) const {
-  if (!admits(node, node.offer.device_hour)) return false;
+  if (!admits(node, node.offer.device_hour, node.offer.egress_gb)) return false;
   std::uint32_t admitted = 0;
   for (const NodeDevice& device : node.devices) admitted += admits(device.facts) ? 1 : 0;
   return admitted > 0 && admits_count(admitted);
@@ -171,12 +171,12 @@ bool Query::admits(const v1::Device& device) const {
   });
 }
 
-bool Query::admits(const Node& node, Micros device_hour) const {
+bool Query::admits(const Node& node, Micros device_hour, Micros egress_gb) const {
   return std::all_of(predicates_.begin(), predicates_.end(), [&](const Predicate& predicate) {
     if (is_of_device(predicate.field) || predicate.field == Field::kNumGpus) return true;
     return is_word(predicate.field)
                ? predicate.holds(word_of(node, predicate.field))
-               : predicate.holds(number_of(node, predicate.field, device_hour));
+               : predicate.holds(number_of(node, predicate.field, device_hour, egress_gb));
   });
 }
 
@@ -287,10 +287,12 @@ std::string number_text(Field field, std::int64_t number) {
   return text;
 }
 
-std::int64_t number_of(const Node& node, Field field, Micros device_hour) {
+std::int64_t number_of(const Node& node, Field field, Micros device_hour, Micros egress_gb) {
   switch (field) {
     case Field::kPrice:
       return device_hour.value;
+    case Field::kEgressPrice:
+      return egress_gb.value;
     case Field::kReliability:
       return reliability_ppm(node);
     case Field::kCpuCores:

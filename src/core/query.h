@@ -30,20 +30,21 @@ enum class Field : std::uint8_t {
   kReliability,  // 0..1
   kRegion,       // word
   kCpuCores,
-  kCpuRam,      // GB
-  kDiskSpace,   // GB
-  kInetDown,    // Mbit/s
-  kInetUp,      // Mbit/s
-  kIsolation,   // number: v1::Isolation; written as a word: bubblewrap < runc < gvisor < microvm
-  kDeviceKind,  // word: gpu, cpu
-  kNode,        // id
-  kProvider,    // id
-  kLan,         // word, within a provider and region
-  kVerified,    // word of single devices: true where the last proof was passed, else false
-  kImages,      // number: 1 where the node runs OCI images, else 0; written as true or false
-  kRack,        // word, within a provider, region and LAN
+  kCpuRam,       // GB
+  kDiskSpace,    // GB
+  kInetDown,     // Mbit/s
+  kInetUp,       // Mbit/s
+  kIsolation,    // number: v1::Isolation; written as a word: bubblewrap < runc < gvisor < microvm
+  kDeviceKind,   // word: gpu, cpu
+  kNode,         // id
+  kProvider,     // id
+  kLan,          // word, within a provider and region
+  kVerified,     // word of single devices: true where the last proof was passed, else false
+  kImages,       // number: 1 where the node runs OCI images, else 0; written as true or false
+  kRack,         // word, within a provider, region and LAN
+  kEgressPrice,  // of 10^9 bytes that leases send
 };
-constexpr std::size_t kFields = 19;
+constexpr std::size_t kFields = 20;
 
 enum class Operator : std::uint8_t {
   kLess,
@@ -101,8 +102,8 @@ class Query {
   // The predicates of single devices. A CPU device is admitted only when the query names
   // device_kind or gpu_name.
   bool admits(const v1::Device& device) const;
-  // The other predicates, num_gpus apart. `device_hour` is the price that counts.
-  bool admits(const Node& node, Micros device_hour) const;
+  // The other predicates, num_gpus apart. `device_hour` and `egress_gb` are the prices that count.
+  bool admits(const Node& node, Micros device_hour, Micros egress_gb) const;
   // The predicates on num_gpus.
   bool admits_count(std::uint32_t admitted_devices) const;
 
@@ -135,14 +136,15 @@ std::string_view name_of(Field field);
 std::optional<Field> field_named(std::string_view name);
 bool is_word(Field field);
 bool is_of_device(Field field);
-// Decimals that a number of the field may have: 6 for price and reliability, 0 for counts and ids,
+// Decimals that a number of the field may have: 6 for prices and reliability, 0 for counts and ids,
 // else 3. Its scale is 10^decimals.
 int decimals_of(Field field);
 // A number of the field as a query writes it: "16", "0.31", "gvisor".
 std::string number_text(Field field, std::int64_t number);
 
-// A number field of a node and its offer; not of the device fields and num_gpus (bug: CHECK).
-std::int64_t number_of(const Node& node, Field field, Micros device_hour);
+// A number field of a node and its offer, at these prices; not of the device fields and num_gpus
+// (bug: CHECK).
+std::int64_t number_of(const Node& node, Field field, Micros device_hour, Micros egress_gb);
 // A number field of a device: gpu_ram (else CHECK).
 std::int64_t number_of(const v1::Device& device, Field field);
 // A word field, as it was reported: region, lan, rack.

@@ -39,6 +39,7 @@ Node rig() {
   node.facts.set_upload_mbps(100);
   node.facts.set_isolation(v1::GVISOR);
   node.facts.set_images(true);
+  node.offer.egress_gb = Micros(20'000);
   for (std::uint32_t i = 0; i < 2; ++i) {
     NodeDevice device;
     device.facts.set_index(i);
@@ -98,9 +99,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"device_kind=gpu", true}, Case{"device_kind=cpu", false}, Case{"node=4096", true},
         Case{"node!=4096", false}, Case{"provider=8193", true}, Case{"lan='RACK 7'", true},
         Case{"lan!=rack_7", false}, Case{"rack=a_3", true}, Case{"rack in [a_4,\"\"]", false},
-        Case{"lan in [rack_6,rack_7]", true}, Case{"GPU_NAME = 'rtx 4090'", true},
-        Case{"gpu_name!=RTX_4090", false}, Case{"gpu_name notin [RTX_3090]", true},
-        Case{"gpu_ram>=24.564", true}, Case{"gpu_ram>24.564", false}, Case{"region=\"EU\"", true},
+        Case{"egress_price<=0.02", true}, Case{"egress_price<0.02", false},
+        Case{"egress_price in [0,0.019999]", false}, Case{"lan in [rack_6,rack_7]", true},
+        Case{"GPU_NAME = 'rtx 4090'", true}, Case{"gpu_name!=RTX_4090", false},
+        Case{"gpu_name notin [RTX_3090]", true}, Case{"gpu_ram>=24.564", true},
+        Case{"gpu_ram>24.564", false}, Case{"region=\"EU\"", true},
         Case{"region in [\"eu\" , us]num_gpus>1", true}, Case{"gpu_ram>=24 gpu_ram<24", false}));
 
 TEST(Query, SpeaksOfSingleDevices) {

@@ -1,7 +1,9 @@
 // The reading half of Machine: nothing here changes anything.
+#include <algorithm>
 #include <utility>
 
 #include "core/deadlines.h"
+#include "core/egress.h"
 #include "core/machine.h"
 #include "core/market_state.h"
 #include "core/placement.h"
@@ -140,6 +142,10 @@ v1::Desired Machine::desired(NodeId node_id) const {
     wanted.set_network(asked.requirements.network());
     wanted.set_isolation(asked.requirements.isolation_min());
     wanted.set_time_us_max(bound.time_max.value);
+    // Nothing at all may be left for this attempt: no packet is as small as a byte.
+    if (egress_bytes_max(asked.requirements) > 0) {
+      wanted.set_egress_bytes_max(std::max<std::int64_t>(bound.egress_bytes_max, 1));
+    }
     if (bound.state == v1::STOPPING) {
       wanted.set_stop(true);
       wanted.set_stop_reason(bound.stop_reason);

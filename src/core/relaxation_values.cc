@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/egress.h"
 #include "core/relaxation.h"
 
 namespace fallow::core {
@@ -45,19 +46,20 @@ RelaxationValues::Failures RelaxationValues::failures_of(const Node& node) const
   check(node.cpu_thousandths_free >= wanted.cpu_thousandths(), Change::kCpu);
   check(node.disk_mb_free >= wanted.disk_mb(), Change::kDisk);
   check(node.facts.isolation() >= wanted.isolation_min(), Change::kIsolation);
-  check(node.facts.network() >= wanted.network(), Change::kNetwork);
   check(!too_long, Change::kDuration);
   check(matcher_.share() >= node.offer.share_thousandths_min, Change::kShare);
-  const Micros device_hour = matcher_.spot()
-                                 ? matcher_.price_of(node).device_hour
-                                 : price_at(node.offer, demand_.quoted_at, term).device_hour;
+  const OfferPrice price =
+      matcher_.spot() ? matcher_.price_of(node) : price_at(node.offer, demand_.quoted_at, term);
+  check(node.facts.network() >= wanted.network() && takes_egress(demand_, price.egress_gb),
+        Change::kNetwork);
   const std::vector<Predicate>& predicates = demand_.query.predicates();
   for (std::size_t i = 0; i < predicates.size() && failures.count < 2; ++i) {
     const Predicate& predicate = predicates[i];
     if (is_of_devices(predicate)) continue;
-    const bool holds = is_word(predicate.field)
-                           ? predicate.holds(word_of(node, predicate.field))
-                           : predicate.holds(number_of(node, predicate.field, device_hour));
+    const bool holds =
+        is_word(predicate.field)
+            ? predicate.holds(word_of(node, predicate.field))
+            : predicate.holds(number_of(node, predicate.field, price.device_hour, price.egress_gb));
     if (holds) continue;
     failures.predicate = i;
     ++failures.count;
@@ -76,7 +78,8 @@ RelaxationValues::Value RelaxationValues::value_of(const Predicate& predicate,
     value.word = word_of(node, predicate.field);
     return value;
   } else {
-    value.number = number_of(node, predicate.field, matcher_.price_of(node).device_hour);
+    const OfferPrice price = matcher_.price_of(node);
+    value.number = number_of(node, predicate.field, price.device_hour, price.egress_gb);
   }
   value.distance = distance_to(predicate, value.number);
   return value;

@@ -53,6 +53,11 @@ tl::expected<Demand, Refusal> demand_of(const v1::Requirements& requirements,
                                   "network {} is unknown",
                                   static_cast<int>(requirements.network())));
   }
+  if (requirements.egress_mb_max() > 0 && requirements.network() != v1::EGRESS) {
+    return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.egress_mb_max",
+                                  "a task without a network sends nothing: ask for the network "
+                                  "EGRESS, or leave out how much it may send"));
+  }
   if (requirements.gpus() > limits.devices_per_node_max) {
     return tl::unexpected(refusal(v1::VALUE_INVALID, "requirements.gpus",
                                   "{} GPUs: a node has at most {}", requirements.gpus(),

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/money.h"
+#include "core/egress.h"
 #include "core/gangs.h"
 #include "core/leases.h"
 #include "core/matching.h"
@@ -32,41 +33,51 @@ enum class Outcome { kPlaced, kNotPlaced, kHeldBack, kNextCommand };
 // What the members of a gang, or one task, take of the order's hold.
 struct Share {
   Micros rate;
+  Micros egress;  // of the hold, for what it sends
   Micros hold;
   Duration time_max;
 };
 
-// As much of each task's time as the unassigned money pays for, the same for all. Empty: of the
+// As much of each task's time as the unassigned money pays for, the same for all; what they may
+// send is set aside first, and where not even that is covered they get no time. Empty: of the
 // order's other leases money may come back, and the tasks wait for it rather than starting with
 // less.
 std::vector<Share> shares_of(const Order& order, std::uint32_t first,
                              const std::vector<Placement>& placements) {
   std::vector<Share> shares;
   Wide rates = 0;
+  Wide egresses = 0;
   Wide holds = 0;
   for (const Placement& placement : placements) {
-    const Duration remaining = remaining_time(order, order.tasks[first + shares.size()]);
+    const Task& task = order.tasks[first + shares.size()];
+    const Duration remaining = remaining_time(order, task);
+    const Micros egress = price_of_bytes(placement.egress_gb, egress_left(order, task));
     // A spot lease holds what its bid comes to.
     const Micros rate = is_spot(order)
                             ? rate_of(order.requirements,
                                       spot_bid(order.demand.requirements, placement.disk_gb_hour),
                                       placement.disk_gb_hour)
                             : placement.rate_hour;
-    shares.push_back({rate, price_of(rate, remaining), remaining});
+    shares.push_back({rate, egress, price_of(rate, remaining) + egress, remaining});
     rates += rate.value;
+    egresses += egress.value;
     holds += shares.back().hold.value;
   }
   const Micros unassigned = order.held - order.assigned;
   if (holds <= unassigned.value) return shares;
   if (order.leased > 0) return {};
   constexpr Wide kMax = std::numeric_limits<std::int64_t>::max();
-  const Duration time =
-      time_for(unassigned, Micros(static_cast<std::int64_t>(std::min(rates, kMax))));
+  if (egresses > unassigned.value) {
+    for (Share& share : shares) share.time_max = Duration(0);
+    return shares;
+  }
+  const Micros of_time = unassigned - Micros(static_cast<std::int64_t>(egresses));
+  const Duration time = time_for(of_time, Micros(static_cast<std::int64_t>(std::min(rates, kMax))));
   for (Share& share : shares) {
     // One task takes all there is, gangs share it by what they cost.
-    const Micros part = shares.size() == 1 ? unassigned : price_of(share.rate, time);
-    if (share.hold <= part) continue;
-    share.hold = part;
+    const Micros part = shares.size() == 1 ? of_time : price_of(share.rate, time);
+    if (share.hold - share.egress <= part) continue;
+    share.hold = part + share.egress;
     share.time_max = time_for(part, share.rate);
   }
   return shares;

@@ -167,7 +167,8 @@ void Sieve::add(const Predicate& predicate, std::size_t index, const WordNumbers
   if (predicate.op == Operator::kAny || is_of_device(predicate.field)) return;
   if (predicate.field == Field::kRegion) {
     add_region(predicate, index, regions);
-  } else if (predicate.field == Field::kLan || predicate.field == Field::kRack) {
+  } else if (predicate.field == Field::kLan || predicate.field == Field::kRack ||
+             predicate.field == Field::kEgressPrice) {
     doubts_ = asks_node_ = true;  // few ask for them: they have no column
   } else {
     add_numbers(predicate, index);

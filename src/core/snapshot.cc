@@ -1,5 +1,7 @@
 // The whole state as bytes and back. docs/market.md says what is in it; the fields stand in
 // snapshot_fields.h.
+#include <algorithm>
+
 #include "core/archive.h"
 #include "core/derived.h"
 #include "core/invariants.h"
@@ -61,8 +63,37 @@ bool keeps_lease_proofs(const MarketState& state) {
   return any;
 }
 
+bool keeps_egress(const Node& node) {
+  const auto& former = node.offer.former;
+  return node.offer.egress_gb.value > 0 ||
+         std::any_of(former.begin(), former.end(),
+                     [](const FormerPrice& price) { return price.egress_gb.value > 0; });
+}
+
+bool keeps_egress(const Order& order) {
+  return order.egress_gb_max.value > 0 ||
+         std::any_of(order.tasks.begin(), order.tasks.end(),
+                     [](const Task& task) { return task.egress_bytes > 0; });
+}
+
+bool keeps_egress(const Lease& lease) {
+  return lease.egress_bytes_max > 0 || lease.egress_bytes > 0;
+}
+
+template <class Id, class T>
+std::uint64_t count_egress(const Table<Id, T>& table) {
+  std::uint64_t count = 0;
+  table.each([&](const T& thing) { count += keeps_egress(thing) ? 1 : 0; });
+  return count;
+}
+
+bool keeps_egress(const MarketState& state) {
+  return count_egress(state.nodes) + count_egress(state.orders) + count_egress(state.leases) > 0;
+}
+
 // The oldest that can hold it, so that a market keeps its digest until it has something new.
 std::uint32_t version_of(const MarketState& state) {
+  if (keeps_egress(state)) return kEgressSnapshotVersion;
   if (keeps_lease_proofs(state)) return kLeaseProofsSnapshotVersion;
   if (!state.reversible.empty() || !state.reversals.empty() || !state.device_records.empty()) {
     return kRecordsSnapshotVersion;
@@ -152,6 +183,22 @@ void write_device_records(SnapshotWriter& writer, const MarketState& state) {
   }
 }
 
+template <class Id, class T, class Fields>
+void write_egress_of(SnapshotWriter& writer, const Table<Id, T>& table, Fields&& fields) {
+  writer(count_egress(table));
+  table.each([&](const T& thing) {
+    if (!keeps_egress(thing)) return;
+    writer(thing.id);
+    fields(writer, thing);
+  });
+}
+
+void write_egress(SnapshotWriter& writer, const MarketState& state) {
+  write_egress_of(writer, state.nodes, [](auto& a, const Node& x) { offer_egress_fields(a, x); });
+  write_egress_of(writer, state.orders, [](auto& a, const Order& x) { order_egress_fields(a, x); });
+  write_egress_of(writer, state.leases, [](auto& a, const Lease& x) { lease_egress_fields(a, x); });
+}
+
 // A role, and a bit for an invitation: markets without any keep the bytes that they had before
 // there were some.
 constexpr std::uint32_t kInvited = 32;
@@ -197,6 +244,7 @@ Digest write_state(const MarketState& state, const SnapshotWriter::Sink& sink) {
     write_device_records(writer, state);
   }
   if (version >= kLeaseProofsSnapshotVersion) write_lease_proofs(writer, state);
+  if (version >= kEgressSnapshotVersion) write_egress(writer, state);
   return writer.finish();
 }
 
@@ -414,12 +462,27 @@ void read_device_records(SnapshotReader& reader, MarketState& state) {
   });
 }
 
+template <class Id, class T, class Fields>
+void read_egress_of(SnapshotReader& reader, Table<Id, T>& table, Fields&& fields) {
+  read_each(reader, [&] {
+    T* const thing = table.find(reader.value<Id>());
+    if (thing == nullptr) return reader.fail("something sends that is not there");
+    fields(reader, *thing);
+  });
+}
+
+void read_egress(SnapshotReader& reader, MarketState& state) {
+  read_egress_of(reader, state.nodes, [](auto& a, Node& x) { offer_egress_fields(a, x); });
+  read_egress_of(reader, state.orders, [](auto& a, Order& x) { order_egress_fields(a, x); });
+  read_egress_of(reader, state.leases, [](auto& a, Lease& x) { lease_egress_fields(a, x); });
+}
+
 void read_state(SnapshotReader& reader, MarketState& state) {
   ShortHash magic{};
   std::uint32_t version = 0;
   reader(magic, version);
   if (magic != kMagic) return reader.fail("it is no snapshot of a market");
-  if (version < kSnapshotVersion || version > kLeaseProofsSnapshotVersion) {
+  if (version < kSnapshotVersion || version > kEgressSnapshotVersion) {
     return reader.fail("it is of a version that is not known here");
   }
   market_fields(reader, state);
@@ -439,6 +502,7 @@ void read_state(SnapshotReader& reader, MarketState& state) {
     read_device_records(reader, state);
   }
   if (version >= kLeaseProofsSnapshotVersion) read_lease_proofs(reader, state);
+  if (version >= kEgressSnapshotVersion) read_egress(reader, state);
 }
 
 }  // namespace

@@ -18,6 +18,9 @@ constexpr std::uint32_t kStopsSnapshotVersion = 14;
 constexpr std::uint32_t kRecordsSnapshotVersion = 15;
 // With the proofs that leases wait for, at the very end, and all of the version before. Likewise.
 constexpr std::uint32_t kLeaseProofsSnapshotVersion = 16;
+// With what offers, orders and leases say of egress, at the very end, and all of the version
+// before. Likewise.
+constexpr std::uint32_t kEgressSnapshotVersion = 17;
 
 template <class Archive, class List, class Each>
 void list_fields(Archive& archive, List& list, Each&& each) {
@@ -151,6 +154,25 @@ void lease_fields(Archive& archive, T& x) {
           x.refunded, x.credited, x.reason, x.blame, x.exit_code, x.detail, x.output_manifest,
           x.image_digest, x.checkpoint, x.checkpoint_at, x.checkpoint_sequence,
           x.earnings_released);
+}
+
+// ---- of egress, behind all else
+
+template <class Archive, class T>
+void offer_egress_fields(Archive& archive, T& x) {
+  archive(x.offer.egress_gb);
+  for (auto& former : x.offer.former) archive(former.egress_gb);
+}
+
+template <class Archive, class T>
+void order_egress_fields(Archive& archive, T& x) {
+  archive(x.egress_gb_max);
+  for (auto& task : x.tasks) archive(task.egress_bytes);
+}
+
+template <class Archive, class T>
+void lease_egress_fields(Archive& archive, T& x) {
+  archive(x.egress_gb, x.egress_bytes_max, x.egress_bytes);
 }
 
 template <class Archive, class T>

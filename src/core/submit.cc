@@ -73,6 +73,10 @@ std::optional<Refusal> check_quote(const v1::SubmitOrder& command,
     return why;
   }
   if (auto why = check_money("quote.total_micros", quote.total_micros(), true, limits)) return why;
+  if (quote.egress_gb_micros() < 0 || quote.egress_gb_micros() > limits.price_hour_max.value) {
+    return refusal(v1::VALUE_INVALID, "quote.egress_gb_micros",
+                   "the quote's price for what is sent cannot be");
+  }
   if (quote.issued_at_us() <= 0 || quote.issued_at_us() > now.us) {
     return refusal(v1::VALUE_INVALID, "quote.issued_at_us", "the quote is not of the past");
   }
@@ -116,10 +120,11 @@ std::optional<Refusal> check_room(const MarketState& state, const Account& accou
   return std::nullopt;
 }
 
-// What one hour of a task and the whole order may cost.
+// What one hour of a task, the whole order and 10^9 bytes of what it sends may cost.
 struct Price {
   Micros task_hour_max;
   Micros total;
+  Micros egress_gb;
 };
 
 // 0 would mean no cap: an order that was priced at nothing waits for what costs nothing.
@@ -141,16 +146,20 @@ tl::expected<Price, Refusal> price_of_order(const MarketState& state,
   if (quoted) {
     demand.quoted_at = Time{command.quote().issued_at_us()};
     demand.rate_hour_max = cap_of(Micros(command.quote().task_hour_micros()));
+    demand.egress_gb_max = Micros(command.quote().egress_gb_micros());
   }
   demand.at_floor = command.wait();  // to spot, prices fall again
   const bool matches = command.wait() ? state.book->possible(demand) : could_start(state, demand);
   demand.at_floor = false;
   if (!matches) return tl::unexpected(no_match(state, demand, quoted));
-  if (quoted) return Price{demand.rate_hour_max, Micros(command.quote().total_micros())};
+  if (quoted) {
+    return Price{demand.rate_hour_max, Micros(command.quote().total_micros()),
+                 demand.egress_gb_max};
+  }
   auto estimate = estimate_of(state, demand, command.tasks(), now);
   if (!estimate) return tl::unexpected(std::move(estimate).error());
   return Price{cap_of(Micros(estimate->quote.task_hour_micros())),
-               Micros(estimate->quote.total_micros())};
+               Micros(estimate->quote.total_micros()), Micros(estimate->quote.egress_gb_micros())};
 }
 
 }  // namespace
@@ -210,6 +219,7 @@ void handle(Step& step, const v1::SubmitOrder& command) {
     order.quote_until = Time{command.quote().expires_at_us()};
   }
   order.rate_hour_max = price->task_hour_max;
+  order.egress_gb_max = price->egress_gb;
   if (command.deadline_after_us() > 0) {
     order.deadline = step.now + Duration(command.deadline_after_us());
     order.restart = Duration(command.restart_us());
@@ -221,6 +231,7 @@ void handle(Step& step, const v1::SubmitOrder& command) {
   order.waiting = command.tasks();
   order.demand = std::move(*demand);
   order.demand.rate_hour_max = order.rate_hour_max;
+  order.demand.egress_gb_max = order.egress_gb_max;
 
   ++account->orders_open;
   ++state.orders_open;

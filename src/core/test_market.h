@@ -197,6 +197,10 @@ class RandomCommands {
     wanted.set_memory_mb(static_cast<std::uint32_t>(below(20'000)));
     wanted.set_cpu_thousandths(static_cast<std::uint32_t>(below(6'000)));
     wanted.set_disk_mb(chance(3) ? static_cast<std::uint32_t>(below(50'000)) : 0);
+    if (chance(4)) wanted.set_network(v1::EGRESS);
+    if (chance(wanted.network() == v1::EGRESS ? 2 : 40)) {
+      wanted.set_egress_mb_max(static_cast<std::uint32_t>(below(3'000)));
+    }
     if (chance(4)) wanted.set_tier(v1::SPOT);
     if (chance(4)) {
       wanted.set_tier(v1::RESERVED);
@@ -281,6 +285,7 @@ class RandomCommands {
     } else if (chance(30)) {
       submit.mutable_quote()->set_total_micros(hostile());
       submit.mutable_quote()->set_task_hour_micros(hostile());
+      submit.mutable_quote()->set_egress_gb_micros(hostile());
       submit.mutable_quote()->set_issued_at_us(hostile());
       submit.mutable_quote()->set_expires_at_us(hostile());
       submit.mutable_quote()->set_tasks(submit.tasks());
@@ -301,6 +306,10 @@ class RandomCommands {
                                       : static_cast<std::int64_t>(
                                             below(static_cast<std::uint64_t>(alive.value) + 1)));
       meter.set_slowed_us(meter.running_us() % 7 == 0 ? -1 : meter.running_us() / 2);
+      // Often beyond what it may send, and never less than before but by chance.
+      if (lease.egress_bytes_max > 0) {
+        meter.set_egress_bytes(chance(30) ? hostile() : meter.running_us() * 10);
+      }
     }
     if (chance(4)) {
       v1::Checkpoint& checkpoint = *report.mutable_checkpoint();
@@ -392,6 +401,7 @@ inline v1::Command RandomCommands::some(const Machine& machine) {
     offer.set_node(any_node(machine));
     offer.set_device_hour_micros(chance(10) ? 0 : amount(2'000'000));
     offer.set_disk_gb_hour_micros(chance(3) ? amount(300) : 0);
+    if (chance(3)) offer.set_egress_gb_micros(amount(500'000));
     offer.set_share_thousandths_min(static_cast<std::uint32_t>(chance(20) ? 1'001 : below(1'001)));
     offer.set_duration_us_max(chance(10) ? hostile() : 0);
     offer.set_spot(chance(2));

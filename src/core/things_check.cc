@@ -4,6 +4,7 @@
 
 #include "core/checks.h"
 #include "core/derived.h"
+#include "core/egress.h"
 #include "core/node_facts.h"
 #include "core/placement.h"
 #include "core/policy.h"
@@ -45,12 +46,12 @@ void check_shown_offer(Complaint& complaint, const Node& node, const Limits& lim
                is_price(offer.floor) && is_price(offer.ceiling) && offer.floor <= offer.ceiling &&
                (offer.id.value != 0 || offer.ceiling.value == 0) &&
                are_discounts(message_of(offer.discounts)) && is_price(offer.spot_floor) &&
-               (offer.spot || offer.spot_floor.value == 0);
+               (offer.spot || offer.spot_floor.value == 0) && is_price(offer.egress_gb);
   Time before;
   for (const FormerPrice& former : offer.former) {
     sound = sound && is_price(former.device_hour) && is_price(former.disk_gb_hour) &&
-            is_moment(former.raised_at) && before <= former.raised_at &&
-            are_discounts(message_of(former.discounts));
+            is_price(former.egress_gb) && is_moment(former.raised_at) &&
+            before <= former.raised_at && are_discounts(message_of(former.discounts));
     before = former.raised_at;
   }
   complaint.unless(sound, "node {} has an offer that cannot be", node.id.value);
@@ -111,6 +112,7 @@ void check_open_order(Complaint& complaint, const MarketState& state, const Orde
       is_between(Micros(0), order.charged, order.budget) &&
       is_between(Micros(0), order.month_counted, order.budget) &&
       is_between(Micros(0), order.rate_hour_max, state.limits.money_max) &&
+      is_between(Micros(0), order.egress_gb_max, state.limits.price_hour_max) &&
       order.attempts_max >= 1 && is_turn(order.turn);
   complaint.unless(sound, "order {} has values that cannot be", order.id.value);
   complaint.unless(is_moment(order.deadline) && is_span(order.restart) &&
@@ -130,6 +132,7 @@ void check_open_order(Complaint& complaint, const MarketState& state, const Orde
   for (const Task& task : order.tasks) {
     complaint.unless(task.state >= v1::WAITING && v1::TaskState_IsValid(task.state) &&
                          task.avoid.size() <= kAvoidMax && task.proven.value >= 0 &&
+                         task.egress_bytes >= 0 && egress_left(order, task) >= 0 &&
                          task.preempted <= task.attempts &&
                          task.failures <= task.attempts - task.preempted &&
                          (task.state != v1::WAITING || task.proven < duration) &&
@@ -166,6 +169,8 @@ void check_lease(Complaint& complaint, const MarketState& state, const Lease& le
       lease.spot_floor.value >= 0 && lease.spot_floor <= lease.spot_bid &&
       lease.device_hour <= state.limits.price_hour_max &&
       lease.disk_gb_hour <= state.limits.price_hour_max &&
+      is_between(Micros(0), lease.egress_gb, state.limits.price_hour_max) &&
+      lease.egress_bytes >= 0 && lease.egress_bytes_max >= 0 && egress_hold(lease) <= lease.hold &&
       are_discounts(message_of(lease.discounts));
   complaint.unless(sound_money, "lease {} has money that cannot be", lease.id.value);
   const bool sound_times =

@@ -15,8 +15,9 @@ namespace {
 // requirements.
 std::string key_of(const Demand& demand) {
   std::string key = demand.requirements.SerializeAsString();
-  key.append(reinterpret_cast<const char*>(&demand.rate_hour_max.value),
-             sizeof demand.rate_hour_max.value);
+  for (const Micros& most : {demand.rate_hour_max, demand.egress_gb_max}) {
+    key.append(reinterpret_cast<const char*>(&most.value), sizeof most.value);
+  }
   return key;
 }
 

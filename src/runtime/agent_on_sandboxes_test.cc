@@ -35,7 +35,7 @@ TEST_F(AgentTest, RunsATaskWithInputOutputAndLogs) {
   EXPECT_TRUE(verify_signature(
       to_bytes(key_->public_key()),
       meter_bytes(key_->public_key(), LeaseId(7), last.sequence(), Duration(last.running_us()),
-                  Time{last.measured_at_us()}, Duration(last.slowed_us())),
+                  Time{last.measured_at_us()}, Duration(last.slowed_us()), last.egress_bytes()),
       last.signature()));
 }
 

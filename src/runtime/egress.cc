@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "base/digest.h"
 #include "base/file.h"
@@ -22,6 +23,8 @@ constexpr std::size_t kInterfaceDigits = 12;  // an interface's name has 15 char
 // of four addresses are taken from its first half.
 constexpr std::uint32_t kPool = (198U << 24U) | (18U << 16U);
 constexpr std::uint32_t kBlocks = 1U << 14U;
+// The kernel takes no larger one; it counts like any other.
+constexpr std::uint64_t kNoQuota = std::numeric_limits<std::int64_t>::max();
 constexpr int kRangeBitsMin = 4;  // a wider route is a way out
 
 std::string text_of(std::uint32_t address) {
@@ -133,7 +136,7 @@ LeaseLink lease_link(const EgressPolicy& policy, std::uint64_t lease, std::int64
 }
 
 std::string egress_rules(const EgressPolicy& policy, const LeaseLink& link,
-                         const std::vector<std::string>& host_ranges) {
+                         const std::vector<std::string>& host_ranges, std::uint64_t bytes_max) {
   std::vector<std::string> denied(kNotPublic.begin(), kNotPublic.end());
   denied.insert(denied.end(), host_ranges.begin(), host_ranges.end());
   denied.insert(denied.end(), policy.denied.begin(), policy.denied.end());
@@ -160,6 +163,7 @@ table inet {table} {{
     type ipv4_addr
     elements = {{ {resolvers} }}
   }}
+  quota {sent} {{ over {quota} bytes }}
   chain refuse {{
     meta l4proto tcp reject with tcp reset
     reject with icmpx admin-prohibited
@@ -178,14 +182,18 @@ table inet {table} {{
     ip daddr @denied goto refuse
     tcp dport {{ 25, 465, 587 }} goto refuse
 {ports}  }}
+  chain outgo {{
+    quota name "{sent}" goto refuse
+  }}
   chain enter {{
     type filter hook prerouting priority mangle; policy accept;
     iifname "{interface}" goto outward
   }}
   chain across {{
     type filter hook forward priority filter; policy accept;
-    iifname "{interface}" meta l4proto {{ tcp, udp }} th dport 53 ip daddr @resolvers accept
+    iifname "{interface}" meta l4proto {{ tcp, udp }} th dport 53 ip daddr @resolvers goto outgo
     iifname "{interface}" ip daddr @denied drop
+    iifname "{interface}" goto outgo
     oifname "{interface}" ct state established,related accept
     oifname "{interface}" drop
   }}
@@ -205,7 +213,8 @@ table inet {table} {{
       fmt::arg("resolvers", fmt::join(policy.resolvers, ", ")), fmt::arg("bytes", bytes),
       fmt::arg("packets", policy.packets_second_max),
       fmt::arg("opened", policy.connections_second_max),
-      fmt::arg("connections", policy.connections_max), fmt::arg("ports", ports));
+      fmt::arg("connections", policy.connections_max), fmt::arg("ports", ports),
+      fmt::arg("sent", kSentObject), fmt::arg("quota", bytes_max == 0 ? kNoQuota : bytes_max));
 }
 
 // Iface Destination Gateway Flags RefCnt Use Metric Mask ...: numbers in hex, addresses as they lie

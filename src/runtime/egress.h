@@ -64,8 +64,12 @@ constexpr std::string_view kInterfacePrefix = "fw-";
 
 // What the host's end is told: a table of its own, made in one step.
 // `host_ranges` are the networks that the host itself stands in, also the public ones.
+// What goes out is counted by its IP packets, and after `bytes_max` refused (0: never), the
+// resolvers' too.
 std::string egress_rules(const EgressPolicy& policy, const LeaseLink& link,
-                         const std::vector<std::string>& host_ranges);
+                         const std::vector<std::string>& host_ranges, std::uint64_t bytes_max);
+// By this name that count stands in the table.
+constexpr std::string_view kSentObject = "sent";
 
 // The ranges that the host has routes of their own for, and the interfaces that lead out; from the
 // text of /proc/net/route.

@@ -78,7 +78,7 @@ TEST(Egress, RulesHoldWhatIsDenied) {
   policy.resolvers = {"9.9.9.9"};
   policy.denied = {"198.51.0.0/16"};
   policy.mbps_max = 8;
-  const std::string rules = egress_rules(policy, lease_link(policy, 5, 99), {"130.82.0.0/16"});
+  const std::string rules = egress_rules(policy, lease_link(policy, 5, 99), {"130.82.0.0/16"}, 0);
   for (const char* part : {"169.254.0.0/16", "198.51.0.0/16", "130.82.0.0/16", "25, 465, 587",
                            "elements = { 9.9.9.9 }", "over 1250000 bytes/second", "over 1024"}) {
     EXPECT_THAT(rules, HasSubstr(part));
@@ -86,9 +86,22 @@ TEST(Egress, RulesHoldWhatIsDenied) {
   EXPECT_THAT(rules, Not(HasSubstr("flush")));
   EXPECT_THAT(rules, Not(HasSubstr("th dport !=")));
   policy.ports = {80, 443};
-  EXPECT_THAT(egress_rules(policy, lease_link(policy, 5, 99), {}),
+  EXPECT_THAT(egress_rules(policy, lease_link(policy, 5, 99), {}, 0),
               HasSubstr("meta l4proto { tcp, udp } th dport != { 80, 443 } goto refuse\n  }\n"));
   EXPECT_THAT(resolv_conf(policy), HasSubstr("nameserver 9.9.9.9\n"));
+}
+
+TEST(Egress, RulesCountWhatGoesOut) {
+  EgressPolicy policy;
+  policy.resolvers = {"9.9.9.9"};
+  const auto rules = [&](std::uint64_t bytes_max) {
+    return egress_rules(policy, lease_link(policy, 5, 99), {}, bytes_max);
+  };
+  EXPECT_THAT(rules(2'000'000), HasSubstr("quota sent { over 2000000 bytes }"));
+  EXPECT_THAT(rules(0), HasSubstr("quota sent { over 9223372036854775807 bytes }"));
+  // Neither what is denied nor what comes in counts; what a resolver is asked does.
+  EXPECT_THAT(rules(0), HasSubstr("@resolvers goto outgo\n"));
+  EXPECT_THAT(rules(0), HasSubstr("ip daddr @denied drop\n    iifname \"fw-"));
 }
 
 }  // namespace

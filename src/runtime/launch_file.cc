@@ -58,6 +58,7 @@ class Reader {
     if (items > bytes_.size() / 8) is_whole_ = false;
     return is_whole_ ? items : 0;
   }
+  bool has_more() const { return !bytes_.empty(); }
   bool is_whole() const { return is_whole_ && bytes_.empty(); }
 
  private:
@@ -106,6 +107,7 @@ std::string encode_launch(const LaunchFile& launch) {
   put(bytes, std::uint64_t{spec.cpu_thousandths});
   put(bytes, std::uint64_t{spec.processes_max});
   put(bytes, static_cast<std::uint64_t>(spec.network));
+  put(bytes, spec.egress_bytes_max);
   put(bytes, static_cast<std::uint64_t>(spec.fence_at.us));
   put(bytes, static_cast<std::uint64_t>(spec.isolation_min));
   put(bytes, static_cast<std::uint64_t>(launch.isolation));
@@ -154,6 +156,7 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
   spec.cpu_thousandths = static_cast<std::uint32_t>(reader.number());
   spec.processes_max = static_cast<std::uint32_t>(reader.number());
   spec.network = static_cast<v1::Network>(reader.number());
+  spec.egress_bytes_max = reader.number();
   spec.fence_at = Time{static_cast<std::int64_t>(reader.number())};
   spec.isolation_min = static_cast<v1::Isolation>(reader.number());
   launch.isolation = static_cast<v1::Isolation>(reader.number());
@@ -229,6 +232,8 @@ std::string encode_exit(const ExitFile& file) {
   put(bytes, static_cast<std::uint64_t>(file.exit_code));
   put(bytes, static_cast<std::uint64_t>(file.signal));
   put(bytes, file.detail);
+  // Behind all else and only then: a supervisor that is older than its agent writes none.
+  if (file.egress_bytes > 0) put(bytes, static_cast<std::uint64_t>(file.egress_bytes));
   return bytes;
 }
 
@@ -241,6 +246,7 @@ Result<ExitFile> decode_exit(std::string_view bytes) {
   file.exit_code = static_cast<int>(reader.number());
   file.signal = static_cast<int>(reader.number());
   file.detail = reader.text();
+  if (reader.has_more()) file.egress_bytes = static_cast<std::int64_t>(reader.number());
   if (!reader.is_whole() || cause > static_cast<std::uint64_t>(agent::kExitCauseLast)) {
     return fail(ErrorCode::kCorrupt, "the record of the workload's end is damaged");
   }

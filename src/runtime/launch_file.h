@@ -93,6 +93,7 @@ struct ExitFile {
   int exit_code = 0;
   int signal = 0;
   std::string detail;
+  std::int64_t egress_bytes = 0;  // that it sent over its network
 };
 std::string encode_exit(const ExitFile& file);
 Result<ExitFile> decode_exit(std::string_view bytes);

@@ -19,6 +19,7 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   launch.spec.memory_room_bytes_min = 6;
   launch.spec.disk_room_bytes_min = 7;
   launch.spec.network = v1::EGRESS;
+  launch.spec.egress_bytes_max = 12;
   launch.egress = {"abc", {"9.9.9.9"}, {"192.0.2.0/24"}, 1, 2, 3, 4, {80, 443}};
   launch.uid = 9;
   launch.spec.isolation_min = v1::RUNC;
@@ -36,6 +37,7 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   EXPECT_EQ(back->isolation, v1::GVISOR);
   EXPECT_EQ(back->spec.memory_room_bytes_min, 6U);
   EXPECT_EQ(back->spec.disk_room_bytes_min, 7U);
+  EXPECT_EQ(back->spec.egress_bytes_max, 12U);
   EXPECT_EQ(back->disk.disk, "8:0");
   EXPECT_EQ(back->disk.bytes_per_s, 10U);
   EXPECT_EQ(back->disk.operations_per_s, 11U);
@@ -52,10 +54,11 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   }
   EXPECT_FALSE(decode_launch(bytes + "x"));
 
-  const ExitFile file{Time{5}, ExitCause::kDiskFull, 1, 2, "why"};
+  const ExitFile file{Time{5}, ExitCause::kDiskFull, 1, 2, "why", 3};
   const auto exit_back = decode_exit(encode_exit(file));
   ASSERT_TRUE(exit_back);
   EXPECT_EQ(exit_back->detail, "why");
+  EXPECT_EQ(exit_back->egress_bytes, 3);
   EXPECT_EQ(exit_back->cause, ExitCause::kDiskFull);
   EXPECT_FALSE(decode_exit("FALLOWEXIT1\nx"));
   EXPECT_FALSE(decode_time("1234567"));

@@ -101,8 +101,8 @@ bool answers(const std::string& resolver) {
 
 }  // namespace
 
-Result<LeaseNetwork> LeaseNetwork::make(const EgressPolicy& policy, LeaseId lease,
-                                        pid_t supervisor) {
+Result<LeaseNetwork> LeaseNetwork::make(const EgressPolicy& policy, LeaseId lease, pid_t supervisor,
+                                        std::uint64_t bytes_max) {
   FALLOW_ASSIGN(const Fd lock, lock_host_network());
   LeaseNetwork network;
   FALLOW_ASSIGN(network.host_, open_file(kOwnNamespace, O_RDONLY));
@@ -111,7 +111,8 @@ Result<LeaseNetwork> LeaseNetwork::make(const EgressPolicy& policy, LeaseId leas
   // and the host forwards for them last.
   FALLOW_ASSIGN(const LeaseLink link, make_link(policy, lease, supervisor, network.name_space_));
   const HostRoutes routes = host_routes();
-  FALLOW_TRY(run_network_tool("nft", "network.rules", egress_rules(policy, link, routes.ranges)));
+  FALLOW_TRY(run_network_tool("nft", "network.rules",
+                              egress_rules(policy, link, routes.ranges, bytes_max)));
   FALLOW_TRY(shape(policy, link.interface, "network.inward"));
   FALLOW_TRY(network.within([&] { return furnish(policy, link); }));
   FALLOW_TRY(open_forwarding(link.interface, routes.uplinks));

@@ -24,7 +24,9 @@ class LeaseNetwork {
  public:
   // Scripts for the tools are left in the working folder, as network.*: they say that there is
   // something to remove. Blocks for as long as six short processes take.
-  static Result<LeaseNetwork> make(const EgressPolicy& policy, LeaseId lease, pid_t supervisor);
+  // The lease may send `bytes_max`; 0: as much as it likes.
+  static Result<LeaseNetwork> make(const EgressPolicy& policy, LeaseId lease, pid_t supervisor,
+                                   std::uint64_t bytes_max);
   // What make() made, also when it had failed half-way. Nothing runs in it any more.
   static void remove(const EgressPolicy& policy, LeaseId lease, pid_t supervisor);
 

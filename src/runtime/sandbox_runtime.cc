@@ -26,6 +26,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/disk_of.h"
 #include "runtime/door.h"
+#include "runtime/egress_count.h"
 #include "runtime/host_room.h"
 #include "runtime/launch_file.h"
 #include "runtime/lease_network.h"
@@ -407,7 +408,10 @@ agent::WorkloadUse SandboxRuntime::use(LeaseId lease) const {
   agent::WorkloadUse use =
       workload_use(groups_of(impl_->cgroups, cgroup_name(lease, *supervisor)), *supervisor);
   if (const auto& egress = impl_->options.egress) {
-    add_network_use(lease_link(*egress, lease.value, *supervisor).interface, use);
+    const LeaseLink link = lease_link(*egress, lease.value, *supervisor);
+    add_network_use(link.interface, use);
+    // Who has no network has no interface, and no table to ask for.
+    if (use.network_out_bytes) use.egress_bytes = egress_bytes_of(link.table);
   }
   return use;
 }
@@ -471,8 +475,8 @@ void SandboxRuntime::Impl::look(LeaseId lease, Supervised& one,
     events.emplace_back(Exited{lease, {}, ExitCause::kLost, 0, 0, file.error().message});
     return;
   }
-  events.emplace_back(
-      Exited{lease, file->at, file->cause, file->exit_code, file->signal, file->detail});
+  events.emplace_back(Exited{lease, file->at, file->cause, file->exit_code, file->signal,
+                             file->detail, file->egress_bytes});
 }
 
 void SandboxRuntime::Impl::read_inotify(Events& events) {

@@ -26,6 +26,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/door.h"
 #include "runtime/driver_files.h"
+#include "runtime/egress_count.h"
 #include "runtime/host_room.h"
 #include "runtime/launch_file.h"
 #include "runtime/lease_network.h"
@@ -103,7 +104,8 @@ class Supervisor {
   // Without a sandbox when the fence has passed already.
   Status begin();
   Status make_network(const PrivateFolders& folders);
-  void remove_network();
+  // Says what went over it.
+  std::int64_t remove_network();
   void loop();
   void follow_wishes();
   void note_start();
@@ -159,8 +161,9 @@ void Supervisor::run() {
   if (sandbox_) loop();
   over_at_ = boot_time();
   clear_away();
-  remove_network();
-  const ExitFile end = outcome();
+  const std::int64_t egress_bytes = remove_network();
+  ExitFile end = outcome();
+  end.egress_bytes = egress_bytes;
   if (end.cause == ExitCause::kHostDiskFull) make_room();
   publish("exit", encode_exit(end));
   remove_cgroups(launch_.cgroup_parents, cgroup_name(launch_.spec.lease, ::getpid()));
@@ -217,7 +220,8 @@ Status Supervisor::begin() {
 }
 
 Status Supervisor::make_network(const PrivateFolders& folders) {
-  auto made = LeaseNetwork::make(launch_.egress, launch_.spec.lease, ::getpid());
+  auto made = LeaseNetwork::make(launch_.egress, launch_.spec.lease, ::getpid(),
+                                 launch_.spec.egress_bytes_max);
   Status usable = made ? Status() : tl::unexpected(made.error());
   if (made) network_ = std::move(*made);
   if (usable && asks_resolvers_) usable = network_->try_resolvers(launch_.egress);
@@ -228,10 +232,13 @@ Status Supervisor::make_network(const PrivateFolders& folders) {
   return fail_with(usable.error(), "the workload's network could not be made");
 }
 
-void Supervisor::remove_network() {
-  if (launch_.spec.network == v1::NETWORK_NONE) return;
+std::int64_t Supervisor::remove_network() {
+  if (launch_.spec.network == v1::NETWORK_NONE) return 0;
+  const LeaseLink link = lease_link(launch_.egress, launch_.spec.lease.value, ::getpid());
+  const std::uint64_t sent = egress_bytes_of(link.table).value_or(0);
   network_.reset();
   LeaseNetwork::remove(launch_.egress, launch_.spec.lease, ::getpid());
+  return static_cast<std::int64_t>(sent);
 }
 
 void Supervisor::loop() {

@@ -275,6 +275,11 @@ v1::QuoteView estimate_view(const core::Estimate& estimate) {
   if (estimate.let_off_hour.value > 0) {
     add_part(view, "volume discount (comes off)", estimate.let_off_hour, time, quote.tasks());
   }
+  if (estimate.egress.value > 0) {
+    v1::PricePart& part = *view.add_parts();
+    part.set_name("egress (at most)");
+    part.set_total(format_money(estimate.egress));
+  }
   view.set_tasks_at_once(estimate.tasks_at_once);
   for (const core::Placement& offer : estimate.offers) *view.add_offers() = offer_view(*offer.node);
   return view;

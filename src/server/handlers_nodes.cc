@@ -62,6 +62,12 @@ net::Task<Answer<v1::NodeView>> join_node(Call& call, const v1::JoinNodeRequest&
   if (!request.price_per_hour().empty()) {
     FALLOW_CO_ASSIGN(price, positive_money_of("price_per_hour", request.price_per_hour()));
   }
+  FALLOW_CO_ASSIGN(const Micros egress,
+                   money_of("egress_price_per_gb", request.egress_price_per_gb()));
+  if (egress.value > 0 && price == Micros()) {
+    co_return refuse_field("price_per_hour",
+                           "a price of egress alone offers nothing: give price_per_hour, too");
+  }
   v1::Command command;
   v1::JoinNode& out = *command.mutable_join_node();
   out.set_secret_hash(to_bytes(digest_of(std::string_view(*secret))));
@@ -82,6 +88,7 @@ net::Task<Answer<v1::NodeView>> join_node(Call& call, const v1::JoinNodeRequest&
   v1::Command offering;
   offering.mutable_set_offer()->set_node(joined.id());
   offering.mutable_set_offer()->set_device_hour_micros(price.value);
+  offering.mutable_set_offer()->set_egress_gb_micros(egress.value);
   const std::function<Answer<v1::NodeView>(const Done&)> take_offer =
       [&](const Done& done) -> Answer<v1::NodeView> {
     const core::Node* node = done.machine.node(NodeId(joined.id()));
@@ -174,6 +181,8 @@ net::Task<Answer<v1::OfferView>> set_offer(Call& call, const v1::SetOfferRequest
                    money_of("price_ceiling_per_hour", request.price_ceiling_per_hour()));
   FALLOW_CO_ASSIGN(const Micros disk,
                    money_of("disk_price_per_gb_hour", request.disk_price_per_gb_hour()));
+  FALLOW_CO_ASSIGN(const Micros egress,
+                   money_of("egress_price_per_gb", request.egress_price_per_gb()));
   if (follows && (ceiling.value == 0 || floor > ceiling)) {
     co_return refuse_field("price_ceiling_per_hour",
                            "a price that follows the market has a ceiling above 0 and not below "
@@ -198,6 +207,7 @@ net::Task<Answer<v1::OfferView>> set_offer(Call& call, const v1::SetOfferRequest
   out.set_device_hour_micros_min(floor.value);
   out.set_device_hour_micros_max(ceiling.value);
   out.set_disk_gb_hour_micros(disk.value);
+  out.set_egress_gb_micros(egress.value);
   out.set_share_thousandths_min(
       share == 0 ? core::kWholeDevice : static_cast<std::uint32_t>(std::ceil(share * 1000 - 1e-6)));
   out.set_duration_us_max(longest.value);

@@ -29,7 +29,7 @@ bool meters_hold(const v1::Observed& observed, std::string_view node_key, std::s
       if (++count > count_max || record.lease() != workload.lease()) return false;
       const std::string bytes = meter_bytes(
           *key, LeaseId(record.lease()), record.sequence(), Duration(record.running_us()),
-          Time{record.measured_at_us()}, Duration(record.slowed_us()));
+          Time{record.measured_at_us()}, Duration(record.slowed_us()), record.egress_bytes());
       if (!verify(node_key, bytes, record.signature())) return false;
     }
   }

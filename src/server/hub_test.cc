@@ -435,8 +435,8 @@ TEST_F(HubTest, WhichRecordsDoNotCountYetIsSaid) {
     meter.set_lease(lease);
     meter.set_sequence(sequence);
     meter.set_running_us(running.value);
-    meter.set_signature(to_bytes(
-        key_.sign(meter_bytes(key_.public_key(), LeaseId(lease), sequence, running, Time{}, {}))));
+    meter.set_signature(to_bytes(key_.sign(
+        meter_bytes(key_.public_key(), LeaseId(lease), sequence, running, Time{}, {}, 0))));
   };
   // Of the last report with that sequence.
   const auto not_taken = [&](std::uint64_t sequence) {

@@ -52,6 +52,8 @@ std::string field_of(const std::string& command_field) {
       {"memory_mb", "memory_gb"},
       {"cpu_thousandths", "cpu_cores"},
       {"disk_mb", "disk_gb"},
+      {"egress_gb_micros", "egress_price_per_gb"},
+      {"egress_mb_max", "egress_gb"},
       {"expires_at_us", "hours"},
       {"secret_hash", "secret"},
       {"request_key", "Idempotency-Key"},

@@ -6,6 +6,7 @@
 #include "base/merkle.h"
 #include "base/meter_bytes.h"
 #include "base/receipt_bytes.h"
+#include "core/egress.h"
 #include "core/meter.h"
 #include "server/views.h"
 
@@ -72,6 +73,10 @@ v1::ReceiptBody receipt_facts(const core::Machine& machine, const core::Lease& l
   body.set_slowed_us(lease.slowed.value);
   body.set_slow_basis_points(lease.slow_basis_points);
   body.set_credit_basis_points_max(lease.credit_basis_points_max);
+  body.set_egress_gb_micros(lease.egress_gb.value);
+  body.set_egress_bytes_max(lease.egress_bytes_max);
+  body.set_egress_bytes(lease.egress_bytes);
+  body.set_egress_micros(core::egress_cost(lease).value);
   body.set_paid_micros((lease.charged - lease.refunded).value);
   body.set_placed_index(lease.placed_index.value);
   body.set_ended_index(lease.ended_index.value);
@@ -86,7 +91,7 @@ v1::Receipt sign_receipt(v1::ReceiptBody facts, std::vector<v1::MeterRecord> met
   for (v1::MeterRecord& record : meters) {
     tree.append(meter_leaf(meter_bytes(*node_key, LeaseId(record.lease()), record.sequence(),
                                        Duration(record.running_us()), Time{record.measured_at_us()},
-                                       Duration(record.slowed_us())),
+                                       Duration(record.slowed_us()), record.egress_bytes()),
                            record.signature()));
     *facts.add_meters() = std::move(record);
   }

@@ -119,6 +119,8 @@ Answer<Wanted> wanted_of(const v1::CreateQuoteRequest& request, std::string_view
   out.set_memory_mb(memory);
   out.set_cpu_thousandths(cores);
   out.set_disk_mb(disk);
+  FALLOW_ASSIGN(const std::uint32_t egress, thousandths_of(name("egress_gb"), request.egress_gb()));
+  out.set_egress_mb_max(egress);
   out.set_network(request.network());
   out.set_isolation_min(request.isolation_min());
 

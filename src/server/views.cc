@@ -5,6 +5,7 @@
 
 #include "base/money.h"
 #include "core/credits.h"
+#include "core/egress.h"
 #include "core/price_index.h"
 #include "core/query.h"
 #include "core/spending.h"
@@ -76,6 +77,9 @@ v1::OfferView offer_view(const core::Node& node) {
   view.set_gpu_ram_gb(thousand(memory_mb));
   view.set_price_per_hour(format_money(node.offer.device_hour));
   view.set_disk_price_per_gb_hour(format_money(node.offer.disk_gb_hour));
+  if (node.offer.egress_gb.value > 0) {
+    view.set_egress_price_per_gb(format_money(node.offer.egress_gb));
+  }
   if (node.offer.ceiling.value > 0) {
     view.set_price_floor_per_hour(format_money(node.offer.floor));
     view.set_price_ceiling_per_hour(format_money(node.offer.ceiling));
@@ -120,6 +124,9 @@ v1::QuoteView quote_view(const v1::BoundQuote& quote) {
   view.set_task_price_per_hour(format_money(Micros(quote.task_hour_micros())));
   view.set_total(format_money(Micros(quote.total_micros())));
   view.set_tasks(quote.tasks());
+  if (quote.egress_gb_micros() > 0) {
+    view.set_egress_price_per_gb(format_money(Micros(quote.egress_gb_micros())));
+  }
   *view.mutable_requirements() = quote.requirements();
   return view;
 }
@@ -255,6 +262,10 @@ v1::LeaseView lease_view(const core::Lease& lease, const core::Machine& machine)
   view.set_charged(format_money(lease.charged));
   view.set_refunded(format_money(lease.refunded));
   view.set_credited(format_money(lease.credited));
+  view.set_egress_gb(static_cast<double>(lease.egress_bytes) / 1e9);
+  view.set_egress_gb_max(static_cast<double>(lease.egress_bytes_max) / 1e9);
+  view.set_egress_price_per_gb(format_money(lease.egress_gb));
+  view.set_egress_charged(format_money(core::egress_cost(lease)));
   view.set_output_manifest(
       to_hex({reinterpret_cast<const std::uint8_t*>(lease.output_manifest.data()),
               lease.output_manifest.size()}));

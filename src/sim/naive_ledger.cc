@@ -30,6 +30,11 @@ std::int64_t after_discount(std::int64_t price, const std::array<std::int64_t, 4
   return static_cast<std::int64_t>((Wide{price} * (10'000 - off) + 9'999) / 10'000);
 }
 
+// So many bytes at a price for 10^9 of them.
+std::int64_t bytes_cost(std::int64_t price, std::int64_t bytes) {
+  return static_cast<std::int64_t>(Wide{price} * bytes / 1'000'000'000);
+}
+
 }  // namespace
 
 void NaiveLedger::expect(const char* what, std::uint64_t id, std::int64_t market,
@@ -75,6 +80,7 @@ void NaiveLedger::see(const v1::Command& command, std::span<const v1::Event> eve
           wanted.device_thousandths() == 0 ? 1'000 : wanted.device_thousandths();
       order.device_thousandths = std::max<std::int64_t>(wanted.gpus(), 1) * share;
       order.disk_mb = wanted.disk_mb();
+      order.egress_bytes_max = std::int64_t{wanted.egress_mb_max()} * 1'000'000;
       order.nodes = std::max(wanted.nodes(), 1U);
     }
     if (event.has_transferred()) see_transfer(event.transferred());
@@ -153,10 +159,19 @@ void NaiveLedger::see_placed(const v1::LeasePlaced& placed) {
   }
   expect("rate of lease", placed.lease(), lease.rate_hour,
          rate_of(order.device_thousandths, order.disk_mb, device_hour, lease.disk_gb_hour));
-  // A hold that was cut by the budget pays for less.
+  lease.egress_gb = placed.egress_gb_micros();
+  lease.egress_bytes_max =
+      order.egress_bytes_max - task_egress_bytes_[{placed.order(), placed.task()}];
+  expect("most that is sent by lease", placed.lease(), placed.egress_bytes_max(),
+         lease.egress_bytes_max);
+  // A hold that was cut by the budget pays for less time.
+  const std::int64_t of_time = lease.hold - bytes_cost(lease.egress_gb, lease.egress_bytes_max);
+  if (of_time < 0) {
+    return differ_(fmt::format("lease {} may send more than it holds", placed.lease()));
+  }
   const Wide whole = Wide{lease.rate_hour} * lease.time_max_us / kHourUs;
-  if (Wide{lease.hold} < whole) {
-    lease.time_max_us = static_cast<std::int64_t>(Wide{lease.hold} * kHourUs / lease.rate_hour);
+  if (Wide{of_time} < whole) {
+    lease.time_max_us = static_cast<std::int64_t>(Wide{of_time} * kHourUs / lease.rate_hour);
   }
   expect_held(lease.order);
 }
@@ -185,7 +200,8 @@ void NaiveLedger::see_lease_extended(const v1::LeaseExtended& extended, std::int
   Lease& lease = leases_[extended.lease()];
   lease.time_max_us += more_us;
   const Wide whole = Wide{lease.rate_hour} * lease.time_max_us / kHourUs;
-  lease.hold = std::max(lease.hold, static_cast<std::int64_t>(whole));
+  lease.hold = std::max(lease.hold, static_cast<std::int64_t>(whole) +
+                                        bytes_cost(lease.egress_gb, lease.egress_bytes_max));
   expect("time of extended lease", extended.lease(), extended.time_us_max(), lease.time_max_us);
   expect("hold of extended lease", extended.lease(), extended.hold_micros(), lease.hold);
   expect_held(lease.order);
@@ -197,6 +213,7 @@ void NaiveLedger::see_meter(const v1::MeterAccepted& meter) {
   const std::int64_t before_us = lease.proven_us;
   lease.proven_us = meter.record().running_us();
   lease.slowed_us = meter.record().slowed_us();
+  lease.egress_bytes = meter.record().egress_bytes();
   if (lease.spot) see_spot_meter(meter, before_us);
   const auto [charged, fee] = cost_at(lease, lease.rate_hour);
   orders_[lease.order].charged += charged - lease.charged;
@@ -229,25 +246,38 @@ void NaiveLedger::see_spot_meter(const v1::MeterAccepted& meter, std::int64_t pr
   lease.spot_cost += Wide{rate} * new_us;
 }
 
-NaiveLedger::Cost NaiveLedger::cost_at(const Lease& lease, std::int64_t rate_hour) {
+std::int64_t NaiveLedger::egress_gross(const Lease& lease) {
+  return bytes_cost(lease.egress_gb, std::min(lease.egress_bytes, lease.egress_bytes_max));
+}
+
+std::int64_t NaiveLedger::time_gross_at(const Lease& lease, std::int64_t rate_hour) {
   const std::int64_t paid_us = std::min(lease.proven_us, lease.time_max_us);
   const Wide cost = lease.spot ? lease.spot_cost : Wide{rate_hour} * paid_us;
-  const auto gross = static_cast<std::int64_t>(std::min(Wide{lease.hold}, cost / kHourUs));
+  const Wide of_time = lease.hold - bytes_cost(lease.egress_gb, lease.egress_bytes_max);
+  return static_cast<std::int64_t>(std::min(of_time, cost / kHourUs));
+}
+
+NaiveLedger::Cost NaiveLedger::cost_at(const Lease& lease, std::int64_t rate_hour) {
+  return cost_of(lease, time_gross_at(lease, rate_hour) + egress_gross(lease));
+}
+
+NaiveLedger::Cost NaiveLedger::cost_of(const Lease& lease, std::int64_t gross) {
   const auto whole_fee = static_cast<std::int64_t>(Wide{gross} * lease.fee_basis_points / 10'000);
   const auto let_off =
       static_cast<std::int64_t>(Wide{whole_fee} * lease.volume_basis_points / 10'000);
   return {gross - let_off, whole_fee - let_off};
 }
 
-std::int64_t NaiveLedger::credit_of(const Lease& lease) {
+std::int64_t NaiveLedger::credit_of(const Lease& lease, std::int64_t rate_hour) {
   if (lease.proven_us == 0) return 0;
+  const auto [charged, fee] = cost_of(lease, time_gross_at(lease, rate_hour));
   const std::int64_t slowed_us =
       std::max(lease.slowed_us,
                static_cast<std::int64_t>(Wide{lease.proven_us} * lease.slow_basis_points / 10'000));
-  const Wide share = Wide{lease.charged} * slowed_us;
+  const Wide share = Wide{charged} * slowed_us;
   const Wide rounded_up = share / lease.proven_us + (share % lease.proven_us == 0 ? 0 : 1);
-  const Wide most = Wide{lease.charged} * lease.credit_basis_points_max / 10'000;
-  return static_cast<std::int64_t>(std::min({rounded_up, most, Wide{lease.charged - lease.fee}}));
+  const Wide most = Wide{charged} * lease.credit_basis_points_max / 10'000;
+  return static_cast<std::int64_t>(std::min({rounded_up, most, Wide{charged - fee}}));
 }
 
 std::int64_t NaiveLedger::volume_basis_points(std::uint64_t account) {
@@ -289,6 +319,9 @@ void NaiveLedger::see_ended(const v1::LeaseEnded& ended) {
   expect("fee taken of ended lease", ended.lease(), lease.fee, fee);
   expect("time proven by ended lease", ended.lease(), ended.proven_us(), lease.proven_us);
   expect("charge of ended lease", ended.lease(), ended.charged_micros(), lease.charged);
+  expect("bytes sent by ended lease", ended.lease(), ended.egress_bytes(), lease.egress_bytes);
+  expect("price of what ended lease sent", ended.lease(), ended.egress_micros(),
+         egress_gross(lease));
   expect("money returned for lease", ended.lease(), ended.refunded_micros(), lease.returned);
   see_member_ended(lease, ended);
   const bool by_provider = ended.blame() == v1::BLAME_PROVIDER;
@@ -296,7 +329,7 @@ void NaiveLedger::see_ended(const v1::LeaseEnded& ended) {
   if (by_provider) {
     expect("refund of lease", ended.lease(), ended.refunded_micros(), lease.charged);
   } else if (!by_market) {
-    expect("credit of lease", ended.lease(), ended.refunded_micros(), credit_of(lease));
+    expect("credit of lease", ended.lease(), ended.refunded_micros(), credit_of(lease, rate));
   }
   if (ended.refunded_micros() > lease.charged) {
     differ_(fmt::format("lease {} was refunded more than its charge", ended.lease()));
@@ -305,6 +338,8 @@ void NaiveLedger::see_ended(const v1::LeaseEnded& ended) {
   orders_[lease.order].charged -= lease.returned;
   if (!by_provider && !by_market) {
     task_proven_us_[{lease.order, lease.task}] += std::min(lease.proven_us, lease.time_max_us);
+    task_egress_bytes_[{lease.order, lease.task}] +=
+        std::min(lease.egress_bytes, lease.egress_bytes_max);
   }
 }
 
@@ -357,6 +392,8 @@ void NaiveLedger::see_order_ended(const v1::OrderEnded& ended) {
                 losers_.lower_bound({ended.order() + 1, 0, 0}));
   task_proven_us_.erase(task_proven_us_.lower_bound({ended.order(), 0}),
                         task_proven_us_.lower_bound({ended.order() + 1, 0}));
+  task_egress_bytes_.erase(task_egress_bytes_.lower_bound({ended.order(), 0}),
+                           task_egress_bytes_.lower_bound({ended.order() + 1, 0}));
 }
 
 void NaiveLedger::compare(const core::Machine& machine) const {

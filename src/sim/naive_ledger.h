@@ -49,7 +49,8 @@ class NaiveLedger {
     bool has_deadline = false;
     std::int64_t device_thousandths = 0;  // of all devices of a task
     std::int64_t disk_mb = 0;
-    std::uint32_t nodes = 1;  // of a gang
+    std::int64_t egress_bytes_max = 0;  // of a task
+    std::uint32_t nodes = 1;            // of a gang
   };
   struct Lease {
     std::uint64_t order = 0;
@@ -73,10 +74,13 @@ class NaiveLedger {
     std::int64_t slowed_us = 0;  // of it, by the node's records
     std::int64_t slow_basis_points = 0;
     std::int64_t credit_basis_points_max = 0;
-    std::int64_t charged = 0;   // that the formula comes to
-    std::int64_t moved = 0;     // that was really moved for it
-    std::int64_t fee = 0;       // of it, to the market
-    std::int64_t returned = 0;  // and what came back
+    std::int64_t egress_gb = 0;  // for 10^9 bytes
+    std::int64_t egress_bytes_max = 0;
+    std::int64_t egress_bytes = 0;  // by the node's records
+    std::int64_t charged = 0;       // that the formula comes to
+    std::int64_t moved = 0;         // that was really moved for it
+    std::int64_t fee = 0;           // of it, to the market
+    std::int64_t returned = 0;      // and what came back
   };
 
   void see_policy(const v1::Policy& policy);
@@ -96,8 +100,12 @@ class NaiveLedger {
     std::int64_t fee = 0;      // of it, the market's
   };
   // What comes back of a lease that is not refunded, for devices that were slowed down.
-  static std::int64_t credit_of(const Lease& lease);
+  static std::int64_t credit_of(const Lease& lease, std::int64_t rate_hour);
   static Cost cost_at(const Lease& lease, std::int64_t rate_hour);
+  static Cost cost_of(const Lease& lease, std::int64_t gross);
+  // Of the time alone, and of what it sent alone.
+  static std::int64_t time_gross_at(const Lease& lease, std::int64_t rate_hour);
+  static std::int64_t egress_gross(const Lease& lease);
   // What a record adds to a spot lease: the time since the one before at the price that was told.
   void see_spot_meter(const v1::MeterAccepted& meter, std::int64_t proven_before_us);
   // Basis points of the fee that the renter is let off for what it spent.
@@ -118,6 +126,7 @@ class NaiveLedger {
   std::map<std::uint64_t, Order> orders_;             // open ones
   std::map<std::uint64_t, Lease> leases_;             // open ones
   std::map<Task, std::int64_t> task_proven_us_;       // of open orders
+  std::map<Task, std::int64_t> task_egress_bytes_;    // likewise
   std::map<std::uint64_t, std::uint64_t> providers_;  // by node
   std::map<Task, std::uint32_t> attempts_;            // of open orders
   // Providers who lost an attempt of a gang (order, number, attempt), of open orders.

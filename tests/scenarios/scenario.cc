@@ -188,9 +188,13 @@ Result<std::string> Scenario::run_quote(const Line& line) {
   const v1::BoundQuote& quote = estimate->quote;
   if (!line.words.empty()) quotes_[line.words.back()] = quote;
   std::string text = fmt::format(
-      "  quote {}/h a task, {} in all, {} at once, until {}\n",
-      format_money(Micros(quote.task_hour_micros())), format_money(Micros(quote.total_micros())),
-      estimate->tasks_at_once, span_text(Time{quote.expires_at_us()} - kStart));
+      "  quote {}/h a task{}, {} in all, {} at once, until {}\n",
+      format_money(Micros(quote.task_hour_micros())),
+      quote.egress_gb_micros() == 0
+          ? ""
+          : fmt::format(" and {}/GB sent", format_money(Micros(quote.egress_gb_micros()))),
+      format_money(Micros(quote.total_micros())), estimate->tasks_at_once,
+      span_text(Time{quote.expires_at_us()} - kStart));
   for (const core::Placement& placement : estimate->offers) {
     text += fmt::format("    {} at {}/h\n", name_of(placement.node->id.value),
                         format_money(placement.rate_hour));

@@ -116,6 +116,7 @@ Result<v1::Command> Scenario::policy_of(const Line& line) {
   policy.set_holds_deposits(line.has("holds"));
   policy.set_keeps_device_records(line.has("records"));
   policy.set_lease_proof_basis_points(number(line, "inside", "0"));
+  policy.set_prices_egress(line.has("egress"));
   // volume=100:5000,1000:10000
   for (const std::string& part : split_at(line.option("volume"), ',')) {
     const std::vector<std::string> step = split_at(part, ':');
@@ -151,6 +152,7 @@ Result<v1::Requirements> Scenario::requirements_of(const Line& line) {
   v1::Requirements wanted;
   wanted.set_query(line.option("query"));
   if (line.option("network") == "egress") wanted.set_network(v1::EGRESS);
+  wanted.set_egress_mb_max(number(line, "egress_mb", "0"));
   wanted.set_gpus(number(line, "gpus", "1"));
   wanted.set_nodes(number(line, "nodes", "1"));
   wanted.set_device_thousandths(number(line, "share", "1000"));
@@ -255,6 +257,7 @@ Result<v1::Command> Scenario::observe_of(const Line& line) {
         meter.set_running_us(running.value);
         FALLOW_ASSIGN(const Duration slowed, parse_span(spans.size() > 1 ? spans[1] : "0s"));
         meter.set_slowed_us(slowed.value);
+        if (spans.size() > 2) meter.set_egress_bytes(std::stoll(spans[2]) * 1'000'000);
       } else {
         return fail(ErrorCode::kInvalid, "'{}' is nothing that a workload can report", part);
       }
@@ -424,6 +427,8 @@ Result<v1::Command> Scenario::command_of(const Line& line) {
     offer.set_device_hour_micros_max(ceiling);
     FALLOW_ASSIGN(const std::int64_t disk, money(line, "disk_price", "0"));
     offer.set_disk_gb_hour_micros(disk);
+    FALLOW_ASSIGN(const std::int64_t egress, money(line, "egress", "0"));
+    offer.set_egress_gb_micros(egress);
     offer.set_share_thousandths_min(number(line, "share", "1000"));
     FALLOW_ASSIGN(const Duration longest, parse_span(line.option("longest", "0s")));
     offer.set_duration_us_max(longest.value);

@@ -34,6 +34,14 @@ std::string wait_text(const v1::LeaseEnded& end) {
                          : fmt::format(" at up to {}/h", money(wait.device_hour_micros_max())));
 }
 
+std::string megabytes(std::int64_t bytes) { return fmt::format("{} MB", bytes / 1'000'000); }
+
+std::string egress_text(const v1::LeasePlaced& placed) {
+  if (placed.egress_bytes_max() == 0) return "";
+  return fmt::format(", sends at most {} at {}/GB", megabytes(placed.egress_bytes_max()),
+                     format_money(Micros(placed.egress_gb_micros())));
+}
+
 }  // namespace
 
 std::string Scenario::text_of(const v1::Refused& refused) const {
@@ -166,10 +174,11 @@ std::string Scenario::text_of(const v1::Event& event) {
                          name_of(event.lease_placed().node()),
                          money(event.lease_placed().rate_hour_micros()),
                          money(event.lease_placed().hold_micros()),
-                         event.lease_placed().slow_basis_points() == 0
-                             ? ""
-                             : fmt::format(", {:.2f} % slower than verified",
-                                           event.lease_placed().slow_basis_points() / 100.0));
+                         (event.lease_placed().slow_basis_points() == 0
+                              ? ""
+                              : fmt::format(", {:.2f} % slower than verified",
+                                            event.lease_placed().slow_basis_points() / 100.0)) +
+                             egress_text(event.lease_placed()));
     case v1::Event::kLeaseChanged:
       return fmt::format("lease {} {}", name_of(event.lease_changed().lease()),
                          lower(v1::LeaseState_Name(event.lease_changed().state())));
@@ -182,12 +191,15 @@ std::string Scenario::text_of(const v1::Event& event) {
     }
     case v1::Event::kMeterAccepted:
       return fmt::format(
-          "meter {} #{} {}{}, charged {}{}", name_of(event.meter_accepted().record().lease()),
+          "meter {} #{} {}{}{}, charged {}{}", name_of(event.meter_accepted().record().lease()),
           event.meter_accepted().record().sequence(),
           span_text(Duration(event.meter_accepted().proven_us())),
           event.meter_accepted().record().slowed_us() == 0
               ? ""
               : ", slowed " + span_text(Duration(event.meter_accepted().record().slowed_us())),
+          event.meter_accepted().record().egress_bytes() == 0
+              ? ""
+              : ", sent " + megabytes(event.meter_accepted().record().egress_bytes()),
           money(event.meter_accepted().charged_micros()),
           event.meter_accepted().rate_hour_micros() == 0
               ? ""
@@ -207,6 +219,10 @@ std::string Scenario::text_of(const v1::Event& event) {
                              ? ""
                              : fmt::format(" at {}/h", money(end.rerated_hour_micros())),
                          money(end.refunded_micros()), money(end.fee_micros())) +
+             (end.egress_bytes() == 0
+                  ? ""
+                  : fmt::format(", sent {} for {}", megabytes(end.egress_bytes()),
+                                money(end.egress_micros()))) +
              wait_text(end);
     }
     case v1::Event::kResumed:

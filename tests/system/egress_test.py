@@ -189,6 +189,53 @@ class EgressTest(SystemTest):
             self.assertLessEqual(of[MEASURED[2]], CONNECTIONS, kind)
             self.assertGreater(of[MEASURED[2]], CONNECTIONS // 2, kind)
 
+    def sends(self, megabytes, at_once=1 << 16):
+        """Sends so much to a server of the internet, and says how much of it was taken."""
+        return (f"import socket; s = socket.create_connection(('93.184.216.34', 9000)); block = b'x' * {at_once}; sent = 0\n"
+                f"try:\n    while sent < {megabytes} * 10**6: sent += s.send(block)\n"
+                "    s.shutdown(socket.SHUT_WR); s.recv(1)\n"
+                "finally: print(sent, flush=True)")
+
+    def bill_of(self, order):
+        lease = self.market.leases_now(self.renter, order)[0]
+        file = self.folder / f"bill-{lease['id']}.json"
+        file.write_text(json.dumps(self.market.run("receipt", lease["id"], key=self.renter)[0]))
+        bill = self.market.run("receipt", "verify", str(file))[0]
+        return lease, {name: int(bill.get(name, 0)) for name in (
+            "egress_bytes", "egress_bytes_max", "egress_micros", "egress_gb_micros", "charged_micros")}
+
+    def test_what_is_sent_is_counted_and_paid_for(self):
+        for kind in self.working_kinds():
+            self.offer(f"sells{kind.lower()}", kind, *self.egress_options(), "--egress-price", "0.50")
+            with self.assertRaises(Refused) as no:
+                self.market.run("quote", self.query, "--hours", "0.5", "--network", "egress", key=self.renter)
+            self.assertIn("how much it may send", json.dumps(no.exception.problem) + str(no.exception))
+            quote = self.market.run("quote", self.query, "--hours", "0.5", "--egress-gb", "0.02", key=self.renter)[0]
+            self.assertEqual((quote["total"], float(quote["egress_price_per_gb"])), ("0.19", 0.5), quote)
+
+            order = self.submit("python3", "-c", self.sends(8), options=["--egress-gb", "0.02"])
+            self.assertEqual(self.wait_end(order)["state"], "ORDER_DONE", self.output(order))
+            sent = int(self.output(order))
+            lease, bill = self.bill_of(order)
+            print(f"{kind}: {sent} bytes were written, {bill['egress_bytes']} were counted", flush=True)
+            # Headers, acknowledgements, and now and then a packet that is sent again.
+            self.assertGreater(bill["egress_bytes"], sent)
+            self.assertLess(bill["egress_bytes"], 1.2 * sent)
+            self.assertEqual(bill["egress_micros"], bill["egress_bytes"] * 500_000 // 10**9)
+            self.assertEqual(bill["egress_bytes_max"], 20_000_000)
+            self.assertGreater(bill["charged_micros"], bill["egress_micros"])
+            self.assertEqual(lease["egress_gb"], bill["egress_bytes"] / 1e9)
+            self.assertEqual(round(float(lease["egress_charged"]) * 1e6), bill["egress_micros"])
+
+            # No more than it may: its network is closed, and it is told why.
+            order = self.submit("python3", "-c", self.sends(20), options=["--egress-gb", "0.005"])
+            self.assertEqual(self.wait_end(order)["state"], "ORDER_FAILED", self.output(order))
+            lease, bill = self.bill_of(order)
+            self.assertEqual((lease["reason"], lease["blame"]), ("EXIT_CODE", "BLAME_RENTER"), lease)
+            self.assertIn("0.005 GB that the order allows", lease["detail"])
+            self.assertEqual((bill["egress_bytes"], bill["egress_micros"]), (5_000_000, 2_500))
+            self.assert_nothing_left()
+
     def test_orders_go_where_it_is_offered_and_a_killed_agent_leaves_nothing(self):
         kind = self.working_kinds()[0]
         self.offer("closed", kind)

@@ -21,8 +21,8 @@ describe('completion', () => {
   it('offers fields where a condition begins', () => {
     expect(options('|')).toContain('gpu_name');
     expect(options('gpu_r|')).toEqual(['gpu_ram']);
-    expect(options('gpu_ram>=24 re|')).toEqual(['reliability', 'region', 'cpu_cores']);
-    expect(options('region in [eu] pri|')).toEqual(['price']);
+    expect(options('gpu_ram>=24 re|')).toEqual(['reliability', 'region', 'cpu_cores', 'egress_price']);
+    expect(options('region in [eu] pri|')).toEqual(['price', 'egress_price']);
   });
   it('offers operators that fit the field', () => {
     expect(options('gpu_ram |')).toContain('>=');

@@ -63,6 +63,10 @@ describe('a real receipt', () => {
     const credited = (of: bigint) => failed(JSON.stringify({ ...receipt, body: with_fields([[162n, 3000n], [163n, 5000n], [160n, of], [28n, of], [30n, charged_micros - of]]) }));
     expect(await credited(credit)).toEqual(["The market's signature"]);
     expect(await credited(credit - 1n)).toContain('Refund, fee and what is paid');
+    expect(await failed(JSON.stringify({ ...receipt, body: with_field(362n, 1n) }))).toContain("The node's meter records");
+    expect(await failed(JSON.stringify({ ...receipt, body: with_field(363n, 1n) }))).toContain('The charge');
+    // A price of egress is held for, and what it comes to is a part of the charge.
+    expect(await failed(JSON.stringify({ ...receipt, body: with_fields([[360n, 1_000_000_000n], [361n, verdict.body!.hold_micros + 1n]]) }))).toContain('The charge');
   });
 });
 
@@ -92,11 +96,12 @@ describe('what is no receipt', () => {
 
 describe('the formats', () => {
   it("sign the documented example's bytes", () => {
-    const record = { lease: 4096n, sequence: 1n, running_us: 5_000_000n, measured_at_us: 1_700_000_000_000_000n, slowed_us: 0n };
+    const record = { lease: 4096n, sequence: 1n, running_us: 5_000_000n, measured_at_us: 1_700_000_000_000_000n, slowed_us: 0n, egress_bytes: 0n };
     const numbers = '001000000000000001000000404b4c000000000000401e18240a0600';
     const key = new Uint8Array(32).fill(0xab);
     expect(to_hex(meter_bytes(key, record))).toBe(`66616c6c6f77206d65746572207631${'ab'.repeat(32)}${numbers}`);
     expect(to_hex(meter_bytes(key, { ...record, slowed_us: 1_250_000n }))).toBe(`66616c6c6f77206d65746572207632${'ab'.repeat(32)}${numbers}d012130000000000`);
+    expect(to_hex(meter_bytes(key, { ...record, egress_bytes: 1_000_000_000n }))).toBe(`66616c6c6f77206d65746572207633${'ab'.repeat(32)}${numbers}000000000000000000ca9a3b00000000`);
   });
   it('hash nothing, one leaf and odd numbers of leaves as RFC 6962 has it', () => {
     expect(to_hex(merkle_root([]))).toBe('0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8'); // BLAKE2b-256 of nothing

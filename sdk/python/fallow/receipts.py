@@ -19,6 +19,7 @@ from .money import amount_of_micros, format_micros
 
 _BASIS_POINTS = 10_000
 _HOUR_US = 3_600_000_000
+_GB_BYTES = 1_000_000_000
 _INT64_MAX = (1 << 63) - 1
 
 # Numbers of proto/fallow/v1/receipt.proto and of what it uses: for ever, for old receipts are checked with them.
@@ -39,6 +40,8 @@ _FIELDS: Dict[str, Dict[int, Tuple[str, str]]] = {
         42: ("volume_discount_micros", "i"), 43: ("price_runs", "+PriceRun"), 44: ("spot_bid_micros", "i"),
         45: ("spot_floor_micros", "i"), 60: ("image_digest", "b"), 160: ("credited_micros", "i"),
         161: ("slowed_us", "i"), 162: ("slow_basis_points", "u"), 163: ("credit_basis_points_max", "u"),
+        360: ("egress_gb_micros", "i"), 361: ("egress_bytes_max", "i"), 362: ("egress_bytes", "i"),
+        363: ("egress_micros", "i"),
     },
     "Device": {1: ("index", "u"), 2: ("uuid", "s"), 3: ("model", "s"), 4: ("kind", "DeviceKind"),
                5: ("memory_mb", "u"), 6: ("driver", "s"), 30: ("proof", "DeviceProof")},
@@ -47,7 +50,7 @@ _FIELDS: Dict[str, Dict[int, Tuple[str, str]]] = {
     "DeviceSpeeds": {1: ("int8_mops", "u"), 2: ("fill_mbps", "u"), 3: ("fp16_mflops", "u"), 4: ("fp32_mflops", "u"),
                      5: ("fp64_mflops", "u"), 6: ("copy_mbps", "u")},
     "MeterRecord": {1: ("lease", "u"), 2: ("sequence", "u"), 3: ("running_us", "i"), 4: ("measured_at_us", "i"),
-                    5: ("signature", "b"), 160: ("slowed_us", "i")},
+                    5: ("signature", "b"), 160: ("slowed_us", "i"), 360: ("egress_bytes", "i")},
     "PriceRun": {1: ("rate_hour_micros", "i"), 2: ("until_us", "i")},
     "TermDiscounts": {1: ("hour_basis_points", "u"), 2: ("day_basis_points", "u"), 3: ("week_basis_points", "u"),
                       4: ("month_basis_points", "u")},
@@ -55,7 +58,7 @@ _FIELDS: Dict[str, Dict[int, Tuple[str, str]]] = {
 _NEVER_NEGATIVE = (
     "device_hour_micros", "disk_gb_hour_micros", "rate_hour_micros", "hold_micros", "time_us_max", "charged_micros",
     "refunded_micros", "fee_micros", "term_us", "term_before_us", "rerated_hour_micros", "spot_floor_micros",
-    "spot_bid_micros", "credited_micros")
+    "spot_bid_micros", "credited_micros", "egress_gb_micros", "egress_bytes_max", "egress_bytes", "egress_micros")
 _AFTER_A_GAP = {("EndReason", "IMAGE_UNAVAILABLE"): 60, ("EndReason", "STORE_FULL"): 270}
 _ZERO: Dict[str, Any] = {"i": 0, "u": 0, "b": b"", "s": "", "?": False}
 
@@ -87,6 +90,16 @@ class Bill:
     def credited(self) -> Decimal:
         """Of what is refunded, what was given back for devices that were slowed down."""
         return amount_of_micros(self.body["credited_micros"])
+
+    @property
+    def egress_bytes(self) -> int:
+        """What it sent over its network."""
+        return int(self.body["egress_bytes"])
+
+    @property
+    def egress(self) -> Decimal:
+        """What that came to, of what is charged; before a volume discount."""
+        return amount_of_micros(self.body["egress_micros"])
 
 
 def verify_receipt(receipt: Union[models.Receipt, Mapping[str, Any], str, bytes],
@@ -237,7 +250,7 @@ def _check_meters(body: Mapping[str, Any]) -> None:
     if len(body["node_public_key"]) != 32:
         raise _wrong("the node's public key has the wrong length")
     leaves = []
-    running_us = slowed_us = 0
+    running_us = slowed_us = egress_bytes = 0
     for sequence, record in enumerate(body["meters"], 1):
         if record["lease"] != body["lease"]:
             raise _wrong("a meter record belongs to another lease")
@@ -249,9 +262,14 @@ def _check_meters(body: Mapping[str, Any]) -> None:
         if not slowed_us <= record["slowed_us"] <= running_us:
             raise _wrong(f"meter record {sequence} counts slowed time that cannot be")
         slowed_us = record["slowed_us"]
-        signed = ((b"fallow meter v2" if slowed_us else b"fallow meter v1") + body["node_public_key"]
+        if record["egress_bytes"] < egress_bytes:
+            raise _wrong(f"meter record {sequence} takes back what was sent")
+        egress_bytes = record["egress_bytes"]
+        version = b"3" if egress_bytes else b"2" if slowed_us else b"1"
+        signed = (b"fallow meter v" + version + body["node_public_key"]
                   + struct.pack("<QIqq", record["lease"], sequence, running_us, record["measured_at_us"])
-                  + (struct.pack("<q", slowed_us) if slowed_us else b""))
+                  + (struct.pack("<q", slowed_us) if slowed_us or egress_bytes else b"")
+                  + (struct.pack("<q", egress_bytes) if egress_bytes else b""))
         if not is_signed(body["node_public_key"], signed, record["signature"]):
             raise _wrong(f"meter record {sequence} is not signed by the node")
         leaves.append(signed + record["signature"])
@@ -261,6 +279,8 @@ def _check_meters(body: Mapping[str, Any]) -> None:
         raise _wrong(f"{body['proven_us']} us are billed as proven, the meter records prove {running_us} us")
     if slowed_us != body["slowed_us"]:
         raise _wrong(f"{body['slowed_us']} us are said to be slowed down, the meter records say {slowed_us} us")
+    if egress_bytes != body["egress_bytes"]:
+        raise _wrong(f"{body['egress_bytes']} bytes are said to be sent, the meter records say {egress_bytes}")
 
 
 def _device_hour_for(body: Mapping[str, Any], time_us: int) -> int:
@@ -331,16 +351,41 @@ def _has_refunding_end(body: Mapping[str, Any]) -> bool:
     return bool(body["blame"] == "BLAME_PROVIDER" or body["reason"] == "MARKET_FAULT")
 
 
-def _check_credit(body: Mapping[str, Any], provider_part: int) -> None:
-    """What the provider gives back for devices that were slowed down: beside a refund, nothing."""
+def _check_egress(body: Mapping[str, Any]) -> None:
+    """What it sent costs by its price, up to what the hold pays for."""
+    price = body["egress_gb_micros"]
+    cost = price * min(body["egress_bytes"], body["egress_bytes_max"]) // _GB_BYTES
+    if cost != body["egress_micros"]:
+        raise _wrong(f"what was sent is charged {format_micros(body['egress_micros'])}, its bytes come to "
+                     f"{format_micros(cost)}")
+    if _egress_hold(body) > body["hold_micros"]:
+        raise _wrong("its hold does not cover what it may send")
+
+
+def _egress_hold(body: Mapping[str, Any]) -> int:
+    """It pays for no time."""
+    return int(body["egress_gb_micros"] * body["egress_bytes_max"] // _GB_BYTES)
+
+
+def _fees_of(body: Mapping[str, Any], gross: int) -> Tuple[int, int]:
+    """The market's whole fee of a price, and what of it the renter is let off."""
+    whole_fee = gross * body["fee_basis_points"] // _BASIS_POINTS
+    return whole_fee, whole_fee * body["volume_basis_points"] // _BASIS_POINTS
+
+
+def _check_credit(body: Mapping[str, Any], gross: int) -> None:
+    """What the provider gives back for devices that were slowed down, of the price of the time: beside a refund,
+    nothing."""
     if body["slow_basis_points"] > _BASIS_POINTS or body["credit_basis_points_max"] > _BASIS_POINTS:
         raise _wrong("a share of its credit is more than all")
     credit = 0
     proven_us = body["proven_us"]
     if not _has_refunding_end(body) and proven_us > 0:
         slowed_us = max(body["slowed_us"], proven_us * body["slow_basis_points"] // _BASIS_POINTS)
-        credit = min(-(-body["charged_micros"] * slowed_us // proven_us),
-                     body["charged_micros"] * body["credit_basis_points_max"] // _BASIS_POINTS, provider_part)
+        whole_fee, let_off = _fees_of(body, gross)
+        charged = gross - let_off
+        credit = min(-(-charged * slowed_us // proven_us),
+                     charged * body["credit_basis_points_max"] // _BASIS_POINTS, gross - whole_fee)
     if credit != body["credited_micros"]:
         raise _wrong(f"the credit is {format_micros(body['credited_micros'])}, that of its slowed time comes to "
                      f"{format_micros(credit)}")
@@ -349,19 +394,21 @@ def _check_credit(body: Mapping[str, Any], provider_part: int) -> None:
 def _check_amounts(body: Mapping[str, Any]) -> None:
     if any(body[name] < 0 for name in _NEVER_NEGATIVE):
         raise _wrong("an amount is negative")
+    _check_egress(body)
     billed_us = min(body["proven_us"], body["time_us_max"])
     _check_term(body, billed_us)
-    gross = min(body["hold_micros"], _cost(body, billed_us))
-    whole_fee = gross * body["fee_basis_points"] // _BASIS_POINTS
-    let_off = whole_fee * body["volume_basis_points"] // _BASIS_POINTS
+    of_time = min(body["hold_micros"] - _egress_hold(body), _cost(body, billed_us))
+    gross = of_time + body["egress_micros"]
+    whole_fee, let_off = _fees_of(body, gross)
     if body["volume_basis_points"] > _BASIS_POINTS or let_off != body["volume_discount_micros"]:
         raise _wrong(f"the volume discount is {format_micros(body['volume_discount_micros'])}, its share of the fee "
                      f"comes to {format_micros(let_off)}")
     charged, refunded = body["charged_micros"], body["refunded_micros"]
     if gross - let_off != charged:
-        raise _wrong(f"the charge is {format_micros(charged)}, the proven time at its rate comes to "
+        beside = " and what was sent" if body["egress_micros"] else ""
+        raise _wrong(f"the charge is {format_micros(charged)}, the proven time at its rate{beside} comes to "
                      f"{format_micros(gross - let_off)}")
-    _check_credit(body, gross - whole_fee)
+    _check_credit(body, of_time)
     if refunded > charged:
         raise _wrong("more is refunded than was charged")
     if body["blame"] == "BLAME_PROVIDER" and refunded != charged:

@@ -38,6 +38,9 @@ class Requirements(TypedDict, total=False):
     disk_gb: Number
     network: str
     """none, or egress: out to the internet, on nodes that offer it."""
+    egress_gb: Number
+    """The most that a task may send, which is held for it and paid by what it sends; means network="egress". Without it
+    only offers are taken that charge nothing for that."""
     tier: str
     """on_demand, reserved or spot."""
     objective: str
@@ -54,7 +57,7 @@ class Requirements(TypedDict, total=False):
 
 _NAMES = {"gpus": "gpus", "nodes": "nodes", "share": "device_share", "hours": "hours", "term": "hours",
           "max_price": "max_price_per_hour", "bid": "max_price_per_hour", "memory_gb": "memory_gb", "cpus": "cpu_cores",
-          "disk_gb": "disk_gb", "network": "network", "tier": "tier", "objective": "objective",
+          "disk_gb": "disk_gb", "network": "network", "egress_gb": "egress_gb", "tier": "tier", "objective": "objective",
           "workload": "workload_class", "near": "near", "isolation": "isolation_min"}
 _WORDS = {"tier", "objective", "workload", "isolation", "network"}
 _SCHEMA_WORDS = {("network", "NONE"): "NETWORK_NONE"}
@@ -116,4 +119,6 @@ def to_json(query: str, tasks: int, requirements: Mapping[str, Any]) -> Dict[str
         elif isinstance(value, Decimal):
             value = float(value)  # a share or a time, not money
         document[_NAMES[name]] = value
+    if document.get("egress_gb"):
+        document["network"] = "EGRESS"
     return document

@@ -357,7 +357,7 @@ class ReceiptFieldsTest(unittest.TestCase):
                 signed = (b"fallow meter v2" + key + numbers + struct.pack("<q", slowed_us) if slowed_us
                           else b"fallow meter v1" + key + numbers)
                 record = {"lease": 7, "sequence": sequence, "running_us": running_us, "measured_at_us": 5,
-                          "slowed_us": slowed_us, "signature": node.sign(signed)}
+                          "slowed_us": slowed_us, "egress_bytes": 0, "signature": node.sign(signed)}
                 body["meters"].append(record)
                 leaves.append(signed + record["signature"])
             body["meters_root"] = receipts._merkle_root(leaves)
@@ -372,6 +372,40 @@ class ReceiptFieldsTest(unittest.TestCase):
         for wrong, word in ((((5_000_000, 4_000_000), right[1]), "slowed time that cannot be"),
                             (((5_000_000, 5_000_001), right[1]), "slowed time that cannot be"),
                             ((right[0], (10_000_000, 2_000_000)), "said to be slowed down")):
+            with self.assertRaisesRegex(fallow.ReceiptInvalid, word):
+                receipts._check_meters(bill(*wrong))
+
+    def test_what_was_sent_is_billed_beside_the_time(self):
+        # 10 s for 0.01; of 2 GB at 0.05 each that were held for, 1.5 were sent.
+        sent = dict(self.credited(), egress_gb_micros=50_000, egress_bytes_max=2_000_000_000, egress_bytes=1_500_000_000,
+                    egress_micros=75_000, charged_micros=85_000, fee_micros=4_250, paid_micros=82_000)
+        receipts._check_amounts(sent)
+        for changes, word in (({"egress_bytes": 1_500_020_000}, "what was sent"), ({"egress_micros": 74_999}, "what was sent"),
+                              ({"egress_bytes_max": 1_400_000_000}, "what was sent"), ({"egress_bytes": -1}, "negative"),
+                              ({"hold_micros": 99_999}, "does not cover"), ({"hold_micros": 109_999}, "what was sent"),
+                              ({"charged_micros": 10_000}, "what was sent"), ({"credited_micros": 25_500}, "credit")):
+            with self.assertRaisesRegex(fallow.ReceiptInvalid, word, msg=str(changes)):
+                receipts._check_amounts(dict(sent, **changes))
+
+    def test_what_was_sent_is_signed_with_the_record(self):
+        node = Ed25519PrivateKey.generate()
+        key = node.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+        def bill(*records):
+            body = dict(self.credited(), node_public_key=key, slowed_us=0, egress_bytes=2_000, meters=[])
+            leaves = []
+            for sequence, (running_us, egress_bytes) in enumerate(records, 1):
+                signed = b"fallow meter v3" + key + struct.pack("<QIqqqq", 7, sequence, running_us, 5, 0, egress_bytes)
+                record = {"lease": 7, "sequence": sequence, "running_us": running_us, "measured_at_us": 5,
+                          "slowed_us": 0, "egress_bytes": egress_bytes, "signature": node.sign(signed)}
+                body["meters"].append(record)
+                leaves.append(signed + record["signature"])
+            body["meters_root"] = receipts._merkle_root(leaves)
+            return body
+
+        receipts._check_meters(bill((5_000_000, 1_000), (10_000_000, 2_000)))
+        for wrong, word in ((((5_000_000, 2_001), (10_000_000, 2_000)), "takes back"),
+                            (((5_000_000, 1_000), (10_000_000, 1_999)), "said to be sent")):
             with self.assertRaisesRegex(fallow.ReceiptInvalid, word):
                 receipts._check_meters(bill(*wrong))
 

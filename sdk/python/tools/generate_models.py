@@ -17,10 +17,12 @@ MONEY = {
     "amount", "available", "budget", "charged", "close", "earned", "held", "high", "low", "mean", "month_budget",
     "month_used", "open", "pending", "refunded", "spent_30_days", "total", "total_budget", "total_used", "used",
     "deposited", "fee", "net", "owed", "spent", "withdrawn", "credited", "cost",
+    "egress_charged",
 }
 OPTIONAL_MONEY = {
     "month_budget", "owed", "price_ceiling_per_hour", "price_floor_per_hour", "spot_floor_per_hour", "spot_floor_set_per_hour",
-    "spot_price_per_hour", "total_budget", "ProjectView.budget",  # one of a model alone
+    "spot_price_per_hour", "total_budget", "egress_price_per_gb",
+    "ProjectView.budget", "PricePart.price_per_hour",  # each of a model alone
 }
 MEASURED = {"DeviceSample", "WorkloadSample"}
 ALWAYS_KNOWN = {"device", "lease", "xid"}
@@ -45,7 +47,8 @@ def ref_of(schema):
 
 def is_money(name, schema):
     return schema.get("type") == "string" and "format" not in schema and (name in MONEY or name.endswith("_per_hour")
-                                                                          or name.endswith("_per_gb_hour"))
+                                                                          or name.endswith("_per_gb_hour")
+                                                                          or name.endswith("_per_gb"))
 
 
 def typed(name, schema, schemas, model=""):

@@ -86,6 +86,7 @@ export function form_again(order: Order, tasks: number[]): JobForm {
     cpu_cores: thousandths(wanted.cpu_thousandths),
     disk_gb: thousandths(wanted.disk_mb),
     network: wanted.network === 'EGRESS',
+    egress_gb: thousandths(wanted.egress_mb_max),
     isolation_min: wanted.isolation_min === 'ISOLATION_UNSPECIFIED' ? '' : wanted.isolation_min,
   };
 }

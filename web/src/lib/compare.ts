@@ -52,6 +52,7 @@ export function compare(offers: Offer[]): ComparedRow[] {
     words(offers, 'Smallest share', (offer) => (offer.share_min < 1 ? `${offer.share_min} of a device` : 'whole devices')),
     words(offers, 'Region', (offer) => [offer.region || '–', offer.lan, offer.rack].filter(Boolean).join(', ')),
     words(offers, 'Network for workloads', (offer) => (offer.network === 'EGRESS' ? 'egress' : 'none')),
+    row(offers, 'A GB sent', (offer) => micros_of(offer.egress_price_per_gb || '0'), format_money, 'least'),
     row(offers, 'Line down', (offer) => (offer.download_mbps > 0 ? offer.download_mbps : null), (rate) => `${rate} Mbit/s`, 'most'),
     row(offers, 'Line up', (offer) => (offer.upload_mbps > 0 ? offer.upload_mbps : null), (rate) => `${rate} Mbit/s`, 'most'),
     row(offers, 'Processor', (offer) => offer.cpu_cores, (cores) => `${cores} cores`, 'most'),

@@ -36,6 +36,7 @@ export interface JobForm {
   cpu_cores: string;
   disk_gb: string;
   network: boolean;
+  egress_gb: string; // with the network
   isolation_min: string;
   budget: string;
   project: string;
@@ -49,7 +50,7 @@ export interface JobForm {
 
 export const empty_form: JobForm = {
   template: '', name: '', command: '', words: [], setup: '', environment: '', settings: [], secrets: [], image: '', image_user: '', image_password: '', input: '', input_manifest: '', beyond: {}, output: true, query: '', gpus: '1', nodes: '1', device_share: '1', hours: '1', tasks: '1', tier: 'ON_DEMAND',
-  objective: 'CHEAPEST', workload_class: 'GENERAL', near: '', max_price_per_hour: '', memory_gb: '', cpu_cores: '', disk_gb: '', network: false, isolation_min: '', budget: '', project: '', deadline_hours: '', restart_minutes: '', attempts_max: '', checkpoint_seconds: '', restart: true, wait: true,
+  objective: 'CHEAPEST', workload_class: 'GENERAL', near: '', max_price_per_hour: '', memory_gb: '', cpu_cores: '', disk_gb: '', network: false, egress_gb: '', isolation_min: '', budget: '', project: '', deadline_hours: '', restart_minutes: '', attempts_max: '', checkpoint_seconds: '', restart: true, wait: true,
 };
 
 // As job files have them.
@@ -68,6 +69,7 @@ export const numbers = {
   memory_gb: { label: 'Memory (GB)', pattern: amount, say: 'A number of GB.' },
   cpu_cores: { label: 'Processor cores', pattern: amount, say: 'A number of cores.' },
   disk_gb: { label: 'Disk (GB)', pattern: amount, say: 'A number of GB.' },
+  egress_gb: { label: 'Sends at most (GB)', pattern: amount, say: 'A number of GB.' },
 } satisfies Partial<Record<keyof JobForm, { label: string; pattern: RegExp; say: string }>>;
 export type NumberField = keyof typeof numbers;
 
@@ -85,7 +87,7 @@ export function wrong(form: JobForm, field: keyof JobForm): string | null {
 
 // The form after a change that change_for has made of a relaxation.
 export function with_requirement(form: JobForm, field: string, value: string): JobForm {
-  if (field === 'network') return { ...form, network: value !== '' };
+  if (field === 'network') return { ...form, network: value !== '', egress_gb: value === '' ? '' : form.egress_gb };
   // As many gangs as before, each of fewer nodes.
   if (field === 'nodes') return { ...form, nodes: value, tasks: String((Number(form.tasks) / Number(form.nodes)) * Number(value)) };
   return field in empty_form ? { ...form, [field]: value } : form;
@@ -105,6 +107,7 @@ export function asked_of(form: JobForm): QuoteAsked | null {
   if (form.disk_gb) asked.disk_gb = Number(form.disk_gb);
   if (form.near) asked.near = form.near.trim();
   if (form.network) asked.network = 'EGRESS';
+  if (form.network && form.egress_gb) asked.egress_gb = Number(form.egress_gb);
   if (form.image) asked.images = true;
   if (form.isolation_min) asked.isolation_min = form.isolation_min as Schemas['Isolation'];
   return asked;
@@ -169,7 +172,7 @@ export function order_of(form: JobForm, quote: string): Schemas['CreateOrderRequ
 const same: [string, Exclude<keyof JobForm, 'input_manifest' | 'words' | 'beyond' | 'settings' | 'secrets' | 'output' | 'network' | 'restart' | 'wait' | 'tier' | 'objective' | 'workload_class'>][] = [
   ['name', 'name'], ['image', 'image'], ['image_user', 'image_user'], ['image_password', 'image_password'], ['input', 'input'], ['setup', 'setup'], ['run', 'command'], ['tasks', 'tasks'], ['budget', 'budget'], ['project', 'project'], ['deadline_hours', 'deadline_hours'],
   ['restart_minutes', 'restart_minutes'], ['attempts', 'attempts_max'], ['checkpoint_seconds', 'checkpoint_seconds'], ['query', 'query'], ['gpus', 'gpus'], ['nodes', 'nodes'], ['share', 'device_share'], ['hours', 'hours'], ['memory_gb', 'memory_gb'],
-  ['cpus', 'cpu_cores'], ['disk_gb', 'disk_gb'], ['max_price', 'max_price_per_hour'], ['near', 'near'],
+  ['cpus', 'cpu_cores'], ['disk_gb', 'disk_gb'], ['egress_gb', 'egress_gb'], ['max_price', 'max_price_per_hour'], ['near', 'near'],
 ];
 
 export function form_of_file(file: JobFile, before: JobForm): JobForm {
@@ -179,7 +182,7 @@ export function form_of_file(file: JobFile, before: JobForm): JobForm {
   if (form.input === before.input) form.input_manifest = before.input_manifest;
   if (values.tasks === undefined) form.tasks = form.nodes; // one gang, or one task
   Object.assign(form, environment_of(file.environment));
-  form.network = values.network === 'egress';
+  form.network = values.network === 'egress' || form.egress_gb !== '';
   form.restart = values.restart !== 'false';
   form.wait = values.wait !== 'false';
   form.tier = (values.tier ?? 'on_demand').toUpperCase() as JobForm['tier'];
@@ -198,6 +201,7 @@ export function file_of_form(form: JobForm): JobFile {
   if (form.beyond.matrix !== undefined) delete values.tasks; // it says how many
   if (form.output) values.output = './output';
   if (form.network) values.network = 'egress';
+  else delete values.egress_gb; // it would mean a network
   if (!form.restart) values.restart = 'false';
   if (!form.wait) values.wait = 'false';
   if (form.tier !== 'ON_DEMAND') values.tier = form.tier.toLowerCase();

@@ -9,6 +9,7 @@ export interface OfferForm {
   floor: string;
   ceiling: string;
   disk: string;
+  egress: string;
   spot: string;
   share: string; // empty: whole devices
   hours: string; // empty: no limit
@@ -29,6 +30,7 @@ export function form_of_offer(offer: NodeOfMarket['offer']): OfferForm {
     floor: offer?.price_floor_per_hour ?? '',
     ceiling: offer?.price_ceiling_per_hour ?? '',
     disk: offer && micros_of(offer.disk_price_per_gb_hour) > 0n ? offer.disk_price_per_gb_hour : '',
+    egress: offer?.egress_price_per_gb ?? '',
     spot: offer?.spot_floor_set_per_hour ?? '',
     share: offer && offer.share_min < 1 ? String(offer.share_min) : '',
     hours: offer && offer.hours_max > 0 ? String(offer.hours_max) : '',
@@ -64,7 +66,7 @@ export function wrong_term(form: OfferForm, term: OfferTerm): string | null {
   }
 }
 
-const terms: OfferTerm[] = ['disk', 'spot', 'share', 'hours', 'hour', 'day', 'week', 'month'];
+const terms: OfferTerm[] = ['disk', 'egress', 'spot', 'share', 'hours', 'hour', 'day', 'week', 'month'];
 export const is_wrong_offer = (form: OfferForm) => [...terms, ...(form.kind === 'fixed' ? (['price'] as const) : (['floor', 'ceiling'] as const))].some((term) => wrong_term(form, term) !== null);
 
 // All of the offer but its node. A price that follows begins, where there is no index yet, at the present one.
@@ -74,6 +76,7 @@ export function request_of_offer(form: OfferForm): Omit<Schemas['SetOfferRequest
     price_per_hour: form.kind === 'fixed' || is_amount(form.price) ? form.price : '',
     ...(form.kind === 'follows' ? { price_floor_per_hour: form.floor, price_ceiling_per_hour: form.ceiling } : {}),
     disk_price_per_gb_hour: form.disk,
+    egress_price_per_gb: form.egress,
     spot_floor_per_hour: form.spot,
     share_min: form.share === '' ? 1 : Number(form.share),
     hours_max: Number(form.hours || '0'),

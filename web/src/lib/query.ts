@@ -26,6 +26,7 @@ export const fields: Field[] = [
   { name: 'verified', kind: 'word', about: 'whether the device has passed its last proof', values: ['true', 'false'] },
   { name: 'lan', kind: 'word', about: 'LAN that the node stands in' },
   { name: 'rack', kind: 'word', about: 'rack that the node stands in' },
+  { name: 'egress_price', kind: 'number', about: 'of a GB that workloads send', values: ['0', '0.01', '0.05'] },
   { name: 'node', kind: 'number', about: 'id' },
   { name: 'provider', kind: 'number', about: 'id' },
 ];

@@ -157,7 +157,7 @@ export const transfer_reasons: Words<Schemas['TransferReason']> = {
   TRANSFER_REASON_UNSPECIFIED: '–',
   DEPOSITED: 'Deposit',
   HOLD_PLACED: 'Set aside for a job',
-  CHARGED: 'Proven running time',
+  CHARGED: 'Proven running time, and what was sent',
   FEE: "Market's fee",
   REFUNDED: 'Refund',
   FEE_RETURNED: 'Fee returned',
@@ -240,6 +240,7 @@ const policy_switches: Record<SwitchKey, { name: string; about: string }> = {
   bounds_meters: { name: 'Meters are bounded by what can have run', about: "What the market's own clock missed counts; what a node said did not run does not." },
   holds_deposits: { name: 'Deposits are held back', about: 'What came in is spent, but not paid out, until the payout delay has passed: its rail may take it back.' },
   keeps_device_records: { name: 'Records stay with devices', about: 'A node that joins with a device of another that broke leases begins with that record.' },
+  prices_egress: { name: 'Egress has a price', about: 'Offers may ask for what leases send over their network, by the GB; nodes count it.' },
   weighs_kept_time: { name: 'Reliability weighs time', about: 'A lease that was kept counts by what it proved, and none of the own provider counts.' },
 };
 export const switches = (Object.keys(policy_switches) as SwitchKey[]).map((key) => ({ key, ...policy_switches[key] }));

@@ -79,6 +79,8 @@ export default function LeasePage({ lease: id, session }: { lease: string; sessi
                   data.state !== 'ENDED' && ['Paid for up to', show_seconds(seconds_of(data.time_max))],
                   seconds_of(data.slowed) > 0 && ['Slowed down, of it', show_seconds(seconds_of(data.slowed))],
                   ['Price an hour', <Money key="p" of={data.price_per_hour} currency={currency} />],
+                  data.egress_gb > 0 && ['Sent', `${data.egress_gb.toFixed(3)} GB${data.egress_gb_max > 0 ? ` of at most ${data.egress_gb_max}` : ''}`],
+                  data.egress_gb_max > 0 && ['Of the charge, for what was sent', <Money key="e" of={data.egress_charged} currency={currency} />],
                   ['Charged', <Money key="c" of={data.charged} currency={currency} />],
                   ['Refunded', <Money key="r" of={data.refunded} currency={currency} />],
                   seconds_of(data.slowed) > 0 && data.state === 'ENDED' && ['Of the refund, credited', <Money key="s" of={data.credited} currency={currency} />],

@@ -332,6 +332,7 @@ function Where({ form, set, said }: { form: JobForm; set: Set; said: Said & { co
         <label className="check">
           <input type="checkbox" checked={form.network} onChange={(event) => set('network', event.target.checked)} /> Let it out to the internet
         </label>
+        {form.network && <div className="fields">{text('egress_gb', 'What it sends is held for and paid by the GB. Empty: only where that costs nothing.')}</div>}
       </details>
     </Card>
   );

@@ -56,6 +56,7 @@ export default function NodePage({ node: id, session }: { node: string; session:
                     ['Memory', `${((data.facts?.memory_mb ?? 0) / 1000).toFixed(1)} GB`],
                     ['Disk', `${((data.facts?.disk_mb ?? 0) / 1000).toFixed(0)} GB`],
                     ['Network for workloads', data.facts?.network === 'EGRESS' ? 'egress' : 'none'],
+                    !!data.offer?.egress_price_per_gb && ['A GB that they send', <Money key="egress" of={data.offer.egress_price_per_gb} />],
                     ['Sandbox', (data.facts?.isolation ?? '–').toLowerCase()],
                     ['Agent', data.facts?.agent_version || '–'],
                     ['Joined', show_moment(data.joined_at)],
@@ -174,6 +175,7 @@ function OfferEditor({ node, mine, currency }: { node: NodeOfMarket; mine: boole
         {form.kind === 'fixed' ? term('price', 'Price', 'Running leases keep theirs.') : term('floor', 'Not below', 'Your electricity, at least.')}
         {form.kind === 'follows' && term('ceiling', 'Not above', 'The index moves it in between.')}
         {term('disk', 'Disk, a GB and hour', 'Empty: free.')}
+        {term('egress', 'A GB that workloads send', 'Empty: free.')}
         {term('spot', 'Spot from', 'Empty: takes no spot leases.')}
         {term('share', 'Smallest share of a device', 'From 0.001 on. Empty: whole devices alone.')}
         {term('hours', 'Longest lease, hours', 'Empty: no limit.')}

@@ -130,7 +130,7 @@ export function QuoteBox({ quote, form, fresh, wrong, refresh, placer: { place, 
             <tr key={part.name}>
               <th scope="row">{part.name}</th>
               <td className="right">
-                <Money of={part.price_per_hour} />
+                {part.price_per_hour && <Money of={part.price_per_hour} />}
               </td>
               <td className="right">
                 <Money of={part.total} />

@@ -47,6 +47,8 @@ export function ReceiptView({ verdict, market_key }: { verdict: Verdict; market_
             ['Tier', tiers[body.tier]],
             ['Proven', `${Number(body.proven_us) / 1e6} s by ${body.meters.length} signed records`],
             ['Rate', <Money key="rate" of={body.rate_hour_micros} currency={`${body.currency} / h`} />],
+            body.egress_bytes > 0n && ['Sent', `${Number(body.egress_bytes) / 1e9} GB by the node's records`],
+            body.egress_gb_micros > 0n && ['Of the charge, for what was sent', <Money key="egress" of={body.egress_micros} currency={body.currency} />],
             ['Charged', <Money key="charged" of={body.charged_micros} currency={body.currency} />],
             ['Refunded', <Money key="refunded" of={body.refunded_micros} currency={body.currency} />],
             body.credited_micros > 0n && ['Of it, credited for slowed devices', <Money key="credited" of={body.credited_micros} currency={body.currency} />],

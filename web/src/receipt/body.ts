@@ -25,6 +25,7 @@ export interface MeterRecord {
   measured_at_us: bigint;
   signature: Uint8Array;
   slowed_us: bigint;
+  egress_bytes: bigint;
 }
 
 export type ReceiptBody = ReturnType<typeof read_body>;
@@ -58,7 +59,7 @@ export function read_body(bytes: Uint8Array) {
     reason: reason_of(Number(m.unsigned(22))),
     blame: blames[Number(m.unsigned(23))] ?? 'BLAME_NONE',
     meters: m.messages(24).map((r): MeterRecord => ({
-      lease: r.unsigned(1), sequence: r.unsigned(2), running_us: r.signed(3), measured_at_us: r.signed(4), signature: r.bytes(5), slowed_us: r.signed(160),
+      lease: r.unsigned(1), sequence: r.unsigned(2), running_us: r.signed(3), measured_at_us: r.signed(4), signature: r.bytes(5), slowed_us: r.signed(160), egress_bytes: r.signed(360),
     })),
     meters_root: m.bytes(25),
     proven_us: m.signed(26),
@@ -83,5 +84,9 @@ export function read_body(bytes: Uint8Array) {
     slowed_us: m.signed(161),
     slow_basis_points: m.unsigned(162),
     credit_basis_points_max: m.unsigned(163),
+    egress_gb_micros: m.signed(360),
+    egress_bytes_max: m.signed(361),
+    egress_bytes: m.signed(362),
+    egress_micros: m.signed(363),
   };
 }

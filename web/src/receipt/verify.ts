@@ -102,21 +102,23 @@ function concat(...parts: Uint8Array[]): Uint8Array {
 }
 
 export function meter_bytes(node_key: Uint8Array, of: Omit<MeterRecord, 'signature'>): Uint8Array {
-  const { lease, sequence, running_us, measured_at_us, slowed_us } = of;
-  const is_slowed = slowed_us !== 0n;
-  const numbers = new DataView(new ArrayBuffer(is_slowed ? 36 : 28));
+  const { lease, sequence, running_us, measured_at_us, slowed_us, egress_bytes } = of;
+  const version = egress_bytes !== 0n ? 3 : slowed_us !== 0n ? 2 : 1;
+  const numbers = new DataView(new ArrayBuffer(20 + 8 * version));
   numbers.setBigUint64(0, lease, true);
   numbers.setUint32(8, Number(sequence), true);
   numbers.setBigInt64(12, running_us, true);
   numbers.setBigInt64(20, measured_at_us, true);
-  if (is_slowed) numbers.setBigInt64(28, slowed_us, true);
-  return concat(ascii(is_slowed ? 'fallow meter v2' : 'fallow meter v1'), node_key, new Uint8Array(numbers.buffer));
+  if (version >= 2) numbers.setBigInt64(28, slowed_us, true);
+  if (version >= 3) numbers.setBigInt64(36, egress_bytes, true);
+  return concat(ascii(`fallow meter v${version}`), node_key, new Uint8Array(numbers.buffer));
 }
 
 async function check_meters(body: ReceiptBody, is_signed: Verify): Promise<string> {
   must(body.node_public_key.length === 32, () => "the node's public key has the wrong length");
   let running_us = 0n;
   let slowed_us = 0n;
+  let egress_bytes = 0n;
   let sequence = 0n;
   for (const record of body.meters) {
     sequence += 1n;
@@ -127,12 +129,15 @@ async function check_meters(body: ReceiptBody, is_signed: Verify): Promise<strin
     running_us = record.running_us;
     must(record.slowed_us >= slowed_us && record.slowed_us <= running_us, () => `meter record ${sequence} counts slowed time that cannot be`);
     slowed_us = record.slowed_us;
+    must(record.egress_bytes >= egress_bytes, () => `meter record ${sequence} takes back what was sent`);
+    egress_bytes = record.egress_bytes;
     const signed = meter_bytes(body.node_public_key, record);
     const fits = await is_signed(body.node_public_key, signed, record.signature);
     must(fits, () => `meter record ${sequence} is not signed by the node`);
   }
   must(running_us === body.proven_us, () => `${body.proven_us} µs are billed as proven, the meter records prove ${running_us} µs`);
   must(slowed_us === body.slowed_us, () => `${body.slowed_us} µs are said to be slowed down, the meter records say ${slowed_us} µs`);
+  must(egress_bytes === body.egress_bytes, () => `${body.egress_bytes} bytes are said to be sent, the meter records say ${egress_bytes}`);
   return `${body.meters.length} records, each signed by the node, prove ${Number(body.proven_us) / 1e6} s`;
 }
 
@@ -178,7 +183,8 @@ const billed_us = (body: ReceiptBody) => least(body.proven_us, body.time_us_max)
 
 function check_rate(body: ReceiptBody): string {
   const amounts = [body.device_hour_micros, body.disk_gb_hour_micros, body.rate_hour_micros, body.hold_micros, body.time_us_max, body.charged_micros,
-    body.refunded_micros, body.fee_micros, body.term_us, body.term_before_us, body.rerated_hour_micros, body.spot_floor_micros, body.spot_bid_micros, body.credited_micros];
+    body.refunded_micros, body.fee_micros, body.term_us, body.term_before_us, body.rerated_hour_micros, body.spot_floor_micros, body.spot_bid_micros, body.credited_micros,
+    body.egress_gb_micros, body.egress_bytes_max, body.egress_bytes, body.egress_micros];
   must(amounts.every((amount) => amount >= 0n), () => 'an amount is negative');
   if (body.tier !== 'RESERVED') {
     must(body.rerated_hour_micros === 0n, () => 'it is re-rated, but had no term');
@@ -215,42 +221,59 @@ function cost_of_runs(body: ReceiptBody): bigint {
   return cost / hour_us;
 }
 
+// So many bytes at the lease's price for 10^9 of them. What is held for them pays for no time.
+const egress_cost = (body: ReceiptBody, bytes: bigint) => (body.egress_gb_micros * bytes) / 1_000_000_000n;
+
+// Of a price before the market's fee: that fee, and what of it the renter is let off.
+function fees_of(body: ReceiptBody, gross: bigint) {
+  const whole_fee = (gross * body.fee_basis_points) / basis;
+  return { gross, whole_fee, let_off: (whole_fee * body.volume_basis_points) / basis };
+}
+
 function amounts_of(body: ReceiptBody) {
   const rate = most(body.rate_hour_micros, body.rerated_hour_micros);
   let cost = (rate * billed_us(body)) / hour_us;
   if (body.tier === 'SPOT') cost = cost_of_runs(body);
   else must(body.price_runs.length === 0, () => 'it has prices of intervals, but is no spot lease');
-  const gross = least(body.hold_micros, cost);
-  const whole_fee = (gross * body.fee_basis_points) / basis;
-  const let_off = (whole_fee * body.volume_basis_points) / basis;
-  return { gross, whole_fee, let_off };
+  const of_time = least(body.hold_micros - egress_cost(body, body.egress_bytes_max), cost);
+  return { ...fees_of(body, of_time + body.egress_micros), of_time };
+}
+
+function check_egress(body: ReceiptBody) {
+  const cost = egress_cost(body, least(body.egress_bytes, body.egress_bytes_max));
+  must(cost === body.egress_micros, () => `what was sent is charged ${money(body.egress_micros)}, its bytes come to ${money(cost)}`);
+  must(egress_cost(body, body.egress_bytes_max) <= body.hold_micros, () => 'its hold does not cover what it may send');
 }
 
 function check_charge(body: ReceiptBody): string {
+  check_egress(body);
   const { gross, let_off } = amounts_of(body);
   must(body.volume_basis_points <= basis && let_off === body.volume_discount_micros, () => `the volume discount is ${money(body.volume_discount_micros)}, its share of the fee comes to ${money(let_off)}`);
-  must(gross - let_off === body.charged_micros, () => `the charge is ${money(body.charged_micros)}, the proven time at its rate comes to ${money(gross - let_off)}`);
-  return `${money(body.charged_micros)} ${body.currency} for ${Number(billed_us(body)) / 1e6} s`;
+  must(gross - let_off === body.charged_micros, () => `the charge is ${money(body.charged_micros)}, the proven time at its rate${body.egress_micros > 0n ? ' and what was sent' : ''} comes to ${money(gross - let_off)}`);
+  const sent = body.egress_micros > 0n ? ` and ${Number(body.egress_bytes) / 1e9} GB sent` : '';
+  return `${money(body.charged_micros)} ${body.currency} for ${Number(billed_us(body)) / 1e6} s${sent}`;
 }
 
 // Of all other endings what is refunded is the credit alone.
 const has_refunding_end = (body: ReceiptBody) => body.blame === 'BLAME_PROVIDER' || body.reason === 'MARKET_FAULT';
 
-// What the provider gives back for devices that were slowed down: beside a refund, nothing.
-function check_credit(body: ReceiptBody, provider_part: bigint) {
+// What the provider gives back for devices that were slowed down, of the price of the time: beside a refund, nothing.
+function check_credit(body: ReceiptBody, of_time: bigint) {
   must(body.slow_basis_points <= basis && body.credit_basis_points_max <= basis, () => 'a share of its credit is more than all');
   let credit = 0n;
   if (!has_refunding_end(body) && body.proven_us > 0n) {
     const slowed_us = most(body.slowed_us, (body.proven_us * body.slow_basis_points) / basis);
-    const whole = rounded_up(body.charged_micros * slowed_us, body.proven_us);
-    credit = least(whole, least((body.charged_micros * body.credit_basis_points_max) / basis, provider_part));
+    const { whole_fee, let_off } = fees_of(body, of_time);
+    const charged = of_time - let_off;
+    const whole = rounded_up(charged * slowed_us, body.proven_us);
+    credit = least(whole, least((charged * body.credit_basis_points_max) / basis, of_time - whole_fee));
   }
   must(credit === body.credited_micros, () => `the credit is ${money(body.credited_micros)}, that of its slowed time comes to ${money(credit)}`);
 }
 
 function check_rest(body: ReceiptBody): string {
-  const { gross, whole_fee, let_off } = amounts_of(body);
-  check_credit(body, gross - whole_fee);
+  const { of_time, whole_fee, let_off } = amounts_of(body);
+  check_credit(body, of_time);
   must(body.refunded_micros <= body.charged_micros, () => 'more is refunded than was charged');
   must(body.blame !== 'BLAME_PROVIDER' || body.refunded_micros === body.charged_micros, () => 'the provider is to blame, but not all of the charge is refunded');
   must(has_refunding_end(body) || body.refunded_micros === body.credited_micros, () => 'a refund stands beside an ending that gives none');
