@@ -1,8 +1,9 @@
 """A market of real processes in a folder: what the demo and the system tests stand on.
 
 One LocalMarket owns a server and any number of agents, and ends every process that it started. It talks to
-them through the `fallow` program; what is asked again and again, while something is waited for, it asks the
-API over a kept connection: a program for every question would take the processor from what is waited for.
+them through the `fallow` program; what is asked again and again, while something is waited for, and what every
+market begins with it asks the API over a kept connection: a program for each would take the processor from what
+is tried or waited for.
 """
 import http.client
 import json
@@ -12,6 +13,7 @@ import ssl
 import subprocess
 import time
 import urllib.parse
+import uuid
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ASKED_MAX = 5  # times, of a market that has started anew or is busy
@@ -163,31 +165,40 @@ class LocalMarket:
 
     def open_account(self, name, scope, deposit=None):
         """(id, API key)"""
-        made = self.run("account", "create", name, "--scope", scope, key=self.operator)[0]
+        made = self.ask(self.operator, "POST", "/v1/accounts", {"name": name, "scopes": [scope.upper()]})
         account, key = made["account"]["id"], made["api_key"]
         if deposit:
-            self.run("wallet", "deposit", account, deposit, "--reference", f"first of {name}", key=self.operator)
+            self.ask(self.operator, "POST", "/v1/deposits",
+                     {"account": account, "amount": deposit, "reference": f"first of {name}"})
         return account, key
+
+    def join_token(self, provider_key):
+        """Good for one node."""
+        return self.ask(provider_key, "POST", "/v1/join-tokens", {"uses_max": 1, "hours": 24})["token"]
 
     def start_agent(self, name, *options, token=None):
         join = ["--join", token] if token else []
         return self.start(name, "agent", "--data", str(self.folder / name), "--name", name, *join, *options)
 
     def join_agent(self, name, provider_key, *options):
-        token = self.run("nodes", "token", key=provider_key)[0]["token"]
-        return self.start_agent(name, *options, token=token)
+        return self.start_agent(name, *options, token=self.join_token(provider_key))
 
     def look(self, key, path, **parameters):
         """What the API answers to GET `path`: the documents that `fallow --json` prints, many in one."""
         if parameters:
             path += "?" + urllib.parse.urlencode(parameters, quote_via=urllib.parse.quote)
+        return self.ask(key, "GET", path)
+
+    def ask(self, key, method, path, body=None):
+        """The document that the API answers; what is asked again since its answer was lost is done once."""
+        headers = {"Idempotency-Key": uuid.uuid4().hex} if body is not None else None
         why = None
         for attempt in range(ASKED_MAX):
             if attempt > 1:  # at first it was but a connection that the market had ended
                 time.sleep(0.1 * 2 ** attempt)
             connection = self.connections.pop(key, None) or RestClient(self, key)
             try:
-                status, answer = connection.call("GET", path)
+                status, answer = connection.call(method, path, body, headers)
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 why = repr(error)
@@ -198,7 +209,7 @@ class LocalMarket:
             why = f"{status} {answer}"
             if status not in (429, 503):
                 break
-        raise MarketError(f"GET {path} failed: {why}")
+        raise MarketError(f"{method} {path} failed: {why}")
 
     def available(self, key, query, count):
         page = self.look(key, "/v1/offers", query=query, order="price", page_size=100)
@@ -223,6 +234,8 @@ class LocalMarket:
         return self.leases_now(key, order_id, open_only=True)
 
     def wait_for_end(self, key, order_id, seconds):
-        self.wait_until(f"the end of job {order_id}",
-                        lambda: self.look(key, f"/v1/orders/{order_id}")["state"] != "OPEN", seconds)
-        return self.order(key, order_id)
+        def ended():
+            order = self.look(key, f"/v1/orders/{order_id}")
+            return order if order["state"] != "OPEN" else None
+
+        return self.wait_until(f"the end of job {order_id}", ended, seconds)

@@ -156,7 +156,7 @@ class BlameTest(SystemTest):
         self.addCleanup(subprocess.run, ["umount", "-l", small], check=False)
         self.addCleanup(self.market.end_all)  # before that
         self.sandboxes()
-        token = self.market.run("nodes", "token", key=self.provider)[0]["token"]
+        token = self.market.join_token(self.provider)
         self.market.start("small", "agent", "--data", str(small / "agent"), "--name", "small", "--join", token, "--price",
                           "0.36", "--device", self.device, "--images-gb", "0")
         self.market.wait_for_offers(self.renter, self.query, 1, 60 * PATIENCE)

@@ -104,7 +104,7 @@ class EscapeTest(SystemTest):
             node = f"node-{kind}"
             self.query = f"gpu_name={kind.upper()}_GPU"
             self.device = f"model={kind.upper()}_GPU,memory_gb=24"
-            token = self.market.run("nodes", "token", key=self.provider)[0]["token"]
+            token = self.market.join_token(self.provider)
             self.market.start_agent(node, "--price", "0.36", "--device", f"{self.device},count=2", "--cpu-thousandths",
                                     "64000", "--memory-mb", "65536", "--sandbox", kind.lower(), token=token)
             self.market.wait_for_offers(self.renter, self.query, 1, 60 * PATIENCE)

@@ -107,7 +107,7 @@ class InjectionTest(SystemTest):
 
     def test_a_nodes_name(self):
         self.sandboxes()
-        token = self.market.run("nodes", "token", key=self.provider)[0]["token"]
+        token = self.market.join_token(self.provider)
         self.market.start("node", "agent", "--data", str(self.folder / "node"), "--name", HOSTILE, "--join", token, "--price",
                           "0.36", "--device", self.device)
         self.market.wait_for_offers(self.renter, self.query, 1, 60 * PATIENCE)

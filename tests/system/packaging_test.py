@@ -322,7 +322,7 @@ class NodeTest(SystemTest):
         data = root / "var/lib/fallow-agent"
         data.parent.mkdir(parents=True)
         self.sandboxes()
-        token = self.market.run("nodes", "token", key=self.provider)[0]["token"]
+        token = self.market.join_token(self.provider)
         self.market.start("agent", "agent", "--data", str(data), "--join", token, "--price", "0.36", "--name", "box", "--device",
                           self.device)
         self.market.wait_for_offers(self.renter, self.query, 1, 60 * PATIENCE)

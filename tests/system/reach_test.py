@@ -66,7 +66,7 @@ class ReachTest(SystemTest):
     def lease_on(self, name, *options):
         """A node of that name with a workload that listens; its lease."""
         self.query = f"gpu_name={name.upper()}_GPU"
-        token = self.market.run("nodes", "token", key=self.provider)[0]["token"]
+        token = self.market.join_token(self.provider)
         self.node = ["--price", "0.36", "--device", f"model={name.upper()}_GPU,memory_gb=24,count=2",
                      "--cpu-thousandths", "64000", "--memory-mb", "65536", *options]
         self.node_folder = self.folder / name

@@ -18,6 +18,7 @@ import cloudpickle
 from .errors import ValueRefused
 
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # the same function gives the same bytes, so it is sent once
+_UNCHECKED_HASH = 1  # flags of a .pyc
 _HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -29,15 +30,17 @@ def package_function(function: Callable[..., Any], modules: Iterable[Union[str, 
         raise ValueRefused(f"the function {getattr(function, '__qualname__', function)} cannot be sent: {error}; open "
                            "files, locks and connections are to be made inside of it") from error
     files: Dict[str, bytes] = {
-        "__main__.py": (_HERE / "_worker.py").read_bytes(),
-        "_plain.py": (_HERE / "_plain.py").read_bytes(),
         "function": pickled,
         "meta.json": json.dumps({"python": list(sys.version_info[:2]), "results": results}).encode(),
     }
+    # Compiled, as they are imported anew for every batch. A node of another version reads the source of the first
+    # two, which says so and ends.
+    for name, path in (("__main__", _HERE / "_worker.py"), ("_plain", _HERE / "_plain.py")):
+        files[f"{name}.py"] = path.read_bytes()
+        files[f"{name}.pyc"] = _compiled(path, f"{name}.py")
     folder = pathlib.Path(cloudpickle.__file__).parent
     for path in sorted(folder.glob("*.py")):
-        # Compiled, as it is imported anew for every batch. The version is the node's, or it will not run at all.
-        files[f"cloudpickle/{path.stem}.pyc"] = _compiled(path)
+        files[f"cloudpickle/{path.stem}.pyc"] = _compiled(path, f"cloudpickle/{path.name}")
     for module in modules:
         files.update(_module_files(module))
     archive = io.BytesIO()
@@ -47,11 +50,12 @@ def package_function(function: Callable[..., Any], modules: Iterable[Union[str, 
     return archive.getvalue()
 
 
-def _compiled(path: pathlib.Path) -> bytes:
+def _compiled(path: pathlib.Path, name: str) -> bytes:
+    """A .pyc that is not held against its source (PEP 552): in an archive neither changes."""
     import marshal
 
-    code = compile(path.read_bytes(), f"cloudpickle/{path.name}", "exec", dont_inherit=True)
-    return importlib.util.MAGIC_NUMBER + struct.pack("<III", 0, 0, 0) + marshal.dumps(code)
+    code = compile(path.read_bytes(), name, "exec", dont_inherit=True)
+    return importlib.util.MAGIC_NUMBER + struct.pack("<IQ", _UNCHECKED_HASH, 0) + marshal.dumps(code)
 
 
 def _module_files(module: Union[str, ModuleType]) -> Dict[str, bytes]:

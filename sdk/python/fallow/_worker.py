@@ -1,13 +1,14 @@
 """What runs on the node: works through a batch of inputs in a process of its own, and reports each one's result.
 
-Travels inside job.pyz, beside _plain.py; imports nothing but the standard library. Started as
-`python3 job.pyz INPUTS SECONDS`: after SECONDS no further input is begun, what was not begun goes back.
+Travels inside job.pyz, beside _plain.py; imports nothing but the standard library, and little of it, for every batch
+begins with that. Started as `python3 job.pyz INPUTS SECONDS`: after SECONDS no further input is begun, what was not
+begun goes back.
 
 Every report goes twice: as a line of stdout, at once, as long as it is small; and into $FALLOW_OUT/results, which the
 market keeps. What the function prints, to stdout too, comes out of stderr. The inputs run in a forked child: when one
 of them ends the process, the others get a new one.
 """
-import base64
+import binascii
 import json
 import os
 import pickle
@@ -16,8 +17,7 @@ import signal
 import struct
 import sys
 import time
-import traceback
-import zipfile
+import zipimport
 from typing import Any, Callable, Dict, List, NoReturn, Optional, Set
 
 # A report: its kind, the input's place in the batch, the length of what follows.
@@ -38,7 +38,14 @@ _READ_BYTES = 1 << 16
 _LOOK_S = 0.2
 
 
+def packed(name: str) -> bytes:
+    """The file of that name in job.pyz."""
+    return zipimport.zipimporter(sys.argv[0]).get_data(name)
+
+
 def words_of(error: BaseException) -> bytes:
+    import traceback
+
     ours = error.__traceback__
     lines = traceback.format_exception(type(error), error, ours.tb_next if ours is not None else None)
     return json.dumps({"type": type(error).__qualname__, "text": str(error)[:2000],
@@ -76,7 +83,7 @@ class Reports:
         write_all(self.file.fileno(), HEAD.pack(kind, index, len(payload)) + payload)
         self.file_bytes += HEAD.size + len(payload)
         if len(payload) <= LINE_BYTES_MAX and self.lines_bytes < LINES_BYTES_MAX:
-            line = b"%s %d %s\n" % (kind, index, base64.b64encode(payload))
+            line = b"%s %d %s\n" % (kind, index, binascii.b2a_base64(payload, newline=False))
             self.lines_bytes += len(line)
             write_all(self.line_fd, line)
 
@@ -90,8 +97,7 @@ def child(inputs: List[bytes], pending: List[int], pipe: int, meta: Dict[str, An
     import _plain  # beside this file in job.pyz
 
     try:
-        with zipfile.ZipFile(sys.argv[0]) as archive:
-            function = pickle.loads(archive.read("function"))
+        function = pickle.loads(packed("function"))
     except BaseException as error:
         put(BROKEN, 0, words_of(error))
         os._exit(0)
@@ -162,8 +168,7 @@ def main() -> None:
     line_fd = os.dup(1)
     os.dup2(2, 1)
     reports = Reports(line_fd, os.environ["FALLOW_OUT"])
-    with zipfile.ZipFile(sys.argv[0]) as archive:
-        meta = json.loads(archive.read("meta.json"))
+    meta = json.loads(packed("meta.json"))
     here, there = list(sys.version_info[:2]), meta["python"]
     if here != there:
         reports.put(BROKEN, 0, json.dumps({

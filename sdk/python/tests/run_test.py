@@ -430,6 +430,7 @@ class WorkerTest(unittest.TestCase):
             root = pathlib.Path(folder)
             with zipfile.ZipFile(io.BytesIO(package_function(bytes, (), "plain"))) as read:
                 files = {name: read.read(name) for name in read.namelist()}
+            del files["__main__.pyc"]
             files["__main__.py"] = source.replace(limit, "RESULTS_BYTES_MAX = 2_000").encode()
             with zipfile.ZipFile(root / "job.pyz", "w") as write:
                 for name, data in files.items():
