@@ -130,11 +130,11 @@ TEST_F(ApiTunnels, ATeamsIsOpenedByWhoRentsForIt) {
   const std::string for_team = "?team=" + team;
   EXPECT_EQ(reach(page, for_team).status, 404) << "of no member";
   const auto as = [&](const std::string& role) {
-    EXPECT_EQ(market_
-                  .put("/v1/members/" + member, people_.renter,
-                       fmt::format(R"({{"role": "{}"}})", role))
-                  .status,
-              200);
+    EXPECT_EQ(
+        market_
+            .put("/v1/members/" + member, people_.renter, fmt::format(R"({{"role": "{}"}})", role))
+            .status,
+        200);
   };
   as("VIEWER");
   EXPECT_EQ(reach(page, for_team).status, 404) << "of who was only invited";
