@@ -74,6 +74,11 @@ bench: deps build/release/build.ninja ## measure; JSON=1 prints JSON
 	@cmake --build --preset release -j $(JOBS) --target fallow benches
 	@tools/bench.sh $(if $(JSON),--json)
 
+.PHONY: bench-console
+bench-console: build web ## the market page in front of OFFERS offers (100,000): frames, memory, first rows; JSON=1 prints JSON
+	@tools/install_deps.sh --browse
+	@FALLOW_BUILD=build/release JSON=$(JSON) OFFERS=$(or $(OFFERS),100000) node web/browse/offers_bench.mjs
+
 .PHONY: fuzz
 fuzz: deps build/fuzz/build.ninja ## every fuzz target for FUZZ_SECONDS (default 60) each
 	@cmake --build --preset fuzz -j $(JOBS) --target fuzzers
