@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/agent_impl.h"
+#include "agent/host_use.h"
 #include "agent/metrics_text.h"
 
 namespace fallow::agent {
@@ -77,7 +78,7 @@ void Agent::Impl::measure() {
   note_energy(devices, span);
   std::map<LeaseId, WorkloadUse> uses;
   for (const LeaseId lease : running) uses[lease] = runtime.use(lease);
-  const v1::TelemetrySample sample = sums.add(devices, uses, now);
+  const v1::TelemetrySample sample = sums.add(devices, uses, now, host_use(""));
   const std::optional<v1::TelemetryMinute> minute = sums.take_minute(now, false);
   if (minute) store_energy();
   tell_telemetry(is_watched ? &sample : nullptr, minute);
