@@ -89,6 +89,12 @@ fuzz-api: build ## the API against what schemathesis makes of openapi.json (from
 	@[ -x build/schemathesis/bin/st ] || { python3 -m venv build/schemathesis && build/schemathesis/bin/pip install -q -r tests/system/api_fuzz_requirements.txt; }
 	@FALLOW_BUILD=build/release FALLOW_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) python3 -B tests/system/api_fuzz_test.py
 
+.PHONY: dashboard-check
+dashboard-check: ## the Grafana dashboard against Grafana's own types (from npm, into build/grafana)
+	@mkdir -p build/grafana
+	@[ -d build/grafana/node_modules/@grafana/schema ] || npm install --prefix build/grafana --no-save --no-audit --no-fund --silent @grafana/schema@13.2.3 typescript@5.9.3
+	@python3 -B packaging/grafana/check_types.py build/grafana
+
 .PHONY: package
 package: deps build/release/build.ninja web ## .deb packages of program, server and agent, and an OCI image of the server
 	@tools/install_deps.sh --package
