@@ -67,10 +67,11 @@ export function frames_of(gaps, seconds) {
   return { a_second: sorted.length / seconds, p95_ms: sorted[Math.floor(sorted.length * 0.95)], worst_ms: sorted[sorted.length - 1], late: sorted.filter((gap) => gap > 50).length };
 }
 
-// Frames of `seconds` while the list is scrolled by `step` pixels a frame, up and down within `span` pixels of where it stands.
+// Frames of `seconds` while the list is scrolled by `step` pixels a frame, up and down within `span` pixels of where it stands;
+// with Infinity on downwards, where more of it comes.
 export async function frames(page, seconds, { step = 22, span = 6_000 } = {}) {
   const gaps = await page.evaluate(
-    async ([ms, by, within]) => {
+    async ([ms, by, within, turns]) => {
       const body = document.querySelector('.table-body');
       const from = body.scrollTop;
       const gaps = [];
@@ -81,12 +82,12 @@ export async function frames(page, seconds, { step = 22, span = 6_000 } = {}) {
         gaps.push(now - last);
         last = now;
         const at = body.scrollTop + down;
-        if (Math.abs(at - from) > within || at < 0 || at > body.scrollHeight - body.clientHeight) down = -down;
+        if (turns && (Math.abs(at - from) > within || at < 0 || at > body.scrollHeight - body.clientHeight)) down = -down;
         body.scrollTop += down;
       }
       return gaps;
     },
-    [seconds * 1000, step, Math.min(span, Number.MAX_SAFE_INTEGER)],
+    [seconds * 1000, step, span, Number.isFinite(span)],
   );
   return frames_of(gaps, seconds);
 }

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 
 import { Browser, desktop } from './browser.mjs';
-import { Market, sleep } from './market.mjs';
+import { Market, sleep, until } from './market.mjs';
 import { changing_prices, fill, first_loads, frames, frames_of, middle_of } from './measure.mjs';
 
 const offers = Number(process.env.OFFERS ?? 100_000);
@@ -82,7 +82,7 @@ async function typing(page, query, shows) {
     [query, shows],
   );
   await page.keyboard.type(query, { delay: 80 });
-  await page.waitForFunction(() => globalThis.typed.settled_ms !== undefined, null, { timeout: 60_000 });
+  await until("the query's list", () => page.evaluate(() => globalThis.typed.settled_ms !== undefined), 60);
   await sleep(500); // the browser tells of slow keys a little later
   const { gaps, keys, settled_ms } = await page.evaluate(() => globalThis.typed);
   return { frames: frames_of(gaps, gaps.reduce((sum, gap) => sum + gap, 0) / 1000), key_ms: Math.max(0, ...keys), settled_ms };
