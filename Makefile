@@ -74,6 +74,11 @@ bench: deps build/release/build.ninja ## measure; JSON=1 prints JSON
 	@cmake --build --preset release -j $(JOBS) --target fallow benches
 	@tools/bench.sh $(if $(JSON),--json)
 
+.PHONY: bench-console
+bench-console: build web ## the market page in front of OFFERS offers (100,000): frames, memory, first rows; JSON=1 prints JSON
+	@tools/install_deps.sh --browse
+	@FALLOW_BUILD=build/release JSON=$(JSON) OFFERS=$(or $(OFFERS),100000) node web/browse/offers_bench.mjs
+
 .PHONY: fuzz
 fuzz: deps build/fuzz/build.ninja ## every fuzz target for FUZZ_SECONDS (default 60) each
 	@cmake --build --preset fuzz -j $(JOBS) --target fuzzers
@@ -83,6 +88,12 @@ fuzz: deps build/fuzz/build.ninja ## every fuzz target for FUZZ_SECONDS (default
 fuzz-api: build ## the API against what schemathesis makes of openapi.json (from PyPI, into build/schemathesis)
 	@[ -x build/schemathesis/bin/st ] || { python3 -m venv build/schemathesis && build/schemathesis/bin/pip install -q -r tests/system/api_fuzz_requirements.txt; }
 	@FALLOW_BUILD=build/release FALLOW_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) python3 -B tests/system/api_fuzz_test.py
+
+.PHONY: dashboard-check
+dashboard-check: ## the Grafana dashboard against Grafana's own types (from npm, into build/grafana)
+	@mkdir -p build/grafana
+	@[ -d build/grafana/node_modules/@grafana/schema ] || npm install --prefix build/grafana --no-save --no-audit --no-fund --silent @grafana/schema@13.2.3 typescript@5.9.3
+	@python3 -B packaging/grafana/check_types.py build/grafana
 
 .PHONY: package
 package: deps build/release/build.ninja web ## .deb packages of program, server and agent, and an OCI image of the server

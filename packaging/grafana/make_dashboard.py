@@ -80,7 +80,8 @@ def panel(number, title, unit, queries, x, y):
     return {"id": number, "type": "timeseries", "title": title, "datasource": source, "targets": targets,
             "gridPos": {"x": x, "y": y, "w": WIDTH // 3, "h": 7},
             "fieldConfig": {"defaults": {"unit": unit, "min": 0, "custom": {"fillOpacity": 8}}, "overrides": []},
-            "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}}}
+            "options": {"legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
+                        "tooltip": {"mode": "multi", "sort": "none"}}}
 
 
 def selected(expression):

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/agent_impl.h"
+#include "agent/host_use.h"
 #include "agent/metrics_text.h"
 
 namespace fallow::agent {
@@ -82,7 +83,7 @@ void Agent::Impl::measure() {
       reconciler.sent(lease, static_cast<std::int64_t>(*use.egress_bytes));
     }
   }
-  const v1::TelemetrySample sample = sums.add(devices, uses, now);
+  const v1::TelemetrySample sample = sums.add(devices, uses, now, host_use(""));
   const std::optional<v1::TelemetryMinute> minute = sums.take_minute(now, false);
   if (minute) store_energy();
   tell_telemetry(is_watched ? &sample : nullptr, minute);

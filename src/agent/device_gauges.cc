@@ -5,12 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <sstream>
 #include <utility>
 
+#include "agent/host_use.h"
 #include "agent/owner_machine.h"
-#include "base/file.h"
-#include "base/number.h"
 
 namespace fallow::agent {
 namespace {
@@ -59,29 +57,9 @@ constexpr unsigned long long kNvmlSlowed = 0x08 | 0x20 | 0x40 | 0x80;
 // In one look: more would be a driver that repeats itself.
 constexpr int kNvmlEventsMax = 256;
 
-constexpr std::size_t kMemoryBytesMax = 16 << 10;
-
 std::uint32_t in_32_bits(unsigned long long value) {
   return static_cast<std::uint32_t>(
       std::min<unsigned long long>(value, std::numeric_limits<std::uint32_t>::max()));
-}
-
-// "MemTotal:       16314128 kB"
-std::optional<std::uint32_t> memory_used_mb(const std::string& root) {
-  const auto text = read_file(root + "/proc/meminfo", kMemoryBytesMax);
-  if (!text) return std::nullopt;
-  std::istringstream words(*text);
-  std::optional<std::uint64_t> total_kb;
-  std::optional<std::uint64_t> available_kb;
-  std::string word;
-  while (words >> word && !(total_kb && available_kb)) {
-    const bool is_total = word == "MemTotal:";
-    if (!is_total && word != "MemAvailable:") continue;
-    std::uint64_t kb = 0;
-    if (words >> kb) (is_total ? total_kb : available_kb) = kb;
-  }
-  if (!total_kb || !available_kb || *available_kb > *total_kb) return std::nullopt;
-  return in_32_bits((*total_kb - *available_kb) / 1024);
 }
 
 }  // namespace
@@ -250,7 +228,7 @@ void DeviceGauges::judge(Watched& one, const v1::DeviceSample& sample, bool is_l
 v1::DeviceSample DeviceGauges::sample_of_processor(Time now) {
   v1::DeviceSample sample;
   sample.set_device(processor_->device);
-  if (const auto used = memory_used_mb(root_)) sample.set_memory_mb(*used);
+  if (const auto used = memory_used_bytes(root_)) sample.set_memory_mb(in_32_bits(*used >> 20));
   if (const auto power = rapl_.milliwatts(now)) sample.set_milliwatts(*power);
   const auto busy = processor_time(root_);
   if (!busy) return sample;

@@ -26,15 +26,14 @@ std::optional<std::uint32_t> kbps_of(std::optional<std::uint64_t> before,
   return rate_of(static_cast<std::int64_t>(bytes), span.value);
 }
 
-v1::WorkloadSample workload_sample(LeaseId lease, const WorkloadUse& use, const WorkloadUse* before,
-                                   Duration span) {
-  v1::WorkloadSample sample;
-  sample.set_lease(lease.value);
+// Of a workload or of the machine. `before`: what it had used `span` ago; null: nobody knows.
+template <class Sample>
+void put_use(Sample& sample, const WorkloadUse& use, const WorkloadUse* before, Duration span) {
   if (use.memory_bytes) {
     sample.set_memory_mb(static_cast<std::uint32_t>(std::min<std::uint64_t>(
         *use.memory_bytes >> 20, std::numeric_limits<std::uint32_t>::max())));
   }
-  if (before == nullptr || span.value <= 0) return sample;
+  if (before == nullptr || span.value <= 0) return;
   if (use.processor && before->processor) {
     sample.set_cpu_thousandths(rate_of((*use.processor - *before->processor).value, span.value));
   }
@@ -50,7 +49,6 @@ v1::WorkloadSample workload_sample(LeaseId lease, const WorkloadUse& use, const 
   if (const auto kbps = kbps_of(before->network_out_bytes, use.network_out_bytes, span)) {
     sample.set_network_out_kbps(*kbps);
   }
-  return sample;
 }
 
 }  // namespace
@@ -101,21 +99,30 @@ void TelemetrySums::Sum<Sample>::put(Sample& mean, Sample& max) const {
 }
 
 v1::TelemetrySample TelemetrySums::add(const std::vector<v1::DeviceSample>& devices,
-                                       const std::map<LeaseId, WorkloadUse>& uses, Time now) {
+                                       const std::map<LeaseId, WorkloadUse>& uses, Time now,
+                                       const WorkloadUse& host) {
   v1::TelemetrySample sample;
   for (const v1::DeviceSample& device : devices) *sample.add_devices() = device;
   for (const auto& [lease, use] : uses) {
     const auto found = before_.find(lease);
     const bool is_first = found == before_.end();
-    *sample.add_workloads() = workload_sample(lease, use, is_first ? nullptr : &found->second.use,
-                                              is_first ? Duration() : now - found->second.at);
+    v1::WorkloadSample& one = *sample.add_workloads();
+    one.set_lease(lease.value);
+    put_use(one, use, is_first ? nullptr : &found->second.use,
+            is_first ? Duration() : now - found->second.at);
   }
+  v1::HostSample machine;
+  put_use(machine, host, host_before_ ? &host_before_->use : nullptr,
+          host_before_ ? now - host_before_->at : Duration());
+  if (machine.ByteSizeLong() > 0) *sample.mutable_host() = machine;
   before_.clear();
   for (const auto& [lease, use] : uses) before_[lease] = {use, now};
+  host_before_ = Before{host, now};
   if (samples_ == 0) minute_at_ = now;
   ++samples_;
   for (const v1::DeviceSample& device : sample.devices()) devices_[device.device()].add(device);
   for (const v1::WorkloadSample& one : sample.workloads()) workloads_[one.lease()].add(one);
+  if (sample.has_host()) host_.add(sample.host());
   return sample;
 }
 
@@ -129,10 +136,17 @@ std::optional<v1::TelemetryMinute> TelemetrySums::take_minute(Time now, bool is_
   for (const auto& [lease, sum] : workloads_) {
     sum.put(*minute.mutable_mean()->add_workloads(), *minute.mutable_max()->add_workloads());
   }
+  if (!host_.gauges.empty()) {
+    host_.put(*minute.mutable_mean()->mutable_host(), *minute.mutable_max()->mutable_host());
+  }
   devices_.clear();
   workloads_.clear();
+  host_ = {};
   samples_ = 0;
-  if (is_over) before_.clear();
+  if (is_over) {
+    before_.clear();
+    host_before_.reset();
+  }
   return minute;
 }
 

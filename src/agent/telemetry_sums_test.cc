@@ -80,6 +80,27 @@ TEST(TelemetrySums, WhatIsOverIsAMinuteHoweverShort) {
   EXPECT_EQ(minute->mean().workloads(0).cpu_thousandths(), 1'000U) << "of one of the two known";
 }
 
+TEST(TelemetrySums, TheMachineIsBesideItsWorkloads) {
+  TelemetrySums sums;
+  EXPECT_FALSE(sums.add({}, {}, Time{0}).has_host()) << "it tells nothing";
+  v1::TelemetrySample sample = sums.add({}, {}, Time{1'000'000}, used(seconds(100), 8'000'000));
+  EXPECT_EQ(sample.host().memory_mb(), 300U);
+  EXPECT_FALSE(sample.host().has_cpu_thousandths()) << "since when?";
+  sample = sums.add({}, {}, Time{2'000'000}, used(seconds(103), 9'000'000));
+  EXPECT_EQ(sample.host().cpu_thousandths(), 3'000U);
+  EXPECT_EQ(sample.host().disk_written_kbps(), 1'000U);
+  EXPECT_FALSE(sample.host().has_network_out_kbps());
+  sums.add({}, {}, Time{3'000'000}, used(seconds(104), 9'000'000));
+  const auto minute = sums.take_minute(Time{3'500'000}, true);
+  ASSERT_TRUE(minute);
+  EXPECT_EQ(minute->mean().host().cpu_thousandths(), 2'000U);
+  EXPECT_EQ(minute->max().host().cpu_thousandths(), 3'000U);
+  EXPECT_EQ(minute->max().host().memory_mb(), 300U);
+  // Another minute knows nothing of this one.
+  sums.add({device_at(50, 50)}, {}, Time{9'000'000});
+  EXPECT_FALSE(sums.take_minute(Time{9'500'000}, true)->mean().has_host());
+}
+
 TEST(MetricsText, HasWhatWasMeasured) {
   LocalDevice device;
   device.facts.set_index(2);

@@ -41,21 +41,20 @@ std::string line_of(const v1::DeviceSample& device) {
   return words;
 }
 
-std::string line_of(const v1::WorkloadSample& workload) {
-  std::string words = fmt::format("lease {}", workload.lease());
-  if (workload.has_cpu_thousandths()) {
-    words += fmt::format("  {:.2f} cores", workload.cpu_thousandths() / 1e3);
+// Of a workload, or of the machine.
+template <class Sample>
+std::string use_words(const Sample& sample) {
+  std::string words;
+  if (sample.has_cpu_thousandths()) {
+    words += fmt::format("  {:.2f} cores", sample.cpu_thousandths() / 1e3);
   }
-  if (workload.has_memory_mb()) words += "  " + in_gb(workload.memory_mb());
-  if (workload.has_disk_read_kbps()) {
-    words += "  disk in " + in_mb_second(workload.disk_read_kbps());
+  if (sample.has_memory_mb()) words += "  " + in_gb(sample.memory_mb());
+  if (sample.has_disk_read_kbps()) words += "  disk in " + in_mb_second(sample.disk_read_kbps());
+  if (sample.has_disk_written_kbps()) words += " out " + in_mb_second(sample.disk_written_kbps());
+  if (sample.has_network_in_kbps()) {
+    words += "  network in " + in_mb_second(sample.network_in_kbps());
   }
-  if (workload.has_disk_written_kbps())
-    words += " out " + in_mb_second(workload.disk_written_kbps());
-  if (workload.has_network_in_kbps()) {
-    words += "  network in " + in_mb_second(workload.network_in_kbps());
-  }
-  if (workload.has_network_out_kbps()) words += " out " + in_mb_second(workload.network_out_kbps());
+  if (sample.has_network_out_kbps()) words += " out " + in_mb_second(sample.network_out_kbps());
   return words;
 }
 
@@ -70,8 +69,9 @@ void print_lines(const std::string& head, const v1::TelemetrySample& sample) {
     fmt::print("{}  {}\n", head, line_of(device));
   }
   for (const v1::WorkloadSample& workload : sample.workloads()) {
-    fmt::print("{}  {}\n", head, line_of(workload));
+    fmt::print("{}  lease {}{}\n", head, workload.lease(), use_words(workload));
   }
+  if (sample.has_host()) fmt::print("{}  machine{}\n", head, use_words(sample.host()));
   std::fflush(stdout);
 }
 
@@ -143,8 +143,9 @@ void add_watch(Parser& command, Context& context, Watched what) {
   auto options = std::make_shared<WatchOptions>();
   const bool is_lease = what == Watched::kLease;
   Parser* sub = command.add_subcommand(
-      "watch", is_lease ? "what its devices and its workload do, every second until it ends"
-                        : "what its devices and workloads do, every second");
+      "watch", is_lease
+                   ? "what its devices, its workload and the machine do, every second until it ends"
+                   : "what its devices, its workloads and the machine do, every second");
   sub->add_option(
          is_lease ? "lease" : "node", options->id,
          is_lease ? "its id, as `fallow leases` shows it" : "its id, as `fallow nodes` shows it")

@@ -40,12 +40,20 @@ Answer<void> check_right(const Caller& caller, v1::Right right) {
                 v1::Role_Name(caller.role), words->second, caller.account.value);
 }
 
-// The team that the request is for, by its header; none: the key's own account.
-Answer<std::optional<AccountId>> team_of(const net::Request& request) {
-  const std::string* text = request.headers.find("Fallow-Team");
+// The team that the request is for, by its header; none: the key's own account. To a WebSocket
+// that a page opens its browser adds no header of the page's, so a handshake may name it in the
+// address instead.
+Answer<std::optional<AccountId>> team_of(const net::Exchange& exchange) {
+  const net::Request& request = exchange.request();
+  const char* name = "Fallow-Team";
+  const std::string* text = request.headers.find(name);
+  if (text == nullptr && exchange.asks_for_websocket()) {
+    name = "team";
+    text = request.parts.query_value(name);
+  }
   if (text == nullptr) return std::optional<AccountId>();
   const auto id = parse_number<std::uint64_t>(*text);
-  if (!id || *id == 0) return refuse_field("Fallow-Team", "Fallow-Team is no account's id");
+  if (!id || *id == 0) return refuse_field(name, "{} is no account's id", name);
   return std::optional<AccountId>(AccountId(*id));
 }
 
@@ -93,7 +101,7 @@ net::Task<Answer<Caller>> Api::authenticate(net::Exchange& exchange, core::Scope
   known->session = shown->session;
   FALLOW_CO_TRY(check_rate(per_key_, first_bytes_of(shown->key_hash)));
   parts_.key_uses->note(shown->key_hash, edges_.clock->now());
-  FALLOW_CO_ASSIGN(const std::optional<AccountId> team, team_of(exchange.request()));
+  FALLOW_CO_ASSIGN(const std::optional<AccountId> team, team_of(exchange));
   if (team && *team != known->account) {
     FALLOW_CO_ASSIGN(known, co_await in_team(exchange, *known, *team));
   }

@@ -37,13 +37,14 @@ class ApiTunnels : public testing::Test {
     return cookie_of(market_.post("/v1/session", "", fmt::format(R"({{"api_key": "{}"}})", key),
                                   {{"Sec-Fetch-Site", "same-origin"}}));
   }
-  Answered reach(net::Headers headers) {
-    return net::block_on<Answered>(clients_.executor(0), dial(std::move(headers)));
+  // `query`: the address's, "?team=8192".
+  Answered reach(net::Headers headers, const std::string& query = "") {
+    return net::block_on<Answered>(clients_.executor(0), dial(std::move(headers), query));
   }
 
-  net::Task<Answered> dial(net::Headers headers) {
+  net::Task<Answered> dial(net::Headers headers, std::string query) {
     net::Url url = *net::parse_url(market_.server().url());
-    url.target = "/v1/leases/" + lease_ + "/tunnel";
+    url.target = "/v1/leases/" + lease_ + "/tunnel" + query;
     net::Response refused{0, {}, {}};
     const auto socket = co_await net::connect_websocket(
         url, nullptr, std::move(headers), net::bulk_socket_options(), seconds(20), &refused);
@@ -118,6 +119,42 @@ TEST_F(ApiTunnels, ABrowserIsToldInClosingWhatItWouldNotShow) {
 
   EXPECT_EQ(market_.post("/v1/leases/" + lease_ + "/stop", people_.renter, "").status, 200);
   EXPECT_EQ(by_session(people_.renter).code, 4409);
+}
+
+// A browser sends no header of a page's with its handshake, so the address says for whom it is.
+TEST_F(ApiTunnels, ATeamsIsOpenedByWhoRentsForIt) {
+  const std::string& team = market_.account_of(people_.renter);
+  const std::string member = market_.account_of(people_.other);
+  const net::Headers page{{"Origin", "http://" + host_}, {"Cookie", session_of(people_.other)}};
+  const net::Headers by_key{{"Authorization", "Bearer " + people_.other}};
+  const std::string for_team = "?team=" + team;
+  EXPECT_EQ(reach(page, for_team).status, 404) << "of no member";
+  const auto as = [&](const std::string& role) {
+    EXPECT_EQ(
+        market_
+            .put("/v1/members/" + member, people_.renter, fmt::format(R"({{"role": "{}"}})", role))
+            .status,
+        200);
+  };
+  as("VIEWER");
+  EXPECT_EQ(reach(page, for_team).status, 404) << "of who was only invited";
+  EXPECT_EQ(market_.put("/v1/teams/" + team, people_.other, "{}").status, 200);
+  for (const char* role : {"VIEWER", "BILLING"}) {
+    as(role);
+    EXPECT_EQ(reach(page, for_team).status, 403) << role;
+  }
+  for (const char* role : {"MEMBER", "OWNER"}) {
+    as(role);
+    EXPECT_EQ(reach(page, for_team).code, 4503) << role;
+    EXPECT_EQ(reach(by_key, for_team).status, 503) << role;
+    EXPECT_EQ(reach(page).code, 4404) << "not in the member's own name";
+  }
+  EXPECT_EQ(reach(page, "?team=nonsense").status, 400);
+  // A header comes before the address, and only a handshake has it there.
+  net::Headers named = page;
+  named.set("Fallow-Team", member);
+  EXPECT_EQ(reach(named, for_team).code, 4404);
+  EXPECT_NE(market_.get("/v1/account?team=" + team, people_.other).at("id"), team);
 }
 
 }  // namespace

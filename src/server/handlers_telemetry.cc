@@ -39,6 +39,11 @@ Measured measured_of(const core::Lease& lease) {
           .has_ended = !core::is_open(lease)};
 }
 
+bool is_empty(const v1::TelemetrySample& sample) {
+  return sample.devices().empty() && sample.workloads().empty() && !sample.has_host();
+}
+
+// Of a lease: its own, and the machine beside it.
 v1::TelemetrySample part_of(const v1::TelemetrySample& sample, const Measured& wanted) {
   if (wanted.all) return sample;
   v1::TelemetrySample part;
@@ -51,11 +56,8 @@ v1::TelemetrySample part_of(const v1::TelemetrySample& sample, const Measured& w
   for (const v1::WorkloadSample& workload : sample.workloads()) {
     if (workload.lease() == wanted.lease.value) *part.add_workloads() = workload;
   }
+  if (!is_empty(part) && sample.has_host()) *part.mutable_host() = sample.host();
   return part;
-}
-
-bool is_empty(const v1::TelemetrySample& sample) {
-  return sample.devices().empty() && sample.workloads().empty();
 }
 
 using FindMeasured = std::function<Answer<Measured>(const core::Machine&)>;

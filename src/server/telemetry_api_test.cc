@@ -42,6 +42,7 @@ class TelemetryApiTest : public testing::Test {
       }
       sample->add_workloads()->set_lease(std::stoull(lease_));
       sample->add_workloads()->set_lease(1);
+      sample->mutable_host()->set_memory_mb(4'096);
     }
     return minute;
   }
@@ -65,6 +66,7 @@ TEST_F(TelemetryApiTest, ARenterSeesTheLeasesOwnAndAProviderAllOfTheNode) {
   ASSERT_EQ(seen.status, 200) << seen.body;
   EXPECT_EQ(seen.at("minutes.0.max.devices.0.percent"), "20") << seen.body;
   EXPECT_EQ(seen.at("minutes.0.max.workloads.0.lease"), lease_);
+  EXPECT_EQ(seen.at("minutes.0.max.host.memory_mb"), "4096") << "the machine that it runs on";
   EXPECT_EQ(seen.at("minutes.0.seconds"), "60");
   EXPECT_EQ(count(seen, "devices"), 1U);
   EXPECT_EQ(count(seen, "workloads"), 1U);

@@ -68,6 +68,9 @@ class TelemetryTest(SystemTest):
         self.assertEqual(workload["lease"], lease["id"])
         self.assertGreater(workload["memory_mb"], 90)
         self.assertNotIn("network_in_kbps", workload, "it has no network")
+        # The machine itself, of which the workload is a part.
+        host = self.next_with(stream, lambda now: now.get("host", {}).get("cpu_thousandths", 0) > 300)["host"]
+        self.assertGreater(host["memory_mb"], workload["memory_mb"])
         self.assertTrue(self.library_is_loaded())
 
         self.devices.say(percent=5, celsius=40)
@@ -90,6 +93,7 @@ class TelemetryTest(SystemTest):
         minute = self.market.wait_until("the minute that was cut short", minutes, 30 * PATIENCE)[0]
         self.assertEqual(minute["max"]["devices"][0]["percent"], 97)
         self.assertGreater(minute["max"]["workloads"][0]["cpu_thousandths"], 300)
+        self.assertGreater(minute["max"]["host"]["cpu_thousandths"], 300)
         self.assertGreater(minute["seconds"], 0)
         self.assertLessEqual(minute["seconds"], 60)
 

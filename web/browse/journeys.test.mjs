@@ -380,8 +380,32 @@ test('a provider sets a price, an operator opens an account', async () => {
   const key = await operator.getByLabel('New API key').innerText();
   assert.match(key, /^fk_[0-9a-f]{64}$/);
   market.keys.erin = key;
-  const erin = await open('erin');
-  await erin.getByRole('button', { name: 'erin' }).waitFor();
+  // The next one takes no key away that nobody can be shown again.
+  await operator.getByRole('button', { name: 'Open an account' }).click();
+  await operator.getByLabel('Name').fill('frank');
+  await operator.getByRole('button', { name: 'Open it' }).click();
+  await operator.getByText(/^The first key of frank, account \d+, shown only this once$/).waitFor();
+  assert.equal(await operator.getByLabel('New API key').count(), 2);
+  assert.equal(await operator.getByLabel('New API key').first().innerText(), key);
+
+  const erin = await open('erin', { path: '/account' });
+  for (const [label, role] of [['dashboard', 'VIEWER'], ['ci', 'MEMBER']]) {
+    await erin.getByRole('button', { name: 'Make a key' }).click();
+    const dialog = erin.getByRole('dialog');
+    await dialog.getByLabel('Label').fill(label);
+    await dialog.getByLabel('Role').selectOption(role);
+    await dialog.getByLabel('Expires after hours').fill('never');
+    await dialog.getByText('Hours, such as 720.').waitFor();
+    assert.ok(await dialog.getByRole('button', { name: 'Make it' }).isDisabled());
+    await dialog.getByLabel('Expires after hours').fill('1');
+    await dialog.getByRole('button', { name: 'Make it' }).click();
+    await erin.getByText(`A new key, ${label}, ${role.toLowerCase()}, shown only this once`).waitFor();
+  }
+  const keys = await erin.getByLabel('New API key').allInnerTexts();
+  assert.equal(new Set(keys).size, 2);
+  assert.deepEqual(Object.fromEntries(market.run('erin', 'keys').map((one) => [one.label, one.role])), { first: 'OWNER', dashboard: 'VIEWER', ci: 'MEMBER' });
+  [market.keys.reading] = keys;
+  assert.match(market.spawn('reading', 'keys', 'create').stderr, /one may not/, 'a viewer makes no key');
   await erin.context().close();
 
   market.run('erin', 'keys', 'create', '--label', 'lost');

@@ -55,6 +55,7 @@ const invite = (page, number, role) =>
     await dialog.getByLabel('Account number').fill(number);
     await dialog.getByLabel('Role').selectOption(role);
   });
+const change_role = (role) => ask(alice, 'Change role: bob', 'Change it', (dialog) => dialog.getByLabel('Role').selectOption(role));
 const members = (page) => page.getByRole('list', { name: 'Members' });
 const teams = (page) => page.getByRole('list', { name: 'Your teams' });
 const for_whom = (page) => page.getByRole('complementary', { name: 'For whom you act' });
@@ -189,7 +190,7 @@ test('a viewer sees, and is offered nothing that it may not', async () => {
 });
 
 test('another role is there at once; what a member runs is the team’s', async () => {
-  await ask(alice, 'Change role: bob', 'Change it', (dialog) => dialog.getByLabel('Role').selectOption('MEMBER'));
+  await change_role('MEMBER');
   await for_whom(bob).getByText('You act for Studio as member').waitFor();
   await bob.getByRole('link', { name: 'New', exact: true }).waitFor();
   await bob.getByLabel('Command').fill('echo by the team');
@@ -216,14 +217,26 @@ test('another role is there at once; what a member runs is the team’s', async 
   await bob.getByText('No jobs yet').waitFor();
 });
 
-test('a terminal of a team is opened by the command line', async () => {
+test('a member opens a terminal in a lease of the team, a viewer does not', async () => {
   const [{ id }] = market.run('bob', '--team', studio, 'run', '--detach', 'gpu_name=rtx_4090', '--', 'sleep', '120');
   const lease = (await until('the lease running', () => market.run('bob', '--team', studio, 'leases', '--job', id).find((one) => one.state === 'RUNNING'), 60)).id;
   await menu_item(bob, 'bob', /Studio, as member/);
   await for_whom(bob).waitFor();
   await bob.goto(`${market.url}/leases/${lease}`);
-  assert.equal(await bob.getByLabel('Command that opens a terminal').innerText(), `fallow --team ${studio} exec ${lease}`);
+  await bob.getByRole('button', { name: 'Open a terminal' }).click();
+  await bob.getByText(/^Connected, /).waitFor({ timeout: 30_000 });
+  await bob.keyboard.type('echo the task $FALLOW_TASK of a team');
+  await bob.keyboard.press('Enter');
+  await until('its answer', async () => /the task 0 of a team/.test(await bob.locator('.xterm-rows').innerText()));
+  await bob.getByText('Ports, files and ssh, from your own machine').click();
+  assert.equal(await bob.getByLabel('Command that forwards the port').innerText(), `fallow --team ${studio} port-forward ${lease} 8888`);
+  // Another role ends it, and opens none.
+  await change_role('VIEWER');
+  await for_whom(bob).getByText('You act for Studio as viewer').waitFor();
+  await until('no tunnel being open', async () => /^fallow_tunnels_open 0$/m.test(await (await fetch(`${market.url}/metrics`)).text()));
   assert.equal(await bob.getByRole('button', { name: 'Open a terminal' }).count(), 0);
+  await change_role('MEMBER');
+  await for_whom(bob).getByText('You act for Studio as member').waitFor();
   await ask(bob, 'Stop', 'Stop the lease');
   await until('the job ending', () => market.run('bob', '--team', studio, 'jobs', id)[0].state !== 'OPEN');
 });

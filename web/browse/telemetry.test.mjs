@@ -81,11 +81,13 @@ test('a renter sees the own device and workload live; what is not told is left o
     /^Clocks, Device #0, .*: Cores 2520 MHz at last.*; Memory 10501 MHz at last/,
     new RegExp(`^Processor, Workload of lease ${lease}, .*: \\d+\\.\\d+ cores at last`),
     new RegExp(`^Main memory, Workload of lease ${lease}, `),
+    /^Processor, The whole machine, .*: \d+\.\d+ cores at last/,
+    /^Main memory, The whole machine, .*: \d+\.\d+ GB at last/,
   ]) {
     await chart(page, words).waitFor({ timeout: 30_000 });
   }
   assert.equal(await chart(page, /Device #1/).count(), 0, 'the other device is not this lease’s');
-  assert.equal(await chart(page, /^Network/).count(), 0, 'it has no network');
+  assert.equal(await chart(page, /^Network, Workload/).count(), 0, 'it has no network');
   const faults = page.getByRole('list', { name: 'Faults of devices' });
   await faults.getByText(/^Device #0: by heat: now, in \d+ of \d+ samples?$/).waitFor();
   await faults.getByText('Device #0: 3 corrected errors of its memory since its driver was loaded', { exact: true }).waitFor();

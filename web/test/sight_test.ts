@@ -1,7 +1,7 @@
 import { InfiniteQueryObserver, QueryClient } from '@tanstack/react-query';
 import { describe, expect, it } from 'vitest';
 
-import { pages_in_sight, rows_of_pages, Sight, type ReadPage } from '../src/lib/sight';
+import { pages_in_sight, RowsOfPages, Sight, type ReadPage } from '../src/lib/sight';
 
 interface Page {
   rows: string[];
@@ -24,10 +24,13 @@ function list_of() {
     }),
   });
   const end = observer.subscribe(() => undefined);
-  const rows = () => rows_of_pages(observer.getCurrentResult().data!.pages, (page) => page.rows, (row) => row);
+  const merged = new RowsOfPages<Page, string>((page) => page.rows, (row) => row);
+  const rows = () => merged.of(observer.getCurrentResult().data!.pages);
   const look = (first: number, last: number, now?: number) => sight.look(observer.getCurrentResult().data!.pages, rows().starts, first, last, now);
   return { all, asked, observer, rows, look, end };
 }
+
+const fresh = () => new RowsOfPages<string[], string>((one) => one, (row) => row);
 
 describe('a list in sight', () => {
   it('is read again where one looks, and nowhere else', async () => {
@@ -65,9 +68,20 @@ describe('a list in sight', () => {
   });
   it('has a row that stands on two pages where it was read last', () => {
     const page = (rows: string[], read_at: number): ReadPage<string[]> => ({ page: rows, read_at });
-    const rows = (pages: ReadPage<string[]>[]) => rows_of_pages(pages, (one) => one, (row) => row);
+    const rows = (pages: ReadPage<string[]>[]) => fresh().of(pages);
     expect(rows([page(['a', 'b'], 1), page(['b', 'c'], 2)])).toEqual({ rows: ['a', 'b', 'c'], starts: [0, 1] });
     expect(rows([page(['a', 'b'], 2), page(['b', 'c'], 1)])).toEqual({ rows: ['a', 'b', 'c'], starts: [0, 2] });
     expect(rows([])).toEqual({ rows: [], starts: [] });
+  });
+  it('is the same list, whatever was read before', () => {
+    let seed = 7;
+    const below = (count: number) => (seed = (seed * 48_271) % 2_147_483_647) % count;
+    const page = (): ReadPage<string[]> => ({ page: [...new Set(Array.from({ length: 4 }, () => `row ${below(12)}`))], read_at: below(5) });
+    const merged = fresh();
+    let pages: ReadPage<string[]>[] = [];
+    for (let turn = 0; turn < 2_000; turn += 1) {
+      pages = turn % 50 === 49 ? [] : pages.length < 5 ? [...pages, page()] : pages.map((one) => (below(3) === 0 ? page() : one)).slice(0, 2 + below(4));
+      expect(merged.of(pages)).toEqual(fresh().of(pages));
+    }
   });
 });

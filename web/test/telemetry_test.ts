@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { faults_of } from '../src/lib/device_faults';
-import { device_figures, devices_of, leases_of, looks_at, of_device, of_lease, picture_of, point_of, point_of_minute, track_of, with_point, workload_figures, type DeviceSample, type Point } from '../src/lib/telemetry';
+import { device_figures, devices_of, leases_of, looks_at, of_device, of_host, of_lease, picture_of, point_of, point_of_minute, track_of, with_point, workload_figures, type DeviceSample, type Point } from '../src/lib/telemetry';
 import { show_clock, show_hour } from '../src/lib/time';
 
 const start = Date.UTC(2026, 10, 22, 10) / 1000;
@@ -57,6 +57,14 @@ describe('a picture', () => {
     expect(picture_of(figure('Memory in use'), track, of_device(0))!.lines[0]!.values).toEqual([3, null]);
     expect(picture_of(of_workload('Processor'), track, of_lease('7'))!.latest).toBe('1.50 cores');
     expect(picture_of(of_workload('Network'), track, of_lease('7'))).toBeNull();
+    expect(picture_of(of_workload('Processor'), track, of_host), 'its machine tells nothing of itself').toBeNull();
+  });
+  it('of the machine has the figures of a workload', () => {
+    const at = (second: number, cpu_thousandths: number): Point => ({ at: start + second, mean: { devices: [], workloads: [], host: { cpu_thousandths, network_in_kbps: 12_000, network_out_kbps: 500 } } });
+    const track = track_of([at(0, 2_500), at(1, 7_500)], 5);
+    expect(picture_of(of_workload('Processor'), track, of_host)!.words).toBe('7.50 cores at last, between 2.50 and 7.50 cores');
+    expect(picture_of(of_workload('Network'), track, of_host)!.latest).toBe('12.00 / 0.50 MB/s');
+    expect(picture_of(of_workload('Disk'), track, of_host)).toBeNull();
   });
   it('of small values shows what they are', () => {
     const latest_of = (memory_mb: number) => picture_of(of_workload('Main memory'), track_of([{ at: start, mean: { workloads: [{ lease: '7', memory_mb }] } }], 5), of_lease('7'))!.latest;

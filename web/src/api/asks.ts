@@ -8,9 +8,9 @@ import { first_day } from '../lib/earnings';
 import { evidence_of } from '../lib/evidence';
 import { hour_of } from '../lib/forecast';
 import { adds_up, invoice_of } from '../lib/invoice';
-import { pages_in_sight, rows_of_pages, Sight } from '../lib/sight';
+import { pages_in_sight, RowsOfPages, Sight } from '../lib/sight';
 import { acting_for } from './acting';
-import { call, client, own, type Earnings, type Forecast, type Lease, type Schemas, type Statement } from './client';
+import { call, client, own, type Earnings, type Forecast, type Known, type Lease, type Offer, type Schemas, type Statement } from './client';
 
 export const useMarket = () => useQuery({ queryKey: ['market'], queryFn: () => call(client.GET('/v1/market')), refetchInterval: 10_000 });
 
@@ -75,6 +75,7 @@ const offers_page_size = 100;
 
 export function useOffers(query: string, order: string) {
   const [sight] = useState(() => new Sight());
+  const [merged] = useState(() => new RowsOfPages<Known<Schemas['ListOffersResponse']>, Offer>((page) => page.offers, (offer) => offer.id));
   const asked = useInfiniteQuery({
     queryKey: ['offers', query, order],
     ...pages_in_sight(sight, (page_token, signal) => call(client.GET('/v1/offers', { params: { query: { query, order, page_size: offers_page_size, page_token } }, signal }))),
@@ -82,7 +83,7 @@ export function useOffers(query: string, order: string) {
     refetchInterval: 10_000,
   });
   const pages = asked.data?.pages;
-  const list = useMemo(() => pages && rows_of_pages(pages, (page) => page.offers, (offer) => offer.id), [pages]);
+  const list = useMemo(() => pages && merged.of(pages), [merged, pages]);
   const { refetch } = asked;
   // The table shows these rows now.
   const look = useCallback(

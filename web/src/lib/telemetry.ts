@@ -4,6 +4,7 @@ import type { Schemas } from '../api/client';
 export type Sample = Schemas['TelemetrySample'];
 export type DeviceSample = Schemas['DeviceSample'];
 export type WorkloadSample = Schemas['WorkloadSample'];
+export type HostSample = Schemas['HostSample'];
 
 // What was measured at a moment or, with the most of it, in the minute before.
 export interface Point {
@@ -67,7 +68,8 @@ export const device_figures: Figure<DeviceSample>[] = [
   { name: 'Clocks', unit: 'MHz', digits: 0, lines: [{ name: 'Cores', of: (one) => one.core_mhz }, { name: 'Memory', of: (one) => one.memory_mhz }] },
 ];
 
-export const workload_figures: Figure<WorkloadSample>[] = [
+// Of a workload, and of the machine that it runs on.
+export const workload_figures: Figure<HostSample>[] = [
   { name: 'Processor', unit: 'cores', digits: 2, lines: [{ name: 'Processor', of: (one) => part(one.cpu_thousandths, 1000) }] },
   { name: 'Main memory', unit: 'GB', digits: 2, lines: [{ name: 'Memory', of: (one) => part(one.memory_mb, 1024) }] },
   { name: 'Disk', unit: 'MB/s', digits: 2, lines: [{ name: 'Read', of: (one) => part(one.disk_read_kbps, 1000) }, { name: 'Written', of: (one) => part(one.disk_written_kbps, 1000) }] },
@@ -76,6 +78,7 @@ export const workload_figures: Figure<WorkloadSample>[] = [
 
 const device_in = (sample: Sample | undefined, device: number) => sample?.devices?.find((one) => (one.device ?? 0) === device);
 export const of_device = (device: number) => (sample: Sample) => device_in(sample, device);
+export const of_host = (sample: Sample): HostSample | undefined => sample.host ?? undefined;
 export const of_lease = (lease: string) => (sample: Sample) => sample.workloads?.find((one) => one.lease === lease);
 
 const samples_of = (point: Point) => (point.most ? [point.mean, point.most] : [point.mean]);

@@ -18,10 +18,13 @@ import { Chart } from '../parts/chart';
 import { Forecast } from '../parts/forecast';
 import { QueryInput } from '../parts/query_input';
 import { Relaxations } from '../parts/relaxations';
-import { Empty, Loading, sentence, useDebounced, View } from '../parts/states';
+import { Empty, Loading, sentence, useDebounced, useThrottled, View } from '../parts/states';
 import { Table } from '../parts/table';
 
 const Compare = lazy(() => import('../parts/compare'));
+
+const id_of = (offer: Offer) => offer.id;
+const rent_words = (offer: Offer) => `Rent ${device_name(offer.gpu_name)} on ${offer.node_name}`;
 
 const share = (value: number) => `${(value * 100).toFixed(value >= 0.9995 || value === 0 ? 0 : 1)} %`;
 
@@ -96,13 +99,14 @@ export default function MarketPage({ session }: { session: Session }) {
   // Half a query is wrong and has no rows; what the rows before it showed is still there to complete it.
   const [last_rows, set_last_rows] = useState(offers.rows);
   if (offers.rows && offers.rows !== last_rows && offers.rows.length > 0) set_last_rows(offers.rows);
-  const seen = useDeferredValue(last_rows);
+  // Facets and completion go through all of them, so not for each page that comes.
+  const seen = useDeferredValue(useThrottled(last_rows, 1_000));
   const known = useMemo(() => known_values(seen ?? [], classes.data?.classes ?? []), [seen, classes.data]);
   const problem = offers.error instanceof ApiError && offers.error.code === 'query_invalid' ? offers.error.problem : null;
   const rows = useMemo(() => offers.rows ?? [], [offers.rows]);
   // As they are now; what the query has left behind, as it was.
   const side_by_side = useMemo(() => compared.map((one) => rows.find((row) => row.id === one.id) ?? one), [compared, rows]);
-  const rent = (offer: Offer) => go(`/new?query=${encodeURIComponent(`node=${offer.node}${offer.device_kind === 'CPU' ? ' device_kind=cpu' : ''}`)}`);
+  const rent = useCallback((offer: Offer) => go(`/new?query=${encodeURIComponent(`node=${offer.node}${offer.device_kind === 'CPU' ? ' device_kind=cpu' : ''}`)}`), [go]);
   const counts = useMemo(() => counts_of(seen ?? []), [seen]);
 
   return (
@@ -124,13 +128,13 @@ export default function MarketPage({ session }: { session: Session }) {
                   label="Offers"
                   rows={rows}
                   columns={columns}
-                  row_id={(offer) => offer.id}
+                  row_id={id_of}
                   order={order}
                   set_order={set_order}
                   more={offers.more}
                   on_sight={offers.look}
                   open={may_rent ? rent : undefined}
-                  open_label={(offer) => `Rent ${device_name(offer.gpu_name)} on ${offer.node_name}`}
+                  open_label={rent_words}
                   empty={<NoOffers query={asked} set_query={set_query} is_renter={is_renter} />}
                 />
                 {rows.length > 0 && (

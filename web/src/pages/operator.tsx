@@ -11,9 +11,10 @@ import { parse_metrics, sum_metric } from '../lib/metrics';
 import { parse_money } from '../lib/money';
 import { is_crowded, queues_of } from '../lib/queues';
 import { show_moment } from '../lib/time';
-import { AskButton, Badge, Card, Copy, Facts, Field, Money, Page, Tabs } from '../parts/basics';
+import { AskButton, Badge, Card, Facts, Field, Money, Page, Tabs } from '../parts/basics';
 import { Audit } from '../parts/audit';
 import { KeyList } from '../parts/keys';
+import { NewKeys, type NewKey } from '../parts/new_keys';
 import { Regions } from '../parts/regions';
 import { Rules } from '../parts/rules';
 import { Empty, View } from '../parts/states';
@@ -146,7 +147,7 @@ type AccountRow = Known<Schemas['AccountView']>;
 function Accounts({ session }: { session: Session }) {
   const accounts = useAccounts();
   const market = useMarket();
-  const [made, set_made] = useState<{ name: string; key: string } | null>(null);
+  const [made, set_made] = useState<NewKey[]>([]);
   const [chosen, set_chosen] = useState<AccountRow | null>(null);
   const may = useMay();
   const may_pay = may('pay');
@@ -174,15 +175,10 @@ function Accounts({ session }: { session: Session }) {
     <div className="stack">
       {may('manage') && (
         <div className="row">
-          <NewAccount made={(name, key) => set_made({ name, key })} />
+          <NewAccount made={(key) => set_made((before) => [...before, key])} />
         </div>
       )}
-      {made && (
-        <div className="box good">
-          <strong>The first key of {made.name}, shown only this once</strong>
-          <Copy text={made.key} what="New API key" />
-        </div>
-      )}
+      <NewKeys of={made} hint="It is an owner's: it does everything for the account, and makes keys that may less." />
       <View of={accounts} what="accounts">
         {() => <Table label="Accounts" rows={accounts.rows ?? []} columns={columns} row_id={(account) => account.id} open={set_chosen} open_label={(account) => `Keys of ${account.name || account.id}`} more={accounts.more} empty={<Empty title="No account" />} />}
       </View>
@@ -198,12 +194,13 @@ function Accounts({ session }: { session: Session }) {
   );
 }
 
-function NewAccount({ made }: { made: (name: string, key: string) => void }) {
+function NewAccount({ made }: { made: (key: NewKey) => void }) {
   const [name, set_name] = useState('');
   const [scopes, set_scopes] = useState<Schemas['Scope'][]>(['RENTER']);
   const create = useChange(async () => {
     const answer = await call(client.POST('/v1/accounts', { body: { name, scopes } }));
-    made(name, answer.api_key);
+    const id = answer.account?.id ?? '';
+    made({ id, key: answer.api_key, name: `account ${id}`, about: `The first key of ${name || 'an account without a name'}, account ${id}` });
     set_name('');
   }, ['accounts']);
   return (

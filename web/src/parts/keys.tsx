@@ -4,9 +4,11 @@ import { useState } from 'react';
 import { useChange, useKeys } from '../api/asks';
 import { call, client, type Schemas, type Session } from '../api/client';
 import { useMay } from '../api/may';
-import { role_name } from '../lib/roles';
+import { role_name, type Role } from '../lib/roles';
 import { show_moment } from '../lib/time';
-import { AskButton, Badge, Copy, Field } from './basics';
+import { AskButton, Badge, Field } from './basics';
+import { NewKeys, type NewKey } from './new_keys';
+import { RoleField } from './role_field';
 import { Empty, View } from './states';
 
 export function Keys({ session }: { session: Session }) {
@@ -14,23 +16,21 @@ export function Keys({ session }: { session: Session }) {
   const [label, set_label] = useState('');
   const [hours, set_hours] = useState('');
   const [scopes, set_scopes] = useState<Schemas['Scope'][]>(session.scopes);
-  const [made, set_made] = useState('');
+  const [role, set_role] = useState<Role>('OWNER');
+  const [made, set_made] = useState<NewKey[]>([]);
+  const is_wrong_time = hours !== '' && !(Number(hours) > 0);
   const create = useChange(async () => {
-    const answer = await call(client.POST('/v1/keys', { body: { label, scopes, ...(hours ? { hours: Number(hours) } : {}) } }));
-    set_made(answer.api_key);
+    const answer = await call(client.POST('/v1/keys', { body: { label, scopes, role, ...(hours ? { hours: Number(hours) } : {}) } }));
+    const id = answer.key?.id ?? '';
+    set_made((before) => [...before, { id, key: answer.api_key, name: `key ${id}`, about: `A new key, ${label || 'without a label'}, ${role_name(role)}` }]);
     set_label('');
   }, ['keys']);
   return (
     <div className="stack">
-      {made && (
-        <div className="box good">
-          <strong>A new key, shown only this once</strong>
-          <Copy text={made} what="New API key" />
-        </div>
-      )}
+      <NewKeys of={made} />
       <KeyList session={session} />
       {may_manage ? (
-        <AskButton label="Make a key" title="Make a key" action="Make it" act={() => create.mutateAsync(undefined)}>
+        <AskButton label="Make a key" title="Make a key" action="Make it" disabled={scopes.length === 0 || is_wrong_time} act={() => create.mutateAsync(undefined)}>
           <Field label="Label" hint="What it is for: laptop, ci, monitoring.">
             {(props) => <input {...props} value={label} maxLength={100} onChange={(event) => set_label(event.target.value)} />}
           </Field>
@@ -42,7 +42,8 @@ export function Keys({ session }: { session: Session }) {
               </label>
             ))}
           </fieldset>
-          <Field label="Expires after hours" hint="Empty: it does not.">
+          <RoleField role={role} set_role={set_role} hint="How much of that it may. A program that only reads needs a viewer's." />
+          <Field label="Expires after hours" hint="Empty: it does not." error={is_wrong_time ? 'Hours, such as 720.' : null}>
             {(props) => <input {...props} inputMode="decimal" value={hours} onChange={(event) => set_hours(event.target.value)} />}
           </Field>
         </AskButton>

@@ -4,10 +4,11 @@ import { useEffect, useState } from 'react';
 import { useChange, useMembers } from '../api/asks';
 import { call, client, type Member, type Session } from '../api/client';
 import { useMay } from '../api/may';
-import { given_roles, role_name, type Role } from '../lib/roles';
+import { role_name, type Role } from '../lib/roles';
 import { account_number, account_words } from '../lib/teams';
 import { roles } from '../lib/words';
 import { AskButton, Badge, Card, Field } from './basics';
+import { RoleField } from './role_field';
 import { Empty, View } from './states';
 
 // A membership of one's own, too: what the session may follows from it.
@@ -93,21 +94,5 @@ function Invite({ team }: { team: string }) {
       </Field>
       <RoleField role={role} set_role={set_role} />
     </AskButton>
-  );
-}
-
-function RoleField({ role, set_role }: { role: Role; set_role: (role: Role) => void }) {
-  return (
-    <Field label="Role">
-      {(props) => (
-        <select {...props} value={role} onChange={(event) => set_role(event.target.value as Role)}>
-          {given_roles.map((one) => (
-            <option key={one} value={one}>
-              {role_name(one)}: {roles[one]}
-            </option>
-          ))}
-        </select>
-      )}
-    </Field>
   );
 }

@@ -4,7 +4,8 @@ import { useRef, useState } from 'react';
 import { useChange } from '../api/asks';
 import { call, client, with_key, type Schemas } from '../api/client';
 import { account_number } from '../lib/teams';
-import { AskButton, Copy, Field } from './basics';
+import { AskButton, Field } from './basics';
+import { NewKeys } from './new_keys';
 
 type Opened = { id: string; name: string; key: string };
 
@@ -12,7 +13,7 @@ export function NewTeam() {
   const [name, set_name] = useState('');
   const [owner, set_owner] = useState('');
   const [scopes, set_scopes] = useState<Schemas['Scope'][]>(['RENTER']);
-  const [opened, set_opened] = useState<Opened[]>([]); // each key is shown only here
+  const [opened, set_opened] = useState<Opened[]>([]);
   // Opened already, by what was asked for, where only the invitation failed: what is tried again then is the invitation.
   const half_done = useRef(new Map<string, Opened>());
   const create = useChange(async () => {
@@ -34,15 +35,10 @@ export function NewTeam() {
   }, ['accounts', 'teams', 'members']);
   return (
     <>
-      {opened.map((team) => (
-        <div key={team.id} className="box good">
-          <strong>
-            The first key of {team.name || 'the team'}, account {team.id}, shown only this once
-          </strong>
-          <Copy text={team.key} what={`New API key of account ${team.id}`} />
-          <p className="hint">It does everything for the team. Hand it over, or revoke it once an owner has accepted.</p>
-        </div>
-      ))}
+      <NewKeys
+        of={opened.map(({ id, name, key }) => ({ id, key, name: `account ${id}`, about: `The first key of ${name || 'the team'}, account ${id}` }))}
+        hint="It does everything for the team. Hand it over, or revoke it once an owner has accepted."
+      />
       <div className="row">
         <AskButton label="Create a team" title="Create a team" action="Create it" act={() => create.mutateAsync(undefined)}>
           <Field label="Name">{(props) => <input {...props} value={name} maxLength={200} onChange={(event) => set_name(event.target.value)} />}</Field>

@@ -15,16 +15,6 @@ const fallow = fallow_for(acting_for);
 export function Reach({ lease, is_running, is_suspended }: { lease: string; is_running: boolean; is_suspended: boolean }) {
   const [opened, set_opened] = useState(0);
   if (!is_running && opened === 0) return null;
-  // A browser's WebSocket says not for whom it is opened.
-  if (acting_for) {
-    return (
-      <Card title="Reach into it">
-        <p className="hint">A terminal opens here for the account that is signed in alone. For a team there is the command line, on your own machine.</p>
-        <Copy what="Command that opens a terminal" text={`${fallow} exec ${lease}`} />
-        <Elsewhere lease={lease} />
-      </Card>
-    );
-  }
   return (
     <Card
       title="Reach into it"

@@ -1,5 +1,5 @@
 // The four forms that every view of data has beside its own: loading, empty, error, stale.
-import { useEffect, useState, type ReactNode } from 'react';
+import { useEffect, useRef, useState, type ReactNode } from 'react';
 
 import { ApiError } from '../api/client';
 import { useLive } from '../api/live';
@@ -89,6 +89,21 @@ export function useNow(step_ms = 1000): number {
 }
 
 // The value once it has stood still for `wait_ms`.
+// `value`, at most once in `wait_ms`; the last one always comes.
+export function useThrottled<T>(value: T, wait_ms: number): T {
+  const [shown, set_shown] = useState(value);
+  const shown_at = useRef(0);
+  useEffect(() => {
+    if (Object.is(value, shown)) return;
+    const timer = setTimeout(() => {
+      shown_at.current = Date.now();
+      set_shown(() => value);
+    }, Math.max(0, shown_at.current + wait_ms - Date.now()));
+    return () => clearTimeout(timer);
+  }, [value, shown, wait_ms]);
+  return shown;
+}
+
 export function useDebounced<T>(value: T, wait_ms: number): T {
   const [settled, set_settled] = useState(value);
   useEffect(() => {

@@ -3,7 +3,7 @@ import { useId, useMemo, useState } from 'react';
 
 import { live_span_s, useLiveTelemetry, useTelemetryMinutes, type LiveTelemetry, type Measured } from '../api/telemetry';
 import { faults_of } from '../lib/device_faults';
-import { device_figures, devices_of, leases_of, looks_at, of_device, of_lease, picture_of, track_of, workload_figures, type Figure, type Picture, type Point, type Sample, type Track } from '../lib/telemetry';
+import { device_figures, devices_of, leases_of, looks_at, of_device, of_host, of_lease, picture_of, track_of, workload_figures, type Figure, type Picture, type Point, type Sample, type Track } from '../lib/telemetry';
 import { show_seconds } from '../lib/time';
 import { Badge, Field } from './basics';
 import { Chart, type Series } from './chart';
@@ -115,6 +115,7 @@ function Pictures({ points, range, each, names, chosen, choose, words }: Shown &
   const track = useMemo(() => track_of(points, each === 'second' ? live_gap_s : minute_gap_s), [points, each]);
   const devices = useMemo(() => devices_of(points).map((device) => ({ id: String(device), name: names?.[device] ?? `Device #${device}`, pick: of_device(device) })), [points, names]);
   const leases = useMemo(() => leases_of(points).map((lease) => ({ id: lease, name: `Workload of lease ${lease}`, pick: of_lease(lease) })), [points]);
+  const has_host = useMemo(() => points.some((point) => of_host(point.mean)), [points]);
   const shared = { track, range, words };
   return (
     <>
@@ -125,9 +126,13 @@ function Pictures({ points, range, each, names, chosen, choose, words }: Shown &
         </>
       )}
       {leases.length > 0 && <Group {...shared} label="Workload" all={leases} figures={workload_figures} chosen={chosen.lease} choose={(lease) => choose({ lease })} />}
+      {has_host && <Group {...shared} label="Machine" all={machine} figures={workload_figures} choose={() => undefined} />}
     </>
   );
 }
+
+// There is one, whoever uses it.
+const machine = [{ id: 'host', name: 'The whole machine', pick: of_host }];
 
 // Of all devices, whichever is drawn.
 function Faults({ points, devices, each }: { points: Point[]; devices: { id: string; name: string }[]; each: 'second' | 'minute' }) {

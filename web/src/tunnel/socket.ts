@@ -1,4 +1,6 @@
-// Command over the browser's own WebSocket, let in by the session.
+// Command over the browser's own WebSocket, let in by the session. It carries no header of the page's: for whom it is
+// opened stands in its address.
+import { acting_for } from '../api/acting';
 import { Command, type CommandHears, type Ending } from './command';
 import type { Size } from './frame';
 
@@ -13,7 +15,7 @@ const problem_codes = 4_000;
 
 // `size`: asked for when the way is open.
 export function open_way(lease: string, size: () => Size, hears: Omit<CommandHears, 'send'>): Way {
-  const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/v1/leases/${encodeURIComponent(lease)}/tunnel`);
+  const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/v1/leases/${encodeURIComponent(lease)}/tunnel${acting_for ? `?team=${acting_for}` : ''}`);
   socket.binaryType = 'arraybuffer';
   let command: Command | null = null;
   let closed = false;
