@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <tuple>
 
 #include "base/number.h"
 
@@ -167,8 +168,9 @@ OwnerSpan sum_owner_span(const std::vector<OwnerMoment>& moments, Time from, Tim
     if (moment.kind == OwnerMomentKind::kAway) span.away += end - begin;
   }
   span.reasons.assign(reasons.begin(), reasons.end());
-  std::stable_sort(span.reasons.begin(), span.reasons.end(),
-                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::sort(span.reasons.begin(), span.reasons.end(), [](const auto& a, const auto& b) {
+    return std::tie(b.second, a.first) < std::tie(a.second, b.first);
+  });
   return span;
 }
 
