@@ -141,7 +141,7 @@ void drop_lease_proof(Step& step, Lease& lease, bool by_node) {
       v1::ProofResult missed;
       missed.set_device(device);
       missed.set_outcome(v1::PROOF_MISSED);
-      missed.set_detail("its node ended a lease before its devices had proven themselves in it");
+      missed.set_detail("the lease was over before its devices had proven themselves in it");
       take_lease_result(step, node, lease, missed, false);
     }
     follow_lease_results(step, node);
