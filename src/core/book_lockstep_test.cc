@@ -423,7 +423,7 @@ TEST(BookLockstep, AnswersAsTheNaiveTwin) {
 
 TEST(BookLockstep, RelaxesAsTheNaiveTwin) {
   std::size_t relaxations = 0;
-  for (std::uint64_t seed = 1; seed <= 100 / kShorter; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 120 / kShorter; ++seed) {
     SCOPED_TRACE(seed);
     Lockstep lockstep(seed);
     for (int step = 0; step < 50; ++step) {

@@ -56,7 +56,7 @@ ROUTES: Dict[str, Route] = {
     "CreateQuote": Route(
         "POST", "/v1/quotes", frozenset([]),
         frozenset([]),
-        frozenset(['cpu_cores', 'device_share', 'disk_gb', 'gpus', 'hours', 'images', 'isolation_min', 'max_price_per_hour', 'memory_gb', 'near', 'network', 'nodes', 'objective', 'query', 'tasks', 'tier', 'workload_class']),
+        frozenset(['cpu_cores', 'device_share', 'disk_gb', 'egress_gb', 'gpus', 'hours', 'images', 'isolation_min', 'max_price_per_hour', 'memory_gb', 'near', 'network', 'nodes', 'objective', 'query', 'tasks', 'tier', 'workload_class']),
         models.QuoteView, False),
     "FollowEvents": Route(
         "GET", "/v1/events", frozenset([]),
@@ -211,7 +211,7 @@ ROUTES: Dict[str, Route] = {
     "JoinNode": Route(
         "POST", "/v1/nodes", frozenset([]),
         frozenset([]),
-        frozenset(['facts', 'price_per_hour', 'public_key', 'secret']),
+        frozenset(['egress_price_per_gb', 'facts', 'price_per_hour', 'public_key', 'secret']),
         models.NodeView, False),
     "ListNodes": Route(
         "GET", "/v1/nodes", frozenset([]),
@@ -236,7 +236,7 @@ ROUTES: Dict[str, Route] = {
     "SetOffer": Route(
         "PUT", "/v1/nodes/{node}/offer", frozenset(['node']),
         frozenset([]),
-        frozenset(['discounts', 'disk_price_per_gb_hour', 'hours_max', 'price_ceiling_per_hour', 'price_floor_per_hour', 'price_per_hour', 'share_min', 'spot_floor_per_hour']),
+        frozenset(['discounts', 'disk_price_per_gb_hour', 'egress_price_per_gb', 'hours_max', 'price_ceiling_per_hour', 'price_floor_per_hour', 'price_per_hour', 'share_min', 'spot_floor_per_hour']),
         models.OfferView, False),
     "WithdrawOffer": Route(
         "DELETE", "/v1/nodes/{node}/offer", frozenset(['node']),

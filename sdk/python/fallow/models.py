@@ -272,6 +272,7 @@ class BoundQuote:
     total_micros: int = 0
     tasks: int = 0
     requirements: Optional["Requirements"] = None
+    egress_gb_micros: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -351,6 +352,7 @@ class DeviceChecked:
     outcome: ProofOutcome = ProofOutcome.PROOF_OUTCOME_UNSPECIFIED
     state: Optional["DeviceProof"] = None
     excused: bool = False
+    lease: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -498,6 +500,16 @@ class Founded:
 
 
 @dataclasses.dataclass(frozen=True)
+class HostSample:
+    cpu_thousandths: int = 0
+    memory_mb: int = 0
+    disk_read_kbps: int = 0
+    disk_written_kbps: int = 0
+    network_in_kbps: int = 0
+    network_out_kbps: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class JoinTokenCreated:
     account: int = 0
 
@@ -566,6 +578,8 @@ class LeaseEnded:
     fee_micros: int = 0
     rerated_hour_micros: int = 0
     paid_wait: Optional["PaidWait"] = None
+    egress_bytes: int = 0
+    egress_micros: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -595,6 +609,8 @@ class LeasePlaced:
     spot_bid_micros: int = 0
     spot_floor_micros: int = 0
     slow_basis_points: int = 0
+    egress_gb_micros: int = 0
+    egress_bytes_max: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -629,6 +645,10 @@ class LeaseView:
     credited: Decimal = Decimal(0)
     slowed: Optional[timedelta] = None
     time_max: Optional[timedelta] = None
+    egress_gb: float = 0.0
+    egress_gb_max: float = 0.0
+    egress_price_per_gb: Optional[Decimal] = None
+    egress_charged: Decimal = Decimal(0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -837,6 +857,7 @@ class MeterRecord:
     measured_at_us: int = 0
     signature: bytes = b""
     slowed_us: int = 0
+    egress_bytes: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -863,6 +884,7 @@ class NodeFacts:
     network: Network = Network.NETWORK_NONE
     rack: str = ""
     proves_beside_leases: bool = False
+    proves_in_leases: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -933,6 +955,7 @@ class OfferView:
     spot_floor_set_per_hour: Optional[Decimal] = None
     gpus_verified: int = 0
     rack: str = ""
+    egress_price_per_gb: Optional[Decimal] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -1018,6 +1041,7 @@ class PayoutRequested:
 class PayoutSettled:
     payout: int = 0
     paid: bool = False
+    account: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -1072,6 +1096,8 @@ class Policy:
     firm_proofs: bool = False
     holds_deposits: bool = False
     keeps_device_records: bool = False
+    lease_proof_basis_points: int = 0
+    prices_egress: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -1122,7 +1148,7 @@ class PriceMoved:
 @dataclasses.dataclass(frozen=True)
 class PricePart:
     name: str = ""
-    price_per_hour: Decimal = Decimal(0)
+    price_per_hour: Optional[Decimal] = None
     total: Decimal = Decimal(0)
 
 
@@ -1166,6 +1192,7 @@ class ProjectView:
 class ProofStarted:
     node: int = 0
     proof: int = 0
+    lease: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -1179,6 +1206,7 @@ class QuoteView:
     tasks_at_once: int = 0
     offers: List["OfferView"] = dataclasses.field(default_factory=list)
     requirements: Optional["Requirements"] = None
+    egress_price_per_gb: Optional[Decimal] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -1248,6 +1276,7 @@ class Requirements:
     nodes: int = 0
     workload_class: WorkloadClass = WorkloadClass.WORKLOAD_CLASS_UNSPECIFIED
     near: str = ""
+    egress_mb_max: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -1414,6 +1443,7 @@ class TelemetryMinuteView:
 class TelemetrySample:
     devices: List["DeviceSample"] = dataclasses.field(default_factory=list)
     workloads: List["WorkloadSample"] = dataclasses.field(default_factory=list)
+    host: Optional["HostSample"] = None
 
 
 @dataclasses.dataclass(frozen=True)

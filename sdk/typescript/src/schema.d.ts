@@ -1443,6 +1443,8 @@ export interface components {
             /** Format: uint32 */
             tasks?: number;
             requirements?: components["schemas"]["Requirements"];
+            /** Format: int64 */
+            egress_gb_micros?: string;
         };
         BudgetSet: {
             /** Format: uint64 */
@@ -1542,6 +1544,8 @@ export interface components {
             workload_class?: components["schemas"]["WorkloadClass"];
             near?: string;
             images?: boolean;
+            /** Format: double */
+            egress_gb?: number;
         };
         CreateSessionRequest: {
             api_key?: string;
@@ -1609,6 +1613,8 @@ export interface components {
             outcome?: components["schemas"]["ProofOutcome"];
             state?: components["schemas"]["DeviceProof"];
             excused?: boolean;
+            /** Format: uint64 */
+            lease?: string;
         };
         DeviceCountsView: {
             /** Format: uint32 */
@@ -1774,11 +1780,26 @@ export interface components {
             /** Format: uint64 */
             operator_account?: string;
         };
+        HostSample: {
+            /** Format: uint32 */
+            cpu_thousandths?: number;
+            /** Format: uint32 */
+            memory_mb?: number;
+            /** Format: uint32 */
+            disk_read_kbps?: number;
+            /** Format: uint32 */
+            disk_written_kbps?: number;
+            /** Format: uint32 */
+            network_in_kbps?: number;
+            /** Format: uint32 */
+            network_out_kbps?: number;
+        };
         JoinNodeRequest: {
             secret?: string;
             public_key?: string;
             facts?: components["schemas"]["NodeFacts"];
             price_per_hour?: string;
+            egress_price_per_gb?: string;
         };
         JoinTeamRequest: {
             /** Format: uint64 */
@@ -1865,6 +1886,10 @@ export interface components {
             /** Format: int64 */
             rerated_hour_micros?: string;
             paid_wait?: components["schemas"]["PaidWait"];
+            /** Format: int64 */
+            egress_bytes?: string;
+            /** Format: int64 */
+            egress_micros?: string;
         };
         LeaseExtended: {
             /** Format: uint64 */
@@ -1910,6 +1935,10 @@ export interface components {
             spot_floor_micros?: string;
             /** Format: uint32 */
             slow_basis_points?: number;
+            /** Format: int64 */
+            egress_gb_micros?: string;
+            /** Format: int64 */
+            egress_bytes_max?: string;
         };
         LeaseView: {
             /** Format: uint64 */
@@ -1957,6 +1986,12 @@ export interface components {
             slowed?: string;
             /** Format: duration-seconds */
             time_max?: string;
+            /** Format: double */
+            egress_gb?: number;
+            /** Format: double */
+            egress_gb_max?: number;
+            egress_price_per_gb?: string;
+            egress_charged?: string;
         };
         LikelyView: {
             /** Format: double */
@@ -2129,6 +2164,8 @@ export interface components {
             signature?: string;
             /** Format: int64 */
             slowed_us?: string;
+            /** Format: int64 */
+            egress_bytes?: string;
         };
         NodeChanged: {
             /** Format: uint64 */
@@ -2157,6 +2194,7 @@ export interface components {
             network?: components["schemas"]["Network"];
             rack?: string;
             proves_beside_leases?: boolean;
+            proves_in_leases?: boolean;
         };
         NodeJoined: {
             /** Format: uint64 */
@@ -2245,6 +2283,7 @@ export interface components {
             /** Format: uint32 */
             gpus_verified?: number;
             rack?: string;
+            egress_price_per_gb?: string;
         };
         OrderAccepted: {
             /** Format: uint64 */
@@ -2348,6 +2387,8 @@ export interface components {
             /** Format: uint64 */
             payout?: string;
             paid?: boolean;
+            /** Format: uint64 */
+            account?: string;
         };
         PayoutView: {
             /** Format: uint64 */
@@ -2429,6 +2470,9 @@ export interface components {
             firm_proofs?: boolean;
             holds_deposits?: boolean;
             keeps_device_records?: boolean;
+            /** Format: uint32 */
+            lease_proof_basis_points?: number;
+            prices_egress?: boolean;
         };
         PolicySet: Record<string, never>;
         PolicyTrialView: {
@@ -2534,6 +2578,8 @@ export interface components {
             node?: string;
             /** Format: uint64 */
             proof?: string;
+            /** Format: uint64 */
+            lease?: string;
         };
         QuoteView: {
             id?: string;
@@ -2548,6 +2594,7 @@ export interface components {
             tasks_at_once?: number;
             offers?: components["schemas"]["OfferView"][];
             requirements?: components["schemas"]["Requirements"];
+            egress_price_per_gb?: string;
         };
         Receipt: {
             /** Format: byte */
@@ -2623,6 +2670,8 @@ export interface components {
             nodes?: number;
             workload_class?: components["schemas"]["WorkloadClass"];
             near?: string;
+            /** Format: uint32 */
+            egress_mb_max?: number;
         };
         Resumed: Record<string, never>;
         ReverseDepositRequest: {
@@ -2671,6 +2720,7 @@ export interface components {
             price_ceiling_per_hour?: string;
             discounts?: components["schemas"]["TermDiscounts"];
             spot_floor_per_hour?: string;
+            egress_price_per_gb?: string;
         };
         SetPolicyRequest: {
             policy?: components["schemas"]["Policy"];
@@ -2851,6 +2901,7 @@ export interface components {
         TelemetrySample: {
             devices?: components["schemas"]["DeviceSample"][];
             workloads?: components["schemas"]["WorkloadSample"][];
+            host?: components["schemas"]["HostSample"];
         };
         TelemetryView: {
             /** Format: date-time */
