@@ -46,6 +46,19 @@ TEST(Money, PriceIsFlooredAndDoesNotOverflow) {
   EXPECT_EQ(fraction_of(Micros(kMax), 500, 10'000).value, kMax / 20);
 }
 
+// Products of 63 bits and of more are divided in two ways.
+TEST(Money, APortionIsTheSameOnBothSidesOf63Bits) {
+  constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t parts : {3L, 9'999L, 1'000'003L}) {
+    for (std::int64_t amount = kMax / parts - 2; amount <= kMax / parts + 2; ++amount) {
+      const Wide exact = Wide{amount} * parts / 10'000;
+      EXPECT_EQ(fraction_of(Micros(amount), parts, 10'000).value, static_cast<std::int64_t>(exact));
+      EXPECT_EQ(price_of(Micros(amount), Duration(parts)).value,
+                static_cast<std::int64_t>(Wide{amount} * parts / kHour.value));
+    }
+  }
+}
+
 TEST(MoneyDeathTest, ANegativePriceIsABug) {
   EXPECT_DEATH((void)price_of(Micros(-1), hours(1)), "CHECK failed");
 }

@@ -1,8 +1,11 @@
 #include "core/invariants.h"
 
+#include <absl/container/btree_map.h>
 #include <absl/container/btree_set.h>
 
 #include <algorithm>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <string>
 #include <utility>
 
@@ -26,7 +29,9 @@
 namespace fallow::core {
 namespace {
 
-// Sums over all leases, held against what the nouns say of themselves.
+// Sums over all things, held against what the nouns say of themselves. Looked up, never walked.
+template <class Id, class Sums>
+using By = boost::unordered_flat_map<Id, Sums, NamedHash>;
 struct OfNode {
   std::vector<LeaseId> leases;
   std::vector<std::uint64_t> device_thousandths;
@@ -37,17 +42,31 @@ struct OfOrder {
   Wide assigned = 0;
   std::size_t open = 0;
   std::size_t known = 0;
+  std::uint32_t claims = 0;
+};
+struct OfAccount {
+  Wide held = 0;
+  Wide budget = 0;  // of open orders
+  Wide pending = 0;
+  std::size_t orders_open = 0;
 };
 
 class Verifier {
  public:
-  explicit Verifier(const MarketState& state) : state_(state) {}
+  explicit Verifier(const MarketState& state) : state_(state) {
+    of_nodes_.reserve(state.nodes.size());
+    of_orders_.reserve(state.orders.size());
+    of_accounts_.reserve(state.accounts.size());
+  }
 
   Status run() {
     expect(state_.ledger.balanced(), "the ledger does not sum to zero or an account is overdrawn");
     state_.leases.each([&](const Lease& lease) { lease_holds(lease); });
     state_.nodes.each([&](const Node& node) { node_holds(node); });
     state_.orders.each([&](const Order& order) { order_holds(order); });
+    for (const auto& [unused, release] : state_.releases) {
+      of_accounts_[release.provider].pending += release.amount.value;
+    }
     state_.accounts.each([&](const Account& account) { account_holds(account); });
     market_holds();
     return status_;
@@ -124,9 +143,9 @@ class Verifier {
     expect(!lease.claimant || (lease.state == v1::STOPPING && lease.spot),
            "lease {} makes room and does not stop", lease.id.value);
     const Order* const claimant = state_.orders.find(lease.claimant);
-    if (claimant != nullptr && claimant->state == v1::OPEN) ++claims_[lease.claimant];
+    if (claimant != nullptr && claimant->state == v1::OPEN) ++of_orders_[lease.claimant].claims;
     fees_open_ += lease.fee.value;
-    pending_[lease.provider] += lease.charged.value - lease.fee.value;
+    of_accounts_[lease.provider].pending += lease.charged.value - lease.fee.value;
     expect(lease.fee == bill_of(lease).fee, "lease {} gives the market another fee than its share",
            lease.id.value);
     OfOrder& of_order = of_orders_[lease.order];
@@ -237,15 +256,16 @@ class Verifier {
     expect(order.held == held && sums.assigned == order.assigned.value &&
                order.assigned <= order.held && order.assigned.value >= 0,
            "the leases of order {} hold more than it does", order.id.value);
-    expect(order.claims == claims_[order.id], "order {} counts its claims wrong", order.id.value);
+    expect(order.claims == sums.claims, "order {} counts its claims wrong", order.id.value);
     if (!open) return;
-    held_[order.account] += order.held.value;
-    budgets_[{order.account, ""}] += order.budget.value;
+    OfAccount& of_account = of_accounts_[order.account];
+    of_account.held += order.held.value;
+    of_account.budget += order.budget.value;
     if (!order.project.empty()) budgets_[{order.account, order.project}] += order.budget.value;
     expect(!order.stop_asked || order.waiting == 0 || state_.stopping.contains(order.id),
            "order {} is to be stopped, and nobody does", order.id.value);
     workload_bytes_open_ += workload_bytes(order);
-    ++orders_open_[order.account];
+    ++of_account.orders_open;
     ++orders_open_all_;
     tasks_open_ += order.tasks.size();
   }
@@ -284,42 +304,33 @@ class Verifier {
   }
 
   void account_holds(const Account& account) {
-    expect(held_[account.id] == state_.ledger.balance({account.id, v1::HELD}).value,
+    const OfAccount& sums = of_accounts_[account.id];
+    expect(sums.held == state_.ledger.balance({account.id, v1::HELD}).value,
            "account {} holds other money than its open orders", account.id.value);
-    const auto covers = [&](const std::string& project, const Budget& budget) {
-      expect(budget.used.value >= budgets_[{account.id, project}],
+    const auto covers = [&](const std::string& project, const Budget& budget, Wide used) {
+      expect(budget.used.value >= used,
              "project \"{}\" of account {} counts less than its open orders", project,
              account.id.value);
     };
-    covers("", account.total);
-    for (const auto& [project, budget] : account.projects) covers(project, budget);
+    covers("", account.total, sums.budget);
+    for (const auto& [project, budget] : account.projects) {
+      const auto used = budgets_.find({account.id, project});
+      covers(project, budget, used == budgets_.end() ? 0 : used->second);
+    }
     for (std::size_t i = 0; i < account.spent.size(); ++i) {
       expect(account.spent.size() <= static_cast<std::size_t>(kSpendingDays) &&
                  (i == 0 || account.spent[i - 1].day < account.spent[i].day),
              "account {} counts its days of spending wrong", account.id.value);
     }
-    expect(orders_open_[account.id] == account.orders_open,
-           "account {} counts its open orders wrong", account.id.value);
-    Wide& pending = pending_[account.id];
-    if (const auto due = releases().find(account.id); due != releases().end()) {
-      pending += due->second;
-    }
-    expect(pending == state_.ledger.balance({account.id, v1::PENDING}).value,
+    expect(sums.orders_open == account.orders_open, "account {} counts its open orders wrong",
+           account.id.value);
+    expect(sums.pending == state_.ledger.balance({account.id, v1::PENDING}).value,
            "account {} has other pending earnings than its leases", account.id.value);
     const Micros owed = state_.ledger.balance({account.id, v1::OWED});
     debts_ -= owed.value;
     expect(owed.value == 0 || (state_.ledger.balance({account.id, v1::WALLET}).value == 0 &&
                                state_.ledger.balance({account.id, v1::EARNED}).value == 0),
            "account {} owes what it could pay", account.id.value);
-  }
-
-  const absl::btree_map<AccountId, Wide>& releases() {
-    if (releases_.empty()) {
-      for (const auto& [unused, release] : state_.releases) {
-        releases_[release.provider] += release.amount.value;
-      }
-    }
-    return releases_;
   }
 
   void market_holds() {
@@ -389,7 +400,7 @@ class Verifier {
       std::uint64_t offered = 0;
       std::uint64_t leased = 0;
     };
-    absl::btree_map<PriceClass, Sums> sums;
+    boost::unordered_flat_map<const PriceIndex*, Sums> sums;
     std::size_t followers = 0;
     state_.nodes.each([&](const Node& node) {
       const Node::Counted& counted = node.counted;
@@ -406,7 +417,7 @@ class Verifier {
                  counted.offered_thousandths == capacity.offered_thousandths &&
                  counted.leased_thousandths == capacity.leased_thousandths,
              "node {} counts in its price class with other capacity than it has", node.id.value);
-      Sums& of_class = sums[counted.index->key];
+      Sums& of_class = sums[counted.index];
       ++of_class.nodes;
       of_class.offered += capacity.offered_thousandths;
       of_class.leased += capacity.leased_thousandths;
@@ -422,7 +433,7 @@ class Verifier {
                "a spot lease counts in the class \"{}\" in \"{}\" without running there",
                index.key.model, index.key.region);
       }
-      const Sums& of_class = sums[index.key];
+      const Sums& of_class = sums[&index];
       expect(of_class.nodes > 0 && of_class.nodes == index.nodes &&
                  of_class.offered == index.offered_thousandths &&
                  of_class.leased == index.leased_thousandths,
@@ -448,7 +459,7 @@ class Verifier {
   }
 
   void ended_hold() {
-    absl::btree_set<OrderId> ended;
+    boost::unordered_flat_set<OrderId, NamedHash> ended;
     std::size_t leases = 0;
     std::size_t tasks = 0;
     std::size_t bytes = 0;
@@ -477,14 +488,10 @@ class Verifier {
 
   const MarketState& state_;
   Status status_;
-  absl::btree_map<NodeId, OfNode> of_nodes_;
-  absl::btree_map<OrderId, OfOrder> of_orders_;
-  absl::btree_map<AccountId, Wide> held_;
+  By<NodeId, OfNode> of_nodes_;
+  By<OrderId, OfOrder> of_orders_;
+  By<AccountId, OfAccount> of_accounts_;
   absl::btree_map<std::pair<AccountId, std::string>, Wide> budgets_;  // of open orders, by project
-  absl::btree_map<AccountId, Wide> pending_;
-  absl::btree_map<AccountId, Wide> releases_;
-  absl::btree_map<AccountId, std::size_t> orders_open_;
-  absl::btree_map<OrderId, std::uint32_t> claims_;
   std::size_t workload_bytes_open_ = 0;
   std::size_t spot_leases_ = 0;
   Wide fees_open_ = 0;
