@@ -78,8 +78,7 @@ Cell EmulatingDevice::make(std::uint64_t cell) {
   if (chunk % 4 == 0 && chunk / 4 * cells + cell % cells < kept_.size()) {
     return kept_[chunk / 4 * cells + cell % cells];
   }
-  if (made_ > patience_ * static_cast<double>(shape_.leaves() * proof::kLeafCells)) {
-    tired_ = true;
+  if (made_before_ + made_ > patience_ * static_cast<double>(shape_.leaves() * proof::kLeafCells)) {
     return Cell{};
   }
   ++made_;
@@ -96,8 +95,7 @@ Result<std::vector<Digest>> EmulatingDevice::fill(const FillShape& shape, const 
   shape_ = shape;
   key_ = key;
   kept_.clear();
-  tired_ = false;
-  made_ = 0;
+  made_ = made_before_ = 0;
   const std::uint64_t cells = shape.chunk_cells();
   // The chunk before is at hand while the next is made: only the other cell may be missing.
   std::vector<Cell> before(cells);
@@ -140,6 +138,7 @@ Result<std::string> EmulatingDevice::leaf(std::uint64_t leaf) {
   }
   spend(times().read_s +
         times().fill_s * made_ / static_cast<double>(shape_.leaves() * proof::kLeafCells));
+  made_before_ += made_;
   return std::string(reinterpret_cast<const char*>(cells.data()), proof::kLeafBytes);
 }
 

@@ -80,7 +80,8 @@ class ShortDevice final : public LabDevice {
 };
 
 // Keeps every fourth chunk and makes all other cells anew whenever they are read. It stops to
-// answer rightly when that takes longer than `patience` times the whole fill.
+// answer rightly when the fill, or all reads together, take longer than `patience` times the whole
+// fill.
 class EmulatingDevice final : public LabDevice {
  public:
   EmulatingDevice(DeviceTimes times, Random& random, double patience)
@@ -97,8 +98,8 @@ class EmulatingDevice final : public LabDevice {
   proof::FillShape shape_;
   proof::StreamKey key_;
   std::vector<proof::Cell> kept_;  // of chunks 0, 4, 8 ...
-  double made_ = 0;                // cells
-  bool tired_ = false;
+  double made_ = 0;                // cells, for the fill or the leaf that is read
+  double made_before_ = 0;         // for the leaves that were read before
 };
 
 // Every read by the host goes over a network.

@@ -17,7 +17,7 @@ namespace fallow::sim {
 namespace {
 
 constexpr Duration kAnswerMax = seconds(120);
-constexpr double kEmulatorPatience = 60;  // fills: beyond the answer's time
+constexpr double kEmulatorPatience = 100;  // fills: beyond the answer's time
 
 proof::ExamPlan lab_plan() {
   proof::ExamPlan plan;
