@@ -26,6 +26,21 @@ function(fallow_join target)
   endif()
 endfunction()
 
+# fallow_modules_of(<variable> targets...): the libraries of all modules that the targets are made of.
+function(fallow_modules_of variable)
+  set(modules "")
+  foreach(target ${ARGN})
+    if(TARGET ${target})
+      get_target_property(of_target ${target} FALLOW_MODULES)
+      if(of_target)
+        list(APPEND modules ${of_target})
+      endif()
+    endif()
+  endforeach()
+  list(REMOVE_DUPLICATES modules)
+  set(${variable} "${modules}" PARENT_SCOPE)
+endfunction()
+
 function(fallow_module name)
   cmake_parse_arguments(ARG "" "PRECOMPILED_BY"
                         "DEPENDS;TEST_DEPENDS;PRECOMPILE;NOT_UNDER_TSAN;APART" ${ARGN})
@@ -39,6 +54,8 @@ function(fallow_module name)
   add_library(fallow_${name} STATIC ${sources})
   target_include_directories(fallow_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(fallow_${name} PUBLIC ${ARG_DEPENDS} PRIVATE fallow_warnings)
+  fallow_modules_of(modules ${ARG_DEPENDS})
+  set_target_properties(fallow_${name} PROPERTIES FALLOW_MODULES "fallow_${name};${modules}")
   if(tests)
     fallow_test(${name}_test SOURCES ${tests} DEPENDS fallow_${name} ${ARG_TEST_DEPENDS}
                 NOT_UNDER_TSAN ${ARG_NOT_UNDER_TSAN} APART ${ARG_APART})
@@ -83,6 +100,15 @@ function(fallow_test target)
   target_link_libraries(${target} PRIVATE fallow_allocator ${ARG_DEPENDS} fallow_warnings GTest::gtest GTest::gmock GTest::gtest_main)
   # A test is run once where it is built.
   target_compile_options(${target} PRIVATE -O0)
+  # But what it tests runs as it is compiled elsewhere: of an inline function that both have, a
+  # container's or a destructor, the linker takes the first, so the modules stand before the test's
+  # own objects, and for that whole. They need nearly all of each other anyway.
+  fallow_modules_of(modules ${ARG_DEPENDS})
+  if(modules)
+    list(TRANSFORM modules REPLACE "(.+)" "\"$<TARGET_FILE:\\1>\"")
+    list(JOIN modules " " modules)
+    target_link_options(${target} PRIVATE "SHELL:-Wl,--whole-archive ${modules} -Wl,--no-whole-archive")
+  endif()
   if(FALLOW_PRECOMPILE)
     target_precompile_headers(${target} REUSE_FROM fallow_test_headers)
     # Its objects name what of Asio is compiled in net, whether a test uses it or not.
