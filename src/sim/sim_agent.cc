@@ -18,7 +18,6 @@ constexpr Duration kCheckpointInterval = seconds(10);
 SimAgent::SimAgent(World& world, Watch& watch, SimNetwork& network, std::size_t index,
                    v1::NodeFacts facts)
     : world_(world),
-      watch_(watch),
       network_(network),
       index_(index),
       facts_(std::move(facts)),

@@ -65,7 +65,6 @@ class SimAgent final : public AgentEnd {
   void died();
 
   World& world_;
-  Watch& watch_;
   SimNetwork& network_;
   const std::size_t index_;
   const v1::NodeFacts facts_;
