@@ -4,13 +4,16 @@
 
 #include <cmath>
 
+#include "base/sanitizers.h"
+
 namespace fallow::sim {
 namespace {
 
 class ProofLab : public testing::Test {
  protected:
   static const ProofLabReport& report() {
-    static const ProofLabReport made = run_proof_lab({.seed = 7, .runs = 100, .calibration = 200});
+    static const ProofLabReport made =
+        run_proof_lab({.seed = 7, .runs = 100 / kShorter, .calibration = 200 / kShorter});
     return made;
   }
   static double flagged(const std::string& kind, const std::string& what) {
