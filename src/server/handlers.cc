@@ -23,7 +23,7 @@ Handlers::Handlers(const Router& router)
   for (const Route& route : router.routes()) {
     FALLOW_CHECK((route.is_stream() ? static_cast<bool>(streams_[route.number])
                                     : static_cast<bool>(unary_[route.number])),
-                 "{} has no handler", rpc_name(*route.rpc));
+                 "{} has no handler", route.name);
   }
 }
 

@@ -35,7 +35,7 @@ Metrics::Metrics(const Router& router) {
     entry.seconds = &seconds.Add({{"route", route}}, kSeconds);
     requests_.push_back(entry);
   };
-  for (const Route& route : router.routes()) add(rpc_name(*route.rpc));
+  for (const Route& route : router.routes()) add(route.name);
   add("artifacts");
   add("other");
 

@@ -58,10 +58,6 @@ std::vector<const google::protobuf::ServiceDescriptor*> api_services() {
   return services;
 }
 
-std::string rpc_name(const google::protobuf::MethodDescriptor& rpc) {
-  return rpc.service()->name() + "." + rpc.name();
-}
-
 Router::Router() {
   for (const auto* service : api_services()) {
     for (int i = 0; i < service->method_count(); ++i) {
@@ -69,6 +65,7 @@ Router::Router() {
       const v1::Route& option = rpc->options().GetExtension(v1::route);
       Route route;
       route.rpc = rpc;
+      route.name = service->name() + "." + rpc->name();
       route.method = option.method();
       route.path = option.path();
       route.summary = option.summary();
@@ -87,9 +84,8 @@ Router::Router() {
 }
 
 const Route* Router::find_rpc(std::string_view name) const {
-  const auto found = std::find_if(routes_.begin(), routes_.end(), [name](const Route& route) {
-    return rpc_name(*route.rpc) == name;
-  });
+  const auto found = std::find_if(routes_.begin(), routes_.end(),
+                                  [name](const Route& route) { return route.name == name; });
   return found == routes_.end() ? nullptr : &*found;
 }
 

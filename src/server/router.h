@@ -23,6 +23,7 @@ namespace fallow::server {
 // One rpc.
 struct Route {
   const google::protobuf::MethodDescriptor* rpc = nullptr;
+  std::string name;    // of the rpc: "Orders.GetOrder"
   std::string method;  // "GET"
   std::string path;    // "/v1/orders/{order}"
   std::string summary;
@@ -69,8 +70,6 @@ class Router {
   std::vector<Route> routes_;  // in the schema's order
 };
 
-// "Orders.GetOrder"
-std::string rpc_name(const google::protobuf::MethodDescriptor& rpc);
 // The services of the API, in the schema's order.
 std::vector<const google::protobuf::ServiceDescriptor*> api_services();
 
