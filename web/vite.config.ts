@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 import { defineConfig } from 'vitest/config';
@@ -8,6 +9,12 @@ import { templates_in } from './tools/job_templates';
 const market = process.env.FALLOW_URL ?? 'http://127.0.0.1:8470';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+
+// Most tests share a thread and the modules in it: to load these anew for each file takes three times what they take.
+// Who replaces modules has a thread of his own.
+const tests = readdirSync(path('test')).filter((name) => name.endsWith('_test.ts'));
+const apart = tests.filter((name) => /\bvi\.(mock|doMock|resetModules)\(/.test(readFileSync(path(`test/${name}`), 'utf8')));
+const in_test = (names: string[]) => names.map((name) => `test/${name}`);
 
 const templates_module = '\0virtual:job_templates';
 
@@ -31,6 +38,7 @@ export default defineConfig({
     target: 'es2021',
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    reportCompressedSize: false, // tools/first_load.mjs says it of what is really sent
     manifest: true, // read and removed by tools/first_load.mjs
     rollupOptions: {
       onwarn: (warning, warn) => warning.code === 'MODULE_LEVEL_DIRECTIVE' || warn(warning), // "use client" in libraries
@@ -41,6 +49,13 @@ export default defineConfig({
     },
   },
   server: { fs: { allow: ['..'] }, proxy: { '/v1': { target: market, secure: false, ws: true }, '/metrics': { target: market, secure: false } } },
-  // Signatures in script take their time on a busy machine.
-  test: { include: ['test/**/*_test.ts'], testTimeout: 60_000 },
+  test: {
+    // Signatures in script take their time on a busy machine.
+    testTimeout: 60_000,
+    pool: 'threads',
+    projects: [
+      { extends: true, test: { name: 'together', include: in_test(tests.filter((name) => !apart.includes(name))), poolOptions: { threads: { singleThread: true, isolate: false } } } },
+      { extends: true, test: { name: 'apart', include: in_test(apart) } },
+    ],
+  },
 });

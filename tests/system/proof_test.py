@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """A real agent proves its device over OpenCL (PoCL where there is no GPU), and a liar does not."""
 import os
+import pathlib
 import shutil
+import signal
 import struct
 import subprocess
+import threading
+import time
 import unittest
 
 from faults import COMPILER, NO_COMPILER
@@ -30,6 +34,41 @@ def has_processor():
     return any(line.startswith("opencl\tcpu\t") for line in found.stdout.splitlines())
 
 
+class TooLate(threading.Thread):
+    """Has an agent's prover stand still once it cannot be proven any more.
+
+    A processor would compute a card's product for a minute, on all that the machine has, until the market has waited
+    for long enough; the product's own limit, beyond which it is too slow, is 10 s for an RTX 4090.
+    """
+
+    limit_s = 20
+
+    def __init__(self, agent):
+        super().__init__(daemon=True)
+        self.agent = agent
+        self.over = threading.Event()
+        self.begun = {}  # by the prover's process id, when it was first seen with its product
+
+    def provers(self):
+        """Of the agent's children those that have loaded PoCL's code of the product."""
+        for file in pathlib.Path(f"/proc/{self.agent}/task").glob("*/children"):
+            for child in file.read_text().split():
+                try:
+                    if "/multiply.so" in pathlib.Path(f"/proc/{child}/maps").read_text():
+                        yield int(child)
+                except OSError:
+                    continue  # it has ended
+
+    def run(self):
+        while not self.over.wait(1):
+            try:
+                for prover in self.provers():
+                    if time.monotonic() - self.begun.setdefault(prover, time.monotonic()) > self.limit_s * PATIENCE:
+                        os.kill(prover, signal.SIGSTOP)
+            except OSError:
+                continue  # the agent or the prover ends
+
+
 class ProvingTest(SystemTest):
     def device_of(self, provider, name):
         for node in self.market.look(provider, "/v1/nodes").get("nodes", []):
@@ -51,8 +90,11 @@ class ProofTest(ProvingTest):
         self.sandboxes()
         _, swindler = self.market.open_account("swindler", "provider")
         agent = self.market.join_agent("liar", swindler, "--price", "0.10", "--device", "model=RTX_4090,memory_gb=24")
-        # It computes in vain until its time is up: not at the cost of what is beside it.
+        # It computes in vain: not at the cost of what is beside it, and no longer than it could be of use.
         os.setpriority(os.PRIO_PROCESS, agent.pid, 19)
+        too_late = TooLate(agent.pid)
+        too_late.start()
+        self.addCleanup(too_late.over.set)
         self.verified_leased_and_verified_again()
 
         proof = self.wait_proof(swindler, "liar", lambda proof: proof if proof.get("misses", 0) else None, 240)
