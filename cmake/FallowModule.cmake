@@ -5,7 +5,7 @@
 # Makes fallow_<name> from src/<name>/*.cc, and <name>_test from src/<name>/*_test.cc. Every module
 # has this shape; a new file needs no line here. tools/check_layers.py holds who may include whom.
 #
-# PRECOMPILE: headers of libraries and of the schema that most files here read, parsed once for
+# PRECOMPILE: headers of libraries, of the schema and of the market that most files here read, parsed once for
 # the module and the modules that name it with PRECOMPILED_BY; tests share a set of their own, see
 # fallow_test_headers(). Files include what they
 # use all the same: FALLOW_PRECOMPILE=OFF builds without, and clang-tidy reads them without.
@@ -75,6 +75,7 @@ function(fallow_test_headers)
   if(FALLOW_PRECOMPILE)
     file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/test_headers.cc CONTENT "")
     add_library(fallow_test_headers OBJECT ${CMAKE_BINARY_DIR}/test_headers.cc)
+    target_include_directories(fallow_test_headers PRIVATE ${CMAKE_SOURCE_DIR}/src)
     target_link_libraries(fallow_test_headers PRIVATE ${ARG_DEPENDS} GTest::gtest GTest::gmock)
     target_compile_options(fallow_test_headers PRIVATE -O0)
     target_precompile_headers(fallow_test_headers PRIVATE ${ARG_HEADERS} <gmock/gmock.h> <gtest/gtest.h>)
