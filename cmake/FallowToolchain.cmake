@@ -46,10 +46,6 @@ if(FALLOW_SANITIZE)
   add_compile_options(-fsanitize=${FALLOW_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${FALLOW_SANITIZE})
 endif()
-if(FALLOW_SANITIZE MATCHES "address" AND FALLOW_SANITIZE MATCHES "undefined")
-  # Of each access UBSan would also check that it is within its object and not at null, which ASan sees as well.
-  add_compile_options(-fno-sanitize=null,object-size)
-endif()
 
 add_library(fallow_warnings INTERFACE)
 target_compile_options(fallow_warnings INTERFACE
