@@ -109,7 +109,8 @@ class Reconciler {
     bool saving = false;
     Time saving_since{};
     Time save_at{};
-    Time exited_at{};  // monotonic; of this agent's life
+    Time exited_at{};                 // monotonic; of this agent's life
+    std::int64_t egress_metered = 0;  // in a meter record of this agent's life
   };
   // In the order of leases. For the edge (is anything left?) and tests.
   const std::map<LeaseId, Entry>& workloads() const { return workloads_; }

@@ -241,6 +241,7 @@ void Reconciler::exited(Entry& entry, const Exited& told, Now now) {
   }
   count_sent(record, event.egress_bytes);
   settle(entry, at, now);
+  issue_meter(entry, now);  // also of what stood still already, for what it had sent by then
   const v1::EndReason own = verdict_of(evidence_of(event)).reason;
   // A device at fault may be noticed only after it has made the program fail.
   const bool by_device = record.stop_reason == v1::DEVICE_FAULT && own == v1::EXIT_CODE;
@@ -327,8 +328,9 @@ void Reconciler::settle(Entry& entry, Time at, Now now) {
 
 void Reconciler::issue_meter(Entry& entry, Now now) {
   WorkloadRecord& record = entry.record;
-  const Duration running = record.running_time(now.monotonic);
-  if (running <= record.metered) return;
+  // The end may be known to be before the last record; what was sent since then counts all the same.
+  const Duration running = std::max(record.running_time(now.monotonic), record.metered);
+  if (running == record.metered && record.egress_bytes <= entry.egress_metered) return;
   // One place is kept for the record that settles the end.
   if (record.meters.size() >= kMetersMax + (record.running ? 0 : 1)) return;
   v1::MeterRecord meter;
@@ -345,6 +347,7 @@ void Reconciler::issue_meter(Entry& entry, Now now) {
                                         running, now.wall, slowed, record.egress_bytes))));
   record.meters.push_back(std::move(meter));
   record.metered = running;
+  entry.egress_metered = record.egress_bytes;
   entry.changed = dirty_ = true;
 }
 

@@ -258,6 +258,23 @@ TEST_F(ReconcilerTest, WhatIsSentIsSignedWithTheRunningTime) {
   EXPECT_EQ(record().meters.back().egress_bytes(), 5'000) << "what its network had counted last";
 }
 
+TEST_F(ReconcilerTest, WhatWasSentIsToldThoughTheEndWasBeforeTheLastRecord) {
+  connect();
+  v1::DesiredLease desired = lease(7);
+  desired.set_egress_bytes_max(1'000'000);
+  bring_up(desired);
+  acknowledges_ = false;
+  const auto& record = reconciler_->workloads().at(LeaseId(7)).record;
+  while (record.meters.empty()) pass(milliseconds(100));
+  const v1::MeterRecord before = record.meters.back();
+  Exited end{LeaseId(7), clock_ - seconds(1), ExitCause::kExited, 1, 0, ""};
+  end.egress_bytes = 5'000;
+  reconciler_->happened(end, now());
+  ASSERT_EQ(record.meters.size(), 2);
+  EXPECT_EQ(record.meters.back().egress_bytes(), 5'000);
+  EXPECT_EQ(record.meters.back().running_us(), before.running_us());
+}
+
 TEST_F(ReconcilerTest, WhatIsSentIsNotToldToAMarketThatPutsNoPriceOnIt) {
   connect();
   bring_up(lease(7));
