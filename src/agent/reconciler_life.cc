@@ -328,7 +328,8 @@ void Reconciler::settle(Entry& entry, Time at, Now now) {
 
 void Reconciler::issue_meter(Entry& entry, Now now) {
   WorkloadRecord& record = entry.record;
-  // The end may be known to be before the last record; what was sent since then counts all the same.
+  // The end may be known to be before the last record; what was sent since then counts all the
+  // same.
   const Duration running = std::max(record.running_time(now.monotonic), record.metered);
   if (running == record.metered && record.egress_bytes <= entry.egress_metered) return;
   // One place is kept for the record that settles the end.

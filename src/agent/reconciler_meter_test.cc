@@ -265,7 +265,7 @@ TEST_F(ReconcilerTest, WhatWasSentIsToldThoughTheEndWasBeforeTheLastRecord) {
   bring_up(desired);
   acknowledges_ = false;
   const auto& record = reconciler_->workloads().at(LeaseId(7)).record;
-  while (record.meters.empty()) pass(milliseconds(100));
+  while (record.meters.empty()) run_for(milliseconds(100));
   const v1::MeterRecord before = record.meters.back();
   Exited end{LeaseId(7), clock_ - seconds(1), ExitCause::kExited, 1, 0, ""};
   end.egress_bytes = 5'000;
