@@ -17,6 +17,8 @@
 //
 //   init keep WORD_FD BOOT_MS_MAX QEMU...     instead of a command: a virtual machine (keeper.h)
 //   init machine                              process 1 of that machine (machine.h)
+#include <unistd.h>
+
 #include <cstdlib>
 #include <cstring>
 
@@ -26,7 +28,8 @@
 
 int main(int argc, char** argv) {
   using namespace fallow::init;
-  if (argc == 2 && std::strcmp(argv[1], "machine") == 0) run_machine();
+  // Anywhere else it would mount over the host's /dev and, in the end, start the host anew.
+  if (argc == 2 && ::getpid() == 1 && std::strcmp(argv[1], "machine") == 0) run_machine();
   if (argc < 3) return kBrokenCode;
   if (std::strcmp(argv[1], "keep") == 0) {
     return argc < 5 ? kBrokenCode : keep_machine(std::atoi(argv[2]), std::atoi(argv[3]), argv + 4);
