@@ -179,8 +179,8 @@ std::string egress_remedy(const std::string& why) {
            "from and goes to interfaces fw-* (Docker: the chain DOCKER-USER)";
   }
   return "load what the kernel has as modules: modprobe -a veth sch_tbf nf_tables nft_ct nft_limit "
-         "nft_connlimit nft_fib_inet nft_reject_inet nft_masq; in a container, give the agent "
-         "CAP_NET_ADMIN and a /proc/sys that it may write to";
+         "nft_connlimit nft_fib_inet nft_reject_inet nft_masq nft_quota nft_objref; in a "
+         "container, give the agent CAP_NET_ADMIN and a /proc/sys that it may write to";
 }
 
 const Level* choose_level(const std::vector<Level>& levels, v1::Isolation isolation_min) {
