@@ -187,6 +187,12 @@ TEST_P(MicrovmTest, ALeaseHasAMachineOfItsOwn) {
   for (const auto& process : std::filesystem::directory_iterator("/proc")) {
     EXPECT_THAT(read_file(process.path() / "cmdline", kMiB).value_or(""), Not(HasSubstr(secret)));
   }
+  // Who reaches in and reads nothing: until the end, which must not wait for it.
+  tunnel::Endpoint deaf(enter().release(), tunnel::Side::kRenter);
+  tunnel::ExecRequest endless;
+  endless.command = {"/bin/cat", "/dev/zero"};
+  deaf.mux().open(tunnel::encode_request(endless));
+  deaf.flush(10'000);
   // The guest's kernel keeps what it runs from itself as the host's does: threads, but no tracing,
   // keyrings, BPF, namespaces; files as large as the lease's disk, and a device for what is not
   // wanted.

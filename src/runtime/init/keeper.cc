@@ -14,8 +14,10 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <memory>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "runtime/init/first_process.h"
 #include "runtime/init/guest_talk.h"
@@ -66,6 +68,7 @@ class Keeper {
   tunnel::Endpoint endpoint_;
   const int word_;
   const tunnel::SharedDescriptor signals_;
+  std::vector<std::weak_ptr<tunnel::Descriptor>> guests_;  // who reached in, for as long as they do
   std::uint32_t run_ = 0;
   bool begun_ = false;
   bool over_ = false;
@@ -93,6 +96,11 @@ int Keeper::serve(int boot_ms_max) {
   if (!begun_) {
     std::fprintf(stderr, "the virtual machine ended before it was up\n");
     return kBrokenCode;
+  }
+  // The supervisor reads the workload's output to its end. Who reached in may read no more, and
+  // the lease does not wait for that.
+  for (const auto& one : guests_) {
+    if (const auto guest = one.lock()) ::shutdown(guest->get(), SHUT_RDWR);
   }
   endpoint_.drain();
   return code_;
@@ -123,6 +131,8 @@ bool Keeper::let_in() {
   const std::uint32_t stream = endpoint_.mux().open(kDoorRequest);
   // As many as there may be: who comes now sees the connection end.
   if (stream == 0) return goes_on;
+  std::erase_if(guests_, [](const auto& one) { return one.expired(); });
+  guests_.push_back(guest);
   endpoint_.add_source(stream, 0, guest);
   endpoint_.add_sink(stream, 0, guest, tunnel::AtEnd::kShutdown);
   return goes_on;
