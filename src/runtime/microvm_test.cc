@@ -1,6 +1,8 @@
 // Virtual machines: what is told to qemu, and one that really boots.
 #include "runtime/microvm.h"
 
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -134,6 +136,7 @@ class MicrovmTest : public ReachTest {
   MicrovmTest() {
     tools_.emulates_processors = true;
     exec_max_ = kBound;
+    prover_ = "/usr/bin/env";
   }
   static constexpr Duration kBound = minutes(10);
 };
@@ -237,9 +240,26 @@ TEST_P(MicrovmTest, ALeaseHasAMachineOfItsOwn) {
   glutton.memory_bytes_max = 320 * kMiB;
   glutton.fence_at = spec.fence_at;
   start(glutton);
+  ASSERT_TRUE(next<Started>(kBound)) << err(8);
   exited = next<Exited>(kBound);
   ASSERT_TRUE(exited);
   EXPECT_EQ(exited->cause, ExitCause::kOutOfMemory) << exited->detail << err(8);
+
+  // What proves a processor needs no machine: it begins with who enters, as in the other kinds.
+  LaunchSpec prover = spec_of({"cat"}, 9);
+  prover.is_prover = true;
+  start(prover);
+  ASSERT_TRUE(next<Started>());
+  Fd channel = enter(9);
+  ASSERT_EQ(::send(channel.get(), "ask", 3, MSG_NOSIGNAL), 3);
+  pollfd answered{channel.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&answered, 1, 30'000), 1) << err(9);
+  std::string answer(8, '\0');
+  EXPECT_EQ(::read(channel.get(), answer.data(), answer.size()), 3) << err(9);
+  channel.reset();
+  exited = next<Exited>(kBound);
+  ASSERT_TRUE(exited);
+  EXPECT_EQ(exited->exit_code, 0) << exited->detail << err(9);
 
   // Also while it boots.
   start(shell("true", 7));

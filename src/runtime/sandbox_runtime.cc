@@ -257,10 +257,13 @@ Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
     launch.prover = impl_->options.prover;
     launch.spec.command.insert(launch.spec.command.begin(), std::string(kProverPath));
   }
-  launch.isolation = level->isolation;
+  // What proves a processor stands in the sandbox that would be around its machine: that is
+  // bubblewrap's, by the same tool and of the same user.
+  const bool needs_no_machine = spec.is_prover && level->isolation == v1::MICROVM;
+  launch.isolation = needs_no_machine ? v1::BUBBLEWRAP : level->isolation;
   launch.tool = level->tool;
   launch.microvm = level->microvm;
-  if (level->isolation == v1::MICROVM) launch.spec.device_files = microvm_devices(level->microvm);
+  if (launch.isolation == v1::MICROVM) launch.spec.device_files = microvm_devices(level->microvm);
   launch.init = impl_->options.folder + "/init";
   if (level->has_own_users) {
     launch.uid = kUidFirst + static_cast<std::uint32_t>(NamedHash()(spec.lease) % kUidCount);
