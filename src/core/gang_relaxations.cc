@@ -142,9 +142,11 @@ void GangRelaxationScan::consider(const Node& node) {
 bool GangRelaxationScan::worth(std::size_t predicate, std::int64_t distance,
                                Micros rate_hour_min) const {
   if (!is_named_for_gangs(demand_.query, predicate)) return false;
-  return is_comparison(demand_.query.predicates()[predicate])
-             ? moved_[predicate].worth(distance)
-             : replaced_[predicate].worth(distance, rate_hour_min);
+  const Predicate& tested = demand_.query.predicates()[predicate];
+  if (is_comparison(tested)) return moved_[predicate].worth(distance);
+  // An id lets in one node: a group for each of a million would never be enough.
+  if (tested.field == Field::kNode && missing_ > 1) return false;
+  return replaced_[predicate].worth(distance, rate_hour_min);
 }
 
 void GangRelaxationScan::add(std::size_t predicate, const RelaxationValues::Value& value,

@@ -75,6 +75,15 @@ TEST_F(GangRelaxationTest, NamesTheCheapestOneValueThatGivesNodesEnough) {
               ElementsAre("allow gpu_name A100 (250000)", "lower nodes to 2 (500000)"));
 }
 
+TEST_F(GangRelaxationTest, NamesAnIdWhereOneNodeIsMissing) {
+  put(test_node(1, 300'000));
+  put(test_node(2, 200'000));
+  put(test_node(3, 100'000));
+  EXPECT_THAT(told(2, "node=1"),
+              ElementsAre("accept node 2 (300000)", "lower nodes to 1 (300000)"));
+  EXPECT_THAT(told(3, "node=1"), ElementsAre("lower nodes to 1 (300000)"));
+}
+
 TEST_F(GangRelaxationTest, OneSpellingOfAWordIsAsGoodAsAnother) {
   for (std::uint64_t id = 1; id <= 2; ++id) {
     Node node = test_node(id, 100'000 * static_cast<std::int64_t>(id));

@@ -75,6 +75,8 @@ describe('relaxations', () => {
     expect(changed('gpu_ram>=24 region=eu', 'gpu_ram', 'lower gpu_ram to 16.376')).toEqual({ kind: 'query', text: 'gpu_ram>=16.376 region=eu' });
     expect(changed('verified=true lan=rack-7', 'verified', 'accept verified false')).toEqual({ kind: 'query', text: 'verified in [true,false] lan=rack-7' });
     expect(changed('lan=rack-7', 'lan', 'accept lan rack-8')).toEqual({ kind: 'query', text: 'lan in [rack-7,rack-8]' });
+    expect(changed('lan=rack-7', 'lan', 'accept lan ""')).toEqual({ kind: 'query', text: 'lan in [rack-7,""]' });
+    expect(changed('lan notin [rack-7,""]', 'lan', 'allow lan ""')).toEqual({ kind: 'query', text: 'lan notin [rack-7]' });
     expect(changed('price<0.2', 'price', 'raise price to 0.31')).toEqual({ kind: 'query', text: 'price<=0.31' });
     expect(changed('gpu_name=rtx_4090', 'gpu_name', 'accept gpu_name rtx_3090')).toEqual({ kind: 'query', text: 'gpu_name in [rtx_4090,rtx_3090]' });
     expect(changed('region notin [eu,us]', 'region', 'allow region eu')).toEqual({ kind: 'query', text: 'region notin [us]' });

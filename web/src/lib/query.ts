@@ -168,8 +168,9 @@ export function take(text: string, completion: Completion, option: string): { te
   return { text: text.slice(0, completion.start) + inserted + text.slice(completion.end), caret: completion.start + inserted.length };
 }
 
+// The server writes a missing word as a query does: "".
 function quoted(word: string, is_operator: boolean): string {
-  if (is_operator || !/[\s,[\]'"<>=!]/.test(word)) return word;
+  if (is_operator || word === '""' || !/[\s,[\]'"<>=!]/.test(word)) return word;
   return word.includes("'") ? `"${word}"` : `'${word}'`;
 }
 
