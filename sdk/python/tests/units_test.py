@@ -109,6 +109,10 @@ class WireTest(unittest.TestCase):
                 if re.search(r"((price|amount|charged|refunded|budget|held|total|_hour|price_per_gb|owed|micros)|^credited)$", field.name):
                     self.assertRegex(str(field.type), r"Decimal|int", f"{model.__name__}.{field.name}")
 
+    def test_what_was_not_measured_is_not_zero(self):
+        for sample in (models.DeviceSample(device=1), models.HostSample(), models.WorkloadSample(lease=1)):
+            self.assertIsNone(sample.memory_mb, type(sample).__name__)
+
     def test_generated_files_are_current(self):
         subprocess.run([sys.executable, str(SDK / "tools" / "generate_models.py"), "--check"], check=True)
 
