@@ -28,6 +28,11 @@ describe('offers side by side', () => {
     expect(both.get('Smallest share')!.cells).toEqual(['whole devices', '0.25 of a device']);
     expect(both.get('Network for workloads')!.cells).toEqual(['none', 'egress']);
   });
+  it('have a price of what is sent only where something can be', () => {
+    const sent = rows([offer({}), offer({ network: 'EGRESS', egress_price_per_gb: '0.05' }), offer({ network: 'EGRESS', egress_price_per_gb: '0.02' })]).get('A GB sent');
+    expect(sent).toMatchObject({ cells: ['–', '0.05', '0.02'], best: [false, false, true] });
+    expect(rows([offer({}), offer({ network: 'EGRESS', egress_price_per_gb: '' })]).get('A GB sent')).toMatchObject({ cells: ['–', '0.00'], best: [false, false] });
+  });
   it('know no price of a speed that is not known', () => {
     expect(price_of_speed(offer({ speed: 0 }))).toBeNull();
     expect(price_of_speed(offer({ price_per_hour: '0.000001', speed: 0.5 }))).toBe(2n);

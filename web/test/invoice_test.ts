@@ -51,6 +51,25 @@ describe("the market's own refund", () => {
   });
 });
 
+describe('a deposit that was taken back', () => {
+  // Newest first; of one transfer the side that receives comes before the one that gives.
+  const own = (amount: string, kind: Transfer['kind'], reason: Transfer['reason']) => transfer('2026-11-03T10:00:02Z', amount, kind, reason, '0', '7');
+  it('is paid back out of the wallet and of what is earned, within the account', () => {
+    const entries = entries_of([own('2.00', 'OWED', 'DEBT_PAID'), own('-2.00', 'EARNED', 'DEBT_PAID'), own('2.00', 'OWED', 'DEBT_PAID'), own('-2.00', 'WALLET', 'DEBT_PAID'), { ...own('-5.00', 'OWED', 'DEPOSIT_REVERSED'), counterparty: '0' }]);
+    expect(entries.map((one) => [one.reason, one.from, one.to, one.is_own.from, one.is_own.to, one.amount])).toEqual([
+      ['DEBT_PAID', 'EARNED', 'OWED', true, true, 2_000_000n],
+      ['DEBT_PAID', 'WALLET', 'OWED', true, true, 2_000_000n],
+      ['DEPOSIT_REVERSED', 'OWED', 'OUTSIDE', true, false, 5_000_000n],
+    ]);
+  });
+  it('is charged back to its leases, from provider and market', () => {
+    const [of_provider] = entries_of([transfer('2026-11-03T10:00:02Z', '-1.00', 'PENDING', 'CHARGED_BACK')]);
+    expect(of_provider).toMatchObject({ from: 'PENDING', to: 'OWED', is_own: { from: true, to: false } });
+    const of_renter = entries_of([transfer('2026-11-03T10:00:02Z', '0.05', 'OWED', 'CHARGED_BACK', '5', '0'), transfer('2026-11-03T10:00:02Z', '0.95', 'OWED', 'CHARGED_BACK')]);
+    expect(of_renter.map((one) => [one.from, one.to, one.is_own.to])).toEqual([['MARKET_FEE', 'OWED', true], ['PENDING', 'OWED', true]]);
+  });
+});
+
 const lease = (id: string, more: Partial<Lease>): Lease => ({ id, node: '3', node_name: 'barn', devices: [0], state: 'ENDED', reason: 'COMPLETED', blame: 'BLAME_NONE', ...more }) as Lease;
 
 const earned = (day: string, amount: string, more: Partial<Earnings> = {}): Earnings => ({ day, node: '3', node_name: 'barn', devices: [0], leases: '1', earned: amount, ...more });

@@ -116,6 +116,9 @@ describe('form and file', () => {
     expect(asked_of({ ...empty_form, tasks: '5', nodes: '2' })).toBeNull();
     expect(asked_of({ ...empty_form, tasks: '2', nodes: '2', deadline_hours: '6' }), 'gangs have no deadline').toBeNull();
     expect(asked_of({ ...empty_form, tier: 'SPOT' })).toBeNull();
+    expect(asked_of({ ...empty_form, network: true, egress_gb: '2 GB' })).toBeNull();
+    expect(asked_of({ ...empty_form, network: true, egress_gb: '2.5' })).toMatchObject({ network: 'EGRESS', egress_gb: 2.5 });
+    expect(asked_of({ ...empty_form, egress_gb: '2 GB' }), 'its field stands only beside a network').not.toBeNull();
     expect(asked_of({ ...empty_form, hours: 'many' })).toBeNull();
   });
 });

@@ -84,7 +84,8 @@ class AsyncClient:
                      env: Optional[Mapping[str, str]] = None, secrets: SecretSources = (), image_user: str = "",
                      image_password: str = IMAGE_PASSWORD, budget: Optional[Amount] = None, project: str = "",
                      deadline_hours: Optional[Number] = None, restart_minutes: Optional[Number] = None,
-                     attempts: int = 0, checkpoint_seconds: int = 0, no_restart: bool = False, no_wait: bool = False, idempotency_key: Optional[str] = None,
+                     attempts: int = 0, checkpoint_seconds: int = 0, no_restart: bool = False, no_wait: bool = False,
+                     idempotency_key: Optional[str] = None,
                      **requirements: "Unpack[Requirements]") -> AsyncJob:
         """Starts a job and returns at once.
 
@@ -92,8 +93,8 @@ class AsyncClient:
         `matrix`: in place of `tasks`, {name: [values]}: a task for each combination, with its own in its environment;
         the last name changes first. `output`: keep what tasks write to $FALLOW_OUT.
         `attempts`: of one task over all nodes, 0 is the market's. `checkpoint_seconds`: from one saving of a task's
-        checkpoints to the next, 0 is the node's. `no_restart`: a task that ran is not placed again. `budget`: the most that all of it may cost; `project`:
-        whose budget it counts for, too. `deadline_hours`: from now until every task shall be done; the market then
+        checkpoints to the next, 0 is the node's. `no_restart`: a task that ran is not placed again.
+        `budget`: the most that all of it may cost; `project`: whose budget it counts for, too. `deadline_hours`: from now until every task shall be done; the market then
         chooses spot or on demand; `restart_minutes` is what a start takes until new work is done, 5. With `quote`, query,
         requirements and the number of tasks are the quote's. The same `idempotency_key` never makes a second job; with
         `any_of` it goes with a quote.

@@ -59,14 +59,16 @@ class Client:
                env: Optional[Mapping[str, str]] = None, secrets: SecretSources = (), image_user: str = "",
                image_password: str = IMAGE_PASSWORD, budget: Optional[Amount] = None, project: str = "",
                deadline_hours: Optional[Number] = None, restart_minutes: Optional[Number] = None, attempts: int = 0,
-               checkpoint_seconds: int = 0, no_restart: bool = False, no_wait: bool = False, idempotency_key: Optional[str] = None,
+               checkpoint_seconds: int = 0, no_restart: bool = False, no_wait: bool = False,
+               idempotency_key: Optional[str] = None,
                **requirements: "Unpack[Requirements]") -> "Job":
         return Job(_loop.run(self.aio.submit(
             query, command, tasks=tasks, quote=quote, name=name, image=image, input=input,
             inputs=inputs, input_manifest=input_manifest, output=output, matrix=matrix, env=env, secrets=secrets,
             image_user=image_user, image_password=image_password, budget=budget, project=project, deadline_hours=deadline_hours,
             restart_minutes=restart_minutes, attempts=attempts,
-            checkpoint_seconds=checkpoint_seconds, no_restart=no_restart, no_wait=no_wait, idempotency_key=idempotency_key, **requirements)))
+            checkpoint_seconds=checkpoint_seconds, no_restart=no_restart, no_wait=no_wait,
+            idempotency_key=idempotency_key, **requirements)))
 
     def run(self, query: str, command: Sequence[str], *, output: Optional[PathLike] = None,
             logs: Optional[bool] = None, **options: Any) -> "Job":

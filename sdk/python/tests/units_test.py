@@ -106,8 +106,12 @@ class WireTest(unittest.TestCase):
         # Whatever the schema calls a price, an amount or a charge is a Decimal or whole micros.
         for _, model in inspect.getmembers(models, dataclasses.is_dataclass):
             for field in dataclasses.fields(model):
-                if re.search(r"((price|amount|charged|refunded|budget|held|total|_hour|micros)|^credited)$", field.name):
+                if re.search(r"((price|amount|charged|refunded|budget|held|total|_hour|price_per_gb|owed|micros)|^credited)$", field.name):
                     self.assertRegex(str(field.type), r"Decimal|int", f"{model.__name__}.{field.name}")
+
+    def test_what_was_not_measured_is_not_zero(self):
+        for sample in (models.DeviceSample(device=1), models.HostSample(), models.WorkloadSample(lease=1)):
+            self.assertIsNone(sample.memory_mb, type(sample).__name__)
 
     def test_generated_files_are_current(self):
         subprocess.run([sys.executable, str(SDK / "tools" / "generate_models.py"), "--check"], check=True)
@@ -119,6 +123,8 @@ class WireTest(unittest.TestCase):
                                     "device_share": 0.5})
         self.assertEqual(requirements.to_json("", 0, {"nodes": 4, "term": "3d", "bid": "0.1", "near": "eu"}), {
             "query": "", "nodes": 4, "hours": 72.0, "max_price_per_hour": "0.10", "near": "eu"})
+        self.assertEqual(requirements.to_json("", 1, {"egress_gb": 2}), {
+            "query": "", "tasks": 1, "egress_gb": 2, "network": "EGRESS"})
         with self.assertRaisesRegex(TypeError, "gpuss"):
             requirements.to_json("", 1, {"gpuss": 1})
         self.assertEqual(requirements.wishes("a", 2, {"hours": 1, "any_of": [{"gpus": 2}, {"query": "b", "hours": 3}]}), [

@@ -24,7 +24,7 @@ OPTIONAL_MONEY = {
     "spot_price_per_hour", "total_budget", "egress_price_per_gb",
     "ProjectView.budget", "PricePart.price_per_hour",  # each of a model alone
 }
-MEASURED = {"DeviceSample", "WorkloadSample"}
+MEASURED = {"DeviceSample", "HostSample", "WorkloadSample"}
 ALWAYS_KNOWN = {"device", "lease", "xid"}
 SCALARS = {
     ("string", "uint64"): ("int", "0"),

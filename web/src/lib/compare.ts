@@ -35,6 +35,12 @@ function row<Value extends number | bigint>(offers: Offer[], name: string, value
 
 const words = (offers: Offer[], name: string, show: (offer: Offer) => string): ComparedRow => ({ name, cells: offers.map(show), best: offers.map(() => false) });
 
+// Where nothing can be sent, that is not cheapest there.
+function price_of_egress(offers: Offer[]): ComparedRow {
+  const sent = row(offers, 'A GB sent', (offer) => (offer.network === 'EGRESS' ? micros_of(offer.egress_price_per_gb) : null), format_money, 'least');
+  return { ...sent, cells: sent.cells.map((cell, at) => (offers[at]!.network === 'EGRESS' ? cell : '–')) };
+}
+
 export function compare(offers: Offer[]): ComparedRow[] {
   const gb = (value: number) => `${value.toFixed(0)} GB`;
   const isolations = ['ISOLATION_UNSPECIFIED', 'BUBBLEWRAP', 'RUNC', 'GVISOR', 'MICROVM'];
@@ -52,7 +58,7 @@ export function compare(offers: Offer[]): ComparedRow[] {
     words(offers, 'Smallest share', (offer) => (offer.share_min < 1 ? `${offer.share_min} of a device` : 'whole devices')),
     words(offers, 'Region', (offer) => [offer.region || '–', offer.lan, offer.rack].filter(Boolean).join(', ')),
     words(offers, 'Network for workloads', (offer) => (offer.network === 'EGRESS' ? 'egress' : 'none')),
-    row(offers, 'A GB sent', (offer) => micros_of(offer.egress_price_per_gb || '0'), format_money, 'least'),
+    price_of_egress(offers),
     row(offers, 'Line down', (offer) => (offer.download_mbps > 0 ? offer.download_mbps : null), (rate) => `${rate} Mbit/s`, 'most'),
     row(offers, 'Line up', (offer) => (offer.upload_mbps > 0 ? offer.upload_mbps : null), (rate) => `${rate} Mbit/s`, 'most'),
     row(offers, 'Processor', (offer) => offer.cpu_cores, (cores) => `${cores} cores`, 'most'),

@@ -75,6 +75,7 @@ export type NumberField = keyof typeof numbers;
 
 export function wrong(form: JobForm, field: keyof JobForm): string | null {
   const value = form[field];
+  if (field === 'egress_gb' && !form.network) return null; // it stands nowhere then
   if (field in numbers && !numbers[field as NumberField].pattern.test(String(value).trim())) return numbers[field as NumberField].say;
   if (field === 'device_share' && !(Number(value) > 0 && Number(value) <= 1)) return numbers.device_share.say;
   if ((field === 'max_price_per_hour' || field === 'budget') && value !== '' && parse_money(String(value)) === null) return 'An amount such as 0.40.';

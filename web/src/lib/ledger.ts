@@ -28,10 +28,11 @@ export function entries_of(transfers: Transfer[]): Entry[] {
     const from = leaves ? transfer.kind : other;
     const to = leaves ? other : transfer.kind;
     const side = leaves ? 'from' : 'to';
-    const name = [transfer.index, transfer.reason, transfer.lease, from, to, format_money(amount)].join(' ');
+    const name = [transfer.index, transfer.reason, transfer.lease, transfer.reason === 'DEBT_PAID' ? '' : from, to, format_money(amount)].join(' ');
     const known = open.get(name);
     if (known && !known.is_own[side]) {
       known.is_own[side] = true;
+      known[side] = transfer.kind;
       open.delete(name);
       return;
     }

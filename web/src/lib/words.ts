@@ -189,6 +189,7 @@ export function counter_kind(transfer: { reason: Schemas['TransferReason']; kind
     WITHDRAWN: `${kind} OUTSIDE`,
     WITHDRAWAL_RETURNED: `OUTSIDE ${kind}`,
     DEPOSIT_REVERSED: 'OWED OUTSIDE',
+    DEBT_PAID: kind === 'OWED' ? 'LEDGER_KIND_UNSPECIFIED OWED' : `${kind} OWED`, // out of the wallet or of what is earned: the other entry says it
     CHARGED_BACK: kind === 'OWED' && Number(transfer.counterparty) === 0 ? 'MARKET_FEE OWED' : 'PENDING OWED',
   };
   const [from, to] = (sides[reason] ?? 'LEDGER_KIND_UNSPECIFIED LEDGER_KIND_UNSPECIFIED').split(' ');

@@ -7,7 +7,7 @@ import { useChange, useMarket, useOrders, useTransfers, useWallet } from '../api
 import { call, client, type Session, type Transfer, type Wallet } from '../api/client';
 import { useMay } from '../api/may';
 import { entries_of, type Entry } from '../lib/ledger';
-import { parse_money, sum_money } from '../lib/money';
+import { micros_of, parse_money, sum_money } from '../lib/money';
 import { show_moment } from '../lib/time';
 import { ledger_kinds, transfer_reasons } from '../lib/words';
 import { AskButton, Card, Field, Money, Page, Tabs } from '../parts/basics';
@@ -45,6 +45,7 @@ export default function WalletPage({ session }: { session: Session }) {
               <Tile name="Held" of={data.held} currency={data.currency} about="set aside for open jobs" />
               {session.scopes.includes('PROVIDER') && <Tile name="Pending" of={data.pending} currency={data.currency} about="earned, released later" />}
               {session.scopes.includes('PROVIDER') && <Tile name="Earned" of={data.earned} currency={data.currency} about="may be paid out" />}
+              {data.owed && <Tile name="Owed" of={data.owed} currency={data.currency} about="a deposit was taken back: what comes in pays this first" />}
               <Tile name="Spent in 30 days" of={data.spent_30_days} currency={data.currency} about={data.fee_let_off > 0 ? `lets you off ${(data.fee_let_off * 100).toFixed(0)} % of the fee` : 'charges less refunds'} />
             </section>
           </>
@@ -85,7 +86,7 @@ function Withdraw({ wallet }: { wallet: Wallet }) {
 }
 
 function Side({ kind, own }: { kind: Entry['from']; own: boolean }) {
-  return <span className={own ? 'side own' : 'side'}>{own ? ledger_kinds[kind] : kind === 'PENDING' ? 'provider' : kind === 'HELD' ? 'renter' : ledger_kinds[kind]}</span>;
+  return <span className={own ? 'side own' : 'side'}>{own ? ledger_kinds[kind] : kind === 'PENDING' ? 'provider' : kind === 'HELD' || kind === 'OWED' ? 'renter' : ledger_kinds[kind]}</span>;
 }
 
 // What an entry does to the account as a whole: nothing when both sides are its own.
@@ -139,7 +140,7 @@ function Ledger({ wallet }: { wallet?: Wallet }) {
 // The proof of a double entry: what went into and out of the account's own sides is what stands there.
 function Balanced({ wallet, transfers }: { wallet: Wallet; transfers: Transfer[] }) {
   const moved = sum_money(transfers.map((transfer) => transfer.amount));
-  const stands = sum_money([wallet.available, wallet.held, wallet.pending, wallet.earned]);
+  const stands = sum_money([wallet.available, wallet.held, wallet.pending, wallet.earned]) - micros_of(wallet.owed);
   if (moved !== stands) return null; // one of the two was read a moment before the other
   return (
     <p className="hint">

@@ -56,7 +56,12 @@ export function Invoices({ session }: { session: Session }) {
             {nothing && <Empty title="Nothing was charged or earned in this month" />}
             <Lines key={`spent ${month}`} title="Spent" lines={spent} currency={statement.currency} as_renter />
             <Lines key={`earned ${month}`} title="Earned" lines={earned} currency={statement.currency} />
-            {!nothing && <p className="hint">Every lease has a receipt that anybody can check, once it has ended: fallow receipt LEASE. A line is the part of its lease that fell into this month. Paid from and into the wallet as it ran; nothing is outstanding.</p>}
+            {!nothing && <p className="hint">Every lease has a receipt that anybody can check, once it has ended: fallow receipt LEASE. A line is the part of its lease that fell into this month. Paid from and into the wallet as it ran{statement.closing?.owed ? '.' : '; nothing is outstanding.'}</p>}
+            {statement.closing?.owed && (
+              <p>
+                Outstanding since a deposit was taken back: <Money of={statement.closing.owed} currency={statement.currency} />. The balance is less by that.
+              </p>
+            )}
           </article>
         )}
       </View>

@@ -88,7 +88,6 @@ export function useNow(step_ms = 1000): number {
   return now;
 }
 
-// The value once it has stood still for `wait_ms`.
 // `value`, at most once in `wait_ms`; the last one always comes.
 export function useThrottled<T>(value: T, wait_ms: number): T {
   const [shown, set_shown] = useState(value);
@@ -104,6 +103,7 @@ export function useThrottled<T>(value: T, wait_ms: number): T {
   return shown;
 }
 
+// The value once it has stood still for `wait_ms`.
 export function useDebounced<T>(value: T, wait_ms: number): T {
   const [settled, set_settled] = useState(value);
   useEffect(() => {
