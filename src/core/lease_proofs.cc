@@ -61,8 +61,12 @@ std::vector<std::uint32_t> devices_to_prove(const v1::Policy& policy, const Node
       !node.facts.proves_in_leases() || !is_early || lease.started_at.us != 0 || lease.proof) {
     return places;
   }
+  // A processor's proof takes the time of whatever runs beside it, as beside leases.
+  const bool is_alone = node.leases.size() == 1;
   for (std::uint32_t place = 0; place < node.devices.size(); ++place) {
-    if (is_of_lease(lease, place) && is_verified(node.devices[place].facts)) {
+    const v1::Device& device = node.devices[place].facts;
+    if (is_of_lease(lease, place) && is_verified(device) &&
+        (device.kind() == v1::GPU || is_alone)) {
       places.push_back(place);
     }
   }

@@ -9,7 +9,8 @@
 
 namespace fallow::core {
 
-// Devices of an open lease that may be asked before it begins, ascending: those that are verified.
+// Devices of an open lease that may be asked before it begins, ascending: those that are verified;
+// a processor only while the node has no other lease.
 // None by the policy, where its node cannot, once it has begun or stops, or while it is asked.
 std::vector<std::uint32_t> devices_to_prove(const v1::Policy& policy, const Node& node,
                                             const Lease& lease);

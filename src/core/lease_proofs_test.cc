@@ -91,6 +91,26 @@ class LeaseProofsTest : public MachineTest {
   std::uint64_t node_ = 0;
 };
 
+// Its proof takes the time of whatever runs beside it.
+TEST_F(LeaseProofsTest, AProcessorIsAskedWhileItsNodeHasNoOtherLease) {
+  v1::Command command;
+  command.mutable_report_node()->set_node(node_);
+  v1::NodeFacts& facts = *command.mutable_report_node()->mutable_facts();
+  facts = test_facts(2);
+  facts.set_proves_in_leases(true);
+  for (v1::Device& device : *facts.mutable_devices()) device.set_kind(v1::CPU);
+  ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
+  verify();
+  const LeaseId first = leased().id;
+  const auto asked = [&] {
+    return devices_to_prove(machine_.policy(), at(), *machine_.lease(first));
+  };
+  ASSERT_EQ(asked().size(), 1);
+  apply(submit(renter_), renter_);
+  ASSERT_EQ(at().leases.size(), 2);
+  EXPECT_TRUE(asked().empty());
+}
+
 TEST_F(LeaseProofsTest, ALeaseWaitsForItsProofAndBegins) {
   const LeaseId lease = leased().id;
   ASSERT_EQ(start(lease), v1::REFUSAL_UNSPECIFIED);
