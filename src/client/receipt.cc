@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <limits>
 
 #include "base/merkle.h"
 #include "base/meter_bytes.h"
@@ -157,7 +158,8 @@ Result<Micros> cost_of_runs(const v1::ReceiptBody& body, std::int64_t billed_us)
     return tl::unexpected(
         wrong("its prices are of {} us, {} us are billed", from, billed_us).error());
   }
-  return Micros(static_cast<std::int64_t>(cost / kHour.value));
+  constexpr Wide kMost = std::numeric_limits<std::int64_t>::max();
+  return Micros(static_cast<std::int64_t>(std::min<Wide>(cost / kHour.value, kMost)));
 }
 
 // Of all other endings what is refunded is the credit alone.
@@ -223,6 +225,9 @@ Status check_amounts(const v1::ReceiptBody& body) {
         body.egress_gb_micros(), body.egress_bytes_max(), body.egress_bytes(),
         body.egress_micros()}) {
     if (amount < 0) return wrong("an amount is negative");
+  }
+  if (body.fee_basis_points() > kBasisPoints) {
+    return wrong("the market's fee is more than all that it is taken of");
   }
   FALLOW_TRY(check_egress(body));
   const std::int64_t billed_us = std::min(body.proven_us(), body.time_us_max());

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <initializer_list>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -138,6 +139,7 @@ TEST_F(ReceiptTest, EveryWrongFigureIsNamed) {
       {[](v1::ReceiptBody& b) { b.set_proven_us(11'000'000); }, "proven"},
       {[](v1::ReceiptBody& b) { b.set_paid_micros(9'000); }, "paid"},
       {[](v1::ReceiptBody& b) { b.set_fee_micros(501); }, "fee"},
+      {[](v1::ReceiptBody& b) { b.set_fee_basis_points(10'001); }, "more than all"},
       {[](v1::ReceiptBody& b) { b.set_blame(v1::BLAME_PROVIDER); }, "refunded"},
       {[](v1::ReceiptBody& b) { b.set_refunded_micros(1); }, "refund"},
       {[](v1::ReceiptBody& b) { b.set_refunded_micros(20'000); }, "refunded"},
@@ -258,7 +260,6 @@ TEST_F(ReceiptTest, ACreditFollowsFromTheMeterRecords) {
   EXPECT_TRUE(verify_receipt(sign_as_is(), nullptr));
 }
 
-// Ten seconds: four at 1.80 an hour, six at 2.70, under a bid of 3.60.
 // 10 s for 0.01, and of 2 GB at 0.05 that were held for 1.5 were sent.
 TEST_F(ReceiptTest, WhatWasSentIsBilledBesideTheTime) {
   body_.clear_meters();
@@ -302,6 +303,46 @@ TEST_F(ReceiptTest, WhatWasSentIsBilledBesideTheTime) {
   EXPECT_TRUE(credited) << credited.error().message;
 }
 
+// Anybody can sign one with a key of his own: what cannot be is refused, and no price becomes
+// negative on the way. Here the time alone would be charged -1.
+TEST_F(ReceiptTest, AFeeOfMoreThanAllIsRefused) {
+  body_.clear_meters();
+  add_meter(1, 10'000'000, 0, 2);
+  body_.set_egress_gb_micros(1'000'000'000);
+  body_.set_egress_bytes_max(2);
+  body_.set_egress_bytes(2);
+  body_.set_egress_micros(2);
+  body_.set_hold_micros(14);
+  body_.set_fee_basis_points(12'500);
+  body_.set_volume_basis_points(8'800);
+  body_.set_volume_discount_micros(14);
+  body_.set_charged_micros(0);
+  const auto refused = verify_receipt(sign(), nullptr);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("more than all"), std::string::npos)
+      << refused.error().message;
+}
+
+TEST_F(ReceiptTest, ASpotPriceBeyondAllNumbersIsRefused) {
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  body_.set_tier(v1::SPOT);
+  body_.add_devices()->set_index(0);
+  body_.set_device_thousandths(1'000);
+  body_.set_spot_bid_micros(kMost);
+  body_.set_rate_hour_micros(kMost);
+  body_.clear_meters();
+  add_meter(1, hours(2).value);
+  body_.set_proven_us(hours(2).value);
+  body_.set_time_us_max(hours(2).value);
+  v1::PriceRun& run = *body_.add_price_runs();
+  run.set_rate_hour_micros(kMost);
+  run.set_until_us(hours(2).value);
+  const auto refused = verify_receipt(sign(), nullptr);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("charge"), std::string::npos) << refused.error().message;
+}
+
+// Ten seconds: four at 1.80 an hour, six at 2.70, under a bid of 3.60.
 TEST_F(ReceiptTest, ASpotLeaseIsBilledRunByRun) {
   body_.set_tier(v1::SPOT);
   body_.add_devices()->set_index(0);

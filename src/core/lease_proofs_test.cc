@@ -170,6 +170,18 @@ TEST_F(LeaseProofsTest, ANodeThatBeginsItAnywayHasRunForNothing) {
   begun(v1::ENDED, v1::COMPLETED);
 }
 
+TEST_F(LeaseProofsTest, WhatItBeganAnywayIsNotBegunAgainWhereItMustNotBe) {
+  v1::Command command = submit(renter_);
+  command.mutable_submit_order()->set_attempts_max(2);
+  command.mutable_submit_order()->mutable_workload()->set_no_restart(true);
+  ASSERT_EQ(refusal_of(command, renter_), v1::REFUSAL_UNSPECIFIED);
+  const LeaseId lease = at().leases.at(0);
+  ASSERT_EQ(start(lease), v1::REFUSAL_UNSPECIFIED);
+  report(lease, v1::RUNNING, v1::END_REASON_UNSPECIFIED);
+  EXPECT_EQ(machine_.lease(lease)->reason, v1::DEVICE_FAULT);
+  EXPECT_EQ(machine_.order(machine_.lease(lease)->order)->state, v1::ORDER_FAILED);
+}
+
 TEST_F(LeaseProofsTest, WhoEndsItFirstLosesItsClassAllTheSame) {
   for (const v1::EndReason reason : {v1::START_FAILED, v1::OWNER_RETURNED}) {
     const LeaseId lease = leased().id;

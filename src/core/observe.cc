@@ -108,6 +108,15 @@ void note_known_time(const MarketState& state, Lease& lease, std::uint64_t desir
   lease.time_known = Duration(0);
 }
 
+// What must not be begun again has begun once its node says so, even if that counts for nothing
+// else: it stops already, or had to wait for a proof.
+void note_begun(Step& step, Lease& lease, const v1::WorkloadReport& report) {
+  const Order& order = *step.state.orders.find(lease.order);
+  if (order.workload.no_restart() && lease.started_at.us == 0 && says_it_ran(report)) {
+    lease.started_at = step.now;
+  }
+}
+
 void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& report,
                       std::uint64_t desired_revision) {
   MarketState& state = step.state;
@@ -121,6 +130,7 @@ void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& re
     lease->image_digest = report.image_digest();
   }
   if (lease->proof && says_it_ran(report)) {
+    note_begun(step, *lease, report);
     return end_lease(step, *lease, v1::DEVICE_FAULT,
                      {0, "its node began it before its devices had proven themselves in it", ""});
   }
@@ -128,6 +138,7 @@ void observe_workload(Step& step, const Node& node, const v1::WorkloadReport& re
   for (const v1::MeterRecord& record : report.meters()) {
     if (record.lease() == report.lease()) accept_meter(step, *lease, record);
   }
+  note_begun(step, *lease, report);
   note_known_time(state, *lease, desired_revision);
   accept_checkpoint(step, *lease, report.checkpoint());
   if (report.state() == v1::ENDED) {

@@ -238,5 +238,19 @@ TEST_F(RetryTest, AGangOfWhichOneRanIsNotBegunAgain) {
   EXPECT_EQ(order(id).state, v1::ORDER_FAILED);
 }
 
+TEST_F(RetryTest, WhatIsSaidToRunWhileItStopsIsNotBegunAgain) {
+  for (int i = 0; i < 4; ++i) node(provider_, 100);
+  v1::Command command = submit(renter_, 2);
+  begins_once(command);
+  command.mutable_submit_order()->mutable_requirements()->set_nodes(2);
+  const std::uint64_t id = next_id();
+  ASSERT_EQ(refusal_of(command, renter_), v1::REFUSAL_UNSPECIFIED);
+  end(task(id, 0).lease, v1::START_FAILED);
+  ASSERT_EQ(machine_.lease(task(id, 1).lease)->state, v1::STOPPING);
+  report(task(id, 1).lease, v1::RUNNING);
+  end(task(id, 1).lease, v1::STOPPED);
+  EXPECT_EQ(order(id).state, v1::ORDER_FAILED);
+}
+
 }  // namespace
 }  // namespace fallow::core

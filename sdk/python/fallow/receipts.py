@@ -394,6 +394,8 @@ def _check_credit(body: Mapping[str, Any], gross: int) -> None:
 def _check_amounts(body: Mapping[str, Any]) -> None:
     if any(body[name] < 0 for name in _NEVER_NEGATIVE):
         raise _wrong("an amount is negative")
+    if body["fee_basis_points"] > _BASIS_POINTS:
+        raise _wrong("the market's fee is more than all that it is taken of")
     _check_egress(body)
     billed_us = min(body["proven_us"], body["time_us_max"])
     _check_term(body, billed_us)

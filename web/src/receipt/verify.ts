@@ -246,6 +246,7 @@ function check_egress(body: ReceiptBody) {
 }
 
 function check_charge(body: ReceiptBody): string {
+  must(body.fee_basis_points <= basis, () => "the market's fee is more than all that it is taken of");
   check_egress(body);
   const { gross, let_off } = amounts_of(body);
   must(body.volume_basis_points <= basis && let_off === body.volume_discount_micros, () => `the volume discount is ${money(body.volume_discount_micros)}, its share of the fee comes to ${money(let_off)}`);
