@@ -501,12 +501,12 @@ class Founded:
 
 @dataclasses.dataclass(frozen=True)
 class HostSample:
-    cpu_thousandths: int = 0
-    memory_mb: int = 0
-    disk_read_kbps: int = 0
-    disk_written_kbps: int = 0
-    network_in_kbps: int = 0
-    network_out_kbps: int = 0
+    cpu_thousandths: Optional[int] = None
+    memory_mb: Optional[int] = None
+    disk_read_kbps: Optional[int] = None
+    disk_written_kbps: Optional[int] = None
+    network_in_kbps: Optional[int] = None
+    network_out_kbps: Optional[int] = None
 
 
 @dataclasses.dataclass(frozen=True)
