@@ -332,11 +332,11 @@ void Hub::applied(const core::Machine& machine, std::span<const engine::Applied>
 
 void Hub::take(const v1::Event& event, const core::Machine& machine) {
   if (event.has_lease_ended()) {
-    const core::Lease* const lease = machine.lease(LeaseId(event.lease_ended().lease()));
-    if (lease != nullptr) {
-      proofs_.lease_ended(lease->node, lease->devices);
-      proofs_.lease_over(lease->node, lease->id);
-    }
+    const LeaseId id(event.lease_ended().lease());
+    proofs_.lease_over(NodeId(event.lease_ended().node()), id);
+    // The batch may have swept its order away, too.
+    const core::Lease* const lease = machine.lease(id);
+    if (lease != nullptr) proofs_.lease_ended(lease->node, lease->devices);
   }
   if (event.has_lease_placed()) draw_proof(LeaseId(event.lease_placed().lease()), machine);
   if (event.has_proof_started()) proofs_.started(event.proof_started(), machine);
