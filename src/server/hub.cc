@@ -48,6 +48,18 @@ std::optional<std::uint32_t> meters_taken(const core::Machine& market, LeaseId i
   return lease->meter_sequence;
 }
 
+// The node whose desired set the event may have changed.
+void note_changed(const v1::Event& event, std::set<NodeId>& changed) {
+  if (event.has_lease_placed()) changed.insert(NodeId(event.lease_placed().node()));
+  if (event.has_lease_changed()) changed.insert(NodeId(event.lease_changed().node()));
+  if (event.has_lease_extended()) changed.insert(NodeId(event.lease_extended().node()));
+  if (event.has_lease_ended()) changed.insert(NodeId(event.lease_ended().node()));
+  if (event.has_node_removed()) changed.insert(NodeId(event.node_removed().node()));
+  if (event.has_device_checked() && event.device_checked().lease() != 0) {
+    changed.insert(NodeId(event.device_checked().node()));
+  }
+}
+
 }  // namespace
 
 Hub::Hub(HubPort& port, const Clock& clock, Random& random, HubLimits limits,
@@ -293,31 +305,15 @@ void Hub::closed(SessionId id) {
   sessions_.erase(found);
 }
 
-void Hub::applied(const core::Machine& machine, std::span<const v1::Event> events) {
+// All of the batch before anybody is told of anything: the market stands behind it already, with
+// leases that are still to be drawn.
+void Hub::applied(const core::Machine& machine, std::span<const engine::Applied> batch) {
   std::set<NodeId> changed;
-  for (const v1::Event& event : events) {
-    if (event.has_lease_placed()) changed.insert(NodeId(event.lease_placed().node()));
-    if (event.has_lease_changed()) changed.insert(NodeId(event.lease_changed().node()));
-    if (event.has_lease_extended()) changed.insert(NodeId(event.lease_extended().node()));
-    if (event.has_lease_ended()) changed.insert(NodeId(event.lease_ended().node()));
-    if (event.has_node_removed()) changed.insert(NodeId(event.node_removed().node()));
-    if (event.has_device_checked() && event.device_checked().lease() != 0) {
-      changed.insert(NodeId(event.device_checked().node()));
-    }
-  }
   const std::lock_guard lock(mutex_);
-  for (const v1::Event& event : events) {
-    if (event.has_lease_ended()) {
-      const core::Lease* const lease = machine.lease(LeaseId(event.lease_ended().lease()));
-      if (lease != nullptr) {
-        proofs_.lease_ended(lease->node, lease->devices);
-        proofs_.lease_over(lease->node, lease->id);
-      }
-    }
-    if (event.has_lease_placed()) draw_proof(LeaseId(event.lease_placed().lease()), machine);
-    if (event.has_proof_started()) proofs_.started(event.proof_started(), machine);
-    if (event.has_policy_set()) {
-      proofs_.set_interval(Duration(machine.policy().proof_interval_us()));
+  for (const engine::Applied& command : batch) {
+    for (const v1::Event& event : command.events) {
+      note_changed(event, changed);
+      take(event, machine);
     }
   }
   for (const NodeId node : changed) {
@@ -331,6 +327,21 @@ void Hub::applied(const core::Machine& machine, std::span<const v1::Event> event
     } else {
       send_desired(speaker->second, *session, machine);
     }
+  }
+}
+
+void Hub::take(const v1::Event& event, const core::Machine& machine) {
+  if (event.has_lease_ended()) {
+    const LeaseId id(event.lease_ended().lease());
+    proofs_.lease_over(NodeId(event.lease_ended().node()), id);
+    // The batch may have swept its order away, too.
+    const core::Lease* const lease = machine.lease(id);
+    if (lease != nullptr) proofs_.lease_ended(lease->node, lease->devices);
+  }
+  if (event.has_lease_placed()) draw_proof(LeaseId(event.lease_placed().lease()), machine);
+  if (event.has_proof_started()) proofs_.started(event.proof_started(), machine);
+  if (event.has_policy_set()) {
+    proofs_.set_interval(Duration(machine.policy().proof_interval_us()));
   }
 }
 

@@ -24,6 +24,7 @@
 #include "base/signing.h"
 #include "base/types.h"
 #include "core/machine.h"
+#include "engine/batch.h"
 #include "fallow/v1/agent.pb.h"
 #include "fallow/v1/commands.pb.h"
 #include "fallow/v1/events.pb.h"
@@ -70,7 +71,7 @@ class Hub {
   void closed(SessionId session);
 
   // After every batch, on the market thread: nodes whose desired set changed are told.
-  void applied(const core::Machine& machine, std::span<const v1::Event> events);
+  void applied(const core::Machine& machine, std::span<const engine::Applied> batch);
   // Asks the node's agent to dial a tunnel into the lease's sandbox. False: it is not connected.
   bool open_tunnel(NodeId node, LeaseId lease, std::string_view token);
   // The leases of an order that wait for their secrets, as nodes say: whose a lease is the caller
@@ -133,6 +134,8 @@ class Hub {
   void telemetry(Session& session, v1::Telemetry told);
   void ask_watched();
   void store_chunk(SessionId id, const v1::LogChunk& chunk);
+  // What proofs follow of it.
+  void take(const v1::Event& event, const core::Machine& machine);
   void send_desired(SessionId id, Session& session, const core::Machine& machine);
   // Some leases prove their devices first. Their nodes hear of nothing until that is in the log:
   // else they might have begun them.

@@ -40,7 +40,10 @@ void Hub::drawn(NodeId node, LeaseId lease, const core::Machine* market) {
   const auto speaker = by_node_.find(node);
   Session* const session = speaker == by_node_.end() ? nullptr : find(speaker->second);
   if (session == nullptr || session->stage != Stage::kOpen) return;
-  if (market != nullptr) return send_desired(speaker->second, *session, *market);
+  // By a read, which comes between two batches: the one that is being applied may have placed more
+  // here that nobody has drawn yet. Where the queue is full the next report asks for what is new.
+  session->desired_known = false;
+  ++session->desired_sent;
   repeat_desired(speaker->second, *session);
 }
 

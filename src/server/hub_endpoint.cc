@@ -66,7 +66,7 @@ HubEndpoint::Waiting HubEndpoint::waiting() const {
 }
 
 void HubEndpoint::on_batch(const engine::Batch& batch, const core::Machine& machine) {
-  for (const engine::Applied& applied : batch.commands) hub_.applied(machine, applied.events);
+  hub_.applied(machine, batch.commands);
 }
 
 std::optional<NodeId> HubEndpoint::node_of(std::string_view token) const {

@@ -7,6 +7,8 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/meter_bytes.h"
 #include "base/sealing.h"
@@ -67,8 +69,20 @@ class HubTest : public testing::Test, public HubPort {
   core::Events apply(const v1::Command& command) {
     core::Events events;
     machine_.apply(machine_.last_index() + LogIndex(1), clock_.at, command, events);
-    hub_->applied(machine_, events);
+    const engine::Applied applied{machine_.last_index(), clock_.at, &command, events};
+    hub_->applied(machine_, {&applied, 1});
     return events;
+  }
+  // As one entry of the log: the hub hears of all of them when the last is applied.
+  void apply_together(const std::vector<v1::Command>& commands) {
+    std::deque<core::Events> events;
+    std::vector<engine::Applied> batch;
+    for (const v1::Command& command : commands) {
+      core::Events& own = events.emplace_back();
+      machine_.apply(machine_.last_index() + LogIndex(1), clock_.at, command, own);
+      batch.push_back(engine::Applied{machine_.last_index(), clock_.at, &command, own});
+    }
+    hub_->applied(machine_, batch);
   }
 
   // Works off what the hub handed over.
@@ -149,6 +163,12 @@ class HubTest : public testing::Test, public HubPort {
     deposit.mutable_deposit()->set_amount_micros(10'000'000);
     deposit.mutable_deposit()->set_reference("first");
     apply(deposit);
+    for (const v1::Event& event : apply(order_of(renter, secret))) {
+      if (event.has_lease_placed()) return event.lease_placed().lease();
+    }
+    return 0;
+  }
+  static v1::Command order_of(std::uint64_t renter, const std::string& secret = "") {
     v1::Command order;
     order.set_actor(renter);
     v1::SubmitOrder& submit = *order.mutable_submit_order();
@@ -157,10 +177,7 @@ class HubTest : public testing::Test, public HubPort {
     submit.mutable_workload()->add_command("true");
     if (!secret.empty()) submit.mutable_workload()->add_secrets(secret);
     submit.mutable_requirements()->set_duration_us(kHour.value);
-    for (const v1::Event& event : apply(order)) {
-      if (event.has_lease_placed()) return event.lease_placed().lease();
-    }
-    return 0;
+    return order;
   }
 
   HubLimits limits_;
@@ -240,6 +257,10 @@ TEST_F(HubLeaseProofTest, ANodeHearsOfALeaseOnlyWithTheProofThatItWaitsFor) {
   const std::size_t before = desired_sent();
   const std::uint64_t lease = placed_here();
   EXPECT_EQ(desired_sent(), before) << "it could begin the lease at once";
+  const auto store_proof = std::exchange(work_.front(), {});
+  work_.pop_front();
+  store_proof();
+  EXPECT_EQ(desired_sent(), before) << "the engine may be within a batch that has placed more";
   run();
   ASSERT_EQ(desired_sent(), before + 1);
   ASSERT_TRUE(last(one_).has_desired());
@@ -268,6 +289,29 @@ TEST_F(HubLeaseProofTest, ANodeHearsOfALeaseOnlyWithTheProofThatItWaitsFor) {
   run();
   ASSERT_TRUE(last(one_).has_desired());
   EXPECT_EQ(last(one_).desired().leases(0).proof(), 0U) << "it may begin";
+}
+
+TEST_F(HubLeaseProofTest, ALeaseThatFollowsAnotherInOneBatchIsDrawnBeforeItIsTold) {
+  const LeaseId former(placed_here());
+  run();
+  v1::Command finish = passed(machine_.lease(former)->proof);
+  finish.mutable_finish_proof()->set_lease(former.value);
+  apply(finish);
+  run();
+  const std::size_t before = desired_sent();
+  v1::Command ended;
+  ended.mutable_observe()->set_node(node_);
+  v1::WorkloadReport& workload = *ended.mutable_observe()->add_workloads();
+  workload.set_lease(former.value);
+  workload.set_state(v1::ENDED);
+  workload.set_reason(v1::COMPLETED);
+  apply_together({ended, order_of(machine_.lease(former)->renter.value)});
+  EXPECT_EQ(desired_sent(), before) << "it could begin the second lease at once";
+  run();
+  ASSERT_EQ(desired_sent(), before + 1);
+  ASSERT_EQ(last(one_).desired().leases_size(), 1);
+  EXPECT_NE(last(one_).desired().leases(0).lease(), former.value);
+  EXPECT_NE(last(one_).desired().leases(0).proof(), 0U);
 }
 
 TEST_F(HubLeaseProofTest, WhereTheLogTakesNoProofTheLeaseBeginsAsAnyOther) {

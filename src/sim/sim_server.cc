@@ -227,7 +227,7 @@ void SimServer::on_batch(const engine::Batch& batch, const core::Machine& machin
   naive_ledger_.on_batch(batch, machine);
   if (world_.one_in(20)) naive_matcher_.compare(machine, world_.random());
   if (hub_ == nullptr) return;
-  for (const engine::Applied& applied : batch.commands) hub_->applied(machine, applied.events);
+  hub_->applied(machine, batch.commands);
 }
 
 bool SimServer::submit_command(const v1::Command& command, engine::Completion done) {
