@@ -98,9 +98,7 @@ v1::NodeFacts facts_of(const cli::AgentArguments& arguments, const std::string& 
   facts.set_isolation(runtime::strongest(sandboxes.levels(), has_files, sandboxes.offers_egress()));
   facts.set_images(images);
   facts.set_proves_beside_leases(true);
-  // No prover gets into a virtual machine: where nothing else is given, none is to be asked.
-  const runtime::Level* const usual = runtime::choose_level(sandboxes.levels(), v1::BUBBLEWRAP);
-  facts.set_proves_in_leases(usual != nullptr && usual->isolation != v1::MICROVM);
+  facts.set_proves_in_leases(true);
   facts.set_network(sandboxes.offers_egress() ? v1::EGRESS : v1::NETWORK_NONE);
   for (const agent::LocalDevice& device : devices) *facts.add_devices() = device.facts;
   return facts;

@@ -6,21 +6,11 @@
 #include "server/proofs.h"
 
 namespace fallow::server {
-namespace {
-
-// No prover gets into a virtual machine, which has no cards either.
-bool runs_in_machine(const core::Machine& market, const core::Lease& lease) {
-  const core::Order* const order = market.order(lease.order);
-  return order != nullptr && order->requirements.isolation_min() == v1::MICROVM;
-}
-
-}  // namespace
 
 // Nobody can foresee it, and a lease that the provider rents himself is drawn like any other.
 std::optional<v1::Command> Proofs::draw(LeaseId id, const core::Machine& machine) {
   const core::Lease* const lease = machine.lease(id);
   if (stopped_ || lease == nullptr || !peers_.contains(lease->node)) return std::nullopt;
-  if (runs_in_machine(machine, *lease)) return std::nullopt;
   const core::Node* const node = machine.node(lease->node);
   Drawn drawn;
   drawn.devices = core::devices_to_prove(machine.policy(), *node, *lease);

@@ -625,7 +625,7 @@ class LeaseProofsTest : public ProofsTest {
     facts.set_cpu_thousandths(16'000);
     facts.set_memory_mb(64'000);
     facts.set_disk_mb(100'000);
-    facts.set_isolation(v1::MICROVM);
+    facts.set_isolation(v1::BUBBLEWRAP);
     facts.set_proves_in_leases(true);
     *facts.add_devices() = machine_.node(node_)->devices[0].facts;
     apply(report);
@@ -645,7 +645,7 @@ class LeaseProofsTest : public ProofsTest {
     policy.mutable_set_policy()->mutable_policy()->set_lease_proof_basis_points(basis_points);
     apply(policy);
   }
-  LeaseId leased(v1::Isolation isolation_min = v1::ISOLATION_UNSPECIFIED) {
+  LeaseId leased() {
     v1::Command command;
     v1::SubmitOrder& submit = *command.mutable_submit_order();
     submit.set_account(renter_);
@@ -654,7 +654,6 @@ class LeaseProofsTest : public ProofsTest {
     submit.mutable_workload()->add_command("true");
     submit.mutable_requirements()->set_duration_us(hours(1).value);
     submit.mutable_requirements()->set_query("device_kind=cpu");
-    submit.mutable_requirements()->set_isolation_min(isolation_min);
     command.set_actor(renter_);
     apply(command);
     return machine_.node(node_)->leases.at(0);
@@ -746,11 +745,6 @@ TEST_F(LeaseProofsTest, AnEndedLeaseIsAskedNoMore) {
   ready(lease);
   EXPECT_TRUE(take_asks(node_).empty());
   EXPECT_EQ(proofs_->running(), 0U);
-}
-
-TEST_F(LeaseProofsTest, AVirtualMachineIsNotAsked) {
-  EXPECT_FALSE(draw(leased(v1::MICROVM)));
-  EXPECT_EQ(machine_.node(node_)->leases.size(), 1U);
 }
 
 TEST_F(LeaseProofsTest, TheShareIsThePolicys) {
