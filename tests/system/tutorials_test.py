@@ -21,7 +21,8 @@ LEFT_OUT = {
         "fallow agent --owner-policy": "owner_test.py", "sudo fallow agent install": "packaging_test.py",
         "fallow agent owner-report": "owner_test.py", "fallow agent --join": "telemetry_test.py",
         "fallow agent status": "telemetry_test.py", "fallow agent --region": "readme_test.py",
-        "fallow agent doctor": "egress_test.py", "fallow agent --egress": "egress_test.py"},
+        "fallow agent doctor": "egress_test.py", "fallow agent --egress": "egress_test.py",
+        "fallow nodes offer": "offer_test.py"},
     "docs/reach.md": {
         "fallow exec 17 -- nvidia-smi": "no GPU's here; exec is reach_test.py's",
         "fallow port-forward": "ports of this machine that others may have; reach_test.py", "fallow ssh 17 ": "reach_test.py"},
