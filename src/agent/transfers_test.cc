@@ -149,12 +149,15 @@ TEST_F(TransfersTest, AFullStoreIsAskedAgain) {
 // A market that began anew knows no session of before, and cannot be told of an end either.
 TEST_F(TransfersTest, AnOutputWaitsForTheNextSessionAndItsToken) {
   transfers_.set_token("old");
-  store_.on_put = [this]() -> Result<std::string> {
+  std::atomic<bool> was_refused = false;
+  store_.on_put = [this, &was_refused]() -> Result<std::string> {
     if (store_.token_ == "new") return std::string("digest");
     transfers_.set_token("");
+    was_refused = true;
     return fail(ErrorCode::kFailed, "no such session is known");
   };
   transfers_.put(LeaseId(1), "/nonexistent", 1000);
+  while (!was_refused) std::this_thread::yield();
   pollfd ended{transfers_.event_fd(), POLLIN, 0};
   EXPECT_EQ(::poll(&ended, 1, 500), 0);
   EXPECT_TRUE(transfers_.is_busy(LeaseId(1)));

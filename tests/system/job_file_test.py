@@ -244,7 +244,8 @@ run: |
                                   text=True, env=dict(self.market.environment, FALLOW_API_KEY=self.renter))
             self.assertEqual(done.returncode, 2, more)
             self.assertIn("--quote", done.stderr)
-        order = self.market.run("run", "--quote", quote["id"], "--name", "quoted", "--", "true", key=self.renter)[0]
+        order = self.market.run("run", "--quote", quote["id"], "--name", "quoted", "--", "true", key=self.renter,
+                                timeout=120 * PATIENCE)[0]
         self.assertEqual((order["name"], order["state"], order["tasks_total"]), ("quoted", "ORDER_DONE", 2))
         self.assertEqual(order["budget"], quote["total"])
 

@@ -88,6 +88,8 @@ class ProofTest(ProvingTest):
     def test_a_processor_is_verified_and_one_that_claims_to_be_a_card_is_not(self):
         """Both in one market, of two providers: the one computes while the other's time runs out."""
         self.sandboxes()
+        # Else chance asks one lease of twenty for a proof of its own: LeaseProofTest's.
+        self.market.run("market", "policy", "lease_proof_basis_points=0", key=self.market.operator)
         _, swindler = self.market.open_account("swindler", "provider")
         agent = self.market.join_agent("liar", swindler, "--price", "0.10", "--device", "model=RTX_4090,memory_gb=24")
         # It computes in vain: not at the cost of what is beside it, and no longer than it could be of use.
