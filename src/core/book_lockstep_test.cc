@@ -423,7 +423,7 @@ TEST(BookLockstep, AnswersAsTheNaiveTwin) {
 
 TEST(BookLockstep, RelaxesAsTheNaiveTwin) {
   std::size_t relaxations = 0;
-  for (std::uint64_t seed = 1; seed <= 120 / kShorter; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 140 / kShorter; ++seed) {
     SCOPED_TRACE(seed);
     Lockstep lockstep(seed);
     for (int step = 0; step < 50; ++step) {
@@ -433,7 +433,7 @@ TEST(BookLockstep, RelaxesAsTheNaiveTwin) {
     }
     relaxations += lockstep.relaxations();
   }
-  EXPECT_GT(relaxations, 1'000U / kShorter) << "the questions are too easy to show anything";
+  EXPECT_GT(relaxations, 1'500U / kShorter) << "the questions are too easy to show anything";
 }
 
 TEST(BookLockstep, RelaxesGangsAsTheNaiveTwin) {
