@@ -101,12 +101,19 @@ TEST_F(LeaseProofsTest, AProcessorIsAskedWhileItsNodeHasNoOtherLease) {
   for (v1::Device& device : *facts.mutable_devices()) device.set_kind(v1::CPU);
   ASSERT_EQ(refusal_of(command), v1::REFUSAL_UNSPECIFIED);
   verify();
-  const LeaseId first = leased().id;
+  const auto lease_one = [&] {
+    v1::Command order = submit(renter_);
+    order.mutable_submit_order()->mutable_requirements()->set_query("device_kind=cpu");
+    EXPECT_EQ(refusal_of(order, renter_), v1::REFUSAL_UNSPECIFIED);
+  };
+  lease_one();
+  ASSERT_EQ(at().leases.size(), 1);
+  const LeaseId first = *at().leases.begin();
   const auto asked = [&] {
     return devices_to_prove(machine_.policy(), at(), *machine_.lease(first));
   };
   ASSERT_EQ(asked().size(), 1);
-  apply(submit(renter_), renter_);
+  lease_one();
   ASSERT_EQ(at().leases.size(), 2);
   EXPECT_TRUE(asked().empty());
 }

@@ -308,7 +308,8 @@ class RandomCommands {
       meter.set_slowed_us(meter.running_us() % 7 == 0 ? -1 : meter.running_us() / 2);
       // Often beyond what it may send, and never less than before but by chance.
       if (lease.egress_bytes_max > 0) {
-        meter.set_egress_bytes(chance(30) ? hostile() : meter.running_us() * 10);
+        const std::int64_t sent = std::clamp(meter.running_us(), -kHour.value, 100 * kHour.value);
+        meter.set_egress_bytes(chance(30) ? hostile() : sent * 10);
       }
     }
     if (chance(4)) {
