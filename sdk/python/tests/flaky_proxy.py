@@ -11,6 +11,10 @@ FAULTS = ("drop the request", "drop the answer", "cut the answer", "delay", "dou
           "be busy", "answer nonsense")
 
 
+# By chance alone one in sixty streams would meet more than a client tries.
+IN_A_ROW_MAX = 6
+
+
 class FlakyProxy:
     """Plain HTTP on `url`; TLS to the market. `share` of the requests meet a fault, streams are cut twice as often."""
 
@@ -22,6 +26,7 @@ class FlakyProxy:
         self._random = random.Random(seed)
         self._share = share
         self._lock = threading.Lock()
+        self._in_a_row = {}  # faults of one request, since it last met none
         self.faults = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -38,10 +43,12 @@ class FlakyProxy:
                 return
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
-    def _choose(self, share):
+    def _choose(self, share, request):
         with self._lock:
-            if self._random.random() >= share:
+            in_a_row = self._in_a_row.pop(request, 0)
+            if self._random.random() >= share or in_a_row >= IN_A_ROW_MAX:
                 return None, 0.0
+            self._in_a_row[request] = in_a_row + 1
             fault = self._random.choice(FAULTS)
             self.faults[fault] = self.faults.get(fault, 0) + 1
             return fault, self._random.random()
@@ -60,7 +67,7 @@ class FlakyProxy:
     def _answer(self, connection, method, path, headers, body):
         """False when the connection is over."""
         is_stream = headers.get("Accept") == "text/event-stream"
-        fault, chance = self._choose(self._share * (2 if is_stream else 1))
+        fault, chance = self._choose(self._share * (2 if is_stream else 1), (method, path))
         if fault == "drop the request":
             return False
         if fault == "be busy":
