@@ -2,7 +2,6 @@
 """A real agent proves its device over OpenCL (PoCL where there is no GPU), and a liar does not."""
 import os
 import pathlib
-import shutil
 import signal
 import struct
 import subprocess
@@ -11,7 +10,8 @@ import time
 import unittest
 
 from faults import COMPILER, NO_COMPILER
-from harness import BUILD, PATIENCE, SystemTest, main
+from harness import PATIENCE, main
+from proving import ProvingTest, has_processor
 
 
 # A driver library that lies: one RTX 4090 with 24 GiB, wherever it is.
@@ -26,12 +26,6 @@ int nvmlDeviceGetMemoryInfo(void* device, unsigned long long* sizes) { sizes[0] 
 int nvmlDeviceGetMinorNumber(void* device, unsigned* minor) { *minor = 0; return 0; }
 int nvmlSystemGetDriverVersion(char* text, unsigned size) { strcpy(text, "999.99"); return 0; }
 """
-
-
-def has_processor():
-    """Does OpenCL list a processor here?"""
-    found = subprocess.run([BUILD / "src" / "fallow", "probe-devices"], capture_output=True, text=True, timeout=60)
-    return any(line.startswith("opencl\tcpu\t") for line in found.stdout.splitlines())
 
 
 class TooLate(threading.Thread):
@@ -69,18 +63,6 @@ class TooLate(threading.Thread):
                 continue  # the agent or the prover ends
 
 
-class ProvingTest(SystemTest):
-    def device_of(self, provider, name):
-        for node in self.market.look(provider, "/v1/nodes").get("nodes", []):
-            if node["facts"]["name"] == name:
-                return node["facts"]["devices"][0]
-        return {}  # it has not joined yet
-
-    def wait_proof(self, provider, name, check, seconds):
-        return self.market.wait_until(f"the proof of {name}",
-                                      lambda: check(self.device_of(provider, name).get("proof", {})), seconds * PATIENCE)
-
-
 @unittest.skipUnless(has_processor(), "no OpenCL device here: install pocl-opencl-icd")
 class ProofTest(ProvingTest):
     server_options = ("--proof-interval", "10")
@@ -88,7 +70,7 @@ class ProofTest(ProvingTest):
     def test_a_processor_is_verified_and_one_that_claims_to_be_a_card_is_not(self):
         """Both in one market, of two providers: the one computes while the other's time runs out."""
         self.sandboxes()
-        # Else chance asks one lease of twenty for a proof of its own: LeaseProofTest's.
+        # Else chance asks one lease of twenty for a proof of its own: lease_proof_test's.
         self.market.run("market", "policy", "lease_proof_basis_points=0", key=self.market.operator)
         _, swindler = self.market.open_account("swindler", "provider")
         agent = self.market.join_agent("liar", swindler, "--price", "0.10", "--device", "model=RTX_4090,memory_gb=24")
@@ -140,58 +122,6 @@ class ProofTest(ProvingTest):
         prover.stdin.flush()
         answer = prover.stdout.read(struct.unpack("<I", prover.stdout.read(4))[0])
         self.assertIn(b"no OpenCL device stands for it", answer)
-
-
-# What its provider puts in the device's place once that is verified: it answers every ask at once, with what it was sent.
-IMPOSTOR = """#!/bin/sh
-exec cat
-"""
-
-
-@unittest.skipUnless(has_processor(), "no OpenCL device here: install pocl-opencl-icd")
-class LeaseProofTest(ProvingTest):
-    """Nobody is asked again by the interval: only before leases."""
-    server_options = ("--proof-interval", "36000")
-    query = "device_kind=cpu verified=true"
-
-    def lease_checks(self):
-        """What proofs inside leases came to, as the log has it."""
-        entries = self.market.look(self.market.operator, "/v1/audit", page_size=1000)["entries"]
-        checks = [entry["event"]["device_checked"] for entry in entries if entry["kind"] == "device_checked"]
-        return [check["outcome"] for check in checks if int(check.get("lease", 0))]
-
-    def test_a_device_proves_itself_in_the_lease_and_one_that_is_put_in_its_place_does_not(self):
-        self.sandboxes()
-        self.market.run("market", "policy", "lease_proof_basis_points=10000", key=self.market.operator)
-        # Of its own, for what is found under its name is what it runs in sandboxes.
-        program = self.folder / "agent-program"
-        shutil.copy2(self.market.fallow, program)
-        markets_own, self.market.fallow = self.market.fallow, str(program)
-        self.market.join_agent("lab", self.provider, "--price", "0.10", "--cpu")
-        self.market.fallow = markets_own
-        self.wait_proof(self.provider, "lab", lambda proof: proof.get("state") == "PROVEN", 180)
-
-        order = self.submit("echo", "on what was proven here")
-        self.assertEqual(self.wait_end(order, 180)["state"], "ORDER_DONE")
-        self.assertIn("on what was proven here", self.output(order))
-        # The last one first; on a busy machine an ask before it may have run out of time, and its lease gone elsewhere.
-        checks = self.lease_checks()
-        self.assertEqual(checks[0], "PROOF_PASSED")
-        self.assertEqual(set(checks[1:]) - {"PROOF_MISSED"}, set())
-        self.assertEqual(self.device_of(self.provider, "lab")["proof"]["state"], "PROVEN")
-
-        impostor = self.folder / "impostor"
-        impostor.write_text(IMPOSTOR)
-        impostor.chmod(0o755)
-        impostor.replace(program)
-        order = self.submit("echo", "never on this one")
-        lease = self.market.wait_until("the end of its lease", lambda: next(
-            (one for one in self.market.leases_now(self.renter, order) if one["state"] == "ENDED"), None), 90 * PATIENCE)
-        print("not proven:", lease["detail"], flush=True)
-        self.assertEqual((lease["reason"], lease["blame"]), ("DEVICE_FAULT", "BLAME_PROVIDER"))
-        self.assertEqual(self.lease_checks()[0], "PROOF_WRONG")
-        self.assertEqual(self.device_of(self.provider, "lab")["proof"]["state"], "DISPROVEN")
-        self.audit()
 
 
 if __name__ == "__main__":
