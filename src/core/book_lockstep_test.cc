@@ -406,7 +406,7 @@ class Lockstep {
 TEST(BookLockstep, AnswersAsTheNaiveTwin) {
   std::size_t matches = 0;
   std::size_t gangs = 0;
-  for (std::uint64_t seed = 1; seed <= 400 / kShorter; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 480 / kShorter; ++seed) {
     SCOPED_TRACE(seed);
     Lockstep lockstep(seed);
     for (int step = 0; step < 60; ++step) {
