@@ -185,6 +185,7 @@ void Sandbox::set_init(pid_t pid) {
   init_ = pid;
   init_fd_ = Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   pid_namespace_ = pid_namespace_of(pid);
+  if (end_asked_) ask_to_end();
 }
 
 void Sandbox::kill() {
@@ -205,8 +206,8 @@ void Sandbox::wait_until_gone(int ms_max) const {
 
 void NamespaceSandbox::ask_to_end() {
   if (pid_namespace_ == 0) {
-    // Nothing runs yet that could end politely.
-    kill();
+    // It may run already, where its tool has not said so yet: then it is asked as any other.
+    end_asked_ = true;
     return;
   }
   for (const pid_t pid : processes_of(pid_namespace_)) {

@@ -70,7 +70,7 @@ class Sandbox {
   // Nothing of it runs any more but what kill() ends.
   bool is_over() const { return over_; }
 
-  // SIGTERM to the workload's processes; to everything when none of them has begun.
+  // SIGTERM to the workload's processes, as soon as there are any.
   virtual void ask_to_end() = 0;
   virtual void set_suspended(bool suspended) = 0;
   // Everything, at once; also what is suspended.
@@ -110,8 +110,9 @@ class Sandbox {
   const PrivateFolders folders_;
   const Cgroup& cgroup_;
   const LeaseNetwork* network_ = nullptr;
-  pid_t tool_ = -1;  // the sandbox's own program; -1: none, or ended
-  Fd init_fd_;       // process 1, where the host sees it
+  pid_t tool_ = -1;         // the sandbox's own program; -1: none, or ended
+  Fd init_fd_;              // process 1, where the host sees it
+  bool end_asked_ = false;  // before it had begun
   pid_t init_ = -1;
   std::uint64_t pid_namespace_ = 0;
   bool begun_ = false;
