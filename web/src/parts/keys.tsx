@@ -18,7 +18,7 @@ export function Keys({ session }: { session: Session }) {
   const [scopes, set_scopes] = useState<Schemas['Scope'][]>(session.scopes);
   const [role, set_role] = useState<Role>('OWNER');
   const [made, set_made] = useState<NewKey[]>([]);
-  const is_wrong_time = hours !== '' && !(Number(hours) > 0);
+  const is_wrong_time = hours !== '' && !(Number(hours) > 0 && Number.isFinite(Number(hours))); // 1e999 would be sent as no time at all
   const create = useChange(async () => {
     const answer = await call(client.POST('/v1/keys', { body: { label, scopes, role, ...(hours ? { hours: Number(hours) } : {}) } }));
     const id = answer.key?.id ?? '';
