@@ -16,7 +16,7 @@ namespace {
 // A seed more: FALLOW_SEED=7 core_test --gtest_filter='*Random*'
 std::vector<std::uint64_t> seeds() {
   if (const char* const given = std::getenv("FALLOW_SEED")) return {std::stoull(given)};
-  if (kHasSanitizer) return {2, 6};
+  if (kHasSanitizer) return {2, 9};  // together they meet everything that is asked for below
   return {1, 2, 3, 4, 5, 6, 9, 10};
 }
 
@@ -108,7 +108,6 @@ void run_random(std::uint64_t seed, const Limits& limits, std::map<std::string, 
 TEST(MachineRandom, HoldsWhatMustHoldAndRestores) {
   std::map<std::string, int> seen;
   for (const std::uint64_t seed : seeds()) run_random(seed, Limits{}, seen);
-  if (kHasSanitizer) return;  // too few seeds to meet everything
   // The commands are worth their name only if nearly everything that can happen did.
   for (const char* const kind :
        {"order_accepted",   "lease_placed",   "lease_changed", "meter_accepted", "order_ended",
