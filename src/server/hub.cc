@@ -19,6 +19,10 @@ std::string nonce_of(Random& random, std::size_t count) {
   return {bytes.begin(), bytes.end()};
 }
 
+// A lease that runs is heard of with every meter record; one that is fetched for, or whose devices
+// prove themselves, only so often. Two reports may be lost, or late.
+constexpr std::int64_t kReportsPerSilence = 3;
+
 bool meters_hold(const v1::Observed& observed, std::string_view node_key, std::size_t count_max,
                  VerifySignature verify) {
   const auto key = public_key_from_bytes(node_key);
@@ -185,7 +189,10 @@ void Hub::proven(SessionId id, const v1::Hello& hello, const core::Machine& mach
   v1::HubMessage welcome;
   welcome.mutable_welcome()->set_session_token(session->token);
   *welcome.mutable_welcome()->mutable_policy() = machine.policy();
-  welcome.mutable_welcome()->set_heartbeat_us(limits_.heartbeat.value);
+  welcome.mutable_welcome()->set_heartbeat_us(
+      std::min(limits_.heartbeat,
+               Duration(machine.policy().suspend_after_us() / kReportsPerSilence))
+          .value);
   welcome.mutable_welcome()->set_takes_telemetry(true);
   port_.send(id, welcome);
 

@@ -40,8 +40,8 @@ struct HubLimits {
   std::size_t meters_per_message_max = 8'192;
   std::size_t log_bytes_per_chunk_max = 256 * 1024;
   std::size_t leases_known_max = 4'096;  // of one session, for the output of ended ones
-  Duration heartbeat = seconds(5);
-  Duration silence_max = seconds(20);     // then the connection is given up
+  Duration heartbeat = seconds(5);     // at most: a third of the policy's silence, if that is less
+  Duration silence_max = seconds(20);  // then the connection is given up
   Duration hello_time_max = seconds(10);  // from the challenge to the proof
   // What a node measures beyond these is dropped.
   std::size_t telemetry_bytes_max = 32 * 1024;

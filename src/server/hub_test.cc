@@ -216,6 +216,19 @@ TEST_F(HubTest, AProvenNodeIsWelcomedAndGetsItsWholeDesiredSet) {
   EXPECT_EQ(hub_->node_of_token(sent_[one_][1].welcome().session_token()), NodeId());
 }
 
+TEST_F(HubTest, WhoStartsALeaseIsHeardOfThreeTimesBeforeItIsSilent) {
+  const auto heartbeat_under = [this](Duration suspend_after, SessionId session) {
+    v1::Command policy;
+    *policy.mutable_set_policy()->mutable_policy() = machine_.policy();
+    policy.mutable_set_policy()->mutable_policy()->set_suspend_after_us(suspend_after.value);
+    apply(policy);
+    connect(session);
+    return Duration(sent_[session][1].welcome().heartbeat_us());
+  };
+  EXPECT_EQ(heartbeat_under(seconds(30), one_), seconds(5));
+  EXPECT_EQ(heartbeat_under(seconds(3), two_), seconds(1));
+}
+
 // A market that asks every lease for a proof, and a connected node whose device is verified.
 class HubLeaseProofTest : public HubTest {
  protected:
