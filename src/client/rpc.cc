@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "fallow/v1/route.pb.h"
 #include "fallow/v1/services.pb.h"
 #include "net/url.h"
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json_text.h"
+#include "fallow/v1/route.pb.h"
 #include "fallow/v1/services.pb.h"
 #include "server/roles.h"
 #include "server/router.h"

@@ -1,12 +1,12 @@
 // What a role may do: the one table, of keys within their account and of members within a team. A
-// route states the right that it needs (services.proto); Api::authenticate() alone compares.
+// route states the right that it needs (route.proto); Api::authenticate() alone compares.
 //
 // Values and free functions, any thread.
 #pragma once
 
 #include <cstdint>
 
-#include "fallow/v1/services.pb.h"
+#include "fallow/v1/route.pb.h"
 
 namespace fallow::server {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "fallow/v1/route.pb.h"
 #include "fallow/v1/services.pb.h"
 #include "server/json.h"
 
@@ -52,7 +53,7 @@ bool Route::has_in_path(const FieldDescriptor* field) const {
 }
 
 std::vector<const google::protobuf::ServiceDescriptor*> api_services() {
-  const google::protobuf::FileDescriptor& file = *v1::Route::descriptor()->file();
+  const google::protobuf::FileDescriptor& file = *v1::GetMarketRequest::descriptor()->file();
   std::vector<const google::protobuf::ServiceDescriptor*> services;
   for (int i = 0; i < file.service_count(); ++i) services.push_back(file.service(i));
   return services;

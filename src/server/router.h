@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/account.h"
+#include "fallow/v1/route.pb.h"
 #include "fallow/v1/services.pb.h"
 #include "net/url.h"
 #include "server/problem.h"
