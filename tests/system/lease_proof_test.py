@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A real agent proves the device of a lease in a sandbox as the lease's own, before the workload begins; one that is put in
-its place does not. A processor's proof has to be done within a minute, so ctest runs nothing beside it."""
+its place does not."""
 import shutil
 import unittest
 
