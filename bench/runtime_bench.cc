@@ -98,8 +98,14 @@ std::vector<std::string> bare_words(const Level& level, const std::string& folde
   runtime::LaunchFile launch;
   launch.spec = spec();
   launch.uid = kUid;
-  runtime::PrivateFolders folders{folder + "/work", folder + "/out",   folder + "/tmp",
-                                  folder + "/etc",  folder + "/stage", folder + "/init"};
+  runtime::PrivateFolders folders{.work = folder + "/work",
+                                  .out = folder + "/out",
+                                  .tmp = folder + "/tmp",
+                                  .checkpoint = folder + "/checkpoint",
+                                  .etc = folder + "/etc",
+                                  .stage = folder + "/stage",
+                                  .init = folder + "/init",
+                                  .root = {}};
   if (level.isolation == v1::BUBBLEWRAP) {
     std::vector<std::string> words = runtime::BubblewrapSandbox::arguments(launch, folders);
     words.insert(words.begin(), level.tool);
@@ -126,8 +132,9 @@ void measure(const Level& level, const std::string& folder, Report& report) {
     return;
   }
   const std::string bare_folder = folder + "/bare-" + name;
-  for (const std::string& path : {bare_folder, bare_folder + "/work", bare_folder + "/out",
-                                  bare_folder + "/tmp", bare_folder + "/stage"}) {
+  for (const std::string& path :
+       {bare_folder, bare_folder + "/work", bare_folder + "/out", bare_folder + "/tmp",
+        bare_folder + "/checkpoint", bare_folder + "/stage"}) {
     (void)runtime::make_open_folder(path).has_value();
   }
   (void)runtime::make_open_folder(bare_folder + "/etc").has_value();
