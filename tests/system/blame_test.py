@@ -15,7 +15,6 @@ RENTER, PROVIDER = "BLAME_RENTER", "BLAME_PROVIDER"
 
 @unittest.skipIf(NO_COMPILER, NO_COMPILER)
 class BlameTest(SystemTest):
-    intervals = (0.5, 4, 10)  # on a busy machine a node is silent for seconds
     def join_with(self, name, environment, device, *options):
         """An agent of this environment, which the others do not have."""
         self.sandboxes()

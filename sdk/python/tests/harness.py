@@ -26,7 +26,7 @@ class MarketTest(unittest.TestCase):
 
     nodes = ("one", "two")
     places = 4
-    intervals = (0.5, 4, 10)  # of four programs that run at once some stand still for seconds
+    intervals = (0.5, 2, 5)
     deposit = "100.00"
 
     @classmethod
