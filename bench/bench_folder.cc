@@ -42,23 +42,23 @@ LogFiller::~LogFiller() {
 
 void LogFiller::add(const v1::Command& command, Time now) {
   time_ = now;
-  waiting_.push_back(command.SerializeAsString());
+  waiting_.add(command.SerializeAsString());
   if (waiting_.size() == commands_per_entry_) write_entry();
 }
 
 void LogFiller::write_entry() {
-  const std::vector<std::string_view> payloads(waiting_.begin(), waiting_.end());
-  const auto body = log::encode_body(payloads);
-  FALLOW_CHECK(body.has_value(), "{}", body.error().message);
+  const Status is_entry = waiting_.check();
+  FALLOW_CHECK(is_entry.has_value(), "{}", is_entry.error().message);
+  const std::string& body = waiting_.body();
   const LogIndex first = head_.last + LogIndex(1);
   head_ = log::Head{LogIndex(head_.last.value + waiting_.size()), time_,
-                    log::chain_after(head_.chain, first, time_, waiting_.size(), *body)};
+                    log::chain_after(head_.chain, first, time_, waiting_.size(), body)};
   sqlite3_bind_int64(insert_, 1, static_cast<sqlite3_int64>(first.value));
   sqlite3_bind_int64(insert_, 2, static_cast<sqlite3_int64>(waiting_.size()));
   sqlite3_bind_int64(insert_, 3, time_.us);
   sqlite3_bind_blob(insert_, 4, head_.chain.data(), static_cast<int>(head_.chain.size()),
                     SQLITE_STATIC);
-  sqlite3_bind_blob64(insert_, 5, body->data(), body->size(), SQLITE_STATIC);
+  sqlite3_bind_blob64(insert_, 5, body.data(), body.size(), SQLITE_STATIC);
   FALLOW_CHECK(sqlite3_step(insert_) == SQLITE_DONE, "cannot fill the log: {}",
                sqlite3_errmsg(db_));
   sqlite3_reset(insert_);
@@ -66,7 +66,7 @@ void LogFiller::write_entry() {
 }
 
 void LogFiller::finish() {
-  if (!waiting_.empty()) write_entry();
+  if (waiting_.size() > 0) write_entry();
   FALLOW_CHECK(sqlite3_exec(db_, "COMMIT; PRAGMA wal_checkpoint(TRUNCATE)", nullptr, nullptr,
                             nullptr) == SQLITE_OK,
                "cannot fill the log: {}", sqlite3_errmsg(db_));

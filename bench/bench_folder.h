@@ -49,7 +49,7 @@ class LogFiller {
   sqlite3_stmt* insert_ = nullptr;
   log::Head head_ = log::genesis_head();
   Time time_;
-  std::vector<std::string> waiting_;  // commands_per_entry_ at most
+  log::EncodedBatch waiting_;  // commands_per_entry_ at most
 };
 
 }  // namespace fallow::bench

@@ -1,8 +1,13 @@
 #include "bench_report.h"
 
 #include <fmt/core.h>
+#include <sodium.h>
+
+#include "base/check.h"
 
 namespace fallow::bench {
+
+Report::Report() { FALLOW_CHECK(sodium_init() >= 0, "libsodium cannot start"); }
 
 void Report::add(std::string_view name, double value, std::string_view unit,
                  std::string_view beside) {

@@ -90,7 +90,7 @@ Micros price_of_bytes(Micros price_per_gb, std::int64_t bytes) {
   constexpr std::int64_t kBytesPerGb = 1'000'000'000;
   FALLOW_CHECK(price_per_gb.value >= 0 && bytes >= 0, "a price of {} for {} bytes is negative",
                price_per_gb.value, bytes);
-  return saturate(Wide{price_per_gb.value} * bytes / kBytesPerGb);
+  return portion_of(price_per_gb.value, bytes, kBytesPerGb);
 }
 
 Micros fraction_of(Micros amount, std::int64_t parts, std::int64_t whole) {

@@ -20,7 +20,7 @@ void DeadlineQueue::put(LeaseId lease, Place& place, Time at) {
 
 void DeadlineQueue::remove(Place& place) {
   if (place.bucket == nullptr) return;
-  if (--place.bucket->live == 0) buckets_.erase(place.at);
+  if (--place.bucket->live == 0) spare_ = buckets_.extract(place.at);
   --size_;
   place = {};
 }
@@ -39,9 +39,17 @@ bool DeadlineQueue::holds(LeaseId lease, const Place& place) {
 DeadlineQueue::Bucket& DeadlineQueue::bucket_at(Time at) {
   // Most deadlines are the latest so far.
   if (!buckets_.empty() && buckets_.rbegin()->first == at) return buckets_.rbegin()->second;
-  const auto [found, added] = buckets_.try_emplace(at);
-  if (added) found->second.at = at;
-  return found->second;
+  if (spare_.empty()) {
+    const auto [found, added] = buckets_.try_emplace(at);
+    if (added) found->second.at = at;
+    return found->second;
+  }
+  spare_.key() = at;
+  spare_.mapped().leases.clear();
+  spare_.mapped().at = at;
+  auto inserted = buckets_.insert(std::move(spare_));
+  spare_ = std::move(inserted.node);
+  return inserted.position->second;
 }
 
 void DeadlineQueue::put_in_order(Bucket& bucket) {

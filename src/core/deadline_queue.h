@@ -62,7 +62,9 @@ class DeadlineQueue {
   Bucket& bucket_at(Time at);
   static void put_in_order(Bucket& bucket);
 
-  std::map<Time, Bucket> buckets_;  // each with something live; addresses stay
+  using Buckets = std::map<Time, Bucket>;
+  Buckets buckets_;           // each with something live; addresses stay
+  Buckets::node_type spare_;  // the latest that had nothing live any more: memory for the next
   std::size_t size_ = 0;
 };
 

@@ -31,14 +31,14 @@ bool may_be(v1::LedgerKind kind, std::int64_t balance) {
 
 }  // namespace
 
-Micros& Ledger::at(LedgerKey key) {
+std::uint32_t Ledger::row_of(AccountId account) {
   const auto [place, added] =
-      places_.try_emplace(key.account, static_cast<std::uint32_t>(rows_.size()));
+      places_.try_emplace(account, static_cast<std::uint32_t>(rows_.size()));
   if (added) {
     rows_.emplace_back();
-    order_.emplace(key.account, place->second);
+    order_.emplace(account, place->second);
   }
-  return rows_[place->second][static_cast<std::size_t>(key.kind)];
+  return place->second;
 }
 
 Micros Ledger::balance(LedgerKey key) const {
@@ -55,9 +55,10 @@ bool Ledger::transfer(LedgerKey from, LedgerKey to, Micros amount, v1::TransferR
                static_cast<int>(from.kind), to.account.value, static_cast<int>(to.kind));
   if (amount.value == 0) return true;
 
-  at(to);  // first: a new row moves the others
-  Micros& source = at(from);
-  Micros& target = at(to);
+  const std::uint32_t from_row = row_of(from.account);
+  const std::uint32_t to_row = row_of(to.account);  // a new row moves the others
+  Micros& source = rows_[from_row][static_cast<std::size_t>(from.kind)];
+  Micros& target = rows_[to_row][static_cast<std::size_t>(to.kind)];
   std::int64_t source_after = 0;
   std::int64_t target_after = 0;
   if (__builtin_sub_overflow(source.value, amount.value, &source_after)) return false;
@@ -89,7 +90,7 @@ bool Ledger::balanced() const {
 
 bool Ledger::restore(LedgerKey key, Micros balance) {
   if (!belongs(key) || !may_be(key.kind, balance.value)) return false;
-  Micros& place = at(key);
+  Micros& place = rows_[row_of(key.account)][static_cast<std::size_t>(key.kind)];
   if (place.value != 0) return false;
   place = balance;
   return true;

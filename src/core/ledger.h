@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "core/message_list.h"
 #include "fallow/v1/events.pb.h"
 
 namespace fallow::core {
@@ -32,7 +33,8 @@ constexpr LedgerKey kMarketFee{AccountId(0), v1::MARKET_FEE};
 constexpr LedgerKey kOutside{AccountId(0), v1::OUTSIDE};
 
 // Where events are told. Owned by whoever called apply().
-using Events = std::vector<v1::Event>;
+using Events = MessageList<v1::Event>;
+using EventSpan = MessageSpan<v1::Event>;
 
 class Ledger {
  public:
@@ -70,7 +72,8 @@ class Ledger {
   static constexpr std::size_t kKinds = v1::LedgerKind_ARRAYSIZE;
   using Row = std::array<Micros, kKinds>;
 
-  Micros& at(LedgerKey key);
+  // The account's, made if there is none.
+  std::uint32_t row_of(AccountId account);
 
   std::vector<Row> rows_;  // as many as accounts: Limits::accounts_max + 1
   boost::unordered_flat_map<AccountId, std::uint32_t, NamedHash> places_;

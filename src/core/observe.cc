@@ -89,9 +89,8 @@ void accept_checkpoint(Step& step, Lease& lease, const v1::Checkpoint& reported)
 // How long a pull takes lies with the registry and with who chose the image.
 void follow_pull(const MarketState& state, Lease& lease, bool pulling, Time now) {
   const Duration most(state.policy.pull_timeout_us());
-  const Order& order = *state.orders.find(lease.order);
-  lease.pulling =
-      pulling && most.value > 0 && lease.started_at.us == 0 && !order.workload.image().empty();
+  lease.pulling = pulling && most.value > 0 && lease.started_at.us == 0 &&
+                  !state.orders.find(lease.order)->workload.image().empty();
   if (!lease.pulling) return;
   const Time from = std::min(now, lease.placed_at + most);
   lease.start_by = std::max(lease.start_by, from + Duration(state.policy.start_timeout_us()));
@@ -111,8 +110,8 @@ void note_known_time(const MarketState& state, Lease& lease, std::uint64_t desir
 // What must not be begun again has begun once its node says so, even if that counts for nothing
 // else: it stops already, or had to wait for a proof.
 void note_begun(Step& step, Lease& lease, const v1::WorkloadReport& report) {
-  const Order& order = *step.state.orders.find(lease.order);
-  if (order.workload.no_restart() && lease.started_at.us == 0 && says_it_ran(report)) {
+  if (lease.started_at.us == 0 && says_it_ran(report) &&
+      step.state.orders.find(lease.order)->workload.no_restart()) {
     lease.started_at = step.now;
   }
 }

@@ -25,7 +25,7 @@ struct Applied {
   LogIndex index;
   Time time;
   const v1::Command* command = nullptr;
-  std::span<const v1::Event> events;
+  core::EventSpan events;
 };
 
 // Called once for every accepted submit(), in the log's order, with the machine as it stands right

@@ -15,10 +15,10 @@ Result<bool> CommandReader::load_page() {
 }
 
 Status CommandReader::parse(const log::Entry& entry) {
-  if (parsed_.size() < entry.size()) parsed_.resize(entry.size());
+  parsed_.clear();
   for (std::size_t i = 0; i < entry.size(); ++i) {
     const std::string_view payload = entry.payload(i);
-    v1::Command& command = parsed_[i];
+    v1::Command& command = parsed_.emplace_back();
     if (!command.ParseFromArray(payload.data(), static_cast<int>(payload.size())) ||
         command.kind_case() == v1::Command::KIND_NOT_SET) {
       return fail(ErrorCode::kCorrupt,

@@ -6,10 +6,10 @@
 #pragma once
 
 #include <cstddef>
-#include <span>
 #include <vector>
 
 #include "base/result.h"
+#include "core/message_list.h"
 #include "fallow/v1/commands.pb.h"
 #include "log/log.h"
 
@@ -26,7 +26,7 @@ class CommandReader {
 
   // Of the entry that next() went to; valid until the next call.
   const log::Entry& entry() const { return page_[page_at_ - 1]; }
-  std::span<const v1::Command> commands() const { return std::span(parsed_).first(entry().size()); }
+  core::MessageSpan<v1::Command> commands() const { return parsed_; }
   // Where the log stands after it; before the first next() the place to begin behind.
   const log::Head& head() const { return head_; }
 
@@ -40,7 +40,7 @@ class CommandReader {
   log::Head head_;
   std::vector<log::Entry> page_;
   std::size_t page_at_ = 0;
-  std::vector<v1::Command> parsed_;  // reused, so that parsing allocates little
+  core::MessageList<v1::Command> parsed_;
 };
 
 }  // namespace fallow::engine

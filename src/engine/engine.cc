@@ -5,7 +5,6 @@
 
 #include <future>
 #include <optional>
-#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -30,7 +29,7 @@ v1::Command opening_command(bool is_new, const v1::Found& found) {
   return command;
 }
 
-Status none_refused(std::span<const v1::Event> events) {
+Status none_refused(const auto& events) {
   for (const v1::Event& event : events) {
     if (!event.has_refused()) continue;
     return fail(ErrorCode::kInvalid, "the market refused to open: {}", event.refused().message());

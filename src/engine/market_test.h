@@ -54,10 +54,10 @@ class FlakyLog final : public log::Log {
   Result<std::vector<log::Entry>> read(LogIndex from, std::size_t bytes_max) override {
     return inner.read(from, bytes_max);
   }
-  Result<log::Appended> append(std::span<const std::string_view> payloads, Time now) override {
+  Result<log::Appended> append(const log::EncodedBatch& batch, Time now) override {
     ++appends;
     if (failure) return tl::unexpected(*failure);
-    return inner.append(payloads, now);
+    return inner.append(batch, now);
   }
 
   log::MemoryLog inner;

@@ -1,14 +1,12 @@
 #include "engine/replay.h"
 
-#include <span>
-
 namespace fallow::engine {
 
 Result<bool> Replay::next() {
   FALLOW_ASSIGN(const bool more, reader_.next());
   if (!more) return false;
   const log::Entry& entry = reader_.entry();
-  const std::span<const v1::Command> commands = reader_.commands();
+  const core::MessageSpan<v1::Command> commands = reader_.commands();
 
   events_.clear();
   ends_.clear();
@@ -17,7 +15,7 @@ Result<bool> Replay::next() {
     ends_.push_back(events_.size());
   }
   applied_.clear();
-  const std::span<const v1::Event> events(events_);
+  const core::EventSpan events = events_;
   std::size_t begin = 0;
   for (std::size_t i = 0; i < entry.size(); ++i) {
     applied_.push_back(Applied{entry.index(i), entry.time(), &commands[i],

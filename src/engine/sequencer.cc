@@ -1,14 +1,12 @@
 #include "engine/sequencer.h"
 
-#include <google/protobuf/arena.h>
-
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <limits>
 #include <utility>
 
 #include "base/check.h"
+#include "engine/utf8_check.h"
 
 namespace fallow::engine {
 namespace {
@@ -23,15 +21,16 @@ std::int64_t deadline_us_of(const core::Machine& machine) {
   return deadline ? deadline->us : kNever;
 }
 
+// Of those that were applied so many are kept for the next to come: one is filled,
+// batches_ahead_max and one more are on their way.
+constexpr std::size_t kSpare = 4;
+constexpr std::size_t kSpareBytesMax = std::size_t{8} << 20;  // of a larger one nothing is kept
+
 // A command whose bytes do not parse (text that is not UTF-8) must never reach the log: what is
-// applied now is what a replay will parse. Tried on an arena, where parsing costs no allocations.
-bool parses(const std::string& bytes) {
-  alignas(std::max_align_t) thread_local std::array<char, 4'096> block;
-  google::protobuf::ArenaOptions options;
-  options.initial_block = block.data();
-  options.initial_block_size = block.size();
-  google::protobuf::Arena arena(options);
-  return google::protobuf::Arena::CreateMessage<v1::Command>(&arena)->ParseFromString(bytes);
+// applied now is what a replay will parse.
+bool would_parse(std::string_view bytes) {
+  static const Utf8Check check(*v1::Command::descriptor());
+  return check.passes(bytes);
 }
 
 }  // namespace
@@ -52,6 +51,11 @@ Sequencer::Sequencer(log::Log& log, const log::Head& head, core::Machine& machin
                machine.last_index().value, head.last.value);
 }
 
+void Sequencer::Gathering::add(std::string_view bytes, v1::Command&& command, Completion&& done) {
+  encoded.add(bytes);
+  submissions.emplace_back(std::move(command), std::move(done));
+}
+
 Status Sequencer::submit(v1::Command&& command, Completion done) {
   if (command.kind_case() == v1::Command::KIND_NOT_SET) {
     return fail(ErrorCode::kInvalid, "a command without a kind cannot be stored");
@@ -61,9 +65,11 @@ Status Sequencer::submit(v1::Command&& command, Completion done) {
     return fail(ErrorCode::kTooLarge, "a command of {} bytes is beyond the maximum of {}", size,
                 limits_.command_bytes_max);
   }
-  std::string bytes(size, '\0');
-  command.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(bytes.data()));
-  if (!parses(bytes)) {
+  thread_local std::vector<std::uint8_t> buffer;
+  if (buffer.size() < size) buffer.resize(size);
+  command.SerializeWithCachedSizesToArray(buffer.data());
+  const std::string_view bytes(reinterpret_cast<const char*>(buffer.data()), size);
+  if (!would_parse(bytes)) {
     return fail(ErrorCode::kInvalid, "the command holds text that is not UTF-8");
   }
   {
@@ -79,12 +85,15 @@ Status Sequencer::submit(v1::Command&& command, Completion done) {
     ++commands_waiting_;
     bytes_waiting_ += size;
     if (intake_.empty() || intake_.back().submissions.size() >= limits_.batch_commands_max ||
-        intake_.back().bytes >= limits_.batch_bytes_max) {
-      intake_.emplace_back();
+        intake_.back().encoded.payload_bytes() >= limits_.batch_bytes_max) {
+      if (spare_.empty()) {
+        intake_.emplace_back();
+      } else {
+        intake_.push_back(std::move(spare_.back()));
+        spare_.pop_back();
+      }
     }
-    Gathering& gathering = intake_.back();
-    gathering.bytes += size;
-    gathering.submissions.push_back({std::move(bytes), std::move(command), std::move(done)});
+    intake_.back().add(bytes, std::move(command), std::move(done));
   }
   append_work_.raise();
   return {};
@@ -135,37 +144,37 @@ bool Sequencer::append_step() {
   }
   Handed handed;
   if (retry_at_ && clock_.monotonic() < *retry_at_) {
-    handed.submissions = collect();
-    if (handed.submissions.empty()) return false;
+    handed.gathering = collect();
+    if (handed.gathering.submissions.empty()) return false;
     handed.at = fail(ErrorCode::kBusy, "{}", kStorageRefusal);
     hand_over(std::move(handed));
     return true;
   }
   const Time now = time_.now();
-  handed.submissions = collect();
+  handed.gathering = collect();
   // Behind the commands: what came in time is not overtaken by its deadline.
   const bool tick = tick_due(now);
   if (tick) {
-    Submission submission;
-    submission.command.mutable_tick();
-    submission.bytes = submission.command.SerializeAsString();
-    handed.submissions.push_back(std::move(submission));
+    v1::Command command;
+    command.mutable_tick();
+    const std::string bytes = command.SerializeAsString();
+    handed.gathering.add(bytes, std::move(command), {});
   }
-  if (handed.submissions.empty()) return false;
-  handed.at = append(handed.submissions, now);
+  if (handed.gathering.submissions.empty()) return false;
+  handed.at = append(handed.gathering, now);
   if (tick && handed.at) tick_at_ = handed.at->last;
   hand_over(std::move(handed));
   return true;
 }
 
-std::vector<Sequencer::Submission> Sequencer::collect() {
+Sequencer::Gathering Sequencer::collect() {
   const std::lock_guard lock(mutex_);
   if (intake_.empty()) return {};
   Gathering gathering = std::move(intake_.front());
   intake_.pop_front();
   commands_waiting_ -= gathering.submissions.size();
-  bytes_waiting_ -= gathering.bytes;
-  return std::move(gathering.submissions);
+  bytes_waiting_ -= gathering.encoded.payload_bytes();
+  return gathering;
 }
 
 bool Sequencer::tick_due(Time now) {
@@ -174,14 +183,8 @@ bool Sequencer::tick_due(Time now) {
   return applied >= tick_at_.value && deadline_us_.load(std::memory_order_relaxed) <= now.us;
 }
 
-Result<log::Appended> Sequencer::append(const std::vector<Submission>& batch, Time now) {
-  payloads_.clear();
-  std::size_t bytes = 0;
-  for (const Submission& submission : batch) {
-    payloads_.push_back(submission.bytes);
-    bytes += submission.bytes.size();
-  }
-  auto at = log_.append(payloads_, now);
+Result<log::Appended> Sequencer::append(const Gathering& batch, Time now) {
+  auto at = log_.append(batch.encoded, now);
   if (!at) {
     // Anything but kBusy leaves open whether the batch is stored. Only a restart can tell.
     FALLOW_CHECK(at.error().code == ErrorCode::kBusy,
@@ -198,8 +201,8 @@ Result<log::Appended> Sequencer::append(const std::vector<Submission>& batch, Ti
   const std::lock_guard lock(mutex_);
   storage_error_.clear();
   ++appended_.batches;
-  appended_.commands += batch.size();
-  appended_.bytes += bytes;
+  appended_.commands += batch.encoded.size();
+  appended_.bytes += batch.encoded.payload_bytes();
   return at;
 }
 
@@ -243,6 +246,7 @@ bool Sequencer::apply_step() {
     } else {
       refuse(*handed);
     }
+    recycle(std::move(handed->gathering));
   }
   const bool looked = run_reads();
   return handed.has_value() || looked;
@@ -253,22 +257,30 @@ void Sequencer::apply(const Handed& handed) {
   events_.clear();
   ends_.clear();
   LogIndex index = handed.at->first;
-  for (const Submission& submission : handed.submissions) {
+  for (const Submission& submission : handed.gathering.submissions) {
     const std::size_t begin = events_.size();
     machine_.apply(index, handed.at->time, submission.command, events_);
     ends_.push_back(events_.size());
     if (submission.done) {
-      const std::span<const v1::Event> events(events_);
-      submission.done(Applied{index, handed.at->time, &submission.command, events.subspan(begin)},
-                      machine_);
+      submission.done(
+          Applied{index, handed.at->time, &submission.command, events_.view().subspan(begin)},
+          machine_);
     }
     index += LogIndex(1);
   }
 }
 
+void Sequencer::recycle(Gathering&& batch) {
+  if (batch.encoded.body().capacity() > kSpareBytesMax) return;
+  batch.submissions.clear();
+  batch.encoded.clear();
+  const std::lock_guard lock(mutex_);
+  if (spare_.size() < kSpare) spare_.push_back(std::move(batch));
+}
+
 void Sequencer::refuse(const Handed& handed) {
   const Result<Applied> refusal = tl::unexpected(handed.at.error());
-  for (const Submission& submission : handed.submissions) {
+  for (const Submission& submission : handed.gathering.submissions) {
     if (submission.done) submission.done(refusal, machine_);
   }
 }
@@ -280,11 +292,11 @@ void Sequencer::publish(const Handed& handed) {
   if (subscribers_.empty()) return;
 
   applied_batch_.clear();
-  const std::span<const v1::Event> events(events_);
+  const core::EventSpan events = events_;
   std::size_t begin = 0;
-  for (std::size_t i = 0; i < handed.submissions.size(); ++i) {
+  for (std::size_t i = 0; i < handed.gathering.submissions.size(); ++i) {
     applied_batch_.push_back(Applied{LogIndex(handed.at->first.value + i), handed.at->time,
-                                     &handed.submissions[i].command,
+                                     &handed.gathering.submissions[i].command,
                                      events.subspan(begin, ends_[i] - begin)});
     begin = ends_[i];
   }

@@ -18,8 +18,8 @@
 #include <deque>
 #include <mutex>
 #include <optional>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/env.h"
@@ -97,29 +97,32 @@ class Sequencer {
 
  private:
   struct Submission {
-    std::string bytes;
     v1::Command command;
     Completion done;
   };
+  // The commands of a batch are gathered as they come, also as the log will store them: making one
+  // of what waits moves nothing.
+  struct Gathering {
+    std::vector<Submission> submissions;
+    log::EncodedBatch encoded;
+
+    void add(std::string_view bytes, v1::Command&& command, Completion&& done);
+  };
   // What append_step() hands to apply_step().
   struct Handed {
-    std::vector<Submission> submissions;
+    Gathering gathering;
     Result<log::Appended> at;
   };
 
-  // The commands of a batch are gathered as they come: making one of what waits moves nothing.
-  struct Gathering {
-    std::vector<Submission> submissions;
-    std::size_t bytes = 0;
-  };
-
-  // The next batch of waiting commands.
-  std::vector<Submission> collect();
+  // The next batch of waiting commands; an empty one where none waits.
+  Gathering collect();
   // A Tick when a deadline has passed that no Tick on its way will serve, or to try the log again.
   bool tick_due(Time now);
-  Result<log::Appended> append(const std::vector<Submission>& batch, Time now);
+  Result<log::Appended> append(const Gathering& batch, Time now);
   void hand_over(Handed handed);
   void apply(const Handed& handed);
+  // Keeps the memory of a batch that was answered for the next.
+  void recycle(Gathering&& batch);
   void refuse(const Handed& handed);
   void publish(const Handed& handed);
   bool run_reads();
@@ -138,6 +141,7 @@ class Sequencer {
   std::deque<Gathering> intake_;      // the last one still takes more
   std::size_t commands_waiting_ = 0;  // in it: commands_waiting_max
   std::size_t bytes_waiting_ = 0;     // in it: bytes_waiting_max
+  std::vector<Gathering> spare_;      // empty, with the memory of those that were applied
   std::deque<Handed> handed_;         // batches_ahead_max
   std::deque<Read> reads_;            // reads_waiting_max
   std::uint64_t turned_away_ = 0;
@@ -146,9 +150,8 @@ class Sequencer {
 
   // Log thread.
   MarketTime time_;
-  std::vector<std::string_view> payloads_;  // of the batch being appended
-  LogIndex tick_at_;                        // the latest Tick's place
-  std::optional<Time> retry_at_;            // monotonic; set while the log takes nothing
+  LogIndex tick_at_;              // the latest Tick's place
+  std::optional<Time> retry_at_;  // monotonic; set while the log takes nothing
 
   // Market thread.
   Digest chain_{};

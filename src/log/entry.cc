@@ -27,31 +27,31 @@ Digest chain_after(const Digest& before, LogIndex first, Time time, std::uint64_
       .finish();
 }
 
-Result<std::string> encode_body(std::span<const std::string_view> payloads) {
-  if (payloads.empty()) return fail(ErrorCode::kInvalid, "a batch has at least one command");
-  if (payloads.size() > kEntryCommandsMax) {
-    return fail(ErrorCode::kTooLarge, "a batch of {} commands is beyond the maximum of {}",
-                payloads.size(), kEntryCommandsMax);
+void EncodedBatch::add(std::string_view payload) {
+  put_u32(body_, static_cast<std::uint32_t>(payload.size()));
+  body_.append(payload);
+  ++size_;
+}
+
+void EncodedBatch::clear() {
+  body_.clear();
+  size_ = 0;
+}
+
+std::size_t EncodedBatch::payload_bytes() const { return body_.size() - size_ * kLengthBytes; }
+
+// A payload whose length does not fit its four bytes is far beyond the maximum of the body.
+Status EncodedBatch::check() const {
+  if (size_ == 0) return fail(ErrorCode::kInvalid, "a batch has at least one command");
+  if (size_ > kEntryCommandsMax) {
+    return fail(ErrorCode::kTooLarge, "a batch of {} commands is beyond the maximum of {}", size_,
+                kEntryCommandsMax);
   }
-  std::size_t bytes = 0;
-  for (const std::string_view payload : payloads) {
-    if (payload.size() > kEntryBytesMax) {
-      return fail(ErrorCode::kTooLarge, "a command of {} bytes is beyond the maximum of {}",
-                  payload.size(), kEntryBytesMax - kLengthBytes);
-    }
-    bytes += kLengthBytes + payload.size();
+  if (body_.size() > kEntryBytesMax) {
+    return fail(ErrorCode::kTooLarge, "a batch of {} bytes is beyond the maximum of {}",
+                body_.size(), kEntryBytesMax);
   }
-  if (bytes > kEntryBytesMax) {
-    return fail(ErrorCode::kTooLarge, "a batch of {} bytes is beyond the maximum of {}", bytes,
-                kEntryBytesMax);
-  }
-  std::string body;
-  body.reserve(bytes);
-  for (const std::string_view payload : payloads) {
-    put_u32(body, static_cast<std::uint32_t>(payload.size()));
-    body.append(payload);
-  }
-  return body;
+  return {};
 }
 
 Result<Entry> Entry::check(const Head& before, StoredEntry stored) {

@@ -5,9 +5,10 @@
 // functions. docs/formats/log.md has a worked example.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,7 @@
 
 namespace fallow::log {
 
-// Maxima of one entry; encode_body() refuses more.
+// Maxima of one entry; a log takes no more.
 inline constexpr std::size_t kEntryCommandsMax = 65'536;
 inline constexpr std::size_t kEntryBytesMax = std::size_t{64} << 20;  // of the body
 
@@ -40,9 +41,33 @@ Head genesis_head();
 Digest chain_after(const Digest& before, LogIndex first, Time time, std::uint64_t count,
                    std::string_view body);
 
-// The stored form of a batch: each command as its length (4 bytes, little-endian) and its bytes.
-// kInvalid when the batch is empty, kTooLarge beyond the maxima.
-Result<std::string> encode_body(std::span<const std::string_view> payloads);
+// A batch in its stored form: each command as its length (4 bytes, little-endian) and its bytes.
+// A value, filled as commands come, so that their bytes are written once.
+class EncodedBatch {
+ public:
+  EncodedBatch() = default;
+  // Of a range of payloads.
+  template <std::ranges::input_range Payloads>
+  requires std::convertible_to<std::ranges::range_reference_t<Payloads>, std::string_view>
+  EncodedBatch(const Payloads& payloads) {
+    for (const std::string_view payload : payloads) add(payload);
+  }
+
+  void add(std::string_view payload);
+  // Empty again; keeps its memory.
+  void clear();
+
+  std::size_t size() const { return size_; }  // commands
+  std::size_t payload_bytes() const;          // of all of them, without their lengths
+  const std::string& body() const { return body_; }
+
+  // Whether it is an entry: kInvalid when it is empty, kTooLarge beyond the maxima.
+  Status check() const;
+
+ private:
+  std::string body_;
+  std::size_t size_ = 0;
+};
 
 // What a store keeps of an entry, not yet believed.
 struct StoredEntry {
@@ -71,7 +96,7 @@ class Entry {
   // The log's digest after this entry.
   const Digest& chain() const { return chain_; }
   Head head() const { return Head{last(), time_, chain_}; }
-  // The stored form, as encode_body() made it.
+  // The stored form, as EncodedBatch made it.
   const std::string& body() const { return body_; }
 
  private:

@@ -12,7 +12,7 @@ StoredEntry example_entry() {
   entry.first = LogIndex(1);
   entry.count = 3;
   entry.time = Time{1'700'000'000'000'000};
-  entry.body = encode_body(payloads).value();
+  entry.body = EncodedBatch(payloads).body();
   entry.chain = chain_after(genesis_chain(), entry.first, entry.time, entry.count, entry.body);
   return entry;
 }
@@ -101,16 +101,21 @@ TEST(Entry, AMalformedBodyIsRefusedThoughItsChainFits) {
   expect_corrupt(with("\0\0\0\0"s, std::uint64_t{1} << 40), "which no entry has");
 }
 
-TEST(Entry, RefusesBatchesBeyondTheMaxima) {
-  EXPECT_EQ(encode_body({}).error().code, ErrorCode::kInvalid);
-  const std::vector<std::string_view> many(kEntryCommandsMax + 1);
-  EXPECT_EQ(encode_body(many).error().code, ErrorCode::kTooLarge);
-  EXPECT_TRUE(encode_body(std::span(many).first(kEntryCommandsMax)));
-  const std::string big(kEntryBytesMax - 4, 'x');
-  const std::string_view one[] = {big};
-  EXPECT_TRUE(encode_body(one));
-  const std::string_view two[] = {big, ""};
-  EXPECT_EQ(encode_body(two).error().code, ErrorCode::kTooLarge);
+TEST(EncodedBatch, IsNoEntryBeyondTheMaxima) {
+  EXPECT_EQ(EncodedBatch().check().error().code, ErrorCode::kInvalid);
+  EncodedBatch many{std::vector<std::string_view>(kEntryCommandsMax)};
+  EXPECT_TRUE(many.check());
+  many.add({});
+  EXPECT_EQ(many.check().error().code, ErrorCode::kTooLarge);
+  EncodedBatch big;
+  big.add(std::string(kEntryBytesMax - 4, 'x'));
+  EXPECT_TRUE(big.check());
+  big.add({});
+  EXPECT_EQ(big.check().error().code, ErrorCode::kTooLarge);
+  big.clear();
+  EXPECT_EQ(big.check().error().code, ErrorCode::kInvalid);
+  big.add("again");
+  EXPECT_EQ(big.body(), EncodedBatch(std::vector<std::string_view>{"again"}).body());
 }
 
 }  // namespace

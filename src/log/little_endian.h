@@ -9,7 +9,9 @@
 namespace fallow::log {
 
 inline void put_u32(std::string& out, std::uint32_t value) {
-  for (int i = 0; i < 4; ++i) out.push_back(static_cast<char>(value >> (8 * i)));
+  char bytes[4];
+  for (int i = 0; i < 4; ++i) bytes[i] = static_cast<char>(value >> (8 * i));
+  out.append(bytes, sizeof(bytes));
 }
 
 inline void put_u64(std::string& out, std::uint64_t value) {

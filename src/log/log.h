@@ -11,8 +11,6 @@
 #pragma once
 
 #include <cstddef>
-#include <span>
-#include <string_view>
 #include <vector>
 
 #include "base/digest.h"
@@ -56,7 +54,7 @@ class Log : public LogReader {
   //   kFailed               the disk answered with an error and whether the batch is stored is
   //                         unknown. Every later append fails too: stop the process; what is
   //                         stored decides at the next start.
-  virtual Result<Appended> append(std::span<const std::string_view> payloads, Time now) = 0;
+  virtual Result<Appended> append(const EncodedBatch& batch, Time now) = 0;
 
   // Housekeeping that append() would otherwise do at a worse moment. The market thread calls it
   // when nothing waits; it returns within a few milliseconds and has nothing to answer for.

@@ -41,14 +41,14 @@ Result<std::vector<Entry>> MemoryLog::read(LogIndex from, std::size_t bytes_max)
   return entries;
 }
 
-Result<Appended> MemoryLog::append(std::span<const std::string_view> payloads, Time now) {
-  FALLOW_ASSIGN(std::string body, encode_body(payloads));
+Result<Appended> MemoryLog::append(const EncodedBatch& batch, Time now) {
+  FALLOW_TRY(batch.check());
   StoredEntry entry;
   entry.first = head_.last + LogIndex(1);
-  entry.count = payloads.size();
+  entry.count = batch.size();
   entry.time = std::max(now, head_.time);
-  entry.chain = chain_after(head_.chain, entry.first, entry.time, entry.count, body);
-  entry.body = std::move(body);
+  entry.chain = chain_after(head_.chain, entry.first, entry.time, entry.count, batch.body());
+  entry.body = batch.body();
   head_ = Head{LogIndex(head_.last.value + entry.count), entry.time, entry.chain};
   const Appended appended{entry.first, head_.last, head_.time, head_.chain};
   entries_.push_back(std::move(entry));

@@ -15,7 +15,7 @@ class MemoryLog final : public Log {
   Result<Head> head() override { return head_; }
   Result<Head> head_at(LogIndex last) override;
   Result<std::vector<Entry>> read(LogIndex from, std::size_t bytes_max) override;
-  Result<Appended> append(std::span<const std::string_view> payloads, Time now) override;
+  Result<Appended> append(const EncodedBatch& batch, Time now) override;
 
  private:
   // Where the entry that holds `index` is in entries_; entries_.size() when none does.

@@ -110,24 +110,24 @@ Status SqliteLog::check_tail() {
               reader_->folder_, mark->last.value, reader_->folder_);
 }
 
-Result<Appended> SqliteLog::append(std::span<const std::string_view> payloads, Time now) {
+Result<Appended> SqliteLog::append(const EncodedBatch& batch, Time now) {
   if (broken_) {
     return fail(ErrorCode::kFailed,
                 "the log in {} takes nothing more since its disk failed; restart the server",
                 reader_->folder_);
   }
-  FALLOW_ASSIGN(const std::string body, encode_body(payloads));
+  FALLOW_TRY(batch.check());
   const LogIndex first = head_.last + LogIndex(1);
-  Head after{LogIndex(head_.last.value + payloads.size()), std::max(now, head_.time), {}};
-  after.chain = chain_after(head_.chain, first, after.time, payloads.size(), body);
+  Head after{LogIndex(head_.last.value + batch.size()), std::max(now, head_.time), {}};
+  after.chain = chain_after(head_.chain, first, after.time, batch.size(), batch.body());
 
   // A statement of its own is a transaction of its own: stored whole and synced, or not at all.
   insert_.bind(1, static_cast<std::int64_t>(first.value));
-  insert_.bind(2, static_cast<std::int64_t>(payloads.size()));
+  insert_.bind(2, static_cast<std::int64_t>(batch.size()));
   insert_.bind(3, after.time.us);
   insert_.bind(
       4, std::string_view(reinterpret_cast<const char*>(after.chain.data()), after.chain.size()));
-  insert_.bind(5, body);
+  insert_.bind(5, batch.body());
   const int code = insert_.step();
   if (code != SQLITE_DONE) {
     Error error = db().error(code, "append to");

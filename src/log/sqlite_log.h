@@ -33,7 +33,7 @@ class SqliteLog final : public Log {
   Result<std::vector<Entry>> read(LogIndex from, std::size_t bytes_max) override {
     return reader_->read(from, bytes_max);
   }
-  Result<Appended> append(std::span<const std::string_view> payloads, Time now) override;
+  Result<Appended> append(const EncodedBatch& batch, Time now) override;
   void tend() override;
 
  private:

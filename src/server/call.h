@@ -73,7 +73,7 @@ struct ApiParts {
 struct Done {
   LogIndex index;
   Time time;
-  std::span<const v1::Event> events;
+  core::EventSpan events;
   const core::Machine& machine;
   std::uint64_t repeated = 0;  // what the first command with this idempotency key made; 0: none
 

@@ -37,7 +37,8 @@ class HistoryTest : public testing::Test {
   void tell(const std::vector<v1::Event>& events, Time at = Time{1'000'000}) {
     const LogIndex index(++last_);
     const v1::Command command;
-    const std::vector<engine::Applied> applied = {{index, at, &command, events}};
+    const core::Events told(events);
+    const std::vector<engine::Applied> applied = {{index, at, &command, told}};
     history_->on_batch(engine::Batch{at, {}, applied}, machine_);
     ASSERT_TRUE(history_->wait_for(index, seconds(10))) << history_->trouble();
   }

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/number.h"
+#include "server/schema_types.h"
 
 namespace fallow::server {
 namespace {
@@ -146,6 +147,17 @@ Answer<void> check_enums(const Message& message, const std::string& prefix) {
   return {};
 }
 
+std::string written(const Message& message, google::protobuf::util::JsonPrintOptions options) {
+  options.preserve_proto_field_names = true;
+  std::string text;
+  const auto status = google::protobuf::util::BinaryToJsonString(
+      &SchemaTypes::shared(), SchemaTypes::url_of(*message.GetDescriptor()),
+      message.SerializeAsString(), &text, options);
+  FALLOW_CHECK(status.ok(), "{} cannot be written as JSON: {}", message.GetTypeName(),
+               status.ToString());
+  return text;
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view text) {
@@ -157,12 +169,17 @@ bool is_utf8(std::string_view text) {
 Answer<void> read_json(std::string_view text, Message& message) {
   if (text.find_first_not_of(" \t\r\n") == text.npos) return {};
   FALLOW_TRY(check_syntax(text));
-  const auto status = google::protobuf::util::JsonStringToMessage(
-      google::protobuf::StringPiece(text.data(), text.size()), &message);
+  std::string bytes;
+  const auto status = google::protobuf::util::JsonToBinaryString(
+      &SchemaTypes::shared(), SchemaTypes::url_of(*message.GetDescriptor()),
+      google::protobuf::StringPiece(text.data(), text.size()), &bytes);
   if (!status.ok()) {
     const auto words = status.message();
     return tl::unexpected(
         problem_of_reader(std::string_view(words.data(), static_cast<std::size_t>(words.size()))));
+  }
+  if (!message.ParseFromString(bytes)) {
+    return refuse(400, "json_invalid", "the body holds text that is not UTF-8");
   }
   return check_enums(message, {});
 }
@@ -214,22 +231,10 @@ Answer<void> read_parameter(std::string_view text, const FieldDescriptor& field,
 
 std::string write_json(const Message& message) {
   google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
   options.always_print_primitive_fields = true;
-  std::string text;
-  const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
-  FALLOW_CHECK(status.ok(), "{} cannot be written as JSON: {}", message.GetTypeName(),
-               status.ToString());
-  return text;
+  return written(message, options);
 }
 
-std::string write_problem(const v1::Problem& problem) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  std::string text;
-  const auto status = google::protobuf::util::MessageToJsonString(problem, &text, options);
-  FALLOW_CHECK(status.ok(), "a problem cannot be written as JSON: {}", status.ToString());
-  return text;
-}
+std::string write_problem(const v1::Problem& problem) { return written(problem, {}); }
 
 }  // namespace fallow::server

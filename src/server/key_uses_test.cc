@@ -33,8 +33,8 @@ class KeyUsesTest : public testing::Test {
     return times ? times->front() : Time{-1};
   }
   void revoke(int number) {
-    std::vector<v1::Event> events(1);
-    events[0].mutable_key_revoked()->set_key(id(number));
+    core::Events events;
+    events.emplace_back().mutable_key_revoked()->set_key(id(number));
     engine::Applied applied;
     applied.events = events;
     engine::Batch batch;

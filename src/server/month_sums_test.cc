@@ -49,7 +49,7 @@ class MonthSumsTest : public testing::Test {
     FALLOW_CHECK(opened.has_value(), "{}", opened.error().message);
     history_ = std::move(*opened);
   }
-  void tell(const std::vector<v1::Event>& events, Time at, const core::Machine& machine) {
+  void tell(core::EventSpan events, Time at, const core::Machine& machine) {
     const LogIndex index(++last_);
     const v1::Command command;
     const std::vector<engine::Applied> applied = {{index, at, &command, events}};
@@ -58,7 +58,9 @@ class MonthSumsTest : public testing::Test {
       if (event.has_transferred()) told_.push_back({event.transferred(), at});
     }
   }
-  void tell(const std::vector<v1::Event>& events, Time at) { tell(events, at, nothing_); }
+  void tell(const std::vector<v1::Event>& events, Time at) {
+    tell(core::Events(events), at, nothing_);
+  }
   void written() {
     ASSERT_TRUE(history_->wait_for(LogIndex(last_), seconds(30))) << history_->trouble();
   }

@@ -12,7 +12,7 @@ void take(QuoteStats& stats, std::int64_t until, const v1::Event& answer, bool q
   v1::Command command;
   command.mutable_submit_order()->set_tasks(1);
   if (quoted) command.mutable_submit_order()->mutable_quote()->set_expires_at_us(until);
-  const std::vector<v1::Event> events{answer};
+  const core::Events events(std::span(&answer, 1));
   const engine::Applied applied{LogIndex(1), Time{100}, &command, events};
   const core::Machine machine;
   stats.on_batch(engine::Batch{Time{100}, {}, {&applied, 1}}, machine);

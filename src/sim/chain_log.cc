@@ -19,14 +19,14 @@ Result<std::vector<log::Entry>> ChainLog::read(LogIndex from, std::size_t) {
   return fail(ErrorCode::kNotFound, "this log keeps no command, not number {} either", from.value);
 }
 
-Result<log::Appended> ChainLog::append(std::span<const std::string_view> payloads, Time now) {
-  FALLOW_ASSIGN(const std::string body, log::encode_body(payloads));
+Result<log::Appended> ChainLog::append(const log::EncodedBatch& batch, Time now) {
+  FALLOW_TRY(batch.check());
   const LogIndex first = head_.last + LogIndex(1);
   const Time time = std::max(now, head_.time);
-  head_.chain = log::chain_after(head_.chain, first, time, payloads.size(), body);
-  head_.last = LogIndex(head_.last.value + payloads.size());
+  head_.chain = log::chain_after(head_.chain, first, time, batch.size(), batch.body());
+  head_.last = LogIndex(head_.last.value + batch.size());
   head_.time = time;
-  bytes_ += body.size();
+  bytes_ += batch.body().size();
   ++entries_;
   return log::Appended{first, head_.last, head_.time, head_.chain};
 }

@@ -17,7 +17,7 @@ class ChainLog final : public log::Log {
   // kNotFound for anything but the head, or commands that are gone.
   Result<log::Head> head_at(LogIndex last) override;
   Result<std::vector<log::Entry>> read(LogIndex from, std::size_t bytes_max) override;
-  Result<log::Appended> append(std::span<const std::string_view> payloads, Time now) override;
+  Result<log::Appended> append(const log::EncodedBatch& batch, Time now) override;
 
   std::uint64_t bytes() const { return bytes_; }  // that a log on a disk would have taken
   std::uint64_t entries() const { return entries_; }

@@ -411,10 +411,11 @@ TEST(Lockstep, NaiveLedgerNoticesAWrongCharge) {
   NaiveLedger ledger([&](std::string why) { differences.push_back(std::move(why)); });
   v1::Command command;
   command.mutable_submit_order()->mutable_requirements()->set_duration_us(hours(1).value);
-  std::vector<v1::Event> events(2);
-  events[0].mutable_order_accepted()->set_order(1);
-  events[0].mutable_order_accepted()->set_budget_micros(1'000'000);
-  v1::LeasePlaced& placed = *events[1].mutable_lease_placed();
+  core::Events events;
+  v1::OrderAccepted& accepted = *events.emplace_back().mutable_order_accepted();
+  accepted.set_order(1);
+  accepted.set_budget_micros(1'000'000);
+  v1::LeasePlaced& placed = *events.emplace_back().mutable_lease_placed();
   placed.set_lease(2);
   placed.set_order(1);
   placed.set_rate_hour_micros(1'000'000);
@@ -422,8 +423,8 @@ TEST(Lockstep, NaiveLedgerNoticesAWrongCharge) {
   placed.set_hold_micros(1'000'000);
   ledger.see(command, events, Time{});
   ASSERT_TRUE(differences.empty()) << differences.front();
-  events.resize(1);
-  v1::MeterAccepted& meter = *events[0].mutable_meter_accepted();
+  events.clear();
+  v1::MeterAccepted& meter = *events.emplace_back().mutable_meter_accepted();
   meter.mutable_record()->set_lease(2);
   meter.mutable_record()->set_running_us(minutes(30).value);
   meter.set_proven_us(minutes(30).value);

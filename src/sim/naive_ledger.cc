@@ -59,7 +59,7 @@ void NaiveLedger::see_policy(const v1::Policy& policy) {
   }
 }
 
-void NaiveLedger::see(const v1::Command& command, std::span<const v1::Event> events, Time now) {
+void NaiveLedger::see(const v1::Command& command, core::EventSpan events, Time now) {
   today_ = now.us / (24 * 3'600'000'000);
   for (const v1::Event& event : events) {
     if (event.has_node_joined()) {
@@ -343,7 +343,7 @@ void NaiveLedger::see_ended(const v1::LeaseEnded& ended) {
   }
 }
 
-void NaiveLedger::see_gangs_placed(std::span<const v1::Event> events) {
+void NaiveLedger::see_gangs_placed(core::EventSpan events) {
   std::map<Task, std::set<std::uint64_t>> gangs;  // nodes by order and number of the gang
   for (const v1::Event& event : events) {
     if (!event.has_lease_placed()) continue;

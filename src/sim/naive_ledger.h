@@ -30,7 +30,7 @@ class NaiveLedger {
 
   void on_batch(const engine::Batch& batch, const core::Machine& machine);
   // One command with its events; compare() is then up to the caller.
-  void see(const v1::Command& command, std::span<const v1::Event> events, Time now);
+  void see(const v1::Command& command, core::EventSpan events, Time now);
   void compare(const core::Machine& machine) const;
   std::uint64_t charges() const { return charges_; }
   std::uint64_t gangs_placed() const { return gangs_placed_; }
@@ -111,7 +111,7 @@ class NaiveLedger {
   // Basis points of the fee that the renter is let off for what it spent.
   std::int64_t volume_basis_points(std::uint64_t account);
   // All members of a gang by one command, each on another node.
-  void see_gangs_placed(std::span<const v1::Event> events);
+  void see_gangs_placed(core::EventSpan events);
   void see_member_ended(const Lease& lease, const v1::LeaseEnded& ended);
   void see_order_ended(const v1::OrderEnded& ended);
   void expect(const char* what, std::uint64_t id, std::int64_t market, std::int64_t naive);

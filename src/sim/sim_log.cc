@@ -78,18 +78,18 @@ Result<std::vector<log::Entry>> SimLog::read(LogIndex from, std::size_t bytes_ma
   return entries;
 }
 
-Result<log::Appended> SimLog::append(std::span<const std::string_view> payloads, Time now) {
+Result<log::Appended> SimLog::append(const log::EncodedBatch& batch, Time now) {
   if (full_) {
     world_.reach(Mark::kDiskFull);
     return fail(ErrorCode::kBusy, "the simulated disk is full: make room");
   }
-  FALLOW_ASSIGN(std::string body, log::encode_body(payloads));
+  FALLOW_TRY(batch.check());
   log::StoredEntry entry;
   entry.first = head_.last + LogIndex(1);
-  entry.count = payloads.size();
+  entry.count = batch.size();
   entry.time = std::max(now, head_.time);
-  entry.chain = log::chain_after(head_.chain, entry.first, entry.time, entry.count, body);
-  entry.body = std::move(body);
+  entry.chain = log::chain_after(head_.chain, entry.first, entry.time, entry.count, batch.body());
+  entry.body = batch.body();
   const LogIndex first = entry.first;
   entries_.push_back(std::move(entry));
   head_ = head_before(entries_.size());

@@ -20,7 +20,7 @@ class SimLog final : public log::Log {
   Result<log::Head> head() override { return head_; }
   Result<log::Head> head_at(LogIndex last) override;
   Result<std::vector<log::Entry>> read(LogIndex from, std::size_t bytes_max) override;
-  Result<log::Appended> append(std::span<const std::string_view> payloads, Time now) override;
+  Result<log::Appended> append(const log::EncodedBatch& batch, Time now) override;
 
   // The last append has reached the disk: answers may leave.
   void synced() { in_flight_ = false; }

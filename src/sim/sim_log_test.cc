@@ -58,7 +58,7 @@ TEST(SimLog, TornBytesAreNoEntry) {
   entry.count = 1;
   entry.time = Time{1'000};
   const std::array<std::string_view, 1> payloads = {"a command"};
-  entry.body = *log::encode_body(payloads);
+  entry.body = log::EncodedBatch(payloads).body();
   entry.chain =
       log::chain_after(log::genesis_chain(), entry.first, entry.time, entry.count, entry.body);
   const std::string bytes = encode_stored(entry);

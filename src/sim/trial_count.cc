@@ -5,13 +5,13 @@
 
 namespace fallow::sim {
 
-void TrialCount::see(const v1::Command& command, std::span<const v1::Event> events, Time now) {
+void TrialCount::see(const v1::Command& command, core::EventSpan events, Time now) {
   // First, so that what the order's own command places finds it.
   if (command.has_submit_order()) see_order(events, now);
   for (const v1::Event& event : events) see_event(event, now);
 }
 
-void TrialCount::see_order(std::span<const v1::Event> events, Time now) {
+void TrialCount::see_order(core::EventSpan events, Time now) {
   TrialOrder& order = orders_.emplace_back();
   for (const v1::Event& event : events) {
     if (event.has_repeated()) order.repeated = true;

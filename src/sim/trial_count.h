@@ -27,7 +27,7 @@ struct TrialOrder {
 class TrialCount {
  public:
   // A command with its events.
-  void see(const v1::Command& command, std::span<const v1::Event> events, Time now);
+  void see(const v1::Command& command, core::EventSpan events, Time now);
   // The span is over.
   void finish(const core::Machine& machine);
 
@@ -35,7 +35,7 @@ class TrialCount {
   const std::vector<TrialOrder>& orders() const { return orders_; }
 
  private:
-  void see_order(std::span<const v1::Event> events, Time now);
+  void see_order(core::EventSpan events, Time now);
   void see_event(const v1::Event& event, Time now);
   void see_transfer(const v1::Transferred& transfer);
 
