@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/number.h"
+#include "server/json_writer.h"
 #include "server/schema_types.h"
 
 namespace fallow::server {
@@ -147,17 +148,6 @@ Answer<void> check_enums(const Message& message, const std::string& prefix) {
   return {};
 }
 
-std::string written(const Message& message, google::protobuf::util::JsonPrintOptions options) {
-  options.preserve_proto_field_names = true;
-  std::string text;
-  const auto status = google::protobuf::util::BinaryToJsonString(
-      &SchemaTypes::shared(), SchemaTypes::url_of(*message.GetDescriptor()),
-      message.SerializeAsString(), &text, options);
-  FALLOW_CHECK(status.ok(), "{} cannot be written as JSON: {}", message.GetTypeName(),
-               status.ToString());
-  return text;
-}
-
 }  // namespace
 
 bool is_utf8(std::string_view text) {
@@ -230,11 +220,15 @@ Answer<void> read_parameter(std::string_view text, const FieldDescriptor& field,
 }
 
 std::string write_json(const Message& message) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.always_print_primitive_fields = true;
-  return written(message, options);
+  JsonWriter writer(JsonWriter::Fields::kAll);
+  writer.write(message);
+  return writer.text();
 }
 
-std::string write_problem(const v1::Problem& problem) { return written(problem, {}); }
+std::string write_problem(const v1::Problem& problem) {
+  JsonWriter writer(JsonWriter::Fields::kSet);
+  writer.write(problem);
+  return writer.text();
+}
 
 }  // namespace fallow::server

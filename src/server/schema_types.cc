@@ -12,8 +12,8 @@ using TypeStatus = google::protobuf::util::Status;
 
 constexpr const char* kPrefix = "type.googleapis.com";
 
-// Of options a converter reads one of a type, that it is a map's entry; those of fields and values
-// it only copies.
+// Of options the reader asks for one of a type, that it is a map's entry; those of fields and
+// values it only copies.
 void forget_options(google::protobuf::Type& type) {
   for (google::protobuf::Field& field : *type.mutable_fields()) field.clear_options();
 }

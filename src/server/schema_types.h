@@ -19,7 +19,7 @@ class SchemaTypes final : public google::protobuf::util::TypeResolver {
   SchemaTypes();
 
   static SchemaTypes& shared();
-  // How a converter names the type of a message.
+  // How the reader names the type of a message.
   static std::string url_of(const google::protobuf::Descriptor& type);
 
   google::protobuf::util::Status ResolveMessageType(const std::string& type_url,
