@@ -53,7 +53,7 @@ Sequencer::Sequencer(log::Log& log, const log::Head& head, core::Machine& machin
 
 void Sequencer::Gathering::add(std::string_view bytes, v1::Command&& command, Completion&& done) {
   encoded.add(bytes);
-  submissions.emplace_back(std::move(command), std::move(done));
+  submissions.push_back({std::move(command), std::move(done)});
 }
 
 Status Sequencer::submit(v1::Command&& command, Completion done) {

@@ -27,6 +27,11 @@ std::string to_base64(std::string_view bytes) {
   return text;
 }
 
+// Whether a byte stands for itself wherever it is met: what most names and numbers consist of.
+constexpr bool is_plain(char c) {
+  return c >= ' ' && c < '\x7f' && c != '"' && c != '\\' && c != '<' && c != '>';
+}
+
 // Characters of three bytes that end lines in scripts, are not seen, or turn the text behind them:
 // U+200B to U+200F, U+2028 to U+202E, U+2060 to U+206F.
 bool is_format_character(std::string_view text) {
@@ -171,6 +176,10 @@ void JsonWriter::write_string(std::string_view text) {
   };
   while (plain < text.size()) {
     const char c = text[plain];
+    if (is_plain(c)) {
+      ++plain;
+      continue;
+    }
     const std::string_view rest = text.substr(plain);
     if (c == '"') {
       escape(1, "\\\"");
@@ -180,8 +189,6 @@ void JsonWriter::write_string(std::string_view text) {
       escape(1, "\\n");
     } else if (c == '<' || c == '>') {
       escape(1, c == '<' ? "\\u003c" : "\\u003e");
-    } else if (c > '>' && c < '\x7f') {
-      ++plain;  // most letters
     } else if (const std::size_t control = control_bytes(rest); control > 0) {
       escape(control, fmt::format("\\u{:04x}", static_cast<unsigned char>(rest[control - 1])));
     } else if (is_format_character(rest)) {
