@@ -83,33 +83,34 @@ void fill(BenchMarket& market, const std::string& folder, std::size_t commands_p
 }
 
 // Submits all as fast as the queue takes them and waits for the last answer. Commands per second.
-double submit_all(engine::Engine& engine, std::vector<v1::Command> commands) {
-  std::mutex mutex;
-  std::condition_variable all_answered;
-  // In lines of their own: the market's thread counts beside what this one writes.
-  struct alignas(128) Counts {
-    std::atomic<std::size_t> left;
+double submit_all(engine::Engine& engine, const std::vector<v1::Command>& commands) {
+  struct Run {
+    std::mutex mutex;
+    std::condition_variable all_answered;
+    // In a line of its own: the market's thread counts beside what this one writes.
+    alignas(128) std::atomic<std::size_t> left;
     std::atomic<std::size_t> refused = 0;
   };
-  Counts counts{.left = commands.size()};
+  Run run{.left = commands.size()};
+  // One pointer, for which std::function needs no memory.
+  const auto answered = [&run](const Result<engine::Applied>& applied, const core::Machine&) {
+    if (!applied || (!applied->events.empty() && applied->events.front().has_refused())) {
+      ++run.refused;
+    }
+    if (--run.left > 0) return;
+    const std::lock_guard lock(run.mutex);
+    run.all_answered.notify_one();
+  };
   const auto began = Steady::now();
-  for (v1::Command& command : commands) {
-    while (!engine.submit(
-        std::move(command), [&](const Result<engine::Applied>& applied, const core::Machine&) {
-          if (!applied || (!applied->events.empty() && applied->events.front().has_refused())) {
-            ++counts.refused;
-          }
-          if (--counts.left > 0) return;
-          const std::lock_guard lock(mutex);
-          all_answered.notify_one();
-        })) {
+  for (const v1::Command& command : commands) {
+    while (!engine.submit(command, answered)) {
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
   }
-  std::unique_lock lock(mutex);
-  all_answered.wait(lock, [&] { return counts.left == 0; });
+  std::unique_lock lock(run.mutex);
+  run.all_answered.wait(lock, [&] { return run.left == 0; });
   const double rate = static_cast<double>(commands.size()) / seconds_since(began);
-  FALLOW_CHECK(counts.refused == 0, "{} commands were refused", counts.refused.load());
+  FALLOW_CHECK(run.refused == 0, "{} commands were refused", run.refused.load());
   return rate;
 }
 
@@ -143,10 +144,13 @@ double raw_append(const std::string& folder, const std::vector<std::string>& pay
 }
 
 void throughput(const Settings& settings, Report& report) {
-  constexpr int kRounds = 3;
+  constexpr int kRounds = 5;
   std::vector<double> engine_rates;
   std::vector<double> raw_rates;       // in batches of the engine's size
   std::vector<double> raw_1024_rates;  // in batches of 1,024
+  // Of each round, one behind the other: what the machine does besides changes within seconds.
+  std::vector<double> of_raw;
+  std::vector<double> of_raw_1024;
   std::vector<double> batches;
   double bytes = 0;
   for (int round = 0; round < kRounds; ++round) {
@@ -163,7 +167,7 @@ void throughput(const Settings& settings, Report& report) {
       const Running running(folder.path(), without_snapshots());
       submit_all(*running.engine, market.links());
       const auto before = running.engine->stats().sequencer;
-      engine_rates.push_back(submit_all(*running.engine, std::move(commands)));
+      engine_rates.push_back(submit_all(*running.engine, commands));
       const auto after = running.engine->stats().sequencer;
       const auto made = static_cast<double>(after.commands - before.commands);
       batches.push_back(made / static_cast<double>(after.batches - before.batches));
@@ -173,17 +177,21 @@ void throughput(const Settings& settings, Report& report) {
     raw_rates.push_back(raw_append(raw.path(), payloads, static_cast<std::size_t>(batches.back())));
     const Folder raw_1024(settings.dir);
     raw_1024_rates.push_back(raw_append(raw_1024.path(), payloads, 1'024));
+    of_raw.push_back(engine_rates.back() / raw_rates.back());
+    of_raw_1024.push_back(engine_rates.back() / raw_1024_rates.back());
   }
-  const double engine_rate = quantile(engine_rates, 0.5);
-  const double raw_rate = quantile(raw_rates, 0.5);
-  const double raw_1024_rate = quantile(raw_1024_rates, 0.5);
-  report.add("durable commands through engine and log", engine_rate, "1/s",
+  const auto range = [](std::vector<double>& ratios) {
+    return fmt::format("median of the rounds', {:.2f} to {:.2f}", quantile(ratios, 0),
+                       quantile(ratios, 1));
+  };
+  report.add("durable commands through engine and log", quantile(engine_rates, 0.5), "1/s",
              fmt::format("median of {} runs; {:.0f} bytes each, {:.0f} a batch", kRounds, bytes,
                          quantile(batches, 0.5)));
-  report.add("raw SQLite, same bytes, 1024 a batch", raw_1024_rate, "1/s", "");
-  report.add("engine / that", engine_rate / raw_1024_rate, "", "target: at least 0.5");
-  report.add("raw SQLite, same bytes, the engine's batches", raw_rate, "1/s", "");
-  report.add("engine / that", engine_rate / raw_rate, "");
+  report.add("raw SQLite, same bytes, 1024 a batch", quantile(raw_1024_rates, 0.5), "1/s", "");
+  report.add("engine / that", quantile(of_raw_1024, 0.5), "",
+             range(of_raw_1024) + "; target: at least 0.5");
+  report.add("raw SQLite, same bytes, the engine's batches", quantile(raw_rates, 0.5), "1/s", "");
+  report.add("engine / that", quantile(of_raw, 0.5), "", range(of_raw));
 }
 
 struct Paced {

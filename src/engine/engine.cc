@@ -79,7 +79,7 @@ Result<std::unique_ptr<Engine>> Engine::start(EngineParts parts, const EngineOpt
 Status Engine::open_market(const v1::Found& found) {
   stopped_ = true;  // until the threads run there is nothing to stop
   const bool is_new = machine_->last_index().value == 0;
-  v1::Command command = opening_command(is_new, found);
+  const v1::Command command = opening_command(is_new, found);
   if (is_new) {
     FALLOW_TRY(try_opening(command, options_.limits, parts_.clock->now()));
   } else if (!machine_->founded()) {
@@ -91,7 +91,7 @@ Status Engine::open_market(const v1::Found& found) {
   const Completion done = [&opened](const Result<Applied>& applied, const core::Machine&) {
     opened = applied ? none_refused(applied->events) : tl::unexpected(applied.error());
   };
-  FALLOW_TRY(sequencer_.submit(std::move(command), done));
+  FALLOW_TRY(sequencer_.submit(command, done));
   sequencer_.step();
   if (!opened) {
     const std::string storage_error = sequencer_.stats().storage_error;
@@ -162,8 +162,8 @@ void Engine::snapshot_at_stop() {
   static_cast<void>(saved);
 }
 
-Status Engine::submit(v1::Command&& command, Completion done) {
-  return sequencer_.submit(std::move(command), std::move(done));
+Status Engine::submit(const v1::Command& command, Completion done) {
+  return sequencer_.submit(command, std::move(done));
 }
 
 Status Engine::read(Read look) { return sequencer_.read(std::move(look)); }
@@ -171,15 +171,14 @@ Status Engine::read(Read look) { return sequencer_.read(std::move(look)); }
 Result<Answer> Engine::execute(const v1::Command& command) {
   std::promise<Result<Answer>> promise;
   std::future<Result<Answer>> future = promise.get_future();
-  FALLOW_TRY(submit(
-      v1::Command(command), [&promise](const Result<Applied>& applied, const core::Machine&) {
-        if (!applied) {
-          promise.set_value(tl::unexpected(applied.error()));
-          return;
-        }
-        promise.set_value(Answer{
-            applied->index, applied->time, {applied->events.begin(), applied->events.end()}});
-      }));
+  FALLOW_TRY(submit(command, [&promise](const Result<Applied>& applied, const core::Machine&) {
+    if (!applied) {
+      promise.set_value(tl::unexpected(applied.error()));
+      return;
+    }
+    promise.set_value(
+        Answer{applied->index, applied->time, {applied->events.begin(), applied->events.end()}});
+  }));
   return future.get();
 }
 

@@ -67,7 +67,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   // See Sequencer.
-  Status submit(v1::Command&& command, Completion done);
+  Status submit(const v1::Command& command, Completion done);
   Status read(Read look);
 
   // Submits and waits for the answer. Never from the market thread.

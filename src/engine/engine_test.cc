@@ -107,11 +107,10 @@ TEST(EngineTest, ManyThreadsAreAllAnsweredOnce) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kEach; ++i) {
         const v1::Command command = deposit(kOperator, 1, fmt::format("{}-{}", t, i));
-        while (!engine.submit(v1::Command(command),
-                              [&](const Result<Applied>& applied, const core::Machine&) {
-                                const std::lock_guard lock(mutex);
-                                indexes.insert(applied ? applied->index.value : 0);
-                              })) {
+        while (!engine.submit(command, [&](const Result<Applied>& applied, const core::Machine&) {
+          const std::lock_guard lock(mutex);
+          indexes.insert(applied ? applied->index.value : 0);
+        })) {
           std::this_thread::yield();
         }
         EXPECT_TRUE(engine.read([](const core::Machine& machine) { machine.counts(); }));
@@ -263,9 +262,9 @@ TEST(EngineTest, AFullDiskRefusesAndTheMarketGoesOnAfterwards) {
   auto market = Market::open(folder, options);
   if (!market) ::_exit(1);
   for (std::uint64_t i = 0;; ++i) {
-    v1::Command command = deposit(kOperator, 1, fmt::format("{}-{}", seed, i));
+    const v1::Command command = deposit(kOperator, 1, fmt::format("{}-{}", seed, i));
     const Status queued = (*market)->engine->submit(
-        std::move(command), [pipe_end](const Result<Applied>& applied, const core::Machine&) {
+        command, [pipe_end](const Result<Applied>& applied, const core::Machine&) {
           if (!applied) ::_exit(2);
           const std::uint64_t index = applied->index.value;
           if (::write(pipe_end, &index, sizeof index) != sizeof index) ::_exit(3);

@@ -51,12 +51,20 @@ Sequencer::Sequencer(log::Log& log, const log::Head& head, core::Machine& machin
                machine.last_index().value, head.last.value);
 }
 
-void Sequencer::Gathering::add(std::string_view bytes, v1::Command&& command, Completion&& done) {
+void Sequencer::Gathering::add(const v1::Command& command, std::string_view bytes,
+                               Completion&& answer) {
+  commands.push_back(command);
+  done.push_back(std::move(answer));
   encoded.add(bytes);
-  submissions.push_back({std::move(command), std::move(done)});
 }
 
-Status Sequencer::submit(v1::Command&& command, Completion done) {
+void Sequencer::Gathering::clear() {
+  commands.clear();
+  done.clear();
+  encoded.clear();
+}
+
+Status Sequencer::submit(const v1::Command& command, Completion done) {
   if (command.kind_case() == v1::Command::KIND_NOT_SET) {
     return fail(ErrorCode::kInvalid, "a command without a kind cannot be stored");
   }
@@ -84,7 +92,7 @@ Status Sequencer::submit(v1::Command&& command, Completion done) {
     }
     ++commands_waiting_;
     bytes_waiting_ += size;
-    if (intake_.empty() || intake_.back().submissions.size() >= limits_.batch_commands_max ||
+    if (intake_.empty() || intake_.back().commands.size() >= limits_.batch_commands_max ||
         intake_.back().encoded.payload_bytes() >= limits_.batch_bytes_max) {
       if (spare_.empty()) {
         intake_.emplace_back();
@@ -93,7 +101,7 @@ Status Sequencer::submit(v1::Command&& command, Completion done) {
         spare_.pop_back();
       }
     }
-    intake_.back().add(bytes, std::move(command), std::move(done));
+    intake_.back().add(command, bytes, std::move(done));
   }
   append_work_.raise();
   return {};
@@ -145,7 +153,7 @@ bool Sequencer::append_step() {
   Handed handed;
   if (retry_at_ && clock_.monotonic() < *retry_at_) {
     handed.gathering = collect();
-    if (handed.gathering.submissions.empty()) return false;
+    if (handed.gathering.commands.empty()) return false;
     handed.at = fail(ErrorCode::kBusy, "{}", kStorageRefusal);
     hand_over(std::move(handed));
     return true;
@@ -158,9 +166,9 @@ bool Sequencer::append_step() {
     v1::Command command;
     command.mutable_tick();
     const std::string bytes = command.SerializeAsString();
-    handed.gathering.add(bytes, std::move(command), {});
+    handed.gathering.add(command, bytes, {});
   }
-  if (handed.gathering.submissions.empty()) return false;
+  if (handed.gathering.commands.empty()) return false;
   handed.at = append(handed.gathering, now);
   if (tick && handed.at) tick_at_ = handed.at->last;
   hand_over(std::move(handed));
@@ -172,7 +180,7 @@ Sequencer::Gathering Sequencer::collect() {
   if (intake_.empty()) return {};
   Gathering gathering = std::move(intake_.front());
   intake_.pop_front();
-  commands_waiting_ -= gathering.submissions.size();
+  commands_waiting_ -= gathering.commands.size();
   bytes_waiting_ -= gathering.encoded.payload_bytes();
   return gathering;
 }
@@ -257,13 +265,14 @@ void Sequencer::apply(const Handed& handed) {
   events_.clear();
   ends_.clear();
   LogIndex index = handed.at->first;
-  for (const Submission& submission : handed.gathering.submissions) {
+  const Gathering& batch = handed.gathering;
+  for (std::size_t i = 0; i < batch.commands.size(); ++i) {
     const std::size_t begin = events_.size();
-    machine_.apply(index, handed.at->time, submission.command, events_);
+    machine_.apply(index, handed.at->time, batch.commands[i], events_);
     ends_.push_back(events_.size());
-    if (submission.done) {
-      submission.done(
-          Applied{index, handed.at->time, &submission.command, events_.view().subspan(begin)},
+    if (batch.done[i]) {
+      batch.done[i](
+          Applied{index, handed.at->time, &batch.commands[i], events_.view().subspan(begin)},
           machine_);
     }
     index += LogIndex(1);
@@ -272,16 +281,15 @@ void Sequencer::apply(const Handed& handed) {
 
 void Sequencer::recycle(Gathering&& batch) {
   if (batch.encoded.body().capacity() > kSpareBytesMax) return;
-  batch.submissions.clear();
-  batch.encoded.clear();
+  batch.clear();
   const std::lock_guard lock(mutex_);
   if (spare_.size() < kSpare) spare_.push_back(std::move(batch));
 }
 
 void Sequencer::refuse(const Handed& handed) {
   const Result<Applied> refusal = tl::unexpected(handed.at.error());
-  for (const Submission& submission : handed.gathering.submissions) {
-    if (submission.done) submission.done(refusal, machine_);
+  for (const Completion& done : handed.gathering.done) {
+    if (done) done(refusal, machine_);
   }
 }
 
@@ -294,9 +302,9 @@ void Sequencer::publish(const Handed& handed) {
   applied_batch_.clear();
   const core::EventSpan events = events_;
   std::size_t begin = 0;
-  for (std::size_t i = 0; i < handed.gathering.submissions.size(); ++i) {
+  for (std::size_t i = 0; i < handed.gathering.commands.size(); ++i) {
     applied_batch_.push_back(Applied{LogIndex(handed.at->first.value + i), handed.at->time,
-                                     &handed.gathering.submissions[i].command,
+                                     &handed.gathering.commands[i],
                                      events.subspan(begin, ends_[i] - begin)});
     begin = ends_[i];
   }

@@ -64,10 +64,10 @@ class Sequencer {
   Sequencer(log::Log& log, const log::Head& head, core::Machine& machine, const Clock& clock,
             std::vector<Subscriber*> subscribers, const SequencerLimits& limits = {});
 
-  // Queues the command, which is taken if and only if this succeeds; `done` (may be empty) is then
-  // called once. Errors: kBusy (a queue is full), kTooLarge, kInvalid (no kind, or text that is not
-  // UTF-8), kClosed.
-  Status submit(v1::Command&& command, Completion done);
+  // Queues a copy of the command, which is taken if and only if this succeeds; `done` (may be
+  // empty) is then called once. Errors: kBusy (a queue is full), kTooLarge, kInvalid (no kind, or
+  // text that is not UTF-8), kClosed.
+  Status submit(const v1::Command& command, Completion done);
   // Queues a look at the machine. kBusy or kClosed; the function is then never called.
   Status read(Read look);
   // From now on nothing is accepted; what was accepted is still worked off by the steps.
@@ -96,17 +96,16 @@ class Sequencer {
   Signal& apply_work() { return apply_work_; }
 
  private:
-  struct Submission {
-    v1::Command command;
-    Completion done;
-  };
   // The commands of a batch are gathered as they come, also as the log will store them: making one
-  // of what waits moves nothing.
+  // of what waits moves nothing. They stand on memory of the batch, close together for the thread
+  // that applies them, and let go with it: what a command's maker has made, its maker lets go.
   struct Gathering {
-    std::vector<Submission> submissions;
-    log::EncodedBatch encoded;
+    core::MessageList<v1::Command> commands;
+    std::vector<Completion> done;  // of each
+    log::EncodedBatch encoded;     // of each
 
-    void add(std::string_view bytes, v1::Command&& command, Completion&& done);
+    void add(const v1::Command& command, std::string_view bytes, Completion&& answer);
+    void clear();
   };
   // What append_step() hands to apply_step().
   struct Handed {

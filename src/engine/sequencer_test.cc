@@ -18,15 +18,14 @@ struct SequencerTest : testing::Test {
     ASSERT_EQ(answers.size(), 1U);
   }
   Status submit(const v1::Command& command) {
-    return sequencer->submit(
-        v1::Command(command), [this](const Result<Applied>& applied, const core::Machine&) {
-          if (applied) {
-            answers.push_back(applied->index.value);
-            answered.insert(answered.end(), applied->events.begin(), applied->events.end());
-          } else {
-            refusals.push_back(applied.error());
-          }
-        });
+    return sequencer->submit(command, [this](const Result<Applied>& applied, const core::Machine&) {
+      if (applied) {
+        answers.push_back(applied->index.value);
+        answered.insert(answered.end(), applied->events.begin(), applied->events.end());
+      } else {
+        refusals.push_back(applied.error());
+      }
+    });
   }
   void submit_all(const std::vector<v1::Command>& commands) {
     for (const v1::Command& command : commands) ASSERT_TRUE(submit(command));

@@ -95,7 +95,7 @@ net::Task<Answer<void>> Call::submit_and(v1::Command command, std::function<void
   sign(command, part);
   const net::OneShot<Answer<void>> taken(executor_);
   const Status queued = parts_.engine->submit(
-      std::move(command),
+      command,
       [this, &take, taken](const Result<engine::Applied>& applied, const core::Machine& machine) {
         Answer<Done> done = done_of(applied, machine);
         if (!done) return taken.set(tl::unexpected(std::move(done).error()));

@@ -205,7 +205,7 @@ void Hub::proven(SessionId id, const v1::Hello& hello, const core::Machine& mach
     Session* open = find(id);
     if (open != nullptr) turn_away(id, *open, "busy", "the market could not store the report");
   };
-  if (!port_.submit(std::move(report), stored)) {
+  if (!port_.submit(report, stored)) {
     turn_away(id, *session, "busy", "the market is busy; try again later");
     return;
   }
@@ -251,9 +251,9 @@ void Hub::observed(SessionId id, Session& session, const v1::Observed& observed)
     metered.emplace_back(workload.lease(), workload.meters().rbegin()->sequence());
   }
   ++session.observed_in_flight;
-  const Status taken = port_.submit(
-      std::move(command), [this, id, sequence, owner, revision, alive = std::move(alive),
-                           metered = std::move(metered)](const core::Machine* market) {
+  const Status taken =
+      port_.submit(command, [this, id, sequence, owner, revision, alive = std::move(alive),
+                             metered = std::move(metered)](const core::Machine* market) {
         const std::lock_guard lock(mutex_);
         Session* open = find(id);
         if (open == nullptr) return;
@@ -374,7 +374,7 @@ void Hub::flush_links() {
       links_wanted_.try_emplace(wanted.first,
                                 Link{connected, wanted.second.by_market && !connected});
     };
-    if (!port_.submit(std::move(command), stored)) return;
+    if (!port_.submit(command, stored)) return;
     links_wanted_.erase(first);
   }
 }

@@ -25,7 +25,7 @@ void Hub::draw_proof(LeaseId lease, const core::Machine& machine) {
     const std::lock_guard lock(mutex_);
     drawn(node, lease, market);
   };
-  if (port_.submit(*std::move(command), stored)) {
+  if (port_.submit(*command, stored)) {
     ++drawn_[node];
   } else {
     proofs_.not_started(lease);
@@ -81,7 +81,7 @@ void Hub::refuse_secrets(const Session& session, const core::Machine& machine,
   desired.mutable_leases()->Swap(kept.mutable_leases());
   if (observe.workloads_size() == 0) return;
   // Where the queue is full the node's own next report, which does not name them, ends them, too.
-  (void)port_.submit(std::move(command), [](const core::Machine*) {});
+  (void)port_.submit(command, [](const core::Machine*) {});
 }
 
 void Hub::repeat_lost_desired(SessionId id, Session& session, std::uint64_t acted_upon) {

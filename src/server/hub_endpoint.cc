@@ -91,8 +91,8 @@ void HubEndpoint::close(SessionId session) {
   if (const auto socket = socket_of(session)) socket->close(net::CloseCode::kNormal, "goodbye");
 }
 
-Status HubEndpoint::submit(v1::Command command, Stored stored) {
-  return engine_->submit(std::move(command),
+Status HubEndpoint::submit(const v1::Command& command, Stored stored) {
+  return engine_->submit(command,
                          [stored = std::move(stored)](const Result<engine::Applied>& applied,
                                                       const core::Machine& machine) {
                            stored(applied ? &machine : nullptr);

@@ -81,7 +81,7 @@ class HubEndpoint final : public HubPort,
   // HubPort.
   void send(SessionId session, const v1::HubMessage& message) override;
   void close(SessionId session) override;
-  [[nodiscard]] Status submit(v1::Command command, Stored stored) override;
+  [[nodiscard]] Status submit(const v1::Command& command, Stored stored) override;
   [[nodiscard]] bool read(std::function<void(const core::Machine&)> visit) override;
   [[nodiscard]] bool work(std::function<void()> job) override;
   std::uint64_t store_log(const v1::LogChunk& chunk) override { return logs_.append(chunk); }

@@ -32,7 +32,7 @@ class HubPort {
   virtual void close(SessionId session) = 0;
   // Hands a command to the engine. An error: nothing was taken, `stored` is never called: kBusy,
   // kClosed, or kInvalid of a command that will never be.
-  [[nodiscard]] virtual Status submit(v1::Command command, Stored stored) = 0;
+  [[nodiscard]] virtual Status submit(const v1::Command& command, Stored stored) = 0;
   // Reads the market on its thread. False: the queue is full and nothing was taken.
   [[nodiscard]] virtual bool read(std::function<void(const core::Machine&)> visit) = 0;
   // Does it on a thread that may be busy for a second, never from within the call. False: too much

@@ -99,9 +99,9 @@ class HubTest : public testing::Test, public HubPort {
     sent_[session].push_back(message);
   }
   void close(SessionId session) override { closing_.push_back(session); }
-  Status submit(v1::Command command, Stored stored) override {
+  Status submit(const v1::Command& command, Stored stored) override {
     if (full_) return fail(ErrorCode::kBusy, "full");
-    work_.emplace_back([this, command = std::move(command), stored = std::move(stored)] {
+    work_.emplace_back([this, command, stored = std::move(stored)] {
       commands_.push_back(command);
       if (stored_) apply(command);
       stored(stored_ ? &machine_ : nullptr);

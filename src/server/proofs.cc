@@ -200,7 +200,7 @@ void Proofs::begin(NodeId node, std::size_t devices) {
   v1::Command command;
   command.mutable_start_proof()->set_node(node.value);
   command.mutable_start_proof()->set_seed(to_bytes(pending.seed));
-  const Status taken = port_.submit(std::move(command), [this, node](const core::Machine* market) {
+  const Status taken = port_.submit(command, [this, node](const core::Machine* market) {
     if (market != nullptr) return;
     const std::lock_guard lock(mutex_);
     pending_.erase(node);
@@ -375,7 +375,7 @@ void Proofs::finish_if_over(Run& run) {
   for (const auto& [device, seat] : run.seats) *finish.add_results() = seat.exam->result();
   const RunKey key(run.node, run.lease);
   const Status taken =
-      port_.submit(std::move(command), [this, key, proof = run.proof](const core::Machine* market) {
+      port_.submit(command, [this, key, proof = run.proof](const core::Machine* market) {
         const std::lock_guard lock(mutex_);
         Run* const done = find(key.first, proof);
         if (done == nullptr) return;

@@ -218,11 +218,11 @@ class ProofsTest : public testing::Test, public HubPort {
     if (message.has_proof_ask()) asks_[session].push_back(message.proof_ask());
   }
   void close(SessionId) override {}
-  Status submit(v1::Command command, Stored stored) override {
+  Status submit(const v1::Command& command, Stored stored) override {
     ++submissions_;
     if (full_) return fail(ErrorCode::kBusy, "full");
     if (invalid_) return fail(ErrorCode::kInvalid, "not UTF-8");
-    work_.emplace_back([this, command = std::move(command), stored = std::move(stored)] {
+    work_.emplace_back([this, command, stored = std::move(stored)] {
       apply(command);
       stored(&machine_);
     });

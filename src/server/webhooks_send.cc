@@ -253,7 +253,7 @@ void Webhooks::after_failure(Hook& hook, const WebhookStore::Attempt& attempt, T
     say(fmt::format("webhook {} is stopped: its receiver takes nothing", id.value));
   };
   // Where the queue is full the next failure says it again.
-  (void)engine_->submit(std::move(command), told);
+  (void)engine_->submit(command, told);
 }
 
 }  // namespace fallow::server

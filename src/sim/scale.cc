@@ -132,9 +132,9 @@ class Scale {
     return Duration(static_cast<std::int64_t>(hours * 3'600e6));
   }
 
-  void submit(v1::Command command) {
+  void submit(const v1::Command& command) {
     if (++submitted_ % kAtOnce == 0) work_off();
-    const Status taken = sequencer_.submit(std::move(command), [this](const auto& applied, auto&) {
+    const Status taken = sequencer_.submit(command, [this](const auto& applied, auto&) {
       FALLOW_CHECK(applied.has_value(), "a command was not stored: {}", applied.error().message);
       for (const v1::Event& event : applied->events) {
         if (event.has_refused()) ++report_.refused;
@@ -210,7 +210,7 @@ class Scale {
                                       .memory_mb = 64'000,
                                       .disk_mb = 500'000});
     prices_.push_back(model.hour_micros);
-    submit(std::move(command));
+    submit(command);
   }
 
   void offer(std::uint32_t number) {
@@ -237,7 +237,7 @@ class Scale {
       if (random_->below(100) < options_.scarce_pct) query = kScarceQuery;
       order.mutable_requirements()->set_query(query);
       order.mutable_requirements()->set_duration_us(kAskedTime.value);
-      submit(std::move(command));
+      submit(command);
       ++report_.submitted;
     }
   }
@@ -292,7 +292,7 @@ class Scale {
       }
       report_.making_seconds += thread_seconds() - begun;
       report_.observed += reports.size();
-      for (v1::Command& report : reports) submit(std::move(report));
+      for (const v1::Command& report : reports) submit(report);
       work_off();
     }
   }

@@ -69,7 +69,7 @@ void SimServer::open_market(bool is_new) {
     command.mutable_resume();
   }
   log_.set_full(false);
-  if (!sequencer_->submit(std::move(command), {})) return world_.fail("the market does not open");
+  if (!sequencer_->submit(command, {})) return world_.fail("the market does not open");
   sequencer_->step();
   log_.synced();
   plan_tick();
@@ -231,12 +231,12 @@ void SimServer::on_batch(const engine::Batch& batch, const core::Machine& machin
 }
 
 bool SimServer::submit_command(const v1::Command& command, engine::Completion done) {
-  return take(v1::Command(command), std::move(done)).has_value();
+  return take(command, std::move(done)).has_value();
 }
 
-Status SimServer::take(v1::Command command, engine::Completion done) {
+Status SimServer::take(const v1::Command& command, engine::Completion done) {
   if (!is_up()) return fail(ErrorCode::kClosed, "the server is down");
-  const Status taken = sequencer_->submit(std::move(command), std::move(done));
+  const Status taken = sequencer_->submit(command, std::move(done));
   wake();
   return taken;
 }
@@ -251,12 +251,11 @@ void SimServer::send(server::SessionId session, const v1::HubMessage& message) {
 
 void SimServer::close(server::SessionId session) { network_.close_by_server(session.value); }
 
-Status SimServer::submit(v1::Command command, server::Stored stored) {
-  return take(std::move(command),
-              [stored = std::move(stored)](const Result<engine::Applied>& applied,
-                                           const core::Machine& machine) {
-                stored(applied ? &machine : nullptr);
-              });
+Status SimServer::submit(const v1::Command& command, server::Stored stored) {
+  return take(command, [stored = std::move(stored)](const Result<engine::Applied>& applied,
+                                                    const core::Machine& machine) {
+    stored(applied ? &machine : nullptr);
+  });
 }
 
 bool SimServer::read(std::function<void(const core::Machine&)> visit) {

@@ -54,7 +54,7 @@ class SimServer final : public server::HubPort, public ServerEnd, public engine:
   // server::HubPort
   void send(server::SessionId session, const v1::HubMessage& message) override;
   void close(server::SessionId session) override;
-  Status submit(v1::Command command, server::Stored stored) override;
+  Status submit(const v1::Command& command, server::Stored stored) override;
   bool read(std::function<void(const core::Machine&)> visit) override;
   bool work(std::function<void()> job) override;
   std::uint64_t store_log(const v1::LogChunk& chunk) override;
@@ -74,7 +74,7 @@ class SimServer final : public server::HubPort, public ServerEnd, public engine:
   void on_batch(const engine::Batch& batch, const core::Machine& machine) override;
 
  private:
-  Status take(v1::Command command, engine::Completion done);
+  Status take(const v1::Command& command, engine::Completion done);
   void open_market(bool is_new);
   void down();
   // Plans the next look at what waits, at once or when something is due.

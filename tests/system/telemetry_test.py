@@ -90,12 +90,14 @@ class TelemetryTest(SystemTest):
         def minutes():
             return self.market.run("leases", "watch", lease["id"], "--minutes", key=self.renter)
 
-        minute = self.market.wait_until("the minute that was cut short", minutes, 30 * PATIENCE)[0]
-        self.assertEqual(minute["max"]["devices"][0]["percent"], 97)
-        self.assertGreater(minute["max"]["workloads"][0]["cpu_thousandths"], 300)
-        self.assertGreater(minute["max"]["host"]["cpu_thousandths"], 300)
-        self.assertGreater(minute["seconds"], 0)
-        self.assertLessEqual(minute["seconds"], 60)
+        seen = self.market.wait_until("the minute that was cut short", minutes, 30 * PATIENCE)
+        # On a slow machine there are several, and what was seen above is in any of them.
+        self.assertEqual(max(minute["max"]["devices"][0]["percent"] for minute in seen), 97)
+        self.assertGreater(max(minute["max"]["workloads"][0]["cpu_thousandths"] for minute in seen), 300)
+        self.assertGreater(max(minute["max"]["host"]["cpu_thousandths"] for minute in seen), 300)
+        for minute in seen:
+            self.assertGreater(minute["seconds"], 0)
+            self.assertLessEqual(minute["seconds"], 60)
 
     def test_an_idle_node_is_measured_while_somebody_watches(self):
         node = self.market.run("nodes", key=self.provider)[0]["id"]
