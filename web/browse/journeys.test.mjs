@@ -414,6 +414,19 @@ test('a provider sets a price, an operator opens an account', async () => {
   await operator.getByRole('heading', { name: 'Book a deposit for erin' }).click();
   await operator.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
   assert.equal(await operator.getByRole('region', { name: 'Keys of an account' }).count(), 0);
+  // A deposit that the rail takes back; a mistyped reference is none.
+  const account = market.run('erin', 'wallet')[0].account;
+  market.run('operator', 'wallet', 'deposit', account, '3.00', '--reference', 'card-77');
+  await operator.getByRole('button', { name: 'Reverse a deposit' }).click();
+  const reversal = operator.getByRole('dialog');
+  assert.ok(await reversal.getByRole('button', { name: 'Book it' }).isDisabled());
+  await reversal.getByLabel('Reference').fill('card-78');
+  await reversal.getByRole('button', { name: 'Book it' }).click();
+  await reversal.getByRole('alert').waitFor();
+  await reversal.getByLabel('Reference').fill('card-77');
+  await reversal.getByRole('button', { name: 'Book it' }).click();
+  await operator.getByText(`Booked: account ${account} has`).waitFor();
+  assert.ok(market.run('operator', 'wallet', 'history', '--account', account).some((moved) => moved.reason === 'DEPOSIT_REVERSED'));
   await operator.getByRole('button', { name: /^erin/ }).click();
   const of_erin = operator.getByRole('region', { name: 'Keys of an account' });
   await of_erin.getByRole('listitem').filter({ hasText: 'lost' }).getByRole('button', { name: 'Revoke: lost' }).click();

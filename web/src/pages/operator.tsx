@@ -5,7 +5,7 @@ import { useMemo, useState } from 'react';
 import { useSearchParams } from 'wouter';
 
 import { useAccounts, useChange, useMarket, usePayouts } from '../api/asks';
-import { ApiError, call, client, unreachable, type Known, type Payout, type Schemas, type Session } from '../api/client';
+import { ApiError, call, client, unreachable, type Known, type Payout, type Schemas, type Session, type Wallet } from '../api/client';
 import { useMay } from '../api/may';
 import { parse_metrics, sum_metric } from '../lib/metrics';
 import { parse_money } from '../lib/money';
@@ -173,9 +173,10 @@ function Accounts({ session }: { session: Session }) {
   );
   return (
     <div className="stack">
-      {may('manage') && (
+      {(may('manage') || may_pay) && (
         <div className="row">
-          <NewAccount made={(key) => set_made((before) => [...before, key])} />
+          {may('manage') && <NewAccount made={(key) => set_made((before) => [...before, key])} />}
+          {may_pay && <Reversal />}
         </div>
       )}
       <NewKeys of={made} hint="It is an owner's: it does everything for the account, and makes keys that may less." />
@@ -231,6 +232,42 @@ function Deposit({ account, currency }: { account: AccountRow; currency: string 
         {(props) => <input {...props} value={reference} onChange={(event) => set_reference(event.target.value)} />}
       </Field>
     </AskButton>
+  );
+}
+
+// What a deposit was booked under names it, and its account.
+function Reversal() {
+  const [reference, set_reference] = useState('');
+  const [wallet, set_wallet] = useState<Wallet | null>(null);
+  const book = useChange((body: { reference: string }) => call(client.POST('/v1/deposits/reverse', { body })), ['wallet', 'transfers']);
+  const reverse = async () => {
+    set_wallet(null);
+    set_wallet(await book.mutateAsync({ reference: reference.trim() }));
+    set_reference('');
+  };
+  return (
+    <>
+      <AskButton label="Reverse a deposit" title="Has the rail taken a deposit back?" action="Book it" danger disabled={reference.trim() === ''} act={reverse}>
+        <p>A chargeback, a direct debit that was returned: the account owes the amount at once. Its wallet and earnings pay what they have; if that is not enough, its open orders are stopped.</p>
+        <Field label="Reference" hint="That the deposit was booked under.">
+          {(props) => <input {...props} value={reference} onChange={(event) => set_reference(event.target.value)} />}
+        </Field>
+      </AskButton>
+      {wallet && (
+        <p className="hint" role="status">
+          Booked: account {wallet.account} has <Money of={wallet.available} currency={wallet.currency} /> left
+          {wallet.owed ? (
+            <>
+              {' '}
+              and owes <Money of={wallet.owed} currency={wallet.currency} />
+            </>
+          ) : (
+            ', and owes nothing'
+          )}
+          .
+        </p>
+      )}
+    </>
   );
 }
 
