@@ -68,11 +68,22 @@ void HubSession::received(const v1::HubMessage& message, Now now, std::vector<Ac
       has_quit_ = true;
       actions.emplace_back(Quit{goodbye.message()});
     }
-    // Another agent with our key, or a server that does not understand us: haste would not help.
-    if (goodbye.code() != "shutting_down") retry_at_least_ = options_.retry_max;
+    retry_at_least_ = pause_after(goodbye.code());
     actions.emplace_back(Disconnect{goodbye.code() + ": " + goodbye.message()});
     closed(now);
   }
+}
+
+// What passes by itself is tried again as any lost connection is, of a busy server not at once.
+// Behind everything else stands another agent with our key, or a server that does not understand
+// us: haste would not help.
+Duration HubSession::pause_after(std::string_view goodbye) const {
+  if (goodbye == "shutting_down" || goodbye == "silent") return {};
+  return goodbye == "busy" ? options_.retry_min : options_.retry_max;
+}
+
+void HubSession::come_back_within(Duration pause_max) {
+  retry_max_ = std::min(pause_max, options_.retry_max);
 }
 
 void HubSession::step(Now now, std::vector<Action>& actions) {
@@ -128,7 +139,7 @@ void HubSession::retry_later(Now now, Duration at_least) {
   Duration wait = options_.retry_first;
   if (failures_ > 0) {
     const std::uint32_t doublings = std::min(failures_ - 1, 20U);
-    wait = std::min(Duration(options_.retry_min.value << doublings), options_.retry_max);
+    wait = std::min(Duration(options_.retry_min.value << doublings), retry_max_);
   }
   ++failures_;
   connect_at_ = now.monotonic + jittered(std::max(wait, at_least));

@@ -8,6 +8,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,6 +45,9 @@ class HubSession {
   void closed(Now now);
   // Challenge, Welcome and Goodbye; everything else is the reconciler's. Appends what follows.
   void received(const v1::HubMessage& message, Now now, std::vector<Action>& actions);
+  // The longest pause before the next attempt from now on: who runs what is killed unless the
+  // market hears of it cannot wait as long as who is idle. At most SessionOptions::retry_max.
+  void come_back_within(Duration pause_max);
   // Connects when it is time, gives up on a peer that does not answer.
   void step(Now now, std::vector<Action>& actions);
 
@@ -69,6 +73,7 @@ class HubSession {
   enum class State { kClosed, kConnecting, kGreeting, kReady };
 
   void retry_later(Now now, Duration at_least);
+  Duration pause_after(std::string_view goodbye) const;
   Duration jittered(Duration duration);
   Duration ack_wait_max() const;
 
@@ -79,7 +84,8 @@ class HubSession {
   Time connect_at_{};           // kClosed: the next attempt
   Time greeting_until_{};       // kGreeting
   std::uint32_t failures_ = 0;  // attempts since the last Welcome
-  Duration retry_at_least_{};   // the peer's own wish, by its Goodbye
+  Duration retry_max_ = options_.retry_max;
+  Duration retry_at_least_{};  // the peer's own wish, by its Goodbye
   bool has_quit_ = false;
   bool takes_telemetry_ = false;  // kReady: as the Welcome said
 

@@ -7,6 +7,9 @@ namespace fallow::agent {
 namespace {
 
 constexpr Duration kMeterIntervalMin = milliseconds(10);
+// Attempts to find the market again between its last word and a workload's fence, beside the first
+// quick ones.
+constexpr std::int64_t kTriesPerFence = 5;
 
 LeaseId lease_of(const RuntimeEvent& event) {
   return std::visit([](const auto& e) { return e.lease; }, event);
@@ -205,13 +208,17 @@ std::vector<Action> Reconciler::step(Now now) {
 
 // The first thing in every call: what may no longer run is told so before anything else counts.
 void Reconciler::fence(Now now) {
+  Duration pause_max = hours(1);  // of who runs nothing: the session's own is shorter
   for (auto& [lease, entry] : workloads_) {
     const WorkloadRecord& record = entry.record;
+    if (record.is_live())
+      pause_max = std::min(pause_max, Duration(fence_span(record).value / kTriesPerFence));
     if (record.is_live() && record.phase != Phase::kKilling && record.fence_at <= now.monotonic) {
       kill(entry, v1::HOST_LOST, "the node was cut off from the market and stopped the workload",
            now);
     }
   }
+  session_.come_back_within(pause_max);
 }
 
 void Reconciler::accept(const v1::Desired& desired, Now now) {

@@ -246,6 +246,43 @@ TEST_F(ReconcilerTest, ComesBackFastAndThenMoreAndMoreSeldom) {
   EXPECT_GT(waits.back(), seconds(20));
 }
 
+// A market that is down for twenty seconds finds what runs still running.
+TEST_F(ReconcilerTest, WhoRunsSomethingComesBackBeforeItsFence) {
+  connect();
+  bring_up(lease(7));
+  acknowledge_all();
+  const Time lost_at = clock_;
+  int attempts = 0;
+  while (clock_ - lost_at < seconds(20)) {
+    reconciler_->link_closed(now());
+    while (of<Connect>(step()).empty()) clock_ = reconciler_->next_deadline();
+    ++attempts;
+  }
+  EXPECT_LE(clock_ - lost_at, seconds(25)) << "it came too late to be heard";
+  EXPECT_LE(attempts, 12) << "nor does it storm";
+  welcome();
+  EXPECT_THAT(of<Kill>(run_for(seconds(30))), IsEmpty());
+}
+
+TEST_F(ReconcilerTest, ComesBackByWhatTheMarketSays) {
+  const auto pause_after = [this](const char* code) {
+    v1::HubMessage goodbye;
+    goodbye.mutable_goodbye()->set_code(code);
+    reconciler_->received(goodbye, now());
+    const Time closed_at = clock_;
+    while (of<Connect>(step()).empty()) clock_ = reconciler_->next_deadline();
+    welcome();
+    return clock_ - closed_at;
+  };
+  connect();
+  EXPECT_LT(pause_after("shutting_down"), seconds(1));
+  EXPECT_LT(pause_after("silent"), seconds(1));
+  EXPECT_LT(pause_after("busy"), seconds(1));
+  EXPECT_GT(pause_after("busy"), milliseconds(300)) << "not at once";
+  EXPECT_GT(pause_after("replaced"), seconds(20)) << "two agents with one key would go on and on";
+  EXPECT_GT(pause_after("protocol"), seconds(20));
+}
+
 TEST_F(ReconcilerTest, LeavesAPeerThatDoesNotAnswer) {
   EXPECT_EQ(of<Connect>(step()).size(), 1U);
   reconciler_->link_opened(now());
