@@ -22,7 +22,7 @@ class Port final : public server::HubPort {
  public:
   void send(server::SessionId, const v1::HubMessage&) override {}
   void close(server::SessionId) override {}
-  Status submit(v1::Command, server::Stored) override { return {}; }
+  Status submit(const v1::Command&, server::Stored) override { return {}; }
   bool work(std::function<void()>) override { return true; }
   bool read(std::function<void(const core::Machine&)> visit) override {
     reads.push_back(std::move(visit));

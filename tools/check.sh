@@ -62,6 +62,11 @@ else
   mapfile -t files < <({ git diff --name-only --diff-filter=d "$base"; git ls-files --others --exclude-standard; } \
     | sort -u | grep '^src/.*\.cc$' || true)
   options=()
+  # Nothing else compiles the fuzz programs between one `make fuzz` and the next.
+  if git diff --name-only "$base" | grep '^src/.*\.h$\|^fuzz/' >/dev/null; then
+    echo "check: fuzz programs compile"
+    printf '%s\n' fuzz/*_fuzz.cc | xargs -P "$(nproc)" -n 1 clang++-19 -std=c++20 -fsyntax-only -Isrc -isystem build/release/proto/gen -DBOOST_ASIO_SEPARATE_COMPILATION
+  fi
 fi
 echo "check: tidy on ${#files[@]} files"
 [[ ${#files[@]} -eq 0 ]] && exit 0
