@@ -291,7 +291,7 @@ std::string moment(std::int64_t us) {
 }  // namespace
 
 Result<VerifiedReceipt> verify_receipt(const v1::Receipt& receipt, const PublicKey* market_key) {
-  const std::string own_key = receipt.market_public_key();
+  const std::string& own_key = receipt.market_public_key();
   if (market_key != nullptr &&
       !std::equal(market_key->begin(), market_key->end(), own_key.begin(), own_key.end(),
                   [](std::uint8_t a, char b) { return a == static_cast<std::uint8_t>(b); })) {

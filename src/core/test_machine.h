@@ -118,7 +118,7 @@ class MachineTest : public testing::Test {
     return command;
   }
 
-  const Limits limits_;
+  const Limits limits_{};
   Machine machine_{limits_};
   Events events_;
   Time now_{1'700'000'000'000'000};
