@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -45,7 +47,14 @@ class OwnMounts {
   }
   ~OwnMounts() {
     if (!before_) return;
-    EXPECT_EQ(::setns(before_.get(), CLONE_NEWNS), 0);
+    // A thread that was joined shares our working folder until the kernel is done with it, and so
+    // long nobody may join other mounts.
+    int joined = -1;
+    for (int tries = 0; joined != 0 && tries < 2'000; ++tries) {
+      joined = ::setns(before_.get(), CLONE_NEWNS);
+      if (joined != 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_EQ(joined, 0);
     std::filesystem::current_path(folder_);
   }
   OwnMounts(const OwnMounts&) = delete;
