@@ -211,9 +211,9 @@ void Reconciler::fence(Now now) {
   Duration pause_max = hours(1);  // of who runs nothing: the session's own is shorter
   for (auto& [lease, entry] : workloads_) {
     const WorkloadRecord& record = entry.record;
-    if (record.is_live())
-      pause_max = std::min(pause_max, Duration(fence_span(record).value / kTriesPerFence));
-    if (record.is_live() && record.phase != Phase::kKilling && record.fence_at <= now.monotonic) {
+    if (!record.is_live()) continue;
+    pause_max = std::min(pause_max, Duration(fence_span(record).value / kTriesPerFence));
+    if (record.phase != Phase::kKilling && record.fence_at <= now.monotonic) {
       kill(entry, v1::HOST_LOST, "the node was cut off from the market and stopped the workload",
            now);
     }

@@ -45,8 +45,10 @@ DeadlineQueue::Bucket& DeadlineQueue::bucket_at(Time at) {
     return found->second;
   }
   spare_.key() = at;
-  spare_.mapped().leases.clear();
-  spare_.mapped().at = at;
+  Bucket& bucket = spare_.mapped();
+  bucket.at = at;
+  bucket.in_order = true;
+  bucket.leases.clear();
   auto inserted = buckets_.insert(std::move(spare_));
   spare_ = std::move(inserted.node);
   return inserted.position->second;

@@ -29,7 +29,7 @@ v1::Command opening_command(bool is_new, const v1::Found& found) {
   return command;
 }
 
-Status none_refused(const auto& events) {
+Status none_refused(core::EventSpan events) {
   for (const v1::Event& event : events) {
     if (!event.has_refused()) continue;
     return fail(ErrorCode::kInvalid, "the market refused to open: {}", event.refused().message());
