@@ -21,6 +21,7 @@
 #include "runtime/bubblewrap.h"
 #include "runtime/oci_bundle.h"
 #include "runtime/processes.h"
+#include "runtime/sandbox_files.h"
 #include "runtime/sandbox_init.h"
 #include "runtime/sandbox_runtime.h"
 #include "runtime/supervisor.h"
@@ -34,6 +35,8 @@ using runtime::SandboxRuntime;
 constexpr int kRuns = 21;
 constexpr std::uint32_t kUid = 0x70020000;
 constexpr std::uint64_t kLease = 7;
+// The build names the program that agents carry: CMakeLists.txt.
+const std::vector<std::string> kSupervisor = {FALLOW_SUPERVISOR, runtime::kSupervisorMode};
 
 double now_ms() {
   return std::chrono::duration<double, std::milli>(
@@ -142,10 +145,8 @@ void measure(const Level& level, const std::string& folder, Report& report) {
     (void)runtime::write_open_file(bare_folder + "/etc/" + file, "").has_value();
   }
   (void)replace_file(bare_folder + "/init", runtime::sandbox_init(), 0755).has_value();
-  auto opened = SandboxRuntime::open({folder + "/leases-" + name,
-                                      {"/proc/self/exe", runtime::kSupervisorMode},
-                                      {},
-                                      level.isolation});
+  auto opened =
+      SandboxRuntime::open({folder + "/leases-" + name, kSupervisor, {}, level.isolation});
   if (!opened) give_up(opened.error().message);
   const std::vector<std::string> words = bare_words(level, bare_folder);
   std::vector<double> ours;
@@ -171,17 +172,14 @@ void measure(const Level& level, const std::string& folder, Report& report) {
 
 int main(int argc, char** argv) {
   using namespace fallow;
-  // The supervisors are this program, too.
-  if (argc > 1 && std::strcmp(argv[1], runtime::kSupervisorMode) == 0) {
-    return runtime::supervisor_main(argc - 2, argv + 2);
-  }
   const bool json = argc > 1 && std::strcmp(argv[1], "--json") == 0;
   std::string folder = "/tmp/fallow-bench-XXXXXX";
   if (::mkdtemp(folder.data()) == nullptr) return 1;
   ::chmod(folder.c_str(), 0755);
-  if (!replace_file(folder + "/init", runtime::sandbox_init(), 0755)) return 1;
-  const auto levels = runtime::try_levels({}, {"/proc/self/exe", runtime::kSupervisorMode}, folder,
-                                          folder + "/init", runtime::find_cgroup_parents());
+  const auto files = runtime::write_sandbox_files(folder);
+  if (!files) return 1;
+  const auto levels =
+      runtime::try_levels({}, bench::kSupervisor, folder, *files, runtime::find_cgroup_parents());
   bench::Report report;
   for (const runtime::Level& level : levels ? *levels : std::vector<runtime::Level>()) {
     bench::measure(level, folder, report);

@@ -39,6 +39,10 @@ endif()
 # Line tables, not full debug information: a third of the bytes to compile and link, and stack
 # traces still name file and line.
 add_compile_options(-g1 -fno-omit-frame-pointer -fdiagnostics-color=auto)
+# A program carries what it calls, and is linked to the libraries that this calls: what is compiled as one file
+# would bring all that its neighbours need (the supervisor of every workload starts in a third of the time).
+add_compile_options(-ffunction-sections -fdata-sections)
+add_link_options(LINKER:--gc-sections,--as-needed)
 # One build folder's path must not change the objects: ccache serves every preset's checkout.
 add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 
@@ -51,3 +55,9 @@ add_library(fallow_warnings INTERFACE)
 target_compile_options(fallow_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Woverloaded-virtual
   -Wno-missing-field-initializers -Werror)
+
+if(FALLOW_SANITIZE MATCHES "address")
+  add_library(fallow_leaks_of_others OBJECT ${CMAKE_SOURCE_DIR}/cmake/leaks_of_others.cc)
+  target_compile_options(fallow_leaks_of_others PRIVATE -fno-sanitize=all)  # in static programs there is none
+  target_link_libraries(fallow_warnings INTERFACE $<TARGET_OBJECTS:fallow_leaks_of_others>)
+endif()

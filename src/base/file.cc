@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,6 +147,14 @@ std::vector<std::string> names_in(const std::string& folder) {
     if (name != "." && name != "..") names.emplace_back(name);
   }
   return names;
+}
+
+Result<Fd> memory_file(const char* name, std::string_view bytes) {
+  Fd file(::memfd_create(name, MFD_CLOEXEC));
+  if (!file) return failed("make", "a file in memory");
+  FALLOW_TRY(write_all(file, bytes, "a file in memory"));
+  if (::lseek(file.get(), 0, SEEK_SET) != 0) return failed("wind back", "a file in memory");
+  return file;
 }
 
 Result<Fd> nameless_file(const std::string& folder) {

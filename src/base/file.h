@@ -59,6 +59,8 @@ Result<std::size_t> read_at(const Fd& fd, std::span<char> into, std::uint64_t of
 
 // A new file in the folder that has no name there, and is gone when it is closed.
 Result<Fd> nameless_file(const std::string& folder);
+// The same in memory alone, with these bytes, at their beginning. `name` is what /proc shows of it.
+Result<Fd> memory_file(const char* name, std::string_view bytes);
 
 // The file's bytes are on the disk when it returns.
 Status sync_file(const Fd& fd, std::string_view name);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 
 namespace fallow {
@@ -87,6 +88,14 @@ TEST_F(FileTest, AnFdIsClosedOnceAndMoves) {
   moved.reset();
   EXPECT_FALSE(moved);
   EXPECT_EQ(fcntl(number, F_GETFD), -1);
+}
+
+TEST_F(FileTest, InMemoryStandsAtItsBeginning) {
+  const auto file = memory_file("words", "abc");
+  ASSERT_TRUE(file);
+  std::array<char, 8> bytes{};
+  EXPECT_EQ(::read(file->get(), bytes.data(), bytes.size()), 3);
+  EXPECT_EQ(std::string_view(bytes.data(), 3), "abc");
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include "base/number.h"
 #include "bin/market_host.h"
 #include "bin/owner_policy.h"
+#include "bin/supervisor_program.h"
 #include "runtime/cgroup.h"
 #include "runtime/egress.h"
 #include "runtime/processes.h"
@@ -65,8 +66,9 @@ Result<std::uint32_t> end_workloads(const std::string& data) {
   FALLOW_ASSIGN(const std::uint32_t live, live_workloads(data));
   // Where nothing is to be ended nothing is asked of the machine: its sandboxes may work no more.
   if (live == 0 && !has_lease_folders(data + "/workloads")) return 0;
-  FALLOW_ASSIGN(const auto sandboxes,
-                runtime::SandboxRuntime::open({.folder = data + "/workloads"}));
+  runtime::SandboxOptions options{.folder = data + "/workloads"};
+  FALLOW_ASSIGN(options.supervisor, write_supervisor(options.folder));
+  FALLOW_ASSIGN(const auto sandboxes, runtime::SandboxRuntime::open(std::move(options)));
   for (const LeaseId lease : sandboxes->list()) {
     sandboxes->adopt(lease);
     sandboxes->forget(lease);

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "bin/egress_policy.h"
 #include "bin/market_host.h"
+#include "bin/supervisor_program.h"
 #include "runtime/cgroup.h"
 #include "runtime/disk_of.h"
 #include "runtime/driver_files.h"
@@ -14,12 +15,10 @@
 #include "runtime/image_tools.h"
 #include "runtime/levels.h"
 #include "runtime/processes.h"
-#include "runtime/sandbox_init.h"
+#include "runtime/sandbox_files.h"
 
 namespace fallow::bin {
 namespace {
-
-const std::vector<std::string> kSupervisor{"/proc/self/exe", "workload-supervisor"};
 
 // What could be offered, and which GPUs could not though a driver knows them.
 Result<cli::DoctorLine> offered_devices(const cli::AgentArguments& arguments) {
@@ -139,7 +138,9 @@ std::string of_machines(const runtime::Level& level) {
 // Tried as `fallow agent --egress` would do it, with the same options.
 cli::DoctorLine egress(const cli::AgentArguments& arguments,
                        const std::vector<runtime::Level>& levels, const std::string& folder,
-                       const std::string& init, const std::vector<std::string>& parents) {
+                       const runtime::SandboxFiles& files,
+                       const std::vector<std::string>& supervisor,
+                       const std::vector<std::string>& parents) {
   cli::DoctorLine line{"egress", false, "", ""};
   auto policy = egress_policy(arguments);
   if (!policy) {
@@ -149,7 +150,7 @@ cli::DoctorLine egress(const cli::AgentArguments& arguments,
     return line;
   }
   policy->owner = runtime::egress_owner(folder);
-  const auto why = runtime::try_egress(levels, *policy, kSupervisor, folder, init, parents);
+  const auto why = runtime::try_egress(levels, *policy, supervisor, folder, files, parents);
   line.detail = why ? *why : why.error().message;
   line.works = line.detail.empty();
   if (line.works) {
@@ -168,17 +169,19 @@ Result<std::vector<cli::DoctorLine>> MarketHost::examine_machine(
   std::string folder = "/tmp/fallow-doctor-XXXXXX";
   if (::mkdtemp(folder.data()) == nullptr) return tl::unexpected(file_error("make", folder, errno));
   const std::vector<std::string> parents = runtime::find_cgroup_parents();
-  const Status written = replace_file(folder + "/init", runtime::sandbox_init(), 0755);
-  const std::string init = folder + "/init";
+  const auto give_up = [&folder](Error error) {
+    runtime::remove_tree(folder);
+    return tl::unexpected(std::move(error));
+  };
+  const auto files = runtime::write_sandbox_files(folder);
+  if (!files) return give_up(files.error());
+  const auto supervisor = write_supervisor(folder);
+  if (!supervisor) return give_up(supervisor.error());
   runtime::SandboxTools tools;
   tools.emulates_processors = arguments.emulate_processors;
-  auto levels = written ? runtime::try_levels(tools, kSupervisor, folder, init, parents)
-                        : Result<std::vector<runtime::Level>>(tl::unexpected(written.error()));
-  if (!levels) {
-    runtime::remove_tree(folder);
-    return tl::unexpected(levels.error());
-  }
-  cli::DoctorLine of_egress = egress(arguments, *levels, folder, init, parents);
+  const auto levels = runtime::try_levels(tools, *supervisor, folder, *files, parents);
+  if (!levels) return give_up(levels.error());
+  cli::DoctorLine of_egress = egress(arguments, *levels, folder, *files, *supervisor, parents);
   cli::DoctorLine image_line = images(folder);
   cli::DoctorLine of_disk = disk_pace(nearest_folder(arguments.data), parents);
   runtime::remove_tree(folder);

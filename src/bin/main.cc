@@ -11,7 +11,6 @@
 #include "agent/prove.h"
 #include "bin/market_host.h"
 #include "cli/command.h"
-#include "runtime/supervisor.h"
 
 int main(int argc, char** argv) {
   if (sodium_init() < 0) {
@@ -20,11 +19,8 @@ int main(int argc, char** argv) {
   }
   // Text that is not UTF-8 is refused where it comes in; protobuf's own line about it says no more.
   google::protobuf::SetLogHandler(nullptr);
-  // Three modes that the program starts itself in; people never type them.
+  // Two modes that the program starts itself in; people never type them.
   const std::string_view mode = argc > 1 ? argv[1] : "";
-  if (mode == fallow::runtime::kSupervisorMode) {
-    return fallow::runtime::supervisor_main(argc - 2, argv + 2);
-  }
   if (mode == fallow::agent::kProbeMode) return fallow::agent::probe_devices_main();
   if (mode == fallow::agent::kProveMode) {
     return fallow::agent::prove_devices_main(argc - 2, argv + 2);

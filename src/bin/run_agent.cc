@@ -25,6 +25,7 @@
 #include "bin/market_host.h"
 #include "bin/owner_policy.h"
 #include "bin/shutdown.h"
+#include "bin/supervisor_program.h"
 #include "cli/command.h"
 #include "cli/energy_floor.h"
 #include "runtime/core_dumps.h"
@@ -166,6 +167,7 @@ Result<agent::AgentEnd> run(const cli::AgentArguments& arguments, Random& random
   FALLOW_ASSIGN(const SigningKey key, agent::load_or_make_node_key(data, random));
   runtime::SandboxOptions options{.folder = data + "/workloads",
                                   .only = sandbox_named(arguments.sandbox)};
+  FALLOW_ASSIGN(options.supervisor, write_supervisor(options.folder));
   options.tools.emulates_processors = arguments.emulate_processors;
   if (arguments.egress) {
     FALLOW_ASSIGN(options.egress, egress_policy(arguments));

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <google/protobuf/util/json_util.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -54,14 +53,6 @@ Status yield_and_bound(std::uint32_t memory_gb_max) {
   return {};
 }
 
-// A file in memory, to be read from its beginning.
-Result<Fd> memory_file(std::string_view bytes) {
-  Fd file(::memfd_create("policy", MFD_CLOEXEC));
-  if (!file) return tl::unexpected(file_error("make", "a file in memory", errno));
-  FALLOW_TRY(write_all(file, bytes, "a file in memory"));
-  return file;
-}
-
 std::string last_words(std::string_view said) {
   while (said.ends_with('\n')) said.remove_suffix(1);
   const std::size_t line = said.rfind('\n');
@@ -80,7 +71,7 @@ Result<v1::PolicyTrialView> run_trial(const std::string& data, const v1::Policy&
   if (!google::protobuf::util::MessageToJsonString(policy, &json, options).ok()) {
     return fail(ErrorCode::kInvalid, "the rules cannot be written down");
   }
-  FALLOW_ASSIGN(const Fd file, memory_file(json));
+  FALLOW_ASSIGN(const Fd file, memory_file("policy", json));
   agent::ProgramRun run;
   run.limit = kTrialMax;
   run.bytes_max = kTrialBytesMax;

@@ -1,7 +1,6 @@
 #include "runtime/bubblewrap.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,7 +11,6 @@
 #include "runtime/driver_files.h"
 #include "runtime/host_root.h"
 #include "runtime/sandbox_init.h"
-#include "runtime/syscalls.h"
 
 namespace fallow::runtime {
 namespace {
@@ -135,11 +133,13 @@ Status BubblewrapSandbox::start_in(std::vector<std::string> words,
   std::string text;
   for (const std::string& word : words) text.append(word).push_back('\0');
   text.pop_back();
-  const Fd arguments_file(::memfd_create("arguments", MFD_CLOEXEC));
-  if (!arguments_file) return tl::unexpected(file_error("make", "a file in memory", errno));
-  FALLOW_TRY(write_all(arguments_file, text, "the sandbox's arguments"));
-  ::lseek(arguments_file.get(), 0, SEEK_SET);
-  FALLOW_ASSIGN(const Fd seccomp, seccomp_program());
+  FALLOW_ASSIGN(const Fd arguments_file, memory_file("arguments", text));
+  if (launch_.filter.empty()) {
+    return fail(ErrorCode::kFailed,
+                "the filter of system calls cannot be read from {}; start the agent again",
+                launch_.files.filter);
+  }
+  FALLOW_ASSIGN(const Fd seccomp, memory_file("seccomp", launch_.filter));
 
   // bubblewrap takes its options from the descriptor, but the command only from its own arguments.
   Start start;

@@ -86,7 +86,7 @@ TEST_F(GuestKernelTest, WhatTheHostLacksIsSaidAndHowToGetIt) {
 TEST_F(GuestKernelTest, AMachineIsNotTriedWhereItCannotBe) {
   SandboxTools tools;
   const auto tried = [&tools] {
-    auto levels = try_levels(tools, {"/bin/false"}, testing::TempDir(), "", {}, v1::MICROVM);
+    auto levels = try_levels(tools, {"/bin/false"}, testing::TempDir(), {}, {}, v1::MICROVM);
     EXPECT_TRUE(levels && levels->size() == 1 && !levels->front().works);
     return levels->front();
   };

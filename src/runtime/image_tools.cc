@@ -1,7 +1,6 @@
 #include "runtime/image_tools.h"
 
 #include <sodium.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -66,11 +65,7 @@ Result<Fd> login_file(const std::string& registry, const agent::RegistryLogin& l
   JsonText json;
   json.open_object().key("auths").open_object().key(registry).open_object();
   json.key("auth").value(coded).close_object().close_object().close_object();
-  Fd file(::memfd_create("login", MFD_CLOEXEC));
-  if (!file) return tl::unexpected(file_error("make", "a file in memory", errno));
-  FALLOW_TRY(write_all(file, json.text(), "the registry's login"));
-  ::lseek(file.get(), 0, SEEK_SET);
-  return file;
+  return memory_file("login", json.text());
 }
 
 bool is_of_registry(const ImageTools::Source& source) {

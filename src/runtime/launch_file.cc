@@ -1,7 +1,6 @@
 #include "runtime/launch_file.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -10,7 +9,7 @@
 namespace fallow::runtime {
 namespace {
 
-constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH10\n";
+constexpr std::string_view kLaunchMagic = "FALLOWLAUNCH11\n";
 constexpr std::string_view kSecretsMagic = "FALLOWSECRETS1\n";
 constexpr std::string_view kExitMagic = "FALLOWEXIT1\n";
 constexpr std::size_t kSecretsBytesMax = std::size_t{1} << 20;
@@ -112,7 +111,8 @@ std::string encode_launch(const LaunchFile& launch) {
   put(bytes, static_cast<std::uint64_t>(spec.isolation_min));
   put(bytes, static_cast<std::uint64_t>(launch.isolation));
   put(bytes, launch.tool);
-  put(bytes, launch.init);
+  put(bytes, launch.files.init);
+  put(bytes, launch.files.filter);
   put(bytes, std::uint64_t{launch.uid});
   put(bytes, launch.cgroup_parents);
   put(bytes, spec.image_root);
@@ -161,7 +161,8 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
   spec.isolation_min = static_cast<v1::Isolation>(reader.number());
   launch.isolation = static_cast<v1::Isolation>(reader.number());
   launch.tool = reader.text();
-  launch.init = reader.text();
+  launch.files.init = reader.text();
+  launch.files.filter = reader.text();
   launch.uid = static_cast<std::uint32_t>(reader.number());
   launch.cgroup_parents = read_texts(reader);
   spec.image_root = reader.text();
@@ -198,10 +199,7 @@ Result<LaunchFile> decode_launch(std::string_view bytes) {
 Result<Fd> secrets_file(const Environment& environment) {
   std::string bytes(kSecretsMagic);
   put(bytes, environment);
-  Fd file(::memfd_create("secrets", MFD_CLOEXEC));
-  if (!file) return tl::unexpected(file_error("make", "a file in memory", errno));
-  FALLOW_TRY(write_all(file, bytes, "the secrets of the workload"));
-  return file;
+  return memory_file("secrets", bytes);
 }
 
 Result<Environment> read_secrets(int fd) {

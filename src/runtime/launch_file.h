@@ -31,6 +31,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/egress.h"
 #include "runtime/host_room.h"
+#include "runtime/sandbox_files.h"
 
 namespace fallow::runtime {
 
@@ -62,7 +63,7 @@ struct LaunchFile {
   agent::LaunchSpec spec;
   v1::Isolation isolation = v1::BUBBLEWRAP;  // the kind of sandbox
   std::string tool;                          // path of the program that makes it
-  std::string init;                          // path of the program of runtime/sandbox_init.h
+  SandboxFiles files;                        // of the node
   std::string prover = {};                   // the agent's own program, for spec.is_prover
   std::uint32_t uid = 0;                     // the host's user it runs as; 0: the supervisor's own
   std::vector<std::string> cgroup_parents;   // folders to make its control groups in
@@ -71,12 +72,14 @@ struct LaunchFile {
   DriverPaths driver = {};                   // for a workload on an image
   MicrovmTools microvm = {};                 // for that kind
   std::string meminfo = kMeminfo;            // where the machine's memory is read
-  // Files of the driver on the host, and where they are seen inside. Not in the file: the
-  // supervisor finds them, which may take as long as a slow disk does.
+  // Not in the file, for the supervisor itself finds them. Files of the driver on the host, and
+  // where they are seen inside, which may take as long as a slow disk does;
   std::vector<std::pair<std::string, std::string>> driver_files = {};
+  // the bytes of files.filter, which cannot be seen any more once the sandbox's mounts are made.
+  std::string filter = {};
 };
 
-// Without spec.secret_environment, which goes by another way, and without driver_files.
+// Without spec.secret_environment, which goes by another way, driver_files and filter.
 std::string encode_launch(const LaunchFile& launch);
 // kCorrupt when the bytes are not what encode_launch gave.
 Result<LaunchFile> decode_launch(std::string_view bytes);

@@ -25,6 +25,7 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   launch.spec.isolation_min = v1::RUNC;
   launch.isolation = v1::GVISOR;
   launch.tool = "/usr/bin/runsc";
+  launch.files = {"/x/init", "/x/filter"};
   launch.cgroup_parents = {"/p"};
   launch.disk = {"8:0", 10, 11};
   launch.driver = {{"/x/cdi"}, {"/x/ldconfig", "-p"}};
@@ -35,6 +36,8 @@ TEST(LaunchFile, ComesBackAndNoticesEveryCut) {
   ASSERT_TRUE(back);
   EXPECT_EQ(encode_launch(*back), bytes);
   EXPECT_EQ(back->isolation, v1::GVISOR);
+  EXPECT_EQ(back->files.init, "/x/init");
+  EXPECT_EQ(back->files.filter, "/x/filter");
   EXPECT_EQ(back->spec.memory_room_bytes_min, 6U);
   EXPECT_EQ(back->spec.disk_room_bytes_min, 7U);
   EXPECT_EQ(back->spec.egress_bytes_max, 12U);

@@ -63,13 +63,13 @@ struct Trial {
   }
 };
 
-LaunchFile launch_of(const Level& level, const std::string& init,
+LaunchFile launch_of(const Level& level, const SandboxFiles& files,
                      const std::vector<std::string>& cgroup_parents) {
   LaunchFile launch;
   launch.isolation = level.isolation;
   launch.tool = level.tool;
   launch.microvm = level.microvm;
-  launch.init = init;
+  launch.files = files;
   launch.uid = level.has_own_users ? kTrialUid : 0;
   launch.cgroup_parents = cgroup_parents;
   launch.spec.command = {"true"};
@@ -109,7 +109,7 @@ std::string isolation_name(v1::Isolation isolation) {
 
 Result<std::vector<Level>> try_levels(const SandboxTools& tools,
                                       const std::vector<std::string>& supervisor,
-                                      const std::string& folder, const std::string& init,
+                                      const std::string& folder, const SandboxFiles& files,
                                       const std::vector<std::string>& cgroup_parents,
                                       v1::Isolation only) {
   const Trial trial{supervisor, folder};
@@ -123,7 +123,6 @@ Result<std::vector<Level>> try_levels(const SandboxTools& tools,
   }
   for (Level& level : levels) {
     if (level.isolation == v1::MICROVM) find_microvm_tools(tools, level);
-    LaunchFile launch = launch_of(level, init, cgroup_parents);
     const bool needs_root = level.isolation == v1::RUNC || level.isolation == v1::GVISOR;
     if (!level.why.empty()) {
       // Known without a trial.
@@ -132,13 +131,18 @@ Result<std::vector<Level>> try_levels(const SandboxTools& tools,
     } else if (needs_root && !is_root) {
       level.why = "the agent does not run as root";
     } else {
-      launch.uid = is_root ? kTrialUid : 0;
-      FALLOW_ASSIGN(level.why, trial.run(launch));
+      FALLOW_ASSIGN(level.why, trial.run(launch_of(level, files, cgroup_parents)));
+      const bool is_machine = level.isolation == v1::MICROVM;
+      if (!level.why.empty() && is_machine && !level.microvm.emulated &&
+          tools.emulates_processors) {
+        // A virtual machine may have a KVM that starts no machine within it.
+        level.microvm.emulated = true;
+        FALLOW_ASSIGN(level.why, trial.run(launch_of(level, files, cgroup_parents)));
+      }
       if (!level.why.empty() && !needs_root && is_root) {
         // Some machines let only root make user namespaces.
-        launch.uid = 0;
         level.has_own_users = false;
-        FALLOW_ASSIGN(level.why, trial.run(launch));
+        FALLOW_ASSIGN(level.why, trial.run(launch_of(level, files, cgroup_parents)));
       }
     }
     level.works = level.why.empty();
@@ -149,7 +153,7 @@ Result<std::vector<Level>> try_levels(const SandboxTools& tools,
 
 Result<std::string> try_egress(const std::vector<Level>& levels, const EgressPolicy& policy,
                                const std::vector<std::string>& supervisor,
-                               const std::string& folder, const std::string& init,
+                               const std::string& folder, const SandboxFiles& files,
                                const std::vector<std::string>& cgroup_parents) {
   if (::geteuid() != 0) return std::string("the agent does not run as root");
   for (const char* tool : {"nft", "ip", "tc"}) {
@@ -160,7 +164,7 @@ Result<std::string> try_egress(const std::vector<Level>& levels, const EgressPol
     const Level* level = choose_level(levels, least);
     if (level == nullptr || level == last || !takes_network(level->isolation)) continue;
     last = level;
-    LaunchFile launch = launch_of(*level, init, cgroup_parents);
+    LaunchFile launch = launch_of(*level, files, cgroup_parents);
     launch.spec.network = v1::EGRESS;
     launch.egress = policy;
     FALLOW_ASSIGN(std::string why, (Trial{supervisor, folder}.run(launch)));

@@ -50,7 +50,7 @@ bool takes_network(v1::Isolation isolation);
 // answered.
 Result<std::vector<Level>> try_levels(const SandboxTools& tools,
                                       const std::vector<std::string>& supervisor,
-                                      const std::string& folder, const std::string& init,
+                                      const std::string& folder, const SandboxFiles& files,
                                       const std::vector<std::string>& cgroup_parents,
                                       v1::Isolation only = v1::ISOLATION_UNSPECIFIED);
 
@@ -58,7 +58,7 @@ Result<std::vector<Level>> try_levels(const SandboxTools& tools,
 // of which a resolver must answer; empty: they can.
 Result<std::string> try_egress(const std::vector<Level>& levels, const EgressPolicy& policy,
                                const std::vector<std::string>& supervisor,
-                               const std::string& folder, const std::string& init,
+                               const std::string& folder, const SandboxFiles& files,
                                const std::vector<std::string>& cgroup_parents);
 // What to do about it.
 std::string egress_remedy(const std::string& why);

@@ -60,7 +60,7 @@ TEST(Levels, TheStrongestThatCanTakeTheDevicesIsOffered) {
 TEST(Levels, WhatIsNotInstalledSaysSoAndHowToGetIt) {
   SandboxTools tools;
   tools.runsc = "/no/such/runsc";
-  const auto tried = try_levels(tools, {"/bin/false"}, testing::TempDir(), "", {}, v1::GVISOR);
+  const auto tried = try_levels(tools, {"/bin/false"}, testing::TempDir(), {}, {}, v1::GVISOR);
   ASSERT_TRUE(tried);
   ASSERT_EQ(tried->size(), 1U);
   EXPECT_FALSE((*tried)[0].works);

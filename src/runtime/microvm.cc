@@ -1,7 +1,6 @@
 #include "runtime/microvm.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,7 +15,6 @@
 #include "runtime/init/guest_talk.h"
 #include "runtime/init/keeper.h"
 #include "runtime/sandbox_init.h"
-#include "runtime/syscalls.h"
 
 namespace fallow::runtime {
 namespace {
@@ -53,27 +51,11 @@ void add_words(std::vector<std::string>& to, std::initializer_list<std::string_v
   for (const std::string_view word : words) to.emplace_back(word);
 }
 
-Result<Fd> memory_file(std::string_view bytes) {
-  Fd file(::memfd_create("machine", MFD_CLOEXEC));
-  if (!file) return tl::unexpected(file_error("make", "a file in memory", errno));
-  FALLOW_TRY(write_all(file, bytes, "the machine's archive"));
-  ::lseek(file.get(), 0, SEEK_SET);
-  return file;
-}
-
-Result<std::string> filter_program() {
-  FALLOW_ASSIGN(const Fd program, seccomp_program());
-  std::string bytes(static_cast<std::size_t>(::lseek(program.get(), 0, SEEK_END)), '\0');
-  FALLOW_TRY(read_at(program, bytes, 0, "the filter of system calls"));
-  return bytes;
-}
-
 Result<std::string> archive_of(const LaunchFile& launch, bool root_writable) {
   GuestArchive archive;
   archive.add_file("init", 0755, sandbox_init());
   archive.add_file("spec", 0600, MicrovmSandbox::spec(launch, root_writable));
-  FALLOW_ASSIGN(const std::string filter, filter_program());
-  archive.add_file("filter", 0600, filter);
+  archive.add_file("filter", 0600, launch.filter);
   archive.add_folder("modules");
   std::size_t number = 10;  // two digits: they are loaded by name
   for (const std::string& path : launch.microvm.modules) {
@@ -192,7 +174,7 @@ CgroupLimits MicrovmSandbox::limits(const LaunchFile& launch) {
 
 Status MicrovmSandbox::start() {
   FALLOW_ASSIGN(const std::string archive, archive_of(launch_, folders_.root_writable));
-  FALLOW_ASSIGN(const Fd archive_file, memory_file(archive));
+  FALLOW_ASSIGN(const Fd archive_file, memory_file("machine", archive));
   std::array<int, 2> word{};
   if (::pipe2(word.data(), O_CLOEXEC) != 0) {
     return tl::unexpected(file_error("make", "a pipe", errno));

@@ -1,27 +1,13 @@
 #include "runtime/sandbox_init.h"
 
-// The build names the file: src/CMakeLists.txt.
-__asm__(
-    ".section .rodata\n"
-    ".balign 16\n"
-    "fallow_sandbox_init_begin:\n"
-    ".incbin \"" FALLOW_SANDBOX_INIT
-    "\"\n"
-    "fallow_sandbox_init_end:\n"
-    ".byte 0\n"
-    ".previous\n");
+#include "base/embedded_file.h"
 
-extern "C" {
-extern const char fallow_sandbox_init_begin[];  // NOLINT(cppcoreguidelines-avoid-c-arrays)
-extern const char fallow_sandbox_init_end[];    // NOLINT(cppcoreguidelines-avoid-c-arrays)
-}
+// The build names the file: src/CMakeLists.txt.
+FALLOW_EMBED_FILE(fallow_sandbox_init, FALLOW_SANDBOX_INIT);
 
 namespace fallow::runtime {
 
-std::string_view sandbox_init() {
-  return {fallow_sandbox_init_begin,
-          static_cast<std::size_t>(fallow_sandbox_init_end - fallow_sandbox_init_begin)};
-}
+std::string_view sandbox_init() { return fallow_sandbox_init(); }
 
 std::string init_tie(std::string_view tie, bool is_joined) {
   return std::string(tie) + (is_joined ? "+" : "");

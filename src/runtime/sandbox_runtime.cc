@@ -32,7 +32,7 @@
 #include "runtime/lease_network.h"
 #include "runtime/microvm.h"
 #include "runtime/private_folders.h"
-#include "runtime/sandbox_init.h"
+#include "runtime/sandbox_files.h"
 #include "runtime/supervisor_process.h"
 #include "runtime/trash.h"
 #include "runtime/workload_use.h"
@@ -92,6 +92,7 @@ struct Supervised {
 
 struct SandboxRuntime::Impl {
   SandboxOptions options;
+  SandboxFiles files;
   std::vector<std::string> cgroups;
   std::vector<Level> levels;
   std::string egress_fault;
@@ -165,15 +166,14 @@ Result<std::unique_ptr<SandboxRuntime>> SandboxRuntime::open(SandboxOptions opti
       ::epoll_ctl(impl->epoll.get(), EPOLL_CTL_ADD, impl->ready_fd.get(), &event) != 0) {
     return tl::unexpected(file_error("watch", "files", errno));
   }
-  const std::string init = options.folder + "/init";
-  FALLOW_TRY(replace_file(init, sandbox_init(), 0755));
+  FALLOW_ASSIGN(impl->files, write_sandbox_files(options.folder));
   impl->cgroups = find_cgroup_parents();
   const std::string owner = egress_owner(options.folder);
   // Of an agent on this folder that died while it tried.
   remove_cgroups(impl->cgroups, disk_trial_name(owner));
   FALLOW_ASSIGN(impl->levels,
-                try_levels(options.tools, options.supervisor, options.folder + "/trash", init,
-                           impl->cgroups, options.only));
+                try_levels(options.tools, options.supervisor, options.folder + "/trash",
+                           impl->files, impl->cgroups, options.only));
   if (choose_level(impl->levels, v1::BUBBLEWRAP) == nullptr) {
     std::string why = "no sandbox can be made on this machine";
     for (const Level& level : impl->levels) {
@@ -193,8 +193,9 @@ Result<std::unique_ptr<SandboxRuntime>> SandboxRuntime::open(SandboxOptions opti
   });
   if (kept.egress) {
     kept.egress->owner = owner;
-    FALLOW_ASSIGN(impl->egress_fault, try_egress(impl->levels, *kept.egress, kept.supervisor,
-                                                 kept.folder + "/trash", init, impl->cgroups));
+    FALLOW_ASSIGN(impl->egress_fault,
+                  try_egress(impl->levels, *kept.egress, kept.supervisor, kept.folder + "/trash",
+                             impl->files, impl->cgroups));
   }
   if (kept.disk.is_limited()) {
     const auto disk = disk_of(kept.folder);
@@ -264,7 +265,7 @@ Status SandboxRuntime::start(const agent::LaunchSpec& spec) {
   launch.tool = level->tool;
   launch.microvm = level->microvm;
   if (launch.isolation == v1::MICROVM) launch.spec.device_files = microvm_devices(level->microvm);
-  launch.init = impl_->options.folder + "/init";
+  launch.files = impl_->files;
   if (level->has_own_users) {
     launch.uid = kUidFirst + static_cast<std::uint32_t>(NamedHash()(spec.lease) % kUidCount);
   }

@@ -4,7 +4,8 @@
 // Each workload has a supervisor process (runtime/supervisor.h) and a folder <folder>/<lease>
 // (runtime/launch_file.h). Run by root, the sandbox runs as an unprivileged user of its own for
 // each lease; run by another user, as that one. Folders that are no longer needed move to
-// <folder>/trash and are removed by a thread; <folder>/init is process 1 of every sandbox.
+// <folder>/trash and are removed by a thread; what all sandboxes share lies there, too
+// (runtime/sandbox_files.h).
 #pragma once
 
 #include <memory>
@@ -24,8 +25,9 @@ namespace fallow::runtime {
 struct SandboxOptions {
   // Absolute. Readable by the agent's user only.
   std::string folder;
-  // How to run this program as a supervisor; the lease's folder is added.
-  std::vector<std::string> supervisor = {"/proc/self/exe", "workload-supervisor"};
+  // How to run a supervisor (runtime/supervisor.h): a program and kSupervisorMode; the lease's
+  // folder is added.
+  std::vector<std::string> supervisor;
   SandboxTools tools;
   // For tests: every workload gets this kind, and none other is tried. Unspecified: the rule of
   // choose_level().

@@ -58,6 +58,7 @@ constexpr std::uint64_t kProbeMemoryBytes = std::uint64_t{512} << 20;
 constexpr Duration kProbeMax = seconds(15);
 constexpr Duration kEmulatedProbeMax = minutes(10);
 constexpr std::size_t kHeadBytesMax = 4096;
+constexpr std::size_t kFilterBytesMax = std::size_t{64} << 10;  // the kernel takes half of that
 // A disk with less room than this is full: file systems keep some for themselves.
 constexpr std::uint64_t kHostRoomMin = std::uint64_t{1} << 20;
 
@@ -196,8 +197,8 @@ Status Supervisor::begin() {
   // A workload that asked for nothing does not begin where others' room is all that is left.
   FALLOW_TRY(room_.check(private_folders_[0]));
   FALLOW_ASSIGN(PrivateFolders folders,
-                make_private_folders(folder_, launch_.uid, launch_.init, launch_.spec.image_root,
-                                     launch_.prover));
+                make_private_folders(folder_, launch_.uid, launch_.files.init,
+                                     launch_.spec.image_root, launch_.prover));
   // What it changes of its image's files is on its disk, too.
   if (auto layer = open_file(path("layer"), O_RDONLY | O_DIRECTORY)) {
     private_folders_.push_back(std::move(*layer));
@@ -482,6 +483,13 @@ void Supervisor::make_room() {
   for (const std::string_view name : {"work", "tmp", "layer"}) remove_tree(path(name));
 }
 
+// OCI runtimes make theirs themselves. Without one the sandbox does not start and says so.
+void add_filter(LaunchFile& launch) {
+  if (launch.isolation != v1::BUBBLEWRAP && launch.isolation != v1::MICROVM) return;
+  if (auto bytes = read_file(launch.files.filter, kFilterBytesMax))
+    launch.filter = std::move(*bytes);
+}
+
 // Runs `true` in a sandbox of that kind, the very way that a workload is run. Prints why not.
 int probe(const std::string& folder, LaunchFile launch) {
   launch.spec.lease = LeaseId(1);
@@ -523,6 +531,7 @@ int supervisor_main(int argc, char** argv) {
   if (!launch) return 1;
   if (::chdir(folder.c_str()) != 0) return 1;
   if (!publish("pid", std::to_string(::getpid()))) return 1;
+  add_filter(*launch);
   if (is_probe) return probe(folder, std::move(*launch));
   if (!launch->spec.image_root.empty()) add_driver_files(*launch);
   // Behind what the order sets in the clear.

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
-#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,6 +14,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/file.h"
 
 namespace fallow::runtime {
 namespace {
@@ -149,7 +150,7 @@ void put_seccomp(JsonText& json, bool leaves_clone3) {
   json.close_array().close_object();
 }
 
-Result<Fd> seccomp_program() {
+Result<std::string> seccomp_program() {
   const std::unique_ptr<void, void (*)(scmp_filter_ctx)> filter(
       ::seccomp_init(SCMP_ACT_ERRNO(ENOSYS)), ::seccomp_release);
   if (!filter) return tl::unexpected(not_made(ENOMEM));
@@ -177,13 +178,13 @@ Result<Fd> seccomp_program() {
     const int error = ::seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, number, 1, &argument);
     if (error != 0) return tl::unexpected(not_made(error));
   }
-  Fd program(::memfd_create("seccomp", MFD_CLOEXEC));
-  if (!program) return tl::unexpected(not_made(errno));
+  FALLOW_ASSIGN(const Fd program, memory_file("seccomp", ""));
   if (const int error = ::seccomp_export_bpf(filter.get(), program.get()); error != 0) {
     return tl::unexpected(not_made(error));
   }
-  ::lseek(program.get(), 0, SEEK_SET);
-  return program;
+  std::string bytes(static_cast<std::size_t>(::lseek(program.get(), 0, SEEK_END)), '\0');
+  FALLOW_TRY(read_at(program, bytes, 0, "the filter of system calls"));
+  return bytes;
 }
 
 }  // namespace fallow::runtime
